@@ -1,0 +1,48 @@
+"""Keep some draws of the workings: all arrays at once, so that pairing is never lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+if TYPE_CHECKING:
+    from cba.appraisal.stages import Workings
+
+
+def kept(value: Any, keep: np.ndarray) -> Any:
+    """Return the chosen draws of an array, Dataset, record or collection; anything without draws unchanged.
+
+    Parameters
+    ----------
+    value : object
+        Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along ``sample``.
+    keep : ndarray of bool, shape (sample,)
+
+    Examples
+    --------
+    >>> kept({"a": np.arange(3), "b": "text"}, np.array([True, False, True]))
+    {'a': array([0, 2]), 'b': 'text'}
+    """
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        return value.isel(sample=np.flatnonzero(keep)) if "sample" in value.dims else value
+    if isinstance(value, np.ndarray):
+        return value[keep] if value.ndim and value.shape[0] == keep.size else value
+    if isinstance(value, dict):
+        return {name: kept(item, keep) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(kept(item, keep) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(value, **{f.name: kept(getattr(value, f.name), keep)
+                                             for f in dataclasses.fields(value)})
+    return value
+
+
+def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
+    """Return the workings of the chosen draws; they count as one chain of independent draws."""
+    inputs = dataclasses.replace(workings.inputs, analysis=workings.inputs.analysis.model_copy(update={"chains": 1}))
+    return dataclasses.replace(workings, inputs=inputs, system=kept(workings.system, keep),
+                               basis=kept(workings.basis, keep), accounts=kept(workings.accounts, keep),
+                               arrays=kept(workings.arrays, keep))

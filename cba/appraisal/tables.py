@@ -1,0 +1,74 @@
+"""Every table of an appraisal, by name; formats and reports only read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cba.appraisal.attribution import attribution_table
+from cba.appraisal.tables_beliefs import claims_table, effects_table, priors_table, studies_table, what_it_would_take
+from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
+from cba.appraisal.tables_money import (
+    cash_flow_by_year,
+    cost_ladder,
+    financing_modes,
+    net_by_year,
+    npv_table,
+    payback_table,
+    system_cost_by_year,
+)
+from cba.inputs.reconciliation import reconcile
+
+if TYPE_CHECKING:
+    from cba.appraisal.stages import Workings
+
+
+def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Return every table of one appraisal.
+
+    Parameters
+    ----------
+    workings : Workings
+
+    Returns
+    -------
+    dict of str to DataFrame
+        Numbers are means and interval limits at the analysis's level; money is GBP of the price base.
+    """
+    inputs = workings.inputs
+    tables = {
+        "history": history(inputs.observations),
+        "children_by_year": children_by_year(workings),
+        "fewer_children_by_year": fewer_children_by_year(workings),
+        "starts_by_year": starts_by_year(workings),
+        "cash_flow_by_year": cash_flow_by_year(workings),
+        "net_by_year": net_by_year(workings),
+        "npv": npv_table(workings),
+        "payback": payback_table(workings),
+        "what_it_would_take": what_it_would_take(workings),
+        "effects": effects_table(workings),
+        "evidence": studies_table(inputs.evidence),
+        "priors": priors_table(inputs.priors),
+        "convergence": _convergence(workings),
+        "system_cost_by_year": system_cost_by_year(workings),
+        "cost_ladder": cost_ladder(workings),
+        "claims": claims_table(workings),
+        "reconciliation": reconcile(inputs.observations),
+        "unmonetised": pd.DataFrame([(o.id, item) for o in inputs.options for item in o.unmonetised],
+                                    columns=["option", "item"]),
+    }
+    if "care_review" in workings.accounts:
+        tables["attribution"] = attribution_table(workings)
+        tables["financing_modes"] = financing_modes(workings)
+    return tables
+
+
+def _convergence(workings: Workings) -> pd.DataFrame:
+    """Gates of both fits, as checked when they were made."""
+    frames = []
+    for name, tree in (("baseline", workings.baseline), ("effects", workings.effects)):
+        frame = tree["convergence"].to_dataset().to_dataframe().reset_index()
+        frame.insert(0, "model", name)
+        frames.append(frame[["model", "check", "found", "required", "where", "passed"]])
+    return pd.concat(frames, ignore_index=True)

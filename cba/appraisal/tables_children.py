@@ -1,0 +1,64 @@
+"""Tables of children: history, and looked-after children, starts and differences by option and year."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.summaries import interval
+
+if TYPE_CHECKING:
+    from cba.appraisal.stages import Workings
+
+
+def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
+    """Summarise draws by option and year.
+
+    Parameters
+    ----------
+    array : DataArray, dims (sample, option, year)
+    level : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+    """
+    values = array.transpose("sample", "option", "year").values
+    lower, upper = interval(values, level=level)
+    index = pd.MultiIndex.from_product([array["option"].values, array["year"].values], names=["option", "year"])
+    columns = {"mean": values.mean(axis=0), "median": np.median(values, axis=0), "lower": lower, "upper": upper}
+    return pd.DataFrame({n: c.ravel() for n, c in columns.items()}, index=index).reset_index()
+
+
+def history(observations: xr.Dataset) -> pd.DataFrame:
+    """Published stock, starts and ceases of England by year."""
+    return observations[["stock", "starts", "ceases"]].to_dataframe().reset_index()[
+        ["year", "stock", "starts", "ceases"]].dropna(subset=["stock"])
+
+
+def children_by_year(workings: Workings) -> pd.DataFrame:
+    """Children looked after at 31 March by option and year."""
+    return by_option_and_year(workings.arrays.children.sum("age"), level=workings.inputs.analysis.level)
+
+
+def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
+    """Children fewer than under business as usual by option and year."""
+    total = workings.arrays.children.sum("age")
+    fewer = total.sel(option="bau", drop=True) - total
+    return by_option_and_year(fewer, level=workings.inputs.analysis.level)
+
+
+def starts_by_year(workings: Workings) -> pd.DataFrame:
+    """Starts by option and year: what to expect each year if the option works as believed."""
+    shown = workings.arrays.children["year"].values
+    usual = workings.system.baseline["starts"].sum("age").sel(year=shown).transpose("sample", "year")
+    position = [workings.years.index(int(y)) for y in shown]
+    starts = xr.concat(
+        [usual - account.children.averted_starts.sum(axis=-1)[:, position] for account in workings.accounts.values()],
+        dim=pd.Index(list(workings.accounts), name="option"))
+    return by_option_and_year(starts, level=workings.inputs.analysis.level)

@@ -1,0 +1,87 @@
+"""The command line: ``cba run``, ``check``, ``runs``, ``priors`` and ``report``.
+
+Exit codes: 0 done; 1 the machine failed us (disk, lock, a bug); 2 bad usage or input; 3 a correctness gate
+failed, so there are diagnostics and no results. Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from cba import __version__
+from cba.cli import check, priors, report, run, runs
+from cba.cli.answers import fail
+
+app = typer.Typer(
+    name="cba",
+    help="Cost-benefit analysis of reforms to children's social care in England, uncertainty stated.",
+    epilog="Exit codes: 0 done; 1 the machine failed us; 2 bad usage or input; 3 a correctness gate failed.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _help(command: Callable[..., object]) -> str:
+    """Return what a docstring says before its list of parameters."""
+    return (inspect.getdoc(command) or "").split("\n\nParameters\n")[0]
+
+
+for _name, _command in (
+    ("run", run.run),
+    ("check", check.check),
+    ("runs", runs.runs),
+    ("priors", priors.priors),
+    ("report", report.report),
+):
+    app.command(_name, help=_help(_command))(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cba {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing a command raises reaches the caller.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``cba`` on the command line; ``sys.argv`` by default.
+
+    Returns
+    -------
+    int
+        0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 130 interrupted.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    cba 0.1.0
+    0
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words:
+        main(["--help"])
+        return 2
+    try:
+        code = app(words, prog_name="cba", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except BaseException as error:  # every way out of a command ends in an exit code
+        return fail(error, as_json="--json" in words, debug="--debug" in words)

@@ -1,0 +1,172 @@
+"""How a command answers: text or JSON to standard output, errors as text or JSON, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, errors too.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error.")]
+Root = Annotated[
+    Path,
+    typer.Option("--root", help="Folder of the reports.", show_default=True, file_okay=True, metavar="DIR"),
+]
+REPORTS = Path("reports")
+"""Folder of the reports: in the current folder unless --root says otherwise."""
+
+_NARROWEST = 110
+_DETAILS = ("file", "field", "found", "allowed", "usual cause", "next step")
+
+
+def answer_json(content: Any) -> None:
+    """Print one JSON document to standard output.
+
+    Parameters
+    ----------
+    content : object
+        Plain values; what is undefined becomes null.
+
+    Examples
+    --------
+    >>> answer_json({"runs": []})
+    {
+      "runs": []
+    }
+    """
+    from cba.runs.whole_writing import to_json
+
+    sys.stdout.write(to_json(content))
+
+
+def terminal() -> Console:
+    """Return where tables go: standard output, at least wide enough not to break them when it is a file.
+
+    Returns
+    -------
+    Console
+
+    Examples
+    --------
+    >>> terminal().width >= 80
+    True
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=max(_NARROWEST, console.width))
+
+
+def is_interactive() -> bool:
+    """Return whether progress may be drawn: standard error is a terminal.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> isinstance(is_interactive(), bool)
+    True
+    """
+    return sys.stderr.isatty()
+
+
+def fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
+    """Report an error and return the exit code that goes with it.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a command raised.
+    as_json : bool
+        Print ``{"error": {...}, "exit_code": n}`` to standard output in place of text to standard error.
+    debug : bool
+        Add the traceback of an unexpected error.
+
+    Returns
+    -------
+    int
+        0 to 3, or 130 where the user interrupted.
+
+    Examples
+    --------
+    >>> fail(OSError(28, "No space left on device"), as_json=False, debug=False)
+    1
+    """
+    if isinstance(error, SystemExit | typer.Exit):
+        code = error.code if isinstance(error, SystemExit) else error.exit_code
+        return code if isinstance(code, int) else int(code is not None)
+    if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    content = describe(error)
+    if debug and content["exit_code"] == 1:
+        traceback.print_exception(error, file=sys.stderr)
+    if as_json:
+        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    else:
+        print(_in_words(error, content), file=sys.stderr)
+    return int(content["exit_code"])
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return an error as plain values.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    dict
+        ``error`` (problem, file, field, found, allowed, usual cause, next step; for a gate also failures and
+        diagnostics) and ``exit_code``.
+
+    Examples
+    --------
+    >>> describe(ValueError("odd"))["error"]["problem"], describe(ValueError("odd"))["exit_code"]
+    ('ValueError: odd', 1)
+    """
+    from cba.errors import GateError
+
+    content: dict[str, Any] = dict.fromkeys(("problem", *_DETAILS))
+    code = getattr(error, "exit_code", 1)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        content["problem"], code = "interrupted: nothing was stored", 130
+    elif isinstance(error, typer.TyperException):
+        content["problem"], code = error.format_message() or "no command was given", 2
+        content["next step"] = "see `cba --help`"
+    elif isinstance(error, GateError):
+        content["problem"] = error.problem
+        content["failures"] = list(error.failures)
+        content["diagnostics"] = next(iter(getattr(error, "__notes__", [])), None)
+    elif hasattr(error, "problem") and hasattr(error, "details"):
+        content |= {"problem": error.problem, **error.details}
+    else:
+        lines = str(error).strip().splitlines() or [""]
+        content["problem"] = f"{type(error).__name__}: {lines[0]}"
+        content["next step"] = "run again with --debug and report what it prints"
+        code = 1
+    return {"error": content, "exit_code": int(code)}
+
+
+def _in_words(error: BaseException, content: dict[str, Any]) -> str:
+    """Return an error as text: one line for what was not expected, the whole message otherwise."""
+    found, code = content["error"], content["exit_code"]
+    if code == 130:
+        return str(found["problem"])
+    if isinstance(error, typer.TyperException):
+        return f"error: {found['problem']} ({found['next step']})"
+    if hasattr(error, "problem"):
+        where = f"\ndiagnostics: {found['diagnostics']}" if found.get("diagnostics") else ""
+        return f"error: {error}{where}"
+    return f"error: {found['problem']} ({found['next step']})"

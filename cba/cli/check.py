@@ -1,0 +1,294 @@
+"""``cba check``: validate inputs and stored runs, all that ship by default or the files given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cba.cli.answers import AsJson, Debug, answer_json, describe
+from cba.errors import GateError, InputError
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to check.
+
+    Parameters
+    ----------
+    what : str
+        What it is.
+    place : str
+        File, folder or name.
+    run : callable
+        Raises where something is wrong; returns what was found, in a few words.
+
+    Examples
+    --------
+    >>> Check("options", "priors/options", lambda: "11 options").run()
+    '11 options'
+    """
+
+    what: str
+    place: str
+    run: Callable[[], str]
+
+
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files or folders; everything that ships by default.", metavar="PATH…"),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Validate priors, options, evidence, observed series, analyses and stored runs.
+
+    Every file is checked, whatever is wrong with the others. Exit code 2 where an input is refused, 3 where
+    figures do not reconcile, 1 where a stored run is damaged.
+
+    Parameters
+    ----------
+    paths : list of Path, optional
+        What to check; each is told apart by its content.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    checks = shipped_checks() if not paths else [check for path in paths for check in checks_of(path)]
+    rows = [_outcome(check) for check in checks]
+    codes = {row["exit_code"] for row in rows}
+    code = next((code for code in (2, 3, 1) if code in codes), 0)
+    if as_json:
+        answer_json({"checks": rows, "exit_code": code})
+        return code
+    for row in rows:
+        mark = "ok     " if row["exit_code"] == 0 else "FAILED "
+        typer.echo(f"{mark}{row['what']}: {row['place']}" + (f" ({row['found']})" if row["found"] else ""))
+        if row["exit_code"]:
+            typer.echo("       " + row["message"].replace("\n", "\n       "))
+    failed = sum(row["exit_code"] != 0 for row in rows)
+    typer.echo(f"{len(rows)} checked, {failed} failed" if failed else f"{len(rows)} checked, all sound")
+    return code
+
+
+def shipped_checks() -> list[Check]:
+    """Return the checks of everything that ships: priors, options, evidence, series and analyses.
+
+    Returns
+    -------
+    list of Check
+
+    Examples
+    --------
+    >>> sorted({check.what for check in shipped_checks()})
+    ['analysis', 'evidence', 'observed series', 'options', 'priors']
+    """
+    from cba.inputs.published_tables import PUBLISHED
+    from cba.inputs.shipped_files import analysis_names, options_folder, priors_folder
+
+    return [
+        *_prior_checks(priors_folder()),
+        Check("options", str(options_folder()), lambda: _options(options_folder(), None)),
+        Check("evidence", str(PUBLISHED), lambda: _evidence(None)),
+        Check("observed series", str(PUBLISHED), lambda: _observed(PUBLISHED)),
+        *(Check("analysis", name, partial(_analysis, name)) for name in analysis_names()),
+    ]
+
+
+def checks_of(path: Path) -> list[Check]:
+    """Return the checks that a file or folder needs, by what it is.
+
+    Parameters
+    ----------
+    path : Path
+        A prior file or folder, an option file or folder, an analysis, a table of evidence, a published table
+        or a folder of them, or a stored run.
+
+    Returns
+    -------
+    list of Check
+        A file that cannot be told has one check, which fails and says what is known.
+
+    Examples
+    --------
+    >>> from cba.inputs.shipped_files import priors_folder
+    >>> [check.what for check in checks_of(priors_folder() / "delivery.toml")]
+    ['priors', 'priors']
+    """
+    place = str(path)
+    if path.is_dir():
+        return _folder_checks(path)
+    if path.suffix == ".toml" and path.is_file():
+        try:
+            kind = _toml_kind(path)
+        except InputError as error:
+            return [Check("input file", place, _raiser(error))]
+        if kind == "analysis":
+            return [Check("analysis", place, lambda: _analysis(place))]
+        if kind == "option":
+            return [Check("option", place, lambda: _options(path.parent, [path.stem]))]
+        return _prior_checks(path)
+    if path.suffix == ".csv" and path.is_file():
+        return [_table_check(path)]
+    return [Check("input file", place, _raiser(_unknown(path)))]
+
+
+def _folder_checks(path: Path) -> list[Check]:
+    """Tell what a folder holds."""
+    place = str(path)
+    if (path / "manifest.json").is_file():
+        return [Check("run", place, lambda: _run(path))]
+    checks = []
+    if (path / "england_children.csv").is_file():
+        checks.append(Check("observed series", place, lambda: _observed(path)))
+    if (path / "evidence_effects.csv").is_file():
+        checks.append(Check("evidence", place, lambda: _evidence(path)))
+    if (path / "bau.toml").is_file():
+        checks.append(Check("options", place, lambda: _options(path, None)))
+    elif any(path.glob("*.toml")):
+        kinds = {file: _toml_kind(file) for file in sorted(path.glob("*.toml"))}
+        if set(kinds.values()) == {"prior"}:
+            checks += _prior_checks(path)
+        else:
+            checks += [check for file in kinds for check in checks_of(file)]
+    return checks or [Check("input folder", place, _raiser(_unknown(path)))]
+
+
+def _toml_kind(path: Path) -> str:
+    """Tell an analysis, an option and a file of priors apart by their keys."""
+    from cba.inputs.toml_reading import read_toml
+
+    keys = set(read_toml(path))
+    if keys & {"release", "start_year", "stances"}:
+        return "analysis"
+    return "option" if keys & {"id", "financing", "timing", "base", "spend"} else "prior"
+
+
+def _table_check(path: Path) -> Check:
+    """Tell a table of evidence from a published table, by its name."""
+    from cba.inputs.published_tables import TABLES, read_table
+
+    place = str(path)
+    if path.stem in TABLES:
+        return Check(
+            "published table", place, lambda: f"{len(read_table(path.stem, folder=path.parent))} rows"
+        )
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    if "study_id" in header:
+        return Check("evidence", place, lambda: _evidence(path))
+    return Check("input file", place, _raiser(_unknown(path)))
+
+
+def _prior_checks(path: Path) -> list[Check]:
+    from cba.inputs.priors import STANCES
+
+    return [Check("priors", str(path), partial(_priors, path, stance)) for stance in STANCES]
+
+
+def _priors(path: Path, stance: str) -> str:
+    from cba.inputs.priors import load_priors
+
+    return f"{len(load_priors(path, stance))} entries, {stance}"
+
+
+def _options(folder: Path, ids: Sequence[str] | None) -> str:
+    from cba.inputs.options import load_options
+
+    return f"{len(load_options(ids, folder))} options"
+
+
+def _evidence(path: Path | None) -> str:
+    from cba.inputs.evidence import load_evidence
+
+    evidence = load_evidence(path)
+    used = int((evidence.effects["use"] == "synthesis").sum())
+    return f"{len(evidence.effects)} studies, {used} in the synthesis"
+
+
+def _observed(folder: Path) -> str:
+    """Load and reconcile the newest release and every release that a known analysis stands in."""
+    from cba.inputs.analyses import load_analysis
+    from cba.inputs.observations import load_observations
+    from cba.inputs.published_tables import PUBLISHED
+    from cba.inputs.reconciliation import check_reconciliation
+    from cba.inputs.shipped_files import analysis_names
+
+    newest = load_observations(path=folder)
+    check_reconciliation(newest)
+    releases = {int(newest.attrs["release"])}
+    if folder == PUBLISHED:
+        for release in {load_analysis(name).release for name in analysis_names()} - releases:
+            check_reconciliation(load_observations(release, folder))
+            releases.add(release)
+    return "reconciled, release " + " and ".join(map(str, sorted(releases)))
+
+
+def _analysis(name: str) -> str:
+    from cba.inputs.analyses import load_analysis
+
+    analysis = load_analysis(name)
+    return f"{len(analysis.options)} options, {len(analysis.stances)} stances, release {analysis.release}"
+
+
+def _run(path: Path) -> str:
+    """Verify a stored run."""
+    from cba.cli.report import refuse_damaged
+    from cba.runs.stored_runs import read_run
+
+    record = read_run(path)
+    refuse_damaged(record)
+    return f"{len(record.manifest['files'])} files match their hashes"
+
+
+def _outcome(check: Check) -> dict[str, Any]:
+    """Run one check; an error becomes part of the answer."""
+    row: dict[str, Any] = {
+        "what": check.what,
+        "place": check.place,
+        "found": None,
+        "error": None,
+        "exit_code": 0,
+    }
+    try:
+        row["found"] = check.run()
+    except (InputError, GateError, RuntimeError) as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        row |= {**describe(error), "message": str(error)}
+    return row
+
+
+def _raiser(error: InputError) -> Callable[[], str]:
+    """Return a check that fails with `error`."""
+
+    def fail() -> str:
+        raise error
+
+    return fail
+
+
+def _unknown(path: Path) -> InputError:
+    if not path.exists():
+        return InputError(
+            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
+        )
+    return InputError(
+        "not an input this package knows",
+        file=path,
+        found=path.suffix or "no ending" if path.is_file() else "a folder without known files",
+        allowed="a prior, option or analysis (.toml), a table (.csv), a folder of them, a run",
+        cause="another kind of file, or a published table under another name",
+        remedy="give a file of a known kind; `cba check` alone checks all that ship",
+    )

@@ -1,0 +1,165 @@
+"""``cba priors``: list the prior registry, explain one entry in words, draw its density."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cba.cli.answers import AsJson, Debug, answer_json, terminal
+
+if TYPE_CHECKING:
+    from cba.inputs.prior_entries import PriorEntry
+    from cba.inputs.priors import PriorRegistry
+
+_CONFIDENCE = {
+    "green": "green: good evidence",
+    "amber": "amber: some evidence, or evidence from elsewhere",
+    "red": "red: judgement, or weak evidence",
+    "blue": "blue: known by definition or set by policy",
+}
+
+
+def priors(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="One entry, such as family_help.stay_ratio.")
+    ] = None,
+    stance: Annotated[str, typer.Option(help="evidence or sceptical.")] = "evidence",
+    plot: Annotated[Path | None, typer.Option(help="Draw the density of NAME.", metavar="FILE.png")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List the prior registry, or explain one entry.
+
+    Parameters
+    ----------
+    name : str, optional
+        One entry; all of them by default.
+    stance : str
+        Whose beliefs.
+    plot : Path, optional
+        Where to draw the entry's density.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+    """
+    from cba.errors import InputError
+    from cba.inputs.priors import load_priors
+
+    if plot is not None and name is None:
+        raise InputError(
+            "a plot needs the name of an entry",
+            field="NAME",
+            cause="the name left out",
+            remedy="give it before --plot; list the names with `cba priors`",
+        )
+    registry = load_priors(stance=stance)
+    if name is None:
+        _list(registry, as_json=as_json)
+        return
+    entry = registry[name]
+    if plot is not None:
+        from cba.cli.prior_figure import draw_density
+
+        draw_density(entry, path=plot)
+    if as_json:
+        row = registry.table().reset_index().set_index("name", drop=False).loc[name].to_dict()
+        answer_json({**row, "plot": plot})
+        return
+    typer.echo(explain(entry, registry=registry))
+    if plot is not None:
+        typer.echo(f"Figure: {plot}")
+
+
+def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
+    """Return one entry in words: what is believed, how strongly, on what grounds, and who believes otherwise.
+
+    Parameters
+    ----------
+    entry : PriorEntry
+    registry : PriorRegistry
+        The registry it stands in.
+
+    Returns
+    -------
+    str
+        Several lines.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> registry = load_priors()
+    >>> print(explain(registry["delivery.start_delay"], registry=registry).splitlines()[0])
+    delivery.start_delay: Years between money and service that were not planned
+    """
+    low, middle, high = (float(value) for value in entry.fitted.ppf([0.05, 0.5, 0.95]))
+    unit = entry.unit + (
+        f", {entry.price_year - 1}-{entry.price_year % 100:02d} prices" if entry.price_year else ""
+    )
+    shape = ", ".join(f"{key} = {value:.4g}" for key, value in entry.parameters.items())
+    stated = "parameters as stated"
+    if entry.quantiles:
+        points = ", ".join(
+            f"{probability:.0%} at {value:g}" for probability, value in entry.quantiles.items()
+        )
+        stated = f"fitted to {points}"
+    lines = [
+        f"{entry.name}: {entry.description}",
+        f"  Belief:     as likely above as below {middle:.4g}; 9 chances in 10 that it lies from {low:.4g} to"
+        f" {high:.4g} ({unit})",
+        f"  Shape:      {entry.distribution}({shape}), {stated}",
+        f"  Grounds:    {entry.basis}; confidence {_CONFIDENCE[entry.confidence]}",
+        f"  Owner:      {entry.owner}, last reviewed {entry.reviewed.isoformat()}",
+        *(
+            f"  Source:     {source.title}" + (f" <{source.url}>" if source.url else "")
+            for source in entry.source
+        ),
+    ]
+    if entry.shares_group:
+        others = [e.name for e in registry.entries.values() if e.shares_group == entry.shares_group]
+        lines.append(f"  Shares:     one of {len(others)} that sum to 1 in every draw: {', '.join(others)}")
+    if entry.reason:
+        lines.append(f"  Stance:     as {entry.stance} holds it: {entry.reason}")
+    lines += _other_stances(entry, held_by=registry.stance)
+    return "\n".join(lines)
+
+
+def _other_stances(entry: PriorEntry, *, held_by: str) -> list[str]:
+    """Say what the stances that override the entry believe in its place."""
+    from cba.inputs.priors import load_priors
+
+    lines = []
+    for stance in entry.overridden_by:
+        if stance != held_by:
+            other = load_priors(stance=stance)[entry.name]
+            low, middle, high = (float(value) for value in other.fitted.ppf([0.05, 0.5, 0.95]))
+            lines.append(
+                f"  {stance.capitalize()}:  {middle:.4g}, from {low:.4g} to {high:.4g}: {other.reason}"
+            )
+    return lines
+
+
+def _list(registry: PriorRegistry, *, as_json: bool) -> None:
+    """Print one row an entry."""
+    rows = registry.table().reset_index().to_dict("records")
+    if as_json:
+        answer_json({"stance": registry.stance, "fingerprint": registry.fingerprint(), "priors": rows})
+        return
+    from rich.table import Table
+
+    table = Table(title=f"{len(rows)} priors, stance {registry.stance}; explain one with `cba priors NAME`")
+    table.add_column("Name", no_wrap=True)
+    for column in ("5%", "50%", "95%"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("Unit", "Confidence", "Basis", "Stance"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*_cells(row))
+    terminal().print(table)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    figures = [f"{row[field]:.4g}" for field in ("p05", "p50", "p95")]
+    return [row["name"], *figures, row["unit"], row["confidence"], row["basis"], row["stance"]]

@@ -1,0 +1,160 @@
+"""``cba run``: appraise one analysis under all its stances, store the run and print its headline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, is_interactive, terminal
+
+if TYPE_CHECKING:
+    from cba.inputs.analysis_records import Analysis
+    from cba.runs.execute import Progress
+
+
+def run(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="An analysis: a name such as `latest`, or a .toml file.")
+    ],
+    root: Root = REPORTS,
+    draws: Annotated[int | None, typer.Option(help="Draws in all, in place of the analysis's own.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Fit again; keep no fit.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Show readers this run, not the one published now.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Run an analysis and store it in DIR/<analysis>/<utc time>-<fingerprint>/.
+
+    Parameters
+    ----------
+    spec : str
+        Name or file of an analysis.
+    root : Path
+        Folder of the reports.
+    draws : int, optional
+        Draws in all.
+    no_cache : bool
+        Fit again.
+    publish : bool
+        Point ``published`` at this run; the first run of an analysis always is.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+    """
+    from cba.inputs.analyses import load_analysis
+    from cba.runs.execute import execute
+    from cba.runs.stages import ordinary_stages
+    from cba.runs.store import publish_run
+
+    analysis = load_analysis(spec)
+    if draws is not None:
+        analysis = with_draws(analysis, draws)
+    stages = ordinary_stages(use_cache=not no_cache, render=render)
+    with _progress(shown=not as_json and is_interactive()) as told:
+        record = execute(analysis, root=root, progress=told, stages=stages)
+    if publish:
+        record = publish_run(record)
+    headline = record.headline
+    if as_json:
+        answer_json(
+            {
+                "analysis": record.analysis,
+                "run": record.name,
+                "path": record.path,
+                "report": record.path / "report.html",
+                "published": record.published,
+                "results": headline["results"],
+                "results_by_stance": headline["results_by_stance"],
+                "exit_code": 0,
+            }
+        )
+        return
+    from cba.cli.headline import headline_sentences, headline_table
+
+    console = terminal()
+    console.print(headline_table(headline))
+    for sentence in headline_sentences(headline):
+        console.print(sentence)
+    typer.echo(f"Report: {record.path / 'report.html'}")
+    if not record.published:
+        typer.echo("Readers still see the run published before; --publish would have shown them this one.")
+
+
+def with_draws(analysis: Analysis, draws: int) -> Analysis:
+    """Return the analysis with another number of draws, checked as if it stood in the file.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    draws : int
+        Draws in all, a multiple of the chains.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    InputError
+        If the number does not fit.
+
+    Examples
+    --------
+    >>> import cba
+    >>> with_draws(cba.load_analysis("latest"), 2000).draws  # doctest: +SKIP
+    2000
+    """
+    from cba.inputs.analysis_records import Analysis
+    from cba.inputs.toml_reading import checked_record
+
+    changed = {**analysis.model_dump(by_alias=True), "draws": draws}
+    return checked_record(Analysis, changed, file="--draws")
+
+
+def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """Render the report of a run.
+
+    Parameters
+    ----------
+    appraisals : mapping of str to Appraisal
+        By stance, the headline stance first.
+    headline, manifest : mapping
+        As stored.
+
+    Returns
+    -------
+    str
+        One self-contained HTML page.
+
+    Examples
+    --------
+    >>> render(appraisals, headline=headline, manifest=manifest)[:15]  # doctest: +SKIP
+    '<!DOCTYPE html>'
+    """
+    from cba.reporting.report import render_report
+
+    return render_report(list(appraisals.values()), headline=headline, manifest=manifest)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Progress | None]:
+    """Draw a progress bar on a terminal; nothing anywhere else."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("start", total=1)
+        told: Callable[[str, int, int], None] = lambda what, done, total: bar.update(  # noqa: E731
+            task, description=what, completed=done, total=total
+        )
+        yield told

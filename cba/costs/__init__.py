@@ -1,0 +1,21 @@
+"""Children to GBP: prices, discounting and optimism bias, and on them the cost of care by payer and year."""
+
+from __future__ import annotations
+
+from cba.costs import optimism_bias
+from cba.costs.discount_schedules import DiscountSchedule, find_schedule, flat_schedule, list_schedules
+from cba.costs.discounting import discount_factors, present_value
+from cba.costs.prices import PriceIndex, cash_index, deflate
+
+__all__ = [
+    "DiscountSchedule",
+    "PriceIndex",
+    "cash_index",
+    "deflate",
+    "discount_factors",
+    "find_schedule",
+    "flat_schedule",
+    "list_schedules",
+    "optimism_bias",
+    "present_value",
+]

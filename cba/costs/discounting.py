@@ -1,0 +1,166 @@
+"""Discount factors and present values: arithmetic on the schedules of `cba.costs.discount_schedules`."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from cba.costs.discount_schedules import DEFAULT_SCHEDULE, DiscountSchedule, find_schedule
+from cba.errors import InputError
+
+LAST_OFFSET = 1000
+"""Offsets above this are calendar years passed by mistake."""
+
+
+def discount_factors(
+    years: ArrayLike, schedule: str | DiscountSchedule = DEFAULT_SCHEDULE, *, mid_year: bool = False
+) -> np.ndarray:
+    """Present value of one pound in each year, seen from the base year.
+
+    Parameters
+    ----------
+    years : array of int
+        Years after the base year, >= 0; year 0 is undiscounted.
+    schedule : str or DiscountSchedule
+        A name in `list_schedules()`, or a schedule of your own.
+    mid_year : bool
+        Money falls half a year later than in the default, so year 0 is discounted by half a year. Off by
+        default, as in the Green Book.
+
+    Returns
+    -------
+    ndarray, shape of `years`, in (0, 1] for positive rates
+
+    Raises
+    ------
+    InputError
+        Unknown schedule (the known ones are listed); years that are negative or not whole.
+
+    Notes
+    -----
+    ``factor(0) = 1; factor(t) = factor(t - 1) / (1 + rate(t))``, with the rate of the band of year t: factors
+    multiply through the bands, a later and lower rate never applies from year 0 [1]_. Mid-year factors are
+    ``factor(t) / sqrt(1 + rate(t + 1))``.
+
+    References
+    ----------
+    .. [1] HM Treasury (2026) *The Green Book*, ch. 6; rates restated by DfT, 16 April 2026.
+
+    Examples
+    --------
+    >>> discount_factors([0, 1, 30, 31]).round(4).tolist()
+    [1.0, 0.9662, 0.3563, 0.3459]
+    """
+    chosen = find_schedule(schedule)
+    offsets = _whole_years(years, field="years")
+    if offsets.size and not (offsets.min() >= 0 and offsets.max() <= LAST_OFFSET):
+        before = offsets.min() < 0
+        raise InputError(
+            "a year before the base year cannot be discounted" if before else "years are not offsets",
+            field="years",
+            found=int(offsets.min() if before else offsets.max()),
+            allowed=f"whole years from 0 to {LAST_OFFSET}, counted from the base year",
+            cause="calendar years and offsets mixed, or a base year later than the first cash flow",
+            remedy="subtract the base year, or move it to the first year of the cash flow",
+        )
+    last = int(offsets.max(initial=0))
+    table = np.concatenate([[1.0], np.cumprod(1.0 / (1.0 + chosen.rates(np.arange(1, last + 1))))])
+    factors = table[offsets]
+    return factors / np.sqrt(1.0 + chosen.rates(offsets + 1)) if mid_year else factors
+
+
+def present_value(
+    stream: xr.DataArray,
+    schedule: str | DiscountSchedule,
+    base_year: int,
+    *,
+    mid_year: bool = False,
+) -> xr.DataArray:
+    """Sum over years of a stream, each year discounted to the base year.
+
+    Parameters
+    ----------
+    stream : DataArray, dims (..., year), any money or quantity a year
+        `year` is a calendar coordinate (year ending 31 March), unique, in any order, gaps allowed. Money
+        is in one price base: this function discounts, it does not deflate.
+    schedule : str or DiscountSchedule
+        As in `discount_factors`.
+    base_year : int
+        Calendar year that is year 0 (undiscounted).
+    mid_year : bool
+        As in `discount_factors`.
+
+    Returns
+    -------
+    DataArray, dims (...), units of `stream`
+        Other dims and coordinates are kept.
+
+    Raises
+    ------
+    InputError
+        No `year` coordinate, repeated years, a year before the base year, or a missing value.
+
+    Notes
+    -----
+    ``sum over year of stream(year) * factor(year - base_year)``.
+
+    Examples
+    --------
+    100 spent in 2023, 30 saved in each of the five years after:
+
+    >>> import xarray as xr
+    >>> flow = xr.DataArray([-100.0, 30, 30, 30, 30, 30], coords={"year": range(2023, 2029)}, dims="year")
+    >>> round(float(present_value(flow, "green_book_2026", 2023)), 9)
+    35.451571264
+    """
+    years = _calendar_years(stream)
+    if years.size and years.min() < base_year:
+        raise InputError(
+            f"the stream has years before the base year {base_year}",
+            field="base_year",
+            found=int(years.min()),
+            allowed=f"years from {base_year} on",
+            remedy="drop past years, which are sunk, or choose the first year of the stream as base year",
+        )
+    if bool(stream.isnull().any()):
+        raise InputError(
+            "the stream has missing values",
+            field="stream",
+            found=f"{int(stream.isnull().sum())} of {stream.size} missing",
+            allowed="a number in every year; zero where nothing flows",
+            remedy="fill the year with its value: a missing year is not a zero",
+        )
+    factors = discount_factors(years - int(base_year), schedule, mid_year=mid_year)
+    value = xr.dot(stream, xr.DataArray(factors, dims="year"), dim="year")
+    return value.rename(stream.name).assign_attrs(stream.attrs)
+
+
+def _whole_years(years: ArrayLike, *, field: str) -> np.ndarray:
+    given = np.asarray(years)
+    if given.dtype.kind not in "iuf" or not np.array_equal(given, np.rint(given)):
+        raise InputError(
+            "years must be whole numbers",
+            field=field,
+            found=np.array2string(given, threshold=6),
+            allowed="integers, for example 0, 1, 2",
+            remedy="give the year ending 31 March as an integer; for money in mid-year use mid_year=True",
+        )
+    return given.astype(np.int64)
+
+
+def _calendar_years(stream: xr.DataArray) -> np.ndarray:
+    if "year" not in stream.dims or "year" not in stream.coords:
+        raise InputError(
+            "the stream has no calendar years",
+            field="stream.year",
+            found=f"dims {tuple(stream.dims)}",
+            allowed="a dim `year` with a coordinate of calendar years",
+            remedy="add one: stream.assign_coords(year=range(2023, ...))",
+        )
+    years = _whole_years(stream["year"].values, field="stream.year")
+    if np.unique(years).size != years.size:
+        repeated = sorted({int(year) for year in years if (years == year).sum() > 1})
+        remedy = "sum or drop the repeated rows before discounting"
+        raise InputError("a year appears twice", field="stream.year", found=repeated, remedy=remedy)
+    return years

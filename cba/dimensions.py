@@ -1,0 +1,30 @@
+"""Names of the dimensions and of their members, written once so that every stage uses the same word."""
+
+from __future__ import annotations
+
+AGE_BANDS = ("under_1", "1_4", "5_9", "10_15", "16_plus")
+"""Age at 31 March, or at the start or end of a period of care; `16_plus` ends at the 18th birthday."""
+
+AGE_LIMITS = ((0.0, 1.0), (1.0, 5.0), (5.0, 10.0), (10.0, 16.0), (16.0, 18.0))
+"""First and last exact age of each band, in years; a period of care ends at 18."""
+
+PLACEMENTS = (
+    "foster_relative_or_friend",
+    "foster_in_house",
+    "foster_agency",
+    "childrens_home",
+    "supported_accommodation",
+    "other_residential",
+    "with_parents",
+    "placed_for_adoption",
+)
+"""Placements of looked-after children; `supported_accommodation` holds the published group `other` too."""
+
+COMPONENTS = ("family_help", "kinship", "foster", "workforce", "regional_care", "other")
+"""What a programme spends its money on; the first three have a modelled effect."""
+
+PAYERS = ("council", "dfe", "nhs", "justice", "dwp_hmrc")
+"""Who pays or gains."""
+
+KINDS = ("programme", "recurrent", "saving", "deadweight", "unlock")
+"""Kinds of cash-flow line; costs are positive, savings negative, in the cash flow."""

@@ -1,0 +1,324 @@
+"""Probability distributions of the prior registry: families, parameters, quantiles and densities.
+
+Parameter names follow PyMC and PreliZ, so that an entry reads the same in a model. Everything is evaluated
+with SciPy's closed forms; draws are quantile functions of uniforms (see :mod:`cba.inputs.priors`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from cba.errors import InputError
+
+PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Normal": ("mu", "sigma"),
+        "LogNormal": ("mu", "sigma"),
+        "Beta": ("alpha", "beta"),
+        "Gamma": ("alpha", "beta"),
+        "HalfNormal": ("sigma",),
+        "Exponential": ("lam",),
+        "Uniform": ("lower", "upper"),
+        "Triangular": ("lower", "mode", "upper"),
+        "PERT": ("lower", "mode", "upper"),
+        "BetaScaled": ("alpha", "beta", "lower", "upper"),
+        "TruncatedNormal": ("mu", "sigma"),
+        "Fixed": ("value",),
+    }
+)
+"""Families a prior may have, each with its parameters. `beta` of a Gamma and `lam` are rates; `mu` and
+`sigma` of a LogNormal belong to the logarithm; PERT is the Beta on its bounds with weight 4 on the mode."""
+
+BOUNDED_BY_PARAMETERS = ("Uniform", "Triangular", "PERT", "BetaScaled")
+"""Families whose `lower` and `upper` are parameters, not a truncation."""
+
+_POSITIVE = ("sigma", "alpha", "lam")
+_PERT_WEIGHT = 4.0
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution with its parameters, truncated to ``[lower, upper]`` where that cuts its support.
+
+    Parameters
+    ----------
+    family : str
+        A key of :data:`PARAMETERS`.
+    parameters : mapping
+        Value of every parameter of the family.
+    lower, upper : float
+        Truncation; minus and plus infinity for none. Built and checked by :func:`distribution`.
+    """
+
+    family: str
+    parameters: Mapping[str, float]
+    lower: float = -math.inf
+    upper: float = math.inf
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lowest and highest value with positive density."""
+        low, high = natural_support(self.family, self.parameters)
+        return max(low, self.lower), min(high, self.upper)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the bounds cut off part of the family's own support."""
+        return self.support != natural_support(self.family, self.parameters)
+
+    @property
+    def label(self) -> str:
+        """Family name, with ``Truncated`` before it where the bounds cut the support."""
+        prefix = "Truncated" if self.truncated and self.family != "TruncatedNormal" else ""
+        return prefix + self.family
+
+    def ppf(self, probability: npt.ArrayLike) -> Floats:
+        """Return the quantiles at `probability` (0 to 1), same shape."""
+        wanted = np.asarray(probability, dtype=float)
+        if self.family == "Fixed":
+            return np.full(wanted.shape, self.parameters["value"])
+        base = _scipy(self.family, self.parameters)
+        if not self.truncated:
+            return np.asarray(base.ppf(wanted))
+        below, kept = _kept_mass(base, self.lower, self.upper)
+        return np.clip(base.ppf(below + wanted * kept), *self.support)  # rounding of the last digit only
+
+    def cdf(self, value: npt.ArrayLike) -> Floats:
+        """Return P(X <= value), same shape as `value`."""
+        at = np.asarray(value, dtype=float)
+        if self.family == "Fixed":
+            return (at >= self.parameters["value"]).astype(float)
+        base = _scipy(self.family, self.parameters)
+        if not self.truncated:
+            return np.asarray(base.cdf(at))
+        below, kept = _kept_mass(base, self.lower, self.upper)
+        return (base.cdf(np.clip(at, self.lower, self.upper)) - below) / kept
+
+    def pdf(self, value: npt.ArrayLike) -> Floats:
+        """Return the density at `value`; a Fixed value has none and gives InputError."""
+        at = np.asarray(value, dtype=float)
+        if self.family == "Fixed":
+            raise InputError(
+                "a fixed value has no density",
+                found="Fixed",
+                allowed="a continuous family",
+                remedy="leave the fixed value out of the pool",
+            )
+        base = _scipy(self.family, self.parameters)
+        low, high = self.support
+        _, kept = _kept_mass(base, self.lower, self.upper) if self.truncated else (0.0, 1.0)
+        return np.where((at >= low) & (at <= high), base.pdf(at) / kept, 0.0)
+
+
+def distribution(
+    family: str,
+    *,
+    parameters: Mapping[str, float],
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Distribution:
+    """Build a checked :class:`Distribution`.
+
+    Parameters
+    ----------
+    family : str
+        A key of :data:`PARAMETERS`.
+    parameters : mapping
+        One value per parameter. For families bounded by their parameters `lower` and `upper` may stand
+        here or in the two arguments below, not in both.
+    lower, upper : float, optional
+        Hard bounds of the support. A family that reaches beyond them is truncated (its density divided by
+        the mass kept), never clipped.
+
+    Returns
+    -------
+    Distribution
+
+    Raises
+    ------
+    InputError
+        Unknown family; missing, unknown or non-finite parameter; scale not above zero; bounds out of order.
+
+    Examples
+    --------
+    >>> d = distribution("Normal", parameters={"mu": 0.0, "sigma": 1.0})
+    >>> round(float(d.ppf(0.975)), 4)
+    1.96
+    >>> distribution("Normal", parameters={"mu": 0.0, "sigma": 1.0}, lower=0.0).label
+    'TruncatedNormal'
+    """
+    check_family(family)
+    values = dict(parameters)
+    if family in BOUNDED_BY_PARAMETERS:
+        for name, bound in (("lower", lower), ("upper", upper)):
+            if bound is not None and name in values:
+                raise InputError(
+                    "a bound is given twice",
+                    field=name,
+                    found=f"{values[name]} and {bound}",
+                    allowed="once",
+                    cause="given in params and beside it",
+                    remedy="remove one of the two",
+                )
+            if bound is not None:
+                values[name] = bound
+        lower = upper = None
+    _check_parameters(family, values)
+    low = -math.inf if lower is None else float(lower)
+    high = math.inf if upper is None else float(upper)
+    _check_bounds(family, values, low, high)
+    return Distribution(family, MappingProxyType({k: float(v) for k, v in values.items()}), low, high)
+
+
+def check_family(family: str) -> None:
+    """Raise InputError unless `family` is a key of :data:`PARAMETERS`."""
+    if family not in PARAMETERS:
+        raise InputError(
+            "an unknown distribution",
+            field="distribution",
+            found=family,
+            allowed=", ".join(PARAMETERS),
+            cause="a spelling mistake (names are case sensitive)",
+            remedy="use one of the allowed names",
+        )
+
+
+def _check_parameters(family: str, values: Mapping[str, float]) -> None:
+    expected = PARAMETERS[family]
+    if set(values) != set(expected):
+        raise InputError(
+            f"the parameters do not fit {family}",
+            field="params",
+            found=", ".join(values) or "none",
+            allowed=", ".join(expected),
+            cause="parameters of another family or library",
+            remedy="give exactly the allowed parameters",
+        )
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise InputError(
+                "a parameter is NaN or infinite",
+                field=f"params.{name}",
+                found=value,
+                allowed="a finite number",
+                remedy="give a finite number",
+            )
+        positive = name in _POSITIVE or (name == "beta")
+        if positive and value <= 0:
+            raise InputError(
+                f"{name} of a {family} must be above zero",
+                field=f"params.{name}",
+                found=value,
+                allowed="above 0",
+                cause="a sign, or a zero for a value that is known exactly",
+                remedy="give a positive value, or use Fixed for a known value",
+            )
+
+
+def _check_bounds(family: str, values: Mapping[str, float], low: float, high: float) -> None:
+    if family in BOUNDED_BY_PARAMETERS:
+        low, high = values["lower"], values["upper"]
+    if math.isnan(low) or math.isnan(high) or low >= high:
+        raise InputError(
+            "the lower bound is not below the upper bound",
+            field="lower",
+            found=f"{low} and {high}",
+            allowed="lower < upper",
+            cause="the two swapped",
+            remedy="correct the bounds",
+        )
+    mode = values.get("mode", low)
+    if not low <= mode <= high:
+        raise InputError(
+            "the mode lies outside the bounds",
+            field="params.mode",
+            found=mode,
+            allowed=f"{low} to {high}",
+            remedy="correct the mode or the bounds",
+        )
+    if family == "Fixed" and not low <= values["value"] <= high:
+        raise InputError(
+            "the fixed value lies outside the bounds",
+            field="params.value",
+            found=values["value"],
+            allowed=f"{low} to {high}",
+            remedy="correct the value or the bounds",
+        )
+    if family == "TruncatedNormal" and math.isinf(low) and math.isinf(high):
+        raise InputError(
+            "a TruncatedNormal needs a bound",
+            field="lower",
+            found="none",
+            allowed="lower, upper or both",
+            cause="bounds left out",
+            remedy="give a bound, or use Normal",
+        )
+    if family not in ("Fixed", *BOUNDED_BY_PARAMETERS):
+        kept = _kept_mass(_scipy(family, values), low, high)[1]
+        if not kept > 1e-6:
+            raise InputError(
+                "the bounds leave almost none of the distribution",
+                field="lower",
+                found=f"mass {kept:.2g}",
+                allowed="above 1e-6",
+                cause="bounds in other units than the parameters",
+                remedy="correct the bounds or the parameters",
+            )
+
+
+def natural_support(family: str, parameters: Mapping[str, float]) -> tuple[float, float]:
+    """Return the lowest and highest value of the family before any truncation."""
+    match family:
+        case "Beta":
+            return 0.0, 1.0
+        case "LogNormal" | "Gamma" | "HalfNormal" | "Exponential":
+            return 0.0, math.inf
+        case "Uniform" | "Triangular" | "PERT" | "BetaScaled":
+            return parameters["lower"], parameters["upper"]
+        case "Fixed":
+            return parameters["value"], parameters["value"]
+    return -math.inf, math.inf
+
+
+def _kept_mass(base: Any, lower: float, upper: float) -> tuple[float, float]:
+    """Return the probability below `lower` and the probability between the bounds."""
+    below = float(base.cdf(lower)) if math.isfinite(lower) else 0.0
+    above = float(base.sf(upper)) if math.isfinite(upper) else 0.0
+    return below, 1.0 - below - above
+
+
+def _scipy(family: str, p: Mapping[str, float]) -> Any:
+    """Return the SciPy distribution of a family, untruncated."""
+    match family:
+        case "Normal" | "TruncatedNormal":
+            return stats.norm(p["mu"], p["sigma"])
+        case "LogNormal":
+            return stats.lognorm(s=p["sigma"], scale=math.exp(p["mu"]))
+        case "Beta":
+            return stats.beta(p["alpha"], p["beta"])
+        case "Gamma":
+            return stats.gamma(p["alpha"], scale=1 / p["beta"])
+        case "HalfNormal":
+            return stats.halfnorm(scale=p["sigma"])
+        case "Exponential":
+            return stats.expon(scale=1 / p["lam"])
+    span = p["upper"] - p["lower"]
+    match family:
+        case "Uniform":
+            return stats.uniform(p["lower"], span)
+        case "Triangular":
+            return stats.triang((p["mode"] - p["lower"]) / span, p["lower"], span)
+        case "PERT":
+            peak = _PERT_WEIGHT * (p["mode"] - p["lower"]) / span
+            return stats.beta(1 + peak, 1 + _PERT_WEIGHT - peak, p["lower"], span)
+    return stats.beta(p["alpha"], p["beta"], p["lower"], span)

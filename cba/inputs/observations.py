@@ -1,0 +1,253 @@
+"""The observed series as one labelled Dataset, as they were known in a chosen release.
+
+:func:`load_observations` reads the tables in ``cba/inputs/published`` (or another folder of the same layout),
+refuses any that breaks its schema, and lays them out by year, age, placement, authority and so on. Standing
+in an earlier release shows what an analyst had then, revisions and gaps included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.errors import InputError
+from cba.inputs import published_categories as words
+from cba.inputs.observed_children import (
+    FIRST_YEAR,
+    as_known,
+    children_of_authorities,
+    children_of_england,
+    to_array,
+)
+from cba.inputs.observed_money import need_and_population, price_index, spending, unit_costs
+from cba.inputs.observed_population import project_population, splice_population
+from cba.inputs.published_tables import PUBLISHED, read_tables
+
+LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
+"""Acknowledgement the licence asks for; carried by every Dataset."""
+
+SERIES = (
+    "england_children",
+    "authority_children",
+    "care_duration",
+    "population_england",
+    "population_authority",
+    "spending_england",
+    "spending_authority",
+    "unit_costs",
+    "gdp_deflator",
+    "children_in_need",
+)
+"""Tables a Dataset is made of, beside ``sources`` and ``authorities``."""
+
+TABLE_OF: Mapping[str, str] = {
+    "stock": "england_children",
+    "population": "population_england",
+    "mean_days": "care_duration",
+    "spending": "spending_england",
+    "unit_cost": "unit_costs",
+    "gdp": "gdp_deflator",
+    "children_in": "children_in_need",
+}
+"""First word of a variable to the table it comes from; the rest come from ``england_children``."""
+
+
+def load_observations(release: int | None = None, path: str | Path | None = None) -> xr.Dataset:
+    """Observed series as known in one release of the children-looked-after statistics.
+
+    Parameters
+    ----------
+    release : int, optional
+        Year of the release to stand in: 2010 to 2019 or 2021 to 2024; the newest when left out. For each
+        figure the value of the latest release not after it is taken.
+    path : str or Path, optional
+        Folder with tables of the same layout as ``cba/inputs/published``; the shipped ones when left out.
+
+    Returns
+    -------
+    Dataset
+        float64, NaN where nothing was published. ``year`` is the year ending 31 March, 1994 to the release.
+        Children: ``stock``, ``starts``, ``ceases``, ``adoptions``, ``sgo_orders``, ``cao_orders``,
+        ``uasc_stock``, ``uasc_stock_16_plus``, ``uasc_starts`` (year); ``*_by_age`` (year, age);
+        ``ceases_by_duration`` (year, duration), with bounds in years; ``ceases_by_reason`` (year, reason);
+        ``starts_by_legal_status``; ``*_by_placement`` (year, placement), from 2018; ``*_by_authority``
+        (authority, year). ``X_release`` and ``X_total`` hold the release a breakdown X was taken from and
+        the total printed there. People: ``population_0_17`` (year), ``population_projection``
+        (population_year), ``population_by_authority``. Money: ``spending`` (year, line; GBP million, cash),
+        ``unit_cost_weekly`` (year, service; GBP per week, cash), their ``*_by_authority``, and
+        ``gdp_deflator`` (deflator_year; 2023-24 = 100). Need: ``children_in_need`` (year, measure).
+        Every variable has ``units``, ``source`` and ``long_name``; the Dataset has ``release``, ``licence``
+        and ``single_vintage_exceptions`` (a JSON list of sentences).
+
+    Raises
+    ------
+    InputError
+        If the release does not exist, or a table is missing, unreadable or breaks its schema.
+
+    Notes
+    -----
+    Nothing is interpolated. Totals of 2010 to 2017 were revised after their breakdowns were printed, so the
+    parts of those years add up to ``X_total`` and not quite to the total.
+
+    Examples
+    --------
+    >>> observations = load_observations()
+    >>> int(observations["stock"].sel(year=2024))
+    83630
+    >>> then = load_observations(release=2021)
+    >>> int(then["stock"].sel(year=2021)), int(observations["stock"].sel(year=2021))
+    (80850, 80780)
+    """
+    folder = PUBLISHED if path is None else Path(path)
+    tables = read_tables(SERIES, folder=folder)
+    children = tables["england_children"]
+    releases = sorted(int(value) for value in children["release"].unique())
+    chosen = _chosen_release(release, releases=releases, folder=folder)
+    _refuse_release_without_total(children, folder=folder)
+    codes = list(tables["authorities"]["authority"])
+    people, borrowed = splice_population(tables["population_england"], release=chosen)
+    newest = chosen == releases[-1]
+    index = price_index(tables["gdp_deflator"], last_year=9999 if newest else chosen + 1)
+    arrays = {
+        **children_of_england(children, release=chosen),
+        **children_of_authorities(
+            tables["authority_children"], england=children, codes=codes, release=chosen
+        ),
+        "mean_days_in_care": _mean_days(tables["care_duration"], release=chosen),
+        "population_0_17": people,
+        "population_projection": project_population(
+            tables["population_england"], people=people, newest=newest
+        ),
+        **spending(tables, codes=codes, release=chosen),
+        **unit_costs(tables["unit_costs"], codes=codes, release=chosen),
+        **need_and_population(tables, codes=codes, release=chosen),
+        "gdp_deflator": index,
+    }
+    observations = _with_coordinates(xr.Dataset(arrays), authorities=tables["authorities"])
+    _name_sources(observations, tables=tables)
+    notes = [*_single_vintages(chosen, newest=newest, deflator=str(index.attrs["vintage"])), *borrowed]
+    return observations.assign_attrs(
+        release=chosen, single_vintage_exceptions=json.dumps(notes, ensure_ascii=False), licence=LICENCE
+    )
+
+
+def load_programme_rollout(path: str | Path | None = None) -> pd.DataFrame:
+    """When and where reform programmes started.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        Folder with the tables; the shipped ones when left out.
+
+    Returns
+    -------
+    DataFrame
+        One row per programme, authority and event; `date` is a year, a month or a day and may be empty.
+
+    Raises
+    ------
+    InputError
+        If the table is missing, unreadable or breaks its schema.
+
+    Examples
+    --------
+    >>> rollout = load_programme_rollout()
+    >>> int((rollout["programme"] == "Families First for Children pathfinder").sum())
+    10
+    """
+    folder = PUBLISHED if path is None else Path(path)
+    return read_tables(("programme_rollout",), folder=folder)["programme_rollout"]
+
+
+def _chosen_release(release: int | None, *, releases: list[int], folder: Path) -> int:
+    """Take the release asked for, or the newest; refuse one that the tables do not hold."""
+    if release is None:
+        return releases[-1]
+    if release not in releases:
+        raise InputError(
+            f"there is no release {release}",
+            file=folder / "england_children.csv",
+            field="release",
+            found=release,
+            allowed=", ".join(str(value) for value in releases),
+            cause="release 2020 is not available in this series; a year after the newest is not out yet",
+            remedy="name one of the releases listed, or leave it out for the newest",
+        )
+    return int(release)
+
+
+def _refuse_release_without_total(children: pd.DataFrame, *, folder: Path) -> None:
+    """Every release printed the stock of its own year; one without it was cut off between two rows."""
+    stock = children[(children["measure"] == "stock") & (children["breakdown"] == "total")]
+    complete = set(stock.loc[stock["year"] == stock["release"], "release"])
+    missing = sorted(set(children["release"]) - complete)
+    if missing:
+        raise InputError(
+            "a release has no stock for its own year",
+            file=folder / "england_children.csv",
+            field="column release",
+            found=f"release {missing[0]} without a row stock, total, {missing[0]}",
+            allowed="every release holds the number looked after at 31 March of its year",
+            cause="the table was cut off between two rows, or a release was added in part",
+            remedy="restore the missing rows from the release",
+        )
+
+
+def _mean_days(table: pd.DataFrame, *, release: int) -> xr.DataArray:
+    known = as_known(table, release=release, key=["year", "measure"])
+    days = to_array(known, dims={"year": ("year", range(FIRST_YEAR, release + 1))}, value="days")
+    long_name = "mean length of the last period of care of children ceasing in the year"
+    days.attrs = {"units": "days", "long_name": long_name}
+    return days
+
+
+def _with_coordinates(observations: xr.Dataset, *, authorities: pd.DataFrame) -> xr.Dataset:
+    """Add names, regions and years of the authorities and the bounds of the stay bands."""
+    bounds = np.array([words.DURATION_YEARS[str(band)] for band in observations["duration"].values])
+    text = {name: authorities[name].to_numpy(dtype=str) for name in ("authority_name", "region")}
+    years = {name: authorities[name].to_numpy() for name in ("first_year", "last_year")}
+    return observations.assign_coords(
+        duration_lower_years=("duration", bounds[:, 0]),
+        duration_upper_years=("duration", bounds[:, 1]),
+    ).assign_coords({name: ("authority", values) for name, values in {**text, **years}.items()})
+
+
+def _name_sources(observations: xr.Dataset, *, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write into each variable who published it, under which title and with which keys."""
+    titles = tables["sources"].set_index("source")
+    readable = {}
+    for name in SERIES:
+        keys = sorted(tables[name]["source"].unique())
+        readable[name] = "; ".join(
+            f"{titles.loc[k, 'publisher']}: {titles.loc[k, 'title']} [{k}]" for k in keys
+        )
+    for variable, array in observations.data_vars.items():
+        name = str(variable)
+        start = next((word for word in TABLE_OF if name.startswith(word)), "stock")
+        table = TABLE_OF[start]
+        if "_by_authority" in name:
+            table = table.replace("england", "authority")
+        array.attrs["source"] = readable[table]
+
+
+def _single_vintages(release: int, *, newest: bool, deflator: str) -> list[str]:
+    """Sentences on the inputs that cannot be shown as known in the release."""
+    if newest:
+        return [
+            f"gdp_deflator: vintage {deflator}, later than the release; years after it are forecasts",
+            "population_projection: published after the release (2022-based)",
+            f"spending, unit_cost_weekly: figures for {release} came out in the months after the release",
+        ]
+    return [
+        f"gdp_deflator: one vintage ({deflator}), cut after {release + 1}; its later revisions are included",
+        f"spending: section 251 exists in one vintage, cut at {release}",
+        f"unit_cost_weekly: one vintage, cut at {release}",
+        f"children_in_need: one vintage (release 2024), cut at {release}",
+        f"population_by_authority: one vintage, rebased to the 2021 census, cut at mid-{release - 1}",
+        "population_projection: the only projection is 2022-based and was not known; it is left missing",
+    ]

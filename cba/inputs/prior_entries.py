@@ -1,0 +1,307 @@
+"""One entry of the prior registry: its written form, its checks and the fitted record it becomes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from cba.errors import InputError
+from cba.inputs.distributions import Distribution, check_family, distribution
+from cba.inputs.quantile_fits import fit_quantiles
+from cba.inputs.toml_reading import checked_record, placed
+from cba.inputs.written_priors import Override, Shape, Source, WrittenEntry
+
+
+@dataclass(frozen=True)
+class PriorEntry:
+    """One uncertain number with its papers, as one stance holds it.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name, ``group.name``.
+    description, unit : str
+        What it is; a unit that starts with ``GBP`` has a price year (year ending 31 March).
+    fitted : Distribution
+        The distribution that is drawn from.
+    quantiles : mapping or None
+        Quantiles as stated, probability to value; None where parameters were stated.
+    fit_error : float
+        See :class:`cba.inputs.quantile_fits.QuantileFit`; 0 where parameters were stated.
+    confidence : str
+        ``green``, ``amber``, ``red`` or ``blue``.
+    basis : str
+        ``evidence``, ``series``, ``judgement`` or ``published claim``.
+    shares_group : str or None
+        Shares of one whole: medians of the group's entries sum to 1.
+    stance : str
+        The stance whose override is in force, or ``evidence``.
+    reason : str
+        Why that stance overrides it; empty otherwise.
+    overridden_by : tuple of str
+        Stances that override this entry.
+    """
+
+    name: str
+    description: str
+    unit: str
+    price_year: int | None
+    fitted: Distribution
+    quantiles: Mapping[float, float] | None
+    fit_error: float
+    confidence: str
+    basis: str
+    owner: str
+    reviewed: date
+    source: tuple[Source, ...]
+    shares_group: str | None
+    stance: str
+    reason: str
+    overridden_by: tuple[str, ...]
+    file: str
+
+    @property
+    def distribution(self) -> str:
+        """Name of the family, ``Truncated...`` where bounds cut it."""
+        return self.fitted.label
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Fitted parameters, named as in PyMC and PreliZ."""
+        return self.fitted.parameters
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lowest and highest possible value."""
+        return self.fitted.support
+
+    @property
+    def median(self) -> float:
+        """Median of the fitted distribution."""
+        return float(self.fitted.ppf(0.5))
+
+    def quantile(self, q: float) -> float:
+        """Return the `q` quantile (0 < q < 1), in the entry's unit."""
+        if not 0 < q < 1:
+            raise InputError(
+                "a probability is not strictly between 0 and 1", field="q", found=q, allowed="0 < q < 1"
+            )
+        return float(self.fitted.ppf(q))
+
+    def content(self) -> dict[str, Any]:
+        """Return everything that identifies the entry, as plain values (used for the fingerprint)."""
+        bound = [None if math.isinf(value) else value for value in (self.fitted.lower, self.fitted.upper)]
+        return {
+            "name": self.name,
+            "description": self.description,
+            "unit": self.unit,
+            "price_year": self.price_year,
+            "family": self.fitted.family,
+            "stated": {str(k): v for k, v in (self.quantiles or self.parameters).items()},
+            "bounds": bound,
+            "confidence": self.confidence,
+            "basis": self.basis,
+            "owner": self.owner,
+            "reviewed": self.reviewed.isoformat(),
+            "source": [[source.title, source.url] for source in self.source],
+            "shares_group": self.shares_group,
+            "stance": self.stance,
+            "reason": self.reason,
+        }
+
+
+def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str) -> PriorEntry:
+    """Check one written entry and fit it as a stance holds it; every override is checked whatever the stance.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name.
+    written : mapping
+        The entry as read from TOML.
+    stance : str
+        ``evidence`` or ``sceptical``.
+    file : str
+        Named in messages.
+
+    Returns
+    -------
+    PriorEntry
+
+    Raises
+    ------
+    InputError
+        For any mistake in the entry or in one of its overrides.
+    """
+    entry = checked_record(WrittenEntry, written, file=file, field=name)
+    try:
+        _check_price_year(entry)
+        plain = _fitted(name, entry, entry, override=None, stance="evidence", file=file)
+    except InputError as error:
+        raise placed(error, file=file, field=name) from None
+    held = {"evidence": plain}
+    for other, override in entry.stance.items():
+        try:
+            held[other] = _fitted(
+                name, entry, _merged(entry, override), override=override, stance=other, file=file
+            )
+        except InputError as error:
+            raise placed(error, file=file, field=f"{name}.stance.{other}") from None
+    return held.get(stance, plain)
+
+
+def _merged(entry: WrittenEntry, override: Override) -> Shape:
+    """Return the shape under an override; a new shape replaces the old quantiles and parameters."""
+    new = override.model_dump(exclude_none=True, include=set(Shape.model_fields))
+    if not new:
+        raise InputError(
+            "an override changes nothing",
+            found="no distribution, quantiles, params or bounds",
+            allowed="at least one of them",
+            cause="only a reason written",
+            remedy="state the change or remove it",
+        )
+    old = entry.model_dump(exclude_none=True, include=set(Shape.model_fields))
+    if "quantiles" in new or "params" in new:
+        old.pop("quantiles", None)
+        old.pop("params", None)
+    elif new.get("distribution", entry.distribution) != entry.distribution and "params" in old:
+        old.pop("params")  # parameters of one family mean nothing in another
+    return Shape.model_validate(old | new)
+
+
+def _fitted(
+    name: str, entry: WrittenEntry, shape: Shape, *, override: Override | None, stance: str, file: str
+) -> PriorEntry:
+    """Fit the shape and put it together with the papers that apply to it."""
+    fitted, stated, error = _fit(shape)
+    _check_range(entry.unit, fitted)
+    papers: dict[str, Any] = {
+        key: (getattr(override, key) if override else None) or getattr(entry, key)
+        for key in ("confidence", "basis", "owner", "reviewed", "source")
+    }
+    return PriorEntry(
+        name=name,
+        description=entry.description,
+        unit=entry.unit,
+        price_year=entry.price_year,
+        fitted=fitted,
+        quantiles=stated,
+        fit_error=error,
+        shares_group=entry.shares_group,
+        stance=stance,
+        reason=override.reason if override else "",
+        overridden_by=tuple(entry.stance),
+        file=file,
+        **papers,
+    )
+
+
+def _fit(shape: Shape) -> tuple[Distribution, Mapping[float, float] | None, float]:
+    """Return the distribution, the stated quantiles (None for parameters) and the fit error."""
+    family = shape.distribution or ""
+    check_family(family)
+    if shape.quantiles is not None and shape.params is not None:
+        raise InputError(
+            "both quantiles and params are given",
+            field="quantiles",
+            found="quantiles and params",
+            allowed="one of the two",
+            cause="two ways of stating the same belief",
+            remedy="remove one",
+        )
+    if shape.quantiles is None:
+        if shape.params is None and not (family == "Uniform" and shape.lower is not None):
+            raise InputError(
+                "neither quantiles nor params are given",
+                field="quantiles",
+                found="neither",
+                allowed="one of the two",
+                cause="the entry was cut short",
+                remedy="state quantiles or params",
+            )
+        params = shape.params or {}
+        return distribution(family, parameters=params, lower=shape.lower, upper=shape.upper), None, 0.0
+    fit = fit_quantiles(
+        family, quantiles=_probabilities(shape.quantiles), lower=shape.lower, upper=shape.upper
+    )
+    return fit.distribution, fit.stated, fit.error
+
+
+def _probabilities(quantiles: Mapping[str, float]) -> dict[float, float]:
+    """Read the keys of a quantile table as probabilities."""
+    read: dict[float, float] = {}
+    for key, value in quantiles.items():
+        try:
+            probability = float(key)
+        except ValueError:
+            raise InputError(
+                "a quantile has no probability",
+                field="quantiles",
+                found=key,
+                allowed='keys such as "0.05"',
+                cause="a name or per cent for a probability",
+                remedy='write { "0.05" = ..., "0.95" = ... }',
+            ) from None
+        if probability in read:
+            raise InputError(
+                "a probability appears twice",
+                field="quantiles",
+                found=key,
+                allowed="each probability once",
+                cause='the same probability written two ways ("0.5", "0.50")',
+                remedy="remove one",
+            )
+        read[probability] = value
+    return read
+
+
+def _check_price_year(entry: WrittenEntry) -> None:
+    money = entry.unit.startswith("GBP")
+    if money and entry.price_year is None:
+        raise InputError(
+            "an amount of money has no price year",
+            field="price_year",
+            found=f"unit {entry.unit}",
+            allowed="a year ending 31 March",
+            cause="price base not noted when the figure was copied",
+            remedy="add price_year, for example price_year = 2024",
+        )
+    if not money and entry.price_year is not None:
+        raise InputError(
+            "a price year is given for something that is not money",
+            field="price_year",
+            found=f"{entry.price_year} with unit {entry.unit}",
+            allowed="only with a unit that starts with GBP",
+            cause="a wrong unit, or a field copied from another entry",
+            remedy="correct the unit or remove it",
+        )
+
+
+def _check_range(unit: str, fitted: Distribution) -> None:
+    """Refuse shares that can leave 0 to 1, and money that can be negative without saying so."""
+    low, high = fitted.support
+    if unit == "share" and (low < 0 or high > 1):
+        p05, p95 = (float(value) for value in fitted.ppf([0.05, 0.95]))
+        raise InputError(
+            "a share can fall outside 0 to 1",
+            field="quantiles",
+            found=f"5-95% from {p05:.3g} to {p95:.3g}, support {low:g} to {high:g}",
+            allowed="0 to 1",
+            cause="per cent written for a proportion, or an unbounded family",
+            remedy="use Beta, or add lower and upper bounds within 0 to 1",
+        )
+    if unit.startswith("GBP") and low < 0 and (math.isinf(low) or fitted.family == "Fixed"):
+        p05 = float(fitted.ppf(0.05))
+        if p05 < 0:
+            raise InputError(
+                "an amount of money is negative",
+                field="quantiles",
+                found=f"5% point {p05:.4g}",
+                allowed="0 or more",
+                cause="a saving entered as a negative cost, or a spread too wide",
+                remedy="state it as positive, or use a family bounded by stated limits",
+            )

@@ -1,0 +1,314 @@
+"""Fit a distribution to stated quantiles, in closed form where they determine it, else by least squares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from scipy import special
+from scipy.optimize import least_squares
+
+from cba.errors import InputError
+from cba.inputs.distributions import (
+    BOUNDED_BY_PARAMETERS,
+    Distribution,
+    Floats,
+    check_family,
+    distribution,
+    natural_support,
+)
+
+LARGEST_FIT_ERROR = 0.15
+"""Largest accepted fit error: beyond it the family cannot say what the quantiles say."""
+
+
+@dataclass(frozen=True)
+class QuantileFit:
+    """A fitted distribution, what was asked of it and how well it answers.
+
+    Parameters
+    ----------
+    distribution : Distribution
+    stated, fitted : mapping of probability to value
+    error : float
+        Largest distance between stated and fitted quantile, as a share of the distance between the lowest
+        and highest stated quantile (of the quantile itself where only one is stated).
+    method : str
+        ``"closed form"`` or ``"least squares"``.
+    """
+
+    distribution: Distribution
+    stated: Mapping[float, float]
+    fitted: Mapping[float, float]
+    error: float
+    method: str
+
+
+def fit_quantiles(
+    family: str,
+    *,
+    quantiles: Mapping[float, float],
+    lower: float | None = None,
+    upper: float | None = None,
+    largest_error: float = LARGEST_FIT_ERROR,
+) -> QuantileFit:
+    """Find the member of a family whose quantiles are nearest to the stated ones.
+
+    Parameters
+    ----------
+    family : str
+        A key of :data:`cba.inputs.distributions.PARAMETERS`, not ``Fixed``.
+    quantiles : mapping
+        Probability (strictly between 0 and 1) to value, values increasing with probability. At least as
+        many as the family has free parameters.
+    lower, upper : float, optional
+        Hard bounds of the support. BetaScaled needs both; Triangular and PERT take them as their ends;
+        other families are truncated to them *before* the fit, so the truncated quantiles match.
+    largest_error : float
+        Refuse a fit that is worse (see :class:`QuantileFit`).
+
+    Returns
+    -------
+    QuantileFit
+
+    Raises
+    ------
+    InputError
+        Quantiles out of order, NaN, too few, outside the bounds or the family's support; fit too poor.
+
+    Notes
+    -----
+    Normal: ``sigma = (x2 - x1) / (z2 - z1)``, ``mu = x1 - sigma z1`` with z the standard normal quantile;
+    LogNormal the same on logarithms; HalfNormal ``sigma = x / z((1 + p) / 2)``; Exponential
+    ``lam = -ln(1 - p) / x``; Uniform the straight line through two points. Otherwise the sum of squared
+    differences of quantiles, each divided by the stated spread, is minimised.
+
+    Examples
+    --------
+    >>> fit = fit_quantiles("Normal", quantiles={0.05: -1.645, 0.95: 1.645})
+    >>> round(fit.distribution.parameters["sigma"], 3), fit.method
+    (1.0, 'closed form')
+    """
+    check_family(family)
+    stated = dict(sorted(quantiles.items()))
+    p, x = np.array(list(stated), dtype=float), np.array(list(stated.values()), dtype=float)
+    _check_quantiles(family, p, x, lower, upper)
+    bounds = (lower, upper)
+    exact = _closed_form(family, p, x) if bounds == (None, None) else None
+    if exact is not None:
+        fitted = distribution(family, parameters=exact)
+    else:
+        fitted = _least_squares(family, p, x, bounds)
+    answers = fitted.ppf(p)
+    scale = x[-1] - x[0] if len(x) > 1 else abs(x[0])
+    error = float(np.max(np.abs(answers - x)) / scale)
+    if not error <= largest_error:
+        raise _poor_fit(family, x, answers, error, largest_error)
+    return QuantileFit(
+        fitted,
+        MappingProxyType(stated),
+        MappingProxyType({q: float(v) for q, v in zip(stated, answers, strict=True)}),
+        error,
+        "closed form" if exact is not None else "least squares",
+    )
+
+
+def free_parameters(family: str, *, bounded: bool) -> int:
+    """Return how many quantiles are needed at least; `bounded` says that both ends are given."""
+    if family in ("HalfNormal", "Exponential"):
+        return 1
+    if family in ("Triangular", "PERT"):
+        return 1 if bounded else 3
+    return 2
+
+
+def _refuse(problem: str, *, found: object, allowed: str, cause: str, remedy: str) -> InputError:
+    return InputError(problem, field="quantiles", found=found, allowed=allowed, cause=cause, remedy=remedy)
+
+
+def _check_quantiles(family: str, p: Floats, x: Floats, lower: float | None, upper: float | None) -> None:
+    if family == "Fixed":
+        raise _refuse(
+            "a Fixed value has no quantiles",
+            found="quantiles",
+            allowed="params = { value = ... }",
+            cause="an entry turned into a fixed value by halves",
+            remedy="give params",
+        )
+    if not np.all((p > 0) & (p < 1)):
+        raise _refuse(
+            "a probability is not strictly between 0 and 1",
+            found=list(map(float, p)),
+            allowed="0 < p < 1",
+            cause="per cent written for a proportion, or a minimum given as quantile 0",
+            remedy="write 5% as 0.05; use `lower` and `upper` for hard bounds",
+        )
+    if not np.all(np.isfinite(x)):
+        raise _refuse(
+            "a quantile is NaN or infinite",
+            found=list(map(float, x)),
+            allowed="finite numbers",
+            cause="a blank cell",
+            remedy="give finite numbers",
+        )
+    if np.any(np.diff(x) <= 0):
+        raise _refuse(
+            "quantiles are out of order",
+            found=dict(zip(map(float, p), map(float, x), strict=True)),
+            allowed="values strictly increasing with their probability",
+            cause="two values swapped",
+            remedy="put the values in order; use Fixed for a known value",
+        )
+    low = -math.inf if lower is None else lower
+    high = math.inf if upper is None else upper
+    if family in ("Beta", "LogNormal", "Gamma", "HalfNormal", "Exponential"):
+        floor, ceiling = natural_support(family, {})
+        low, high = max(low, floor), min(high, ceiling)
+    if x[0] <= low or x[-1] >= high:
+        raise _refuse(
+            f"a quantile lies outside the bounds of the {family}",
+            found=list(map(float, x)),
+            allowed=f"strictly between {low} and {high}",
+            cause="a bound or a family that excludes stated values",
+            remedy="correct the bound, or choose a family that reaches the values",
+        )
+    _check_enough(family, len(p), lower, upper)
+
+
+def _check_enough(family: str, count: int, lower: float | None, upper: float | None) -> None:
+    given = (lower is not None) + (upper is not None)
+    if family == "Uniform" and given:
+        raise _refuse(
+            "a Uniform is given both by bounds and by quantiles",
+            found="lower, upper and quantiles",
+            allowed="one of the two",
+            cause="two forms mixed",
+            remedy="remove the bounds or the quantiles",
+        )
+    if (family == "BetaScaled" and given < 2) or (family in ("Triangular", "PERT") and given == 1):
+        raise _refuse(
+            f"a {family} needs both bounds",
+            found=f"{given} bound(s)",
+            allowed="lower and upper",
+            cause="a bound left out",
+            remedy="add `lower` and `upper` beside the quantiles",
+        )
+    needed = free_parameters(family, bounded=given == 2)
+    if count < needed:
+        raise _refuse(
+            f"too few quantiles to determine a {family}",
+            found=count,
+            allowed=f"{needed} or more",
+            cause="quantiles left out",
+            remedy="state more quantiles, for example 0.05, 0.5 and 0.95",
+        )
+
+
+def _closed_form(family: str, p: Floats, x: Floats) -> dict[str, float] | None:
+    """Return the parameters where the quantiles determine them, else None."""
+    if family in ("Normal", "LogNormal") and len(p) == 2:
+        z, y = special.ndtri(p), np.log(x) if family == "LogNormal" else x
+        sigma = float((y[1] - y[0]) / (z[1] - z[0]))
+        return {"mu": float(y[0] - sigma * z[0]), "sigma": sigma}
+    if family == "Uniform" and len(p) == 2:
+        slope = float((x[1] - x[0]) / (p[1] - p[0]))
+        start = float(x[0] - slope * p[0])
+        return {"lower": start, "upper": start + slope}
+    if family == "HalfNormal" and len(p) == 1:
+        return {"sigma": float(x[0] / special.ndtri((1 + p[0]) / 2))}
+    if family == "Exponential" and len(p) == 1:
+        return {"lam": float(-np.log1p(-p[0]) / x[0])}
+    return None
+
+
+def _least_squares(
+    family: str, p: Floats, x: Floats, bounds: tuple[float | None, float | None]
+) -> Distribution:
+    """Minimise the squared, spread-scaled differences of quantiles over unconstrained parameters."""
+    scale = x[-1] - x[0] if len(x) > 1 else abs(x[0])
+    truncation = (None, None) if family in BOUNDED_BY_PARAMETERS else bounds
+
+    def candidate(theta: Floats) -> Distribution:
+        return distribution(
+            family, parameters=_parameters(family, theta, bounds), lower=truncation[0], upper=truncation[1]
+        )
+
+    def misfit(theta: Floats) -> Floats:
+        try:
+            gap = (candidate(theta).ppf(p) - x) / scale
+        except InputError:  # a trial step left the family's own limits: make it unattractive
+            return np.full(len(p), 1e3)
+        return np.where(np.isfinite(gap), gap, 1e3)
+
+    start = np.asarray(_start(family, p, x, bounds), dtype=float)
+    answer = least_squares(misfit, start, xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000)
+    return candidate(answer.x)
+
+
+def _parameters(family: str, theta: Floats, bounds: tuple[float | None, float | None]) -> dict[str, float]:
+    """Map unconstrained numbers to the family's parameters."""
+    t = [float(value) for value in theta]
+    match family:
+        case "Normal" | "LogNormal" | "TruncatedNormal":
+            return {"mu": t[0], "sigma": math.exp(t[1])}
+        case "Beta" | "Gamma":
+            return {"alpha": math.exp(t[0]), "beta": math.exp(t[1])}
+        case "BetaScaled":
+            assert bounds[0] is not None and bounds[1] is not None
+            return {"alpha": math.exp(t[0]), "beta": math.exp(t[1]), "lower": bounds[0], "upper": bounds[1]}
+        case "HalfNormal":
+            return {"sigma": math.exp(t[0])}
+        case "Exponential":
+            return {"lam": math.exp(t[0])}
+        case "Uniform":
+            return {"lower": t[0], "upper": t[0] + math.exp(t[1])}
+    if bounds[0] is not None and bounds[1] is not None:
+        mode = bounds[0] + (bounds[1] - bounds[0]) * float(special.expit(t[0]))
+        return {"lower": bounds[0], "mode": mode, "upper": bounds[1]}
+    return {"lower": t[0], "mode": t[0] + math.exp(t[1]), "upper": t[0] + math.exp(t[1]) + math.exp(t[2])}
+
+
+def _start(family: str, p: Floats, x: Floats, bounds: tuple[float | None, float | None]) -> list[float]:
+    """Return starting values by matching a centre and a spread."""
+    y = np.log(x) if family == "LogNormal" else x
+    if family == "BetaScaled":
+        assert bounds[0] is not None and bounds[1] is not None
+        y = (x - bounds[0]) / (bounds[1] - bounds[0])
+    z = special.ndtri(p)
+    centre = float(np.interp(0.5, p, y))
+    spread = float((y[-1] - y[0]) / (z[-1] - z[0])) if len(p) > 1 else abs(float(y[0]))
+    match family:
+        case "Normal" | "LogNormal" | "TruncatedNormal":
+            return [centre, math.log(spread)]
+        case "Beta" | "BetaScaled":
+            size = max(centre * (1 - centre) / spread**2 - 1, 0.5)
+            return [math.log(centre * size), math.log((1 - centre) * size)]
+        case "Gamma":
+            return [2 * math.log(centre / spread), math.log(centre / spread**2)]
+        case "HalfNormal":
+            return [math.log(float(np.mean(x / special.ndtri((1 + p) / 2))))]
+        case "Exponential":
+            return [math.log(float(np.mean(-np.log1p(-p) / x)))]
+        case "Uniform":
+            return [float(x[0]) - spread / 2, math.log(4 * spread)]
+    if bounds[0] is not None and bounds[1] is not None:
+        return [float(special.logit((centre - bounds[0]) / (bounds[1] - bounds[0])))]
+    return [
+        float(x[0]) - spread,
+        math.log(centre - float(x[0]) + spread),
+        math.log(float(x[-1]) - centre + spread),
+    ]
+
+
+def _poor_fit(family: str, x: Floats, answers: Floats, error: float, largest: float) -> InputError:
+    return _refuse(
+        f"a {family} cannot have these quantiles",
+        found=f"stated {[float(v) for v in x]}, nearest {[float(f'{v:.4g}') for v in answers]} "
+        f"(worst miss {error:.0%} of the spread)",
+        allowed=f"a worst miss of {largest:.0%} or less",
+        cause="skewed quantiles given to a symmetric family, or a mistyped value",
+        remedy="choose another family (LogNormal, Gamma, BetaScaled) or revise the quantiles",
+    )

@@ -1,0 +1,214 @@
+"""Yearly rates that reproduce the published stock-and-flow account of looked-after children exactly.
+
+Each year is split so that every child is counted once. For age band a, with N the stock at the start of
+the year, S the starts of the year, A the children who grow into the band and r the closure residual:
+
+    ceases      C_a = h_a * (N_a + S_a/2 + A_a/2)
+    ageing out  O_a = g_a * ((1 - h_a) N_a + ((1 - h_a/2) S_a + r_a) / 2),    a = 1-4, 5-9, 10-15
+    next stock  N'_a = (1 - h_a) N_a + (1 - h_a/2) (S_a + A_a) + r_a - O_a
+
+Nobody stays under 1 for a year, so N'_under_1 = q * ((1 - h/2) S + r) and the rest of that band grows out.
+The closure residual is the change in stock less (starts - ceases); it is published by nobody and is spread over
+ages like the starts of children who are not unaccompanied. Solving the account year by year gives h, g and q in
+closed form, so nothing is estimated here: the model in :mod:`cba.models.baseline` describes how these rates move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from cba.dimensions import AGE_BANDS
+from cba.errors import InputError
+
+SERIES = (
+    *(f"log_start_rate_{age}" for age in AGE_BANDS),
+    *(f"logit_exit_{age}" for age in AGE_BANDS),
+    *(f"logit_ageing_{age}" for age in AGE_BANDS[1:4]),
+    "logit_stay_under_1",
+    "log_closure_rate",
+    "log_uasc_starts",
+)
+"""Rows of the rate matrix: 5 start rates, 5 exit rates, 3 ageing rates, 1 stay rate, closure, unaccompanied starts."""
+
+MINIMUM_YEARS = 5
+
+
+@dataclass(frozen=True)
+class FlowRates:
+    """Yearly rates derived from one release.
+
+    Attributes
+    ----------
+    values : ndarray, shape (series, year)
+        Rates on the log or logit scale, rows in the order of :data:`SERIES`.
+    noise : ndarray, shape (series, year)
+        Standard deviation of the counting noise of each value, same scale.
+    years : ndarray of int, shape (year,)
+        Years ending 31 March.
+    uasc_share : ndarray, shape (age,)
+        Share of unaccompanied starts by age band, sums to 1.
+    stock : ndarray, shape (age,)
+        Looked-after children at 31 March of the last year.
+    population : float
+        Children aged 0 to 17 used as denominator for the last year.
+    total_start_changes : ndarray, shape (years before the ages begin,)
+        Yearly changes of the log of total starts before ages are published.
+    """
+
+    values: np.ndarray
+    noise: np.ndarray
+    years: np.ndarray
+    uasc_share: np.ndarray
+    stock: np.ndarray
+    population: float
+    total_start_changes: np.ndarray
+
+
+def _logit(share: np.ndarray | float) -> np.ndarray:
+    return np.log(share) - np.log1p(-np.asarray(share))
+
+
+def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.DataArray:
+    """Starts of unaccompanied children: published from 2019 in releases from 2023, before that from their stock.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+    leave_share : float
+        Share of unaccompanied children (stock + half the starts) who cease in a year, used where starts are
+        not published: U' = U + s - leave_share (U + s/2), solved for s.
+
+    Returns
+    -------
+    DataArray, dims (year), children
+        Published where available, otherwise implied by the stock; NaN where neither exists.
+    """
+    stock = observations["uasc_stock"]
+    before = stock.shift(year=1)
+    implied = (stock - (1.0 - leave_share) * before) / (1.0 - leave_share / 2.0)
+    return observations["uasc_starts"].fillna(implied).rename("uasc_starts")
+
+
+def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
+    """Share of unaccompanied children by age band: 16+ as in their published stock, the rest aged 10-15."""
+    share = observations["uasc_stock_16_plus"] / observations["uasc_stock"]
+    known = share.dropna("year")
+    if known.sizes["year"] == 0:
+        raise InputError(
+            "no age of unaccompanied children is published in this release",
+            field="uasc_stock_16_plus",
+            found="all missing",
+            allowed="at least one year",
+            cause="releases before 2021 do not carry it",
+            remedy="use a release from 2021",
+        )
+    older = float(known.mean())
+    return np.array([0.0, 0.0, 0.0, 1.0 - older, older])
+
+
+def _account(stock, following, starts, ceases, residual):
+    """Solve one year of the account; returns exits (5), ageing (3) and the stay rate of the youngest band."""
+    exits, ageing, grown_in, stay = np.empty(5), np.empty(3), 0.0, np.nan
+    for band in range(5):
+        exits[band] = ceases[band] / (stock[band] + (starts[band] + grown_in) / 2.0)
+        kept = (1.0 - exits[band]) * stock[band]
+        fresh = (1.0 - exits[band] / 2.0) * starts[band] + residual[band]
+        arrived = (1.0 - exits[band] / 2.0) * grown_in
+        grown_out = kept + fresh + arrived - following[band]
+        if band == 0:
+            stay = following[0] / fresh
+        elif band < 4:
+            ageing[band - 1] = grown_out / (kept + fresh / 2.0)
+        grown_in = grown_out
+    return exits, ageing, stay
+
+
+def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> FlowRates:
+    """Derive the yearly rates from the published counts.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`; needs stock, starts and ceases by age for at least
+        six years.
+    uasc_leave_share : float
+        See :func:`unaccompanied_starts`; only matters where unaccompanied starts are not published.
+
+    Returns
+    -------
+    FlowRates
+
+    Raises
+    ------
+    InputError
+        If fewer than five consecutive yearly changes can be formed, or a rate leaves (0, 1).
+    """
+    stock = observations["stock_by_age"].sel(age=list(AGE_BANDS)).dropna("year")
+    years = [int(y) for y in stock["year"].values]
+    if len(years) < MINIMUM_YEARS + 1 or years != list(range(years[0], years[-1] + 1)):
+        raise InputError(
+            "too little history by age to describe how rates move",
+            field="stock_by_age",
+            found=f"years {years}",
+            allowed=f"at least {MINIMUM_YEARS + 1} consecutive years",
+            cause="an early release, or a year missing from the series",
+            remedy="choose a later release or complete the series",
+        )
+    uasc = unaccompanied_starts(observations, leave_share=uasc_leave_share)
+    share = uasc_age_share(observations)
+    columns, noises = [], []
+    for year in years[1:]:
+        values, noise = _one_year(observations, year, uasc=float(uasc.sel(year=year)), share=share)
+        columns.append(values)
+        noises.append(noise)
+    totals = observations["starts"].sel(year=slice(None, years[0] + 1)).dropna("year")
+    return FlowRates(
+        values=np.stack(columns, axis=1),
+        noise=np.stack(noises, axis=1),
+        years=np.array(years[1:]),
+        uasc_share=share,
+        stock=stock.sel(year=years[-1]).values.astype(float),
+        population=float(observations["population_0_17"].sel(year=years[-1])),
+        total_start_changes=np.diff(np.log(totals.values)),
+    )
+
+
+def _one_year(observations: xr.Dataset, year: int, *, uasc: float, share: np.ndarray):
+    def by_age(name: str, when: int) -> np.ndarray:
+        return observations[name].sel(year=when, age=list(AGE_BANDS)).values.astype(float)
+
+    before, after = by_age("stock_by_age", year - 1), by_age("stock_by_age", year)
+    starts, ceases = by_age("starts_by_age", year), by_age("ceases_by_age", year)
+    reachable = starts - share * uasc
+    closure = after.sum() - before.sum() - starts.sum() + ceases.sum()
+    residual = closure * reachable / reachable.sum()
+    exits, ageing, stay = _account(before, after, starts, ceases, residual)
+    shares = np.array([*exits, *ageing, stay])
+    if np.isnan(shares).any() or (shares <= 0).any() or (shares >= 1).any() or closure <= 0 or (reachable <= 0).any():
+        raise InputError(
+            f"the published account of {year} implies an impossible rate",
+            field="stock_by_age, starts_by_age, ceases_by_age",
+            found=f"exits {exits.round(3)}, ageing {ageing.round(3)}, stay {stay:.3f}, closure {closure:.0f}",
+            allowed="shares strictly between 0 and 1, a positive closure residual, positive starts",
+            cause="a missing cell or a figure in the wrong column",
+            remedy="check the release file against the published table",
+        )
+    population = float(observations["population_0_17"].sel(year=year))
+    values = np.concatenate(
+        [np.log(reachable / population), _logit(shares), [np.log(closure / reachable.sum()), np.log(uasc)]]
+    )
+    aged_pool = np.maximum(before[1:4], 1.0)
+    noise = np.concatenate(
+        [
+            1.0 / np.sqrt(reachable),
+            1.0 / np.sqrt(ceases * (1.0 - exits)),
+            1.0 / np.sqrt(ageing * (1.0 - ageing) * aged_pool),
+            [1.0 / np.sqrt(stay * (1.0 - stay) * starts[0])],
+            [1.0 / np.sqrt(closure), 1.0 / np.sqrt(uasc)],
+        ]
+    )
+    return values, noise

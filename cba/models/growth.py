@@ -1,0 +1,86 @@
+"""Recent real growth of a published unit cost: a conjugate normal estimate from its yearly changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from cba.errors import InputError
+
+if TYPE_CHECKING:
+    from cba.inputs.priors import PriorRegistry
+
+
+def real_changes(series: xr.DataArray, deflator: xr.DataArray) -> np.ndarray:
+    """Yearly log changes of a cash series in real terms.
+
+    Parameters
+    ----------
+    series : DataArray, dims (year)
+        Cash amounts; years without a value are left out, the others must be consecutive.
+    deflator : DataArray, dims (deflator_year)
+        GDP deflator index.
+
+    Returns
+    -------
+    ndarray, shape (changes,)
+        log(cost_t / cost_{t-1}) - log(deflator_t / deflator_{t-1}).
+
+    Examples
+    --------
+    >>> cash = xr.DataArray([100.0, 110.0], dims="year", coords={"year": [2023, 2024]})
+    >>> index = xr.DataArray([95.0, 100.0], dims="deflator_year", coords={"deflator_year": [2023, 2024]})
+    >>> real_changes(cash, index).round(4).tolist()
+    [0.044]
+    """
+    known = series.dropna("year")
+    years = known["year"].values
+    if len(years) < 2 or not (np.diff(years) == 1).all():
+        raise InputError("a unit cost has no two consecutive years", field=str(series.name), found=years.tolist(),
+                         allowed="consecutive years", cause="a gap in the series", remedy="complete the series")
+    real = np.log(known.values) - np.log(deflator.sel(deflator_year=years).values)
+    return np.diff(real)
+
+
+def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float) -> tuple[float, float]:
+    """Mean and standard deviation of the growth rate given its yearly changes.
+
+    Parameters
+    ----------
+    changes : ndarray
+        Yearly real log changes.
+    prior_mean, prior_sd : float
+        Normal prior of the growth rate.
+
+    Returns
+    -------
+    mean, sd : float
+        Normal posterior, with the yearly spread taken from the changes themselves (at least three).
+
+    Examples
+    --------
+    A prior much wider than the data leaves the plain mean and its standard error.
+
+    >>> mean, sd = growth_posterior(np.array([0.04, 0.06, 0.05]), prior_mean=0.0, prior_sd=1e6)
+    >>> round(mean, 4), round(sd, 4)
+    (0.05, 0.0058)
+    """
+    if changes.size < 3:
+        raise InputError("too few yearly changes to estimate growth", field="unit_cost_weekly", found=changes.size,
+                         allowed="3 or more", cause="an early release", remedy="choose a later release")
+    error = changes.var(ddof=1) / changes.size
+    weight = 1.0 / error + 1.0 / prior_sd**2
+    return float((changes.mean() / error + prior_mean / prior_sd**2) / weight), float(np.sqrt(1.0 / weight))
+
+
+def real_growth_draws(
+    observations: xr.Dataset, *, service: str, priors: PriorRegistry, draws: int, seed: int
+) -> np.ndarray:
+    """Draws of the recent real growth of one service's unit cost, log points a year, shape (sample,)."""
+    changes = real_changes(observations["unit_cost_weekly"].sel(service=service), observations["gdp_deflator"])
+    prior = priors["unit_costs.real_growth"].parameters
+    mean, sd = growth_posterior(changes, prior_mean=prior["mu"], prior_sd=prior["sigma"])
+    stream = np.random.default_rng([seed, sum(service.encode())])
+    return mean + sd * stream.standard_normal(draws)

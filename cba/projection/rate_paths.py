@@ -1,0 +1,89 @@
+"""Future yearly flow rates, drawn forward from the fitted business-as-usual model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from cba.dimensions import AGE_BANDS
+
+
+def _expit(value: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-value))
+
+
+def _shocks(rng: np.random.Generator, *, sd: np.ndarray, probability: np.ndarray, ratio: float) -> np.ndarray:
+    """Heavy-tailed yearly changes: ordinary years with standard deviation `sd`, shocks `ratio` times that."""
+    shocked = rng.random(sd.shape) < probability
+    return rng.standard_normal(sd.shape) * np.where(shocked, ratio * sd, sd)
+
+
+def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Dataset:
+    """Draw the flow rates of future years, one path per posterior draw.
+
+    Parameters
+    ----------
+    fit : DataTree
+        As returned by :func:`cba.fit_baseline`.
+    years : sequence of int
+        Consecutive years ending 31 March, the first being the year after the last observed one.
+    seed : int
+        Seed of the yearly innovations; the same seed gives the same paths whatever the options.
+
+    Returns
+    -------
+    Dataset, dims (sample, year, age)
+        ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to 17), ``exit`` and
+        ``ageing`` (shares of the year's pools, see :mod:`cba.models.flow_rates`; ``ageing`` is 0 outside 1-15),
+        and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1), ``closure_rate`` (children
+        per start) and ``uasc_starts`` (children).
+
+    Notes
+    -----
+    Rates follow the process of :mod:`cba.models.baseline`: a random walk with a national common factor, and for
+    unaccompanied starts a slow return to a level.
+    """
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    posterior = posterior.transpose("sample", ...)
+    draws, steps = posterior.sizes["sample"], len(years)
+    rng = np.random.default_rng([seed, 1])
+    ratio = float(fit["constant_data"]["shock_ratio"])
+    probability = posterior["shock_probability"].values[:, None, None]
+    sd = np.broadcast_to(posterior["innovation_sd"].values[:, None, :], (draws, steps, 15))
+    changes = _shocks(rng, sd=sd, probability=probability, ratio=ratio)
+    factors = rng.standard_normal((draws, steps, 2))
+    changes[..., 0:5] += posterior["start_common_loading"].values[:, None, :] * factors[..., :1]
+    changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * factors[..., 1:]
+    level = posterior["last_level"].values
+    walks = level[:, None, :15] + np.cumsum(changes, axis=1)
+    uasc = _unaccompanied_path(posterior, level[:, 15], steps, probability[..., 0], ratio, rng)
+    ageing = np.zeros((draws, steps, 5))
+    ageing[..., 1:4] = _expit(walks[..., 10:13])
+    by_age = ("sample", "year", "age")
+    return xr.Dataset(
+        {
+            "start_rate": (by_age, np.exp(walks[..., 0:5])),
+            "exit": (by_age, _expit(walks[..., 5:10])),
+            "ageing": (by_age, ageing),
+            "stay": (("sample", "year"), _expit(walks[..., 13])),
+            "closure_rate": (("sample", "year"), np.exp(walks[..., 14])),
+            "uasc_starts": (("sample", "year"), np.exp(uasc)),
+        },
+        coords={"year": list(years), "age": list(AGE_BANDS)},
+    )
+
+
+def _unaccompanied_path(posterior, last, steps, probability, ratio, rng) -> np.ndarray:
+    """Log unaccompanied starts, (sample, year): first-order return towards the long-run level."""
+    level = np.log(posterior["uasc_long_run_starts"].values)
+    persistence = posterior["uasc_persistence"].values
+    sd = np.broadcast_to(posterior["uasc_innovation_sd"].values[:, None], (last.size, steps))
+    shocks = _shocks(rng, sd=sd, probability=probability, ratio=ratio)
+    path = np.empty((last.size, steps))
+    current = last
+    for step in range(steps):
+        current = level + persistence * (current - level) + shocks[:, step]
+        path[:, step] = current
+    return path

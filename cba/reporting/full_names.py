@@ -1,0 +1,70 @@
+"""Names of categories written out for readers."""
+
+from __future__ import annotations
+
+FULL_NAMES = {
+    "council": "Councils",
+    "dfe": "Department for Education",
+    "nhs": "NHS",
+    "justice": "Justice",
+    "dwp_hmrc": "DWP and HMRC",
+    "programme": "Programme spending",
+    "recurrent": "Recurrent spending",
+    "saving": "Cashable saving",
+    "deadweight": "Payments to existing carers (deadweight)",
+    "unlock": "Saving released later",
+    "family_help": "Family help",
+    "kinship": "Kinship support",
+    "foster": "Foster recruitment",
+    "workforce": "Workforce",
+    "regional_care": "Regional co-operatives",
+    "other": "Other measures",
+    "foster_relative_or_friend": "Foster care with a relative or friend",
+    "foster_in_house": "Foster care, council",
+    "foster_agency": "Foster care, agency",
+    "childrens_home": "Children's home",
+    "supported_accommodation": "Supported accommodation",
+    "other_residential": "Other residential",
+    "with_parents": "With parents",
+    "placed_for_adoption": "Placed for adoption",
+    "raw": "As published",
+    "bias_adjusted": "Bias removed",
+    "new_setting": "In a new place",
+    "roll_out": "National roll-out",
+    "rct": "Randomised trial",
+    "cluster_rct": "Cluster randomised trial",
+    "matched": "Matched comparison",
+    "before_after": "Before and after",
+    "provider": "Provider's claim",
+    "provider_claim": "Provider's claim",
+    "real": "Real terms",
+    "cash": "Cash",
+}
+
+_STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
+
+
+def full_name(name: object) -> str:
+    """Return the words for a category; an unknown one is shown with its underscores as spaces.
+
+    Examples
+    --------
+    >>> full_name("dwp_hmrc"), full_name("new_payer")
+    ('DWP and HMRC', 'New payer')
+    """
+    text = str(name)
+    if text in FULL_NAMES:
+        return FULL_NAMES[text]
+    words = text.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def stance_name(stance: str) -> str:
+    """Return a stance's name as a heading.
+
+    Examples
+    --------
+    >>> stance_name("sceptical")
+    'Sceptical'
+    """
+    return _STANCES.get(stance, full_name(stance))

@@ -1,0 +1,214 @@
+"""Tables of an appraisal as accessible HTML and as a CSV link, with the same numbers in both."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from cba.reporting.bound_numbers import bound, cell_text, matching_rows, result_number
+from cba.reporting.full_names import full_name
+from cba.reporting.numbers import UNDEFINED, Style, is_defined
+
+if TYPE_CHECKING:
+    from cba.appraisal import Appraisal
+
+_SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: the field, its heading and how its cells are written.
+
+    ``style`` is a number style, or ``text`` (as it stands), ``name`` (a category, written out) or
+    ``option`` (the
+    option's label).
+    """
+
+    field: str
+    heading: str
+    style: Style | str = "text"
+
+
+def columns(*specified: str) -> tuple[Column, ...]:
+    """Return columns from ``"field | heading | style"``; heading and style may be left out.
+
+    Examples
+    --------
+    >>> columns("mean|Mean|money")
+    (Column(field='mean', heading='Mean', style='money'),)
+    """
+    parts = [tuple(piece.strip() for piece in text.split("|")) for text in specified]
+    return tuple(
+        Column(
+            part[0], part[1] if len(part) > 1 else full_name(part[0]), part[2] if len(part) > 2 else "text"
+        )
+        for part in parts
+    )
+
+
+def html_table(
+    appraisal: Appraisal,
+    table: str,
+    shown: Sequence[Column],
+    *,
+    caption: str,
+    where: Mapping[str, object] | None = None,
+) -> Markup:
+    """Return a table of an appraisal as HTML: caption, column scopes, first cell of each row its heading.
+
+    Parameters
+    ----------
+    table : str
+        Name in ``appraisal.tables``.
+    shown : sequence of Column
+        Columns in order; one whose field the table lacks is left out.
+    caption : str
+        Says what is counted, where and when.
+    where : mapping, optional
+        Column values that pick the rows.
+
+    Returns
+    -------
+    Markup
+        Every number is a ``<data>`` element with its table, row (position in the whole table) and field.
+    """
+    frame = appraisal.tables[table]
+    kept = tuple(column for column in shown if column.field in frame)
+    position = dict(zip(frame.index, range(len(frame)), strict=True))
+    lines = []
+    for index, row in matching_rows(frame, where or {}).iterrows():
+        cells = [_cell(row.to_dict(), column, position[index], table, appraisal) for column in kept]
+        lines.append(_row(cells, kept))
+    heads = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(_align(column), column.heading) for column in kept
+    )
+    body = Markup("").join(lines) or Markup('<tr><td colspan="{}">No rows.</td></tr>').format(len(kept))
+    return Markup(
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption>'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(f"Table: {caption}", caption, heads, body)
+
+
+def _align(column: Column) -> Markup:
+    return Markup("") if column.style in ("text", "name", "option") else Markup(' class="num"')
+
+
+def _row(cells: Sequence[Markup], kept: Sequence[Column]) -> Markup:
+    first = Markup('<tr><th scope="row">{}</th>').format(cells[0])
+    rest = [
+        Markup("<td{}>{}</td>").format(_align(c), cell) for c, cell in zip(kept[1:], cells[1:], strict=True)
+    ]
+    return first + Markup("").join(rest) + Markup("</tr>")
+
+
+def _cell(row: Mapping[str, Any], column: Column, position: int, table: str, appraisal: Appraisal) -> Markup:
+    """Return the content of one cell."""
+    value = row[column.field]
+    if column.style == "option":
+        return escape(appraisal.option_labels.get(str(value), full_name(value)))
+    if column.style == "name":
+        return escape(full_name(value))
+    if column.style == "text":
+        if isinstance(value, bool) or str(value) in ("True", "False"):
+            return escape("yes" if str(value) == "True" else "no")
+        return escape("" if value is None or (isinstance(value, float) and pd.isna(value)) else str(value))
+    value = float(value) if value is not None else None
+    attributes = {
+        "data-stance": appraisal.stance,
+        "data-table": table,
+        "data-row": position,
+        "data-field": column.field,
+    }
+    if not is_defined(value):
+        return bound(None, UNDEFINED, attributes)
+    style = cast(Style, column.style)
+    text = cell_text({**row, column.field: value}, column.field, style=style, appraisal=appraisal)
+    return bound(value, text, attributes)
+
+
+def csv_link(
+    appraisal: Appraisal,
+    table: str,
+    *,
+    name: str,
+    where: Mapping[str, object] | None = None,
+    fields: Sequence[str] = (),
+) -> Markup:
+    """Return a link that saves the rows as CSV, unrounded; the file is inside the page.
+
+    Text that a spreadsheet would take for a formula is preceded by an apostrophe.
+
+    Parameters
+    ----------
+    name : str
+        File name, without ending.
+    fields : sequence of str
+        Columns to keep; all when empty.
+    """
+    frame = matching_rows(appraisal.tables[table], where or {})
+    if fields:
+        frame = frame[[field for field in fields if field in frame]]
+    return frame_link(frame, name=name)
+
+
+def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with an apostrophe before every text that starts like a formula.
+
+    Examples
+    --------
+    >>> harmless_in_spreadsheet(pd.DataFrame({"a": ["=1+1", "plain"]}))["a"].tolist()
+    ["'=1+1", 'plain']
+    """
+    return frame.map(
+        lambda value: (
+            f"'{value}" if isinstance(value, str) and value.startswith(_SPREADSHEET_SIGNS) else value
+        )
+    )
+
+
+def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, caption: str) -> Markup:
+    """Return mean and interval of several results as a table, one row per key.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Keys of ``appraisal.results``; the option after the dot heads the row.
+    """
+    rows = []
+    for key in keys:
+        option = key.rsplit(".", 1)[1]
+        cells = [result_number(appraisal, key, field, style=style) for field in ("mean", "lower", "upper")]
+        label = appraisal.option_labels.get(option, option)
+        rows.append(
+            Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+                label, Markup("").join(Markup('<td class="num">{}</td>').format(cell) for cell in cells)
+            )
+        )
+    heads = Markup("").join(
+        Markup('<th scope="col" class="num">{}</th>').format(w) for w in ("Mean", "Lower", "Upper")
+    )
+    return Markup(
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption>'
+        "<thead><tr>"
+        '<th scope="col">Option</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(f"Table: {caption}", caption, heads, Markup("").join(rows))
+
+
+def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
+    """Return a link that saves a table as CSV; the file is inside the page.
+
+    Examples
+    --------
+    >>> print(frame_link(pd.DataFrame({"a": [1]}), name="a_table"))
+    <a download="a_table.csv" href="data:text/csv;charset=utf-8;base64,YQoxCg==">Download a table (CSV)</a>
+    """
+    text = harmless_in_spreadsheet(frame).to_csv(index=False, lineterminator="\n")
+    encoded = base64.b64encode(text.encode()).decode()
+    return Markup(
+        '<a download="{}.csv" href="data:text/csv;charset=utf-8;base64,{}">Download {} (CSV)</a>'
+    ).format(name, encoded, name.replace("_", " "))

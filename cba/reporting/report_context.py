@@ -1,0 +1,139 @@
+"""What the templates are given: look-up functions, names, figures, and the choices a page makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cba.reporting.bound_numbers import matching_rows
+from cba.reporting.figures_money import horizon_years
+from cba.reporting.figures_payers import payer_totals
+from cba.reporting.full_names import full_name, stance_name
+from cba.reporting.numbers import is_defined
+from cba.reporting.page_figures import all_figures, effect_figures
+from cba.reporting.report_choices import (
+    GRADES,
+    carrier,
+    flat_rows,
+    hardest_target,
+    last_shown_year,
+    lead_option,
+    paths_overlap,
+    payer_message,
+    prior_groups,
+    run_identity,
+    single_vintage_exceptions,
+)
+from cba.reporting.template_lookups import lookups, target_keys
+from cba.reporting.verbal_scale import BANDS
+
+if TYPE_CHECKING:
+    from cba.appraisal import Appraisal
+
+SECTIONS = (
+    ("summary", "Summary"),
+    ("children", "Children in care, with and without"),
+    ("believe", "What one would have to believe"),
+    ("options", "Options and stances side by side"),
+    ("money", "Cost and saving by year"),
+    ("payback", "Payback"),
+    ("payers", "Who pays and who gains"),
+    ("ladder", "From average cost to cash"),
+    ("system", "What the system costs"),
+    ("evidence", "What the evidence says"),
+    ("attribution", "Which intervention carries it"),
+    ("assumptions", "Assumptions log"),
+    ("diagnostics", "Diagnostics"),
+    ("provenance", "Provenance"),
+    ("limits", "What this cannot tell you"),
+)
+
+
+def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything the report's templates use.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+    manifest : mapping
+        Content of manifest.json.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> report_context([appraisal], manifest={})["lead"]  # doctest: +SKIP
+    'care_review'
+    """
+    first = appraisals[0]
+    by_stance = {appraisal.stance: appraisal for appraisal in appraisals}
+    lead, last_shown = lead_option(first), last_shown_year(first)
+    return (
+        _facts(first, by_stance, lead, last_shown)
+        | target_keys(first.analysis.target_year)
+        | lookups(by_stance, first, lead)
+        | {
+            "figures": all_figures(appraisals, lead, last_year=last_shown),
+            "effect_figures": effect_figures(first),
+            "manifest_rows": flat_rows(manifest, first.provenance),
+            "exceptions": single_vintage_exceptions(manifest, first),
+            **run_identity(manifest, first),
+        }
+    )
+
+
+def _facts(
+    first: Appraisal, by_stance: Mapping[str, Appraisal], lead: str, last_shown: int
+) -> dict[str, Any]:
+    """Return names, lists and choices."""
+    priors = first.tables["priors"]
+    quantiles = [
+        (f, w)
+        for f, w in (
+            ("p05", "5%"),
+            ("q05", "5%"),
+            ("p50", "50%"),
+            ("q50", "50%"),
+            ("p95", "95%"),
+            ("q95", "95%"),
+        )
+        if f in priors
+    ]
+    flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
+    sections = [pair for pair in SECTIONS if pair[0] != "attribution" or len(first.tables["attribution"])]
+    reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
+    return {
+        "analysis": first.analysis,
+        "results": first.results,
+        "lead": lead,
+        "lead_stance": first.stance,
+        "stances": list(by_stance),
+        "other_stances": [s for s in by_stance if s != first.stance],
+        "options": list(first.option_labels),
+        "sections": sections,
+        "bands": BANDS,
+        "grades": GRADES,
+        "last_observed": int(first.tables["history"]["year"].max()),
+        "last_shown": last_shown,
+        "horizon": horizon_years(first),
+        "paths_overlap": paths_overlap(first, lead, last_shown),
+        "hardest": hardest_target(first),
+        "carrier": carrier(first, lead),
+        "prior_groups": prior_groups(first),
+        "priors": priors.to_dict("records"),
+        "quantiles": quantiles,
+        "payers": list(payer_totals(first, lead).index),
+        "kinds": list(flows["kind"].unique()),
+        "payer_message": payer_message(first, lead),
+        "review": reviews[0] if reviews else None,
+        "shown_results": [
+            k
+            for k in first.results
+            if k.endswith((f".{lead}", ".bau")) and is_defined(first.results[k]["mean"])
+        ],
+        "full_name": full_name,
+        "stance_name": stance_name,
+    }

@@ -1,0 +1,246 @@
+"""Fingerprints: SHA-256 of what a run is made from, cheap enough to ask whether anything has changed.
+
+Four parts, kept apart so that a change can be named: the inputs (prior files, option files, published
+tables, discount schedules), the code of the package, the settings of the analysis, and the versions of the
+libraries that compute. Files are hashed as bytes; nothing is parsed and no numerical library is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cba.inputs.shipped_files import options_folder, priors_folder
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""Folder of the package whose code is fingerprinted."""
+
+NUMERICAL_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "xarray",
+    "pymc",
+    "pytensor",
+    "nutpie",
+    "arviz-stats",
+    "numba",
+)
+"""Libraries whose version can move a result."""
+
+MODEL_ROOMS = ("dimensions.py", "errors.py", "inputs", "models")
+"""Code a fit depends on: what reads its inputs and what builds and samples it."""
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """What a run is made from.
+
+    Parameters
+    ----------
+    inputs : mapping of str to str
+        SHA-256 by name, such as ``priors/costs.toml``, ``options/bau.toml``, ``published/unit_costs.csv``.
+    code : str
+        SHA-256 of the package's Python files.
+    settings : str
+        SHA-256 of the analysis as loaded, changes made on the command line included.
+    environment : str
+        SHA-256 of the versions of the numerical libraries.
+
+    Examples
+    --------
+    >>> Fingerprints({"priors/costs.toml": "ab"}, code="c", settings="d", environment="e").record()["code"]
+    'c'
+    """
+
+    inputs: Mapping[str, str]
+    code: str
+    settings: str
+    environment: str
+
+    @property
+    def run(self) -> str:
+        """SHA-256 of all four parts; its first eight characters name the run."""
+        return content_sha256(
+            {
+                "inputs": dict(self.inputs),
+                "code": self.code,
+                "settings": self.settings,
+                "environment": self.environment,
+            }
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return plain values for the manifest."""
+        return {
+            "run": self.run,
+            "inputs": dict(self.inputs),
+            "code": self.code,
+            "settings": self.settings,
+            "environment": self.environment,
+        }
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of plain values in canonical JSON: same content, same hash, any order of keys.
+
+    Parameters
+    ----------
+    content : mapping
+        Plain values, no NaN.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> content_sha256({"a": 1, "b": 2}) == content_sha256({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a").write_bytes(b"abc")
+    ...     file_sha256(Path(folder) / "a")[:16]
+    'ba7816bf8f01cfea'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_sha256(files: Iterable[Path], *, under: str) -> dict[str, str]:
+    """Return the SHA-256 of each file, in order of name.
+
+    Parameters
+    ----------
+    files : iterable of Path
+    under : str
+        Put before each file's name.
+
+    Returns
+    -------
+    dict
+        ``<under>/<file name>`` to SHA-256.
+
+    Examples
+    --------
+    >>> list(files_sha256([PACKAGE / "errors.py"], under="code"))
+    ['code/errors.py']
+    """
+    return {f"{under}/{file.name}": file_sha256(file) for file in sorted(files)}
+
+
+def input_fingerprints() -> dict[str, str]:
+    """Fingerprint every file a run reads beside its analysis (whose content is the settings).
+
+    Returns
+    -------
+    dict
+        Name to SHA-256: priors, options, published tables and discount schedules.
+
+    Examples
+    --------
+    >>> any(name.startswith("published/") for name in input_fingerprints())
+    True
+    """
+    return {
+        **files_sha256(priors_folder().glob("*.toml"), under="priors"),
+        **files_sha256(options_folder().glob("*.toml"), under="options"),
+        **files_sha256((PACKAGE / "inputs" / "published").glob("*.csv"), under="published"),
+        **files_sha256((PACKAGE / "costs").glob("*.toml"), under="costs"),
+    }
+
+
+def code_fingerprint(rooms: Iterable[str] | None = None) -> str:
+    """Fingerprint the package's Python files, or those of some rooms of it.
+
+    Parameters
+    ----------
+    rooms : iterable of str, optional
+        Files or folders of the package; all of it by default.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> code_fingerprint() == code_fingerprint(["models"])
+    False
+    """
+    places = [PACKAGE] if rooms is None else [PACKAGE / room for room in rooms]
+    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    return content_sha256({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in files})
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed version of each numerical library.
+
+    Returns
+    -------
+    dict
+        Name to version, ``""`` where it is missing.
+
+    Examples
+    --------
+    >>> library_versions()["numpy"] != ""
+    True
+    """
+    found = {}
+    for name in NUMERICAL_LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
+    """Fingerprint a run before it is computed.
+
+    Parameters
+    ----------
+    settings : mapping
+        The analysis as plain values.
+
+    Returns
+    -------
+    Fingerprints
+
+    Examples
+    --------
+    >>> one, two = (run_fingerprints({"draws": draws}) for draws in (1000, 2000))
+    >>> one.run == two.run, one.code == two.code
+    (False, True)
+    """
+    return Fingerprints(
+        inputs=input_fingerprints(),
+        code=code_fingerprint(),
+        settings=content_sha256(settings),
+        environment=content_sha256(library_versions()),
+    )

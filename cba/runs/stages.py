@@ -1,0 +1,210 @@
+"""The stages of a run as ordinarily made: observe and reconcile, fit (from the cache), appraise, render.
+
+:func:`cba.runs.execute.execute` takes them as one record, so that a notebook, a test or a later command can
+put its own in the place of any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cba.runs.fingerprints import input_fingerprints
+from cba.runs.fit_cache import cached_fit, fit_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cba.appraisal import Appraisal
+    from cba.inputs.analysis_records import Analysis
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a run calls, in order.
+
+    Parameters
+    ----------
+    observe : callable
+        Analysis to the observed series, reconciled.
+    fit : callable
+        ``fit(analysis, stance=, observations=, root=)`` to the baseline and effects fits of one stance.
+    appraise : callable
+        ``appraise(analysis, stance=, baseline=, effects=, progress=)`` to an Appraisal.
+    render : callable or None
+        ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> replace(ordinary_stages(), render=lambda appraisals, **records: "<html></html>").render is None
+    False
+    """
+
+    observe: Callable[[Analysis], xr.Dataset]
+    fit: Callable[..., tuple[xr.DataTree, xr.DataTree]]
+    appraise: Callable[..., Appraisal]
+    render: Callable[..., str] | None = None
+
+
+def ordinary_stages(*, use_cache: bool = True, render: Callable[..., str] | None = None) -> Stages:
+    """Return the stages of an ordinary run.
+
+    Parameters
+    ----------
+    use_cache : bool
+        Take fits from ``<root>/.cache`` and keep new ones there.
+    render : callable, optional
+        Makes the report; the caller hands it in, because the store does not depend on the reporting room.
+
+    Returns
+    -------
+    Stages
+
+    Examples
+    --------
+    >>> ordinary_stages().render is None
+    True
+    """
+    return Stages(observe, partial(fit_stance, use_cache=use_cache), _appraise, render)
+
+
+def observe(analysis: Analysis) -> xr.Dataset:
+    """Read the observed series as known in the analysis's release and refuse figures that disagree.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    Dataset
+        As :func:`cba.load_observations`.
+
+    Raises
+    ------
+    GateError
+        If a reconciliation check fails.
+    InputError
+        If a table is missing or breaks its schema.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> int(observe(SimpleNamespace(release=2022)).attrs["release"])
+    2022
+    """
+    from cba.inputs.observations import load_observations
+    from cba.inputs.reconciliation import check_reconciliation
+
+    observations = load_observations(analysis.release)
+    check_reconciliation(observations)
+    return observations
+
+
+def fit_stance(
+    analysis: Analysis, *, stance: str, observations: xr.Dataset, root: Path, use_cache: bool = True
+) -> tuple[xr.DataTree, xr.DataTree]:
+    """Return the baseline and the effects fit of one stance, cached where what they read is unchanged.
+
+    Stances whose overrides do not reach a model share its fit: the key is what the model reads.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    stance : str
+        ``review`` uses the fits of ``evidence``: it conditions their draws.
+    observations : Dataset
+        Of the analysis's release.
+    root : Path
+        Folder of the reports, which holds the cache.
+    use_cache : bool
+        False fits again and keeps nothing.
+
+    Returns
+    -------
+    tuple of DataTree
+        Baseline, effects.
+
+    Raises
+    ------
+    GateError
+        If a fit has not converged.
+
+    Examples
+    --------
+    >>> baseline, effects = fit_stance(  # doctest: +SKIP
+    ...     analysis, stance="evidence", observations=observe(analysis), root=Path("reports")
+    ... )
+    """
+    from cba.inputs.evidence import load_evidence
+    from cba.inputs.priors import load_priors
+
+    priors = load_priors(stance="evidence" if stance == "review" else stance)
+    evidence = load_evidence(until=analysis.evidence_until)
+    settings, gates = sampler_settings(analysis), analysis.gates.model_dump()
+
+    def baseline() -> xr.DataTree:
+        from cba.models.baseline import fit_baseline
+        from cba.models.gates import Gates
+
+        return fit_baseline(observations, priors, **settings, gates=Gates(**gates))
+
+    def effects() -> xr.DataTree:
+        from cba.models.effects import fit_effects
+        from cba.models.gates import Gates
+
+        return fit_effects(evidence, priors, **settings, gates=Gates(**gates))
+
+    if not use_cache:
+        return baseline(), effects()
+    full = {**settings, "gates": gates}
+    baseline_key = fit_key("baseline", priors=priors, settings=full, observations=_tables(analysis))
+    effects_key = fit_key("effects", priors=priors, settings=full, evidence=evidence)
+    return (
+        cached_fit(root, model="baseline", key=baseline_key, fit=baseline),
+        cached_fit(root, model="effects", key=effects_key, fit=effects),
+    )
+
+
+def sampler_settings(analysis: Analysis) -> dict[str, Any]:
+    """Return the arguments of a fit; the analysis counts draws over all chains, a fit per chain.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    dict
+        ``draws`` (per chain), ``tune``, ``chains``, ``seed``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> sampler_settings(SimpleNamespace(draws=4000, tune=1000, chains=4, seed=0))["draws"]
+    1000
+    """
+    return {
+        "draws": analysis.draws // analysis.chains,
+        "tune": analysis.tune,
+        "chains": analysis.chains,
+        "seed": analysis.seed,
+    }
+
+
+def _tables(analysis: Analysis) -> Mapping[str, Any]:
+    """Return what the observations depend on: the release and the published tables."""
+    tables = {name: value for name, value in input_fingerprints().items() if name.startswith("published/")}
+    return {"release": analysis.release, "tables": tables}
+
+
+def _appraise(
+    analysis: Analysis, *, stance: str, baseline: xr.DataTree, effects: xr.DataTree, progress: bool
+) -> Appraisal:
+    from cba.appraisal import appraise
+
+    return appraise(analysis, stance=stance, baseline=baseline, effects=effects, progress=progress)

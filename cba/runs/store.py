@@ -1,0 +1,320 @@
+"""The store of runs: one folder a run, complete or not there, with every file's hash in its manifest.
+
+``<root>/<analysis>/<utc time>-<fingerprint>/`` holds a run; ``<root>/<analysis>/published`` names the run
+that readers should see; ``<root>/<analysis>/failed/<utc time>/`` holds the diagnostics of a run whose gates
+failed, which is never a result. A run is written in a hidden folder beside its place, forced to disk and
+renamed, under a lock; what a killed run left behind is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cba.runs.fingerprints import file_sha256
+from cba.runs.seals import sealed
+from cba.runs.stored_runs import (
+    MANIFEST,
+    POINTER,
+    REPORT,
+    RunRecord,
+    files_below,
+    published_name,
+    read_run,
+)
+from cba.runs.whole_writing import (
+    StoreError,
+    plain,
+    store_errors,
+    sync_folder,
+    sync_tree,
+    to_json,
+    write_whole,
+)
+
+_STAGING = ".staging-"
+_LOCK_SECONDS = 120.0
+
+
+def utc_stamp(moment: datetime) -> str:
+    """Return a moment as it stands in a run's name.
+
+    Parameters
+    ----------
+    moment : datetime
+        With a time zone.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> utc_stamp(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
+    '20261121T093000Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def write_run(
+    root: str | Path,
+    *,
+    analysis: str,
+    moment: datetime,
+    fingerprint: str,
+    manifest: Mapping[str, Any],
+    fill: Callable[[Path, str], None],
+    publish: bool = False,
+) -> RunRecord:
+    """Store one run, whole or not at all.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    analysis : str
+        Name of the analysis.
+    moment : datetime
+        Start of the run, with time zone.
+    fingerprint : str
+        Fingerprint of the run, 8 hexadecimal digits or more.
+    manifest : mapping
+        Goes into manifest.json, with ``run`` (the name), ``files`` (SHA-256 and size of each) and a hash of
+        its own content added.
+    fill : callable
+        Given a folder and the name of the run, writes the files of the run into the folder.
+    publish : bool
+        Show readers this run; the first run of an analysis is always shown.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    StoreError
+        Disk full, no permission, a file in the way, or another run holding the lock for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     run = write_run(
+    ...         root, analysis="latest", moment=datetime(2026, 11, 21, tzinfo=UTC), fingerprint="0123abcd",
+    ...         manifest={"seed": 1}, fill=lambda folder, name: None,
+    ...     )
+    >>> run.name, run.published
+    ('20261121T000000Z-0123abcd', True)
+    """
+    folder = Path(root) / analysis
+    with locked(folder), store_errors("the run could not be stored; nothing was kept of it", file=folder):
+        name = _free_name(folder, f"{utc_stamp(moment)}-{fingerprint[:8]}")
+
+        def complete(staging: Path) -> None:
+            fill(staging, name)
+            full = {**manifest, "run": name, "files": _hashes(staging)}
+            (staging / MANIFEST).write_text(to_json(sealed(plain(full))), encoding="utf-8")
+
+        _place(complete, staging=folder / f"{_STAGING}{name}", place=folder / name)
+        if publish or published_name(folder) is None:
+            write_whole(folder / POINTER, name + "\n")
+    return read_run(folder / name)
+
+
+def write_failure(
+    root: str | Path, *, analysis: str, moment: datetime, diagnostics: Mapping[str, Any]
+) -> Path:
+    """Store the diagnostics of a run that failed a gate: no results, never approvable.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    analysis : str
+        Name of the analysis.
+    moment : datetime
+        When the gate failed, with time zone.
+    diagnostics : mapping
+        Which checks failed and what was run.
+
+    Returns
+    -------
+    Path
+        ``<root>/<analysis>/failed/<utc time>/diagnostics.json``.
+
+    Raises
+    ------
+    StoreError
+        As :func:`write_run`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     place = write_failure(
+    ...         root, analysis="latest", moment=datetime(2026, 11, 21, tzinfo=UTC), diagnostics={}
+    ...     )
+    >>> place.parts[-4:]
+    ('latest', 'failed', '20261121T000000Z', 'diagnostics.json')
+    """
+    folder = Path(root) / analysis
+    with locked(folder), store_errors("the diagnostics could not be stored", file=folder):
+        (folder / "failed").mkdir(exist_ok=True)
+        name = _free_name(folder / "failed", utc_stamp(moment))
+        place = folder / "failed" / name
+
+        def complete(staging: Path) -> None:
+            (staging / "diagnostics.json").write_text(to_json(diagnostics), encoding="utf-8")
+
+        _place(complete, staging=folder / f"{_STAGING}{name}", place=place)
+    return place / "diagnostics.json"
+
+
+def rewrite_report(run: RunRecord, html: str) -> RunRecord:
+    """Replace a stored run's report.html and its hash in the manifest; every other file stays as it is.
+
+    Parameters
+    ----------
+    run : RunRecord
+    html : str
+        The new report.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+
+    Notes
+    -----
+    The manifest is written first: a kill in between leaves a report that
+    :func:`cba.runs.stored_runs.verify_run` names, and writing it again mends it.
+
+    Examples
+    --------
+    >>> rewrite_report(run, "<html></html>").name == run.name  # doctest: +SKIP
+    True
+    """
+    with locked(run.path.parent), store_errors("the report could not be replaced", file=run.path / REPORT):
+        beside = run.path / f".{REPORT}.new"
+        write_whole(beside, html)
+        files = {**run.manifest["files"], REPORT: _hash(beside)}
+        write_whole(run.path / MANIFEST, to_json(sealed({**run.manifest, "files": files})))
+        os.replace(beside, run.path / REPORT)
+        sync_folder(run.path)
+    return read_run(run.path)
+
+
+def publish_run(run: RunRecord) -> RunRecord:
+    """Point ``published`` at a stored run.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    RunRecord
+        The same run, published.
+
+    Raises
+    ------
+    StoreError
+        If the pointer cannot be written; it then still names the run it named before.
+
+    Examples
+    --------
+    >>> publish_run(run).published  # doctest: +SKIP
+    True
+    """
+    with locked(run.path.parent):
+        write_whole(run.path.parent / POINTER, run.name + "\n")
+    return read_run(run.path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of one analysis; whatever a killed run left in its folder is removed first.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``, made if it is missing.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be used, or another run holds the lock for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root, locked(Path(root) / "latest"):
+    ...     [place.name for place in (Path(root) / "latest").iterdir()]
+    ['.lock']
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+    with store_errors("the folder of the analysis cannot be used", file=folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreError(
+                f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
+                file=folder / ".lock",
+                cause="two runs of one analysis at once, one of them stuck",
+                remedy="wait for it or end it, then retry",
+            ) from None
+    try:
+        for stale in [*folder.glob(f"{_STAGING}*"), *folder.glob(".*.part")]:  # no one else can hold the lock
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _place(complete: Callable[[Path], None], *, staging: Path, place: Path) -> None:
+    """Fill a hidden folder, force it to disk and rename it; remove it where anything goes wrong."""
+    staging.mkdir()
+    try:
+        complete(staging)
+        sync_tree(staging)
+        os.rename(staging, place)
+        sync_folder(place.parent)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _hash(path: Path) -> dict[str, Any]:
+    return {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+
+
+def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
+    return {name: _hash(folder / name) for name in sorted(files_below(folder))}
+
+
+def _free_name(folder: Path, stem: str) -> str:
+    """Return `stem`, numbered where a run of the same second is there already."""
+    name, number = stem, 1
+    while (folder / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name

@@ -1,0 +1,289 @@
+"""Stored runs as they are read back: listed, found by what a person types, checked against their hashes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cba.errors import InputError
+from cba.runs.fingerprints import file_sha256
+from cba.runs.seals import damaged, read_json, seal_problem
+from cba.runs.whole_writing import StoreError, store_errors
+
+MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.html", "published"
+"""Names of the files every store knows."""
+
+_RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One stored run.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    analysis, name : str
+        Name of the analysis, and of the run within it.
+    manifest : dict
+        As stored; empty where it is damaged.
+    published : bool
+        Whether readers are shown this run.
+    damage : str
+        Why the manifest cannot be trusted; empty where it can.
+
+    Examples
+    --------
+    >>> RunRecord(Path("reports/latest/20261121T093000Z-0123abcd"), "latest", "20261121T093000Z-0123abcd", {})
+    RunRecord(path=..., analysis='latest', name='20261121T093000Z-0123abcd', published=False, damage='')
+    """
+
+    path: Path
+    analysis: str
+    name: str
+    manifest: dict[str, Any] = field(repr=False)
+    published: bool = False
+    damage: str = ""
+
+    @property
+    def headline(self) -> dict[str, Any]:
+        """The stored headline.json."""
+        return read_json(self.path / HEADLINE)
+
+
+def read_run(path: str | Path) -> RunRecord:
+    """Read one stored run.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run.
+    StoreError
+        If its manifest is damaged.
+
+    Examples
+    --------
+    >>> read_run("reports/latest/20261121T093000Z-0123abcd").manifest["seed"]  # doctest: +SKIP
+    20220523
+    """
+    run = _record(Path(path))
+    if run.damage:
+        raise damaged(run.path / MANIFEST, run.damage)
+    return run
+
+
+def _record(path: Path) -> RunRecord:
+    """Read a run whose manifest may be damaged."""
+    if not (path / MANIFEST).is_file():
+        raise InputError(
+            "the folder is not a stored run",
+            file=path,
+            found=f"no {MANIFEST}",
+            allowed=f"a folder with {MANIFEST}",
+            cause="a wrong path, or a file removed by hand",
+            remedy="list the runs with `cba runs`",
+        )
+    try:
+        manifest = read_json(path / MANIFEST)
+        damage = seal_problem(manifest)
+    except StoreError as error:
+        manifest, damage = {}, error.problem
+    published = published_name(path.parent) == path.name
+    return RunRecord(path, path.parent.name, path.name, manifest if not damage else {}, published, damage)
+
+
+def published_name(folder: Path) -> str | None:
+    """Return the name of an analysis's published run.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``.
+
+    Returns
+    -------
+    str or None
+        None where the pointer is missing or names no run.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     published_name(Path(folder))
+    """
+    pointer = folder / POINTER
+    if not pointer.is_file():
+        return None
+    name = pointer.read_text(encoding="utf-8").strip()
+    return name if _RUN_NAME.match(name) and (folder / name / MANIFEST).is_file() else None
+
+
+def verify_run(path: str | Path) -> list[str]:
+    """Compare every file of a run with the hash in its manifest.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    list of str
+        One sentence for each file that is missing, damaged or not in the manifest; empty where all is sound.
+
+    Raises
+    ------
+    InputError, StoreError
+        If the folder is not a run, or the manifest itself is damaged.
+
+    Examples
+    --------
+    >>> verify_run("reports/latest/20261121T093000Z-0123abcd")  # doctest: +SKIP
+    ['stances/evidence/draws.nc: damaged, its SHA-256 is not the one stored']
+    """
+    run = read_run(path)
+    problems = []
+    for name, entry in run.manifest["files"].items():
+        file = run.path / name
+        if not file.is_file():
+            problems.append(f"{name}: missing")
+        elif (size := file.stat().st_size) != entry["bytes"]:
+            problems.append(f"{name}: damaged, {size} bytes where {entry['bytes']} were stored")
+        elif file_sha256(file) != entry["sha256"]:
+            problems.append(f"{name}: damaged, its SHA-256 is not the one stored")
+    added = sorted(files_below(run.path) - {*run.manifest["files"], MANIFEST})
+    return [*problems, *(f"{name}: not in the manifest (added after the run)" for name in added)]
+
+
+def files_below(folder: Path) -> set[str]:
+    """Return the files under a folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    set of str
+        Paths relative to it, with forward slashes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     files_below(Path(folder))
+    set()
+    """
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def list_runs(root: str | Path) -> list[RunRecord]:
+    """Return all stored runs, by analysis and time, oldest first.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports; need not exist.
+
+    Returns
+    -------
+    list of RunRecord
+        A run whose manifest is damaged is listed with its `damage`. What is half-written has a hidden name
+        and is never listed.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> list_runs("no such folder")
+    []
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return []
+    with store_errors("the folder of the reports cannot be read", file=root):
+        analyses = sorted(place for place in root.iterdir() if place.is_dir() and place.name[0] != ".")
+        places = [place for analysis in analyses for place in sorted(analysis.iterdir())]
+        folders = [place for place in places if _RUN_NAME.match(place.name)]
+    return [_record(folder) for folder in folders if (folder / MANIFEST).is_file()]
+
+
+def find_run(root: str | Path, name: str) -> RunRecord:
+    """Find one run by what a person types.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    name : str
+        A path to the run's folder; an analysis (its published run, else its newest); ``ANALYSIS/latest``
+        (newest), ``ANALYSIS/published`` or ``ANALYSIS/<start of a run's name>``; the start of a run's name;
+        ``published`` where one analysis has a published run; or ``latest``: the newest run of all, unless an
+        analysis of that name has runs.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If no run or more than one fits; lists what there is.
+    StoreError
+        If the manifest of the run found is damaged.
+
+    Examples
+    --------
+    >>> find_run("reports", "latest/published").name  # doctest: +SKIP
+    '20261121T093000Z-0123abcd'
+    """
+    if (Path(name) / MANIFEST).is_file():
+        return read_run(Path(name).resolve())
+    runs = list_runs(root)
+    chosen = _matching(runs, name.strip("/"))
+    if len(chosen) == 1:
+        return read_run(chosen[0].path)
+    known = [f"{run.analysis}/{run.name}" for run in runs]
+    from cba.inputs.toml_reading import nearest
+
+    raise InputError(
+        f"{len(chosen)} runs fit that name" if chosen else "no run of that name",
+        file=root,
+        field="RUN",
+        found=name,
+        allowed=", ".join(known[-8:]) or "no run is stored here yet",
+        cause="a misspelt name, or another folder of reports",
+        remedy="list the runs with `cba runs`, or name the folder with --root" + nearest(name, known),
+    )
+
+
+def _matching(runs: list[RunRecord], name: str) -> list[RunRecord]:
+    """Return the runs that a name may mean; see :func:`find_run`."""
+    analysis, _, which = name.rpartition("/")
+    if not analysis and which in {run.analysis for run in runs}:
+        analysis, which = which, ""
+    among = [run for run in runs if analysis in ("", run.analysis)]
+    published = [run for run in among if run.published]
+    if which == "":
+        return published or among[-1:]
+    if which == "latest":
+        return sorted(among, key=lambda run: run.name)[-1:]
+    if which == POINTER:
+        return published
+    exact = [run for run in among if run.name == which]
+    return exact or [run for run in among if run.name.startswith(which)]

@@ -1,0 +1,153 @@
+"""One malformed table per mistake: each is refused, and the message says where, what, why and what next."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cba.errors import GateError, InputError
+from cba.inputs.observations import load_observations
+from cba.inputs.published_tables import PUBLISHED
+from cba.inputs.reconciliation import check_reconciliation
+
+MALFORMED = Path(__file__).parent / "malformed_series"
+
+# file -> (what is wrong, field, found, what the message must offer)
+REFUSED = {
+    "england_children__year_gap": ("a year is missing from a series", "column year", "year=2023", "restore"),
+    "england_children__duplicated_key": (
+        "a key occurs twice",
+        "release+measure",
+        "year=2022",
+        "keep the row",
+    ),
+    "england_children__negative_count": ("negative", "column children", "-82090", "published counts"),
+    "england_children__nan_text": ("not a number", "column children", "'NaN'", "leave the cell empty"),
+    "england_children__empty_without_flag": ("empty without a reason", "column children", "nan", "`flag`"),
+    "england_children__withheld_and_given": ("withheld and yet given", "column children", "82090", "`flag`"),
+    "england_children__unknown_age_band": ("unknown category or age band", "category", "16_17", "16_plus"),
+    "england_children__unknown_measure": ("an unknown word", "column measure", "stocks", "uasc_stock"),
+    "england_children__missing_column": ("a column is missing", "column children", "thousand_", "convert"),
+    "england_children__cut_mid_row": ("cut off", "row 31", "2024,2024,stock,to", "fetch the file again"),
+    "england_children__short_row": ("a cell is empty", "column source", "nan", "restore the row"),
+    "england_children__cut_between_rows": (
+        "no stock for its own year",
+        "release",
+        "2024",
+        "restore the miss",
+    ),
+    "england_children__release_2020": ("no such release", "column release", "release 2020", "2010 to 2019"),
+    "england_children__year_after_release": ("no such release", "release", "year 2025", "take the release"),
+    "england_children__unknown_source": ("not in sources.csv", "column source", "S99", "add the source"),
+    "england_children__fractional_count": (
+        "not a whole number",
+        "column children",
+        "82.09",
+        "published count",
+    ),
+    "authority_children__unknown_authority": ("authority code", "authority", "E08000035", "three-digit code"),
+    "spending_england__negative_money": ("negative", "column gbp_million", "-6127.41", "gross expenditure"),
+    "spending_england__in_pounds": ("wrong unit", "column gbp_million", "6127410000", "GBP million"),
+    "spending_england__real_prices": ("an unknown word", "column price_basis", "2021-22 prices", "cash"),
+    "unit_costs__yearly_cost": ("too large", "column gbp_per_child_week", "353300", "convert to the unit"),
+    "gdp_deflator__other_base_year": ("not 100 in its base year", "column deflator", "112.647", "divide by"),
+    "gdp_deflator__year_gap": ("a year is missing", "column year", "year=2017", "restore the missing row"),
+    "population_england__in_thousands": ("too small", "column population", "11999", "convert to the unit"),
+    "population_england__financial_year": ("not a whole number", "mid_year", "'2023-24'", "restore"),
+    "care_duration__extra_column": ("not part of the table", "column label", "label", "remove the column"),
+    "care_duration__stray_comma": ("more cells than the header", "row 6", "saw 6", "quote the text"),
+    "children_in_need__not_text": ("cannot be read as text", "children_in_need", "codec", "fetch the file"),
+    "sources__empty": ("empty", "sources.csv", "no header", "fetch the file again"),
+    "authorities__duplicated_code": ("a key occurs twice", "authority", "authority=203", "keep the row"),
+}
+
+# file -> (failed comparison, figure found, figure required, file to look at)
+UNRECONCILED = {
+    "england_children__ages_not_summing": ("stock_by_age", "86,330", "83,630", "england_children.csv"),
+    "authority_children__not_summing_to_england": (
+        "stock_by_authority",
+        "84,028",
+        "83,630",
+        "authority_children",
+    ),
+}
+
+
+@pytest.fixture
+def folder_with(tmp_path):
+    """Give a copy of the shipped tables in which one is replaced by a malformed one."""
+
+    def build(name: str) -> Path:
+        folder = tmp_path / "published"
+        shutil.copytree(PUBLISHED, folder)
+        shutil.copy(MALFORMED / f"{name}.csv", folder / f"{name.split('__')[0]}.csv")
+        return folder
+
+    return build
+
+
+def test_every_malformed_file_has_a_test():
+    """A file nobody reads would pass for a case covered."""
+    assert {file.stem for file in MALFORMED.iterdir()} == set(REFUSED) | set(UNRECONCILED)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refuses_and_says_what_to_do(name, folder_with):
+    """File, field, problem, what was found and the next step all stand in the message."""
+    folder = folder_with(name)
+    with pytest.raises(InputError) as refusal:
+        load_observations(path=folder)
+    message = str(refusal.value)
+    problem, field, found, offered = REFUSED[name]
+    assert str(folder / f"{name.split('__')[0]}.csv") in message
+    for part in (problem, field, found, offered, "allowed:", "usual cause:", "next step:"):
+        assert part in message, f"{part!r} is not in:\n{message}"
+    assert refusal.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", UNRECONCILED)
+def test_gate_names_the_sum_that_fails(name, folder_with):
+    """Well-formed tables whose figures contradict each other load, and are stopped at the gate."""
+    observations = load_observations(path=folder_with(name))
+    with pytest.raises(GateError) as refusal:
+        check_reconciliation(observations)
+    message = str(refusal.value)
+    check, found, required, file = UNRECONCILED[name]
+    for part in (check, "year 2024", found, required, file, "usual cause", "next step"):
+        assert part in message, f"{part!r} is not in:\n{message}"
+    assert refusal.value.exit_code == 3
+
+
+def test_closure_outside_its_limits_is_stopped():
+    """Starts of one year typed with a digit too many leave a residual no release ever printed."""
+    observations = load_observations()
+    observations["starts"].loc[{"year": 2003}] *= 10
+    with pytest.raises(GateError, match="closure residual between 0 and 2,000, year 2003"):
+        check_reconciliation(observations)
+
+
+def test_missing_table_is_named(tmp_path):
+    """A folder without one of the tables is refused by the name of the table."""
+    folder = tmp_path / "published"
+    shutil.copytree(PUBLISHED, folder)
+    (folder / "unit_costs.csv").unlink()
+    with pytest.raises(InputError) as refusal:
+        load_observations(path=folder)
+    for part in ("a published table is missing", str(folder / "unit_costs.csv"), "copy unit_costs.csv"):
+        assert part in str(refusal.value)
+
+
+@pytest.mark.parametrize("release", [2009, 2020, 2025])
+def test_unknown_release_lists_those_that_exist(release):
+    """Release 2020 does not exist; neither does one before the series or one not out yet."""
+    with pytest.raises(InputError) as refusal:
+        load_observations(release=release)
+    message = str(refusal.value)
+    for part in (
+        f"there is no release {release}",
+        "england_children.csv",
+        "field: release",
+        "2018, 2019, 2021, 2022",
+    ):
+        assert part in message
+    assert "next step:" in message

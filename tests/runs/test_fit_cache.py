@@ -1,0 +1,161 @@
+"""Cached fits: the same numbers back, one fit for one key, and a damaged copy never used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cba.errors import GateError
+from cba.inputs.evidence import load_evidence
+from cba.inputs.priors import load_priors
+from cba.runs.fit_cache import PRIOR_GROUPS, cached_fit, fit_key
+
+
+def made(seed: int = 0) -> xr.DataTree:
+    rng = np.random.default_rng(seed)
+    posterior = xr.Dataset(
+        {"last_level": (("chain", "draw", "series"), rng.normal(size=(4, 50, 3)))},
+        coords={"chain": range(4), "draw": range(50), "series": ["starts_under_1", "exits_16_plus", "uasc"]},
+    )
+    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 50), bool)), "depth": ("draw", np.arange(50))})
+    gates = xr.Dataset({"passed": ("check", [True]), "where": ("check", ["level"])}, coords={"check": ["R-hat"]})
+    constants = xr.Dataset({"last_year": 2024, "tail": ("draw", [np.nan, 1 / 3])})
+    return xr.DataTree.from_dict(
+        {"posterior": posterior, "sample_stats": stats, "convergence": gates, "constant_data": constants}
+    )
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> xr.DataTree:
+        self.calls += 1
+        return made()
+
+
+def get(root, fit, **key):
+    return cached_fit(root, model="baseline", key={"seed": 0, **key}, fit=fit)
+
+
+def test_the_fit_comes_back_bit_for_bit_and_is_made_once(tmp_path):
+    fit = Counted()
+    first, second = get(tmp_path, fit), get(tmp_path, fit)
+    assert fit.calls == 1
+    for tree in (first, second):
+        for group in made().children:
+            expected, found = made()[group].to_dataset(), tree[group].to_dataset()
+            for name in expected.variables:
+                np.testing.assert_array_equal(found[name].values, expected[name].values)
+                assert found[name].dims == expected[name].dims
+    assert second["sample_stats"]["diverging"].dtype == bool
+    stored = sorted(path.name for path in (tmp_path / ".cache").iterdir())
+    assert [name.rsplit(".", 1)[-1] for name in stored] == ["nc", "sha256", "lock"]
+    assert not [name for name in stored if "pickle" in name or name.endswith(".part")]
+
+
+def test_another_key_is_another_fit(tmp_path):
+    fit = Counted()
+    get(tmp_path, fit)
+    get(tmp_path, fit, release=2021)
+    assert fit.calls == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:-1],
+        lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+        lambda data: b"",
+    ],
+)
+def test_a_damaged_fit_is_made_again_with_a_warning(tmp_path, capsys, spoil):
+    fit = Counted()
+    get(tmp_path, fit)
+    (path,) = (tmp_path / ".cache").glob("*.nc")
+    path.write_bytes(spoil(path.read_bytes()))
+    again = get(tmp_path, fit)
+    assert fit.calls == 2
+    warning = capsys.readouterr().err
+    assert "warning" in warning and str(path) in warning and "fitting again" in warning
+    np.testing.assert_array_equal(again["posterior"]["last_level"], made()["posterior"]["last_level"])
+    get(tmp_path, fit)
+    assert fit.calls == 2  # the copy was mended
+
+
+def test_an_unreadable_fit_with_a_matching_hash_is_made_again(tmp_path, capsys):
+    from cba.runs.fingerprints import file_sha256
+
+    fit = Counted()
+    get(tmp_path, fit)
+    (path,) = (tmp_path / ".cache").glob("*.nc")
+    path.write_bytes(b"not netCDF")
+    path.with_name(path.name + ".sha256").write_text(file_sha256(path))
+    get(tmp_path, fit)
+    assert fit.calls == 2 and "cannot be read" in capsys.readouterr().err
+
+
+def test_a_fit_killed_before_its_hash_was_written_is_made_again(tmp_path):
+    fit = Counted()
+    get(tmp_path, fit)
+    (side,) = (tmp_path / ".cache").glob("*.sha256")
+    side.unlink()
+    get(tmp_path, fit)
+    assert fit.calls == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path, capsys):
+    (tmp_path / ".cache").write_text("in the way")
+    fit = Counted()
+    assert get(tmp_path, fit)["posterior"]["last_level"].shape == (4, 50, 3)
+    assert fit.calls == 1 and "not cached" in capsys.readouterr().err
+
+
+def test_a_fit_that_fails_its_gates_is_not_kept(tmp_path):
+    def fails() -> xr.DataTree:
+        raise GateError("the baseline model has not converged", ["R-hat: found 1.2, required 1.01 (level)"])
+
+    with pytest.raises(GateError):
+        get(tmp_path, fails)
+    assert not list((tmp_path / ".cache").glob("*.nc*"))
+
+
+def test_the_key_moves_with_what_the_model_reads_and_with_nothing_else():
+    priors, sceptical, evidence = load_priors(), load_priors(stance="sceptical"), load_evidence()
+    tables = {"release": 2024, "tables": {"published/england_children.csv": "ab"}}
+    settings = {"draws": 1000, "seed": 0}
+
+    def baseline(registry=priors, settings=settings, observations=tables):
+        return fit_key("baseline", priors=registry, settings=settings, observations=observations)
+
+    def effects(registry=priors, evidence=evidence):
+        return fit_key("effects", priors=registry, settings=settings, evidence=evidence)
+
+    overridden = {name for name in priors if sceptical[name].content() != priors[name].content()}
+    assert overridden and not any(name.startswith(PRIOR_GROUPS["baseline"]) for name in overridden)
+    assert baseline() == baseline(sceptical)  # the two stances share this fit
+    assert effects() != effects(sceptical)
+    assert baseline() != baseline(settings={"draws": 1000, "seed": 1})
+    assert baseline() != baseline(observations={**tables, "release": 2021})
+    assert effects() != effects(evidence=load_evidence(until=2021))
+
+
+@pytest.mark.parametrize("model", ["baseline", "effects"])
+def test_the_models_read_no_prior_outside_their_groups(model):
+    """Build each model on a registry that holds its groups only: anything else it asked for would raise."""
+    from dataclasses import replace
+
+    from cba.inputs.observations import load_observations
+    from cba.models.baseline import build_baseline
+    from cba.models.effects import build_effects, studies_used
+    from cba.models.flow_rates import flow_rates
+
+    priors = load_priors()
+    kept = {name: entry for name, entry in priors.entries.items() if name.startswith(PRIOR_GROUPS[model])}
+    only = replace(priors, entries=kept)
+    if model == "baseline":
+        share = only["baseline.uasc_leave_share"].quantile(0.5)
+        assert build_baseline(flow_rates(load_observations(), uasc_leave_share=share), only).free_RVs
+    else:
+        assert build_effects(studies_used(load_evidence(), only), only).free_RVs

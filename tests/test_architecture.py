@@ -1,0 +1,178 @@
+"""The shape of the package: who imports whom, what loads when, how long files get, what none may contain."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import cba
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "cba"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("arviz", "matplotlib", "numba", "numpy", "pandas", "pandera", "preliz", "pymc", "scipy", "xarray")
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "core", "base"}
+LONGEST_FILE, LONGEST_FUNCTION = 350, 60
+
+DECISIONS_MAY_IMPORT = (
+    "cba.errors",
+    "cba.costs.discounting",
+    "cba.decisions",
+    "numpy",
+    "pandas",
+    "scipy",
+    "xarray",
+)
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules a file imports anywhere in it, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def in_fresh_interpreter(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# --- imports --------------------------------------------------------------------------------------------
+
+
+def test_import_contracts_are_kept():
+    """The contracts of pyproject.toml, as `lint-imports` runs them."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"]
+    done = subprocess.run([*command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " 0 broken" in done.stdout, done.stdout[-500:]
+
+
+def test_decisions_import_only_arrays_and_discounting():
+    """They are pure functions on arrays: no inputs, no model, no plotting."""
+    allowed = tuple(sys.stdlib_module_names) + DECISIONS_MAY_IMPORT
+    for path in sorted((PACKAGE / "decisions").rglob("*.py")):
+        for name in imported_modules(path):
+            assert any(name == other or name.startswith(f"{other}.") for other in allowed), (
+                f"{path.name}: {name}"
+            )
+
+
+def test_importing_cba_loads_no_heavy_library():
+    loaded = in_fresh_interpreter("import cba, sys; print(*[m for m in sys.modules if '.' not in m])").split()
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+def test_the_command_line_loads_no_heavy_library_before_it_needs_one():
+    if not (PACKAGE / "cli.py").exists():
+        pytest.fail("cba/cli.py is missing: the entry point of pyproject.toml points there")
+    loaded = in_fresh_interpreter(
+        "import cba.cli, sys; print(*[m for m in sys.modules if '.' not in m])"
+    ).split()
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+def test_public_names_are_pinned_and_all_can_be_fetched():
+    """What users may rely on; adding or dropping one is a decision, recorded here."""
+    assert sorted(cba.__all__) == [
+        "Appraisal", "appraise", "costs", "decisions", "fit_baseline", "fit_effects",
+        "load_analysis", "load_evidence", "load_observations", "load_priors", "projection",
+    ]  # fmt: skip
+    for name in cba.__all__:
+        assert getattr(cba, name) is not None
+        assert name in dir(cba)
+    with pytest.raises(AttributeError, match="load_everything"):
+        cba.load_everything  # noqa: B018
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert cba.__version__ == project["version"]
+
+
+# --- size and names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_files_and_functions_stay_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_FILE, (
+        f"{path.name} has {text.count(chr(10))} lines: split it by what it computes"
+    )
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            length = node.end_lineno - node.lineno - len((ast.get_docstring(node) or "").splitlines())
+            assert length <= LONGEST_FUNCTION, f"{path.name}: {node.name} has {length} lines of code"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_files_are_named_for_what_they_compute(path):
+    assert path.stem not in FORBIDDEN_NAMES
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), (
+        f"{path} does not say what it is for"
+    )
+
+
+# --- what no file may contain ---------------------------------------------------------------------------
+
+# Assembled from pieces, so that this file does not contain what it looks for.
+LEAKS = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.])/" + "(?:ho" + r"me|Us" + r"ers|ro" + r"ot|wo" + r"rk|tm" + r"p)/[\w.]",
+            "pyp" + r"i\.org",
+            "pythonho" + "sted",
+            "extra-index" + "-url",
+            r"\.\./sha" + "red",
+        ]
+    )
+)
+
+
+def project_files() -> list[Path]:
+    """Text files a commit would hold: not environments, caches or the results of runs."""
+    wanted = {".py", ".toml", ".md", ".csv", ".lock", ".yaml", ".yml", ".ipynb", ".html", ".txt", ""}
+    files = []
+    for path in ROOT.rglob("*"):
+        *folders, _ = path.relative_to(ROOT).parts
+        generated = any(name == "__pycache__" or name.startswith(".") for name in folders if name != ".ci")
+        is_run = len(folders) > 1 and folders[0] == "reports"
+        if path.is_file() and path.suffix in wanted and not generated and not is_run:
+            files.append(path)
+    return files
+
+
+def test_no_file_holds_a_machine_path_or_an_index_host():
+    leaks = []
+    for path in project_files():
+        for number, line in enumerate(
+            path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1
+        ):
+            if LEAKS.search(line):
+                leaks.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert not leaks, "\n".join(leaks[:20])
+
+
+def test_the_lock_pins_every_requirement_with_hashes():
+    """A requirement without hash would let another file be installed than the one that was tested."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=[a-z0-9])", lock)
+    for entry in entries:
+        assert re.match(r"[a-z0-9][a-z0-9._-]*==\S+", entry), entry[:80]
+        assert "--hash=sha256:" in entry, entry[:80]
+    pinned = {re.match(r"[a-z0-9._-]+", entry).group() for entry in entries}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert {re.match(r"[a-z0-9._-]+", requirement).group() for requirement in named} <= pinned
