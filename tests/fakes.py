@@ -1,7 +1,7 @@
 """A made-up appraisal for testing what stores and prints one: few draws, arithmetic a reader can follow.
 
-Nothing in it is a finding. `stages_of` puts made-up stages in the place of the models, so that a whole run takes
-a fraction of a second.
+Nothing in it is a finding. `stages_of` puts made-up stages in the place of the models, so that a whole run
+takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -46,10 +46,21 @@ class FakeAppraisal:
 def small_analysis(**changes: Any) -> Analysis:
     """Return a specification with three options and two stances."""
     settings: dict[str, Any] = {
-        "schema": 1, "name": "small", "title": "A small analysis", "release": 2024, "evidence_until": 2024,
-        "stances": ("evidence", "sceptical"), "options": OPTIONS, "start_year": 2026, "target_year": 2032,
-        "price_base": 2024, "draws": 400, "tune": 400, "chains": 4, "seed": 0,
-    }  # fmt: skip
+        "schema": 1,
+        "name": "small",
+        "title": "A small analysis",
+        "release": 2024,
+        "evidence_until": 2024,
+        "stances": ("evidence", "sceptical"),
+        "options": OPTIONS,
+        "start_year": 2026,
+        "target_year": 2032,
+        "price_base": 2024,
+        "draws": 400,
+        "tune": 400,
+        "chains": 4,
+        "seed": 0,
+    }
     return Analysis.model_validate(settings | changes)
 
 
@@ -71,16 +82,39 @@ def made_up(analysis: Analysis, *, stance: str = "evidence", shift: float = 0.0)
 def _results(npv: np.ndarray, *, option: str, year: int) -> dict[str, dict[str, Any]]:
     low, middle, high = (float(value) for value in np.quantile(npv, [0.05, 0.5, 0.95]))
     error = float(npv.std() / np.sqrt(npv.size))
-    money = {"mean": float(npv.mean()), "median": middle, "lower": low, "upper": high, "level": 0.9, "mcse": error}
-    children = {key: value if key == "level" else value / -1e6 for key, value in money.items()} | {"mcse": error / 1e6}
+    money = {
+        "mean": float(npv.mean()),
+        "median": middle,
+        "lower": low,
+        "upper": high,
+        "level": 0.9,
+        "mcse": error,
+    }
+    children = {key: value if key == "level" else value / -1e6 for key, value in money.items()} | {
+        "mcse": error / 1e6
+    }
     chance = float((npv > 0).mean())
     probability = {"median": None, "lower": None, "upper": None, "level": 0.9, "mcse": 0.004}
     undefined = dict.fromkeys(("mean", "median", "lower", "upper", "mcse")) | {"level": 0.9}
     return {
         f"npv_fiscal.{option}": {"label": "Net present value", "unit": "GBP", **money},
-        f"fewer_children_{year}.{option}": {"label": "Fewer children in care", "unit": "children", **children},
-        f"prob_npv_positive.{option}": {"label": "Net saving", "unit": "probability", **probability, "mean": chance},
-        f"prob_fewer_30000_{year}.{option}": {"label": "30,000", "unit": "probability", **probability, "mean": 0.001},
+        f"fewer_children_{year}.{option}": {
+            "label": "Fewer children in care",
+            "unit": "children",
+            **children,
+        },
+        f"prob_npv_positive.{option}": {
+            "label": "Net saving",
+            "unit": "probability",
+            **probability,
+            "mean": chance,
+        },
+        f"prob_fewer_30000_{year}.{option}": {
+            "label": "30,000",
+            "unit": "probability",
+            **probability,
+            "mean": 0.001,
+        },
         f"prob_never.{option}": {"label": "Never", "unit": "probability", **probability, "mean": 1 - chance},
         f"payback_year.{option}": {"label": "Payback", "unit": "year", **undefined},
         f"bcr.{option}": {"label": "BCR", "unit": "ratio", **undefined, "mean": float("nan")},
@@ -89,16 +123,25 @@ def _results(npv: np.ndarray, *, option: str, year: int) -> dict[str, dict[str, 
 
 def _tables(npv: xr.DataArray) -> dict[str, pd.DataFrame]:
     frame = pd.DataFrame({"option": npv["option"].values, "mean": npv.mean("sample").values})
-    gates = [("baseline", "R-hat", 1.002, 1.01, "level", True), ("effects", "divergences", 0.0, 0.0, "sampler", True)]
+    gates = [
+        ("baseline", "R-hat", 1.002, 1.01, "level", True),
+        ("effects", "divergences", 0.0, 0.0, "sampler", True),
+    ]
     return {
         "npv": frame,
         "priors": pd.DataFrame({"name": ["effects.attenuation"], "q50": [1 / 3], "stance": ["evidence"]}),
-        "convergence": pd.DataFrame(gates, columns=["model", "check", "found", "required", "where", "passed"]),
+        "convergence": pd.DataFrame(
+            gates, columns=["model", "check", "found", "required", "where", "passed"]
+        ),
     }
 
 
 def _provenance(stance: str) -> dict[str, Any]:
-    return {"stance": stance, "single_vintage_exceptions": ["GDP deflator: one vintage only"], "release": 2024}
+    return {
+        "stance": stance,
+        "single_vintage_exceptions": ["GDP deflator: one vintage only"],
+        "release": 2024,
+    }
 
 
 def stages_of(

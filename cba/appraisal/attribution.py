@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cba.costs.option_account import OptionAccount, option_account
-from cba.decisions import shapley
+from cba.decisions.shapley import shapley
 from cba.inputs.option_records import Effects
 
 if TYPE_CHECKING:

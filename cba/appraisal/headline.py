@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.summaries import mcse_mean, payback, probability, quantity, undefined
+from cba.appraisal.summaries import payback, probability, quantity, undefined
 from cba.costs.prices import cash_index
-from cba.decisions import payback_year
+from cba.decisions.monte_carlo_error import mcse_mean
+from cba.decisions.payback import payback_year
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings

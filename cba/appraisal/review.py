@@ -10,7 +10,7 @@ import numpy as np
 
 from cba.appraisal.attribution import component_account
 from cba.appraisal.conditioning import kept_workings
-from cba.appraisal.summaries import mcse_mean
+from cba.decisions.monte_carlo_error import mcse_probability
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -56,7 +56,7 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     met = claims_met(workings)
     chains = workings.inputs.analysis.chains
     record = {"claims": CLAIMS, "probability": float(met.mean()), "draws": int(met.sum()),
-              "mcse": mcse_mean(met.astype(float), chains=chains) or 1.0 / met.size, "enough": ENOUGH}
+              "mcse": mcse_probability(met, chains=chains), "enough": ENOUGH}
     few = met.sum() < ENOUGH
     appraisal = assemble(workings if few else kept_workings(workings, met))
     provenance = dict(appraisal.provenance) | {"stance": "review", "review": record}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from arviz_stats.base import array_stats
+
+from cba.decisions.monte_carlo_error import mcse_mean, mcse_probability
 
 Summary = dict[str, object]
 
@@ -13,26 +14,6 @@ def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndar
     tail = (1.0 - level) / 2.0
     lower, upper = np.quantile(draws, [tail, 1.0 - tail], axis=axis)
     return lower, upper
-
-
-def mcse_mean(draws: np.ndarray, *, chains: int) -> float:
-    """Monte Carlo standard error of a mean, shape (sample,) with whole chains one after the other.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (sample,)
-        Draws ordered by chain.
-    chains : int
-        Number of chains; the sample size must be a multiple of it.
-
-    Notes
-    -----
-    Standard deviation over the square root of the effective sample size of Vehtari et al. (2021),
-    doi 10.1214/20-BA1221, so draws that repeat each other count for less.
-    """
-    if np.ptp(draws) == 0.0:
-        return 0.0
-    return float(array_stats.mcse(draws.reshape(chains, -1), chain_axis=0, draw_axis=1, method="mean"))
 
 
 def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: int) -> Summary:
@@ -45,12 +26,11 @@ def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: 
 def probability(event: np.ndarray, *, label: str, chains: int) -> Summary:
     """Headline entry of a probability: mean and standard error only.
 
-    An event that happened in no draw, or in all, has no observed spread: its error is stated as 1/draws, the
-    smallest probability these draws could have shown.
+    An event that happened in no draw, or in all, still has an error: half an event in the draws made.
     """
-    error = mcse_mean(event.astype(float), chains=chains)
+    error = mcse_probability(event, chains=chains)
     return {"label": label, "unit": "probability", "mean": float(event.mean()), "median": None, "lower": None,
-            "upper": None, "level": None, "mcse": error or 1.0 / event.size}
+            "upper": None, "level": None, "mcse": error}
 
 
 def undefined(*, label: str, unit: str) -> Summary:

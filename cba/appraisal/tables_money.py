@@ -9,11 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.headline import payback_draws
-from cba.appraisal.summaries import interval, mcse_mean, probability
+from cba.appraisal.summaries import interval, probability
 from cba.appraisal.tables_children import by_option_and_year
 from cba.costs.discounting import discount_factors
 from cba.costs.prices import cash_index
 from cba.costs.savings import avoidable_share
+from cba.decisions.monte_carlo_error import mcse_mean
 from cba.dimensions import PLACEMENTS
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ from cba import __version__
 from cba.cli import check, priors, report, run, runs
 from cba.cli.answers import fail
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="cba",
     help="Cost-benefit analysis of reforms to children's social care in England, uncertainty stated.",
@@ -82,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         code = app(words, prog_name="cba", standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt  # typer has turned it into a code; we say what became of the run
         return code if isinstance(code, int) else 0
     except BaseException as error:  # every way out of a command ends in an exit code
         return fail(error, as_json="--json" in words, debug="--debug" in words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -23,7 +22,7 @@ Root = Annotated[
 REPORTS = Path("reports")
 """Folder of the reports: in the current folder unless --root says otherwise."""
 
-_NARROWEST = 110
+_NARROWEST = 130
 _DETAILS = ("file", "field", "found", "allowed", "usual cause", "next step")
 
 
@@ -105,9 +104,6 @@ def fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
     if isinstance(error, SystemExit | typer.Exit):
         code = error.code if isinstance(error, SystemExit) else error.exit_code
         return code if isinstance(code, int) else int(code is not None)
-    if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     content = describe(error)
     if debug and content["exit_code"] == 1:
         traceback.print_exception(error, file=sys.stderr)

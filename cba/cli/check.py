@@ -18,7 +18,7 @@ from cba.errors import GateError, InputError
 class Check:
     """One thing to check.
 
-    Parameters
+    Attributes
     ----------
     what : str
         What it is.
@@ -64,6 +64,14 @@ def check(
     -------
     int
         Exit code.
+
+    Examples
+    --------
+    >>> from cba.inputs.shipped_files import options_folder
+    >>> check([options_folder() / "bau.toml"])  # doctest: +ELLIPSIS
+    ok     option: ...bau.toml (1 options)
+    1 checked, all sound
+    0
     """
     checks = shipped_checks() if not paths else [check for path in paths for check in checks_of(path)]
     rows = [_outcome(check) for check in checks]

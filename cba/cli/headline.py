@@ -75,10 +75,11 @@ def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
     npv = results.get(f"npv_fiscal.{option}")
     interval = f"{settings['level']:.0%} interval"
     prices = f"{settings['price_base'] - 1}-{settings['price_base'] % 100:02d} prices"
+    low, mean, high = (_shown(fewer, field, style="fewer") for field in ("lower", "mean", "upper"))
     return (
         f"{option} has a {met} chance of at least 30,000 fewer children in care by March {year} and a"
-        f" {missed} chance of less than that: on average {_shown(fewer, 'mean', style='fewer')} than business as usual"
-        f" ({interval} {_shown(fewer, 'lower', style='fewer')} to {_shown(fewer, 'upper', style='fewer')}).",
+        f" {missed} chance of less than that: on average {mean} than business as usual ({interval} {low} to"
+        f" {high}).",
         f"It has a {saving} chance of a net saving over {settings['horizon']} years and a {cost} chance of a"
         f" net cost: on average {_shown(npv, 'mean', style='net')}"
         f" ({interval} {_shown(npv, 'lower')} to {_shown(npv, 'upper')}; present value, {prices}).",

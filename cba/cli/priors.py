@@ -44,6 +44,12 @@ def priors(
         Answer in JSON.
     debug : bool
         Show tracebacks.
+
+    Examples
+    --------
+    >>> priors("delivery.start_delay")  # doctest: +ELLIPSIS
+    delivery.start_delay: Years between money and service that were not planned
+    ...
     """
     from cba.errors import InputError
     from cba.inputs.priors import load_priors
@@ -153,8 +159,9 @@ def _list(registry: PriorRegistry, *, as_json: bool) -> None:
     table.add_column("Name", no_wrap=True)
     for column in ("5%", "50%", "95%"):
         table.add_column(column, justify="right", no_wrap=True)
-    for column in ("Unit", "Confidence", "Basis", "Stance"):
-        table.add_column(column)
+    table.add_column("Unit")
+    for column in ("Confidence", "Basis", "Stance"):
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     terminal().print(table)

@@ -33,13 +33,19 @@ def report(
         Answer in JSON.
     debug : bool
         Show tracebacks.
+
+    Examples
+    --------
+    >>> report("latest")  # doctest: +SKIP
+    Report: reports/latest/20261121T093000Z-0123abcd/report.html
     """
-    from cba.appraisal import Appraisal
     from cba.runs.store import rewrite_report
     from cba.runs.stored_runs import find_run
 
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
+    from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
+
     appraisals = {
         stance: Appraisal.from_directory(record.path / "stances" / stance)
         for stance in record.manifest["stances"]

@@ -46,6 +46,10 @@ def run(
         Answer in JSON.
     debug : bool
         Show tracebacks.
+
+    Examples
+    --------
+    >>> run("latest")  # doctest: +SKIP
     """
     from cba.inputs.analyses import load_analysis
     from cba.runs.execute import execute
@@ -139,7 +143,7 @@ def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manife
     """
     from cba.reporting.report import render_report
 
-    return render_report(list(appraisals.values()), headline=headline, manifest=manifest)
+    return render_report(appraisals, headline=headline, manifest=manifest)
 
 
 @contextmanager

@@ -35,6 +35,13 @@ def runs(
     -------
     int
         Exit code.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> runs(Path("no such folder"))
+    No run is stored in no such folder: make one with `cba run latest`.
+    0
     """
     from cba.runs.stored_runs import list_runs
 
@@ -76,15 +83,14 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table()
-    for column in ("Analysis", "Run", "Published", "Finished (UTC)", "Stances", "Draws", "Version", "Files"):
-        table.add_column(column)
+    for column in ("Analysis", "Run (UTC)", "Published", "Stances", "Draws", "Version", "Files"):
+        table.add_column(column, no_wrap=column in ("Analysis", "Run (UTC)"))
     for row in rows:
         stances = ", ".join(row["stances"] or ())
         table.add_row(
             row["analysis"],
             row["run"],
             "yes" if row["published"] else "",
-            row["finished"] or "",
             stances,
             str(row["draws"] or ""),
             row["version"] or "",

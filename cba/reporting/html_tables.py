@@ -85,11 +85,12 @@ def html_table(
         cells = [_cell(row.to_dict(), column, position[index], table, appraisal) for column in kept]
         lines.append(_row(cells, kept))
     heads = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_align(column), column.heading) for column in kept
+        Markup('<th scope="col"{}>{}</th>').format(_align(column) if place else Markup(""), column.heading)
+        for place, column in enumerate(kept)
     )
     body = Markup("").join(lines) or Markup('<tr><td colspan="{}">No rows.</td></tr>').format(len(kept))
     return Markup(
-        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption><span>{}</span></caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(f"Table: {caption}", caption, heads, body)
 
@@ -193,7 +194,7 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
         Markup('<th scope="col" class="num">{}</th>').format(w) for w in ("Mean", "Lower", "Upper")
     )
     return Markup(
-        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption><span>{}</span></caption>'
         "<thead><tr>"
         '<th scope="col">Option</th>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(f"Table: {caption}", caption, heads, Markup("").join(rows))

@@ -137,12 +137,15 @@ def _plain(value: float, unit: float) -> str:
 
 
 def _count(value: float, unit: float) -> str:
-    return _plain(value, max(unit, 1.0))
+    """Write a number of children; one that rounds to none says how near."""
+    unit = max(unit, 1.0)
+    text = _plain(value, unit)
+    return f"within {_plain(unit / 2, unit / 20)} of 0" if text == "0" and value != 0.0 else text
 
 
 def _fewer(value: float, unit: float) -> str:
     """Write a fall in children as fewer, and a rise as more."""
-    text = _count(abs(value), unit)
+    text = _plain(abs(value), max(unit, 1.0))
     if text == "0":
         return f"no change, to the nearest {_count(max(unit, 1.0), 1.0)}"
     return f"{text} {'fewer' if value > 0 else 'more'}"
@@ -157,7 +160,7 @@ def _money(value: float, unit: float) -> str:
             return f"{sign}£{_plain(size / scale, unit / scale)}{name}"
     text = _plain(size, unit)
     if text.strip("0.,") == "":
-        return "£0"
+        return "£0" if value == 0.0 else f"within {_money(unit / 2, unit / 20)} of £0"
     return f"{sign}£{text}"
 
 

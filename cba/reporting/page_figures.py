@@ -76,7 +76,7 @@ def all_figures(appraisals: Sequence[Appraisal], option: str, *, last_year: int)
 
 def _path_figure(appraisal: Appraisal, option: str, table: str, last_year: int) -> FigureBlock:
     what = (
-        "Children in care at 31 March"
+        "Children in care at the end of March"
         if table == "children_by_year"
         else "Children starting to be looked after"
     )
@@ -227,7 +227,7 @@ def _effect_figure(appraisal: Appraisal, estimand: str, number: int) -> EffectFi
     rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand})
     label = evidence.effect_label(appraisal, estimand)
     table, link = table_and_link(
-        appraisal, "effects", shown, caption=label, where={"estimand": estimand}, name=f"effect_{number}"
+        appraisal, "effects", shown, caption=label, where={"estimand": estimand}, name=f"effect_{estimand}"
     )
     block = draw_block(
         f"fig-effect-{number}",

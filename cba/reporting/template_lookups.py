@@ -121,7 +121,7 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
         "reason": lambda key, stance=None: reason(held(stance), key),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
         "plain_style": _plain_style,
-        "error_style": lambda key: "ratio" if key.startswith("prob_") else _plain_style(key),
+        "error_style": _error_style,
     }
 
 
@@ -130,6 +130,12 @@ def _plain_style(key: str) -> Style:
     style = style_of(key)
     signed: dict[Style, Style] = {"net": "money", "fewer": "count"}
     return signed.get(style, style)
+
+
+def _error_style(key: str) -> Style:
+    """Return the style of a quantity's error: an error of a probability or of a year is a plain number."""
+    style = _plain_style(key)
+    return "number" if style in ("probability", "year", "ratio") else style
 
 
 def _fact_of(by_stance: Mapping[str, Appraisal], first: Appraisal) -> Callable[..., Markup]:

@@ -41,7 +41,7 @@ MODEL_ROOMS = ("dimensions.py", "errors.py", "inputs", "models")
 class Fingerprints:
     """What a run is made from.
 
-    Parameters
+    Attributes
     ----------
     inputs : mapping of str to str
         SHA-256 by name, such as ``priors/costs.toml``, ``options/bau.toml``, ``published/unit_costs.csv``.
@@ -65,7 +65,17 @@ class Fingerprints:
 
     @property
     def run(self) -> str:
-        """SHA-256 of all four parts; its first eight characters name the run."""
+        """Return the SHA-256 of all four parts; its first eight characters name the run.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> len(run_fingerprints({}).run)
+        64
+        """
         return content_sha256(
             {
                 "inputs": dict(self.inputs),
@@ -76,7 +86,17 @@ class Fingerprints:
         )
 
     def record(self) -> dict[str, Any]:
-        """Return plain values for the manifest."""
+        """Return plain values for the manifest.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> sorted(run_fingerprints({}).record())
+        ['code', 'environment', 'inputs', 'run', 'settings']
+        """
         return {
             "run": self.run,
             "inputs": dict(self.inputs),

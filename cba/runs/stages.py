@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Stages:
     """What a run calls, in order.
 
-    Parameters
+    Attributes
     ----------
     observe : callable
         Analysis to the observed series, reconciled.
@@ -147,26 +147,26 @@ def fit_stance(
     evidence = load_evidence(until=analysis.evidence_until)
     settings, gates = sampler_settings(analysis), analysis.gates.model_dump()
 
-    def baseline() -> xr.DataTree:
+    def _baseline() -> xr.DataTree:
         from cba.models.baseline import fit_baseline
         from cba.models.gates import Gates
 
         return fit_baseline(observations, priors, **settings, gates=Gates(**gates))
 
-    def effects() -> xr.DataTree:
+    def _effects() -> xr.DataTree:
         from cba.models.effects import fit_effects
         from cba.models.gates import Gates
 
         return fit_effects(evidence, priors, **settings, gates=Gates(**gates))
 
     if not use_cache:
-        return baseline(), effects()
+        return _baseline(), _effects()
     full = {**settings, "gates": gates}
     baseline_key = fit_key("baseline", priors=priors, settings=full, observations=_tables(analysis))
     effects_key = fit_key("effects", priors=priors, settings=full, evidence=evidence)
     return (
-        cached_fit(root, model="baseline", key=baseline_key, fit=baseline),
-        cached_fit(root, model="effects", key=effects_key, fit=effects),
+        cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
+        cached_fit(root, model="effects", key=effects_key, fit=_effects),
     )
 
 

@@ -22,7 +22,7 @@ _RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 class RunRecord:
     """One stored run.
 
-    Parameters
+    Attributes
     ----------
     path : Path
         Its folder.
@@ -50,7 +50,17 @@ class RunRecord:
 
     @property
     def headline(self) -> dict[str, Any]:
-        """The stored headline.json."""
+        """Return the stored headline.json.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> find_run("reports", "latest").headline["schema"]  # doctest: +SKIP
+        1
+        """
         return read_json(self.path / HEADLINE)
 
 

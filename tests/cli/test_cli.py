@@ -72,10 +72,16 @@ def test_run_stores_prints_both_framings_and_the_path(fast, capsys):
     assert f"Report: {report}\n" in out
     results = made_up(small_analysis()).results
     chance = results["prob_npv_positive.care_review"]["mean"]
-    assert re.search(rf"has a {chance:.0%} chance of a net saving .* and a {1 - chance:.0%} chance of a net cost", flat(out))
+    assert re.search(
+        rf"has a {chance:.0%} chance of a net saving .* and a {1 - chance:.0%} chance of a net cost",
+        flat(out),
+    )
     assert "<1% chance of at least 30,000 fewer" in flat(out) and ">99% chance of less than that" in flat(out)
     rows = [line for line in out.splitlines() if re.match(r"│ (bau|care_review|kinship_only) ", line)]
-    assert [line.split()[1] for line in rows] == ["care_review", "kinship_only"]  # business as usual has no row
+    assert [line.split()[1] for line in rows] == [
+        "care_review",
+        "kinship_only",
+    ]  # business as usual has no row
     assert "never: " in rows[0] and "not defined" not in rows[0]
 
 
@@ -156,7 +162,8 @@ def test_bad_input_exits_2_says_what_and_writes_nothing(here, capsys, words, say
 
 
 @pytest.mark.parametrize(
-    "words", [["nonsense"], ["run"], ["run", "small.toml", "--nonsense"], ["run", "small.toml", "--draws", "many"]]
+    "words",
+    [["nonsense"], ["run"], ["run", "small.toml", "--nonsense"], ["run", "small.toml", "--draws", "many"]],
 )
 def test_bad_usage_exits_2_in_text_and_json(here, capsys, words):
     assert main(words) == 2
@@ -244,7 +251,9 @@ def test_runs_lists_and_verifies(fast, capsys):
     _, first = answer(capsys, "run", "small.toml")
     code, content = answer(capsys, "runs", "--verify")
     (row,) = content["runs"]
-    assert code == 0 and row["published"] and row["damage"] == [] and row["stances"] == ["evidence", "sceptical"]
+    assert (
+        code == 0 and row["published"] and row["damage"] == [] and row["stances"] == ["evidence", "sceptical"]
+    )
     assert main(["runs"]) == 0
     out = capsys.readouterr().out
     assert first["run"] in out and "sound" in out
@@ -296,7 +305,9 @@ def test_check_of_everything_that_ships(here, capsys):
     kinds = {row["what"] for row in content["checks"]}
     assert kinds == {"priors", "options", "evidence", "observed series", "analysis"}
     assert {"latest", "review_2022"} <= {row["place"] for row in content["checks"]}
-    assert "release 2021 and 2024" in next(r["found"] for r in content["checks"] if r["what"] == "observed series")
+    assert "release 2021 and 2024" in next(
+        r["found"] for r in content["checks"] if r["what"] == "observed series"
+    )
     assert sorted(path.name for path in here.iterdir()) == ["small.toml"]
 
 
@@ -307,17 +318,28 @@ def test_check_tells_files_apart_and_checks_all_of_them(here, capsys):
     Path("broken.toml").write_text("[group.entry]\ndescription = 'no more'\n")
     Path("table.csv").write_text("a,b\n1,2\n")
     given = [
-        "broken.toml", "small.toml", "table.csv", "absent.toml", str(option), str(priors_folder() / "delivery.toml"),
-        str(PUBLISHED / "unit_costs.csv"), str(PUBLISHED / "evidence_effects.csv"),
-    ]  # fmt: skip
+        "broken.toml",
+        "small.toml",
+        "table.csv",
+        "absent.toml",
+        str(option),
+        str(priors_folder() / "delivery.toml"),
+        str(PUBLISHED / "unit_costs.csv"),
+        str(PUBLISHED / "evidence_effects.csv"),
+    ]
     code, content = answer(capsys, "check", *given)
     assert code == 2
     found = {(row["place"], row["what"]): row["exit_code"] for row in content["checks"]}
     assert found == {
-        ("broken.toml", "priors"): 2, ("small.toml", "analysis"): 0, ("table.csv", "input file"): 2,
-        ("absent.toml", "input file"): 2, (given[4], "option"): 0, (given[5], "priors"): 0,
-        (given[6], "published table"): 0, (given[7], "evidence"): 0,
-    }  # fmt: skip
+        ("broken.toml", "priors"): 2,
+        ("small.toml", "analysis"): 0,
+        ("table.csv", "input file"): 2,
+        ("absent.toml", "input file"): 2,
+        (given[4], "option"): 0,
+        (given[5], "priors"): 0,
+        (given[6], "published table"): 0,
+        (given[7], "evidence"): 0,
+    }
     for row in content["checks"]:
         if row["exit_code"]:
             assert set(row["error"]) == ERROR_FIELDS and row["error"]["file"] and row["error"]["next step"]
@@ -375,7 +397,10 @@ def test_an_entry_is_explained_in_words_with_its_override(capsys):
 
 def test_the_density_is_drawn_to_a_file(here, capsys):
     assert main(["priors", "effects.attenuation", "--plot", "density.png"]) == 0
-    assert Path("density.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and "density.png" in capsys.readouterr().out
+    assert (
+        Path("density.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        and "density.png" in capsys.readouterr().out
+    )
     assert main(["priors", "effects.attenuation", "--plot", "no/such/folder.png"]) == 1
     assert "could not be written" in capsys.readouterr().err
 
@@ -391,7 +416,7 @@ def test_every_prior_can_be_explained():
             assert "nan" not in text.lower().split() and text.startswith(name)
 
 
-# -- how fast, and from outside --------------------------------------------------------------------------------
+# -- how fast, and from outside ----------------------------------------------------------------------------
 
 
 def cba(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -435,7 +460,12 @@ def test_exit_codes_reach_the_shell(tmp_path):
 def test_a_closed_pipe_is_no_error(tmp_path):
     place = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
-        f"{sys.executable} -m cba.cli priors --json | head -1", shell=True, capture_output=True, text=True, cwd=tmp_path,
-        check=True, env={**os.environ, "PYTHONPATH": place},
-    )  # fmt: skip
+        f"{sys.executable} -m cba.cli priors --json | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+        env={**os.environ, "PYTHONPATH": place},
+    )
     assert done.stdout == "{\n" and done.stderr == ""

@@ -16,6 +16,14 @@ from cba.runs.stored_runs import list_runs, verify_run
 from cba.runs.whole_writing import StoreError
 from tests.fakes import OPTIONS, made_up, small_analysis, stages_of
 
+APPRAISAL_FILES = (
+    "appraisal.json",
+    "draws.nc",
+    "tables/npv.csv",
+    "tables/priors.csv",
+    "tables/convergence.csv",
+)
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -26,11 +34,14 @@ def test_the_folder_holds_what_the_contract_names(run):
     assert verify_run(run.path) == []
     files = set(run.manifest["files"]) | {"manifest.json"}
     assert files == {
-        "manifest.json", "headline.json", "report.html", "tables/npv.csv", "tables/priors.csv",
+        "manifest.json",
+        "headline.json",
+        "report.html",
+        "tables/npv.csv",
+        "tables/priors.csv",
         "tables/convergence.csv",
-        *(f"stances/{stance}/{name}" for stance in ("evidence", "sceptical")
-          for name in ("appraisal.json", "draws.nc", "tables/npv.csv", "tables/priors.csv", "tables/convergence.csv")),
-    }  # fmt: skip
+        *(f"stances/{stance}/{name}" for stance in ("evidence", "sceptical") for name in APPRAISAL_FILES),
+    }
     assert (run.path / "report.html").read_text() == f"<html>{run.name}</html>"
 
 
@@ -68,7 +79,9 @@ def test_the_manifest_says_what_when_and_under_which_licence(run):
     assert manifest["started"].endswith("Z") and manifest["started"] <= manifest["finished"]
     assert "Open Government Licence v3.0" in manifest["acknowledgement"]
     assert manifest["code"]["version"] and manifest["environment"]["libraries"]["xarray"]
-    assert {"priors/effects.toml", "published/england_children.csv"} <= set(manifest["fingerprints"]["inputs"])
+    assert {"priors/effects.toml", "published/england_children.csv"} <= set(
+        manifest["fingerprints"]["inputs"]
+    )
     assert run.name.endswith(manifest["fingerprints"]["run"][:8])
     assert len(manifest["gates"]) == 4 and manifest["gates_passed"] is True
     assert {row["stance"] for row in manifest["gates"]} == {"evidence", "sceptical"}
@@ -146,8 +159,13 @@ def test_steps_are_told_in_order_and_numbered(tmp_path):
     told = []
     execute(small_analysis(), root=tmp_path, stages=stages_of(), progress=lambda *step: told.append(step))
     assert [what for what, _, _ in told] == [
-        "observed series", "fit, evidence", "appraise, evidence", "fit, sceptical", "appraise, sceptical", "report",
-    ]  # fmt: skip
+        "observed series",
+        "fit, evidence",
+        "appraise, evidence",
+        "fit, sceptical",
+        "appraise, sceptical",
+        "report",
+    ]
     assert [done for _, done, _ in told] == list(range(6)) and {total for *_, total in told} == {6}
 
 

@@ -18,8 +18,12 @@ def made(seed: int = 0) -> xr.DataTree:
         {"last_level": (("chain", "draw", "series"), rng.normal(size=(4, 50, 3)))},
         coords={"chain": range(4), "draw": range(50), "series": ["starts_under_1", "exits_16_plus", "uasc"]},
     )
-    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 50), bool)), "depth": ("draw", np.arange(50))})
-    gates = xr.Dataset({"passed": ("check", [True]), "where": ("check", ["level"])}, coords={"check": ["R-hat"]})
+    stats = xr.Dataset(
+        {"diverging": (("chain", "draw"), np.zeros((4, 50), bool)), "depth": ("draw", np.arange(50))}
+    )
+    gates = xr.Dataset(
+        {"passed": ("check", [True]), "where": ("check", ["level"])}, coords={"check": ["R-hat"]}
+    )
     constants = xr.Dataset({"last_year": 2024, "tail": ("draw", [np.nan, 1 / 3])})
     return xr.DataTree.from_dict(
         {"posterior": posterior, "sample_stats": stats, "convergence": gates, "constant_data": constants}

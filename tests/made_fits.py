@@ -1,0 +1,81 @@
+"""Fits made without the sampler: posteriors of the right shape around the published rates, for tests of later rooms.
+
+Their spread is plausible and stated here, so tests that need no real posterior run in seconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from cba.dimensions import AGE_BANDS
+from cba.inputs.priors import PriorRegistry
+from cba.models.baseline import WALKS
+from cba.models.effects import ESTIMANDS
+from cba.models.flow_rates import SERIES, flow_rates
+
+PASSED = xr.Dataset(
+    {
+        "found": ("check", [1.0]),
+        "required": ("check", [1.01]),
+        "where": ("check", ["made"]),
+        "passed": ("check", [True]),
+    },
+    coords={"check": ["R-hat"]},
+)
+
+
+def made_baseline(
+    observations: xr.Dataset, priors: PriorRegistry, *, draws: int = 50, chains: int = 2, seed: int = 0
+) -> xr.DataTree:
+    """Make a baseline fit whose levels scatter around the last published rates."""
+    rates = flow_rates(observations, uasc_leave_share=float(priors["baseline.uasc_leave_share"].median))
+    rng = np.random.default_rng(seed)
+    shape = (chains, draws)
+    dims = ("chain", "draw")
+    last = rates.values[:, -1] + rates.noise[:, -1] * rng.standard_normal((*shape, len(SERIES)))
+    posterior = xr.Dataset(
+        {
+            "last_level": ((*dims, "series"), last),
+            "innovation_sd": ((*dims, "walk"), rng.uniform(0.02, 0.06, (*shape, len(WALKS)))),
+            "start_common_loading": ((*dims, "age"), rng.uniform(0.02, 0.05, (*shape, 5))),
+            "exit_common_loading": ((*dims, "age"), rng.uniform(0.01, 0.1, (*shape, 5))),
+            "shock_probability": (dims, rng.uniform(0.02, 0.08, shape)),
+            "uasc_persistence": (dims, rng.uniform(0.7, 0.95, shape)),
+            "uasc_long_run_starts": (dims, rng.uniform(4000, 7000, shape)),
+            "uasc_innovation_sd": (dims, rng.uniform(0.2, 0.35, shape)),
+        },
+        coords={"series": list(SERIES), "walk": list(WALKS), "age": list(AGE_BANDS)},
+    )
+    constants = xr.Dataset(
+        {
+            "stock": ("age", rates.stock),
+            "uasc_share": ("age", rates.uasc_share),
+            "population": rates.population,
+            "shock_ratio": float(priors["baseline.shock_ratio"].median),
+            "last_year": int(rates.years[-1]),
+            "observed_rates": (("series", "year"), rates.values),
+        },
+        coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years},
+    )
+    return xr.DataTree.from_dict({"posterior": posterior, "constant_data": constants, "convergence": PASSED})
+
+
+def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataTree:
+    """Make an effects fit: small benefits on average, adverse in part of the draws."""
+    rng = np.random.default_rng(seed)
+    shape = (chains, draws, len(ESTIMANDS))
+    centre = np.array([-0.1, -0.1, 0.08, 0.07])
+    spread = np.array([0.15, 0.2, 0.04, 0.2])
+    dims = ("chain", "draw", "estimand")
+    mean = centre + 0.5 * spread * rng.standard_normal(shape)
+    posterior = xr.Dataset(
+        {
+            "mean": (dims, mean),
+            "raw_mean": (dims, 2.0 * mean),
+            "heterogeneity": (dims, np.abs(spread * rng.standard_normal(shape))),
+            "new_setting": (dims, centre + spread * rng.standard_normal(shape)),
+        },
+        coords={"estimand": list(ESTIMANDS)},
+    )
+    return xr.DataTree.from_dict({"posterior": posterior, "convergence": PASSED})
