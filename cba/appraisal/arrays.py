@@ -10,13 +10,20 @@ import xarray as xr
 
 from cba.appraisal.record import stacked
 from cba.costs.discounting import discount_factors
+from cba.costs.option_account import total_cost, total_saving
+from cba.costs.savings import child_years
 from cba.costs.system_cost import last_accounts, system_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Inputs
     from cba.costs.option_account import CostBasis, OptionAccount
+    from cba.inputs.analysis_records import Analysis
     from cba.projection.care_system import CareSystem
+
+_IN_OUTTURN = ("council", "dfe", "nhs")
+"""Payers whose money passes through section 251: councils spend grants and health contributions; courts and
+benefits are not in it."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,19 @@ class OptionArrays:
     bau_parts: dict[str, np.ndarray]
 
 
-def option_arrays(inputs: Inputs, system: CareSystem, basis: CostBasis, accounts: dict[str, OptionAccount]
-                  ) -> OptionArrays:
+def option_arrays(
+    inputs: Inputs, system: CareSystem, basis: CostBasis, accounts: dict[str, OptionAccount]
+) -> OptionArrays:
     """Stack the accounts of the options into labelled arrays.
 
     Parameters
     ----------
     inputs : Inputs
+        Analysis and observed series.
     system : CareSystem
+        Business as usual.
     basis : CostBasis
+        Prices and money conventions.
     accounts : dict of str to OptionAccount
         By option id, in the order of the analysis.
 
@@ -63,79 +74,123 @@ def option_arrays(inputs: Inputs, system: CareSystem, basis: CostBasis, accounts
     -------
     OptionArrays
         Sums over ``line`` equal the net cash flow; children by age and by placement sum to the same total.
+
+    Examples
+    --------
+    >>> option_arrays(inputs, system, basis, accounts).npv.mean("sample")  # doctest: +SKIP
     """
     analysis, years = inputs.analysis, system.years
-    last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
-    shown = years <= last
-    usual = system.baseline["children"].transpose("sample", "year", "age").values
-    placed = usual.sum(-1)[..., None] * system.placement_mix
+    shown = years <= max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
     calendar = {"year": years[shown]}
-    children = stacked({o: (usual - a.children.fewer_by_age)[:, shown] for o, a in accounts.items()},
-                       dims=("year", "age"), coords={**calendar, "age": list(AGE_BANDS)})
-    placements = stacked(
-        {o: (placed - a.children.fewer_by_placement - a.children.moved)[:, shown] for o, a in accounts.items()},
-        dims=("year", "placement"), coords={**calendar, "placement": list(PLACEMENTS)})
-    net = {o: net_saving(a) for o, a in accounts.items()}
-    flows = stacked(net, dims=("year",), coords={"year": years})
-    parts = system_cost(last_accounts(inputs.observations, price_base=basis.price_base, prices=basis.index),
-                        children=usual.sum(-1), placement_mix=system.placement_mix, prices=basis.prices,
-                        population=_population(system), parameters=system.parameters, years=years,
-                        observations=inputs.observations)
+    children, placements = _stocks(system, accounts, shown)
+    flows = stacked({o: net_saving(a) for o, a in accounts.items()}, dims=("year",), coords={"year": years})
+    parts = _usual_cost(inputs, system, basis)
     usual_cost = sum(parts.values())
-    cost = stacked({o: (usual_cost - net[o])[:, shown] for o in accounts}, dims=("year",), coords=calendar)
+    cost = {o: (usual_cost + _system_change(a))[:, shown] for o, a in accounts.items()}
     factors = _factors(analysis, years)
-    within = (years >= analysis.start_year) & (years < analysis.start_year + analysis.horizon)
-    safe = {o: (_averted_years(a) * (factors * within)).sum(axis=1) for o, a in accounts.items()}
+    within = factors * (years < analysis.start_year + analysis.horizon)
+    averted = {o: child_years(a.children.fewer_by_age.sum(axis=-1)) @ within for o, a in accounts.items()}
     harm_share = system.value("family_help.harm_share")
     return OptionArrays(
-        children, placements, _cash_flow(accounts, shown, calendar), cost,
-        (flows * xr.DataArray(factors * within, dims="year")).sum("year"),
-        (flows * xr.DataArray(factors, dims="year")).sum("year"), flows,
-        stacked({o: y * (1.0 - harm_share) for o, y in safe.items()}, dims=(), coords={}),
-        stacked({o: y * harm_share for o, y in safe.items()}, dims=(), coords={}), parts)
+        children=children,
+        placements=placements,
+        cash_flow=_cash_flow(accounts, shown, years),
+        system_cost=stacked(cost, dims=("year",), coords=calendar),
+        npv=_worth(flows, within),
+        npv_long=_worth(flows, factors),
+        flows_long=flows,
+        child_years_safe=stacked({o: y * (1.0 - harm_share) for o, y in averted.items()}, dims=(), coords={}),
+        child_years_harm=stacked({o: y * harm_share for o, y in averted.items()}, dims=(), coords={}),
+        bau_parts=parts,
+    )
+
+
+def _stocks(
+    system: CareSystem, accounts: dict[str, OptionAccount], shown: np.ndarray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Children looked after at 31 March by age and by placement, for every option."""
+    usual = system.baseline["children"].transpose("sample", "year", "age").values
+    placed = usual.sum(-1)[..., None] * system.placement_mix
+    calendar = {"year": system.years[shown]}
+    by_age = {o: (usual - a.children.fewer_by_age)[:, shown] for o, a in accounts.items()}
+    by_placement = {
+        o: (placed - a.children.fewer_by_placement - a.children.moved)[:, shown] for o, a in accounts.items()
+    }
+    return (
+        stacked(by_age, dims=("year", "age"), coords={**calendar, "age": list(AGE_BANDS)}),
+        stacked(by_placement, dims=("year", "placement"), coords={**calendar, "placement": list(PLACEMENTS)}),
+    )
 
 
 def net_saving(account: OptionAccount) -> np.ndarray:
-    """Savings less costs of each year, undiscounted, (sample, year)."""
+    """Savings less costs of each year, undiscounted, all public payers.
+
+    Parameters
+    ----------
+    account : OptionAccount
+        As returned by :func:`cba.costs.option_account.option_account`.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), GBP of the price base
+
+    Examples
+    --------
+    >>> net_saving(account).mean(axis=0)  # doctest: +SKIP
+    """
+    return total_saving(account) - total_cost(account)
+
+
+def _system_change(account: OptionAccount) -> np.ndarray:
+    """Change of the system's yearly cost: money of those whose spending the outturn shows, (sample, year)."""
     zero = np.zeros_like(account.recurrent)
-    return sum((line.amount for line in account.savings), zero) - sum((line.amount for line in account.costs), zero)
+    costs = sum((line.amount for line in account.costs if line.payer in _IN_OUTTURN), zero)
+    return costs - sum((line.amount for line in account.savings if line.payer in _IN_OUTTURN), zero)
 
 
-def _factors(analysis, years: np.ndarray) -> np.ndarray:
+def _worth(flows: xr.DataArray, factors: np.ndarray) -> xr.DataArray:
+    """Present value of net savings, dims (sample, option)."""
+    return xr.dot(flows, xr.DataArray(factors, dims="year"), dim="year")
+
+
+def _usual_cost(inputs: Inputs, system: CareSystem, basis: CostBasis) -> dict[str, np.ndarray]:
+    return system_cost(
+        last_accounts(inputs.observations, price_base=basis.price_base, prices=basis.index),
+        children=system.baseline["children"].transpose("sample", "year", "age").values.sum(-1),
+        placement_mix=system.placement_mix,
+        prices=basis.prices,
+        population=system.baseline["population"].transpose("sample", "year").values,
+        parameters=system.parameters,
+        years=system.years,
+        observations=inputs.observations,
+    )
+
+
+def _factors(analysis: Analysis, years: np.ndarray) -> np.ndarray:
     """Discount factors of calendar years, 0 before the start: nothing is spent or saved before it."""
     offsets = years - analysis.start_year
     factors = np.zeros(years.size)
-    factors[offsets >= 0] = discount_factors(offsets[offsets >= 0], analysis.schedule, mid_year=analysis.mid_year)
+    factors[offsets >= 0] = discount_factors(
+        offsets[offsets >= 0], analysis.schedule, mid_year=analysis.mid_year
+    )
     return factors
 
 
-def _averted_years(account: OptionAccount) -> np.ndarray:
-    """Child-years at home or with family rather than in care, from numbers at both ends of each year."""
-    fewer = account.children.fewer_by_age.sum(axis=-1)
-    before = np.concatenate([np.zeros_like(fewer[:, :1]), fewer[:, :-1]], axis=1)
-    return (before + fewer) / 2.0
-
-
-def _population(system: CareSystem) -> np.ndarray:
-    """Children aged 0 to 17 in each year, (sample, year)."""
-    return system.baseline["population"].transpose("sample", "year").values
-
-
-def _cash_flow(accounts: dict[str, OptionAccount], shown: np.ndarray, calendar) -> xr.DataArray:
+def _cash_flow(accounts: dict[str, OptionAccount], shown: np.ndarray, years: np.ndarray) -> xr.DataArray:
     """Join the lines of all options: costs positive, savings negative."""
     keys: dict[tuple[str, str, str], None] = {}
     by_option: dict[str, dict[tuple[str, str, str], np.ndarray]] = {}
     for option, account in accounts.items():
-        lines = by_option.setdefault(option, {})
-        for line in account.costs:
-            key = (line.component, line.payer, line.kind)
-            lines[key] = lines.get(key, 0.0) + line.amount[:, shown]
-        for line in account.savings:
-            key = (line.component, line.payer, "saving")
-            lines[key] = lines.get(key, 0.0) - line.amount[:, shown]
+        lines: dict[tuple[str, str, str], np.ndarray] = by_option.setdefault(option, {})
+        amounts = [((c.component, c.payer, c.kind), c.amount[:, shown]) for c in account.costs]
+        amounts += [((s.component, s.payer, "saving"), -s.amount[:, shown]) for s in account.savings]
+        for key, amount in amounts:
+            lines[key] = lines[key] + amount if key in lines else amount
         keys.update(dict.fromkeys(lines))
     zero = np.zeros_like(next(iter(accounts.values())).recurrent[:, shown])
     arrays = {o: np.stack([lines.get(key, zero) for key in keys], axis=-1) for o, lines in by_option.items()}
-    names = {name: ("line", [key[i] for key in keys]) for i, name in enumerate(("component", "payer", "kind"))}
-    return stacked(arrays, dims=("year", "line"),
-                   coords={**calendar, "line": ["/".join(key) for key in keys], **names})
+    names = {
+        name: ("line", [key[i] for key in keys]) for i, name in enumerate(("component", "payer", "kind"))
+    }
+    coords = {"year": years[shown], "line": ["/".join(key) for key in keys], **names}
+    return stacked(arrays, dims=("year", "line"), coords=coords)

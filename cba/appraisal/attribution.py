@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from cba.appraisal.arrays import net_saving
+from cba.appraisal.headline import discounted
 from cba.costs.option_account import OptionAccount, option_account
-from cba.decisions.shapley import shapley
+from cba.decisions.shapley_values import shapley
 from cba.inputs.option_records import Effects
 
 if TYPE_CHECKING:
@@ -44,16 +47,49 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
     if "cost_only" not in players:
         effects |= {"price_reform": False}
     recurrent = option.recurrent if option.recurrent and option.recurrent.component in wanted else None
-    return option.model_copy(update={
-        "spend": tuple(line for line in option.spend if line.component in wanted), "effects": Effects(**effects),
-        "recurrent": recurrent, "financing": option.financing if recurrent else "fade",
-    })
+    return option.model_copy(
+        update={
+            "spend": tuple(line for line in option.spend if line.component in wanted),
+            "effects": Effects(**effects),
+            "recurrent": recurrent,
+            "financing": option.financing if recurrent else "fade",
+        }
+    )
 
 
 def component_account(workings: Workings, option: str, players: tuple[str, ...]) -> OptionAccount:
-    """Work out an option with only some of its interventions, on the same draws."""
+    """Work out an option with only some of its interventions, on the same draws.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+    players : tuple of str
+        Members of :data:`PLAYERS`.
+
+    Returns
+    -------
+    OptionAccount
+        One that was worked out before where an option of the analysis has the same money and effects.
+
+    Examples
+    --------
+    >>> component_account(workings, "care_review", ("family_help",))  # doctest: +SKIP
+    """
     full = next(o for o in workings.inputs.options if o.id == option)
-    return option_account(with_components(full, players), workings.system, workings.basis)
+    part = with_components(full, players)
+    for known in workings.inputs.options:
+        if _same_account(known, part):
+            return workings.accounts[known.id]
+    return option_account(part, workings.system, workings.basis)
+
+
+def _same_account(one: Option, other: Option) -> bool:
+    """Whether two options must have the same account: all that :func:`option_account` reads is the same."""
+    fields = ("timing", "delay_years", "financing", "recurrent", "spend", "effects")
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
 def attribution_table(workings: Workings, option: str = "care_review") -> pd.DataFrame:
@@ -62,27 +98,58 @@ def attribution_table(workings: Workings, option: str = "care_review") -> pd.Dat
     Parameters
     ----------
     workings : Workings
+        Everything worked out.
     option : str
         Id of an option of the analysis.
 
     Returns
     -------
     DataFrame
-        Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they sum
-        to the option's mean effect and mean net present value.
-    """
-    from cba.appraisal.arrays import net_saving
-    from cba.appraisal.headline import discounted
+        Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they
+        sum to the option's mean effect and mean net present value.
 
-    year = workings.years.index(workings.inputs.analysis.target_year)
-    fewer: dict[frozenset[str], float] = {}
-    value: dict[frozenset[str], float] = {}
-    for size in range(len(PLAYERS) + 1):
-        for players in combinations(PLAYERS, size):
-            account = component_account(workings, option, players)
-            fewer[frozenset(players)] = float(account.children.fewer_by_age[:, year].sum(axis=-1).mean())
-            value[frozenset(players)] = float(discounted(workings, net_saving(account)).mean())
-    children = shapley(lambda members: fewer[frozenset(members)], PLAYERS)
-    money = shapley(lambda members: value[frozenset(members)], PLAYERS)
-    return pd.DataFrame([{"option": option, "component": p, "fewer_children": float(children[p]),
-                          "npv": float(money[p])} for p in PLAYERS])
+    Examples
+    --------
+    >>> attribution_table(workings).set_index("component")["npv"]  # doctest: +SKIP
+    """
+    target = workings.years.index(workings.inputs.analysis.target_year)
+    full = next(o for o in workings.inputs.options if o.id == option)
+    acting = PLAYERS if full.effects.price_reform or _acts(full) else PLAYERS[:-1]
+    bill = _idle_bill(workings, option)
+
+    @cache
+    def achieved(players: tuple[str, ...]) -> np.ndarray:
+        """Mean effect and worth of some of the interventions that act."""
+        if players == acting:
+            account = workings.accounts[option]
+            add_back = np.array([0.0, 0.0 if acting == PLAYERS else -bill])
+        elif players:
+            account, add_back = component_account(workings, option, players), np.zeros(2)
+        else:
+            return np.zeros(2)
+        fewer = account.children.fewer_by_age[:, target].sum(axis=-1).mean()
+        return np.array([fewer, discounted(workings, net_saving(account)).mean()]) + add_back
+
+    def value(members: frozenset[str]) -> np.ndarray:
+        idle = "cost_only" in members and acting != PLAYERS
+        return achieved(tuple(p for p in acting if p in members)) + np.array([0.0, bill if idle else 0.0])
+
+    credit = shapley(value, PLAYERS)
+    return pd.DataFrame(
+        [
+            {"option": option, "component": p, "fewer_children": float(c[0]), "npv": float(c[1])}
+            for p, c in credit.items()
+        ]
+    )
+
+
+def _acts(option: Option) -> bool:
+    """Whether money of `cost_only` is reinvested savings, and so depends on the other interventions."""
+    return option.recurrent is not None and option.recurrent.component in _COST_ONLY
+
+
+def _idle_bill(workings: Workings, option: str) -> float:
+    """Mean worth of money that acts on nothing and is only added: below 0."""
+    lines = [line for line in workings.accounts[option].costs if line.component in _COST_ONLY]
+    spent = sum((line.amount for line in lines), np.zeros_like(workings.accounts[option].recurrent))
+    return -float(discounted(workings, spent).mean())

@@ -18,7 +18,8 @@ def kept(value: Any, keep: np.ndarray) -> Any:
     Parameters
     ----------
     value : object
-        Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along ``sample``.
+        Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along
+        ``sample``.
     keep : ndarray of bool, shape (sample,)
 
     Examples
@@ -35,14 +36,40 @@ def kept(value: Any, keep: np.ndarray) -> Any:
     if isinstance(value, tuple):
         return tuple(kept(item, keep) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.replace(value, **{f.name: kept(getattr(value, f.name), keep)
-                                             for f in dataclasses.fields(value)})
+        return dataclasses.replace(
+            value, **{f.name: kept(getattr(value, f.name), keep) for f in dataclasses.fields(value)}
+        )
     return value
 
 
 def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
-    """Return the workings of the chosen draws; they count as one chain of independent draws."""
-    inputs = dataclasses.replace(workings.inputs, analysis=workings.inputs.analysis.model_copy(update={"chains": 1}))
-    return dataclasses.replace(workings, inputs=inputs, system=kept(workings.system, keep),
-                               basis=kept(workings.basis, keep), accounts=kept(workings.accounts, keep),
-                               arrays=kept(workings.arrays, keep))
+    """Return the workings of the chosen draws; their errors take them as independent.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out on all draws.
+    keep : ndarray of bool, shape (sample,)
+        More draws than there are years, so that no other axis can be taken for them.
+
+    Returns
+    -------
+    Workings
+        Inputs, baseline fit and its checks unchanged; the posterior of the effects cut like everything else.
+
+    Examples
+    --------
+    >>> kept_workings(workings, workings.system.reach > 0.3)  # doctest: +SKIP
+    """
+    posterior = workings.effects["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    posterior = posterior.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...)
+    nodes = {"posterior": kept(posterior, keep), "convergence": workings.effects["convergence"].to_dataset()}
+    return dataclasses.replace(
+        workings,
+        effects=xr.DataTree.from_dict(nodes),
+        system=kept(workings.system, keep),
+        basis=kept(workings.basis, keep),
+        accounts=kept(workings.accounts, keep),
+        arrays=kept(workings.arrays, keep),
+        chains=None,
+    )

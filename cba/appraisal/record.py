@@ -1,4 +1,4 @@
-"""The result of an appraisal under one stance: draws, tables and headline, saved and read back without change."""
+"""The result of an appraisal under one stance: draws, tables and headline, saved and read back unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from cba.errors import InputError
 if TYPE_CHECKING:
     from cba.inputs.analysis_records import Analysis
 
-_ARRAYS = ("children", "placements", "cash_flow", "system_cost", "npv", "child_years_safe", "child_years_harm")
+ARRAYS = (
+    "children",
+    "placements",
+    "cash_flow",
+    "system_cost",
+    "npv",
+    "child_years_safe",
+    "child_years_harm",
+)
 
 
 @dataclass(frozen=True)
@@ -69,28 +77,46 @@ class Appraisal:
     @property
     def headline(self) -> dict[str, Any]:
         """Return the record as other programs read it: schema, run and results of this stance."""
-        return {"schema": 1, "run": dict(self.provenance), "results": {k: dict(v) for k, v in self.results.items()},
-                "results_by_stance": {}}
+        return {
+            "schema": 1,
+            "run": dict(self.provenance),
+            "results": {k: dict(v) for k, v in self.results.items()},
+            "results_by_stance": {},
+        }
 
     def summary(self) -> pd.DataFrame:
         """Return one row per option: children, probability of the target, net present value, payback."""
         rows = []
         for option, label in self.option_labels.items():
-            found = {name: self.results.get(f"{name}.{option}", {}) for name in
-                     ("fewer_children_2032", "prob_fewer_30000_2032", "npv_fiscal", "prob_npv_positive", "prob_never")}
+            found = {
+                name: self.results.get(f"{name}.{option}", {})
+                for name in (
+                    "fewer_children_2032",
+                    "prob_fewer_30000_2032",
+                    "npv_fiscal",
+                    "prob_npv_positive",
+                    "prob_never",
+                )
+            }
             npv = found["npv_fiscal"]
-            rows.append({
-                "option": option, "label": label,
-                "fewer_children_2032": found["fewer_children_2032"].get("mean"),
-                "prob_fewer_30000_2032": found["prob_fewer_30000_2032"].get("mean"),
-                "npv_mean": npv.get("mean"), "npv_lower": npv.get("lower"), "npv_upper": npv.get("upper"),
-                "prob_npv_positive": found["prob_npv_positive"].get("mean"),
-                "prob_never_pays_back": found["prob_never"].get("mean"),
-            })
+            rows.append(
+                {
+                    "option": option,
+                    "label": label,
+                    "fewer_children_2032": found["fewer_children_2032"].get("mean"),
+                    "prob_fewer_30000_2032": found["prob_fewer_30000_2032"].get("mean"),
+                    "npv_mean": npv.get("mean"),
+                    "npv_lower": npv.get("lower"),
+                    "npv_upper": npv.get("upper"),
+                    "prob_npv_positive": found["prob_npv_positive"].get("mean"),
+                    "prob_never_pays_back": found["prob_never"].get("mean"),
+                }
+            )
         return pd.DataFrame(rows).set_index("option")
 
-    def net_benefit(self, perspective: str = "fiscal", value_per_child_year: float = 0.0,
-                    value_per_harm_year: float = 0.0) -> xr.DataArray:
+    def net_benefit(
+        self, perspective: str = "fiscal", value_per_child_year: float = 0.0, value_per_harm_year: float = 0.0
+    ) -> xr.DataArray:
         """Net benefit of each option against business as usual in every draw.
 
         Parameters
@@ -113,11 +139,19 @@ class Appraisal:
             If the perspective is unknown.
         """
         if perspective != "fiscal":
-            raise InputError("an unknown perspective", field="perspective", found=perspective, allowed="fiscal",
-                             cause="a perspective this version does not work out",
-                             remedy="use fiscal, with a value per child-year for what money does not show")
-        return (self.npv + value_per_child_year * self.child_years_safe
-                - value_per_harm_year * self.child_years_harm).rename("net_benefit")
+            raise InputError(
+                "an unknown perspective",
+                field="perspective",
+                found=perspective,
+                allowed="fiscal",
+                cause="a perspective this version does not work out",
+                remedy="use fiscal, with a value per child-year for what money does not show",
+            )
+        return (
+            self.npv
+            + value_per_child_year * self.child_years_safe
+            - value_per_harm_year * self.child_years_harm
+        ).rename("net_benefit")
 
     def to_directory(self, path: str | Path) -> Path:
         """Write appraisal.json, draws.nc and tables/*.csv into a folder, which is made if needed.
@@ -133,16 +167,27 @@ class Appraisal:
         """
         folder = Path(path)
         (folder / "tables").mkdir(parents=True, exist_ok=True)
-        record = {"schema": 1, "analysis": self.analysis.model_dump(mode="json", by_alias=True),
-                  "stance": self.stance, "option_labels": dict(self.option_labels),
-                  "results": {k: dict(v) for k, v in self.results.items()}, "provenance": dict(self.provenance)}
-        (folder / "appraisal.json").write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
-        arrays = xr.Dataset({name: getattr(self, name) for name in _ARRAYS})
-        encoding = {name: {"zlib": True, "complevel": 1, "shuffle": True} for name in arrays.data_vars}
-        tree = xr.DataTree.from_dict({"draws": arrays, "parameters": self.parameters.drop_attrs()})
-        tree.to_netcdf(folder / "draws.nc", engine="h5netcdf", encoding={"/draws": encoding})
+        record = {
+            "schema": 1,
+            "analysis": self.analysis.model_dump(mode="json", by_alias=True),
+            "stance": self.stance,
+            "option_labels": dict(self.option_labels),
+            "tables": list(self.tables),
+            "results": {k: dict(v) for k, v in self.results.items()},
+            "provenance": dict(self.provenance),
+        }
+        written = json.dumps(record, indent=1, allow_nan=False)
+        (folder / "appraisal.json").write_text(written, encoding="utf-8")
+        arrays = xr.Dataset({name: getattr(self, name) for name in ARRAYS})
+        compact = {"zlib": True, "complevel": 1, "shuffle": True} if arrays.sizes["sample"] else {}
+        tree = xr.DataTree.from_dict({"draws": arrays, "parameters": _plain_attrs(self.parameters)})
+        tree.to_netcdf(
+            folder / "draws.nc",
+            engine="h5netcdf",
+            encoding={"/draws": dict.fromkeys(arrays.data_vars, compact)},
+        )
         for name, table in self.tables.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
         return folder
 
     @classmethod
@@ -167,18 +212,28 @@ class Appraisal:
         folder = Path(path)
         try:
             record = json.loads((folder / "appraisal.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError) as error:
-            raise InputError("the folder holds no readable appraisal", file=folder / "appraisal.json", found=error,
-                             allowed="a folder written by Appraisal.to_directory", cause="a wrong or truncated folder",
-                             remedy="name the folder of a run's stance") from None
-        with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
-            arrays, parameters = tree["draws"].to_dataset().load(), tree["parameters"].to_dataset().load()
-        tables = {file.stem: pd.read_csv(file, float_precision="round_trip")
-                  for file in sorted((folder / "tables").glob("*.csv"))}
-        return cls(analysis=Analysis.model_validate(record["analysis"]), stance=record["stance"],
-                   option_labels=record["option_labels"], parameters=parameters,
-                   **{name: arrays[name] for name in _ARRAYS}, tables=tables, results=record["results"],
-                   provenance=record["provenance"])
+            with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
+                arrays, parameters = tree["draws"].to_dataset().load(), tree["parameters"].to_dataset().load()
+            tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
+        except (OSError, json.JSONDecodeError, KeyError) as error:
+            raise InputError(
+                "the folder holds no readable appraisal",
+                file=folder,
+                found=f"{type(error).__name__}: {error}",
+                allowed="a folder written by Appraisal.to_directory",
+                cause="a wrong, incomplete or truncated folder",
+                remedy="name the folder of a run's stance",
+            ) from None
+        return cls(
+            analysis=Analysis.model_validate(record["analysis"]),
+            stance=record["stance"],
+            option_labels=record["option_labels"],
+            parameters=parameters,
+            **{name: arrays[name] for name in ARRAYS},
+            tables=tables,
+            results=record["results"],
+            provenance=record["provenance"],
+        )
 
     def _repr_html_(self) -> str:
         """Return a result card for notebooks."""
@@ -187,11 +242,28 @@ class Appraisal:
         table[money] = table[money].astype(float) / 1e6
         title = html.escape(f"{self.analysis.title} ({self.stance})")
         shown = table.rename(columns={c: f"{c}, £m" for c in money}).to_html(
-            float_format=lambda v: f"{v:,.2f}" if abs(v) < 10 else f"{v:,.0f}", na_rep="not defined")
+            float_format=lambda v: f"{v:,.2f}" if abs(v) < 10 else f"{v:,.0f}", na_rep="not defined"
+        )
         return f"<section><h3>{title}</h3>{shown}</section>"
 
 
-def stacked(arrays: Mapping[str, np.ndarray], *, dims: tuple[str, ...], coords: Mapping[str, Any]) -> xr.DataArray:
+def _plain_attrs(parameters: xr.Dataset) -> xr.Dataset:
+    """Return the parameters with those attributes a file can hold."""
+    plain = parameters.copy()
+    for name in plain.data_vars:
+        attrs = plain[name].attrs
+        plain[name].attrs = {k: v for k, v in attrs.items() if isinstance(v, str | int | float)}
+    return plain
+
+
+def _read_table(file: Path) -> pd.DataFrame:
+    """Read a table as it was written: empty text stays text, a missing number is missing."""
+    return pd.read_csv(file, float_precision="round_trip")
+
+
+def stacked(
+    arrays: Mapping[str, np.ndarray], *, dims: tuple[str, ...], coords: Mapping[str, Any]
+) -> xr.DataArray:
     """Join one array per option along a new ``option`` dimension after ``sample``."""
     data = np.stack(list(arrays.values()), axis=1)
     return xr.DataArray(data, dims=("sample", "option", *dims), coords={"option": list(arrays), **coords})

@@ -10,7 +10,8 @@ import numpy as np
 
 from cba.appraisal.attribution import component_account
 from cba.appraisal.conditioning import kept_workings
-from cba.decisions.monte_carlo_error import mcse_probability
+from cba.appraisal.record import ARRAYS
+from cba.decisions.monte_carlo_error import effective_sample_size, mcse_probability
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -21,20 +22,48 @@ IN_ALL = 30_000
 ENOUGH = 100
 """Effective draws below which a conditional result is not given."""
 
-CLAIMS = (f"at least {FROM_FAMILY_HELP:,} fewer children in care because of family help and at least {IN_ALL:,} fewer "
-          "in all under care_review")
+CLAIMS = (
+    f"at least {FROM_FAMILY_HELP:,} fewer children in care because of family help and at least {IN_ALL:,} "
+    "fewer in all under care_review"
+)
+
+WITHOUT_DRAWS = (
+    "history",
+    "what_it_would_take",
+    "evidence",
+    "priors",
+    "convergence",
+    "reconciliation",
+    "unmonetised",
+)
+"""Tables that hold no result of an option, and so are given even where too few draws meet the claims."""
 
 
 def claims_met(workings: Workings) -> np.ndarray:
-    """Whether each draw meets the review's claims on children in the target year, shape (sample,)."""
+    """Whether each draw meets the review's claims on children in the target year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under ``evidence``.
+
+    Returns
+    -------
+    ndarray of bool, shape (sample,)
+        At least 30,000 fewer in all under ``care_review``, and 17,000 fewer from family help alone.
+
+    Examples
+    --------
+    >>> claims_met(workings).mean()  # doctest: +SKIP
+    """
     year = workings.years.index(workings.inputs.analysis.target_year)
     if "care_review" not in workings.accounts:
         return np.zeros(workings.system.reach.size, dtype=bool)
     in_all = workings.accounts["care_review"].children.fewer_by_age[:, year].sum(axis=-1)
     if in_all.max() < IN_ALL:
         return np.zeros(in_all.size, dtype=bool)
-    alone = component_account(workings, "care_review", ("family_help",)).children.fewer_by_age[:, year].sum(axis=-1)
-    return (alone >= FROM_FAMILY_HELP) & (in_all >= IN_ALL)
+    alone = component_account(workings, "care_review", ("family_help",))
+    return (alone.children.fewer_by_age[:, year].sum(axis=-1) >= FROM_FAMILY_HELP) & (in_all >= IN_ALL)
 
 
 def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], Appraisal]) -> Appraisal:
@@ -50,18 +79,39 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     Returns
     -------
     Appraisal
-        Stance ``review``. With fewer than 100 draws that meet the claims every result is undefined; otherwise the
-        results are those of the conditioned draws, whose errors take them as independent.
+        Stance ``review``. With fewer than 100 effective draws meeting the claims every result is undefined,
+        and arrays and tables of results hold no draws; otherwise they are those of the conditioned draws.
+
+    Examples
+    --------
+    >>> conditioned_on_claims(workings, assemble=assemble).provenance["review"]  # doctest: +SKIP
     """
     met = claims_met(workings)
-    chains = workings.inputs.analysis.chains
-    record = {"claims": CLAIMS, "probability": float(met.mean()), "draws": int(met.sum()),
-              "mcse": mcse_probability(met, chains=chains), "enough": ENOUGH}
-    few = met.sum() < ENOUGH
+    chains = workings.chains
+    independent = effective_sample_size(met.astype(float), chains=chains) / met.size
+    effective = float(met.sum()) * min(independent, 1.0)
+    record = {
+        "claims": CLAIMS,
+        "probability": float(met.mean()),
+        "draws": int(met.sum()),
+        "effective_draws": effective,
+        "mcse": mcse_probability(met, chains=chains),
+        "enough": ENOUGH,
+    }
+    few = effective < ENOUGH
     appraisal = assemble(workings if few else kept_workings(workings, met))
+    appraisal = replace(appraisal, stance="review")
     provenance = dict(appraisal.provenance) | {"stance": "review", "review": record}
-    if few:
-        empty = {key: entry | dict.fromkeys(("mean", "median", "lower", "upper", "mcse"))
-                 for key, entry in appraisal.results.items()}
-        return replace(appraisal, stance="review", results=empty, provenance=provenance)
-    return replace(appraisal, stance="review", provenance=provenance)
+    return replace(_emptied(appraisal) if few else appraisal, provenance=provenance)
+
+
+def _emptied(appraisal: Appraisal) -> Appraisal:
+    """Return the appraisal without results or draws: those of the evidence are not the review's."""
+    blank = dict.fromkeys(("mean", "median", "lower", "upper", "mcse"))
+    none = {name: getattr(appraisal, name).isel(sample=slice(0, 0)) for name in (*ARRAYS, "parameters")}
+    return replace(
+        appraisal,
+        results={key: dict(entry) | blank for key, entry in appraisal.results.items()},
+        tables={name: table for name, table in appraisal.tables.items() if name in WITHOUT_DRAWS},
+        **none,
+    )

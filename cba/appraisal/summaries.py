@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cba.decisions.monte_carlo_error import mcse_mean, mcse_probability
 
-Summary = dict[str, object]
+Summary = dict[str, Any]
+"""Label, unit, mean, median, lower, upper, level and mcse; None where undefined."""
 
 
 def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -16,34 +19,58 @@ def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndar
     return lower, upper
 
 
-def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: int) -> Summary:
-    """Headline entry of a quantity: label, unit, mean, median, interval, level and standard error of the mean."""
+def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: int | None) -> Summary:
+    """Headline entry of a quantity: label, unit, mean, median, interval, level, error of the mean."""
     lower, upper = interval(draws, level=level)
-    return {"label": label, "unit": unit, "mean": float(draws.mean()), "median": float(np.median(draws)),
-            "lower": float(lower), "upper": float(upper), "level": level, "mcse": mcse_mean(draws, chains=chains)}
+    return {
+        "label": label,
+        "unit": unit,
+        "mean": float(draws.mean()),
+        "median": float(np.median(draws)),
+        "lower": float(lower),
+        "upper": float(upper),
+        "level": level,
+        "mcse": mcse_mean(draws, chains=chains),
+    }
 
 
-def probability(event: np.ndarray, *, label: str, chains: int) -> Summary:
+def probability(event: np.ndarray, *, label: str, chains: int | None) -> Summary:
     """Headline entry of a probability: mean and standard error only.
 
     An event that happened in no draw, or in all, still has an error: half an event in the draws made.
     """
     error = mcse_probability(event, chains=chains)
-    return {"label": label, "unit": "probability", "mean": float(event.mean()), "median": None, "lower": None,
-            "upper": None, "level": None, "mcse": error}
+    return {
+        "label": label,
+        "unit": "probability",
+        "mean": float(event.mean()),
+        "median": None,
+        "lower": None,
+        "upper": None,
+        "level": None,
+        "mcse": error,
+    }
 
 
 def undefined(*, label: str, unit: str) -> Summary:
     """Headline entry of a quantity that is not defined."""
-    return {"label": label, "unit": unit, "mean": None, "median": None, "lower": None, "upper": None, "level": None,
-            "mcse": None}
+    return {
+        "label": label,
+        "unit": unit,
+        "mean": None,
+        "median": None,
+        "lower": None,
+        "upper": None,
+        "level": None,
+        "mcse": None,
+    }
 
 
 def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
     """Headline entry of a payback year, where NaN means never within the horizon.
 
-    Never counts as later than any year, so a quantile that falls on it is undefined, as is the mean as soon as
-    one draw never pays back.
+    Never counts as later than any year, so a quantile that falls on it is undefined, as is the mean as soon
+    as one draw never pays back.
     """
     late = np.sort(np.where(np.isnan(draws), np.inf, draws))
     tail = (1.0 - level) / 2.0
@@ -53,5 +80,13 @@ def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
         return float(value) if np.isfinite(value) else None
 
     mean = None if np.isnan(draws).any() else float(draws.mean())
-    return {"label": label, "unit": "year ending 31 March", "mean": mean, "median": at(0.5), "lower": at(tail),
-            "upper": at(1.0 - tail), "level": level, "mcse": None}
+    return {
+        "label": label,
+        "unit": "year ending 31 March",
+        "mean": mean,
+        "median": at(0.5),
+        "lower": at(tail),
+        "upper": at(1.0 - tail),
+        "level": level,
+        "mcse": None,
+    }

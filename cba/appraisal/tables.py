@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cba.appraisal.attribution import attribution_table
-from cba.appraisal.tables_beliefs import claims_table, effects_table, priors_table, studies_table, what_it_would_take
+from cba.appraisal.tables_beliefs import (
+    claims_table,
+    effects_table,
+    priors_table,
+    studies_table,
+    what_it_would_take,
+)
 from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
 from cba.appraisal.tables_money import (
     cash_flow_by_year,
@@ -55,8 +61,9 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "cost_ladder": cost_ladder(workings),
         "claims": claims_table(workings),
         "reconciliation": reconcile(inputs.observations),
-        "unmonetised": pd.DataFrame([(o.id, item) for o in inputs.options for item in o.unmonetised],
-                                    columns=["option", "item"]),
+        "unmonetised": pd.DataFrame(
+            [(o.id, item) for o in inputs.options for item in o.unmonetised], columns=["option", "item"]
+        ),
     }
     if "care_review" in workings.accounts:
         tables["attribution"] = attribution_table(workings)

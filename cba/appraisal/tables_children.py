@@ -30,15 +30,26 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
     """
     values = array.transpose("sample", "option", "year").values
     lower, upper = interval(values, level=level)
-    index = pd.MultiIndex.from_product([array["option"].values, array["year"].values], names=["option", "year"])
-    columns = {"mean": values.mean(axis=0), "median": np.median(values, axis=0), "lower": lower, "upper": upper}
+    index = pd.MultiIndex.from_product(
+        [array["option"].values, array["year"].values], names=["option", "year"]
+    )
+    columns = {
+        "mean": values.mean(axis=0),
+        "median": np.median(values, axis=0),
+        "lower": lower,
+        "upper": upper,
+    }
     return pd.DataFrame({n: c.ravel() for n, c in columns.items()}, index=index).reset_index()
 
 
 def history(observations: xr.Dataset) -> pd.DataFrame:
     """Published stock, starts and ceases of England by year."""
-    return observations[["stock", "starts", "ceases"]].to_dataframe().reset_index()[
-        ["year", "stock", "starts", "ceases"]].dropna(subset=["stock"])
+    return (
+        observations[["stock", "starts", "ceases"]]
+        .to_dataframe()
+        .reset_index()[["year", "stock", "starts", "ceases"]]
+        .dropna(subset=["stock"])
+    )
 
 
 def children_by_year(workings: Workings) -> pd.DataFrame:
@@ -59,6 +70,10 @@ def starts_by_year(workings: Workings) -> pd.DataFrame:
     usual = workings.system.baseline["starts"].sum("age").sel(year=shown).transpose("sample", "year")
     position = [workings.years.index(int(y)) for y in shown]
     starts = xr.concat(
-        [usual - account.children.averted_starts.sum(axis=-1)[:, position] for account in workings.accounts.values()],
-        dim=pd.Index(list(workings.accounts), name="option"))
+        [
+            usual - account.children.averted_starts.sum(axis=-1)[:, position]
+            for account in workings.accounts.values()
+        ],
+        dim=pd.Index(list(workings.accounts), name="option"),
+    )
     return by_option_and_year(starts, level=workings.inputs.analysis.level)

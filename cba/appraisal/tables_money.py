@@ -1,4 +1,4 @@
-"""Tables of money: cash flow, net present value, payback, financing modes, system cost and the cost ladder."""
+"""Tables of money: cash flow, net present value, payback, financing modes, system cost, cost ladder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 
 
 def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
-    """Real cash flow by option, year, payer and kind: costs positive, savings negative; lines of zero left out."""
+    """Real cash flow by option, year, payer and kind: costs positive, savings negative; zero left out."""
     flow, level = workings.arrays.cash_flow, workings.inputs.analysis.level
     frames = []
     keys = pd.MultiIndex.from_arrays([flow["payer"].values, flow["kind"].values])
@@ -39,9 +39,11 @@ def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
         frames.append(frame[(frame["lower"] != 0) | (frame["upper"] != 0)])
     joined = pd.concat(frames, ignore_index=True)
     order = {o: i for i, o in enumerate(workings.accounts)}
-    return joined.sort_values(by=["option", "year", "payer", "kind"], key=lambda c: c.map(order) if c.name == "option"
-                              else c, ignore_index=True)[
-        ["option", "year", "payer", "kind", "mean", "lower", "upper"]]
+    return joined.sort_values(
+        by=["option", "year", "payer", "kind"],
+        key=lambda c: c.map(order) if c.name == "option" else c,
+        ignore_index=True,
+    )[["option", "year", "payer", "kind", "mean", "lower", "upper"]]
 
 
 def net_by_year(workings: Workings) -> pd.DataFrame:
@@ -69,13 +71,25 @@ def npv_table(workings: Workings) -> pd.DataFrame:
         long = workings.arrays.npv_long.sel(option=option.id).values
         lower, upper = interval(npv, level=analysis.level)
         long_lower, long_upper = interval(long, level=analysis.level)
-        gain = probability(npv > 0, label="", chains=analysis.chains)
-        rows.append({
-            "option": option.id, "label": option.label, "mean": npv.mean(), "median": np.median(npv), "lower": lower,
-            "upper": upper, "mcse": mcse_mean(npv, chains=analysis.chains), "prob_positive": gain["mean"],
-            "prob_negative": (npv < 0).mean(), "prob_mcse": gain["mcse"], "npv_long_mean": long.mean(),
-            "npv_long_lower": long_lower, "npv_long_upper": long_upper, "prob_long_positive": (long > 0).mean(),
-        })
+        gain = probability(npv > 0, label="", chains=workings.chains)
+        rows.append(
+            {
+                "option": option.id,
+                "label": option.label,
+                "mean": npv.mean(),
+                "median": np.median(npv),
+                "lower": lower,
+                "upper": upper,
+                "mcse": mcse_mean(npv, chains=workings.chains),
+                "prob_positive": gain["mean"],
+                "prob_negative": (npv < 0).mean(),
+                "prob_mcse": gain["mcse"],
+                "npv_long_mean": long.mean(),
+                "npv_long_lower": long_lower,
+                "npv_long_upper": long_upper,
+                "prob_long_positive": (long > 0).mean(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -90,8 +104,10 @@ def payback_table(workings: Workings) -> pd.DataFrame:
         years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
         for year in years:
             event = np.isnan(found) if np.isnan(year) else found == year
-            chance = probability(event, label="", chains=analysis.chains)
-            rows.append({"option": option, "year": year, "probability": chance["mean"], "mcse": chance["mcse"]})
+            chance = probability(event, label="", chains=workings.chains)
+            rows.append(
+                {"option": option, "year": year, "probability": chance["mean"], "mcse": chance["mcse"]}
+            )
     return pd.DataFrame(rows)
 
 
@@ -108,13 +124,19 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
             continue
         recurrent = workings.accounts[option].recurrent[:, position]
         row = table.loc[option]
-        rows.append({
-            "option": option, "label": row["label"], "recurrent_2030_mean": recurrent.mean(),
-            "prob_recurrent_2030_full": float((recurrent >= full - 1.0).mean()) if full.any() else np.nan,
-            "npv_mean": row["mean"], "npv_lower": row["lower"], "npv_upper": row["upper"],
-            "prob_npv_positive": row["prob_positive"],
-            "fewer_mean": float((total.sel(option="bau") - total.sel(option=option)).mean()),
-        })
+        rows.append(
+            {
+                "option": option,
+                "label": row["label"],
+                "recurrent_2030_mean": recurrent.mean(),
+                "prob_recurrent_2030_full": float((recurrent >= full - 1.0).mean()) if full.any() else np.nan,
+                "npv_mean": row["mean"],
+                "npv_lower": row["lower"],
+                "npv_upper": row["upper"],
+                "prob_npv_positive": row["prob_positive"],
+                "fewer_mean": float((total.sel(option="bau") - total.sel(option=option)).mean()),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -131,9 +153,15 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def cost_ladder(workings: Workings) -> pd.DataFrame:
-    """Average cost of a placement, the part one placement fewer avoids, and what is cashable in the first year."""
+    """Average cost of a placement, what one placement fewer avoids, what is cashable in the first year."""
     today = workings.basis.prices.today
     avoidable = today * avoidable_share(workings.system.parameters)
     first = avoidable * workings.system.value("cashable.share_at_once")[:, None]
-    return pd.DataFrame({"placement": list(PLACEMENTS), "average": today.mean(axis=0),
-                         "avoidable": avoidable.mean(axis=0), "cashable_first_year": first.mean(axis=0)})
+    return pd.DataFrame(
+        {
+            "placement": list(PLACEMENTS),
+            "average": today.mean(axis=0),
+            "avoidable": avoidable.mean(axis=0),
+            "cashable_first_year": first.mean(axis=0),
+        }
+    )

@@ -34,12 +34,17 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
     run, results = headline["run"], headline["results"]
     settings = run["settings"]
     year, level = settings["target_year"], f"{settings['level']:.0%}"
-    table = Table(
-        title=f"{run.get('title') or run['analysis']}: stance {run['headline_stance']}, against bau"
-    )
+    about = f"stance {run['headline_stance']}, difference from bau, {level} intervals"
+    table = Table(title=f"{run.get('title') or run['analysis']}\n{about}")
     table.add_column("Option", overflow="fold", no_wrap=True)
-    for column in (f"Fewer children {year}", "P(30,000 fewer)", f"NPV, {level} interval", "P(net saving)",
-                   "P(net cost)", "Pays back"):  # fmt: skip
+    for column in (
+        f"Fewer children {year}",
+        "P(30,000 fewer)",
+        "NPV, £bn",
+        "P(net saving)",
+        "P(net cost)",
+        "Pays back",
+    ):
         table.add_column(column, justify="right")
     for option in settings["options"]:
         if option != "bau":
@@ -93,7 +98,7 @@ def _cells(results: Results, *, option: str, year: int) -> tuple[str, ...]:
     return (
         _shown(results.get(f"fewer_children_{year}.{option}"), "mean", style="count"),
         _framings(results.get(f"prob_fewer_30000_{year}.{option}"))[0],
-        f"{_shown(npv, 'lower')} to {_shown(npv, 'upper')}",
+        f"{_billions(npv, 'lower')} to {_billions(npv, 'upper')}",
         saving,
         cost,
         _payback(results.get(f"payback_year.{option}"), never=results.get(f"prob_never.{option}")),
@@ -116,6 +121,16 @@ def _shown(entry: Mapping[str, Any] | None, field: str, *, style: Any = "money")
         return UNDEFINED
     value = float(entry[field])
     return show(value, style=style, unit=None if style == "year" else rounding_unit(value, entry.get("mcse")))
+
+
+def _billions(entry: Mapping[str, Any] | None, field: str) -> str:
+    """Return one figure of a result in GBP billion, rounded as `_shown` rounds."""
+    from cba.reporting.numbers import UNDEFINED, is_defined, rounding_unit, show
+
+    if entry is None or not is_defined(entry.get(field)):
+        return UNDEFINED
+    value = float(entry[field])
+    return show(value / 1e9, style="number", unit=rounding_unit(value, entry.get("mcse")) / 1e9)
 
 
 def _framings(entry: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from cba.cli.answers import AsJson, Debug, answer_json, terminal
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
-    from cba.inputs.priors import PriorRegistry
+    from cba.inputs.prior_registry import PriorRegistry
 
 _CONFIDENCE = {
     "green": "green: good evidence",

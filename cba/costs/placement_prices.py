@@ -1,11 +1,12 @@
 """What a placement costs in each year, real terms: today's average and a path of real growth that settles.
 
-P(t) = P(0) exp(sum_k g_inf + (g_0 - g_inf) 2^(-k/H)): today's real growth g_0, estimated from the published unit cost,
-decays towards real earnings growth g_inf with half-life H.
+P(t) = P(0) exp(sum_{k < t} g_inf + (g_0 - g_inf) 2^(-k/H)): today's real growth g_0, estimated from the
+published unit cost, decays towards real earnings growth g_inf with half-life H.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ import xarray as xr
 from cba.costs.prices import PriceIndex
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+
+FOSTER = ("foster_relative_or_friend", "foster_in_house", "foster_agency")
 
 WEEKS = 365.0 / 7.0
 """Weeks in a year, as in the published unit costs (expenditure / children / 365 x 7)."""
@@ -39,7 +42,7 @@ class PlacementPrices:
 
 
 def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray, steps: int) -> np.ndarray:
-    """Price index 1 to `steps` years after the base year, shape (sample, step).
+    """Price index 1 to `steps` years after the base year.
 
     Parameters
     ----------
@@ -48,12 +51,19 @@ def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray
     half_life : ndarray, shape (sample,)
         Years in which the gap between the two halves, above 0.
     steps : int
+        Number of years.
+
+    Returns
+    -------
+    ndarray, shape (sample, step), ratio to the base year
+        ``exp(settled t + (first - settled) (1 - 2^(-t/H)) / (1 - 2^(-1/H)))``.
 
     Examples
     --------
     Growth that has already settled compounds.
 
-    >>> growth_path(np.array([0.1]), settled=np.array([0.1]), half_life=np.array([3.0]), steps=2).round(4).tolist()
+    >>> flat = np.array([0.1])
+    >>> growth_path(flat, settled=flat, half_life=np.array([3.0]), steps=2).round(4).tolist()
     [[1.1052, 1.2214]]
     """
     decay = 0.5 ** (np.arange(steps)[None, :] / half_life[:, None])
@@ -62,17 +72,54 @@ def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray
 
 
 def latest_cost_year(observations: xr.Dataset) -> int:
-    """Last year with a published unit cost of residential care and of fostering."""
+    """Last year with a published unit cost of residential care and of fostering.
+
+    Parameters
+    ----------
+    observations : Dataset
+        With ``unit_cost_weekly`` (year, service).
+
+    Returns
+    -------
+    int
+        Year ending 31 March.
+
+    Raises
+    ------
+    InputError
+        If the release has no unit costs.
+
+    Examples
+    --------
+    >>> services = ["residential_care", "fostering"]
+    >>> costs = xr.DataArray(
+    ...     [[5000.0, 600.0], [5300.0, np.nan]], dims=("year", "service"),
+    ...     coords={"year": [2022, 2023], "service": services},
+    ... )
+    >>> latest_cost_year(xr.Dataset({"unit_cost_weekly": costs}))
+    2022
+    """
     known = observations["unit_cost_weekly"].sel(service=["residential_care", "fostering"]).dropna("year")
     if known.sizes["year"] == 0:
-        raise InputError("no unit costs are published in this release", field="unit_cost_weekly", found="all missing",
-                         allowed="at least one year", cause="unit costs begin in 2015-16",
-                         remedy="choose a release from 2017")
+        raise InputError(
+            "no unit costs are published in this release",
+            field="unit_cost_weekly",
+            found="all missing",
+            allowed="at least one year",
+            cause="unit costs begin in 2015-16",
+            remedy="choose a release from 2017",
+        )
     return int(known["year"].values[-1])
 
 
-def placement_prices(observations: xr.Dataset, parameters: xr.Dataset, *, years: np.ndarray, price_base: int,
-                     prices: PriceIndex) -> PlacementPrices:
+def placement_prices(
+    observations: xr.Dataset,
+    parameters: xr.Dataset,
+    *,
+    years: np.ndarray,
+    price_base: int,
+    prices: PriceIndex,
+) -> PlacementPrices:
     """Average yearly cost of a placement today and in each year, GBP of the price base.
 
     Parameters
@@ -84,50 +131,119 @@ def placement_prices(observations: xr.Dataset, parameters: xr.Dataset, *, years:
     years : ndarray of int
         Years ending 31 March, all after the last published unit cost.
     price_base : int
+        Year ending 31 March.
     prices : PriceIndex
+        Deflator with its growth beyond the last published year.
 
     Returns
     -------
     PlacementPrices
-        The fostering average is split so that relatives, in-house and agency placements, weighted by their numbers,
-        give the published average, with agency placements dearer by ``unit_costs.agency_premium``.
+        The fostering average is split so that relatives, in-house and agency placements, weighted by their
+        numbers, give the published average, with agency dearer by ``unit_costs.agency_premium``.
 
     Raises
     ------
     InputError
         If a split price is not positive.
+
+    Examples
+    --------
+    >>> found = placement_prices(seen, drawn, years=years, price_base=2024, prices=index)  # doctest: +SKIP
+    >>> found.path.mean(axis=0)  # doctest: +SKIP
     """
     base_year = latest_cost_year(observations)
-    weekly = observations["unit_cost_weekly"].sel(year=base_year)
-    factor = float(prices.index(price_base) / prices.index(base_year))
-    yearly = {s: float(weekly.sel(service=s)) * WEEKS * factor for s in ("residential_care", "fostering")}
     value = {str(n): parameters[n].values for n in parameters.data_vars}
-    today = {"childrens_home": np.full(parameters.sizes["sample"], yearly["residential_care"]),
-             **_foster_prices(observations, value, average=yearly["fostering"])}
-    for name, entry in (("supported_accommodation", "supported_accommodation"),
-                        ("other_residential", "other_residential"), ("with_parents", "with_parents"),
-                        ("placed_for_adoption", "with_parents")):
-        today[name] = value[f"unit_costs.{entry}"] * WEEKS
-    settle = {"settled": value["unit_costs.real_earnings_growth"], "half_life": value["unit_costs.growth_half_life"],
-              "steps": int(years[-1]) - base_year}
-    home = growth_path(value["unit_costs.residential_growth"], **settle)
-    foster = growth_path(value["unit_costs.fostering_growth"], **settle)
-    other = growth_path((value["unit_costs.residential_growth"] + value["unit_costs.fostering_growth"]) / 2, **settle)
-    paths = {"childrens_home": home, "supported_accommodation": other, "other_residential": other}
-    steps = np.asarray(years) - base_year - 1
-    path = np.stack([today[p][:, None] * paths.get(p, foster)[:, steps] for p in PLACEMENTS], axis=-1)
+    today = _prices_today(observations, value, year=base_year, price_base=price_base, prices=prices)
+    steps = np.asarray(years) - base_year
+    growth = _growth_by_placement(value, steps=int(steps[-1]))
+    path = np.stack([today[p][:, None] * growth[p][:, steps - 1] for p in PLACEMENTS], axis=-1)
     return PlacementPrices(base_year, np.stack([today[p] for p in PLACEMENTS], axis=-1), path)
 
 
-def _foster_prices(observations, value, *, average: float) -> dict[str, np.ndarray]:
-    """Split the published fostering average into relatives, in-house and agency."""
-    names = ["foster_relative_or_friend", "foster_in_house", "foster_agency"]
-    counts = observations["stock_by_placement"].sel(placement=names).dropna("year").isel(year=-1).values
-    share = counts / counts.sum()
-    ratio, premium = value["unit_costs.relative_foster_ratio"], value["unit_costs.agency_premium"]
-    in_house = (average - share[2] * premium) / (share[0] * ratio + share[1] + share[2])
+def _prices_today(
+    observations: xr.Dataset,
+    value: Mapping[str, np.ndarray],
+    *,
+    year: int,
+    price_base: int,
+    prices: PriceIndex,
+) -> dict[str, np.ndarray]:
+    """Average yearly cost by placement in the last published year, (sample,), GBP of the price base."""
+    weekly = observations["unit_cost_weekly"].sel(year=year)
+    factor = np.asarray(prices.index(price_base) / prices.index(year), dtype=float)
+    factor = np.broadcast_to(factor, value["unit_costs.agency_premium"].shape)
+    average = {s: float(weekly.sel(service=s)) * WEEKS * factor for s in ("residential_care", "fostering")}
+    counts = (
+        observations["stock_by_placement"].sel(placement=list(FOSTER)).dropna("year").isel(year=-1).values
+    )
+    today = {"childrens_home": average["residential_care"]}
+    today |= foster_prices(
+        average["fostering"],
+        counts=counts,
+        relative_ratio=value["unit_costs.relative_foster_ratio"],
+        premium=value["unit_costs.agency_premium"],
+    )
+    for name in ("supported_accommodation", "other_residential", "with_parents"):
+        today[name] = value[f"unit_costs.{name}"] * WEEKS
+    return today | {"placed_for_adoption": today["with_parents"]}
+
+
+def _growth_by_placement(value: Mapping[str, np.ndarray], *, steps: int) -> dict[str, np.ndarray]:
+    """Price index by placement, (sample, step): homes, fostering, and others in between."""
+    residential, fostering = value["unit_costs.residential_growth"], value["unit_costs.fostering_growth"]
+    settled, half_life = value["unit_costs.real_earnings_growth"], value["unit_costs.growth_half_life"]
+    home, foster, between = (
+        growth_path(first, settled=settled, half_life=half_life, steps=steps)
+        for first in (residential, fostering, (residential + fostering) / 2.0)
+    )
+    dearer = {"childrens_home": home, "supported_accommodation": between, "other_residential": between}
+    return {name: dearer.get(name, foster) for name in PLACEMENTS}
+
+
+def foster_prices(
+    average: np.ndarray, *, counts: np.ndarray, relative_ratio: np.ndarray, premium: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Split the average cost of fostering into relatives, in-house and agency.
+
+    Parameters
+    ----------
+    average : ndarray, shape (sample,), GBP a year
+        Published average of all foster placements.
+    counts : ndarray, shape (3,), children
+        Placements with relatives or friends, in-house and with agencies.
+    relative_ratio : ndarray, shape (sample,)
+        Cost with relatives as a share of in-house.
+    premium : ndarray, shape (sample,), GBP a year
+        Cost with agencies above in-house.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,), GBP a year
+        Weighted by `counts` they give `average`.
+
+    Raises
+    ------
+    InputError
+        If a price is not positive.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> split = foster_prices(30e3 * one, counts=np.array([0, 1, 1]), relative_ratio=one, premium=10e3 * one)
+    >>> split["foster_in_house"].tolist(), split["foster_agency"].tolist()
+    ([25000.0], [35000.0])
+    """
+    relative, own, agency = counts / counts.sum()
+    in_house = (average - agency * premium) / (relative * relative_ratio + own + agency)
     if (in_house <= 0).any() or (in_house + premium <= 0).any():
-        raise InputError("a foster placement would cost nothing or less", field="unit_costs.agency_premium",
-                         found=float(premium.max()), allowed="a premium below the average cost of fostering",
-                         cause="a premium wider than the average allows", remedy="narrow the prior")
-    return {names[0]: in_house * ratio, names[1]: in_house, names[2]: in_house + premium}
+        dear = (in_house <= 0).any()
+        raise InputError(
+            "a foster placement would cost nothing or less",
+            file="priors/costs.toml",
+            field="unit_costs.agency_premium",
+            found=float(premium.max() if dear else premium.min()),
+            allowed="premiums that leave every foster price above 0",
+            cause="a premium wider than the average cost of fostering allows",
+            remedy="narrow the prior",
+        )
+    return dict(zip(FOSTER, (in_house * relative_ratio, in_house, in_house + premium), strict=True))

@@ -1,10 +1,10 @@
-"""Take the other inputs' share out of net benefit before asking what one input is worth, where that is allowed.
+"""Take the other inputs' share out of net benefit before asking what one input is worth, where allowed.
 
-With many inputs most of the variation of net benefit is noise to any one of them, and that noise is most of the
-error of a value of information. Where the inputs are independent it can be removed: an additive fit on all
-inputs at once says what the others contribute, and their contribution has the same mean whatever the one input
-is. Where they are not independent this would be wrong, so it is done only when there are many inputs and no
-test finds dependence among them; otherwise each input is fitted on its own.
+With many inputs most of the variation of net benefit is noise to any one of them, and that noise is most of
+the error of a value of information. Where the inputs are independent it can be removed: an additive fit on
+all inputs at once says what the others contribute, and their contribution has the same mean whatever the one
+input is. Where they are not independent this would be wrong, so it is done only when there are many inputs
+and no test finds dependence among them; otherwise each input is fitted on its own.
 """
 
 from __future__ import annotations
@@ -92,26 +92,26 @@ def find_controls(
 def _main_functions(bases: dict[str, SplineBasis], draws: int) -> dict[str, FloatArray]:
     """The standardised input and, with draws enough, its two smoothest bends; orthonormal, mean zero."""
     bends = 2 if draws >= 60 * len(bases) else 0
-    return {name: basis.functions[:, 1 : 2 + bends][basis.bin_of_draw] for name, basis in bases.items()}
+    return {name: basis.at_draws(1 + bends) for name, basis in bases.items()}
 
 
 def _pairs_depend(gram: FloatArray, ends: np.ndarray, draws: int) -> bool:
     """Whether any product of functions of two different inputs has a mean that chance does not explain."""
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     starts = np.r_[0, ends[:-1]]
     input_of = np.repeat(np.arange(len(ends)), ends - starts)
     cross = gram[(input_of[:, None] < input_of[None, :])] ** 2 * draws
     if not cross.size:
         return False
-    largest = chi2.sf(cross.max(), 1) * cross.size
-    together = chi2.sf(cross.sum(), cross.size)
+    largest = chdtrc(1, cross.max()) * cross.size
+    together = chdtrc(cross.size, cross.sum())
     return bool(min(largest, together) < LEVEL)
 
 
 def _sums_depend(functions: dict[str, FloatArray], fit: AdditiveFit) -> bool:
     """Whether what the other inputs contribute to the responses varies with any one input."""
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     for name, matrix in functions.items():
         others = fit.total - fit.parts[name]
@@ -121,6 +121,6 @@ def _sums_depend(functions: dict[str, FloatArray], fit: AdditiveFit) -> bool:
             continue
         whitened = others @ (axes[:, kept] / np.sqrt(variance[kept]))
         statistic = ((matrix.T @ whitened) ** 2).sum() / len(others)
-        if chi2.sf(statistic, matrix.shape[1] * int(kept.sum())) * len(functions) < LEVEL:
+        if chdtrc(matrix.shape[1] * int(kept.sum()), statistic) * len(functions) < LEVEL:
             return True
     return False

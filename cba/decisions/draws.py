@@ -131,8 +131,7 @@ def _unpaired(fields: tuple[str, str], found: str) -> InputError:
         found=found,
         allowed="identical sample labels in the same order",
         cause="draws from two runs, or one array thinned, shuffled or stacked differently",
-        remedy="take both from the same run, or select the same labels from each: "
-        "a.sel(sample=b['sample'])",
+        remedy="take both from the same run, or select the same labels from each: a.sel(sample=b['sample'])",
     )
 
 
@@ -170,7 +169,11 @@ def require_two_options(net_benefit: xr.DataArray, *, field: str) -> None:
 
 def option_labels(array: xr.DataArray) -> list[Hashable]:
     """Labels of the options, or their positions where the dimension has no coordinate."""
-    return list(array.coords["option"].values) if "option" in array.coords else list(range(array.sizes["option"]))
+    return (
+        list(array.coords["option"].values)
+        if "option" in array.coords
+        else list(range(array.sizes["option"]))
+    )
 
 
 def parameter_table(
@@ -178,8 +181,8 @@ def parameter_table(
 ) -> dict[str, FloatArray]:
     """Parameters as named columns paired with `net_benefit`.
 
-    A DataFrame with the default index carries no labels and is matched by position; any other index, and every
-    ``sample`` coordinate, must equal that of `net_benefit`.
+    A DataFrame with the default index carries no labels and is matched by position; any other index, and
+    every ``sample`` coordinate, must equal that of `net_benefit`.
 
     Raises
     ------
@@ -221,8 +224,12 @@ def _columns_of_frame(frame: pd.DataFrame, net_benefit: xr.DataArray) -> dict[st
     if not frame.columns.is_unique:
         raise InputError("two parameters have the same name", field="parameters", found=list(frame.columns))
     if len(frame) != net_benefit.sizes["sample"]:
-        raise _unpaired(("net_benefit", "parameters"), f"{net_benefit.sizes['sample']} and {len(frame)} draws")
-    labelled = not (isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0 and frame.index.step == 1)
+        raise _unpaired(
+            ("net_benefit", "parameters"), f"{net_benefit.sizes['sample']} and {len(frame)} draws"
+        )
+    labelled = not (
+        isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0 and frame.index.step == 1
+    )
     if labelled and "sample" in net_benefit.indexes and not net_benefit.indexes["sample"].equals(frame.index):
         raise _unpaired(("net_benefit", "parameters"), "the same number of draws under different labels")
     columns: dict[str, FloatArray] = {}
@@ -260,5 +267,7 @@ def resolve_groups(
             )
         resolved[str(group)] = names
     if not resolved:
-        raise InputError("no groups were given", field="groups", found="an empty mapping", allowed="None or one or more")
+        raise InputError(
+            "no groups were given", field="groups", found="an empty mapping", allowed="None or one or more"
+        )
     return resolved

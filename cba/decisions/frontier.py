@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from cba.decisions.acceptability import paired_costs_and_effects
+from cba.decisions.acceptability_curves import paired_costs_and_effects
 from cba.decisions.draws import FloatArray, option_labels, refuse_non_finite
 from cba.errors import InputError
 
@@ -30,10 +30,10 @@ def cost_effectiveness_frontier(
     Returns
     -------
     DataFrame, columns option, cost, effect, status, versus, incremental_cost, incremental_effect, icer
-        Sorted by cost. `status` is "frontier", "dominated" (another option costs no more and achieves no less)
-        or "extended" (a mix of its neighbours on the frontier does better). Increments and `icer` (GBP per unit
-        of effect) are against the option `versus`, the one before it on the frontier, and missing off the
-        frontier and for its first option.
+        Sorted by cost. `status` is "frontier", "dominated" (another costs no more and achieves no less)
+        or "extended" (a mix of its neighbours on the frontier does better). Increments and `icer` (GBP per
+        unit of effect) are against the option `versus`, the one before it on the frontier, and missing off
+        the frontier and for its first option.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def cost_effectiveness_frontier(
 
     Notes
     -----
-    The frontier is the lower convex hull of cost against effect, from the cheapest option upwards; ratios rise
-    along it. Of options with equal cost and effect the first is kept [1]_.
+    The frontier is the lower convex hull of cost against effect, from the cheapest option upwards; ratios
+    rise along it. Of options with equal cost and effect the first is kept [1]_.
 
     References
     ----------
@@ -67,7 +67,9 @@ def cost_effectiveness_frontier(
             undominated.append(int(place))
     hull: list[int] = []
     for place in undominated:
-        while len(hull) > 1 and _ratio(cost, effect, hull[-2], hull[-1]) >= _ratio(cost, effect, hull[-1], place):
+        while len(hull) > 1 and _ratio(cost, effect, hull[-2], hull[-1]) >= _ratio(
+            cost, effect, hull[-1], place
+        ):
             hull.pop()
         hull.append(place)
     rows = []
@@ -166,8 +168,8 @@ def break_even_value(costs: xr.DataArray, effects: xr.DataArray) -> pd.DataFrame
     -------
     DataFrame, one row per option but the first
         Columns option, value, se (GBP per unit of effect), incremental_cost, incremental_effect. `value` is
-        missing where the option achieves no more than the first: no price then makes it break even from below.
-        A negative `value` means it already pays at a price of zero.
+        missing where the option achieves no more than the first: no price then makes it break even from
+        below. A negative `value` means it already pays at a price of zero.
 
     Raises
     ------

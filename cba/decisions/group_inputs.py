@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cba.decisions.draws import FloatArray
 from cba.decisions.half_samples import balanced_signs, block_count, block_products, contrasts
 from cba.decisions.spline_basis import SplineBasis
 
-FUNCTIONS_PER_INPUT = {2: (12, 7), 3: (10, 4), 4: (9, 3)}
+FUNCTIONS_PER_INPUT = {1: (16, 0), 2: (12, 7), 3: (10, 4), 4: (9, 3)}
 """Group size -> main-effect functions per input, functions per input that enter products."""
 
 DRAWS_PER_FUNCTION = 12
@@ -35,13 +36,13 @@ class GroupBasis:
         The constant first, then main effects, then products.
     roughness : array (function,)
         Relative to the smoothest bend of a main effect; zero for the constant and the straight lines.
-    interaction : array of bool (function,)
-        Which are products.
+    inputs : array of int (function, 2)
+        Which inputs a function depends on, by position; -1 stands for none.
     """
 
     functions: FloatArray
     roughness: FloatArray
-    interaction: np.ndarray
+    inputs: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class GroupFit:
 
 
 def group_basis(bases: list[SplineBasis]) -> GroupBasis:
-    """Build the functions of a group of two inputs or more.
+    """Build the functions of a group of inputs.
 
     Parameters
     ----------
@@ -84,19 +85,24 @@ def group_basis(bases: list[SplineBasis]) -> GroupBasis:
         mains, products = (mains - 1, products) if mains > products + 2 else (mains, products - 1)
     while mains > 1 and _size(len(bases), mains, 0) > budget:
         mains -= 1
-    each = [basis.functions[:, 1 : mains + 1][basis.bin_of_draw] for basis in bases]
+    each = [basis.at_draws(mains) for basis in bases]
     rough = [
-        basis.roughness[1 : mains + 1] / (basis.roughness[2] if len(basis.roughness) > 2 else 1.0) for basis in bases
+        basis.roughness[1 : mains + 1] / (basis.roughness[2] if len(basis.roughness) > 2 else 1.0)
+        for basis in bases
     ]
-    pieces, penalties = [np.ones((draws, 1)), *each], [np.zeros(1), *rough]
-    main_count = 1 + sum(block.shape[1] for block in each)
+    pieces, penalties, owners = [np.ones((draws, 1))], [np.zeros(1)], [(-1, -1, 1)]
+    for one, (block, penalty) in enumerate(zip(each, rough, strict=True)):
+        pieces.append(block)
+        penalties.append(penalty)
+        owners.append((one, -1, block.shape[1]))
     for one, two in combinations(range(len(bases)), 2):
         left, right = each[one][:, :products], each[two][:, :products]
         pieces.append((left[:, :, None] * right[:, None, :]).reshape(draws, -1))
         penalty = (1.0 + rough[one][:products, None]) * (1.0 + rough[two][None, :products])
         penalties.append(penalty.ravel())
-    functions = np.concatenate(pieces, axis=1)
-    return GroupBasis(functions, np.concatenate(penalties), np.arange(functions.shape[1]) >= main_count)
+        owners.append((one, two, penalty.size))
+    inputs = np.concatenate([np.tile((one, two), (count, 1)) for one, two, count in owners])
+    return GroupBasis(np.concatenate(pieces, axis=1), np.concatenate(penalties), inputs)
 
 
 def _size(inputs: int, mains: int, products: int) -> int:
@@ -126,31 +132,48 @@ def fit_group(basis: GroupBasis, responses: FloatArray) -> GroupFit:
     products = block_products([basis.functions, responses], blocks) / draws
     grams, crosses = products[:, :width, :width], products[:, :width, width:]
     gram, cross = grams.sum(axis=0), crosses.sum(axis=0)
-    penalty = _penalty(basis, gram, cross, (responses**2).mean(axis=0), draws)
+    penalty = choose_penalty(basis, gram, cross, (responses**2).mean(axis=0), draws)
     coefficients = np.linalg.solve(gram + penalty, cross)
     moved_gram, moved_cross = contrasts(grams), contrasts(crosses)
     half = np.linalg.solve(
-        gram + penalty + np.concatenate([moved_gram, -moved_gram]), cross + np.concatenate([moved_cross, -moved_cross])
+        gram + penalty + np.concatenate([moved_gram, -moved_gram]),
+        cross + np.concatenate([moved_cross, -moved_cross]),
     )
     signs = np.concatenate([balanced_signs(blocks), -balanced_signs(blocks)])
     return GroupFit(basis.functions, coefficients, half, signs)
 
 
-def _penalty(
+def choose_penalty(
     basis: GroupBasis, gram: FloatArray, cross: FloatArray, square: FloatArray, draws: int
 ) -> FloatArray:
-    """Diagonal penalty with the best strength for main effects, then for interactions."""
+    """Diagonal penalty with the best strength for main effects, then for products.
+
+    Parameters
+    ----------
+    basis : GroupBasis
+    gram : array (function, function)
+        Mean products of the functions.
+    cross : array (function, response)
+        Mean products with the responses.
+    square : array (response,)
+        Mean squares of the responses.
+    draws : int
+
+    Returns
+    -------
+    array (function, function)
+        Diagonal, to be added to `gram`.
+    """
     floor = 1e-9 * np.trace(gram) / len(gram)
     noise = _residual_variance(gram, cross, square, draws, floor)
-    mains = int((~basis.interaction).sum())
-    part, best = slice(0, mains), np.zeros(mains)
+    mains = int((basis.inputs[:, 1] < 0).sum())
+    best = np.zeros(mains)
     for end in sorted({mains, len(gram)}):
+        part = slice(0, end)
         trials = []
         for strength in STRENGTHS:
-            trial = np.r_[best, strength * basis.roughness[len(best) : end]] if end > mains else (
-                strength * basis.roughness[:mains]
-            )
-            part = slice(0, end)
+            settled = best if end > mains else np.zeros(0)
+            trial = np.concatenate([settled, strength * basis.roughness[len(settled) : end]])
             score = _criterion(trial + floor, gram[part, part], cross[part], noise, draws)
             trials.append((score, trial))
         best = min(trials, key=lambda scored: scored[0])[1]

@@ -14,7 +14,11 @@ STACKS_AT_A_TIME = 32
 
 
 def value_of_group_rules(
-    fit: GroupFit, net_benefit: FloatArray, *, controls: FloatArray | None = None, weights: FloatArray | None = None
+    fit: GroupFit,
+    net_benefit: FloatArray,
+    *,
+    controls: FloatArray | None = None,
+    weights: FloatArray | None = None,
 ) -> Estimate:
     """Gain from deciding on the group rather than once for all.
 
@@ -63,7 +67,9 @@ def _follow_rules(
     step = STACKS_AT_A_TIME * ROWS_PER_PRODUCT
     for start in range(0, draws, step):
         functions = _stacks(fit.functions[start : start + step]).transpose(0, 2, 1)
-        outcome = _stacks(rest[start : start + step]).transpose(2, 0, 1)[:, :, None]  # padded rows gain nothing
+        outcome = _stacks(rest[start : start + step]).transpose(2, 0, 1)[
+            :, :, None
+        ]  # padded rows gain nothing
         present = _stacks(np.ones((min(step, draws - start), 1))).transpose(0, 2, 1)
         sign = fit.signs[:, np.pad(block[start : start + step], (0, step - len(block[start : start + step])))]
         sign = sign.reshape(halves, STACKS_AT_A_TIME, ROWS_PER_PRODUCT).transpose(1, 0, 2)

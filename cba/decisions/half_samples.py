@@ -1,9 +1,9 @@
 """Balanced half-samples: how draws are split to learn a decision rule on one half and value it on the other.
 
-Draws are put in an order that depends only on what they contain, never on the row they stand in, then cut into
-blocks. Each row of a Hadamard matrix sends half of the blocks one way and half the other; over all rows and
-their mirror images every pair of blocks is together as often as apart (balanced repeated replication), so no
-random number is needed and permuting the draws changes nothing.
+Draws are put in an order that depends only on what they contain, never on the row they stand in, then cut
+into blocks. Each row of a Hadamard matrix sends half of the blocks one way and half the other; over all rows
+and their mirror images every pair of blocks is together as often as apart (balanced repeated replication), so
+no random number is needed and permuting the draws changes nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray
     columns : list of array (sample,)
         Parameters; their order does not matter.
     net_benefit : array (sample, option)
-        Only its spread within a draw breaks ties (draws with identical parameters), so that adding the same
-        amount to every option or permuting the options leaves the order alone.
+        Only the rank of its spread tells apart draws of equal parameters, so that permuting the options,
+        adding the same amount to all of them or changing the unit of money leaves the order alone.
 
     Returns
     -------
@@ -46,11 +46,17 @@ def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray
     >>> bool((x[order] == x[[2, 0, 1]][shuffled]).all())
     True
     """
-    key = np.zeros(len(net_benefit), dtype=np.uint64)
+    same = np.zeros(len(net_benefit), dtype=np.uint64)
     for column in columns:
-        key += _mix(_bits(column))  # unsigned sums wrap around, and do not depend on the order of the columns
-    tie = _mix(_bits(np.ptp(net_benefit, axis=1)))
-    return np.lexsort((tie, _mix(key)))
+        same += _mix(
+            _bits(column)
+        )  # unsigned sums wrap around, and do not depend on the order of the columns
+    first = np.lexsort((np.ptp(net_benefit, axis=1), same))
+    grouped = same[first]
+    starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
+    place = np.arange(len(grouped)) - np.repeat(starts, np.diff(np.r_[starts, len(grouped)]))
+    key = _mix(grouped + _mix(place.astype(np.uint64)))  # equal parameters are scattered, not kept together
+    return first[np.argsort(key, kind="stable")]
 
 
 def _bits(values: FloatArray) -> NDArray[np.uint64]:

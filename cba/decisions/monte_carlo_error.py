@@ -123,8 +123,8 @@ def mcse_probability(events: ArrayLike, *, chains: int | None = None) -> float:
     Returns
     -------
     float
-        Where the event happens in all draws or in none, the plain formula gives zero, which no finite number of
-        draws supports: the error is then that of half an event, ``0.5 / draws``.
+        Where the event happens in all draws or in none, the plain formula gives zero, which no finite number
+        of draws supports: the error is then that of half an event, ``0.5 / draws``.
 
     Raises
     ------
@@ -166,9 +166,9 @@ def mcse_quantile(draws: ArrayLike, probability: float, *, chains: int | None = 
 
     Notes
     -----
-    Half the distance between the order statistics that bound the quantile with the probability of one standard
-    error each way, from the beta distribution of the share of draws below it, with the effective sample size of
-    "draw below the quantile" [1]_.
+    Half the distance between the order statistics that bound the quantile with the probability of one
+    standard error each way, from the beta distribution of the share of draws below it, with the effective
+    sample size of "draw below the quantile" [1]_.
 
     References
     ----------
@@ -185,7 +185,10 @@ def mcse_quantile(draws: ArrayLike, probability: float, *, chains: int | None = 
     values = _draws(draws)
     if not 0 < probability < 1:
         raise InputError(
-            "this is not a probability of a quantile", field="probability", found=probability, allowed="0 to 1"
+            "this is not a probability of a quantile",
+            field="probability",
+            found=probability,
+            allowed="0 to 1",
         )
     below = (values <= np.quantile(values, probability)).astype(np.float64)
     size = effective_sample_size(below, chains=chains)
@@ -222,7 +225,9 @@ def round_to_error(value: float, mcse: float) -> float:
     (123460.0, 0.512)
     """
     if mcse < 0:
-        raise InputError("a standard error cannot be negative", field="mcse", found=mcse, allowed="0 or above")
+        raise InputError(
+            "a standard error cannot be negative", field="mcse", found=mcse, allowed="0 or above"
+        )
     if not math.isfinite(value) or not math.isfinite(mcse) or mcse == 0:
         return float(value)
     return float(round(value, -math.floor(math.log10(2.0 * mcse))))

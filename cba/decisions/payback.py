@@ -11,7 +11,9 @@ from cba.decisions.draws import require_dims
 from cba.errors import InputError
 
 
-def payback_year(net_cash_flow: xr.DataArray, *, schedule: str = "green_book_2026", base_year: int) -> xr.DataArray:
+def payback_year(
+    net_cash_flow: xr.DataArray, *, schedule: str = "green_book_2026", base_year: int
+) -> xr.DataArray:
     """Year in which each draw pays back for good, or NaN for never within the horizon.
 
     Parameters
@@ -27,8 +29,8 @@ def payback_year(net_cash_flow: xr.DataArray, *, schedule: str = "green_book_202
     Returns
     -------
     DataArray, the dimensions of `net_cash_flow` without ``year``
-        Year (as float), or NaN where the cumulative net is still below zero at the horizon. A stream that never
-        spends pays back in its first year: it is never below zero.
+        Year (as float), or NaN where the cumulative net is still below zero at the horizon. A stream that
+        never spends pays back in its first year: it is never below zero.
 
     Raises
     ------
@@ -72,7 +74,8 @@ def payback_year(net_cash_flow: xr.DataArray, *, schedule: str = "green_book_202
     factors = xr.DataArray(discount_factors((years - base_year).astype(int), schedule), dims="year")
     present = flow * factors
     cumulative = present.cumsum("year")
-    short = cumulative < -1e-9 * np.abs(present).cumsum("year")
+    moved = abs(present).cumsum("year")
+    short = cumulative < -1e-9 * moved
     return _year_after_last(short, years).rename("payback_year")
 
 
@@ -111,14 +114,18 @@ def payback_distribution(payback: xr.DataArray, years: np.ndarray | list[int]) -
 
     Examples
     --------
-    >>> table = payback_distribution(xr.DataArray([2025.0, 2025.0, np.nan, 2024.0], dims="sample"), [2024, 2025])
+    >>> payback = xr.DataArray([2025.0, 2025.0, np.nan, 2024.0], dims="sample")
+    >>> table = payback_distribution(payback, [2024, 2025])
     >>> table[["year", "probability", "cumulative"]].values.tolist()
     [[2024, 0.25, 0.25], [2025, 0.5, 0.75], ['never', 0.25, 0.25]]
     """
     values = np.asarray(payback.values, dtype=np.float64)
     if values.ndim != 1 or not values.size:
         raise InputError(
-            "payback years must be one per draw", field="payback", found=dict(payback.sizes), allowed="dims (sample,)"
+            "payback years must be one per draw",
+            field="payback",
+            found=dict(payback.sizes),
+            allowed="dims (sample,)",
         )
     asked = [int(year) for year in years]
     exact = [float((values == year).mean()) for year in asked]

@@ -19,8 +19,8 @@ class Mvpf:
     Parameters
     ----------
     value : float
-        Pounds of benefit per pound of net cost; infinite where the policy pays for itself; NaN where it neither
-        benefits anyone nor costs anything.
+        Pounds of benefit per pound of net cost; infinite where the policy pays for itself; NaN where it
+        neither benefits anyone nor costs anything.
     probability_self_financing : float
         Share of draws in which net cost is not above zero.
     willingness_to_pay, net_cost : float
@@ -54,9 +54,9 @@ def mvpf(willingness_to_pay: ArrayLike, net_cost: ArrayLike) -> Mvpf:
 
     Notes
     -----
-    ``mean(WTP) / mean(net cost)`` [1]_; with mean net cost at or below zero and mean WTP above, infinite. With
-    both at or below zero the ratio says nothing and is missing. It is not additive over draws: the mean of
-    ratios is not reported.
+    ``mean(WTP) / mean(net cost)`` [1]_; with mean net cost at or below zero and mean WTP above, infinite.
+    With both at or below zero the ratio says nothing and is missing. It is not additive over draws: the mean
+    of ratios is not reported.
 
     References
     ----------
@@ -85,8 +85,8 @@ def benefit_cost_ratio(benefits: xr.DataArray, costs: xr.DataArray) -> xr.DataAr
     Parameters
     ----------
     benefits, costs : DataArray, dims (sample, ...), present value, GBP
-        Paired draws. What is a benefit and what is a negative cost must be settled before: the ratio moves if a
-        saving changes sides.
+        Paired draws. What is a benefit and what is a negative cost must be settled before: the ratio moves if
+        a saving changes sides.
 
     Returns
     -------
@@ -111,7 +111,11 @@ def benefit_cost_ratio(benefits: xr.DataArray, costs: xr.DataArray) -> xr.DataAr
         require_dims(array, ("sample",), field=field, exact=False)
     require_same_draws(benefits, costs, fields=("benefits", "costs"))
     for dim in set(benefits.dims) & set(costs.dims) - {"sample"}:
-        if dim in benefits.indexes and dim in costs.indexes and not benefits.indexes[dim].equals(costs.indexes[dim]):
+        if (
+            dim in benefits.indexes
+            and dim in costs.indexes
+            and not benefits.indexes[dim].equals(costs.indexes[dim])
+        ):
             raise InputError(
                 "benefits and costs are labelled differently",
                 field=str(dim),

@@ -47,13 +47,17 @@ def cvar(values: xr.DataArray, *, tail: float = TAIL) -> xr.DataArray:
     """
     require_dims(values, ("sample",), field="values", exact=False)
     if not 0 < tail <= 1:
-        raise InputError("the tail is not a share of draws", field="tail", found=tail, allowed="above 0, up to 1")
+        raise InputError(
+            "the tail is not a share of draws", field="tail", found=tail, allowed="above 0, up to 1"
+        )
     axis = values.get_axis_num("sample")
     ordered = np.sort(np.moveaxis(values.values.astype(np.float64), axis, 0), axis=0)
     wanted = tail * len(ordered)
     weight = np.clip(wanted - np.arange(len(ordered)), 0.0, 1.0) / wanted
     kept = values.isel(sample=0, drop=True)
-    return xr.DataArray(np.tensordot(weight, ordered, axes=(0, 0)), dims=kept.dims, coords=kept.coords, name="cvar")
+    return xr.DataArray(
+        np.tensordot(weight, ordered, axes=(0, 0)), dims=kept.dims, coords=kept.coords, name="cvar"
+    )
 
 
 def expected_loss(net_benefit: xr.DataArray) -> xr.DataArray:
@@ -81,7 +85,9 @@ def expected_loss(net_benefit: xr.DataArray) -> xr.DataArray:
     """
     values = options_matrix(net_benefit)
     loss = (values.max(axis=1, keepdims=True) - values).mean(axis=0)
-    return xr.DataArray(loss, dims="option", coords={"option": option_labels(net_benefit)}, name="expected_loss")
+    return xr.DataArray(
+        loss, dims="option", coords={"option": option_labels(net_benefit)}, name="expected_loss"
+    )
 
 
 def regret_table(net_benefit: xr.DataArray, *, tail: float = TAIL) -> pd.DataFrame:
@@ -196,7 +202,9 @@ def stochastic_dominance(net_benefit: xr.DataArray, *, order: int = 1) -> xr.Dat
     """
     values = options_matrix(net_benefit)
     if order not in (1, 2):
-        raise InputError("dominance of this order is not defined", field="order", found=order, allowed="1 or 2")
+        raise InputError(
+            "dominance of this order is not defined", field="order", found=order, allowed="1 or 2"
+        )
     ladder = np.sort(values, axis=0)
     if order == 2:
         ladder = ladder.cumsum(axis=0)

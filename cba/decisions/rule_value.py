@@ -82,10 +82,10 @@ def value_of_rules(fits: HalfSampleFits) -> Estimate:
 def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate:
     """Combine the gains of rules over all draws with the contrast between learning and valuing halves.
 
-    ``everyone - contrast`` is the gain on the half that did not learn; ``everyone`` the average of both. Their
-    mean costs a rule learnt on n/2 draws what one learnt on all n draws would lose. The standard error is the
-    spread over half-samples of the out-of-sample gain: with halves, the variance of the difference between two
-    halves is that of the whole-sample estimate.
+    ``everyone - contrast`` is the gain on the half that did not learn; ``everyone`` the average of both.
+    Their mean costs a rule learnt on n/2 draws what one learnt on all n draws would lose. The standard error
+    is the spread over half-samples of the out-of-sample gain: with halves, the variance of the difference
+    between two halves is that of the whole-sample estimate.
     """
     value = float(np.mean(everyone - contrast / 2))
     return Estimate(value=max(value, 0.0), se=float(np.std(everyone - contrast)))

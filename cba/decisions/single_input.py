@@ -1,4 +1,4 @@
-"""Conditional mean of several responses given one input: a smoothing spline, refitted on balanced half-samples."""
+"""Conditional mean of responses given one input: a smoothing spline, refitted on balanced half-samples."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def fit_single_input(
     share, sums = _cells(basis, centred, blocks)
     functions = basis.functions
     coefficients = functions.T @ sums.sum(axis=0)
-    shrink, noise_shrink = _shrinkage(coefficients, basis.roughness, np.einsum("ij,ij->j", centred, centred) / draws, draws)
+    shrink, noise_shrink = _shrinkage(
+        coefficients, basis.roughness, np.einsum("ij,ij->j", centred, centred) / draws, draws
+    )
     fitted = functions @ (shrink[:, None] * coefficients)  # (bin, response), about the mean
 
     left = sums - share[:, :, None] * fitted  # what the fit leaves, by block and bin
@@ -57,7 +59,9 @@ def fit_single_input(
     fitted_shift = np.ascontiguousarray(np.matmul(functions, contrasts(scores)).transpose(2, 0, 1))
 
     moved_share = contrasts(share)
-    moved_share -= moved_share.sum(axis=1, keepdims=True) * basis.share  # halves differ by a few draws in size
+    moved_share -= (
+        moved_share.sum(axis=1, keepdims=True) * basis.share
+    )  # halves differ by a few draws in size
     total = (sums.sum(axis=0) + basis.share[:, None] * mean).T
     total_shift = contrasts(sums) + moved_share[:, :, None] * mean
     total_shift = np.ascontiguousarray(total_shift.transpose(2, 0, 1))

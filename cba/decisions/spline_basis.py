@@ -1,4 +1,4 @@
-"""A natural cubic spline in one input, rotated so that each function is orthonormal and carries its roughness.
+"""A natural cubic spline in one input, its functions orthonormal and ordered by roughness.
 
 The input is first put into at most a few hundred bins of equal count (its own values where there are few), so
 that every later step costs the number of bins, not the number of draws.
@@ -34,6 +34,8 @@ class SplineBasis:
         Orthonormal under `share`. The first is constant, the second the standardised input.
     roughness : array (function,)
         Integrated squared second derivative of each; zero for the first two, rising after.
+    standardised : array (sample,)
+        The input itself, less its mean over its spread.
     """
 
     bin_of_draw: NDArray[np.intp]
@@ -41,6 +43,14 @@ class SplineBasis:
     centre: FloatArray
     functions: FloatArray
     roughness: FloatArray
+    standardised: FloatArray
+
+    def at_draws(self, count: int) -> FloatArray:
+        """First `count` functions after the constant, at each draw; the straight line exactly, not by bin."""
+        values = self.functions[:, 1 : count + 1][self.bin_of_draw]
+        if values.shape[1]:
+            values[:, 0] = self.standardised
+        return values
 
 
 def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BINS) -> SplineBasis:
@@ -63,7 +73,8 @@ def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BI
     Notes
     -----
     Rotated by the generalised eigenvectors of roughness against the Gram matrix (Demmler & Reinsch 1975): a
-    smoothing spline of any strength then only multiplies each coefficient by ``1 / (1 + strength * roughness)``.
+    smoothing spline of any strength then only multiplies each coefficient by ``1 / (1 + strength *
+    roughness)``.
 
     Examples
     --------
@@ -76,15 +87,17 @@ def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BI
     wanted = knots or int(np.clip(len(values) // DRAWS_PER_KNOT, 4, MOST_KNOTS))
     spread = np.sqrt(share @ (centre - share @ centre) ** 2)
     if len(centre) == 1 or spread == 0.0:
-        return SplineBasis(bin_of_draw, share, centre, np.ones((len(centre), 1)), np.zeros(1))
+        flat = np.zeros(len(values))
+        return SplineBasis(bin_of_draw, share, centre, np.ones((len(centre), 1)), np.zeros(1), flat)
     standard = (centre - share @ centre) / spread
+    exact = (values - share @ centre) / spread
     places = _knots(standard, share, wanted)
     linear = np.stack([np.ones_like(standard), standard], axis=1)
     if len(places) < 3:
-        return SplineBasis(bin_of_draw, share, centre, linear, np.zeros(2))
+        return SplineBasis(bin_of_draw, share, centre, linear, np.zeros(2), exact)
     functions, roughness = _demmler_reinsch(standard, share, places)
     functions[:, :2], roughness[:2] = linear, 0.0
-    return SplineBasis(bin_of_draw, share, centre, functions, np.maximum(roughness, 0.0))
+    return SplineBasis(bin_of_draw, share, centre, functions, np.maximum(roughness, 0.0), exact)
 
 
 def _equal_count_bins(values: FloatArray, bins: int) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
@@ -114,7 +127,9 @@ def _knots(standard: FloatArray, share: FloatArray, wanted: int) -> FloatArray:
     return np.unique(standard[chosen])
 
 
-def _demmler_reinsch(standard: FloatArray, share: FloatArray, places: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _demmler_reinsch(
+    standard: FloatArray, share: FloatArray, places: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     from scipy.interpolate import CubicSpline
     from scipy.linalg import eigh
 

@@ -1,8 +1,9 @@
 """Simulated study results, one per draw: the summary statistics that `evsi` asks for.
 
-Each function takes the draws of the quantity a study would estimate and returns what the study would report in
-that state of the world. Sampling error is the only error: bias that no study of this kind removes (transport
-from pilot areas to the country, later drift) must stay in the draws of net benefit and out of these statistics.
+Each function takes the draws of the quantity a study would estimate and returns what the study would report
+in that state of the world. Sampling error is the only error: bias that no study of this kind removes
+(transport from pilot areas to the country, later drift) must stay in the draws of net benefit and out of
+these statistics.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def randomised_trial(
     Returns
     -------
     DataArray, dims (sample, statistic)
-        Log risk ratio (half an event added to each cell, as usual with small counts) and control risk observed.
+        Log risk ratio (half an event added to each cell, as usual with small counts) and control risk
+        observed.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def randomised_trial(
         raise InputError(
             "a risk is outside 0 to 1",
             field="control_risk, risk_ratio",
-            found=f"control {control.min():g} to {control.max():g}, served {served.min():g} to {served.max():g}",
+            found=f"control {control.min():g}-{control.max():g}, served {served.min():g}-{served.max():g}",
             allowed="0 to 1 for both",
             cause="a risk ratio too large for a common outcome, or percentages",
         )
@@ -97,7 +99,9 @@ def randomised_trial(
     in_service = families // 2
     in_control = families - in_service
     events = rng.binomial(in_service, served), rng.binomial(in_control, control)
-    log_ratio = np.log((events[0] + 0.5) / (in_service + 0.5)) - np.log((events[1] + 0.5) / (in_control + 0.5))
+    log_ratio = np.log((events[0] + 0.5) / (in_service + 0.5)) - np.log(
+        (events[1] + 0.5) / (in_control + 0.5)
+    )
     statistics = np.stack([log_ratio, events[1] / in_control], axis=1)
     return xr.DataArray(
         statistics,
@@ -120,9 +124,9 @@ def pathfinder(
     years : int, >= 1
         Years compared before and after.
     yearly_sd : float, > 0
-        Standard deviation between authorities of the log change between two *single* years; that between totals
-        of `years` is taken as this over the root of `years`. Where the panel gives the figure for totals of d
-        years directly, pass it times sqrt(d).
+        Standard deviation between authorities of the log change between two *single* years; that between
+        totals of `years` is taken as this over the root of `years`. Where the panel gives the figure for
+        totals of d years directly, pass it times sqrt(d).
     seed : int
 
     Returns
@@ -141,9 +145,16 @@ def pathfinder(
     >>> round(float(seen.std()), 2)
     0.06
     """
-    for number, field in ((pilots, "pilots"), (comparisons, "comparisons"), (years, "years"), (yearly_sd, "yearly_sd")):
+    for number, field in (
+        (pilots, "pilots"),
+        (comparisons, "comparisons"),
+        (years, "years"),
+        (yearly_sd, "yearly_sd"),
+    ):
         _require_positive(number, field=field)
-    error = pathfinder_standard_error(pilots=pilots, comparisons=comparisons, years=years, yearly_sd=yearly_sd)
+    error = pathfinder_standard_error(
+        pilots=pilots, comparisons=comparisons, years=years, yearly_sd=yearly_sd
+    )
     return normal_study(log_change, standard_error=error, seed=seed)
 
 

@@ -36,7 +36,9 @@ def threshold_array(thresholds: ArrayLike) -> FloatArray:
         raise InputError(
             "thresholds are not a list of prices",
             field="thresholds",
-            found=np.asarray(thresholds).tolist() if np.size(thresholds) < 10 else f"{np.size(thresholds)} values",
+            found=np.asarray(thresholds).tolist()
+            if np.size(thresholds) < 10
+            else f"{np.size(thresholds)} values",
             allowed="one or more finite values of at least 0, in GBP per unit of effect",
         )
     return grid

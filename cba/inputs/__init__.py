@@ -1,0 +1,1 @@
+"""Everything the package reads: published series, priors, evidence, options and analyses; nothing else reads inputs."""

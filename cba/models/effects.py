@@ -9,8 +9,9 @@ integrated out and the likelihood of a study is
 
     y_i ~ N(mu_e + d_e k_e m_i, sqrt(se_i^2 + (k_e tau_e)^2 + (k_e s_i)^2)).
 
-A before-and-after study therefore cannot outvote a trial, whatever its sample. What goes downstream is the effect
-of a new national roll-out: a new theta from N(mu, tau), less the share lost at scale. Effects may be adverse.
+A before-and-after study therefore cannot outvote a trial, whatever its sample. What goes downstream is the
+effect of a new national roll-out: a new theta from N(mu, tau), less the share lost at scale. Effects may be
+adverse.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.models.gates import Gates
-from cba.models.prior_terms import prior_term
+from cba.models.prior_terms import normal_settings, prior_term
 from cba.models.sampling import sample_gated
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
-    from cba.inputs.priors import PriorRegistry
+    from cba.inputs.prior_registry import PriorRegistry
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Estimand:
         Multiplies heterogeneity and bias, which are stated in log points.
     label : str
         In words, with the scale.
+
+    Examples
+    --------
+    >>> ESTIMANDS["permanence_risk_diff"].scale
+    0.1
     """
 
     prior: str
@@ -56,14 +62,21 @@ class Estimand:
 
 
 ESTIMANDS = {
-    "care_entry_log_rr": Estimand("effects.mean_log_risk_ratio", -1, 1.0,
-                                  "Family help: log risk ratio of entering care"),
-    "family_network_log_rr": Estimand("effects.mean_log_risk_ratio", -1, 1.0,
-                                      "Family-network meetings: log risk ratio of being looked after at 12 months"),
-    "permanence_risk_diff": Estimand("effects.mean_permanence", 1, 0.1,
-                                     "Guardianship allowances: difference in cumulative permanence"),
-    "foster_substitution_log_ratio": Estimand("effects.mean_substitution", 1, 1.0,
-                                              "Foster support: log ratio of foster to other placements"),
+    "care_entry_log_rr": Estimand(
+        "effects.mean_log_risk_ratio", -1, 1.0, "Family help: log risk ratio of entering care"
+    ),
+    "family_network_log_rr": Estimand(
+        "effects.mean_log_risk_ratio",
+        -1,
+        1.0,
+        "Family-network meetings: log risk ratio of being looked after at 12 months",
+    ),
+    "permanence_risk_diff": Estimand(
+        "effects.mean_permanence", 1, 0.1, "Guardianship allowances: difference in cumulative permanence"
+    ),
+    "foster_substitution_log_ratio": Estimand(
+        "effects.mean_substitution", 1, 1.0, "Foster support: log ratio of foster to other placements"
+    ),
 }
 """Estimands by name, as used in the evidence table."""
 
@@ -87,15 +100,28 @@ def studies_used(evidence: Evidence, priors: PriorRegistry) -> pd.DataFrame:
     ------
     InputError
         If a study names an estimand the synthesis does not know.
+
+    Examples
+    --------
+    >>> import cba
+    >>> sceptical = cba.load_priors(stance="sceptical")
+    >>> studies_used(cba.load_evidence(), sceptical)["design_class"].unique().tolist()
+    ['rct']
     """
     used = evidence.effects[evidence.effects["use"] == "synthesis"]
     if priors.evidence_designs is not None:
         used = used[used["design_class"].isin(list(priors.evidence_designs))]
     unknown = sorted(set(used["estimand"]) - set(ESTIMANDS))
     if unknown:
-        raise InputError("a study names an estimand that the synthesis does not know", file="evidence_effects.csv",
-                         field="estimand", found=unknown[0], allowed=", ".join(ESTIMANDS),
-                         cause="a new kind of outcome", remedy="use a listed estimand or set use to excluded")
+        raise InputError(
+            "a study names an estimand that the synthesis does not know",
+            file="evidence_effects.csv",
+            field="estimand",
+            found=unknown[0],
+            allowed=", ".join(ESTIMANDS),
+            cause="a new kind of outcome",
+            remedy="use a listed estimand or set use to excluded",
+        )
     return used.reset_index(drop=True)
 
 
@@ -112,22 +138,32 @@ def build_effects(studies: pd.DataFrame, priors: PriorRegistry) -> pm.Model:
     Returns
     -------
     pymc.Model
-        Per estimand: ``mean`` and ``heterogeneity`` and, for comparison, ``raw_mean`` (the mean if no design were
-        biased); ``effect`` and ``raw_effect`` are the observed studies.
+        Per estimand: ``mean`` and ``heterogeneity`` and, for comparison, ``raw_mean`` (the mean if no design
+        were biased); ``effect`` and ``raw_effect`` are the observed studies.
+
+    Examples
+    --------
+    >>> import cba
+    >>> priors = cba.load_priors()
+    >>> model = build_effects(studies_used(cba.load_evidence(), priors), priors)
+    >>> sorted(variable.name for variable in model.observed_RVs)
+    ['effect', 'raw_effect']
     """
     names = list(ESTIMANDS)
     index = np.array([names.index(e) for e in studies["estimand"]], dtype=int)
     scale = np.array([e.scale for e in ESTIMANDS.values()])
     sign = np.array([e.favours for e in ESTIMANDS.values()])
-    bias = [priors[f"effects.bias_{design}"].parameters for design in studies["design_class"]]
-    bias_mean = np.array([b["mu"] for b in bias]) * sign[index] * scale[index]
-    bias_sd = np.array([b["sigma"] for b in bias]) * scale[index]
-    centre = [priors[e.prior].parameters for e in ESTIMANDS.values()]
-    mu, sd = np.array([c["mu"] for c in centre]), np.array([c["sigma"] for c in centre])
+    bias = np.reshape(
+        [normal_settings(priors, f"effects.bias_{d}") for d in studies["design_class"]], (-1, 2)
+    )
+    bias_mean, bias_sd = bias[:, 0] * sign[index] * scale[index], bias[:, 1] * scale[index]
+    mu, sd = np.transpose([normal_settings(priors, e.prior) for e in ESTIMANDS.values()])
     observed, se = studies["effect"].to_numpy(float), studies["effect_se"].to_numpy(float)
     with pm.Model(coords={"estimand": names, "study": studies["study_id"].to_numpy(str)}) as model:
         heterogeneity = prior_term(priors, "effects.heterogeneity", dims="estimand")
-        raw_heterogeneity = prior_term(priors, "effects.heterogeneity", name="raw_heterogeneity", dims="estimand")
+        raw_heterogeneity = prior_term(
+            priors, "effects.heterogeneity", name="raw_heterogeneity", dims="estimand"
+        )
         mean = pm.Normal("mean", mu, sd, dims="estimand")
         raw_mean = pm.Normal("raw_mean", mu, sd, dims="estimand")
         if len(studies):
@@ -182,8 +218,16 @@ def fit_effects(
     """
     studies = studies_used(evidence, priors)
     model = build_effects(studies, priors)
-    tree = sample_gated(model, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress, gates=gates,
-                        name="effects")
+    tree = sample_gated(
+        model,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        progress=progress,
+        gates=gates,
+        name="effects",
+    )
     posterior = tree["posterior"].to_dataset()
     rng = np.random.default_rng([seed, 2])
     scale = xr.DataArray([e.scale for e in ESTIMANDS.values()], dims="estimand")

@@ -8,9 +8,10 @@ the year, S the starts of the year, A the children who grow into the band and r 
     next stock  N'_a = (1 - h_a) N_a + (1 - h_a/2) (S_a + A_a) + r_a - O_a
 
 Nobody stays under 1 for a year, so N'_under_1 = q * ((1 - h/2) S + r) and the rest of that band grows out.
-The closure residual is the change in stock less (starts - ceases); it is published by nobody and is spread over
-ages like the starts of children who are not unaccompanied. Solving the account year by year gives h, g and q in
-closed form, so nothing is estimated here: the model in :mod:`cba.models.baseline` describes how these rates move.
+The closure residual is the change in stock less (starts - ceases); it is published by nobody and is spread
+over ages like the starts of children who are not unaccompanied. Solving the account year by year gives h, g
+and q in closed form, so nothing is estimated here: the model in :mod:`cba.models.baseline` describes how
+these rates move.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SERIES = (
     "log_closure_rate",
     "log_uasc_starts",
 )
-"""Rows of the rate matrix: 5 start rates, 5 exit rates, 3 ageing rates, 1 stay rate, closure, unaccompanied starts."""
+"""Rows of the rate matrix: 5 start, 5 exit, 3 ageing rates, the stay rate, closure, unaccompanied starts."""
 
 MINIMUM_YEARS = 5
 
@@ -56,6 +57,14 @@ class FlowRates:
         Children aged 0 to 17 used as denominator for the last year.
     total_start_changes : ndarray, shape (years before the ages begin,)
         Yearly changes of the log of total starts before ages are published.
+
+    Examples
+    --------
+    Records come from :func:`flow_rates`.
+
+    >>> import cba
+    >>> flow_rates(cba.load_observations()).values.shape
+    (16, 14)
     """
 
     values: np.ndarray
@@ -72,7 +81,7 @@ def _logit(share: np.ndarray | float) -> np.ndarray:
 
 
 def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.DataArray:
-    """Starts of unaccompanied children: published from 2019 in releases from 2023, before that from their stock.
+    """Starts of unaccompanied children: published from 2019 in releases from 2023, else from their stock.
 
     Parameters
     ----------
@@ -86,6 +95,16 @@ def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.
     -------
     DataArray, dims (year), children
         Published where available, otherwise implied by the stock; NaN where neither exists.
+
+    Examples
+    --------
+    A stock that stands at 1,000 while half of it (and of half the starts) leaves needs 667 starts a year.
+
+    >>> year = {"year": [2011, 2012]}
+    >>> stock = xr.DataArray([1000.0, 1000.0], dims="year", coords=year)
+    >>> known = xr.Dataset({"uasc_stock": stock, "uasc_starts": stock * np.nan})
+    >>> unaccompanied_starts(known, leave_share=0.5).round(1).values.tolist()
+    [nan, 666.7]
     """
     stock = observations["uasc_stock"]
     before = stock.shift(year=1)
@@ -94,7 +113,30 @@ def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.
 
 
 def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
-    """Share of unaccompanied children by age band: 16+ as in their published stock, the rest aged 10-15."""
+    """Share of unaccompanied children by age band: 16+ as in their published stock, the rest aged 10-15.
+
+    Parameters
+    ----------
+    observations : Dataset
+        Gives ``uasc_stock`` and ``uasc_stock_16_plus`` by year, children.
+
+    Returns
+    -------
+    ndarray, shape (age,)
+        The mean over the published years; sums to 1.
+
+    Raises
+    ------
+    InputError
+        If the release publishes no age of unaccompanied children.
+
+    Examples
+    --------
+    >>> year = {"year": [2023, 2024]}
+    >>> stock = xr.DataArray([100.0, 200.0], dims="year", coords=year)
+    >>> uasc_age_share(xr.Dataset({"uasc_stock": stock, "uasc_stock_16_plus": 0.9 * stock})).round(3).tolist()
+    [0.0, 0.0, 0.0, 0.1, 0.9]
+    """
     share = observations["uasc_stock_16_plus"] / observations["uasc_stock"]
     known = share.dropna("year")
     if known.sizes["year"] == 0:
@@ -110,7 +152,9 @@ def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
     return np.array([0.0, 0.0, 0.0, 1.0 - older, older])
 
 
-def _account(stock, following, starts, ceases, residual):
+def _account(
+    stock: np.ndarray, following: np.ndarray, starts: np.ndarray, ceases: np.ndarray, residual: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Solve one year of the account; returns exits (5), ageing (3) and the stay rate of the youngest band."""
     exits, ageing, grown_in, stay = np.empty(5), np.empty(3), 0.0, np.nan
     for band in range(5):
@@ -145,7 +189,14 @@ def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> Fl
     Raises
     ------
     InputError
-        If fewer than five consecutive yearly changes can be formed, or a rate leaves (0, 1).
+        If fewer than six consecutive years carry a stock by age, or a rate leaves (0, 1).
+
+    Examples
+    --------
+    >>> import cba
+    >>> rates = flow_rates(cba.load_observations())
+    >>> int(rates.years[0]), int(rates.years[-1]), round(float(np.exp(rates.values[-1, -1])))
+    (2011, 2024, 7270)
     """
     stock = observations["stock_by_age"].sel(age=list(AGE_BANDS)).dropna("year")
     years = [int(y) for y in stock["year"].values]
@@ -177,7 +228,11 @@ def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> Fl
     )
 
 
-def _one_year(observations: xr.Dataset, year: int, *, uasc: float, share: np.ndarray):
+def _one_year(
+    observations: xr.Dataset, year: int, *, uasc: float, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rates of one year on the log or logit scale, and the counting noise of each."""
+
     def by_age(name: str, when: int) -> np.ndarray:
         return observations[name].sel(year=when, age=list(AGE_BANDS)).values.astype(float)
 
@@ -188,27 +243,35 @@ def _one_year(observations: xr.Dataset, year: int, *, uasc: float, share: np.nda
     residual = closure * reachable / reachable.sum()
     exits, ageing, stay = _account(before, after, starts, ceases, residual)
     shares = np.array([*exits, *ageing, stay])
-    if np.isnan(shares).any() or (shares <= 0).any() or (shares >= 1).any() or closure <= 0 or (reachable <= 0).any():
-        raise InputError(
-            f"the published account of {year} implies an impossible rate",
-            field="stock_by_age, starts_by_age, ceases_by_age",
-            found=f"exits {exits.round(3)}, ageing {ageing.round(3)}, stay {stay:.3f}, closure {closure:.0f}",
-            allowed="shares strictly between 0 and 1, a positive closure residual, positive starts",
-            cause="a missing cell or a figure in the wrong column",
-            remedy="check the release file against the published table",
-        )
+    _require_possible(year, shares=shares, closure=closure, reachable=reachable)
     population = float(observations["population_0_17"].sel(year=year))
     values = np.concatenate(
         [np.log(reachable / population), _logit(shares), [np.log(closure / reachable.sum()), np.log(uasc)]]
     )
-    aged_pool = np.maximum(before[1:4], 1.0)
     noise = np.concatenate(
         [
             1.0 / np.sqrt(reachable),
             1.0 / np.sqrt(ceases * (1.0 - exits)),
-            1.0 / np.sqrt(ageing * (1.0 - ageing) * aged_pool),
+            1.0 / np.sqrt(ageing * (1.0 - ageing) * np.maximum(before[1:4], 1.0)),
             [1.0 / np.sqrt(stay * (1.0 - stay) * starts[0])],
             [1.0 / np.sqrt(closure), 1.0 / np.sqrt(uasc)],
         ]
     )
     return values, noise
+
+
+def _require_possible(year: int, *, shares: np.ndarray, closure: float, reachable: np.ndarray) -> None:
+    """Refuse a year whose account needs a share outside (0, 1), no closure residual, or negative starts."""
+    possible = (shares > 0) & (shares < 1)  # False for NaN
+    if possible.all() and closure > 0 and (reachable > 0).all():
+        return
+    exits, ageing, stay = shares[:5].round(3), shares[5:8].round(3), shares[8]
+    raise InputError(
+        f"the published account of {year} implies an impossible rate",
+        field="stock_by_age, starts_by_age, ceases_by_age",
+        found=f"exits {exits}, ageing {ageing}, stay {stay:.3f}, closure {closure:.0f}, "
+        f"starts of children who are not unaccompanied {reachable.round()}",
+        allowed="shares strictly between 0 and 1, a positive closure residual, positive starts",
+        cause="a missing cell or a figure in the wrong column",
+        remedy="check the release file against the published table",
+    )

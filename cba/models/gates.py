@@ -27,6 +27,11 @@ class Gates:
         Smallest energy fraction of missing information allowed, in every chain.
     divergences : int
         Most divergent transitions allowed.
+
+    Examples
+    --------
+    >>> Gates().rhat, Gates(ess=100.0).ess
+    (1.01, 100.0)
     """
 
     rhat: float = 1.01
@@ -48,28 +53,48 @@ def convergence_table(tree: xr.DataTree, gates: Gates | None = None) -> pd.DataF
     Returns
     -------
     DataFrame
-        Columns check, found, required, where (the worst parameter), passed; one row per gate.
+        Columns check, found, required, where (the worst parameter), passed; one row per gate. A figure that
+        cannot be computed, as where a chain never moved, is the worst there is: NaN, and not passed.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> dims = ("chain", "draw")
+    >>> stats = {"energy": (dims, rng.standard_normal((4, 500)))}
+    >>> stats["diverging"] = (dims, np.zeros((4, 500), bool))
+    >>> posterior = xr.Dataset({"level": (dims, rng.standard_normal((4, 500)))})
+    >>> fit = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset(stats)})
+    >>> bool(convergence_table(fit)["passed"].all())
+    True
     """
     gates = gates or Gates()
     posterior = tree["posterior"].to_dataset()
-    stats = tree["sample_stats"].to_dataset()
     rows = []
-    for check, figures, required, worst in (
-        ("R-hat", rhat(posterior), gates.rhat, max),
-        ("effective draws, bulk", ess(posterior, method="bulk"), gates.ess, min),
-        ("effective draws, tail", ess(posterior, method="tail"), gates.ess, min),
+    for check, figures, required, largest in (
+        ("R-hat", rhat(posterior), gates.rhat, True),
+        ("effective draws, bulk", ess(posterior, method="bulk"), gates.ess, False),
+        ("effective draws, tail", ess(posterior, method="tail"), gates.ess, False),
     ):
-        by_name = {name: float(figures[name].max() if worst is max else figures[name].min())
-                   for name in figures.data_vars}
-        where = worst(by_name, key=lambda name: by_name[name])
-        found = by_name[where]
-        passed = found <= required if worst is max else found >= required
-        rows.append((check, found, required, where, bool(passed and np.isfinite(found))))
-    energy = float(np.min(np.asarray(bfmi(tree)["energy"] if not isinstance(bfmi(tree), np.ndarray) else bfmi(tree))))
+        where, found = _worst(figures, largest=largest)
+        rows.append((check, found, required, where, found <= required if largest else found >= required))
+    energy = float(np.min(np.asarray(bfmi(tree)["energy"])))
     rows.append(("BFMI", energy, gates.bfmi, "sampler", energy >= gates.bfmi))
-    divergent = int(stats["diverging"].sum())
+    divergent = int(tree["sample_stats"]["diverging"].sum())
     rows.append(("divergences", divergent, gates.divergences, "sampler", divergent <= gates.divergences))
     return pd.DataFrame(rows, columns=["check", "found", "required", "where", "passed"])
+
+
+def _worst(figures: xr.Dataset, *, largest: bool) -> tuple[str, float]:
+    """Name and figure of the worst parameter; NaN, which no comparison would notice, is worst of all."""
+    by_name = {}
+    for name, values in figures.data_vars.items():
+        # max and min skip NaN unless told not to, and one bad element must not hide behind the others.
+        by_name[str(name)] = float(values.max(skipna=False) if largest else values.min(skipna=False))
+    for name, figure in by_name.items():
+        if np.isnan(figure):
+            return name, figure
+    where = (max if largest else min)(by_name, key=by_name.__getitem__)
+    return where, by_name[where]
 
 
 def require_convergence(table: pd.DataFrame, *, model: str) -> None:
@@ -86,12 +111,23 @@ def require_convergence(table: pd.DataFrame, *, model: str) -> None:
     ------
     GateError
         Listing every failed check with the figure found and the figure required.
+
+    Examples
+    --------
+    >>> row = ("R-hat", 1.2, 1.01, "level", False)
+    >>> table = pd.DataFrame([row], columns=["check", "found", "required", "where", "passed"])
+    >>> require_convergence(table, model="baseline")
+    Traceback (most recent call last):
+    ...
+    cba.errors.GateError: the baseline model has not converged: 1 of 1 checks failed...
     """
-    failed = table[~table["passed"]]
+    failed = table[~table["passed"].astype(bool)]
     if len(failed):
         raise GateError(
-            f"the {model} model has not converged: {len(failed)} of {len(table)} checks failed, so no results are given"
-            " (raise `tune` and `draws` in the analysis, or look at the named parameter)",
-            tuple(f"{row.check}: found {row.found:.4g}, required {row.required:g} ({row.where})"
-                  for row in failed.itertuples()),
+            f"the {model} model has not converged: {len(failed)} of {len(table)} checks failed, so no "
+            "results are given (raise `tune` and `draws` in the analysis, or look at the named parameter)",
+            tuple(
+                f"{row.check}: found {row.found:.4g}, required {row.required:g} ({row.where})"
+                for row in failed.itertuples()
+            ),
         )

@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
+from cba.models.prior_terms import normal_settings
 
 if TYPE_CHECKING:
-    from cba.inputs.priors import PriorRegistry
+    from cba.inputs.prior_registry import PriorRegistry
 
 
 def real_changes(series: xr.DataArray, deflator: xr.DataArray) -> np.ndarray:
@@ -28,6 +29,11 @@ def real_changes(series: xr.DataArray, deflator: xr.DataArray) -> np.ndarray:
     ndarray, shape (changes,)
         log(cost_t / cost_{t-1}) - log(deflator_t / deflator_{t-1}).
 
+    Raises
+    ------
+    InputError
+        If fewer than two years are known, or a year between them is missing.
+
     Examples
     --------
     >>> cash = xr.DataArray([100.0, 110.0], dims="year", coords={"year": [2023, 2024]})
@@ -38,8 +44,14 @@ def real_changes(series: xr.DataArray, deflator: xr.DataArray) -> np.ndarray:
     known = series.dropna("year")
     years = known["year"].values
     if len(years) < 2 or not (np.diff(years) == 1).all():
-        raise InputError("a unit cost has no two consecutive years", field=str(series.name), found=years.tolist(),
-                         allowed="consecutive years", cause="a gap in the series", remedy="complete the series")
+        raise InputError(
+            "a unit cost has no two consecutive years",
+            field=str(series.name),
+            found=years.tolist(),
+            allowed="consecutive years",
+            cause="a gap in the series",
+            remedy="complete the series",
+        )
     real = np.log(known.values) - np.log(deflator.sel(deflator_year=years).values)
     return np.diff(real)
 
@@ -59,6 +71,11 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
     mean, sd : float
         Normal posterior, with the yearly spread taken from the changes themselves (at least three).
 
+    Raises
+    ------
+    InputError
+        If there are fewer than three changes.
+
     Examples
     --------
     A prior much wider than the data leaves the plain mean and its standard error.
@@ -68,8 +85,14 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
     (0.05, 0.0058)
     """
     if changes.size < 3:
-        raise InputError("too few yearly changes to estimate growth", field="unit_cost_weekly", found=changes.size,
-                         allowed="3 or more", cause="an early release", remedy="choose a later release")
+        raise InputError(
+            "too few yearly changes to estimate growth",
+            field="unit_cost_weekly",
+            found=changes.size,
+            allowed="3 or more",
+            cause="an early release",
+            remedy="choose a later release",
+        )
     error = changes.var(ddof=1) / changes.size
     weight = 1.0 / error + 1.0 / prior_sd**2
     return float((changes.mean() / error + prior_mean / prior_sd**2) / weight), float(np.sqrt(1.0 / weight))
@@ -78,9 +101,40 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
 def real_growth_draws(
     observations: xr.Dataset, *, service: str, priors: PriorRegistry, draws: int, seed: int
 ) -> np.ndarray:
-    """Draws of the recent real growth of one service's unit cost, log points a year, shape (sample,)."""
-    changes = real_changes(observations["unit_cost_weekly"].sel(service=service), observations["gdp_deflator"])
-    prior = priors["unit_costs.real_growth"].parameters
-    mean, sd = growth_posterior(changes, prior_mean=prior["mu"], prior_sd=prior["sigma"])
+    """Draws of the recent real growth of one service's unit cost.
+
+    Parameters
+    ----------
+    observations : Dataset
+        Gives ``unit_cost_weekly`` (year, service), GBP cash, and ``gdp_deflator`` (deflator_year).
+    service : str
+        One of the services of ``unit_cost_weekly``.
+    priors : PriorRegistry
+        Needs ``unit_costs.real_growth``, a normal.
+    draws, seed : int
+        Number of draws and their seed; each service has a stream of its own.
+
+    Returns
+    -------
+    ndarray, shape (sample,), log points a year
+
+    Raises
+    ------
+    InputError
+        If the series has a gap or fewer than three yearly changes.
+
+    Examples
+    --------
+    >>> import cba
+    >>> known, priors = cba.load_observations(), cba.load_priors()
+    >>> grown = real_growth_draws(known, service="fostering", priors=priors, draws=1000, seed=0)
+    >>> bool(-0.03 < grown.mean() < 0.02)
+    True
+    """
+    changes = real_changes(
+        observations["unit_cost_weekly"].sel(service=service), observations["gdp_deflator"]
+    )
+    prior_mean, prior_sd = normal_settings(priors, "unit_costs.real_growth")
+    mean, sd = growth_posterior(changes, prior_mean=prior_mean, prior_sd=prior_sd)
     stream = np.random.default_rng([seed, sum(service.encode())])
     return mean + sd * stream.standard_normal(draws)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pymc as pm
+import pytensor.tensor as pt
 
 from cba.errors import InputError
 
 if TYPE_CHECKING:
-    from cba.inputs.priors import PriorRegistry
+    from cba.inputs.prior_registry import PriorRegistry
 
 
-def prior_term(priors: PriorRegistry, entry: str, *, name: str | None = None, dims: str | tuple[str, ...] | None = None):
+def prior_term(
+    priors: PriorRegistry, entry: str, *, name: str | None = None, dims: str | tuple[str, ...] | None = None
+) -> pt.TensorVariable:
     """Add one registry entry to the PyMC model in context.
 
     Parameters
@@ -34,6 +37,13 @@ def prior_term(priors: PriorRegistry, entry: str, *, name: str | None = None, di
     ------
     InputError
         If the entry's family is not one the models support.
+
+    Examples
+    --------
+    >>> import cba
+    >>> with pm.Model() as model:
+    ...     prior_term(cba.load_priors(), "baseline.shock_probability").name
+    'shock_probability'
     """
     settings = priors[entry].parameters
     family = priors[entry].distribution
@@ -58,3 +68,42 @@ def prior_term(priors: PriorRegistry, entry: str, *, name: str | None = None, di
         cause="a family meant for quantities drawn outside the fitted models",
         remedy="restate the entry with one of the allowed families",
     )
+
+
+def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
+    """Mean and standard deviation of an entry that enters a model in closed form, so must be normal.
+
+    Parameters
+    ----------
+    priors : PriorRegistry
+        As returned by :func:`cba.load_priors`.
+    entry : str
+        Dotted name, for example ``"effects.bias_rct"``.
+
+    Returns
+    -------
+    mean, sd : float
+
+    Raises
+    ------
+    InputError
+        If the entry is of another family: a log-normal has a ``mu`` and ``sigma`` too, of something else.
+
+    Examples
+    --------
+    >>> import cba
+    >>> normal_settings(cba.load_priors(), "effects.bias_rct")
+    (0.0, 0.05)
+    """
+    family, settings = priors[entry].distribution, priors[entry].parameters
+    if family != "Normal":
+        raise InputError(
+            "this prior must be normal",
+            file="priors/",
+            field=entry,
+            found=family,
+            allowed="Normal, without bounds",
+            cause="a prior that enters a closed form, where no other family fits",
+            remedy="restate the entry as a Normal",
+        )
+    return float(settings["mu"]), float(settings["sigma"])

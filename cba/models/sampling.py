@@ -10,6 +10,12 @@ import xarray as xr
 
 from cba.models.gates import Gates, convergence_table, require_convergence
 
+SAMPLED_AT_LEAST = 2000
+"""Draws sampled per chain before thinning: enough for the gates to judge a chain that mixes slowly."""
+
+SAMPLED_PER_DRAW = 2
+"""Sampled draws per draw kept."""
+
 
 def sample_gated(
     model: pm.Model,
@@ -30,7 +36,8 @@ def sample_gated(
     model : pymc.Model
         A built model.
     draws, tune, chains, seed : int
-        Draws kept per chain, warm-up steps, chains, seed.
+        Draws kept per chain, warm-up steps, chains, seed. More are sampled (at least 2,000 a chain, at least two
+        per draw kept), judged by the gates, and then thinned evenly.
     progress : bool
         Show a progress bar.
     gates : Gates, optional
@@ -49,16 +56,34 @@ def sample_gated(
     ------
     GateError
         If a gate failed.
+
+    Examples
+    --------
+    >>> with pm.Model() as model:
+    ...     level = pm.Normal("level")
+    >>> fit = sample_gated(model, draws=500, tune=500, chains=4, seed=1)  # doctest: +SKIP
+    >>> fit["posterior"]["level"].sizes  # doctest: +SKIP
+    Frozen({'chain': 4, 'draw': 500})
     """
     compiled = nutpie.compile_pymc_model(model)
-    tree = nutpie.sample(compiled, draws=draws, tune=tune, chains=chains, seed=seed, progress_bar=progress,
-                         save_warmup=False)
+    thin = max(SAMPLED_PER_DRAW, -(-SAMPLED_AT_LEAST // draws))
+    tree = nutpie.sample(
+        compiled, draws=thin * draws, tune=tune, chains=chains, seed=seed, progress_bar=progress, save_warmup=False
+    )
     table = convergence_table(tree, gates)
     require_convergence(table, model=name)
-    posterior = tree["posterior"].to_dataset()
-    result = xr.DataTree.from_dict({
-        "posterior": posterior if keep is None else posterior[list(keep)],
-        "sample_stats": tree["sample_stats"].to_dataset()[["diverging", "energy", "depth"]],
-        "convergence": xr.Dataset.from_dataframe(table.set_index("check").astype({"passed": bool, "found": float, "required": float})),
-    })
+    thinned = {"draw": slice(None, None, thin)}
+    posterior = tree["posterior"].to_dataset().isel(thinned).drop_vars("draw")
+    result = xr.DataTree.from_dict(
+        {
+            "posterior": posterior if keep is None else posterior[list(keep)],
+            "sample_stats": tree["sample_stats"]
+            .to_dataset()[["diverging", "energy", "depth"]]
+            .isel(thinned)
+            .drop_vars("draw"),
+            "convergence": xr.Dataset.from_dataframe(
+                table.set_index("check").astype({"passed": bool, "found": float, "required": float})
+            ),
+        }
+    )
     return result

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
 
 @lru_cache(maxsize=1)
-def _compiled():
+def _compiled() -> Callable[..., None]:
     """Compile the convolution on first use; numba stays out of the import path."""
     import numba
 
     @numba.njit(parallel=True, cache=True)
-    def convolve(averted, kernel, mix, by_age, by_placement):
+    def convolve(
+        averted: np.ndarray,
+        kernel: np.ndarray,
+        mix: np.ndarray,
+        by_age: np.ndarray,
+        by_placement: np.ndarray,
+    ) -> None:
         samples, years, ages = averted.shape
         placements = mix.shape[2]
         for s in numba.prange(samples):
@@ -32,7 +39,9 @@ def _compiled():
     return convolve
 
 
-def averted_stock(averted: np.ndarray, *, kernel: np.ndarray, mix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def averted_stock(
+    averted: np.ndarray, *, kernel: np.ndarray, mix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Children fewer in care, by age and by placement.
 
     Parameters
@@ -40,7 +49,8 @@ def averted_stock(averted: np.ndarray, *, kernel: np.ndarray, mix: np.ndarray) -
     averted : ndarray, shape (sample, year, from age), children
         Starts averted in each year; negative where a service adds starts.
     kernel : ndarray, shape (sample, from age, to age, lag)
-        As returned by :func:`cba.projection.stay_length.averted_stock_kernel`; at least as many lags as years.
+        As returned by :func:`cba.projection.stay_length.averted_stock_kernel`; at least as many lags as
+        years.
     mix : ndarray, shape (sample, lag, placement)
         Placement mix of children `lag` years after their start; rows sum to 1.
 
@@ -61,6 +71,11 @@ def averted_stock(averted: np.ndarray, *, kernel: np.ndarray, mix: np.ndarray) -
     """
     by_age = np.zeros(averted.shape)
     by_placement = np.zeros((*averted.shape[:2], mix.shape[2]))
-    _compiled()(np.ascontiguousarray(averted, dtype=float), np.ascontiguousarray(kernel), np.ascontiguousarray(mix),
-                by_age, by_placement)
+    _compiled()(
+        np.ascontiguousarray(averted, dtype=float),
+        np.ascontiguousarray(kernel),
+        np.ascontiguousarray(mix),
+        by_age,
+        by_placement,
+    )
     return by_age, by_placement

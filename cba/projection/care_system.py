@@ -1,8 +1,8 @@
 """The care system under business as usual, ready for options to act on it.
 
-Everything that is the same for all options is worked out once: children by age, the placement mix, how long an
-averted start would have lasted, where such a child would have been placed, and the share of starts that family help
-can reach.
+Everything that is the same for all options is worked out once: children by age, the placement mix, how long
+an averted start would have lasted, where such a child would have been placed, and the share of starts that
+family help can reach.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RETURN_YEARS = (2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class CareSystem:
-    """Business as usual and the kernels through which options change it; arrays share ``sample`` and ``year``.
+    """Business as usual and the kernels through which options change it; arrays share ``sample``, ``year``.
 
     Attributes
     ----------
@@ -48,6 +48,14 @@ class CareSystem:
         Share of early leavers who are still under 18, and so still supported under their order.
     reach : ndarray, shape (sample,)
         Share of starts (not unaccompanied) that family help would reach at full roll-out.
+
+    Examples
+    --------
+    Made by :func:`care_system`.
+
+    >>> from dataclasses import fields
+    >>> [field.name for field in fields(CareSystem)][:3]
+    ['baseline', 'parameters', 'placement_mix']
     """
 
     baseline: xr.Dataset
@@ -65,12 +73,29 @@ class CareSystem:
         return self.baseline["year"].values
 
     def value(self, name: str) -> np.ndarray:
-        """Draws of one parameter, shape (sample,)."""
+        """Draws of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            Variable of ``parameters``.
+
+        Returns
+        -------
+        ndarray, shape (sample,)
+        """
         return self.parameters[name].values
 
 
-def care_system(observations: xr.Dataset, baseline: xr.Dataset, parameters: xr.Dataset, *, stays: StayLength,
-                reachable_starts: float, uasc_starts: float) -> CareSystem:
+def care_system(
+    observations: xr.Dataset,
+    baseline: xr.Dataset,
+    parameters: xr.Dataset,
+    *,
+    stays: StayLength,
+    reachable_starts: float,
+    uasc_starts: float,
+) -> CareSystem:
     """Work out what every option shares.
 
     Parameters
@@ -92,34 +117,64 @@ def care_system(observations: xr.Dataset, baseline: xr.Dataset, parameters: xr.D
     ------
     InputError
         If the draws are not paired, or family help would reach more starts than there are.
+
+    Examples
+    --------
+    Needs two fits; :func:`cba.appraise` makes them and calls this.
+
+    >>> import cba
+    >>> result = cba.appraise("latest")  # doctest: +SKIP
     """
-    if baseline.sizes["sample"] != parameters.sizes["sample"]:
-        raise InputError("draws are not paired", field="sample",
-                         found=f"{baseline.sizes['sample']} and {parameters.sizes['sample']}", allowed="the same",
-                         cause="fits made with different settings", remedy="refit with one set of settings")
+    _require_paired(baseline, parameters)
     lags = baseline.sizes["year"]
-    kernel = averted_stock_kernel(stays, stay_ratio=parameters["family_help.stay_ratio"].values, lags=lags)
-    later = _deferred(kernel, stays, parameters["family_help.stay_ratio"].values)
-    kernel = kernel - parameters["family_help.deferral_share"].values[:, None, None, None] * later
-    reach = (parameters["family_help.eligible_children"] * parameters["family_help.yearly_entry_risk"]
-             / reachable_starts).values
+    stay_ratio = parameters["family_help.stay_ratio"].values
+    kernel = averted_stock_kernel(stays, stay_ratio=stay_ratio, lags=lags)
+    deferred = parameters["family_help.deferral_share"].values[:, None, None, None]
+    return CareSystem(
+        baseline=baseline,
+        parameters=parameters,
+        placement_mix=_placement_mix(observations, baseline, parameters),
+        averted_kernel=kernel - deferred * _deferred(stays, stay_ratio, lags=lags),
+        entrant_mix=_entrant_mix(observations, parameters, lags, uasc_starts=uasc_starts),
+        leaver_kernel=_leaver_kernel(observations, stays, parameters["kinship.return_to_care"].values, lags),
+        guardian_years=np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)),
+        reach=_reach(parameters, reachable_starts),
+    )
+
+
+def _require_paired(baseline: xr.Dataset, parameters: xr.Dataset) -> None:
+    if baseline.sizes["sample"] != parameters.sizes["sample"]:
+        raise InputError(
+            "draws are not paired",
+            field="sample",
+            found=f"{baseline.sizes['sample']} and {parameters.sizes['sample']}",
+            allowed="the same",
+            cause="fits made with different settings",
+            remedy="refit with one set of settings",
+        )
+
+
+def _reach(parameters: xr.Dataset, reachable_starts: float) -> np.ndarray:
+    """Share of starts that family help reaches at full roll-out: eligible x yearly entry risk / starts."""
+    risk = parameters["family_help.yearly_entry_risk"]
+    reach = (parameters["family_help.eligible_children"] * risk / reachable_starts).values
     if (reach > 1.0).any():
         raise InputError(
-            "family help would reach more starts than there are", file="priors/effects.toml",
-            field="family_help.eligible_children, family_help.yearly_entry_risk", found=f"reach up to {reach.max():.2f}",
+            "family help would reach more starts than there are",
+            file="priors/effects.toml",
+            field="family_help.eligible_children, family_help.yearly_entry_risk",
+            found=f"reach up to {reach.max():.2f}",
             allowed="eligible children x yearly entry risk at most the yearly starts",
-            cause="an entry risk that is a share in care at follow-up, not a yearly risk", remedy="lower the upper bounds")
-    return CareSystem(baseline, parameters, _placement_mix(observations, baseline, parameters), kernel,
-                      _entrant_mix(observations, parameters, lags, uasc_starts=uasc_starts),
-                      _leaver_kernel(observations, stays, parameters["kinship.return_to_care"].values, lags),
-                      np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)), reach)
+            cause="an entry risk that is a share in care at follow-up, not a yearly risk",
+            remedy="lower the upper bounds",
+        )
+    return reach
 
 
-def _deferred(kernel: np.ndarray, stays: StayLength, stay_ratio: np.ndarray) -> np.ndarray:
+def _deferred(stays: StayLength, stay_ratio: np.ndarray, *, lags: int) -> np.ndarray:
     """Children in care again per deferred start: a new stay that begins some years later at an older age."""
-    lags = kernel.shape[3]
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
-    later = np.zeros_like(kernel)
+    later = np.zeros((stay_ratio.size, len(AGE_BANDS), len(AGE_BANDS), lags))
     for wait in RETURN_YEARS:
         if wait >= lags:
             continue
@@ -134,20 +189,28 @@ def _shares(counts: xr.DataArray, *, name: str) -> np.ndarray:
     """Placement shares of the last published year; refuses a release without them."""
     known = counts.dropna("year")
     if known.sizes["year"] == 0:
-        raise InputError("placements are not published in this release", field=name, found="all missing",
-                         allowed="at least one year", cause="releases before 2021 group placements differently",
-                         remedy="choose a release from 2021")
+        raise InputError(
+            "placements are not published in this release",
+            field=name,
+            found="all missing",
+            allowed="at least one year",
+            cause="releases before 2021 group placements differently",
+            remedy="choose a release from 2021",
+        )
     last = known.isel(year=-1).sel(placement=list(PLACEMENTS)).values
     return last / last.sum()
 
 
-def _placement_mix(observations, baseline, parameters) -> np.ndarray:
+def _placement_mix(observations: xr.Dataset, baseline: xr.Dataset, parameters: xr.Dataset) -> np.ndarray:
     """Shares by placement: today's, with the log odds of children's homes trending for a while."""
     today = _shares(observations["stock_by_placement"], name="stock_by_placement")
     half_life = parameters["unit_costs.growth_half_life"].values[:, None]
     steps = np.arange(1, baseline.sizes["year"] + 1)[None, :]
-    drift = parameters["unit_costs.home_share_trend"].values[:, None] * (1 - 0.5 ** (steps / half_life)) / (
-        1 - 0.5 ** (1 / half_life))
+    drift = (
+        parameters["unit_costs.home_share_trend"].values[:, None]
+        * (1 - 0.5 ** (steps / half_life))
+        / (1 - 0.5 ** (1 / half_life))
+    )
     home = PLACEMENTS.index("childrens_home")
     odds = today[home] / (1.0 - today[home]) * np.exp(drift)
     share = odds / (1.0 + odds)
@@ -156,12 +219,14 @@ def _placement_mix(observations, baseline, parameters) -> np.ndarray:
     return mix
 
 
-def _entrant_mix(observations, parameters: xr.Dataset, lags: int, *, uasc_starts: float) -> np.ndarray:
+def _entrant_mix(
+    observations: xr.Dataset, parameters: xr.Dataset, lags: int, *, uasc_starts: float
+) -> np.ndarray:
     """Placement mix by years since the start, of children who are not unaccompanied.
 
-    It moves from the mix of first placements to that of the stock at the pace of ``unit_costs.mix_change_years``.
-    Unaccompanied children, whom family help cannot reach, are taken off both: a share of them is in foster care, the
-    rest in supported accommodation.
+    It moves from the mix of first placements to that of the stock at the pace of
+    ``unit_costs.mix_change_years``. Unaccompanied children, whom family help cannot reach, are taken off
+    both: a share of them is in foster care, the rest in supported accommodation.
     """
     foster_share = parameters["unit_costs.uasc_foster_share"].values
     first = _without_unaccompanied(observations, "starts_by_placement", uasc_starts, foster_share)
@@ -172,7 +237,9 @@ def _entrant_mix(observations, parameters: xr.Dataset, lags: int, *, uasc_starts
     return fresh * first[:, None, :] + (1.0 - fresh) * stock[:, None, :]
 
 
-def _without_unaccompanied(observations, counts: str, alone: float, foster_share: np.ndarray) -> np.ndarray:
+def _without_unaccompanied(
+    observations: xr.Dataset, counts: str, alone: float, foster_share: np.ndarray
+) -> np.ndarray:
     """Placement mix of children who are not unaccompanied in the last published year, (sample, placement)."""
     known = observations[counts].dropna("year")
     last = known.isel(year=-1).sel(placement=list(PLACEMENTS)).values
@@ -184,21 +251,28 @@ def _without_unaccompanied(observations, counts: str, alone: float, foster_share
     left[:, PLACEMENTS.index("supported_accommodation")] -= alone * (1.0 - foster_share)
     if (left < 0).any():
         worst = PLACEMENTS[int(np.argmin(left.min(axis=0)))]
-        raise InputError("more unaccompanied children than places of a kind", field=f"{counts}, {worst}",
-                         found=round(float(left.min())), allowed="0 or more", file="priors/costs.toml",
-                         cause="unit_costs.uasc_foster_share too far from the published placements",
-                         remedy="narrow that prior")
+        raise InputError(
+            "more unaccompanied children than places of a kind",
+            field=f"{counts}, {worst}",
+            found=round(float(left.min())),
+            allowed="0 or more",
+            file="priors/costs.toml",
+            cause="unit_costs.uasc_foster_share too far from the published placements",
+            remedy="narrow that prior",
+        )
     return left / left.sum(axis=1, keepdims=True)
 
 
-def _leaver_kernel(observations, stays: StayLength, return_share: np.ndarray, lags: int) -> np.ndarray:
-    """Remaining stay of children who leave relatives' foster care early, less those who return within five years."""
+def _leaver_kernel(
+    observations: xr.Dataset, stays: StayLength, return_share: np.ndarray, lags: int
+) -> np.ndarray:
+    """Remaining stay of children who leave relatives' foster care early, less returns within five years."""
     kernel = remaining_stay_kernel(stays, lags=lags, age=_leaver_ages(observations))
     kept = 1.0 - return_share[:, None] * np.minimum(np.arange(lags) / 5.0, 1.0)[None, :]
     return kernel[None] * kept[:, None, :]
 
 
-def _leaver_ages(observations) -> np.ndarray:
+def _leaver_ages(observations: xr.Dataset) -> np.ndarray:
     """Age mix of children who leave for special guardianship: that of the stock under 16; sums to 1."""
     ages = observations["stock_by_age"].sel(age=list(AGE_BANDS)).dropna("year").isel(year=-1).values.copy()
     ages[-1] = 0.0  # orders are made for younger children; at 16 and over few years of care are left

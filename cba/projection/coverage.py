@@ -1,8 +1,8 @@
 """How many children a programme serves: coverage built from money, cost per child, set-up and delay.
 
-Coverage never exceeds what its money buys: children served in a year are the money of that year, less set-up, over
-the cost of serving one child, moved by the unplanned delay; the share of the eligible who are served saturates at 1,
-beyond which further money buys nothing.
+Coverage never exceeds what its money buys: children served in a year are the money of that year, less set-up,
+over the cost of serving one child, moved by the unplanned delay; the share of the eligible who are served
+saturates at 1, beyond which further money buys nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ def service_money(money: np.ndarray, *, setup_share: np.ndarray) -> np.ndarray:
     money : ndarray, shape (sample, year), GBP of the price base
     setup_share : ndarray, shape (sample,)
         Share of the first two years with money that goes into set-up.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), GBP of the price base
+
+    Examples
+    --------
+    >>> service_money(np.array([[0.0, 10.0, 10.0, 10.0]]), setup_share=np.array([0.3])).tolist()
+    [[0.0, 7.0, 7.0, 10.0]]
     """
     funded = money > 0
     order = np.cumsum(funded, axis=1)
@@ -60,9 +69,15 @@ def delayed(path: np.ndarray, *, years: np.ndarray) -> np.ndarray:
     return (1.0 - part[:, None]) * early + part[:, None] * late
 
 
-def coverage(money: np.ndarray, *, unit_cost: np.ndarray, eligible: np.ndarray, setup_share: np.ndarray,
-             delay: np.ndarray) -> np.ndarray:
-    """Share of the eligible who are served in each year, shape (sample, year), in [0, 1].
+def coverage(
+    money: np.ndarray,
+    *,
+    unit_cost: np.ndarray,
+    eligible: np.ndarray,
+    setup_share: np.ndarray,
+    delay: np.ndarray,
+) -> np.ndarray:
+    """Share of the eligible who are served in each year.
 
     Parameters
     ----------
@@ -71,6 +86,20 @@ def coverage(money: np.ndarray, *, unit_cost: np.ndarray, eligible: np.ndarray, 
     eligible : ndarray, shape (sample,) or (sample, year), children a year, above 0
     setup_share, delay : ndarray, shape (sample,)
         See :func:`service_money` and :func:`delayed`; half a year is added to the delay.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), in [0, 1]
+        Children served over children eligible; money beyond full coverage buys nothing.
+
+    Examples
+    --------
+    A million at 1,000 a child for 4,000 children: half a year late, the last half after the money.
+
+    >>> one = np.ones(1)
+    >>> money = np.array([[1e6, 0.0, 0.0]])
+    >>> coverage(money, unit_cost=1e3 * one, eligible=4e3 * one, setup_share=0 * one, delay=0 * one).tolist()
+    [[0.125, 0.125, 0.0]]
     """
     served = service_money(money, setup_share=setup_share) / unit_cost[:, None]
     served = delayed(served, years=delay + HALF_YEAR)
@@ -78,9 +107,18 @@ def coverage(money: np.ndarray, *, unit_cost: np.ndarray, eligible: np.ndarray, 
     return np.minimum(served / eligible, 1.0)
 
 
-def filled_foster_places(money: np.ndarray, *, target: float, cost_per_carer: np.ndarray, delivered: np.ndarray,
-                         carers_per_household: np.ndarray, places_per_household: np.ndarray,
-                         filled_share: np.ndarray, attrition: np.ndarray, delay: np.ndarray) -> np.ndarray:
+def filled_foster_places(
+    money: np.ndarray,
+    *,
+    target: float,
+    cost_per_carer: np.ndarray,
+    delivered: np.ndarray,
+    carers_per_household: np.ndarray,
+    places_per_household: np.ndarray,
+    filled_share: np.ndarray,
+    attrition: np.ndarray,
+    delay: np.ndarray,
+) -> np.ndarray:
     """Additional filled foster places at each 31 March, shape (sample, year).
 
     Parameters
@@ -96,6 +134,17 @@ def filled_foster_places(money: np.ndarray, *, target: float, cost_per_carer: np
     ndarray, shape (sample, year)
         Households x places x filled share, after yearly attrition of households. Money bounds recruitment: no
         more carers than it pays for, and no more than the delivered share of the target.
+
+    Examples
+    --------
+    Ten carers in five households with two places each, all filled: ten places; a tenth goes each year.
+
+    >>> one = np.ones(1)
+    >>> settings = {"cost_per_carer": one, "delivered": one, "carers_per_household": 2 * one}
+    >>> settings |= {"places_per_household": 2 * one, "filled_share": one, "attrition": 0.1 * one}
+    >>> money = np.array([[10.0, 0.0, 0.0]])
+    >>> filled_foster_places(money, target=10, delay=0.5 * one, **settings).round(2).tolist()
+    [[0.0, 9.5, 8.55]]
     """
     affordable = np.cumsum(delayed(money, years=delay + HALF_YEAR), axis=1) / cost_per_carer[:, None]
     recruited = np.minimum(affordable, target) * delivered[:, None]
@@ -109,7 +158,24 @@ def filled_foster_places(money: np.ndarray, *, target: float, cost_per_carer: np
 
 
 def reform_progress(money: np.ndarray, *, delay: np.ndarray) -> np.ndarray:
-    """Share of a structural reform in place, shape (sample, year): the share of its money spent so far."""
+    """Share of a structural reform in place: the share of its money spent so far.
+
+    Parameters
+    ----------
+    money : ndarray, shape (sample, year), GBP of the price base
+    delay : ndarray, shape (sample,)
+        Years between money and service; half a year is added.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), in [0, 1]
+        0 throughout where there is no money; 1 once all of it has acted.
+
+    Examples
+    --------
+    >>> reform_progress(np.array([[10.0, 10.0, 0.0, 0.0]]), delay=np.array([0.5])).tolist()
+    [[0.0, 0.5, 1.0, 1.0]]
+    """
     total = money.sum(axis=1, keepdims=True)
     spent = np.cumsum(delayed(money, years=delay + HALF_YEAR), axis=1)
     return np.divide(spent, total, out=np.zeros_like(spent), where=total > 0)

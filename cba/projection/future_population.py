@@ -1,4 +1,4 @@
-"""Children aged 0 to 17 in future years: the official projection where the frame has one, stated growth otherwise."""
+"""Children aged 0 to 17 in future years: the official projection where there is one, stated growth beyond."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 
-def future_population(observations: xr.Dataset, *, years: Sequence[int], growth: xr.DataArray) -> xr.DataArray:
+def future_population(
+    observations: xr.Dataset, *, years: Sequence[int], growth: xr.DataArray
+) -> xr.DataArray:
     """Population used as denominator of each future year.
 
     Parameters
@@ -23,6 +25,17 @@ def future_population(observations: xr.Dataset, *, years: Sequence[int], growth:
     Returns
     -------
     DataArray, dims (sample, year), children
+
+    Examples
+    --------
+    Projected to 2025, then growing 1% a year.
+
+    >>> known = xr.DataArray([1100.0], dims="population_year", coords={"population_year": [2025]})
+    >>> last = xr.DataArray([1000.0], dims="year", coords={"year": [2024]})
+    >>> frame = xr.Dataset({"population_projection": known, "population_0_17": last})
+    >>> grown = xr.DataArray([0.01], dims="sample")
+    >>> future_population(frame, years=[2025, 2026], growth=grown).round(1).values.tolist()
+    [[1100.0, 1111.1]]
     """
     known = observations["population_projection"].dropna("population_year")
     last = observations["population_0_17"].dropna("year").isel(year=-1)

@@ -25,6 +25,12 @@ class Services:
     allowances : share of the allowance gap that is paid
     foster_places : additional filled foster places at 31 March
     reform : share of the placement reform in place
+
+    Examples
+    --------
+    >>> nothing = np.zeros((2, 3))
+    >>> Services(nothing, nothing, nothing, nothing, nothing).reform.shape
+    (2, 3)
     """
 
     family_help: np.ndarray
@@ -50,6 +56,14 @@ class OptionChildren:
         The same, by placement; sums to the same total.
     moved : ndarray, shape (sample, year, placement)
         Children moved out of (positive) or into (negative) a placement; sums to 0.
+
+    Examples
+    --------
+    Made by :func:`option_children`.
+
+    >>> from dataclasses import fields
+    >>> [field.name for field in fields(OptionChildren)][:2]
+    ['averted_starts', 'early_leavers']
     """
 
     averted_starts: np.ndarray
@@ -61,16 +75,59 @@ class OptionChildren:
 
 
 def no_services(system: CareSystem) -> Services:
-    """Services of an option that delivers nothing."""
+    """Services of an option that delivers nothing.
+
+    Parameters
+    ----------
+    system : CareSystem
+        Gives the number of draws and years.
+
+    Returns
+    -------
+    Services
+        Zero in every draw and year.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import xarray as xr
+    >>> shape = xr.Dataset({"closure": (("sample", "year"), np.ones((2, 3)))})
+    >>> no_services(SimpleNamespace(baseline=shape)).family_help.sum()
+    np.float64(0.0)
+    """
     zero = np.zeros(system.baseline["closure"].shape)
     return Services(zero, zero, zero, zero, zero)
 
 
 def averted_share(system: CareSystem, services: Services) -> np.ndarray:
-    """Share of starts (not unaccompanied) averted, (sample, year, age); effects combine multiplicatively.
+    """Share of starts (not unaccompanied) averted; effects combine multiplicatively.
 
-    ``1 - (1 - c phi (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help, phi its reach, c_k
-    the coverage of family-network meetings and u the newly covered share of that route.
+    Parameters
+    ----------
+    system : CareSystem
+        Reach and the parameters of effect.
+    services : Services
+        Coverage of family help and of family-network meetings.
+
+    Returns
+    -------
+    ndarray, shape (sample, year, age)
+        ``1 - (1 - c phi (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help, phi its
+        reach, c_k the coverage of family-network meetings and u the newly covered share of that route;
+        negative where a service adds starts.
+
+    Examples
+    --------
+    Half the eligible are served, half of would-be starts are reached, and the risk halves: an eighth averted.
+
+    >>> from types import SimpleNamespace
+    >>> values = dict.fromkeys(("family_help.age_tilt_under_1", "family_help.age_tilt_16_plus"), 1.0)
+    >>> values |= {"family_help.log_risk_ratio": np.log([0.5]), "kinship.log_risk_ratio": np.zeros(1)}
+    >>> values |= {"kinship.route_share": np.ones(1), "kinship.uncovered_share": np.ones(1)}
+    >>> system = SimpleNamespace(reach=np.array([0.5]), value=values.__getitem__)
+    >>> half, none = np.full((1, 1), 0.5), np.zeros((1, 1))
+    >>> averted_share(system, Services(half, none, none, none, none)).round(4).tolist()
+    [[[0.125, 0.125, 0.125, 0.125, 0.125]]]
     """
     tilt = np.ones((system.reach.size, len(AGE_BANDS)))
     tilt[:, 0] = system.value("family_help.age_tilt_under_1")
@@ -101,6 +158,13 @@ def option_children(system: CareSystem, services: Services) -> OptionChildren:
     ------
     InputError
         If an option would take more children out of an age band or a placement than business as usual holds.
+
+    Examples
+    --------
+    >>> import cba
+    >>> result = cba.appraise("latest")  # doctest: +SKIP
+    >>> result.children.sel(option="care_review").dims  # doctest: +SKIP
+    ('sample', 'year', 'age')
     """
     reachable = system.baseline["starts_reachable"].transpose("sample", "year", "age").values
     averted = reachable * averted_share(system, services)
@@ -122,7 +186,8 @@ def option_children(system: CareSystem, services: Services) -> OptionChildren:
 def _early_leavers(system: CareSystem, services: Services) -> tuple[np.ndarray, np.ndarray]:
     """Children who leave relatives' foster care under allowances, and those fewer in care because of it.
 
-    The trials report the difference in cumulative permanence RD over T years; the yearly rate is -ln(1 - RD)/T.
+    The trials report the difference in cumulative permanence RD over T years; the yearly rate is -ln(1 -
+    RD)/T.
     """
     gain = system.value("kinship.permanence_gain")
     rate = -np.log1p(-gain) / system.value("kinship.permanence_years")
@@ -149,9 +214,14 @@ def _moved(system: CareSystem, services: Services, placed: np.ndarray) -> np.nda
     odds = system.value("foster.home_share") / (1.0 - system.value("foster.home_share"))
     odds = odds * np.exp(system.value("foster.substitution"))
     from_home = services.foster_places * (odds / (1.0 + odds))[:, None]
-    from_home = from_home + services.reform * system.value("reform.step_down_share")[:, None] * placed[..., home]
-    from_agency = services.foster_places * (1.0 - (odds / (1.0 + odds)))[:, None] * (
-        system.value("foster.agency_share")[:, None])
+    from_home = (
+        from_home + services.reform * system.value("reform.step_down_share")[:, None] * placed[..., home]
+    )
+    from_agency = (
+        services.foster_places
+        * (1.0 - (odds / (1.0 + odds)))[:, None]
+        * (system.value("foster.agency_share")[:, None])
+    )
     moved[..., home] = from_home
     moved[..., agency] = from_agency
     moved[..., own] = -(from_home + from_agency)
@@ -164,7 +234,10 @@ def _require_enough(left: np.ndarray, system: CareSystem, *, names: tuple[str, .
         worst = int(np.argmin(lowest))
         draws = float((left[..., worst] < 0).any(axis=1).mean())
         raise InputError(
-            f"an option takes more children out of a {what} than it holds", field=names[worst],
+            f"an option takes more children out of a {what} than it holds",
+            field=names[worst],
             found=f"{lowest[worst]:.0f} children left in the worst draw and year ({draws:.2%} of draws)",
-            allowed="0 or more", cause="an effect or a number of places beyond what the system holds",
-            remedy="narrow the prior of that effect; nothing is clipped")
+            allowed="0 or more",
+            cause="an effect or a number of places beyond what the system holds",
+            remedy="narrow the prior of that effect; nothing is clipped",
+        )

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from cba.dimensions import AGE_BANDS
+from cba.errors import InputError
 
 
 def _expit(value: np.ndarray) -> np.ndarray:
@@ -18,6 +19,20 @@ def _shocks(rng: np.random.Generator, *, sd: np.ndarray, probability: np.ndarray
     """Heavy-tailed yearly changes: ordinary years with standard deviation `sd`, shocks `ratio` times that."""
     shocked = rng.random(sd.shape) < probability
     return rng.standard_normal(sd.shape) * np.where(shocked, ratio * sd, sd)
+
+
+def _require_next(years: Sequence[int], *, last: int) -> None:
+    """Refuse years that do not follow on: each step of the process is one year, from `last`."""
+    expected = list(range(last + 1, last + 1 + len(years)))
+    if len(years) == 0 or list(years) != expected:
+        raise InputError(
+            "the projected years do not follow the last observed one",
+            field="years",
+            found=[int(year) for year in years],
+            allowed=f"consecutive years from {last + 1}",
+            cause="a fit of another release, or a start year that skips some",
+            remedy="project every year from the one after the release, and select years afterwards",
+        )
 
 
 def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Dataset:
@@ -36,15 +51,28 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     -------
     Dataset, dims (sample, year, age)
         ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to 17), ``exit`` and
-        ``ageing`` (shares of the year's pools, see :mod:`cba.models.flow_rates`; ``ageing`` is 0 outside 1-15),
-        and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1), ``closure_rate`` (children
-        per start) and ``uasc_starts`` (children).
+        ``ageing`` (shares of the year's pools, see :mod:`cba.models.flow_rates`; ``ageing`` is 0 outside
+        1-15), and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1),
+        ``closure_rate`` (children per start) and ``uasc_starts`` (children).
+
+    Raises
+    ------
+    InputError
+        If the years are not consecutive from the year after the last observed one.
+
+    Examples
+    --------
+    >>> import cba
+    >>> fit = cba.fit_baseline(cba.load_observations(), cba.load_priors())  # doctest: +SKIP
+    >>> rate_paths(fit, range(2025, 2033), seed=0)["exit"].dims  # doctest: +SKIP
+    ('sample', 'year', 'age')
 
     Notes
     -----
-    Rates follow the process of :mod:`cba.models.baseline`: a random walk with a national common factor, and for
-    unaccompanied starts a slow return to a level.
+    Rates follow the process of :mod:`cba.models.baseline`: a random walk with a national common factor, and
+    for unaccompanied starts a slow return to a level.
     """
+    _require_next(years, last=int(fit["constant_data"]["last_year"]))
     posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
     posterior = posterior.transpose("sample", ...)
     draws, steps = posterior.sizes["sample"], len(years)
@@ -58,7 +86,9 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * factors[..., 1:]
     level = posterior["last_level"].values
     walks = level[:, None, :15] + np.cumsum(changes, axis=1)
-    uasc = _unaccompanied_path(posterior, level[:, 15], steps, probability[..., 0], ratio, rng)
+    uasc = _unaccompanied_path(
+        posterior, level[:, 15], steps=steps, probability=probability[..., 0], ratio=ratio, rng=rng
+    )
     ageing = np.zeros((draws, steps, 5))
     ageing[..., 1:4] = _expit(walks[..., 10:13])
     by_age = ("sample", "year", "age")
@@ -75,7 +105,15 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     )
 
 
-def _unaccompanied_path(posterior, last, steps, probability, ratio, rng) -> np.ndarray:
+def _unaccompanied_path(
+    posterior: xr.Dataset,
+    last: np.ndarray,
+    *,
+    steps: int,
+    probability: np.ndarray,
+    ratio: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Log unaccompanied starts, (sample, year): first-order return towards the long-run level."""
     level = np.log(posterior["uasc_long_run_starts"].values)
     persistence = posterior["uasc_persistence"].values

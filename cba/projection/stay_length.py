@@ -5,9 +5,9 @@ S_pub(x). Part of that is ageing out at 18, which is known exactly from the age 
 
     S_pub(x) = sum_a w_a F(x) P(a child who started in band a is under 18 after x years)
 
-is solved for F, the share still looked after among those not yet 18, with w the age mix of starts. A child of band a
-is then in care x years later with probability F(x) P(under 18), and in age band b with the share of entry ages that
-lead there. An age-only exit rate would overstate how long an averted start would have lasted.
+is solved for F, the share still looked after among those not yet 18, with w the age mix of starts. A child of
+band a is then in care x years later with probability F(x) P(under 18), and in age band b with the share of
+entry ages that lead there. An age-only exit rate would overstate how long an averted start would have lasted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cba.dimensions import AGE_BANDS, AGE_LIMITS
 from cba.errors import InputError
 
 QUADRATURE = 8
-"""Points per year over which starts are spread; the midpoint rule is exact to 1e-3 children per 1,000 starts."""
+"""Points per year over which starts are spread, by the midpoint rule."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,35 @@ class StayLength:
         Lengths of stay, increasing from 0.
     log_share : ndarray
         Log of the share still looked after; 0 at the start, decreasing; linear in between and beyond.
+
+    Examples
+    --------
+    Half leave in each year.
+
+    >>> stays = StayLength(np.array([0.0, 1.0]), np.array([0.0, np.log(0.5)]))
+    >>> stays.share(np.array([0.0, 1.0, 3.0])).round(3).tolist()
+    [1.0, 0.5, 0.125]
     """
 
     years: np.ndarray
     log_share: np.ndarray
 
     def share(self, length: np.ndarray) -> np.ndarray:
-        """Share still looked after `length` years on, given not yet 18; `length` in years, any shape."""
+        """Share still looked after `length` years on, given not yet 18.
+
+        Parameters
+        ----------
+        length : ndarray, any shape, years, 0 or more
+
+        Returns
+        -------
+        ndarray, same shape, in (0, 1]
+        """
         slope = (self.log_share[-1] - self.log_share[-2]) / (self.years[-1] - self.years[-2])
         beyond = self.log_share[-1] + slope * (length - self.years[-1])
-        return np.exp(np.where(length <= self.years[-1], np.interp(length, self.years, self.log_share), beyond))
+        return np.exp(
+            np.where(length <= self.years[-1], np.interp(length, self.years, self.log_share), beyond)
+        )
 
 
 def age_position(length: np.ndarray) -> np.ndarray:
@@ -58,6 +77,14 @@ def age_position(length: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (from age, to age, *length.shape)
         Rows sum to the share still under 18.
+
+    Examples
+    --------
+    After a year a quarter of those who started at 1 to 4 are 5, and half of those at 16 or 17 are 18.
+
+    >>> shares = age_position(np.array(1.0))
+    >>> shares[1].tolist(), shares[4].tolist()
+    ([0.0, 0.75, 0.25, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.5])
     """
     length = np.asarray(length, dtype=float)
     shares = np.empty((5, 5, *length.shape))
@@ -81,29 +108,44 @@ def stay_length(observations: xr.Dataset, *, years: int = 3) -> StayLength:
     Returns
     -------
     StayLength
+        Lengths are those of the published bands; the last, open band is carried on at the rate before it.
 
     Raises
     ------
     InputError
         If no year is published, or the share implied for children under 18 rises with length of stay.
+
+    Examples
+    --------
+    >>> import cba
+    >>> stays = stay_length(cba.load_observations())
+    >>> bool(0.5 < stays.share(np.array(1.0)) < 0.7)
+    True
     """
     counts = observations["ceases_by_duration"].dropna("year").isel(year=slice(-years, None))
     if counts.sizes["year"] == 0:
         raise InputError(
-            "ceases by length of stay are not published in this release", field="ceases_by_duration",
-            found="all missing", allowed="at least one year", cause="releases 2011 to 2018 carry none",
+            "ceases by length of stay are not published in this release",
+            field="ceases_by_duration",
+            found="all missing",
+            allowed="at least one year",
+            cause="releases 2011 to 2018 carry none",
             remedy="choose release 2010 or a release from 2021",
         )
     pooled = counts.sum("year").values
     ends = counts["duration_upper_years"].values[:-1].astype(float)
     longer = 1.0 - np.cumsum(pooled)[:-1] / pooled.sum()
-    mix = observations["starts_by_age"].sel(age=list(AGE_BANDS), year=counts["year"].values).mean("year").values
+    mix = (
+        observations["starts_by_age"].sel(age=list(AGE_BANDS), year=counts["year"].values).mean("year").values
+    )
     under_18 = np.einsum("a,abx->x", mix / mix.sum(), age_position(ends))
     log_share = np.log(np.concatenate([[1.0], longer / under_18]))
     if (np.diff(log_share) > 0).any():
         raise InputError(
             "the published lengths of stay imply that a share rises with length of stay",
-            field="ceases_by_duration", found=np.exp(log_share).round(3).tolist(), allowed="a falling share",
+            field="ceases_by_duration",
+            found=np.exp(log_share).round(3).tolist(),
+            allowed="a falling share",
             cause="bands read in the wrong order, or the age mix of starts is wrong",
             remedy="check the order of the duration bands in the release",
         )
@@ -126,6 +168,14 @@ def averted_stock_kernel(stays: StayLength, *, stay_ratio: np.ndarray, lags: int
     -------
     ndarray, shape (sample, from age, to age, lag)
         Values in [0, 1]: starts are spread evenly over their year.
+
+    Examples
+    --------
+    Nobody leaves before 18: all who started at 5 to 9 are there at the year end, a tenth of them 10 by then.
+
+    >>> forever = StayLength(np.array([0.0, 1.0]), np.zeros(2))
+    >>> averted_stock_kernel(forever, stay_ratio=np.ones(1), lags=1)[0, 2, :, 0].round(2).tolist()
+    [0.0, 0.0, 0.9, 0.1, 0.0]
     """
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
     length = np.arange(lags)[:, None] + offsets[None, :]
@@ -157,4 +207,6 @@ def remaining_stay_kernel(stays: StayLength, *, lags: int, age: np.ndarray) -> n
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
     length = np.arange(lags)[:, None] + offsets[None, :]
     later = np.trapezoid(stays.share(grid + length[..., None]), grid, axis=-1)
-    return np.einsum("lq,a,ablq->bl", later / np.trapezoid(spent, grid) / QUADRATURE, age, age_position(length))
+    return np.einsum(
+        "lq,a,ablq->bl", later / np.trapezoid(spent, grid) / QUADRATURE, age, age_position(length)
+    )

@@ -46,6 +46,15 @@ _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
 def style_of(key: str) -> Style:
     """Return how a result is written, from the start of its key.
 
+    Parameters
+    ----------
+    key : str
+        Key of a result.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> style_of("prob_npv_positive.care_review"), style_of("npv_fiscal.care_review")
@@ -56,6 +65,19 @@ def style_of(key: str) -> Style:
 
 def bound(value: object, text: str, attributes: Mapping[str, object]) -> Markup:
     """Return a ``<data>`` element; every attribute and the text are escaped.
+
+    Parameters
+    ----------
+    value : object
+        Raw value.
+    text : str
+        What the reader sees.
+    attributes : mapping
+        Names and values of the ``data-`` attributes.
+
+    Returns
+    -------
+    Markup
 
     Examples
     --------
@@ -82,10 +104,18 @@ def result_number(
     style : str, optional
         See :func:`cba.reporting.numbers.show`; by default from the key.
 
+    Returns
+    -------
+    Markup
+
     Raises
     ------
     InputError
         If the appraisal has no such key or the result no such field.
+
+    Examples
+    --------
+    >>> result_number(appraisal, "bcr.care_review")  # doctest: +SKIP
     """
     entry = appraisal.results.get(key)
     if entry is None or field not in entry:
@@ -128,6 +158,10 @@ def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFr
     ------
     InputError
         If a column does not exist.
+
+    Examples
+    --------
+    >>> matching_rows(frame, where)  # doctest: +SKIP
     """
     for key, value in where.items():
         column, _, test = key.partition("__")
@@ -147,24 +181,36 @@ def table_number(
     where: Mapping[str, object],
     style: Style = "number",
     aggregate: str = "",
+    error: float | None = None,
 ) -> Markup:
     """Return one cell of a table, or the ``sum`` or ``count`` of the matching cells, as a bound number.
 
     Parameters
     ----------
+    appraisal : Appraisal
     table, field : str
         Name of the table and of the column.
+    where : mapping
+        Column values that pick the rows.
     style : str
         See :func:`cba.reporting.numbers.show`.
     aggregate : str
         Empty for one cell; ``sum`` or ``count`` over the rows that match.
-    where : mapping
-        Column values that pick the rows.
+    error : float, optional
+        Monte Carlo standard error of the cell, where its row does not state it.
+
+    Returns
+    -------
+    Markup
 
     Raises
     ------
     InputError
         If, without an aggregate, not exactly one row matches.
+
+    Examples
+    --------
+    >>> table_number(appraisal, "npv", "mean", where={})  # doctest: +SKIP
     """
     rows = matching_rows(appraisal.tables[table], where)
     attributes = {"data-stance": appraisal.stance, "data-table": table, "data-field": field}
@@ -177,12 +223,31 @@ def table_number(
         raise InputError(
             "a cell is not one cell", field=f"{table}, {where}", found=f"{len(rows)} rows", allowed="1"
         )
-    row = rows.iloc[0].to_dict()
+    row = rows.iloc[0].to_dict() | ({} if error is None else {"mcse": error})
     return bound(row[field], cell_text(row, field, style=style, appraisal=appraisal), attributes)
 
 
 def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> str:
-    """Return the text of one cell, rounded to the error its row states or its interval implies."""
+    """Return the text of one cell, rounded to the error its row states or its interval implies.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table.
+    field : str
+        Name of the column.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    appraisal : Appraisal
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> cell_text(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
+    """
     value = row[field]
     if not is_defined(value):
         return UNDEFINED
@@ -194,7 +259,26 @@ def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
 
 
 def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> float:
-    """Return the standard error of a cell: stated in its row, else implied by its interval, else 0."""
+    """Return the standard error of a cell: stated in its row, else implied by its interval, else 0.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table.
+    field : str
+        Name of the column.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    appraisal : Appraisal
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
+    """
     stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
     if is_defined(stated):
         return float(stated)

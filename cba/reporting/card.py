@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cba.reporting.full_names import stance_name
 from cba.reporting.page_templates import templates
 from cba.reporting.report_choices import lead_option
-from cba.reporting.template_lookups import lookups, target_keys
+from cba.reporting.template_lookups import TARGET_KEYS, lookups
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
@@ -41,6 +41,6 @@ def _context(appraisal: Appraisal) -> dict[str, Any]:
         "lead_stance": appraisal.stance,
         "options": list(appraisal.option_labels),
         "stance_name": stance_name,
-        **target_keys(appraisal.analysis.target_year),
+        **TARGET_KEYS,
         **lookups({appraisal.stance: appraisal}, appraisal, lead_option(appraisal)),
     }

@@ -29,13 +29,36 @@ _FONT = {"font.sans-serif": ["DejaVu Sans"], "font.size": 11, "axes.titlesize": 
 
 @contextmanager
 def government_style() -> Iterator[None]:
-    """Apply the style inside a ``with`` block and nowhere else."""
+    """Apply the style inside a ``with`` block and nowhere else.
+
+    Returns
+    -------
+    Iterator[None
+
+    Examples
+    --------
+    >>> government_style()  # doctest: +SKIP
+    """
     with matplotlib.style.context(["afcharts.afcharts", _FONT]):
         yield
 
 
 def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw a figure function in the government style, without changing the caller's own settings."""
+    """Draw a figure function in the government style, without changing the caller's own settings.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws a figure.
+
+    Returns
+    -------
+    callable
+
+    Examples
+    --------
+    >>> styled(draw)  # doctest: +SKIP
+    """
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -48,6 +71,15 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 def colours(number: int = 4) -> list[str]:
     """Return the first colours of the categorical palette (2 to 6).
 
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> colours(3)
@@ -59,6 +91,10 @@ def colours(number: int = 4) -> list[str]:
 def duo() -> tuple[str, str]:
     """Return the two colours meant for two categories.
 
+    Returns
+    -------
+    tuple
+
     Examples
     --------
     >>> duo()
@@ -69,7 +105,21 @@ def duo() -> tuple[str, str]:
 
 
 def new_axes(*, height: float = HEIGHT) -> Axes:
-    """Return axes on a figure of their own; in a notebook, inline display shows it."""
+    """Return axes on a figure of their own; in a notebook, inline display shows it.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> new_axes()  # doctest: +SKIP
+    """
     from matplotlib import pyplot as plt
 
     axes: Axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")[1]
@@ -77,14 +127,46 @@ def new_axes(*, height: float = HEIGHT) -> Axes:
 
 
 def page_axes(*, height: float = HEIGHT) -> Axes:
-    """Return axes on a figure that no window or notebook knows of, for the page."""
+    """Return axes on a figure that no window or notebook knows of, for the page.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> page_axes()  # doctest: +SKIP
+    """
     with government_style():
         axes: Axes = Figure(figsize=(WIDTH, height), layout="constrained").subplots()
     return axes
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, *, dy: float = 0.0) -> None:
-    """Write a label just right of a point, in dark text."""
+    """Write a label just right of a point, in dark text.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes to draw on.
+    x : float
+        Data coordinate.
+    y : float
+        Data coordinate.
+    text : str
+        What the reader sees.
+    dy : float
+        Points to move the label up.
+
+    Examples
+    --------
+    >>> label_end(ax, 2035, 1.0, "Cash")  # doctest: +SKIP
+    """
     ax.annotate(
         text,
         (x, y),
@@ -98,12 +180,40 @@ def label_end(ax: Axes, x: float, y: float, text: str, *, dy: float = 0.0) -> No
 
 
 def name_values(ax: Axes, text: str) -> None:
-    """Write what the vertical axis measures above it, so that no text stands on its side."""
+    """Write what the vertical axis measures above it, so that no text stands on its side.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes to draw on.
+    text : str
+        What the reader sees.
+
+    Examples
+    --------
+    >>> name_values(ax, "Cash")  # doctest: +SKIP
+    """
     ax.set_title(text, loc="left", pad=8)
 
 
 def set_years(ax: Axes, first: int, last: int, *, room: float = 0.0) -> None:
-    """Label years as they end (31 March), few enough to read, with room on the right for labels."""
+    """Label years as they end (31 March), few enough to read, with room on the right for labels.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes to draw on.
+    first : int
+        First year, ending 31 March.
+    last : int
+        Last year, ending 31 March.
+    room : float
+        Share of the width kept free on the right.
+
+    Examples
+    --------
+    >>> set_years(ax, 2026, 2035)  # doctest: +SKIP
+    """
     step = max(1, round((last - first) / 5))
     ticks = list(range(last, first - 1, -step))[::-1]
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -113,6 +223,15 @@ def set_years(ax: Axes, first: int, last: int, *, room: float = 0.0) -> None:
 
 def scale_of(largest: float) -> tuple[float, str]:
     """Return divisor and words for an axis of money.
+
+    Parameters
+    ----------
+    largest : float
+        Largest size on the axis, GBP.
+
+    Returns
+    -------
+    tuple
 
     Examples
     --------

@@ -9,13 +9,16 @@ import pandas as pd
 
 from cba.reporting.bound_numbers import matching_rows
 from cba.reporting.chart_style import TEXT, duo, label_end, new_axes, set_years, styled
-from cba.reporting.full_names import stance_name
-from cba.reporting.numbers import is_defined, show
+from cba.reporting.numbers import show
+from cba.reporting.report_choices import paths_overlap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cba.appraisal import Appraisal
+
+FEWER = "fewer_children_2032"
+"""Key of the children fewer in the target year, whatever the year."""
 
 _MEASURES = {
     "children_by_year": ("stock", "Children in care"),
@@ -77,12 +80,7 @@ def plot_with_and_without(
     _label_paths(ax, end, ends, short_label(appraisal, option))
     middle = history.iloc[len(history) // 2]
     ax.annotate(
-        "Observed",
-        (middle["year"], middle[field]),
-        xytext=(0, 10),
-        textcoords="offset points",
-        ha="center",
-        color=TEXT,
+        "Observed", (middle["year"], middle[field]), xytext=(4, -16), textcoords="offset points", color=TEXT
     )
     set_years(ax, int(history["year"].min()), end, room=0.5)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -135,8 +133,29 @@ def short_label(appraisal: Appraisal, option: str, *, width: int = 17) -> str:
 def describe_with_and_without(
     appraisal: Appraisal, option: str, *, table: str = "children_by_year", last_year: int
 ) -> str:
-    """Return the text alternative of :func:`plot_with_and_without`: type, axes, finding, extremes."""
+    """Return the text alternative of :func:`plot_with_and_without`: type, axes, finding, extremes.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+    table : str
+        Name in ``appraisal.tables``.
+    last_year : int
+        Last year shown, year ending 31 March.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_with_and_without(appraisal, "care_review", last_year=2035)  # doctest: +SKIP
+    """
     field, words = _MEASURES[table]
+    always = paths_overlap(appraisal, option, last_year, table=table)
+    when = "in every year" if always else "in some years only"
     history = appraisal.tables["history"].dropna(subset=[field])
     low, high = history.loc[history[field].idxmin()], history.loc[history[field].idxmax()]
     ends = {name: _path(appraisal, table, name, last_year).iloc[-1] for name in ("bau", option)}
@@ -153,14 +172,8 @@ def describe_with_and_without(
         f"{show(low[field], style='count')} in {int(low['year'])} (lowest) to "
         f"{show(high[field], style='count')} in "
         f"{int(high['year'])} (highest). Projected: {between}. The two intervals overlap "
-        f"{'in every year' if _overlap(appraisal, table, option, last_year) else 'in some years only'}."
+        f"{when}."
     )
-
-
-def _overlap(appraisal: Appraisal, table: str, option: str, last_year: int) -> bool:
-    first, second = (_path(appraisal, table, name, last_year).set_index("year") for name in ("bau", option))
-    apart = (first["lower"] > second["upper"]) | (second["lower"] > first["upper"])
-    return not bool(apart.any())
 
 
 @styled
@@ -189,7 +202,7 @@ def plot_fewer_children(
     from cba.reporting.figures_intervals import plot_results
 
     year = appraisals[0].analysis.target_year
-    ax = plot_results(appraisals, f"fewer_children_{year}", ax=ax)
+    ax = plot_results(appraisals, FEWER, ax=ax)
     if claim is not None:
         ax.axvline(claim, color=TEXT, lw=1, ls=":")
         ax.annotate(
@@ -208,30 +221,26 @@ def plot_fewer_children(
 
 
 def describe_fewer_children(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of :func:`plot_fewer_children`."""
+    """Return the text alternative of :func:`plot_fewer_children`.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_fewer_children([appraisal])  # doctest: +SKIP
+    """
     from cba.reporting.figures_intervals import describe_results
 
     year = appraisals[0].analysis.target_year
     return describe_results(
         appraisals,
-        f"fewer_children_{year}",
+        FEWER,
         axis=f"fewer children in care at 31 March {year} than on current policy",
     )
-
-
-def defined_stances(appraisals: Sequence[Appraisal], quantity: str) -> list[Appraisal]:
-    """Return the appraisals that hold at least one defined mean of a quantity."""
-    return [
-        appraisal
-        for appraisal in appraisals
-        if any(
-            is_defined(entry["mean"])
-            for key, entry in appraisal.results.items()
-            if key.startswith(f"{quantity}.")
-        )
-    ]
-
-
-def stance_title(appraisal: Appraisal) -> str:
-    """Return the stance of an appraisal as a heading."""
-    return stance_name(appraisal.stance)

@@ -80,12 +80,42 @@ def no_effect(estimand: str) -> float:
 
 
 def effect_label(appraisal: Appraisal, estimand: str) -> str:
-    """Return the label the appraisal gives an effect."""
+    """Return the label the appraisal gives an effect.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    estimand : str
+        Name of the effect.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> effect_label(appraisal, "log_rr_entry")  # doctest: +SKIP
+    """
     return str(matching_rows(appraisal.tables["effects"], {"estimand": estimand})["label"].iloc[0])
 
 
 def describe_effect_stages(appraisal: Appraisal, estimand: str) -> str:
-    """Return the text alternative of :func:`plot_effect_stages`."""
+    """Return the text alternative of :func:`plot_effect_stages`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    estimand : str
+        Name of the effect.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_effect_stages(appraisal, "log_rr_entry")  # doctest: +SKIP
+    """
     rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand}).to_dict("records")
     parts = [
         f"{full_name(row['stage'])}: {show(row['mean'], unit=0.01)} (interval "
@@ -147,7 +177,7 @@ def plot_attribution(
             ha="left" if value >= 0 else "right",
         )
     ax.axvline(0.0, color=TEXT, lw=1)
-    ax.set_yticks(places, [full_name(name) for name in rows["component"]])
+    ax.set_yticks(places, [fill(full_name(name), 20) for name in rows["component"]])
     ax.invert_yaxis()
     ax.margins(x=0.2)
     ax.grid(axis="y", visible=False)
@@ -160,7 +190,24 @@ def plot_attribution(
 
 
 def describe_attribution(appraisal: Appraisal, option: str, *, field: str = "fewer_children") -> str:
-    """Return the text alternative of :func:`plot_attribution`."""
+    """Return the text alternative of :func:`plot_attribution`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+    field : str
+        Name of the column.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_attribution(appraisal, "care_review")  # doctest: +SKIP
+    """
     rows = matching_rows(appraisal.tables["attribution"], {"option": option})
     style: Style = "net" if field == "npv" else "fewer"
     words = "net present value" if field == "npv" else "fewer children in care"

@@ -139,13 +139,31 @@ def interval_height(appraisals: Sequence[Appraisal], quantity: str) -> float:
     >>> from types import SimpleNamespace
     >>> one = SimpleNamespace(option_labels={"bau": "", "a": ""}, results={"bcr.a": {"mean": 0.5}})
     >>> interval_height([one], "bcr")
-    2.0
+    2.02
     """
     return 1.4 + 0.62 * max(len(drawn_options(appraisals, quantity)), 1)
 
 
 def describe_results(appraisals: Sequence[Appraisal], quantity: str, *, axis: str) -> str:
-    """Return the text alternative of :func:`plot_results`: type, axes, finding, extremes, per stance."""
+    """Return the text alternative of :func:`plot_results`: type, axes, finding, extremes, per stance.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+    quantity : str
+        Start of the result key, before the option.
+    axis : str
+        What the horizontal axis measures.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_results([appraisal], "npv_fiscal", axis="GBP")  # doctest: +SKIP
+    """
     options = drawn_options(appraisals, quantity)
     style: Style = "count" if quantity.startswith("fewer") else "money"
     parts = []

@@ -56,7 +56,22 @@ def plot_net_by_year(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
 
 
 def describe_net_by_year(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_net_by_year`."""
+    """Return the text alternative of :func:`plot_net_by_year`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_net_by_year(appraisal, "care_review")  # doctest: +SKIP
+    """
     rows = within_horizon(appraisal, "net_by_year", option=option)
     low, high = rows.loc[rows["mean"].idxmin()], rows.loc[rows["mean"].idxmax()]
     return (
@@ -112,7 +127,22 @@ def plot_cumulative(appraisal: Appraisal, option: str, *, ax: Axes | None = None
 
 
 def describe_cumulative(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_cumulative`."""
+    """Return the text alternative of :func:`plot_cumulative`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_cumulative(appraisal, "care_review")  # doctest: +SKIP
+    """
     rows = within_horizon(appraisal, "net_by_year", option=option)
     last, low = rows.iloc[-1], rows.loc[rows["cumulative_mean"].idxmin()]
     return (
@@ -163,7 +193,7 @@ def plot_payback(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -
     for place, value in [*enumerate(values), (len(years) + 0.5, 100 * never)]:
         if value >= 0.5:
             ax.annotate(
-                f"{value:.0f}%",
+                show(value / 100, style="probability"),
                 (place, value),
                 xytext=(0, 3),
                 textcoords="offset points",
@@ -178,7 +208,22 @@ def plot_payback(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -
 
 
 def describe_payback(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_payback`."""
+    """Return the text alternative of :func:`plot_payback`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_payback(appraisal, "care_review")  # doctest: +SKIP
+    """
     rows = matching_rows(appraisal.tables["payback"], {"option": option})
     never = float(rows.loc[rows["year"].isna(), "probability"].sum())
     first, last = horizon_years(appraisal)

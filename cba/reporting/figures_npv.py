@@ -36,16 +36,15 @@ def npv_shares(appraisals: Sequence[Appraisal], option: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``stance``, ``from_gbp``, ``to_gbp``, ``share``; bands are the same for every stance, 40
-        between the
-        0.1% and 99.9% points of all draws; draws beyond them are counted in the outer bands.
+        Columns ``stance``, ``from_gbp``, ``to_gbp``, ``share``; bands are the same for every stance: 40
+        between the 0.1% and 99.9% points of all draws; draws beyond them are counted in the outer bands.
 
     Examples
     --------
     >>> import numpy as np, xarray as xr
     >>> from types import SimpleNamespace
-    >>> npv = xr.DataArray(np.linspace(-1e9, 1e9, 101)[:, None], dims=("sample", "option"),
-    coords={"option": ["a"]})
+    >>> draws = np.linspace(-1e9, 1e9, 101)[:, None]
+    >>> npv = xr.DataArray(draws, dims=("sample", "option"), coords={"option": ["a"]})
     >>> one = SimpleNamespace(stance="evidence", npv=npv, results={"npv_fiscal.a": {"mean": 0.0}})
     >>> round(float(npv_shares([one], "a")["share"].sum()), 6)
     1.0
@@ -111,7 +110,23 @@ def plot_npv_distribution(appraisals: Sequence[Appraisal], option: str, *, ax: A
 
 
 def describe_npv_distribution(appraisals: Sequence[Appraisal], option: str) -> str:
-    """Return the text alternative of :func:`plot_npv_distribution`."""
+    """Return the text alternative of :func:`plot_npv_distribution`.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_npv_distribution([appraisal], "care_review")  # doctest: +SKIP
+    """
     parts = []
     for item in _defined(appraisals, option):
         npv = item.results[f"npv_fiscal.{option}"]
@@ -154,7 +169,21 @@ def plot_npv_by_option(appraisals: Sequence[Appraisal], *, ax: Axes | None = Non
 
 
 def describe_npv_by_option(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of :func:`plot_npv_by_option`."""
+    """Return the text alternative of :func:`plot_npv_by_option`.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_npv_by_option([appraisal])  # doctest: +SKIP
+    """
     return describe_results(
         appraisals, "npv_fiscal", axis="net present value in pounds; left of zero is a net cost"
     )

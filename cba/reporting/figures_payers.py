@@ -66,7 +66,22 @@ def plot_payers(appraisal: Appraisal, option: str, *, ax: Axes | None = None) ->
 
 
 def describe_payers(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_payers`."""
+    """Return the text alternative of :func:`plot_payers`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_payers(appraisal, "care_review")  # doctest: +SKIP
+    """
     net = payer_totals(appraisal, option)
     parts = [
         f"{full_name(name)} {'saves' if v < 0 else 'pays'} {show(abs(v), style='money')}"

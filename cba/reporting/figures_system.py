@@ -64,22 +64,32 @@ def plot_system_cost(
                 label_end(ax, last_year, float(rows["mean"].iloc[-1]) / 1e9, words)
     if claim is not None:
         ax.axhline(claim / 1e9, color=TEXT, lw=1, ls=":")
-        ax.annotate(
-            f"Review: £{claim / 1e9:.0f} billion",
-            (first, claim / 1e9),
-            xytext=(0, 4),
-            textcoords="offset points",
-            color=TEXT,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-        )
-    set_years(ax, first, last_year, room=0.27)
+        label_end(ax, last_year, claim / 1e9, f"Review: £{claim / 1e9:.0f}bn", dy=-8)
+    set_years(ax, first, last_year, room=0.36)
     ax.set_ylim(0, None)
     name_values(ax, "£ billion a year")
     return ax
 
 
 def describe_system_cost(appraisal: Appraisal, option: str, *, last_year: int) -> str:
-    """Return the text alternative of :func:`plot_system_cost`."""
+    """Return the text alternative of :func:`plot_system_cost`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+    last_year : int
+        Last year shown, year ending 31 March.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_system_cost(appraisal, "care_review", last_year=2035)  # doctest: +SKIP
+    """
     table = appraisal.tables["system_cost_by_year"]
     parts = []
     for price, words in (("cash", "in cash"), ("real", "in real terms")):
@@ -142,7 +152,20 @@ def plot_cost_ladder(appraisal: Appraisal, *, ax: Axes | None = None) -> Axes:
 
 
 def describe_cost_ladder(appraisal: Appraisal) -> str:
-    """Return the text alternative of :func:`plot_cost_ladder`."""
+    """Return the text alternative of :func:`plot_cost_ladder`.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_cost_ladder(appraisal)  # doctest: +SKIP
+    """
     rows = appraisal.tables["cost_ladder"]
     high, low = rows.loc[rows["average"].idxmax()], rows.loc[rows["average"].idxmin()]
     return (

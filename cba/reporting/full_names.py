@@ -19,6 +19,13 @@ FULL_NAMES = {
     "workforce": "Workforce",
     "regional_care": "Regional co-operatives",
     "other": "Other measures",
+    "cost_only": "Measures with a cost and no modelled effect",
+    "care_entry_log_rr": "Log risk ratio of entering care",
+    "family_network_log_rr": "Log risk ratio of being looked after",
+    "permanence_risk_diff": "Difference in permanence",
+    "foster_substitution_log_ratio": "Log ratio of foster to other placements",
+    "panel": "Panel of areas",
+    "review": "Review of studies",
     "foster_relative_or_friend": "Foster care with a relative or friend",
     "foster_in_house": "Foster care, council",
     "foster_agency": "Foster care, agency",
@@ -47,6 +54,15 @@ _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review'
 def full_name(name: object) -> str:
     """Return the words for a category; an unknown one is shown with its underscores as spaces.
 
+    Parameters
+    ----------
+    name : str
+        Category or name.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> full_name("dwp_hmrc"), full_name("new_payer")
@@ -61,6 +77,15 @@ def full_name(name: object) -> str:
 
 def stance_name(stance: str) -> str:
     """Return a stance's name as a heading.
+
+    Parameters
+    ----------
+    stance : str
+        Stance id.
+
+    Returns
+    -------
+    str
 
     Examples
     --------

@@ -42,7 +42,7 @@ def within_horizon(appraisal: Appraisal, table: str, **where: object) -> pd.Data
     appraisal : Appraisal
     table : str
         Name of a table with a column ``year``.
-    where
+    **where : object
         Column values that pick the rows.
 
     Returns

@@ -37,6 +37,15 @@ class Column:
 def columns(*specified: str) -> tuple[Column, ...]:
     """Return columns from ``"field | heading | style"``; heading and style may be left out.
 
+    Parameters
+    ----------
+    *specified : str
+        One per column.
+
+    Returns
+    -------
+    tuple
+
     Examples
     --------
     >>> columns("mean|Mean|money")
@@ -63,6 +72,7 @@ def html_table(
 
     Parameters
     ----------
+    appraisal : Appraisal
     table : str
         Name in ``appraisal.tables``.
     shown : sequence of Column
@@ -76,6 +86,10 @@ def html_table(
     -------
     Markup
         Every number is a ``<data>`` element with its table, row (position in the whole table) and field.
+
+    Examples
+    --------
+    >>> html_table(appraisal, "npv", columns("mean"), caption="NPV")  # doctest: +SKIP
     """
     frame = appraisal.tables[table]
     kept = tuple(column for column in shown if column.field in frame)
@@ -90,7 +104,8 @@ def html_table(
     )
     body = Markup("").join(lines) or Markup('<tr><td colspan="{}">No rows.</td></tr>').format(len(kept))
     return Markup(
-        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption><span>{}</span></caption>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table>'
+        "<caption><span>{}</span></caption>"
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(f"Table: {caption}", caption, heads, body)
 
@@ -146,10 +161,23 @@ def csv_link(
 
     Parameters
     ----------
+    appraisal : Appraisal
+    table : str
+        Name in ``appraisal.tables``.
     name : str
         File name, without ending.
+    where : mapping, optional
+        Column values that pick the rows.
     fields : sequence of str
         Columns to keep; all when empty.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> csv_link(appraisal, "npv", name="npv")  # doctest: +SKIP
     """
     frame = matching_rows(appraisal.tables[table], where or {})
     if fields:
@@ -159,6 +187,15 @@ def csv_link(
 
 def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the table with an apostrophe before every text that starts like a formula.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows to write.
+
+    Returns
+    -------
+    DataFrame
 
     Examples
     --------
@@ -177,8 +214,21 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
 
     Parameters
     ----------
+    appraisal : Appraisal
     keys : sequence of str
         Keys of ``appraisal.results``; the option after the dot heads the row.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    caption : str
+        Of the table.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> result_table(appraisal, ["npv_fiscal.care_review"], style="money", caption="NPV")  # doctest: +SKIP
     """
     rows = []
     for key in keys:
@@ -194,7 +244,8 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
         Markup('<th scope="col" class="num">{}</th>').format(w) for w in ("Mean", "Lower", "Upper")
     )
     return Markup(
-        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table><caption><span>{}</span></caption>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table>'
+        "<caption><span>{}</span></caption>"
         "<thead><tr>"
         '<th scope="col">Option</th>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(f"Table: {caption}", caption, heads, Markup("").join(rows))
@@ -202,6 +253,17 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
 
 def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
     """Return a link that saves a table as CSV; the file is inside the page.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows to write.
+    name : str
+        Category or name.
+
+    Returns
+    -------
+    Markup
 
     Examples
     --------

@@ -20,6 +20,8 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
 
     Parameters
     ----------
+    figure : Figure
+        Drawn figure.
     name : str
         Unique in the page; every identifier in the drawing starts with it.
     title, description : str
@@ -29,6 +31,10 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
     -------
     Markup
         Text stays text, so it scales, prints and can be searched; the same figure gives the same characters.
+
+    Examples
+    --------
+    >>> inline_svg(figure, name="npv", title="A", description="A line.")  # doctest: +SKIP
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name}

@@ -24,6 +24,15 @@ _BILLION, _MILLION = 1e9, 1e6
 def is_defined(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a finite number.
 
+    Parameters
+    ----------
+    value : object
+        Raw value.
+
+    Returns
+    -------
+    bool
+
     Examples
     --------
     >>> is_defined(0.0), is_defined(None), is_defined(float("nan"))
@@ -115,9 +124,10 @@ def show(value: object, *, style: Style = "number", unit: float | None = None) -
 
     Examples
     --------
-    >>> show(-1_234_000_000.0, style="net", unit=1e8), show(0.003, style="probability"), show(2032,
-    style="year")
-    ('a net cost of £1.2 billion', '<1%', '2031-32')
+    >>> show(-1_234_000_000.0, style="net", unit=1e8)
+    'a net cost of £1.2 billion'
+    >>> show(0.003, style="probability"), show(2032, style="year")
+    ('<1%', '2031-32')
     """
     if style not in _STYLES:
         raise InputError("a number has no such style", field="style", found=style, allowed=", ".join(_STYLES))
@@ -204,7 +214,7 @@ def _year(value: float, unit: float) -> str:
 
 
 def _verbatim(value: float, unit: float) -> str:
-    return f"{value:g}"
+    return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
 _STYLES = {

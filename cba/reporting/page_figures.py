@@ -69,7 +69,7 @@ def all_figures(appraisals: Sequence[Appraisal], option: str, *, last_year: int)
         "ladder": ladder_figure(first),
         "system": system_figure(first, option, last_year),
     } | money_figures(first, option)
-    if len(first.tables["attribution"]):
+    if len(first.tables.get("attribution", ())):
         figures["attribution"] = _attribution_figure(first, option)
     return figures
 
@@ -139,7 +139,7 @@ def _result_links(appraisals: Sequence[Appraisal], quantity: str) -> list[Markup
 
 
 def _fewer_figure(appraisals: Sequence[Appraisal]) -> FigureBlock:
-    quantity = f"fewer_children_{appraisals[0].analysis.target_year}"
+    quantity = children.FEWER
     return draw_block(
         "fig-fewer",
         title="Fewer children in care, by option and stance",

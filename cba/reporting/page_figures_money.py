@@ -127,7 +127,20 @@ def _drawn(figure: _OptionFigure, appraisal: Appraisal, option: str) -> FigureBl
 
 
 def ladder_figure(appraisal: Appraisal) -> FigureBlock:
-    """Return the figure of average, avoidable and cashable cost by placement."""
+    """Return the figure of average, avoidable and cashable cost by placement.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    FigureBlock
+
+    Examples
+    --------
+    >>> ladder_figure(appraisal)  # doctest: +SKIP
+    """
     shown = columns(
         "placement|Placement|name",
         "average|Average cost|money",
@@ -154,7 +167,24 @@ def ladder_figure(appraisal: Appraisal) -> FigureBlock:
 
 
 def system_figure(appraisal: Appraisal, option: str, last_year: int) -> FigureBlock:
-    """Return the figure of the yearly cost of the system."""
+    """Return the figure of the yearly cost of the system.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+    last_year : int
+        Last year shown, year ending 31 March.
+
+    Returns
+    -------
+    FigureBlock
+
+    Examples
+    --------
+    >>> system_figure(appraisal, "care_review", 2035)  # doctest: +SKIP
+    """
     shown = columns("year|Year ending 31 March|plain", "price|Prices|name", *range_columns("money"))
     pairs = [
         table_and_link(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cba.reporting.bound_numbers import matching_rows
 from cba.reporting.full_names import full_name
 from cba.reporting.horizon import horizon_years, payer_totals
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cba.appraisal import Appraisal
 
 GRADES = ("green", "amber", "red", "blue")
 _LEAD = "care_review"
-_LONGEST_ROW = 200
 
 
 def lead_option(appraisal: Appraisal) -> str:
@@ -40,21 +40,68 @@ def lead_option(appraisal: Appraisal) -> str:
 
 
 def last_shown_year(appraisal: Appraisal) -> int:
-    """Return the last year charts show: the end of the horizon or the target year, whichever is later."""
+    """Return the last year charts show: the end of the horizon or the target year, whichever is later.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> last_shown_year(appraisal)  # doctest: +SKIP
+    """
     return max(horizon_years(appraisal)[1], int(appraisal.analysis.target_year))
 
 
-def paths_overlap(appraisal: Appraisal, option: str, last_year: int) -> bool:
-    """Return whether the intervals with and without an option overlap in every year shown."""
-    table = appraisal.tables["children_by_year"]
-    table = table[table["year"] <= last_year]
-    without, with_it = (matching_rows(table, {"option": o}).set_index("year") for o in ("bau", option))
+def paths_overlap(
+    appraisal: Appraisal, option: str, last_year: int, *, table: str = "children_by_year"
+) -> bool:
+    """Return whether the intervals with and without an option overlap in every year shown.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+    last_year : int
+        Last year shown, year ending 31 March.
+    table : str
+        Name in ``appraisal.tables``.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> paths_overlap(appraisal, "care_review", 2035)  # doctest: +SKIP
+    """
+    rows = appraisal.tables[table]
+    rows = rows[rows["year"] <= last_year]
+    without, with_it = (matching_rows(rows, {"option": name}).set_index("year") for name in ("bau", option))
     apart = (without["lower"] > with_it["upper"]) | (with_it["lower"] > without["upper"])
     return not bool(apart.any())
 
 
 def hardest_target(appraisal: Appraisal) -> dict[str, object]:
-    """Return what picks the row of the largest target of ``what_it_would_take``; empty without rows."""
+    """Return what picks the row of the largest target of ``what_it_would_take``; empty without rows.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> hardest_target(appraisal)  # doctest: +SKIP
+    """
     table = appraisal.tables["what_it_would_take"]
     if table.empty:
         return {}
@@ -63,7 +110,24 @@ def hardest_target(appraisal: Appraisal) -> dict[str, object]:
 
 
 def carrier(appraisal: Appraisal, option: str) -> str:
-    """Return the intervention that takes most children out of care in an option; empty where none does."""
+    """Return the intervention that takes most children out of care in an option; empty where none does.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> carrier(appraisal, "care_review")  # doctest: +SKIP
+    """
+    if "attribution" not in appraisal.tables:
+        return ""
     rows = matching_rows(appraisal.tables["attribution"], {"option": option})
     if rows.empty or not float(rows["fewer_children"].max()) > 0.0:
         return ""
@@ -71,7 +135,22 @@ def carrier(appraisal: Appraisal, option: str) -> str:
 
 
 def payer_message(appraisal: Appraisal, option: str) -> str:
-    """Return who pays most and who gains most, in words."""
+    """Return who pays most and who gains most, in words.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    option : str
+        Option id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> payer_message(appraisal, "care_review")  # doctest: +SKIP
+    """
     net = payer_totals(appraisal, option)
     if net.empty or not net.abs().max() > 0.0:
         return "No payer pays or gains"
@@ -84,20 +163,58 @@ def payer_message(appraisal: Appraisal, option: str) -> str:
 
 
 def prior_groups(appraisal: Appraisal) -> list[dict[str, str]]:
-    """Return each group of inputs and its grade: the worst that a third of its inputs hold or exceed."""
+    """Return each group of inputs and its grade: the worst that a third of its inputs hold or exceed.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    list of dict
+
+    Examples
+    --------
+    >>> prior_groups(appraisal)  # doctest: +SKIP
+    """
     table = appraisal.tables["priors"]
     groups = table["name"].str.split(".").str[0]
-    found = []
-    for name in dict.fromkeys(groups):
-        held = table.loc[groups == name, "confidence"]
-        shares = {grade: float((held == grade).mean()) for grade in GRADES}
-        ungraded_or_red = shares["red"] + shares["blue"]
-        if ungraded_or_red >= 1 / 3:
-            grade = "red" if shares["red"] >= shares["blue"] else "blue"
-        else:
-            grade = "amber" if ungraded_or_red + shares["amber"] >= 1 / 3 else "green"
-        found.append({"name": name, "grade": grade})
-    return found
+    return [
+        {"name": name, "grade": _grade(table.loc[groups == name, "confidence"])}
+        for name in dict.fromkeys(groups)
+    ]
+
+
+def overall_grade(appraisal: Appraisal) -> str:
+    """Return the grade of all inputs together, by the rule of the groups.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Its table ``priors`` is read.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd
+    >>> priors = pd.DataFrame({"confidence": ["red", "amber", "green", "green"]})
+    >>> overall_grade(SimpleNamespace(tables={"priors": priors}))
+    'amber'
+    """
+    return _grade(appraisal.tables["priors"]["confidence"])
+
+
+def _grade(held: pd.Series) -> str:
+    """Return the worst grade that at least a third of the inputs hold or exceed; ungraded counts as red."""
+    shares = {grade: float((held == grade).mean()) for grade in GRADES}
+    worst = shares["red"] + shares["blue"]
+    if worst >= 1 / 3:
+        return "red" if shares["red"] >= shares["blue"] else "blue"
+    return "amber" if worst + shares["amber"] >= 1 / 3 else "green"
 
 
 def reason(appraisal: Appraisal, key: str) -> str:
@@ -127,60 +244,3 @@ def reason(appraisal: Appraisal, key: str) -> str:
     if key.startswith("payback_year"):
         return "in half of the draws or more it never pays back"
     return "the appraisal does not define it"
-
-
-def single_vintage_exceptions(manifest: Mapping[str, Any], appraisal: Appraisal) -> list[str]:
-    """Return the inputs held in one vintage only, from the manifest or else the provenance."""
-    stated = (
-        manifest.get("single_vintage_exceptions")
-        or appraisal.provenance.get("single_vintage_exceptions")
-        or []
-    )
-    return [str(item) for item in stated]
-
-
-def run_identity(manifest: Mapping[str, Any], appraisal: Appraisal) -> dict[str, str]:
-    """Return the run's name and date, as far as the manifest knows them."""
-    prints = manifest.get("fingerprints")
-    fingerprint = prints.get("run", "") if isinstance(prints, Mapping) else ""
-    name = manifest.get("run") or f"{appraisal.analysis.name} {fingerprint}".strip()
-    when = next(
-        (manifest[key] for key in ("finished", "started", "created") if manifest.get(key)), "not recorded"
-    )
-    return {"run_id": str(name), "as_at": str(when)}
-
-
-def flat_rows(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the manifest as pairs of dotted name and value; provenance follows where the manifest lacks it.
-
-    Parameters
-    ----------
-    manifest, provenance : mapping
-        JSON-able.
-
-    Returns
-    -------
-    list of (str, str)
-        Gates and per-stance provenance have tables of their own and are left out.
-
-    Examples
-    --------
-    >>> flat_rows({"seed": 7, "code": {"version": "0.1.0"}}, {})
-    [('seed', '7'), ('code.version', '0.1.0')]
-    """
-    kept = {key: value for key, value in manifest.items() if key not in ("gates", "provenance", "files")}
-    extra = {key: value for key, value in provenance.items() if key not in kept}
-    return [*_flat(kept, ""), *_flat(extra, "appraisal.")]
-
-
-def _flat(value: object, name: str) -> list[tuple[str, str]]:
-    """Return the leaves below a value; short lists of plain values stay on one line."""
-    if isinstance(value, Mapping):
-        stem = f"{name}." if name and not name.endswith(".") else name
-        return [row for key, inner in value.items() for row in _flat(inner, f"{stem}{key}")]
-    if isinstance(value, list | tuple):
-        if all(not isinstance(item, Mapping | list | tuple) for item in value):
-            return [(name, ", ".join(map(str, value)))]
-        return [row for number, item in enumerate(value, start=1) for row in _flat(item, f"{name}.{number}")]
-    text = "" if value is None else str(value)
-    return [(name, text if len(text) <= _LONGEST_ROW else f"{text[:_LONGEST_ROW]}…")]

@@ -6,25 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cba.reporting.bound_numbers import matching_rows
+from cba.reporting.checklist import STATUSES, checklist
 from cba.reporting.figures_money import horizon_years
 from cba.reporting.figures_payers import payer_totals
 from cba.reporting.full_names import full_name, stance_name
-from cba.reporting.numbers import is_defined
+from cba.reporting.html_tables import frame_link
+from cba.reporting.numbers import is_defined, show
 from cba.reporting.page_figures import all_figures, effect_figures
 from cba.reporting.report_choices import (
     GRADES,
     carrier,
-    flat_rows,
     hardest_target,
     last_shown_year,
     lead_option,
+    overall_grade,
     paths_overlap,
     payer_message,
     prior_groups,
-    run_identity,
-    single_vintage_exceptions,
 )
-from cba.reporting.template_lookups import lookups, target_keys
+from cba.reporting.run_record import flat_rows, run_identity, single_vintage_exceptions
+from cba.reporting.template_lookups import TARGET_KEYS, lookups
 from cba.reporting.verbal_scale import BANDS
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ SECTIONS = (
     ("diagnostics", "Diagnostics"),
     ("provenance", "Provenance"),
     ("limits", "What this cannot tell you"),
+    ("checklist", "Checklist of standards"),
 )
 
 
@@ -73,7 +75,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
     lead, last_shown = lead_option(first), last_shown_year(first)
     return (
         _facts(first, by_stance, lead, last_shown)
-        | target_keys(first.analysis.target_year)
+        | TARGET_KEYS
         | lookups(by_stance, first, lead)
         | {
             "figures": all_figures(appraisals, lead, last_year=last_shown),
@@ -81,6 +83,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
             "manifest_rows": flat_rows(manifest, first.provenance),
             "exceptions": single_vintage_exceptions(manifest, first),
             **run_identity(manifest, first),
+            **_checklist(),
         }
     )
 
@@ -103,7 +106,9 @@ def _facts(
         if f in priors
     ]
     flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
-    sections = [pair for pair in SECTIONS if pair[0] != "attribution" or len(first.tables["attribution"])]
+    sections = [
+        pair for pair in SECTIONS if pair[0] != "attribution" or len(first.tables.get("attribution", ()))
+    ]
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
     return {
         "analysis": first.analysis,
@@ -123,7 +128,10 @@ def _facts(
         "hardest": hardest_target(first),
         "carrier": carrier(first, lead),
         "prior_groups": prior_groups(first),
-        "priors": priors.to_dict("records"),
+        "overall_grade": overall_grade(first),
+        "unused": [use for use in first.tables["evidence"]["use"].unique() if use != "synthesis"],
+        "priors": [_prior_row(row) for row in priors.to_dict("records")],
+        "claims": first.tables["claims"].to_dict("records"),
         "quantiles": quantiles,
         "payers": list(payer_totals(first, lead).index),
         "kinds": list(flows["kind"].unique()),
@@ -136,4 +144,21 @@ def _facts(
         ],
         "full_name": full_name,
         "stance_name": stance_name,
+    }
+
+
+def _prior_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of the assumptions log with its price year as text, empty where it has none."""
+    year = row.get("price_year")
+    return {**row, "price_year": show(year, style="year") if is_defined(year) else ""}
+
+
+def _checklist() -> dict[str, Any]:
+    """Return the checklist, its counts and the names of the places it points to."""
+    table = checklist()
+    return {
+        "checklist": table.to_dict("records"),
+        "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
+        "checklist_link": frame_link(table, name="checklist"),
+        "anchors": dict(SECTIONS) | {"scale": "Words used for chances"},
     }

@@ -18,34 +18,18 @@ if TYPE_CHECKING:
     from cba.appraisal import Appraisal
 
 
-def target_keys(year: int) -> dict[str, str]:
-    """Return the quantities whose names hold the target year, by the name templates use.
-
-    Parameters
-    ----------
-    year : int
-        Target year, ending 31 March.
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> target_keys(2032)["fewer"]
-    'fewer_children_2032'
-    """
-    return {
-        "stock": f"children_in_care_{year}",
-        "fewer": f"fewer_children_{year}",
-        "prob_fewer": f"prob_fewer_30000_{year}",
-        "yearly": f"annual_saving_{year}",
-        "prob_yearly": f"prob_annual_saving_1bn_{year}",
-        "system_cash": f"system_cost_{year}_cash",
-        "system_real": f"system_cost_{year}_real",
-        "prob_system_cash": f"prob_system_cost_15bn_{year}_cash",
-        "prob_system_real": f"prob_system_cost_15bn_{year}_real",
-    }
+TARGET_KEYS = {
+    "stock": "children_in_care_2032",
+    "fewer": "fewer_children_2032",
+    "prob_fewer": "prob_fewer_30000_2032",
+    "yearly": "annual_saving_2032",
+    "prob_yearly": "prob_annual_saving_1bn_2032",
+    "system_cash": "system_cost_2032_cash",
+    "system_real": "system_cost_2032_real",
+    "prob_system_cash": "prob_system_cost_15bn_2032_cash",
+    "prob_system_real": "prob_system_cost_15bn_2032_real",
+}
+"""Quantities of the target year by the name templates use; the keys say 2032 whatever the year."""
 
 
 def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
@@ -78,9 +62,14 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
         return is_defined(held(stance).results[key][field])
 
     def cell(
-        table: str, field: str, style: Style = "number", stance: str | None = None, **where: object
+        table: str,
+        field: str,
+        style: Style = "number",
+        stance: str | None = None,
+        error: float | None = None,
+        **where: object,
     ) -> Markup:
-        return table_number(held(stance), table, field, style=style, where=where)
+        return table_number(held(stance), table, field, style=style, where=where, error=error)
 
     def total(table: str, field: str, aggregate: str, **where: object) -> Markup:
         return table_number(first, table, field, style="plain", aggregate=aggregate, where=where)
@@ -90,13 +79,15 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
         picked = {"option": lead, "year__from": first_year, "year__to": last_year, **where}
         return table_number(first, "cash_flow_by_year", "mean", style="money", aggregate="sum", where=picked)
 
-    def table(name: str, specified: Sequence[str], caption: str) -> Markup:
-        return html_table(first, name, columns(*specified), caption=caption)
+    def table(
+        name: str, specified: Sequence[str], caption: str, where: Mapping[str, object] | None = None
+    ) -> Markup:
+        return html_table(first, name, columns(*specified), caption=caption, where=where)
 
     def likelihood(key: str, stance: str | None = None) -> str:
         return words_for(float(held(stance).results[key]["mean"]))
 
-    def row_number(name: str, position: int, field: str) -> Markup:
+    def row_number(name: str, position: int, field: str, style: Style = "number") -> Markup:
         row = first.tables[name].iloc[position].to_dict()
         attributes = {
             "data-stance": first.stance,
@@ -104,7 +95,7 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
             "data-row": position,
             "data-field": field,
         }
-        return bound(row[field], cell_text(row, field, style="number", appraisal=first), attributes)
+        return bound(row[field], cell_text(row, field, style=style, appraisal=first), attributes)
 
     return {
         "n": n,

@@ -40,6 +40,10 @@ def words_for(probability: float) -> str:
     probability : float
         0 to 1.
 
+    Returns
+    -------
+    str
+
     Raises
     ------
     InputError

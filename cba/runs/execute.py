@@ -11,7 +11,7 @@ from cba.errors import GateError
 from cba.runs.fingerprints import Fingerprints, run_fingerprints
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
 from cba.runs.merged_results import merged_headline, merged_tables
-from cba.runs.stages import Stages, ordinary_stages
+from cba.runs.stages import Stages, ordinary_stages, prior_stance
 from cba.runs.store import write_failure, write_run
 from cba.runs.stored_runs import HEADLINE, REPORT, RunRecord
 from cba.runs.whole_writing import require_writable, to_json
@@ -64,7 +64,8 @@ def execute(
     settings = analysis.model_dump(mode="json", by_alias=True)
     fingerprints = run_fingerprints(settings)
     require_writable(root / analysis.name)
-    tell = _counted(progress, total=2 * len(analysis.stances) + 2)
+    beliefs = {prior_stance(stance) for stance in analysis.stances}
+    tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
     try:
         appraisals = _appraised(analysis, root=root, stages=stages, tell=tell)
     except GateError as error:
@@ -135,10 +136,14 @@ def _appraised(
     """Observe once, then fit and appraise every stance, the headline stance first."""
     tell("observed series")
     observations = stages.observe(analysis)
+    fits: dict[str, Any] = {}
     appraisals: dict[str, Appraisal] = {}
     for stance in analysis.stances:
-        tell(f"fit, {stance}")
-        baseline, effects = stages.fit(analysis, stance=stance, observations=observations, root=root)
+        belief = prior_stance(stance)
+        if belief not in fits:
+            tell(f"fit, {belief}")
+            fits[belief] = stages.fit(analysis, stance=belief, observations=observations, root=root)
+        baseline, effects = fits[belief]
         tell(f"appraise, {stance}")
         appraisals[stance] = stages.appraise(
             analysis, stance=stance, baseline=baseline, effects=effects, progress=False

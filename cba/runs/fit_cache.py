@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from cba.inputs.evidence import Evidence
-    from cba.inputs.priors import PriorRegistry
+    from cba.inputs.prior_registry import PriorRegistry
 
 PRIOR_GROUPS: Mapping[str, tuple[str, ...]] = {"baseline": ("baseline.",), "effects": ("effects.",)}
 """Start of the names of the prior entries each model reads."""
@@ -34,6 +34,7 @@ def fit_key(
     *,
     priors: PriorRegistry,
     settings: Mapping[str, Any],
+    code: str | None = None,
     observations: Mapping[str, Any] | None = None,
     evidence: Evidence | None = None,
 ) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def fit_key(
         Only the entries the model reads enter the key (:data:`PRIOR_GROUPS`).
     settings : mapping
         Draws, tune, chains, seed, gates.
+    code : str, optional
+        Fingerprint of the code that makes the fit, taken before it was loaded; taken now by default.
     observations : mapping, optional
         The release and the SHA-256 of the published tables.
     evidence : Evidence, optional
@@ -67,7 +70,7 @@ def fit_key(
         "model": model,
         "priors": entries,
         "settings": dict(settings),
-        "code": code_fingerprint(MODEL_ROOMS),
+        "code": code or code_fingerprint(MODEL_ROOMS),
         "libraries": library_versions(),
     }
     if observations is not None:

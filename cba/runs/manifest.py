@@ -69,6 +69,7 @@ def build_manifest(
         for appraisal in appraisals.values()
         for line in appraisal.provenance.get("single_vintage_exceptions", ())
     ]
+    gates = gate_rows(appraisals)
     manifest = {
         "schema": 1,
         "analysis": settings["name"],
@@ -88,8 +89,8 @@ def build_manifest(
         "sources": data_sources(),
         "licence": "Open Government Licence v3.0 (data); MIT (code)",
         "acknowledgement": ACKNOWLEDGEMENT,
-        "gates": gate_rows(appraisals),
-        "gates_passed": all(row["passed"] for row in gate_rows(appraisals)),
+        "gates": gates,
+        "gates_passed": all(row["passed"] for row in gates),
         "single_vintage_exceptions": list(dict.fromkeys(exceptions)),
         "provenance": {stance: appraisal.provenance for stance, appraisal in appraisals.items()},
     }
@@ -118,7 +119,7 @@ def utc(moment: datetime) -> str:
 
 
 def gate_rows(appraisals: Mapping[str, Appraisal]) -> list[dict[str, Any]]:
-    """Return the rows of the convergence and reconciliation tables.
+    """Return what the gates found.
 
     Parameters
     ----------
@@ -128,19 +129,27 @@ def gate_rows(appraisals: Mapping[str, Appraisal]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One a check and stance, with ``stance`` and ``gate`` first.
+        Convergence: one row a check and stance, as in the table. Reconciliation of the observed series, which
+        the stances share: one row a check, with the number of ``years`` compared; every comparison is in
+        tables/reconciliation.csv.
 
     Examples
     --------
     >>> gate_rows({})
     []
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stance, appraisal in appraisals.items():
-        for name in ("convergence", "reconciliation"):
-            table = appraisal.tables.get(name)
-            if table is not None:
-                rows += [{"stance": stance, "gate": name, **row} for row in table.to_dict("records")]
+        table = appraisal.tables.get("convergence")
+        if table is not None:
+            rows += [{"gate": "convergence", "stance": stance, **row} for row in table.to_dict("records")]
+    shared = next(
+        (a.tables["reconciliation"] for a in appraisals.values() if "reconciliation" in a.tables), None
+    )
+    if shared is not None:
+        for check, group in shared.groupby("check", sort=False):
+            passed = bool(group["passed"].all())
+            rows.append({"gate": "reconciliation", "check": check, "years": len(group), "passed": passed})
     return plain(rows)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.runs.fingerprints import input_fingerprints
+from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints
 from cba.runs.fit_cache import cached_fit, fit_key
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def ordinary_stages(*, use_cache: bool = True, render: Callable[..., str] | None
     >>> ordinary_stages().render is None
     True
     """
-    return Stages(observe, partial(fit_stance, use_cache=use_cache), _appraise, render)
+    code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
+    return Stages(observe, partial(fit_stance, use_cache=use_cache, code=code), _appraise, render)
 
 
 def observe(analysis: Analysis) -> xr.Dataset:
@@ -106,7 +107,13 @@ def observe(analysis: Analysis) -> xr.Dataset:
 
 
 def fit_stance(
-    analysis: Analysis, *, stance: str, observations: xr.Dataset, root: Path, use_cache: bool = True
+    analysis: Analysis,
+    *,
+    stance: str,
+    observations: xr.Dataset,
+    root: Path,
+    use_cache: bool = True,
+    code: str | None = None,
 ) -> tuple[xr.DataTree, xr.DataTree]:
     """Return the baseline and the effects fit of one stance, cached where what they read is unchanged.
 
@@ -123,6 +130,8 @@ def fit_stance(
         Folder of the reports, which holds the cache.
     use_cache : bool
         False fits again and keeps nothing.
+    code : str, optional
+        As in :func:`cba.runs.fit_cache.fit_key`.
 
     Returns
     -------
@@ -143,7 +152,7 @@ def fit_stance(
     from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
 
-    priors = load_priors(stance="evidence" if stance == "review" else stance)
+    priors = load_priors(stance=prior_stance(stance))
     evidence = load_evidence(until=analysis.evidence_until)
     settings, gates = sampler_settings(analysis), analysis.gates.model_dump()
 
@@ -162,12 +171,34 @@ def fit_stance(
     if not use_cache:
         return _baseline(), _effects()
     full = {**settings, "gates": gates}
-    baseline_key = fit_key("baseline", priors=priors, settings=full, observations=_tables(analysis))
-    effects_key = fit_key("effects", priors=priors, settings=full, evidence=evidence)
+    baseline_key = fit_key(
+        "baseline", priors=priors, settings=full, code=code, observations=_tables(analysis)
+    )
+    effects_key = fit_key("effects", priors=priors, settings=full, code=code, evidence=evidence)
     return (
         cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
         cached_fit(root, model="effects", key=effects_key, fit=_effects),
     )
+
+
+def prior_stance(stance: str) -> str:
+    """Return the stance whose priors and fits another one uses.
+
+    Parameters
+    ----------
+    stance : str
+
+    Returns
+    -------
+    str
+        ``evidence`` for ``review``, which conditions the draws of evidence; the stance itself otherwise.
+
+    Examples
+    --------
+    >>> prior_stance("review"), prior_stance("sceptical")
+    ('evidence', 'sceptical')
+    """
+    return "evidence" if stance == "review" else stance
 
 
 def sampler_settings(analysis: Analysis) -> dict[str, Any]:

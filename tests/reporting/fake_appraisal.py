@@ -57,7 +57,7 @@ def make_analysis(**changes: Any) -> Analysis:
         "start_year": 2026,
         "target_year": 2032,
         "price_base": 2024,
-        "draws": 1000,
+        "draws": 400,
         "tune": 500,
         "chains": 4,
         "seed": 7,
@@ -344,8 +344,8 @@ def _provenance(stance: str) -> dict[str, Any]:
         found["review"] = {
             "probability": 0.0005,
             "mcse": 0.0005,
-            "effective_draws": 1.0,
-            "claims": ["30,000 fewer"],
+            "draws": 1,
+            "claims": "30,000 fewer",
         }
     return found
 

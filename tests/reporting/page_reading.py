@@ -69,7 +69,7 @@ def read_page(html: str) -> Element:
 
 
 def prose_without_numbers(element: Element) -> str:
-    """Return the text of a page less what is bound, given, a label, a drawing, code or a table's own cells."""
+    """Return the text of a page less bound numbers, stated constants, labels, drawings, code and tables."""
     if element.tag in ("svg", "style", "code", "data", "title", "table", "dt") or "given" in element.classes:
         return " "
     if {"label", "subtitle"} & set(element.classes) or "download" in element.attributes:

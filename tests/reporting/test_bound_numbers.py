@@ -100,7 +100,7 @@ def test_the_text_of_every_bound_number_says_its_value(page):
 
 
 def test_headline_numbers_come_from_the_draws(page, stances):
-    """Net present value, its probability and children, recomputed from the stored draws of the stance named."""
+    """Net present value, its probability and children, recomputed from the draws of the stance named."""
     seen = 0
     for element in page.find("data"):
         key, stance = element.attributes.get("data-key", ""), element.attributes["data-stance"]
@@ -122,7 +122,7 @@ def test_headline_numbers_come_from_the_draws(page, stances):
 
 
 def test_prose_holds_no_number_that_is_not_bound(page):
-    """Digits outside bound numbers, stated constants, names, drawings, code and tables are numbers typed by hand."""
+    """A digit outside bound numbers, stated constants, names, drawings, code and tables was typed by hand."""
     main = next(page.find("main"))
     left = re.findall(r"[^.]{0,40}\d[^.]{0,40}", prose_without_numbers(main))
     assert left == []

@@ -184,3 +184,42 @@ def test_root_may_be_text_and_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = execute(small_analysis(), root="reports", stages=stages_of())
     assert run.path == Path("reports") / "small" / run.name and (tmp_path / run.path).is_dir()
+
+
+def test_reconciliation_is_summed_up_by_check_in_the_manifest():
+    from cba.inputs.observations import load_observations
+    from cba.inputs.reconciliation import reconcile
+    from cba.runs.manifest import gate_rows
+
+    table = reconcile(load_observations())
+    spoiled = table.copy()
+    spoiled.loc[5, "passed"] = False
+    for given, failed in ((table, set()), (spoiled, {table.loc[5, "check"]})):
+        appraisal = made_up(small_analysis())
+        both = {
+            stance: replace(appraisal, tables={"reconciliation": given})
+            for stance in ("evidence", "sceptical")
+        }
+        rows = gate_rows(both)
+        assert [row["check"] for row in rows] == list(dict.fromkeys(table["check"]))
+        assert sum(row["years"] for row in rows) == len(table)
+        assert {row["check"] for row in rows if not row["passed"]} == failed
+
+
+def test_review_shares_the_fits_of_evidence(tmp_path):
+    asked = []
+
+    def fit(analysis, *, stance, observations, root):
+        asked.append(stance)
+        return stance, stance
+
+    given = []
+
+    def appraise(analysis, *, stance, baseline, effects, progress):
+        given.append((stance, baseline))
+        return made_up(analysis, stance=stance)
+
+    analysis = small_analysis(stances=("evidence", "sceptical", "review"))
+    execute(analysis, root=tmp_path, stages=replace(stages_of(appraise=appraise), fit=fit))
+    assert asked == ["evidence", "sceptical"]
+    assert given == [("evidence", "evidence"), ("sceptical", "sceptical"), ("review", "evidence")]

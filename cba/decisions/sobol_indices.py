@@ -1,4 +1,4 @@
-"""Sobol indices: shares of an output's variance due to each *independent* input, alone and with interactions."""
+"""Sobol indices: shares of an output's variance due to each *independent* input, alone and interacting."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def sobol(
     Raises
     ------
     InputError
-        If `n` is no power of two, there is no input, the output has the wrong shape, is not finite or does not
-        vary.
+        If `n` is no power of two, there is no input, the output has the wrong shape, is not finite or does
+        not vary.
 
     Notes
     -----
@@ -88,16 +88,22 @@ def sobol(
     sequence = np.random.SeedSequence(seed).spawn(REPLICATES)
     results = []
     for child in sequence:
-        points = qmc.Sobol(2 * len(names), scramble=True, rng=np.random.default_rng(child)).random(n // REPLICATES)
+        points = qmc.Sobol(2 * len(names), scramble=True, rng=np.random.default_rng(child)).random(
+            n // REPLICATES
+        )
         points = np.clip(points, 1e-12, 1.0 - 1e-12)
-        results.append(_one_scrambling(function, names, shapes, points, by_name=isinstance(distributions, Mapping)))
+        results.append(
+            _one_scrambling(function, names, shapes, points, by_name=isinstance(distributions, Mapping))
+        )
     moments = np.array(results)  # (replicate, 2 * input + 1)
     pooled = moments.mean(axis=0)
     width = len(names)
     if pooled[-1] <= 0:
         raise InputError("the output does not vary", field="function", found="variance 0", allowed="above 0")
     indices = pooled[:-1] / pooled[-1]
-    error = (moments[:, :-1] - indices * moments[:, -1:]).std(axis=0, ddof=1) / pooled[-1] / np.sqrt(REPLICATES)
+    error = (
+        (moments[:, :-1] - indices * moments[:, -1:]).std(axis=0, ddof=1) / pooled[-1] / np.sqrt(REPLICATES)
+    )
     return pd.DataFrame(
         {
             "input": names,
@@ -130,7 +136,12 @@ def _named(
 
 
 def _one_scrambling(
-    function: Callable[..., ArrayLike], names: list[str], shapes: list[Quantiles], points: FloatArray, *, by_name: bool
+    function: Callable[..., ArrayLike],
+    names: list[str],
+    shapes: list[Quantiles],
+    points: FloatArray,
+    *,
+    by_name: bool,
 ) -> FloatArray:
     """Numerators of the first-order and total indices, then the variance."""
     width = len(names)
@@ -150,7 +161,9 @@ def _one_scrambling(
 
 
 def _quantiles(points: FloatArray, shapes: list[Quantiles]) -> FloatArray:
-    columns = [np.asarray(shape.ppf(points[:, place]), dtype=np.float64) for place, shape in enumerate(shapes)]
+    columns = [
+        np.asarray(shape.ppf(points[:, place]), dtype=np.float64) for place, shape in enumerate(shapes)
+    ]
     return np.stack(columns, axis=1)
 
 

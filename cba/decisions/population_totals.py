@@ -1,4 +1,4 @@
-"""From the value of one decision to that of all decisions it affects, and from there to net of the study's cost."""
+"""From the value of one decision to that of all it affects, and from there to net of the study's cost."""
 
 from __future__ import annotations
 
@@ -97,12 +97,18 @@ def population_value(
 def _require_number(
     number: float, *, field: str, low: float, whole: bool = False, open_low: bool = False
 ) -> None:
-    if not np.isfinite(number) or number < low or (open_low and number == low) or (whole and number != int(number)):
+    if (
+        not np.isfinite(number)
+        or number < low
+        or (open_low and number == low)
+        or (whole and number != int(number))
+    ):
+        kind, side = "a whole number" if whole else "a number", "above" if open_low else "of at least"
         raise InputError(
             f"{field} is out of range",
             field=field,
             found=number,
-            allowed=f"{'a whole number' if whole else 'a number'} {'above' if open_low else 'of at least'} {low:g}",
+            allowed=f"{kind} {side} {low:g}",
             cause="a percentage typed for a proportion" if field == "rate" else None,
         )
 
@@ -153,7 +159,9 @@ def enbs(
     error = population_factor * evsi["se"].to_numpy(dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         certain = np.where(error > 0, norm.cdf(value / error), (value > 0).astype(np.float64))
-    return pd.DataFrame({"design": evsi["design"].to_numpy(), "enbs": value, "se": error, "prob_positive": certain})
+    return pd.DataFrame(
+        {"design": evsi["design"].to_numpy(), "enbs": value, "se": error, "prob_positive": certain}
+    )
 
 
 def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign:
@@ -189,7 +197,9 @@ def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign
     from scipy.stats import norm
 
     if table.empty:
-        raise InputError("there is no design to choose from", field="table", found="no rows", allowed="one or more")
+        raise InputError(
+            "there is no design to choose from", field="table", found="no rows", allowed="one or more"
+        )
     value, error = table["enbs"].to_numpy(dtype=np.float64), table["se"].to_numpy(dtype=np.float64)
     design = table["design"].to_numpy(dtype=np.float64)
     best = int(value.argmax())

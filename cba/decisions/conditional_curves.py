@@ -25,18 +25,21 @@ class ConditionalMean:
         Mean of the input in each bin, ascending, in its own units.
     share : array (bin,)
         Share of draws in each bin.
-    mean, se : array (bin,)
-        Conditional mean of the outcome and its standard error, in the outcome's units.
+    mean : array (bin,)
+        Conditional mean of the outcome, in its units.
+    shift : array (half, bin)
+        By how much the fit moves on each balanced half-sample; its root mean square is the standard error.
     """
 
     points: FloatArray
     share: FloatArray
     mean: FloatArray
-    se: FloatArray
+    shift: FloatArray
 
     def at(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard error at some values of the input, by linear interpolation within the draws."""
-        return np.interp(values, self.points, self.mean), np.interp(values, self.points, self.se)
+        """Mean and half-sample shifts (half, value) at some values of the input, by linear interpolation."""
+        moved = np.array([np.interp(values, self.points, shift) for shift in self.shift])
+        return np.interp(values, self.points, self.mean), moved
 
 
 def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean:
@@ -66,9 +69,7 @@ def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean
     order = content_order([values], np.stack([outcome, np.zeros_like(outcome)], axis=1))
     basis = spline_basis(values[order])
     fits = fit_single_input(basis, outcome[order][:, None])
-    return ConditionalMean(
-        basis.centre, basis.share, fits.fitted[0], np.sqrt((fits.fitted_shift[0] ** 2).mean(axis=0))
-    )
+    return ConditionalMean(basis.centre, basis.share, fits.fitted[0], fits.fitted_shift[0])
 
 
 def tornado(
@@ -97,9 +98,9 @@ def tornado(
 
     Notes
     -----
-    ``E[outcome | input = its quantile]``, from the draws of the run itself: correlated inputs move together, as
-    the evidence says they do, and no second run at made-up values is needed. A bar can be short for an input
-    that matters through its spread only; compare with `evppi`.
+    ``E[outcome | input = its quantile]``, from the draws of the run itself: correlated inputs move together,
+    as the evidence says they do, and no second run at made-up values is needed. A bar can be short for an
+    input that matters through its spread only; compare with `evppi`.
 
     Examples
     --------
@@ -122,11 +123,7 @@ def tornado(
     rows = []
     for name, column in columns.items():
         ends = np.quantile(column, [low, high])
-        order = content_order([column], np.stack([values, np.zeros_like(values)], axis=1))
-        basis = spline_basis(column[order])
-        fits = fit_single_input(basis, values[order][:, None])
-        at_ends = np.interp(ends, basis.centre, fits.fitted[0])
-        moved = np.array([np.interp(ends, basis.centre, shift) for shift in fits.fitted_shift[0]])
+        at_ends, moved = conditional_mean(column, values).at(ends)
         error = np.sqrt(np.mean((moved[:, 1] - moved[:, 0]) ** 2))
         rows.append((name, *ends, *at_ends, at_ends[1] - at_ends[0], error))
     names = ["input", "input_low", "input_high", "outcome_low", "outcome_high", "swing", "swing_se"]

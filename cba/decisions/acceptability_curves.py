@@ -1,4 +1,4 @@
-"""Acceptability: which option is best, how surely, and what certainty is worth, along the price of one effect.
+"""Acceptability: which option is best, how surely, and what certainty is worth, by the price of one effect.
 
 The net benefit of every option is a straight line in the threshold, so each draw is decided by the upper
 envelope of a few lines: it is walked once, from breakpoint to breakpoint, and never evaluated threshold by
@@ -55,8 +55,9 @@ def acceptability(costs: xr.DataArray, effects: xr.DataArray, thresholds: ArrayL
 
     Examples
     --------
-    >>> costs = xr.DataArray([[0.0, 100.0], [0.0, 100.0]], dims=("sample", "option"), coords={"option": ["a", "b"]})
-    >>> effects = xr.DataArray([[0.0, 1.0], [0.0, 4.0]], dims=("sample", "option"), coords={"option": ["a", "b"]})
+    >>> named = {"dims": ("sample", "option"), "coords": {"option": ["a", "b"]}}
+    >>> costs = xr.DataArray([[0.0, 100.0], [0.0, 100.0]], **named)
+    >>> effects = xr.DataArray([[0.0, 1.0], [0.0, 4.0]], **named)
     >>> result = acceptability(costs, effects, [0, 30, 200])
     >>> result.ceac.sel(option="b").values.tolist(), result.best.values.tolist()
     ([0.0, 0.5, 1.0], ['a', 'a', 'b'])
@@ -112,7 +113,7 @@ def paired_costs_and_effects(costs: xr.DataArray, effects: xr.DataArray) -> tupl
 def _envelope(
     cost: FloatArray, effect: FloatArray, grid: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Cost and effect of each draw's best option, summed over draws, and draws won by option, at each threshold."""
+    """Cost and effect of the best options, summed over draws, and draws won by option, at each threshold."""
     draws, options = cost.shape
     steps = len(grid) + 1  # a switch after the last threshold falls into the last, unused place
     cost_step, effect_step = np.zeros(steps), np.zeros(steps)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from itertools import combinations
 from math import comb
-from typing import TypeVar
 
 from cba.errors import InputError
-
-Player = TypeVar("Player", bound=Hashable)
-Value = TypeVar("Value")
 
 MOST_PLAYERS = 16
 """65,536 subsets; beyond this, group the players."""
 
 
-def shapley(value: Callable[[frozenset[Player]], Value], players: Iterable[Player]) -> dict[Player, Value]:
+def shapley[Player: Hashable, Value](
+    value: Callable[[frozenset[Player]], Value], players: Iterable[Player]
+) -> dict[Player, Value]:
     """Exact Shapley value of every player.
 
     Parameters
@@ -72,7 +70,9 @@ def shapley(value: Callable[[frozenset[Player]], Value], players: Iterable[Playe
     return {player: _credit(player, names, achieved) for player in names}
 
 
-def _credit(player: Player, names: list[Player], achieved: dict[frozenset[Player], Value]) -> Value:
+def _credit[Player: Hashable, Value](
+    player: Player, names: list[Player], achieved: dict[frozenset[Player], Value]
+) -> Value:
     others = [name for name in names if name != player]
     total = None
     for size in range(len(names)):

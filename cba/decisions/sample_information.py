@@ -18,8 +18,8 @@ from cba.decisions.draws import (
     require_dims,
     require_same_draws,
 )
-from cba.decisions.evppi import value_of_learning
 from cba.decisions.half_samples import content_order
+from cba.decisions.partial_information import value_of_learning
 from cba.decisions.rule_value import HalfSampleFits, value_of_rules
 from cba.decisions.single_input import fit_single_input
 from cba.decisions.spline_basis import spline_basis
@@ -60,8 +60,9 @@ def evsi(net_benefit: xr.DataArray, summary_statistics: xr.DataArray) -> Estimat
     Notes
     -----
     ``E[max_d E[NB(d) | result]] - max_d E[NB(d)]``: the same estimator as `evppi`, with the simulated results
-    in the place of parameters [1]_. Each draw simulates its study once, which adds noise to that of the draws:
-    where the result is a normal estimate of one parameter, `evsi_normal_study` integrates it out instead.
+    in the place of parameters [1]_. Each draw simulates its study once, which adds noise to that of the
+    draws: where the result is a normal estimate of one parameter, `evsi_normal_study` integrates it out
+    instead.
 
     References
     ----------
@@ -102,19 +103,19 @@ def evsi_normal_study(
     standard_errors: Sequence[float],
     prior: Prior | None = None,
 ) -> pd.DataFrame:
-    """Value of studies that estimate one parameter without bias, with normal error, for several sizes at once.
+    """Value of studies that estimate one parameter without bias and with normal error, for several sizes.
 
     Parameters
     ----------
     net_benefit : DataArray, dims (sample, option), present value, GBP
     parameter : DataArray, dims (sample,)
-        Draws of the parameter the study estimates, on the scale on which its error is normal (a log risk ratio,
-        for example).
+        Draws of the parameter the study estimates, on the scale on which its error is normal (a log risk
+        ratio, for example).
     standard_errors : sequence of float, > 0
         Standard error of the estimate under each design, in units of `parameter`.
     prior : object with `pdf` and `ppf`, optional
-        The distribution `parameter` was drawn from, where it is known. The result is then integrated over that
-        distribution and not over its draws, which removes most of the sampling error.
+        The distribution `parameter` was drawn from, where it is known. The result is then integrated over
+        that distribution and not over its draws, which removes most of the sampling error.
 
     Returns
     -------
@@ -128,9 +129,10 @@ def evsi_normal_study(
 
     Notes
     -----
-    The conditional mean of net benefit given the parameter is fitted once, as in `evppi`. For each design it is
-    averaged over the posterior at every possible result, on a grid: no study is simulated. With `prior`, the
-    prior and its posterior are exact to the grid, and the fit is continued in straight lines beyond the draws.
+    The conditional mean of net benefit given the parameter is fitted once, as in `evppi`. For each design it
+    is averaged over the posterior at every possible result, on a grid: no study is simulated. With `prior`,
+    the prior and its posterior are exact to the grid, and the fit is continued in straight lines beyond the
+    draws.
 
     Examples
     --------
@@ -206,7 +208,9 @@ def _likelihood(parameter: FloatArray, size: float) -> FloatArray:
     """Probability of each result given each parameter value; rows sum to one."""
     low, high = parameter.min() - 6 * size, parameter.max() + 6 * size
     results = np.linspace(low, high, int(np.clip(3 * (high - low) / size, 81, 601)))
-    density = np.exp(-0.5 * ((results - parameter[:, None]) / max(size, 0.5 * (results[1] - results[0]))) ** 2)
+    density = np.exp(
+        -0.5 * ((results - parameter[:, None]) / max(size, 0.5 * (results[1] - results[0]))) ** 2
+    )
     density += 1e-300  # no result is impossible, so that no posterior divides by zero
     density /= density.sum(axis=1, keepdims=True)
     return density

@@ -1,0 +1,106 @@
+"""Monte Carlo errors against closed forms, repetition, and a second implementation."""
+
+from __future__ import annotations
+
+import arviz_stats.base as arviz_arrays
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from cba.decisions import effective_sample_size, mcse_mean, mcse_probability, mcse_quantile, round_to_error
+from cba.errors import InputError
+
+
+def autoregressive(rho: float, chains: int, length: int, seed: int) -> np.ndarray:
+    """Chains of an AR(1) process with unit variance, one after another."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(chains, length)) * np.sqrt(1 - rho**2)
+    values = np.empty((chains, length))
+    values[:, 0] = rng.normal(size=chains)
+    for t in range(1, length):
+        values[:, t] = rho * values[:, t - 1] + noise[:, t]
+    return values.ravel()
+
+
+@pytest.mark.parametrize("rho", [-0.3, 0.0, 0.5, 0.9])
+def test_effective_size_of_an_autoregression(rho):
+    """n (1 - rho) / (1 + rho)."""
+    values = autoregressive(rho, 4, 10_000, seed=1)
+    exact = 40_000 * (1 - rho) / (1 + rho)
+    assert effective_sample_size(values, chains=4) == pytest.approx(exact, rel=0.12)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6])
+def test_agrees_with_arviz(rho):
+    values = autoregressive(rho, 4, 1_000, seed=2)
+    theirs = float(arviz_arrays.array_stats.ess(values.reshape(4, 1_000), method="mean"))
+    assert effective_sample_size(values, chains=4) == pytest.approx(theirs, rel=0.1)
+
+
+def test_independent_draws_count_in_full():
+    assert effective_sample_size(np.random.default_rng(0).normal(size=123)) == 123.0
+
+
+def test_chains_that_disagree_have_few_effective_draws():
+    values = np.concatenate([np.random.default_rng(s).normal(10 * s, 1, 500) for s in range(4)])
+    assert effective_sample_size(values, chains=4) < 20
+
+
+@pytest.mark.parametrize("chains", [None, 4])
+def test_error_of_the_mean_is_its_spread_over_repetitions(chains):
+    rho = 0.0 if chains is None else 0.7
+    runs = [autoregressive(rho, 4, 500, seed=s) for s in range(200)]
+    spread = np.std([run.mean() for run in runs])
+    assert np.mean([mcse_mean(run, chains=chains) for run in runs]) == pytest.approx(spread, rel=0.15)
+
+
+@pytest.mark.parametrize("probability", [0.05, 0.5, 0.95])
+def test_error_of_a_quantile_is_its_spread_over_repetitions(probability):
+    runs = [np.random.default_rng(s).normal(size=2_000) for s in range(300)]
+    exact = np.sqrt(probability * (1 - probability) / 2_000) / norm.pdf(norm.ppf(probability))
+    assert np.mean([mcse_quantile(run, probability) for run in runs]) == pytest.approx(exact, rel=0.12)
+
+
+def test_error_of_a_probability():
+    events = np.arange(1_000) < 200
+    assert mcse_probability(events) == pytest.approx(np.sqrt(0.2 * 0.8 / 1_000))
+    assert mcse_probability(np.ones(400, dtype=bool)) == 0.5 / 400
+    assert mcse_probability(np.zeros(400, dtype=bool)) == 0.5 / 400
+    chained = autoregressive(0.8, 4, 1_000, seed=3) > 0
+    assert mcse_probability(chained, chains=4) > 1.5 * mcse_probability(chained)
+
+
+@pytest.mark.parametrize(
+    "value, mcse, rounded",
+    [
+        (123_456.0, 30.0, 123_460.0),
+        (123_456.0, 60.0, 123_500.0),
+        (0.51234, 0.004, 0.512),
+        (-1_234.5, 400.0, -1_200.0),
+        (3.0, 0.0, 3.0),
+        (0.004, 2.0, 0.0),
+    ],
+)
+def test_rounding_to_error(value, mcse, rounded):
+    assert round_to_error(value, mcse) == pytest.approx(rounded, abs=1e-12)
+
+
+def test_rounding_keeps_what_is_undefined():
+    assert np.isnan(round_to_error(float("nan"), 1.0))
+    assert round_to_error(2.5, float("nan")) == 2.5
+
+
+@pytest.mark.parametrize(
+    "call, expected",
+    [
+        (lambda: mcse_mean([1.0, np.nan]), "NaN"),
+        (lambda: mcse_mean([1.0]), "one row of numbers"),
+        (lambda: mcse_mean(np.zeros((4, 5))), "stack"),
+        (lambda: effective_sample_size(np.arange(10.0), chains=3), "do not divide"),
+        (lambda: mcse_quantile(np.arange(10.0), 1.5), "probability"),
+        (lambda: round_to_error(1.0, -1.0), "negative"),
+    ],
+)
+def test_bad_input_is_refused(call, expected):
+    with pytest.raises(InputError, match=expected):
+        call()

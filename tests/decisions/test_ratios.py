@@ -1,0 +1,83 @@
+"""Benefit-cost ratio and marginal value of public funds: ratios of means, infinite or missing where due."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cba.decisions import benefit_cost_ratio, mvpf
+from cba.errors import InputError
+
+
+def test_financial_aid_example():
+    tax = 0.2 * 21_150
+    result = mvpf(32_250 + 21_150 - tax, 32_250 - tax)
+    assert result.willingness_to_pay == 49_170
+    assert result.net_cost == 28_020
+    assert result.value == pytest.approx(1.7548, abs=5e-5)
+    assert result.probability_self_financing == 0.0
+
+
+def test_admission_example_pays_for_itself():
+    net_cost = 11_403 - 3_184 - 5_601 + 2_035 - 7_274
+    assert net_cost == -2_621
+    result = mvpf(1.0, net_cost)
+    assert result.value == math.inf
+    assert result.probability_self_financing == 1.0
+
+
+def test_scholarship_example():
+    assert mvpf(987.0, 970 + 284 - 267).net_cost == 987
+
+
+def test_draws_that_cancel_are_infinite_not_zero():
+    result = mvpf(np.array([10.0, 10.0]), np.array([5.0, -5.0]))
+    assert result.value == math.inf
+    assert result.probability_self_financing == 0.5
+
+
+def test_no_benefit_and_no_cost_is_missing():
+    assert math.isnan(mvpf(-1.0, -1.0).value)
+    assert mvpf(-1.0, 2.0).value == -0.5
+
+
+def test_ratio_of_means_not_mean_of_ratios():
+    rng = np.random.default_rng(0)
+    benefits = xr.DataArray(rng.gamma(2.0, 10.0, (5_000, 2)), dims=("sample", "option"))
+    costs = xr.DataArray(rng.gamma(2.0, 5.0, (5_000, 2)), dims=("sample", "option"))
+    ratio = benefit_cost_ratio(benefits, costs)
+    np.testing.assert_allclose(ratio, benefits.values.mean(0) / costs.values.mean(0), rtol=1e-12)
+    assert (abs(ratio - (benefits / costs).mean("sample")) > 0.5).all()
+
+
+@pytest.mark.parametrize("cost", [0.0, -5.0])
+def test_missing_where_mean_cost_is_not_positive(cost):
+    costs = xr.DataArray([cost, cost], dims="sample")
+    assert np.isnan(benefit_cost_ratio(xr.ones_like(costs), costs))
+
+
+def test_multiplying_all_money_leaves_the_ratio():
+    benefits = xr.DataArray([3.0, 5.0], dims="sample")
+    costs = xr.DataArray([1.0, 2.0], dims="sample")
+    np.testing.assert_allclose(
+        benefit_cost_ratio(1e9 * benefits, 1e9 * costs), benefit_cost_ratio(benefits, costs), rtol=1e-9
+    )
+
+
+def test_unpaired_draws_are_refused():
+    one = xr.DataArray([1.0, 2.0], dims="sample", coords={"sample": [0, 1]})
+    with pytest.raises(InputError, match="not paired"):
+        benefit_cost_ratio(one, one.assign_coords(sample=[1, 0]))
+    with pytest.raises(InputError, match="not paired"):
+        mvpf([1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="NaN"):
+        mvpf([1.0, np.nan], [1.0, 2.0])
+
+
+def test_options_in_another_order_are_refused():
+    one = xr.DataArray([[1.0, 2.0]], dims=("sample", "option"), coords={"option": ["a", "b"]})
+    with pytest.raises(InputError, match="labelled differently"):
+        benefit_cost_ratio(one, one.assign_coords(option=["b", "a"]))

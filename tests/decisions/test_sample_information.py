@@ -1,0 +1,198 @@
+"""EVSI against conjugate closed forms, its limits, and simulated designs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import betabinom, norm
+
+from cba.decisions import (
+    evppi,
+    evsi,
+    evsi_normal_study,
+    normal_study,
+    pathfinder,
+    pathfinder_standard_error,
+    randomised_trial,
+)
+from cba.errors import InputError
+from tests.decisions.known_answers import (
+    C17_EXACT,
+    C17_SIZES,
+    against_zero,
+    labelled,
+    normal_loss,
+    normal_study_workload,
+)
+
+
+def beta_binomial_exact(n: int) -> float:
+    x = np.arange(n + 1)
+    posterior = 1000 * (4 + x) / (10 + n) - 350
+    return float(betabinom.pmf(x, n, 4, 6) @ np.maximum(posterior, 0) - 50)
+
+
+@pytest.mark.parametrize("n, exact", [(5, 14.6853146853), (20, 27.3232264986), (100, 34.8494486583)])
+def test_beta_binomial_trial(n, exact):
+    assert beta_binomial_exact(n) == pytest.approx(exact, abs=1e-6)
+    rng = np.random.default_rng(n)
+    theta = rng.beta(4, 6, 20_000)
+    seen = xr.DataArray(rng.binomial(n, theta)[:, None], dims=("sample", "statistic"))
+    result = evsi(labelled(against_zero(1000 * theta - 350)), seen)
+    assert abs(result.value - exact) <= 4 * result.se
+    assert result.se < 2
+
+
+def test_a_study_that_cannot_change_the_choice_is_worth_nothing():
+    """One trial: after a failure the posterior mean is still above the bar. Never negative, near zero."""
+    rng = np.random.default_rng(0)
+    theta = rng.beta(4, 6, 20_000)
+    seen = xr.DataArray(rng.binomial(1, theta)[:, None], dims=("sample", "statistic"))
+    result = evsi(labelled(against_zero(1000 * theta - 350)), seen)
+    assert 0 <= result.value <= 4 * result.se + 1e-9
+    assert result.value < 1.0
+
+
+@pytest.mark.parametrize("n, exact", [(1, 0.0251272708), (10, 0.0723251203), (100, 0.0821176056)])
+def test_normal_study_of_the_toy_model(n, exact):
+    rng = np.random.default_rng(100 + n)
+    p1, p2 = rng.normal(1, 1, 40_000), rng.normal(0, 2, 40_000)
+    seen = normal_study(xr.DataArray(p1, dims="sample"), standard_error=1 / np.sqrt(n), seed=n)
+    result = evsi(labelled(against_zero(p1 - p2)), seen)
+    assert exact == pytest.approx(normal_loss(1, np.sqrt(1 / (1 + 1 / n))), abs=1e-9)
+    assert abs(result.value - exact) <= 4 * result.se
+
+
+def test_five_designs_with_a_known_prior():
+    """Worst relative error at most 4% of the exact value (0.3% here)."""
+    net_benefit, theta = normal_study_workload()
+    errors = [5 / np.sqrt(n) for n in C17_SIZES]
+    table = evsi_normal_study(net_benefit, theta, standard_errors=errors, prior=norm(0.3, 1))
+    assert np.abs(table["evsi"].to_numpy() / C17_EXACT - 1).max() <= 0.04
+    assert (np.abs(table["evsi"] - C17_EXACT) <= 3 * table["se"]).all()
+
+
+def test_five_designs_from_the_draws_alone():
+    """Judged by the distance to the same formula on these very draws, and by covering the exact value."""
+    net_benefit, theta = normal_study_workload()
+    errors = [5 / np.sqrt(n) for n in C17_SIZES]
+    table = evsi_normal_study(net_benefit, theta, standard_errors=errors)
+    same_draws = np.array([916.3, 1512.4, 1906.9, 2192.5, 2472.7])
+    assert np.abs(table["evsi"].to_numpy() / same_draws - 1).max() <= 0.04
+    assert (np.abs(table["evsi"] - C17_EXACT) <= 3 * table["se"]).all()
+    simulated = [
+        evsi(net_benefit, normal_study(theta, standard_error=error, seed=place))
+        for place, error in enumerate(errors)
+    ]
+    assert all(abs(one.value - exact) <= 3 * one.se for one, exact in zip(simulated, C17_EXACT, strict=True))
+
+
+@pytest.mark.parametrize("prior", [None, norm(0.3, 1)])
+def test_value_rises_with_size_towards_that_of_the_parameter(prior):
+    net_benefit, theta = normal_study_workload()
+    errors = [8.0, 4.0, 2.0, 1.0, 0.5, 0.1, 0.01]
+    table = evsi_normal_study(net_benefit, theta, standard_errors=errors, prior=prior)
+    assert (table["evsi"].diff()[1:] >= -0.1 * table["se"][1:]).all()
+    perfect = evppi(net_benefit, theta.to_dataset(name="theta")).iloc[0]
+    assert (table["evsi"] <= perfect["evppi"] + 2 * perfect["se"]).all()
+    assert table["evsi"].iloc[-1] == pytest.approx(2667.612421, rel=0.06)
+
+
+def test_noise_that_tells_nothing_is_worth_nothing():
+    net_benefit, theta = normal_study_workload()
+    noise = xr.DataArray(np.random.default_rng(1).normal(size=(10_000, 1)), dims=("sample", "statistic"))
+    result = evsi(net_benefit, noise)
+    assert result.value <= 2 * result.se + 1e-9
+    assert result.value < 10
+
+
+def test_two_statistics_are_worth_more_than_one():
+    rng = np.random.default_rng(3)
+    p1, p2 = rng.normal(1, 1, 10_000), rng.normal(0, 2, 10_000)
+    seen = xr.DataArray(
+        np.stack([p1 + rng.normal(0, 0.3, 10_000), p2 + rng.normal(0, 0.3, 10_000)], 1),
+        dims=("sample", "statistic"),
+    )
+    nb = labelled(against_zero(p1 - p2))
+    both = evsi(nb, seen)
+    spread = np.sqrt(1 / (1 + 0.09) + 16 / (4 + 0.09))
+    assert abs(both.value - normal_loss(1, spread)) <= 4 * both.se
+    assert both.value > evsi(nb, seen.isel(statistic=[0])).value
+
+
+def test_interval_is_cut_at_zero():
+    net_benefit, theta = normal_study_workload()
+    result = evsi(net_benefit, normal_study(theta, standard_error=100.0, seed=0))
+    low, high = result.interval()
+    assert low >= 0 and high >= low
+
+
+class TestDesigns:
+    """Simulated results have the sampling error the design states."""
+
+    def test_normal_study(self):
+        truth = xr.DataArray(np.full(40_000, 3.0), dims="sample")
+        seen = normal_study(truth, standard_error=0.5, seed=0)
+        assert float(seen.mean()) == pytest.approx(3.0, abs=4 * 0.5 / 200)
+        assert float(seen.std()) == pytest.approx(0.5, rel=0.02)
+
+    def test_randomised_trial(self):
+        one = xr.DataArray(np.full(40_000, 0.2), dims="sample")
+        ratio = xr.DataArray(np.full(40_000, 0.8), dims="sample")
+        seen = randomised_trial(one, ratio, families=4_000, seed=1)
+        log_ratio = seen.sel(statistic="log_risk_ratio")
+        sd = np.sqrt((1 - 0.16) / (0.16 * 2_000) + (1 - 0.2) / (0.2 * 2_000))
+        assert float(log_ratio.std()) == pytest.approx(sd, rel=0.03)
+        assert float(log_ratio.mean()) == pytest.approx(np.log(0.8), abs=0.005)
+
+    def test_pathfinder(self):
+        truth = xr.DataArray(np.full(40_000, -0.04), dims="sample")
+        design = {"pilots": 12, "comparisons": 100, "years": 2, "yearly_sd": 0.27}
+        seen = pathfinder(truth, seed=2, **design)
+        assert float(seen.std()) == pytest.approx(pathfinder_standard_error(**design), rel=0.02)
+
+    def test_seed_zero_is_a_seed(self):
+        truth = xr.DataArray(np.zeros(50), dims="sample")
+        first, again = (normal_study(truth, standard_error=1.0, seed=0) for _ in range(2))
+        assert first.equals(again)
+        assert not first.equals(normal_study(truth, standard_error=1.0, seed=1))
+
+    @pytest.mark.parametrize(
+        "call, field",
+        [
+            (lambda x: normal_study(x, standard_error=0.0, seed=0), "standard_error"),
+            (lambda x: randomised_trial(x + 0.9, x + 2.0, families=10, seed=0), "control_risk, risk_ratio"),
+            (lambda x: randomised_trial(x, x, families=1, seed=0), "families"),
+            (lambda x: pathfinder(x, pilots=0, comparisons=1, years=1, yearly_sd=1, seed=0), "pilots"),
+        ],
+    )
+    def test_bad_design_is_refused(self, call, field):
+        with pytest.raises(InputError) as caught:
+            call(xr.DataArray(np.zeros(10), dims="sample"))
+        assert f"field: {field}" in str(caught.value) and "allowed" in str(caught.value)
+
+
+class TestBadInput:
+    def refused(self, net_benefit, statistics) -> str:
+        with pytest.raises(InputError) as caught:
+            evsi(net_benefit, statistics)
+        return str(caught.value)
+
+    def test_unpaired(self):
+        net_benefit, theta = normal_study_workload()
+        assert "not paired" in self.refused(net_benefit, theta.isel(sample=slice(1, None)))
+
+    def test_nan(self):
+        net_benefit, theta = normal_study_workload()
+        assert "summary_statistics" in self.refused(net_benefit, theta.where(theta > 0))
+
+    def test_raw_data_in_place_of_a_summary(self):
+        nb = labelled(np.random.default_rng(0).normal(size=(200, 2)))
+        wide = xr.DataArray(np.zeros((200, 300)), dims=("sample", "statistic"))
+        assert "200 draws of 300 statistics" in self.refused(nb, wide)
+
+    def test_standard_error_of_zero(self):
+        net_benefit, theta = normal_study_workload()
+        with pytest.raises(InputError, match="above 0"):
+            evsi_normal_study(net_benefit, theta, standard_errors=[1.0, 0.0])

@@ -1,0 +1,179 @@
+"""Sobol indices, Shapley effects and tornado against closed forms."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import norm, uniform
+
+from cba.decisions import shapley, shapley_effects, sobol, tornado
+from cba.errors import InputError
+
+ANGLES = {name: uniform(-np.pi, 2 * np.pi) for name in ("x1", "x2", "x3")}
+G_WEIGHTS = np.array([0, 1, 4.5, 9, 99, 99, 99, 99])
+G_PARTS = 1 / (3 * (1 + G_WEIGHTS) ** 2)
+G_VARIANCE = np.prod(1 + G_PARTS) - 1
+
+
+def ishigami(b: float):
+    return lambda x1, x2, x3: np.sin(x1) + 7 * np.sin(x2) ** 2 + b * x3**4 * np.sin(x1)
+
+
+def ishigami_truth(b: float) -> dict[str, np.ndarray]:
+    v1, v2 = 0.5 * (1 + b * np.pi**4 / 5) ** 2, 49 / 8
+    v13 = b**2 * np.pi**8 * (1 / 18 - 1 / 50)
+    total = v1 + v2 + v13
+    return {
+        "first": np.array([v1, v2, 0]) / total,
+        "total": np.array([v1 + v13, v2, v13]) / total,
+        "shapley": np.array([v1 + v13 / 2, v2, v13 / 2]) / total,
+    }
+
+
+def sobol_g(x: np.ndarray) -> np.ndarray:
+    return np.prod((np.abs(4 * x - 2) + G_WEIGHTS) / (1 + G_WEIGHTS), axis=1)
+
+
+@pytest.mark.parametrize("b, first", [(0.1, 0.313905191), (0.05, 0.218518564)])
+def test_ishigami(b, first):
+    truth = ishigami_truth(b)
+    assert truth["first"][0] == pytest.approx(first, abs=1e-9)
+    table = sobol(ishigami(b), ANGLES, 2**14, 1)
+    assert np.abs(table["first"] - truth["first"]).max() < 0.01
+    assert np.abs(table["total"] - truth["total"]).max() < 0.01
+    assert (np.abs(table["first"] - truth["first"]) <= 4 * table["first_se"]).all()
+    assert (np.abs(table["total"] - truth["total"]) <= 4 * table["total_se"]).all()
+
+
+def test_sobol_g():
+    others = np.array([np.prod(np.delete(1 + G_PARTS, i)) for i in range(8)])
+    table = sobol(sobol_g, [uniform()] * 8, 2**14, 2)
+    assert np.abs(table["first"] - G_PARTS / G_VARIANCE).max() < 0.01
+    assert np.abs(table["total"] - G_PARTS * others / G_VARIANCE).max() < 0.01
+    assert table["input"].tolist() == [f"x{i}" for i in range(1, 9)]
+
+
+def test_three_ways_of_calling_agree():
+    shapes = {"a": norm(), "b": norm(2, 3)}
+    by_name = sobol(lambda a, b: a + a * b, shapes, 256, 0)
+    by_frame = sobol(lambda draws: draws["a"] + draws["a"] * draws["b"], shapes, 256, 0)
+    by_array = sobol(lambda draws: draws[:, 0] + draws[:, 0] * draws[:, 1], list(shapes.values()), 256, 0)
+    pd.testing.assert_frame_equal(by_name, by_frame)
+    np.testing.assert_allclose(by_name["total"], by_array["total"])
+
+
+def test_seed_zero_is_a_seed():
+    one, again, other = (sobol(ishigami(0.1), ANGLES, 256, seed) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(one, again)
+    assert not one.equals(other)
+
+
+@pytest.mark.parametrize(
+    "function, shapes, n, expected",
+    [
+        (lambda x: x, [norm()], 1000, "power of two"),
+        (lambda x: x, [], 64, "no inputs"),
+        (lambda x: x, [3.0], 64, "no ppf"),
+        (lambda x: x.mean(), [norm()], 64, "one value per point"),
+        (lambda x: 0 * x[:, 0], [norm()], 64, "does not vary"),
+        (lambda x: x[:, 0] * np.nan, [norm()], 64, "NaN"),
+    ],
+)
+def test_bad_sobol_input_is_refused(function, shapes, n, expected):
+    with pytest.raises(InputError, match=expected):
+        sobol(function, shapes, n, 0)
+
+
+@pytest.mark.parametrize("b", [0.1, 0.05])
+def test_shapley_effects_of_independent_inputs(b):
+    x = np.random.default_rng(3).uniform(-np.pi, np.pi, (10_000, 3))
+    frame = pd.DataFrame(x, columns=list(ANGLES))
+    table = shapley_effects(xr.DataArray(ishigami(b)(*x.T), dims="sample"), frame)
+    assert np.abs(table["effect"] - ishigami_truth(b)["shapley"]).max() < 0.02
+    assert table["effect"].sum() == pytest.approx(1.0, abs=0.01)
+
+
+def test_shapley_effects_of_sobol_g():
+    truth = np.zeros(4)
+    for size in range(1, 5):
+        for subset in combinations(range(4), size):
+            truth[list(subset)] += np.prod(G_PARTS[list(subset)]) / size
+    x = np.random.default_rng(4).uniform(size=(10_000, 8))
+    outcome = xr.DataArray(sobol_g(x), dims="sample")
+    frame = pd.DataFrame(x[:, :4], columns=list("abcd"))
+    table = shapley_effects(outcome, frame)
+    assert np.abs(table["effect"] - truth / G_VARIANCE).max() < 0.01
+
+
+@pytest.mark.parametrize("rho", [-0.8, 0.0, 0.7])
+def test_shapley_effects_of_a_linear_model_with_correlated_inputs(rho):
+    """Exact: Var(E[Y | X_S]) of a linear function of jointly normal inputs."""
+    slope, sd = np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, 2.0])
+    correlation = np.array([[1, 0, 0], [0, 1, rho], [0, rho, 1]])
+    covariance = correlation * np.outer(sd, sd)
+
+    def explained(subset: frozenset[int]) -> float:
+        s = sorted(subset)
+        c = covariance[:, s]
+        return float(slope @ c @ np.linalg.solve(covariance[np.ix_(s, s)], c.T) @ slope) if s else 0.0
+
+    exact = np.array(list(shapley(explained, range(3)).values())) / (slope @ covariance @ slope)
+    x = np.random.default_rng(5).multivariate_normal(np.zeros(3), covariance, 10_000)
+    table = shapley_effects(xr.DataArray(x @ slope, dims="sample"), pd.DataFrame(x, columns=list("abc")))
+    assert (np.abs(table["effect"] - exact) <= 4 * table["se"] + 0.003).all()
+    assert table["effect"].sum() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_shapley_effects_by_group_and_noise():
+    rng = np.random.default_rng(6)
+    x = pd.DataFrame(rng.normal(size=(6_000, 3)), columns=list("abc"))
+    outcome = xr.DataArray((x["a"] + x["b"] + 2 * rng.normal(size=6_000)).to_numpy(), dims="sample")
+    table = shapley_effects(outcome, x, {"both": ["a", "b"], "c": ["c"]})
+    assert table["effect"].iloc[0] == pytest.approx(1 / 3, abs=4 * table["se"].iloc[0])
+    assert abs(table["effect"].iloc[1]) < 0.01
+
+
+def test_bad_shapley_input_is_refused():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 9)))
+    frame.columns = [f"x{i}" for i in range(9)]
+    with pytest.raises(InputError, match="too many inputs"):
+        shapley_effects(xr.DataArray(frame["x0"].to_numpy(), dims="sample"), frame)
+    with pytest.raises(InputError, match="does not vary"):
+        shapley_effects(xr.DataArray(np.full(200, 0.1), dims="sample"), frame[["x0"]])
+    with pytest.raises(InputError, match="not paired"):
+        shapley_effects(xr.DataArray(np.zeros(100), dims="sample"), frame[["x0"]])
+
+
+def test_tornado_of_a_linear_model():
+    """Correlated inputs move together: the swing of x is that of its regression on the outcome."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=20_000)
+    y = 0.5 * x + np.sqrt(0.75) * rng.normal(size=20_000)
+    z = rng.normal(size=20_000)
+    outcome = xr.DataArray(x + 2 * y, dims="sample")
+    table = tornado(outcome, pd.DataFrame({"z": z, "x": x, "y": y})).set_index("input")
+    assert table.index.tolist() == ["y", "x", "z"]
+    width = 2 * norm.ppf(0.95)
+    for name, slope in {"x": 1 + 2 * 0.5, "y": 2 + 0.5, "z": 0.0}.items():
+        assert table.loc[name, "swing"] == pytest.approx(
+            slope * width, abs=4 * table.loc[name, "swing_se"] + 0.05
+        )
+    assert (table["swing_se"] > 0).all()
+
+
+def test_tornado_follows_curves():
+    """A hump: both ends are alike, so the swing is near zero though the input matters."""
+    x = np.random.default_rng(8).normal(size=8_000)
+    row = tornado(xr.DataArray(x**2, dims="sample"), pd.DataFrame({"x": x})).iloc[0]
+    assert row["outcome_low"] == pytest.approx(norm.ppf(0.05) ** 2, abs=0.15)
+    assert abs(row["swing"]) < 0.3
+
+
+def test_tornado_probabilities_out_of_order_are_refused():
+    x = np.zeros(200)
+    with pytest.raises(InputError, match="in order"):
+        tornado(xr.DataArray(x, dims="sample"), pd.DataFrame({"x": x}), low=0.9, high=0.1)

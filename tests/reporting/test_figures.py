@@ -1,0 +1,156 @@
+"""Figures draw the appraisal's numbers on the axes they are given, and leave the reader's settings alone."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from cba.reporting import (
+    figures_children,
+    figures_evidence,
+    figures_money,
+    figures_npv,
+    figures_payers,
+    figures_system,
+)
+from cba.reporting.card import result_card
+from cba.reporting.chart_style import colours, duo
+from cba.reporting.inline_svg import inline_svg
+from tests.reporting.page_reading import read_page
+
+LEAD = "care_review"
+FIGURES = {
+    "children": lambda runs, ax: figures_children.plot_with_and_without(runs[0], LEAD, ax=ax),
+    "fewer": lambda runs, ax: figures_children.plot_fewer_children(runs, claim=30_000.0, ax=ax),
+    "net": lambda runs, ax: figures_money.plot_net_by_year(runs[0], LEAD, ax=ax),
+    "cumulative": lambda runs, ax: figures_money.plot_cumulative(runs[0], LEAD, ax=ax),
+    "payback": lambda runs, ax: figures_money.plot_payback(runs[0], LEAD, ax=ax),
+    "payers": lambda runs, ax: figures_payers.plot_payers(runs[0], LEAD, ax=ax),
+    "system": lambda runs, ax: figures_system.plot_system_cost(runs[0], LEAD, last_year=2035, ax=ax),
+    "ladder": lambda runs, ax: figures_system.plot_cost_ladder(runs[0], ax=ax),
+    "npv": lambda runs, ax: figures_npv.plot_npv_distribution(runs, LEAD, ax=ax),
+    "npv_by_option": lambda runs, ax: figures_npv.plot_npv_by_option(runs, ax=ax),
+    "effects": lambda runs, ax: figures_evidence.plot_effect_stages(runs[0], "log_rr_entry", ax=ax),
+    "attribution": lambda runs, ax: figures_evidence.plot_attribution(runs[0], LEAD, ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_it_draws_where_it_is_told_and_changes_no_setting(name, stances):
+    before = dict(matplotlib.rcParams)
+    figure, ax = plt.subplots()
+    try:
+        assert FIGURES[name](stances, ax) is ax
+        assert ax.has_data()
+        ax.set_title("restyled")
+    finally:
+        plt.close(figure)
+    made = FIGURES[name](stances, None)
+    assert isinstance(made, Axes) and made is not ax
+    plt.close(made.figure)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_stands_on_its_side_or_leaves_the_drawing(name, stances):
+    ax = FIGURES[name](stances, None)
+    figure = ax.figure
+    figure.canvas.draw()
+    edge = figure.bbox
+    low, high = ax.get_xlim()
+    ticks = [label for label in ax.get_xticklabels() if low <= label.get_position()[0] <= high]
+    for text in [*ax.texts, ax.title, ax.xaxis.label, *ticks, *ax.get_yticklabels()]:
+        if text.get_text() and text.get_visible():
+            assert text.get_rotation() == 0
+            box = text.get_window_extent()
+            assert box.x0 >= edge.x0 - 6 and box.x1 <= edge.x1 + 6, (text.get_text(), box.x0, box.x1)
+    assert not ax.yaxis.label.get_text()
+    plt.close(figure)
+
+
+def test_the_fan_holds_the_means_of_the_table(stances):
+    ax = FIGURES["children"](stances, None)
+    table = stances[0].tables["children_by_year"]
+    for line, option in zip(ax.lines[1:3], ("bau", LEAD), strict=True):
+        rows = table[table["option"] == option]
+        np.testing.assert_allclose(line.get_ydata(), rows["mean"])
+        np.testing.assert_array_equal(line.get_xdata(), rows["year"])
+    assert ax.get_ylim()[0] == 0.0
+    plt.close(ax.figure)
+
+
+def test_the_bars_of_payback_are_the_probabilities(stances):
+    ax = FIGURES["payback"](stances, None)
+    table = stances[0].tables["payback"]
+    rows = table[table["option"] == LEAD]
+    heights = [bar.get_height() / 100 for bar in ax.patches]
+    assert sum(heights) == pytest.approx(float(rows["probability"].sum())) == pytest.approx(1.0)
+    assert heights[-1] == pytest.approx(float(rows.loc[rows["year"].isna(), "probability"].iloc[0]))
+    plt.close(ax.figure)
+
+
+def test_histogram_shares_are_those_of_the_draws(stances):
+    """Counting draws below each edge directly gives the same shares as the figure's table."""
+    shares = figures_npv.npv_shares(stances, LEAD)
+    rows = shares[shares["stance"] == "evidence"]
+    draws = stances[0].npv.sel(option=LEAD).to_numpy()
+    for row in rows.iloc[1:-1].itertuples():
+        assert row.share == pytest.approx(np.mean((draws >= row.from_gbp) & (draws < row.to_gbp)))
+    assert rows["share"].sum() == pytest.approx(1.0)
+
+
+def test_lines_of_one_chart_differ_in_more_than_colour(stances):
+    ax = FIGURES["children"](stances, None)
+    without, with_it = ax.lines[1:3]
+    assert without.get_linestyle() != with_it.get_linestyle()
+    plt.close(ax.figure)
+    ax = FIGURES["npv_by_option"](stances, None)
+    markers = {line.get_marker() for line in ax.lines if line.get_marker() not in ("None", None, "")}
+    assert len(markers) == 2
+    plt.close(ax.figure)
+
+
+def _luminance(colour: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colour", sorted({*duo(), colours(3)[0], colours(3)[2]}))
+def test_marks_stand_out_from_white(colour):
+    """WCAG 1.4.11: 3 to 1 against the page; the palette's orange is just below and its bars are hatched."""
+    ratio = 1.05 / (_luminance(colour) + 0.05)
+    assert ratio >= (2.8 if colour == "#F46A25" else 3.0), ratio
+
+
+def test_alternative_text_states_the_extremes_of_the_table(stances):
+    table = stances[0].tables["net_by_year"]
+    rows = table[(table["option"] == LEAD) & (table["year"] <= 2035)]
+    words = figures_money.describe_net_by_year(stances[0], LEAD)
+    assert f"in {int(rows.loc[rows['mean'].idxmin(), 'year'])}. Highest" in words
+    assert f"in {int((rows['mean'] > 0).sum())} of {len(rows)} years" in words
+
+
+def test_two_drawings_share_no_identifier(stances):
+    made = []
+    for name in ("a", "b"):
+        ax = FIGURES["net"](stances, None)
+        made.append(str(inline_svg(ax.figure, name=name, title="t", description="d")))
+        plt.close(ax.figure)
+    first, second = (
+        {e.attributes["id"] for e in read_page(svg).find() if "id" in e.attributes} for svg in made
+    )
+    assert first and not first & second
+    assert "<text" in made[0] and "DejaVu" not in made[0] and "<style" not in made[0]
+
+
+def test_the_card_shows_both_framings_or_the_reason(stances):
+    card = read_page(result_card(stances[0]))
+    text = card.text()
+    assert "net saving," in text and "net cost" in text and not list(card.find("script", "style", "link"))
+    numbers = [e for e in card.find("data") if e.attributes.get("data-key") == f"npv_fiscal.{LEAD}"]
+    assert float(numbers[0].attributes["value"]) == stances[0].results[f"npv_fiscal.{LEAD}"]["mean"]
+    assert "too few draws" in read_page(result_card(stances[2])).text()

@@ -1,0 +1,210 @@
+"""The page stands alone, can be used with a screen reader and a keyboard, and treats its inputs as text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import pandas as pd
+import pytest
+
+from cba.errors import InputError
+from cba.reporting.checklist import checklist
+from cba.reporting.html_tables import frame_link
+from cba.reporting.report import render_report
+from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
+from tests.reporting.page_reading import read_page
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+def test_it_loads_nothing_and_runs_nothing(html, page):
+    assert len(html.encode()) < 5_000_000
+    policy = next(
+        meta for meta in page.find("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.attributes["content"].startswith(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    )
+    assert not list(
+        page.find("script", "iframe", "object", "embed", "link", "img", "video", "audio", "form", "base")
+    )
+    for element in page.find():
+        names = set(element.attributes)
+        assert not {name for name in names if name.startswith("on")}, element.tag
+        if element.tag != "a":
+            address = element.attributes.get("href", "") + element.attributes.get("xlink:href", "")
+            assert not address or address.startswith("#"), address
+        assert "src" not in names and "srcset" not in names
+    assert not re.search(r"url\((?!#)|@import", html)
+
+
+def test_landmarks_headings_and_language(page):
+    root = next(page.find("html"))
+    assert root.attributes["lang"] == "en-GB"
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(list(page.find(landmark))) == 1, landmark
+    levels = [int(heading.tag[1]) for heading in page.find("h1", "h2", "h3", "h4", "h5", "h6")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    skip = next(page.find("a"))
+    assert skip.attributes["href"] == "#main" and "skip" in skip.classes
+
+
+def test_every_reference_has_its_target(page):
+    identifiers = [element.attributes["id"] for element in page.find() if "id" in element.attributes]
+    assert len(identifiers) == len(set(identifiers))
+    for element in page.find():
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert set(element.attributes.get(name, "").split()) <= set(identifiers)
+        for name in ("href", "xlink:href"):
+            address = element.attributes.get(name, "")
+            if address.startswith("#"):
+                assert address[1:] in identifiers, address
+        for used in re.findall(r"url\(#([^)]+)\)", " ".join(element.attributes.values())):
+            assert used in identifiers
+
+
+def test_tables_say_what_they_hold(page):
+    tables = list(page.find("table"))
+    assert len(tables) > 20
+    for table in tables:
+        assert next(table.find("caption")).text().strip()
+        assert all(head.attributes.get("scope") in ("col", "row") for head in table.find("th"))
+        widths = {len([c for c in row.children if not isinstance(c, str)]) for row in table.find("tr")}
+        assert len(widths) == 1 or any("colspan" in cell.attributes for cell in table.find("td"))
+
+
+def test_figures_have_words_and_numbers(page):
+    figures = list(page.find("figure"))
+    assert len(figures) >= 13
+    for figure in figures:
+        drawing = next(figure.find("svg"))
+        assert drawing.attributes["role"] == "img"
+        title, words = next(drawing.find("title")).text(), next(drawing.find("desc")).text()
+        assert title and len(words) > 80 and re.search(r"\d", words), words
+        assert re.match(r"(Line|Bar|Horizontal bar|Interval|Dot|Histogram)", words), words
+        assert "axis" in words
+        assert next(figure.find("h3")).text().strip()
+        assert next(figure.find("table")) and next(figure.find("summary")).text().startswith("Data table")
+
+
+def test_csv_files_hold_the_numbers_of_the_appraisal(page, stances):
+    links = {
+        link.attributes["download"]: link.attributes["href"]
+        for link in page.find("a")
+        if "download" in link.attributes
+    }
+    frame = _csv(links["children_care_review.csv"])
+    table = stances[0].tables["children_by_year"]
+    table = table[table["option"] == "care_review"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(frame, table[frame.columns], rtol=1e-12)
+    shares = _csv(links["npv_distribution.csv"]).groupby("stance")["share"].sum()
+    assert shares.to_dict() == pytest.approx({"evidence": 1.0, "sceptical": 1.0})
+
+
+def _csv(address: str) -> pd.DataFrame:
+    kind, content = address.split(",", 1)
+    assert kind == "data:text/csv;charset=utf-8;base64"
+    return pd.read_csv(io.BytesIO(base64.b64decode(content)))
+
+
+def test_the_chances_are_worded_by_the_printed_scale(page):
+    """Each "x% (words)" lies in the band the page prints for those words, its gaps closed half-way."""
+    upper = dict(
+        zip(
+            (
+                "a remote chance",
+                "highly unlikely",
+                "unlikely",
+                "a realistic possibility",
+                "likely",
+                "highly likely",
+                "almost certain",
+            ),
+            (7.5, 22.5, 37.5, 52.5, 77.5, 92.5, 100.0),
+            strict=True,
+        )
+    )
+    words = list(upper)
+    text = next(page.find("main")).text()
+    found = re.findall(r"([<>]?)(\d+)% \(([a-z ]+)\)", text)
+    assert len(found) >= 5
+    for sign, number, used in found:
+        value = float(number) - 0.5 if sign == "<" else float(number)
+        low = 0.0 if words.index(used) == 0 else upper[words[words.index(used) - 1]]
+        assert low - 0.5 <= value <= upper[used] + 0.5, (number, used)
+    assert set(words) <= {head.text() for head in page.find("th")}
+
+
+def test_text_of_the_inputs_is_escaped():
+    labels = {option: label + HOSTILE for option, label in OPTIONS.items()}
+    appraisal = make_appraisal(labels=labels, title=f"Title {HOSTILE}")
+    appraisal.tables["priors"]["description"] = HOSTILE
+    appraisal.tables["priors"]["confidence"] = 'red"><b>'
+    appraisal.tables["evidence"]["outcome"] = f'"{HOSTILE}'
+    appraisal.tables["effects"]["label"] = HOSTILE
+    appraisal.provenance["single_vintage_exceptions"] = [HOSTILE]
+    html = render_report(
+        [appraisal], headline={"results": appraisal.results}, manifest={"note": HOSTILE, HOSTILE: 1}
+    )
+    page = read_page(html)
+    assert not list(page.find("script", "img", "b"))
+    assert not any(name.startswith("on") for element in page.find() for name in element.attributes)
+    assert next(page.find("h1")).text().endswith(HOSTILE)
+    assert html.count("&lt;script&gt;") > 20
+
+
+def test_formulas_are_disarmed_in_csv_files():
+    frame = pd.DataFrame(
+        {"label": ["=HYPERLINK(1)", "+1", "-1", "@x", "plain"], "value": [-1.0, 2.0, 3.0, 4.0, 5.0]}
+    )
+    page = read_page(str(frame_link(frame, name='a"b')))
+    link = next(page.find("a"))
+    assert link.attributes["download"] == 'a"b.csv'
+    read = _csv(link.attributes["href"])
+    assert all(text.startswith("'") for text in read["label"][:4])
+    assert read["label"][4] == "plain" and read["value"].tolist() == frame["value"].tolist()
+
+
+def test_a_run_of_two_options_and_one_stance_is_reported():
+    appraisal = make_appraisal(options=("bau", "kinship_only"))
+    del appraisal.tables["attribution"], appraisal.tables["financing_modes"]
+    html = render_report({"evidence": appraisal}, headline={"results": appraisal.results}, manifest={})
+    text = next(read_page(html).find("main")).text()
+    assert "Kinship support only" in text and "Another view" not in text
+
+
+def test_what_is_not_defined_is_said_with_its_reason(page):
+    text = re.sub(r"\s+", " ", next(page.find("main")).text())
+    assert "Its results are not defined: too few draws of the evidence meet the claims." in text
+    assert "nan" not in text.lower().replace("finance", "").replace("financing", "").split()
+
+
+def test_the_page_is_the_same_for_the_same_run(html, stances):
+    from tests.reporting.conftest import MANIFEST
+
+    assert render_report(stances, headline={"results": stances[0].results}, manifest=MANIFEST) == html
+
+
+def test_nothing_to_report_is_refused():
+    with pytest.raises(InputError, match="nothing to report"):
+        render_report([], headline={}, manifest={})
+
+
+def test_a_headline_of_another_stance_is_refused(stances):
+    evidence = stances[0]
+    with pytest.raises(InputError, match="different results") as caught:
+        render_report([evidence], headline={"results": {"npv_fiscal.other": {}}}, manifest={})
+    assert "headline.results" in str(caught.value) and "headline stance first" in str(caught.value)
+
+
+def test_the_checklist_points_into_the_page_and_claims_no_more_than_it_shows(page):
+    table = checklist()
+    identifiers = {element.attributes["id"] for element in page.find() if "id" in element.attributes}
+    assert set(table["where"]) - {""} <= identifiers
+    assert (table.loc[table["status"] == "met", "where"] != "").all()
+    assert table.groupby("group")["text"].apply(lambda texts: texts.is_unique).all()
+    text = next(page.find("main")).text()
+    assert all(words in text for words in table["text"])
