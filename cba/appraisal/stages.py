@@ -124,8 +124,8 @@ def appraise(
     inputs = read_inputs(specification, stance="evidence" if stance == "review" else stance)
     workings = work_through(inputs, baseline=baseline, effects=effects, progress=progress)
     if stance == "review":
-        return conditioned_on_claims(workings, assemble=_assembled)
-    return _assembled(workings)
+        return conditioned_on_claims(workings, assemble=assembled)
+    return assembled(workings)
 
 
 def work_through(
@@ -252,7 +252,7 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
     )
 
 
-def _assembled(workings: Workings) -> Appraisal:
+def assembled(workings: Workings) -> Appraisal:
     inputs, arrays = workings.inputs, workings.arrays
     return Appraisal(
         analysis=inputs.analysis,

@@ -51,6 +51,9 @@ def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray
         same += _mix(
             _bits(column)
         )  # unsigned sums wrap around, and do not depend on the order of the columns
+    ordered = np.sort(same)
+    if (ordered[1:] != ordered[:-1]).all():
+        return np.argsort(_mix(same))
     first = np.lexsort((np.ptp(net_benefit, axis=1), same))
     grouped = same[first]
     starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])

@@ -119,10 +119,14 @@ def evppi_by_threshold(
     ----------
     costs, effects : DataArray, dims (sample, option)
         Present value GBP, and units of effect; net benefit is ``threshold * effects - costs``.
-    parameters, groups, independent
+    parameters : Dataset over sample, or DataFrame
         As in `evppi`.
     thresholds : array of float, >= 0
         GBP per unit of effect.
+    groups : mapping of str to list of str, optional
+        As in `evppi`.
+    independent : bool, optional
+        As in `evppi`.
 
     Returns
     -------

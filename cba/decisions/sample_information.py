@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
 
 from cba.decisions.draws import (
     Estimate,
@@ -182,9 +183,9 @@ def _results_over_draws(
     reach = share @ likelihood
     return HalfSampleFits(
         (fits.fitted * share) @ likelihood / reach,
-        (fits.fitted_shift * share) @ likelihood / reach,
+        _row_by_row(fits.fitted_shift * share, likelihood) / reach,
         fits.total @ likelihood,
-        fits.total_shift @ likelihood,
+        _row_by_row(fits.total_shift, likelihood),
     )
 
 
@@ -199,8 +200,8 @@ def _results_over_prior(
     share /= share.sum()
     likelihood = _likelihood(nodes, max(size, 0.5 * (nodes[1] - nodes[0])))
     reach = share @ likelihood
-    weight = _straight_lines(centre, nodes).T * share @ likelihood  # (bin, result)
-    total, shift = fits.fitted @ weight, fits.fitted_shift @ weight
+    weight = _straight_lines(centre, nodes).T @ (share[:, None] * likelihood)  # (bin, result)
+    total, shift = fits.fitted @ weight, _row_by_row(fits.fitted_shift, weight)
     return HalfSampleFits(total / reach, shift / reach, total, shift)
 
 
@@ -216,12 +217,15 @@ def _likelihood(parameter: FloatArray, size: float) -> FloatArray:
     return density
 
 
-def _straight_lines(known: FloatArray, wanted: FloatArray) -> FloatArray:
-    """Matrix (wanted, known) that interpolates linearly, and continues the outermost lines."""
+def _row_by_row(shifts: FloatArray, weight: FloatArray) -> FloatArray:
+    """``shifts @ weight`` in products small enough to stay on one core."""
+    return np.matmul(shifts[:, :, None], weight)[:, :, 0]
+
+
+def _straight_lines(known: FloatArray, wanted: FloatArray) -> csr_array:
+    """Sparse matrix (wanted, known) that interpolates linearly, and continues the outermost lines."""
     left = np.clip(np.searchsorted(known, wanted) - 1, 0, len(known) - 2)
     share = (wanted - known[left]) / (known[left + 1] - known[left])
-    matrix = np.zeros((len(wanted), len(known)))
     row = np.arange(len(wanted))
-    matrix[row, left] = 1.0 - share
-    matrix[row, left + 1] = share
-    return matrix
+    entries = (np.r_[1.0 - share, share], (np.r_[row, row], np.r_[left, left + 1]))
+    return csr_array(entries, shape=(len(wanted), len(known)))

@@ -13,6 +13,9 @@ STRENGTHS = np.concatenate([10.0 ** np.linspace(-8.0, 2.0, 31), [1e12]])
 COMPLEXITY_PRICE = 1.4
 """What one degree of freedom costs in units of Mallows' price: above one, because criteria undersmooth."""
 
+KEPT_BEND = 0.5
+"""A fit that keeps less than this of every bend counts as a straight line."""
+
 
 def fit_single_input(
     basis: SplineBasis, responses: FloatArray, *, controls: FloatArray | None = None
@@ -36,10 +39,11 @@ def fit_single_input(
 
     Notes
     -----
-    One smoothing strength serves all responses, so the fit is linear in them. It minimises Mallows' criterion
-    summed over responses, each in units of its own residual variance. "No dependence at all" is one of the
-    choices for the fit itself, while half-samples may then still differ by a straight line: what noise could
-    have produced stays in the standard error.
+    Where the fit is close to a straight line, rules are valued with it, which is less noisy; otherwise with
+    the sums of the draws themselves, which no smoothing can bias. One smoothing strength serves all responses,
+    so the fit is linear in them. It minimises Mallows' criterion summed over responses, each in units of its
+    own residual variance. "No dependence at all" is one of the choices for the fit, while half-samples may
+    then still differ by a straight line: what noise could have produced stays in the standard error.
     """
     draws = len(responses)
     blocks = block_count(draws)
@@ -49,27 +53,36 @@ def fit_single_input(
     share, sums = _cells(basis, centred, blocks)
     functions = basis.functions
     coefficients = functions.T @ sums.sum(axis=0)
-    shrink, noise_shrink = _shrinkage(
-        coefficients, basis.roughness, np.einsum("ij,ij->j", centred, centred) / draws, draws
-    )
-    fitted = functions @ (shrink[:, None] * coefficients)  # (bin, response), about the mean
-
-    left = sums - share[:, :, None] * fitted  # what the fit leaves, by block and bin
-    scores = np.matmul(functions.T, left) * noise_shrink[:, None]  # (block, function, response)
-    fitted_shift = np.ascontiguousarray(np.matmul(functions, contrasts(scores)).transpose(2, 0, 1))
-
+    square = np.einsum("ij,ij->j", centred, centred) / draws
+    shrink, noise_shrink = _shrinkage(coefficients, basis.roughness, square, draws)
+    rule, rule_shift = _half_fits(functions, share, sums, shrink, noise_shrink)
     moved_share = contrasts(share)
     moved_share -= (
         moved_share.sum(axis=1, keepdims=True) * basis.share
-    )  # halves differ by a few draws in size
-    total = (sums.sum(axis=0) + basis.share[:, None] * mean).T
-    total_shift = contrasts(sums) + moved_share[:, :, None] * mean
-    total_shift = np.ascontiguousarray(total_shift.transpose(2, 0, 1))
+    )  # halves differ in size by a few draws
+    if (shrink[2:] < KEPT_BEND).all():
+        total = (rule + mean).T * basis.share
+        total_shift = rule_shift * basis.share + (rule + mean).T[:, None] * moved_share
+    else:
+        total = (sums.sum(axis=0) + basis.share[:, None] * mean).T
+        total_shift = contrasts(sums).transpose(2, 0, 1) + mean[:, None, None] * moved_share
     if controls is not None:
         drift = contrasts(block_sums(controls, blocks) / draws).T[:, :, None]
-        fitted_shift += drift
-        total_shift += drift * basis.share
-    return HalfSampleFits((fitted + mean).T, fitted_shift, total, total_shift)
+        rule_shift = rule_shift + drift
+        total_shift = total_shift + drift * basis.share
+    return HalfSampleFits((rule + mean).T, rule_shift, total, total_shift)
+
+
+def _half_fits(
+    functions: FloatArray, share: FloatArray, sums: FloatArray, shrink: FloatArray, noise_shrink: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Fit at the bins (bin, response), about the mean, and what half-samples add (response, half, bin)."""
+    fitted = functions @ (shrink[:, None] * (functions.T @ sums.sum(axis=0)))
+    left = sums - share[:, :, None] * fitted  # what the fit leaves, by block and bin
+    scores = np.matmul(functions.T, left) * noise_shrink[:, None]  # (block, function, response)
+    used = noise_shrink > 0.0
+    shift = np.matmul(functions[:, used], contrasts(scores[:, used]))
+    return fitted, np.ascontiguousarray(shift.transpose(2, 0, 1))
 
 
 def _cells(basis: SplineBasis, centred: FloatArray, blocks: int) -> tuple[FloatArray, FloatArray]:

@@ -130,14 +130,37 @@ def _knots(standard: FloatArray, share: FloatArray, wanted: int) -> FloatArray:
 def _demmler_reinsch(
     standard: FloatArray, share: FloatArray, places: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    from scipy.interpolate import CubicSpline
     from scipy.linalg import eigh
 
-    cardinal = CubicSpline(places, np.eye(len(places)), bc_type="natural")
-    at_bins, bend = cardinal(standard), cardinal(places, 2)
-    gap = np.diff(places)
-    mass = np.diag(np.r_[gap, 0.0] / 3 + np.r_[0.0, gap] / 3) + np.diag(gap / 6, 1) + np.diag(gap / 6, -1)
-    gram = at_bins.T @ (share[:, None] * at_bins)
+    cardinal, bend_penalty = _natural_spline(standard, places)
+    gram = cardinal.T @ (share[:, None] * cardinal)
     gram += np.eye(len(places)) * 1e-10 * np.trace(gram) / len(places)
-    roughness, rotation = eigh(bend.T @ mass @ bend, gram)
-    return at_bins @ rotation, roughness
+    roughness, rotation = eigh(bend_penalty, gram)
+    return cardinal @ rotation, roughness
+
+
+def _natural_spline(points: FloatArray, places: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Natural cubic splines that are one at one knot and zero at the others, at `points`; their roughness.
+
+    Green & Silverman (1994) *Nonparametric Regression and Generalized Linear Models*, section 2.1: second
+    derivatives at the inner knots are ``R^-1 Q' f``, the roughness matrix is ``Q R^-1 Q'``.
+    """
+    gap = np.diff(places)
+    inner = np.arange(len(places) - 2)
+    difference = np.zeros((len(places), len(inner)))
+    difference[inner, inner] = 1.0 / gap[:-1]
+    difference[inner + 1, inner] = -1.0 / gap[:-1] - 1.0 / gap[1:]
+    difference[inner + 2, inner] = 1.0 / gap[1:]
+    mass = np.diag((gap[:-1] + gap[1:]) / 3.0) + np.diag(gap[1:-1] / 6.0, 1) + np.diag(gap[1:-1] / 6.0, -1)
+    bend = np.zeros((len(places), len(places)))
+    bend[1:-1] = np.linalg.solve(mass, difference.T)
+
+    left = np.clip(np.searchsorted(places, points) - 1, 0, len(gap) - 1)
+    width, row = gap[left], np.arange(len(points))
+    low = (places[left + 1] - points) / width
+    high = 1.0 - low
+    value, curve = np.zeros((len(points), len(places))), np.zeros((len(points), len(places)))
+    value[row, left], value[row, left + 1] = low, high
+    curve[row, left] = (low**3 - low) * width**2 / 6.0
+    curve[row, left + 1] = (high**3 - high) * width**2 / 6.0
+    return value + curve @ bend, difference @ bend[1:-1]

@@ -290,35 +290,57 @@ def natural_support(family: str, parameters: Mapping[str, float]) -> tuple[float
     return -math.inf, math.inf
 
 
-def _kept_mass(base: Any, lower: float, upper: float) -> tuple[float, float]:
+def _kept_mass(base: _Base, lower: float, upper: float) -> tuple[float, float]:
     """Return the probability below `lower` and the probability between the bounds."""
     below = float(base.cdf(lower)) if math.isfinite(lower) else 0.0
     above = float(base.sf(upper)) if math.isfinite(upper) else 0.0
     return below, 1.0 - below - above
 
 
-def _scipy(family: str, p: Mapping[str, float]) -> Any:
+@dataclass(frozen=True)
+class _Base:
+    """A SciPy distribution and its arguments; SciPy's own frozen form takes a millisecond to build each time."""
+
+    law: Any
+    shapes: tuple[float, ...] = ()
+    loc: float = 0.0
+    scale: float = 1.0
+
+    def ppf(self, probability: npt.ArrayLike) -> Floats:
+        return self.law.ppf(probability, *self.shapes, loc=self.loc, scale=self.scale)
+
+    def cdf(self, value: npt.ArrayLike) -> Floats:
+        return self.law.cdf(value, *self.shapes, loc=self.loc, scale=self.scale)
+
+    def sf(self, value: npt.ArrayLike) -> Floats:
+        return self.law.sf(value, *self.shapes, loc=self.loc, scale=self.scale)
+
+    def pdf(self, value: npt.ArrayLike) -> Floats:
+        return self.law.pdf(value, *self.shapes, loc=self.loc, scale=self.scale)
+
+
+def _scipy(family: str, p: Mapping[str, float]) -> _Base:
     """Return the SciPy distribution of a family, untruncated."""
     match family:
         case "Normal" | "TruncatedNormal":
-            return stats.norm(p["mu"], p["sigma"])
+            return _Base(stats.norm, (), p["mu"], p["sigma"])
         case "LogNormal":
-            return stats.lognorm(s=p["sigma"], scale=math.exp(p["mu"]))
+            return _Base(stats.lognorm, (p["sigma"],), scale=math.exp(p["mu"]))
         case "Beta":
-            return stats.beta(p["alpha"], p["beta"])
+            return _Base(stats.beta, (p["alpha"], p["beta"]))
         case "Gamma":
-            return stats.gamma(p["alpha"], scale=1 / p["beta"])
+            return _Base(stats.gamma, (p["alpha"],), scale=1 / p["beta"])
         case "HalfNormal":
-            return stats.halfnorm(scale=p["sigma"])
+            return _Base(stats.halfnorm, scale=p["sigma"])
         case "Exponential":
-            return stats.expon(scale=1 / p["lam"])
+            return _Base(stats.expon, scale=1 / p["lam"])
     span = p["upper"] - p["lower"]
     match family:
         case "Uniform":
-            return stats.uniform(p["lower"], span)
+            return _Base(stats.uniform, (), p["lower"], span)
         case "Triangular":
-            return stats.triang((p["mode"] - p["lower"]) / span, p["lower"], span)
+            return _Base(stats.triang, ((p["mode"] - p["lower"]) / span,), p["lower"], span)
         case "PERT":
             peak = _PERT_WEIGHT * (p["mode"] - p["lower"]) / span
-            return stats.beta(1 + peak, 1 + _PERT_WEIGHT - peak, p["lower"], span)
-    return stats.beta(p["alpha"], p["beta"], p["lower"], span)
+            return _Base(stats.beta, (1 + peak, 1 + _PERT_WEIGHT - peak), p["lower"], span)
+    return _Base(stats.beta, (p["alpha"], p["beta"]), p["lower"], span)

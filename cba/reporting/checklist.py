@@ -19,8 +19,8 @@ def checklist() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``group``, ``text``, ``status`` (met, partly or not met), ``where`` (an anchor of the report, or
-        empty) and ``note``.
+        Columns ``group``, ``text``, ``status`` (met, partly or not met), ``where`` (an anchor of the report
+        or empty) and ``note``.
 
     Raises
     ------

@@ -157,7 +157,7 @@ def _fewer(value: float, unit: float) -> str:
     """Write a fall in children as fewer, and a rise as more."""
     text = _plain(abs(value), max(unit, 1.0))
     if text == "0":
-        return f"no change, to the nearest {_count(max(unit, 1.0), 1.0)}"
+        return "no change" if value == 0.0 else f"no change, to the nearest {_count(max(unit, 1.0), 1.0)}"
     return f"{text} {'fewer' if value > 0 else 'more'}"
 
 

@@ -51,6 +51,17 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
     --------
     >>> lookups({"evidence": appraisal}, appraisal, "care_review")["n"]("bcr.care_review")  # doctest: +SKIP
     """
+    return {
+        **_by_stance(by_stance, first),
+        **_of_headline_stance(first, lead),
+        "fact": _fact_of(by_stance, first),
+        "plain_style": _plain_style,
+        "error_style": _error_style,
+    }
+
+
+def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str, Callable[..., Any]]:
+    """Return the functions that look in the appraisal of any stance."""
 
     def held(stance: str | None) -> Appraisal:
         return by_stance[stance or first.stance]
@@ -71,6 +82,21 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
     ) -> Markup:
         return table_number(held(stance), table, field, style=style, where=where, error=error)
 
+    def likelihood(key: str, stance: str | None = None) -> str:
+        return words_for(float(held(stance).results[key]["mean"]))
+
+    return {
+        "n": n,
+        "defined": defined,
+        "cell": cell,
+        "likelihood": likelihood,
+        "reason": lambda key, stance=None: reason(held(stance), key),
+    }
+
+
+def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
+    """Return the functions that look in the appraisal of the headline stance."""
+
     def total(table: str, field: str, aggregate: str, **where: object) -> Markup:
         return table_number(first, table, field, style="plain", aggregate=aggregate, where=where)
 
@@ -84,35 +110,19 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
     ) -> Markup:
         return html_table(first, name, columns(*specified), caption=caption, where=where)
 
-    def likelihood(key: str, stance: str | None = None) -> str:
-        return words_for(float(held(stance).results[key]["mean"]))
-
     def row_number(name: str, position: int, field: str, style: Style = "number") -> Markup:
         row = first.tables[name].iloc[position].to_dict()
-        attributes = {
-            "data-stance": first.stance,
-            "data-table": name,
-            "data-row": position,
-            "data-field": field,
-        }
-        return bound(row[field], cell_text(row, field, style=style, appraisal=first), attributes)
+        place = {"data-stance": first.stance, "data-table": name, "data-row": position, "data-field": field}
+        return bound(row[field], cell_text(row, field, style=style, appraisal=first), place)
 
     return {
-        "n": n,
-        "defined": defined,
-        "cell": cell,
         "total": total,
         "horizon_total": horizon_total,
         "table": table,
-        "likelihood": likelihood,
         "row_number": row_number,
-        "fact": _fact_of(by_stance, first),
         "label": lambda option: first.option_labels.get(option, option),
-        "csv": lambda name_, name: csv_link(first, name_, name=name),
-        "reason": lambda key, stance=None: reason(held(stance), key),
+        "csv": lambda table_name, name: csv_link(first, table_name, name=name),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
-        "plain_style": _plain_style,
-        "error_style": _error_style,
     }
 
 

@@ -32,7 +32,7 @@ def priors():
 
 def with_family(priors, entry, family, settings):
     """The registry with one entry restated."""
-    restated = replace(priors[entry], fitted=distribution(family, settings))
+    restated = replace(priors[entry], fitted=distribution(family, parameters=settings))
     return PriorRegistry(priors.stance, {**priors.entries, entry: restated}, priors.evidence_designs)
 
 

@@ -20,7 +20,7 @@ def fixed_tables(names) -> dict[str, pd.DataFrame]:
         }
         for e, text, m, d in (
             ("log_rr_entry", "Family help: log risk ratio of entering care", -0.25, 0.12),
-            ("rd_permanence", "Kinship support: difference in cumulative permanence", 0.06, 0.03),
+            ("rd_permanence", "Kinship support: difference in permanence at 24 months", 0.06, 0.03),
         )
         for s, w, k in zip(stages, (1.0, 0.7, 0.7, 0.45), (1.0, 1.2, 2.0, 1.6), strict=True)
     ]

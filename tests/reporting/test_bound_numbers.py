@@ -89,6 +89,8 @@ def test_the_text_of_every_bound_number_says_its_value(page):
             assert 0.0 <= value < number_in(text[1:])
         elif text.startswith(">"):
             assert number_in(text[1:]) < value <= 1.0
+        elif text == "no change":
+            assert value == 0.0
         elif text.startswith("within"):
             assert abs(value) <= number_in(text.split(" of ")[0]), (text, value)
         elif text.startswith(("neither", "no change")):

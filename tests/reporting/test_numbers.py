@@ -40,6 +40,7 @@ def test_the_last_place_is_not_below_the_error(value, error, unit):
         (2_340, "fewer", 100, "2,300 fewer"),
         (-2_340, "fewer", 100, "2,300 more"),
         (3, "fewer", 100, "no change, to the nearest 100"),
+        (0.0, "fewer", None, "no change"),
         (-1.234e9, "net", 1e8, "a net cost of £1.2 billion"),
         (1.234e9, "net", 1e7, "a net saving of £1.23 billion"),
         (4e7, "net", 1e8, "neither a net saving nor a net cost, to the nearest £100 million"),

@@ -1,0 +1,287 @@
+"""One option's account: financing modes, what costs and savings do when an input moves, and who pays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cba.costs.bought_services import allowance_bill
+from cba.costs.option_account import _account, option_account, starts_averted, total_cost, total_saving
+from cba.costs.placement_prices import WEEKS
+from cba.costs.programme_money import programme_money, recurrent_cap
+from cba.dimensions import PLACEMENTS
+from cba.inputs.option_records import Recurrent
+from tests.appraisal.made_workings import changed, line_sum, made_draws, made_inputs, made_workings, option, worked
+
+OPTIONS = [
+    "care_review",
+    "care_review_injection_only",
+    "care_review_reinvest",
+    "care_review_delayed",
+    "ffp_2025",
+    "family_help_only",
+    "kinship_only",
+    "foster_only",
+    "placement_reform",
+]
+
+
+@pytest.fixture(scope="module")
+def base():
+    return made_workings()
+
+
+def account_of(base, chosen):
+    return option_account(chosen, base.system, base.basis)
+
+
+def settings(base):
+    return {
+        "start_year": base.basis.start_year,
+        "years": base.years,
+        "price_base": base.basis.price_base,
+        "prices": base.basis.index,
+        "draws": base.system.reach.size,
+    }
+
+
+# --- money that buys nothing ----------------------------------------------------------------------------
+
+
+def test_an_option_without_money_changes_nothing_at_all(base):
+    """C14-1: its effects are asked for, but nothing pays for them."""
+    free = option("care_review", id="free", spend=(), recurrent=None, financing="fade")
+    account = account_of(base, free)
+    for line in (*account.costs, *account.savings):
+        assert (line.amount == 0).all(), line
+    assert (account.children.fewer_by_age == 0).all()
+    assert (account.children.fewer_by_placement == 0).all()
+    assert (account.children.moved == 0).all()
+
+
+def test_an_option_without_effect_costs_its_money_and_saves_nothing(base):
+    """Workforce money alone: cost times overrun, no saving in any draw."""
+    spend = tuple(line for line in option("care_review").spend if line.component == "workforce")
+    account = account_of(base, option("care_review", spend=spend, recurrent=None, financing="fade"))
+    assert (total_saving(account) == 0).all()
+    money = line_sum(programme_money(option("care_review", spend=spend), **settings(base)))
+    overrun = base.system.value("delivery.cost_overrun")[:, None]
+    np.testing.assert_allclose(total_cost(account), money * overrun, rtol=1e-12)
+
+
+def test_business_as_usual_has_no_lines(base):
+    account = base.accounts["bau"]
+    assert not total_cost(account).any() and not total_saving(account).any()
+
+
+# --- financing modes ------------------------------------------------------------------------------------
+
+
+def test_what_fades_has_no_recurrent_programme_money(base):
+    account = base.accounts["care_review_injection_only"]
+    assert not account.recurrent.any()
+    assert {line.component for line in account.costs if line.kind == "recurrent"} <= {"kinship"}  # orders already made
+    last = base.years.index(2029)
+    programme = line_sum(line for line in account.costs if line.kind == "programme")
+    assert (programme[:, : last + 1].sum(axis=1) > 0).all() and not programme[:, last + 1 :].any()
+
+
+def test_reinvested_money_is_what_a_year_by_year_account_finds(base):
+    """An independent forward recursion: each year's money from the account of the years before it."""
+    chosen = option("care_review_reinvest")
+    lines, cap = programme_money(chosen, **settings(base)), recurrent_cap(chosen, **settings(base))
+    share = base.system.value("delivery.reinvest_share") / base.system.value("delivery.cost_overrun")
+    money = np.zeros_like(cap)
+    for year in range(1, cap.shape[1]):
+        known = _account(chosen, base.system, base.basis, lines, money)
+        saved = line_sum(known.savings)[:, year - 1]
+        money[:, year] = np.minimum(cap[:, year], share * np.maximum(saved, 0.0))
+    found = base.accounts["care_review_reinvest"]
+    np.testing.assert_allclose(found.recurrent, money, rtol=1e-6, atol=1.0)
+    exact = _account(chosen, base.system, base.basis, lines, money)
+    np.testing.assert_allclose(total_saving(found), total_saving(exact), rtol=1e-6, atol=1.0)
+
+
+def test_reinvested_spending_never_exceeds_the_saving_of_the_year_before(base):
+    """Overrun included: money that was not saved cannot be spent."""
+    account = base.accounts["care_review_reinvest"]
+    spent = account.recurrent * base.system.value("delivery.cost_overrun")[:, None]
+    saved = np.maximum(total_saving(account), 0.0)
+    assert (spent[:, 1:] <= saved[:, :-1] + 2.0).all()
+    assert spent.max() > 1e6
+
+
+def test_money_for_good_is_at_least_what_is_reinvested(base):
+    for_good, reinvested = base.accounts["care_review"], base.accounts["care_review_reinvest"]
+    assert (for_good.recurrent >= reinvested.recurrent).all()
+    assert (reinvested.recurrent >= 0).all()
+    fade, full = base.accounts["care_review_injection_only"], base.accounts["care_review"]
+    years = slice(0, base.years.index(2029) + 1)
+    np.testing.assert_allclose(total_cost(fade)[:, years], total_cost(full)[:, years], rtol=1e-12)
+
+
+def test_delay_moves_the_whole_cost_by_two_years(base):
+    now, later = base.accounts["care_review"], base.accounts["care_review_delayed"]
+    spent = [line_sum(x for x in a.costs if x.kind in ("programme", "deadweight")) for a in (now, later)]
+    np.testing.assert_allclose(spent[1][:, 2:], spent[0][:, :-2], rtol=1e-9, atol=1e-3)
+    np.testing.assert_allclose(later.recurrent[:, 2:], now.recurrent[:, :-2], rtol=1e-12)
+
+
+# --- raising a cost (C14-2) -----------------------------------------------------------------------------
+
+
+def npv_and_savings(workings):
+    return workings.arrays.npv, {o: total_saving(a) for o, a in workings.accounts.items()}
+
+
+@pytest.fixture(scope="module")
+def dearer():
+    """Every option with programme costs a fifth above those of each draw."""
+    return worked(made_inputs(), changed(made_draws(), delivery__cost_overrun=1.2))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_higher_overrun_never_raises_net_benefit_or_savings(base, dearer, name):
+    beneficial = base.system.value("family_help.log_risk_ratio") <= 0
+    change = (dearer.arrays.npv - base.arrays.npv).sel(option=name).values
+    assert (change <= 1e-3).all() and change.min() < -1e3
+    saved = total_saving(dearer.accounts[name]) - total_saving(base.accounts[name])
+    if name == "care_review_reinvest":  # dearer help means less of it, also where it does harm
+        saved = saved[beneficial]
+    assert (saved <= 1e-3).all()
+
+
+@pytest.mark.parametrize(
+    "entry, name",
+    [
+        ("family_help.cost_per_child", "family_help_only"),
+        ("kinship.meeting_cost", "kinship_only"),
+        ("kinship.guardianship_support", "kinship_only"),
+        ("foster.cost_per_carer", "foster_only"),
+    ],
+)
+def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, name):
+    """Where an effect is adverse, less of it is a saving: those draws must move the other way."""
+    drawn = made_draws()
+    after = worked(made_inputs(), drawn.assign({entry: drawn[entry] * 1.3}))
+    saved = total_saving(after.accounts[name]) - total_saving(base.accounts[name])
+    if entry == "family_help.cost_per_child":
+        effect = base.system.value("family_help.log_risk_ratio")
+        tilt = np.minimum(
+            base.system.value("family_help.age_tilt_under_1"), base.system.value("family_help.age_tilt_16_plus")
+        )
+        helps = (effect < 0) & (tilt > 0)
+    elif entry == "kinship.meeting_cost":
+        helps = base.system.value("kinship.log_risk_ratio") <= 0
+    elif entry == "kinship.guardianship_support":
+        helps = base.system.value("kinship.permanence_gain") >= 0
+    else:
+        helps = np.ones(saved.shape[0], dtype=bool)
+    assert helps.sum() > 20
+    total = saved[helps].sum(axis=1)
+    assert (total <= 1.0).all()
+    if entry == "kinship.guardianship_support":
+        np.testing.assert_array_equal(saved, 0.0)
+        cost = total_cost(after.accounts[name]) - total_cost(base.accounts[name])
+        assert (cost[helps] >= 0).all() and cost.max() > 0
+    else:
+        assert total.min() < -1.0
+
+
+# --- who pays, and for what -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["care_review", "kinship_only"])
+def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
+    account = base.accounts[name]
+    money = [line for line in programme_money(option(name), **settings(base)) if line.component == "kinship"]
+    shown = [
+        line.amount for line in account.costs if line.component == "kinship" and line.kind in ("programme", "deadweight")
+    ]
+    overrun = base.system.value("delivery.cost_overrun")[:, None]
+    np.testing.assert_allclose(sum(shown), line_sum(money) * overrun, rtol=1e-12)
+    assert all((amount >= 0).all() for amount in shown)
+
+
+def test_deadweight_is_the_allowance_money_up_to_the_bill_of_existing_carers(base):
+    account, chosen = base.accounts["kinship_only"], option("kinship_only")
+    bill = base.system.value("kinship.allowance_gap") * WEEKS
+    bill = bill * (base.system.value("kinship.guardianship_children") + base.system.value("kinship.arrangement_children"))
+    np.testing.assert_allclose(allowance_bill(chosen, base.system), bill, rtol=1e-12)
+    money = line_sum(programme_money(chosen, **settings(base)))
+    for_allowances = money * base.system.value("kinship.allowance_share")[:, None]
+    expected = np.minimum(for_allowances, bill[:, None]) * base.system.value("delivery.cost_overrun")[:, None]
+    found = line_sum(line for line in account.costs if line.kind == "deadweight")
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_recurrent_kinship_money_is_split_too(base):
+    """An option of a user that goes on paying allowances: no line below zero, the sum is the money."""
+    later = Recurrent(component="kinship", payer="council", gbp_million=50, first_offset=4, price_year=2024, source="x")
+    chosen = option("kinship_only", recurrent=later, financing="new_recurrent")
+    account = account_of(base, chosen)
+    kinship = [line for line in account.costs if line.component == "kinship"]
+    assert all((line.amount >= -1e-6).all() for line in kinship if line.kind != "recurrent")
+    support = kinship[-1].amount
+    overrun = base.system.value("delivery.cost_overrun")[:, None]
+    money = line_sum(programme_money(chosen, **settings(base))) + recurrent_cap(chosen, **settings(base))
+    np.testing.assert_allclose(line_sum(kinship) - support, money * overrun, rtol=1e-12)
+    assert (line_sum(line for line in kinship if line.kind == "deadweight")[:, -1] > 0).all()
+
+
+def test_payers_share_homes_and_proceedings(base):
+    account = base.accounts["care_review"]
+    amount = {(line.component, line.payer): line.amount for line in account.savings}
+    nhs = base.system.value("payers.nhs_share_of_homes")[:, None]
+    homes = amount["childrens_homes", "council"] + amount["childrens_homes", "nhs"]
+    np.testing.assert_allclose(amount["childrens_homes", "nhs"], homes * nhs, rtol=1e-9)
+    legal = amount["care_proceedings", "council"] + amount["care_proceedings", "justice"]
+    council = base.system.value("legal.council_share")[:, None]
+    np.testing.assert_allclose(amount["care_proceedings", "council"], legal * council, rtol=1e-9)
+
+
+def test_deferred_starts_still_lead_to_proceedings(base):
+    """Every averted start is counted, less the deferred share two to five years later in equal parts."""
+    children = base.accounts["care_review"].children
+    averted = children.averted_starts.sum(axis=-1)
+    share = base.system.value("family_help.deferral_share")
+    found = starts_averted(base.system, children)
+    expected = averted.copy()
+    for year in range(averted.shape[1]):
+        for wait in (2, 3, 4, 5):
+            if year >= wait:
+                expected[:, year] -= share * averted[:, year - wait] / 4
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)
+
+
+# --- placement reform -----------------------------------------------------------------------------------
+
+
+def test_a_lower_price_is_paid_less_at_once_on_the_placements_that_remain(base):
+    chosen = option("placement_reform")
+    account = base.accounts["placement_reform"]
+    home = PLACEMENTS.index("childrens_home")
+    left = base.arrays.placements.sel(option="placement_reform", placement="childrens_home").values
+    shown = left.shape[1]
+    price = base.basis.prices.path[:, :shown, home]
+    cut = account.services.reform[:, :shown] * base.system.value("reform.home_price_cut")[:, None] * left * price
+    spend_only = option_account(
+        chosen.model_copy(update={"id": "x"}), zero_cut(base.system), base.basis
+    )
+    homes = [line_sum(x for x in a.savings if x.component == "childrens_homes") for a in (account, spend_only)]
+    np.testing.assert_allclose((homes[0] - homes[1])[:, :shown], cut, rtol=1e-9, atol=1.0)
+
+
+def zero_cut(system):
+    import dataclasses
+
+    parameters = system.parameters.assign({"reform.home_price_cut": system.parameters["reform.home_price_cut"] * 0})
+    return dataclasses.replace(system, parameters=parameters)
+
+
+def test_a_reform_is_in_place_when_its_programme_is_paid(base):
+    """Running costs do not bring it nearer, so the length of the projection does not matter."""
+    reform = base.accounts["placement_reform"].services.reform
+    assert (np.diff(reform, axis=1) >= -1e-12).all() and reform.max() <= 1.0 + 1e-12
+    late = base.system.value("delivery.start_delay") < 3.0
+    np.testing.assert_allclose(reform[late, base.years.index(2034)], 1.0, rtol=1e-9)

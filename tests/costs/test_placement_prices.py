@@ -1,0 +1,92 @@
+"""Placement prices: the published average, growth in closed form, and prices that cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cba.costs.placement_prices import FOSTER, WEEKS, foster_prices, growth_path
+from cba.dimensions import PLACEMENTS
+from cba.errors import InputError
+from tests.appraisal.made_workings import made_inputs, made_workings
+
+RATES = st.floats(-0.1, 0.15)
+
+
+@given(first=RATES, settled=RATES, half_life=st.floats(0.2, 30.0), steps=st.integers(1, 40))
+def test_growth_is_a_geometric_sum(first, settled, half_life, steps):
+    ratio = 0.5 ** (1.0 / half_life)
+    t = np.arange(1, steps + 1)
+    exact = settled * t + (first - settled) * (1 - ratio**t) / (1 - ratio)
+    one = np.ones(1)
+    found = growth_path(first * one, settled=settled * one, half_life=half_life * one, steps=steps)
+    np.testing.assert_allclose(np.log(found[0]), exact, rtol=1e-9, atol=1e-12)
+
+
+def test_growth_first_is_that_of_today_and_half_the_gap_is_left_after_the_half_life():
+    one = np.ones(1)
+    found = growth_path(0.09 * one, settled=0.01 * one, half_life=4.0 * one, steps=5)[0]
+    yearly = np.diff(np.log(found), prepend=0.0)
+    assert yearly[0] == pytest.approx(0.09)
+    assert yearly[4] == pytest.approx(0.05)
+
+
+@given(
+    counts=st.lists(st.integers(1, 40_000), min_size=3, max_size=3),
+    ratio=st.floats(0.3, 1.0),
+    premium=st.floats(0.0, 20_000.0),
+)
+def test_split_gives_back_the_average_it_was_made_of(counts, ratio, premium):
+    one, counts = np.ones(2), np.array(counts)
+    found = foster_prices(38_000.0 * one, counts=counts, relative_ratio=ratio * one, premium=premium * one)
+    weights = counts / counts.sum()
+    average = sum(w * found[name] for w, name in zip(weights, FOSTER, strict=True))
+    np.testing.assert_allclose(average, 38_000.0, rtol=1e-12)
+    np.testing.assert_allclose(found["foster_agency"] - found["foster_in_house"], premium, atol=1e-6)
+
+
+@pytest.mark.parametrize("premium", [200_000.0, -200_000.0])
+def test_a_premium_that_leaves_nothing_for_a_placement_is_refused(premium):
+    one = np.ones(1)
+    with pytest.raises(InputError) as caught:
+        foster_prices(38e3 * one, counts=np.ones(3), relative_ratio=0.7 * one, premium=premium * one)
+    text = str(caught.value)
+    assert "unit_costs.agency_premium" in text and str(int(premium)) in text and "narrow" in text
+
+
+def test_prices_of_today_are_the_published_weekly_costs():
+    """£6,775 and £720 a week in 2023-24; the analysis is in prices of that year."""
+    workings = made_workings()
+    prices, seen = workings.basis.prices, made_inputs().observations
+    home = prices.today[:, PLACEMENTS.index("childrens_home")]
+    np.testing.assert_allclose(home, 6775.0 * WEEKS)
+    counts = seen["stock_by_placement"].sel(year=2024, placement=list(FOSTER)).values
+    foster = prices.today[:, [PLACEMENTS.index(p) for p in FOSTER]]
+    np.testing.assert_allclose((foster * counts).sum(1) / counts.sum(), 720.0 * WEEKS, rtol=1e-12)
+    assert prices.year == 2024
+
+
+def test_paths_start_a_year_after_today_and_are_never_cut_by_the_avoidable_share():
+    workings = made_workings()
+    prices, value = workings.basis.prices, workings.system.value
+    home = PLACEMENTS.index("childrens_home")
+    first = prices.path[:, 0, home] / prices.today[:, home]
+    assert workings.years[0] == 2025
+    np.testing.assert_allclose(np.log(first), value("unit_costs.residential_growth"), rtol=1e-9)
+    foster = PLACEMENTS.index("foster_in_house")
+    second = prices.path[:, 1, foster] / prices.path[:, 0, foster]
+    settled, now = value("unit_costs.real_earnings_growth"), value("unit_costs.fostering_growth")
+    expected = settled + (now - settled) * 0.5 ** (1.0 / value("unit_costs.growth_half_life"))
+    np.testing.assert_allclose(np.log(second), expected, rtol=1e-9)
+
+
+def test_recent_real_growth_is_near_what_the_series_shows():
+    """Children's homes 6.2% a year real 2016-24, fostering -0.5%: the priors are wide beside nine years of data."""
+    workings = made_workings()
+    home = workings.system.value("unit_costs.residential_growth")
+    foster = workings.system.value("unit_costs.fostering_growth")
+    error = 4 * home.std() / np.sqrt(home.size)
+    assert np.expm1(home.mean()) == pytest.approx(0.062, abs=0.012 + error)
+    assert np.expm1(foster.mean()) == pytest.approx(-0.005, abs=0.012 + 4 * foster.std() / np.sqrt(foster.size))

@@ -1,0 +1,94 @@
+"""The joint table of draws: what is in it, that draws stay paired, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import cba
+from cba.errors import InputError
+from cba.models.effects import ESTIMANDS
+from cba.models.flow_rates import SERIES
+from cba.models.parameters import ROLL_OUT, joint_parameters, require_finite
+from tests.made_fits import made_baseline, made_effects
+
+
+@pytest.fixture(scope="module")
+def parts():
+    observations, priors = cba.load_observations(), cba.load_priors()
+    return {
+        "priors": priors,
+        "observations": observations,
+        "baseline": made_baseline(observations, priors),
+        "effects": made_effects(),
+    }
+
+
+def joint(parts, seed=3, **changes):
+    settings = {**parts, **changes}
+    return joint_parameters(settings.pop("priors"), seed=seed, **settings)
+
+
+def test_every_prior_is_there_or_enters_through_a_fit(parts):
+    table = joint(parts)
+    assert table.sizes["sample"] == 100
+    through_fits = {
+        name
+        for name in parts["priors"]
+        if name.startswith(("effects.bias_", "effects.mean_"))
+        or name == "effects.heterogeneity"
+        or (name.startswith("baseline.") and name != "baseline.population_growth")
+    }
+    assert set(parts["priors"]) - set(table.data_vars) == through_fits
+    added = {*ROLL_OUT.values(), "unit_costs.residential_growth", "unit_costs.fostering_growth"}
+    added |= {f"baseline.level_{series}" for series in SERIES}
+    assert set(table.data_vars) - set(parts["priors"]) == added
+    require_finite(table)
+
+
+def test_roll_out_is_the_new_setting_less_what_is_lost_at_scale(parts):
+    """Draw by draw, with one attenuation for all interventions; the sign is never changed."""
+    table = joint(parts)
+    new_setting = parts["effects"]["posterior"]["new_setting"]
+    for estimand in ESTIMANDS:
+        effect = new_setting.sel(estimand=estimand).values.ravel()
+        expected = effect * (1.0 - table["effects.attenuation"].values)
+        np.testing.assert_allclose(table[ROLL_OUT[estimand]], expected, rtol=1e-12)
+        assert (np.sign(table[ROLL_OUT[estimand]].values) == np.sign(effect)).all()
+    assert (table["family_help.log_risk_ratio"] > 0).any()  # adverse in part of the draws
+
+
+def test_draws_of_a_fit_stay_in_their_sample(parts):
+    """Chain by chain, in order: permuting would pair the levels of one draw with the paths of another."""
+    table = joint(parts)
+    level = parts["baseline"]["posterior"]["last_level"]
+    assert level.dims == ("chain", "draw", "series")
+    for series in SERIES:
+        np.testing.assert_array_equal(
+            table[f"baseline.level_{series}"], level.sel(series=series).values.reshape(-1)
+        )
+
+
+def test_the_seed_moves_priors_and_not_fits(parts):
+    first, again, other = joint(parts), joint(parts), joint(parts, seed=4)
+    xr.testing.assert_identical(first, again)
+    assert (first["foster.attrition"] != other["foster.attrition"]).all()
+    xr.testing.assert_identical(
+        first["baseline.level_log_uasc_starts"], other["baseline.level_log_uasc_starts"]
+    )
+
+
+def test_fits_of_different_size_are_refused(parts):
+    with pytest.raises(InputError, match="different numbers of draws") as caught:
+        joint(parts, effects=made_effects(draws=49))
+    assert "100 and 98" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_draw_that_is_not_a_number_is_named(parts, value):
+    table = joint(parts)
+    table["foster.attrition"][7] = value
+    with pytest.raises(InputError, match="not a number") as caught:
+        require_finite(table)
+    assert "foster.attrition" in str(caught.value)
