@@ -257,8 +257,8 @@ def _plain_attrs(parameters: xr.Dataset) -> xr.Dataset:
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    """Read a table as it was written: empty text stays text, a missing number is missing."""
-    return pd.read_csv(file, float_precision="round_trip")
+    """Read a table to the last bit, which of pandas' parsers only the one in Python promises in every version."""
+    return pd.read_csv(file, engine="python")
 
 
 def stacked(

@@ -14,6 +14,7 @@ from cba.appraisal.tables_beliefs import (
     studies_table,
     what_it_would_take,
 )
+from cba.appraisal.tables_chain import effect_chain
 from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
 from cba.appraisal.tables_money import (
     cash_flow_by_year,
@@ -68,6 +69,7 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     if "care_review" in workings.accounts:
         tables["attribution"] = attribution_table(workings)
         tables["financing_modes"] = financing_modes(workings)
+        tables["effect_chain"] = effect_chain(workings)
     return tables
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.record import stacked
 from cba.appraisal.summaries import interval
+from cba.costs.option_account import starts_averted
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -65,15 +67,30 @@ def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def starts_by_year(workings: Workings) -> pd.DataFrame:
-    """Starts by option and year: what to expect each year if the option works as believed."""
+    """Starts by option and year: what to expect each year if the option works as believed.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper: starts of business as usual less those averted, with
+        deferred starts back in the years in which they happen.
+
+    Examples
+    --------
+    >>> starts_by_year(workings)  # doctest: +SKIP
+    """
     shown = workings.arrays.children["year"].values
-    usual = workings.system.baseline["starts"].sum("age").sel(year=shown).transpose("sample", "year")
     position = [workings.years.index(int(y)) for y in shown]
-    starts = xr.concat(
-        [
-            usual - account.children.averted_starts.sum(axis=-1)[:, position]
-            for account in workings.accounts.values()
-        ],
-        dim=pd.Index(list(workings.accounts), name="option"),
+    usual = workings.system.baseline["starts"].transpose("sample", "year", "age").values.sum(axis=-1)
+    starts = {
+        name: (usual - starts_averted(workings.system, account.children))[:, position]
+        for name, account in workings.accounts.items()
+    }
+    return by_option_and_year(
+        stacked(starts, dims=("year",), coords={"year": shown}), level=workings.inputs.analysis.level
     )
-    return by_option_and_year(starts, level=workings.inputs.analysis.level)

@@ -87,7 +87,8 @@ def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
         f" {high}).",
         f"It has a {saving} chance of a net saving over {settings['horizon']} years and a {cost} chance of a"
         f" net cost: on average {_shown(npv, 'mean', style='net')}"
-        f" ({interval} {_shown(npv, 'lower')} to {_shown(npv, 'upper')}; present value, {prices}).",
+        f" ({interval}: {_shown(npv, 'lower', style='net')} to {_shown(npv, 'upper', style='net')};"
+        f" present value, {prices}).",
     )
 
 

@@ -40,10 +40,12 @@ def fit_single_input(
     Notes
     -----
     Where the fit is close to a straight line, rules are valued with it, which is less noisy; otherwise with
-    the sums of the draws themselves, which no smoothing can bias. One smoothing strength serves all responses,
-    so the fit is linear in them. It minimises Mallows' criterion summed over responses, each in units of its
-    own residual variance. "No dependence at all" is one of the choices for the fit, while half-samples may
-    then still differ by a straight line: what noise could have produced stays in the standard error.
+    the sums of the draws themselves, which no smoothing can bias.
+
+    One smoothing strength serves all responses, so the fit is linear in them. It minimises Mallows' criterion
+    summed over responses, each in units of its own residual variance. "No dependence at all" is one of the
+    choices for the fit, while half-samples may then still differ by a straight line: what noise could have
+    produced stays in the standard error.
     """
     draws = len(responses)
     blocks = block_count(draws)

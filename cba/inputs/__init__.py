@@ -1,1 +1,1 @@
-"""Everything the package reads: published series, priors, evidence, options and analyses; nothing else reads inputs."""
+"""Everything the package reads: series, priors, evidence, options and analyses; no other room reads inputs."""

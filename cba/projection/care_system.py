@@ -267,7 +267,8 @@ def _leaver_kernel(
     observations: xr.Dataset, stays: StayLength, return_share: np.ndarray, lags: int
 ) -> np.ndarray:
     """Remaining stay of children who leave relatives' foster care early, less returns within five years."""
-    kernel = remaining_stay_kernel(stays, lags=lags, age=_leaver_ages(observations))
+    starts = observations["starts_by_age"].sel(age=list(AGE_BANDS)).dropna("year").isel(year=-1).values
+    kernel = remaining_stay_kernel(stays, lags=lags, age=_leaver_ages(observations), starts=starts)
     kept = 1.0 - return_share[:, None] * np.minimum(np.arange(lags) / 5.0, 1.0)[None, :]
     return kernel[None] * kept[:, None, :]
 

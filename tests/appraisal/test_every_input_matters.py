@@ -48,7 +48,10 @@ def everything(workings) -> np.ndarray:
     parts = [getattr(arrays, f.name) for f in dataclasses.fields(arrays) if f.name != "bau_parts"]
     cash = cash_index(workings.years, price_base=workings.basis.price_base, prices=workings.basis.index)
     headline = [entry["mean"] for entry in headline_results(workings).values()]
-    found = [np.ravel(part.values) for part in parts] + [np.ravel(cash.values), np.array(headline, dtype=float)]
+    found = [np.ravel(part.values) for part in parts] + [
+        np.ravel(cash.values),
+        np.array(headline, dtype=float),
+    ]
     return np.concatenate(found)
 
 
@@ -80,11 +83,13 @@ def before(worked):
     return worked(made_draws("latest", DRAWS, LONG))
 
 
-@pytest.mark.parametrize("name", [n for n in names(through=False) if n not in INERT])
+JOINED = "effects.attenuation"
+"""Acts where effects are joined to the draws, which is tested on its own."""
+
+
+@pytest.mark.parametrize("name", [n for n in names(through=False) if n not in INERT and n != JOINED])
 def test_moving_one_input_moves_an_output(name, worked, before):
     drawn = made_draws("latest", DRAWS, LONG)
-    if name == "effects.attenuation":  # acts where effects are joined to the draws
-        pytest.skip("see test_attenuation_moves_every_effect")
     after = worked(drawn.assign({name: drawn[name] * 0.99}))
     assert not np.array_equal(after, before, equal_nan=True), f"{name} moves nothing"
 
@@ -95,9 +100,13 @@ def test_attenuation_moves_every_effect():
     made = made_inputs("latest", DRAWS, LONG)
     baseline, effects = made_fits("latest", DRAWS, LONG)
     joint = joint_parameters(
-        made.priors, baseline=baseline, effects=effects, observations=made.observations, seed=made.analysis.seed
+        made.priors,
+        baseline=baseline,
+        effects=effects,
+        observations=made.observations,
+        seed=made.analysis.seed,
     )
-    kept = 1.0 - joint["effects.attenuation"].values
+    kept = 1.0 - joint[JOINED].values
     setting = effects["posterior"]["new_setting"].values.reshape(DRAWS, -1)
     for position, name in enumerate(ROLL_OUT.values()):
         np.testing.assert_allclose(joint[name].values, setting[:, position] * kept, rtol=1e-12)
@@ -113,7 +122,9 @@ def test_an_input_declared_inert_exists_and_is_inert_here(name, worked, before):
         np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.parametrize("name", ["kinship.log_risk_ratio", "family_help.log_risk_ratio", "foster.substitution"])
+@pytest.mark.parametrize(
+    "name", ["kinship.log_risk_ratio", "family_help.log_risk_ratio", "foster.substitution"]
+)
 def test_every_roll_out_effect_moves_an_output(name, worked, before):
     drawn = made_draws("latest", DRAWS, LONG)
     after = worked(drawn.assign({name: drawn[name] * 0.99}))
@@ -167,7 +178,9 @@ def test_population_growth_moves_years_without_a_projection():
 
     old = load_observations(2019)
     growth = made_draws("latest", DRAWS, LONG)["baseline.population_growth"]
-    people = [future_population(old, years=range(2020, 2070), growth=growth + shift) for shift in (0.0, 0.001)]
+    people = [
+        future_population(old, years=range(2020, 2070), growth=growth + shift) for shift in (0.0, 0.001)
+    ]
     assert not np.array_equal(*people)
 
 

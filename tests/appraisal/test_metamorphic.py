@@ -87,7 +87,9 @@ def test_value_of_information_scales_with_money_and_the_best_option_stays(base, 
 
 def test_there_and_back_changes_nothing(base, in_2022_prices):
     np.testing.assert_allclose(
-        in_2022_prices.arrays.npv.sel(option=list(EXACT)) / ratio(base), base.arrays.npv.sel(option=list(EXACT)), rtol=1e-9
+        in_2022_prices.arrays.npv.sel(option=list(EXACT)) / ratio(base),
+        base.arrays.npv.sel(option=list(EXACT)),
+        rtol=1e-9,
     )
 
 
@@ -109,7 +111,9 @@ def test_permuting_options_only_permutes_results(base):
     turned = worked(dataclasses.replace(inputs, analysis=analysis, options=order), made_draws())
     names = list(base.accounts)
     for name in ("npv", "npv_long", "children", "placements", "system_cost", "child_years_harm"):
-        np.testing.assert_array_equal(getattr(turned.arrays, name).sel(option=names), getattr(base.arrays, name))
+        np.testing.assert_array_equal(
+            getattr(turned.arrays, name).sel(option=names), getattr(base.arrays, name)
+        )
     lines = base.arrays.cash_flow["line"].values
     assert set(lines) == set(turned.arrays.cash_flow["line"].values)
     position = [list(turned.arrays.cash_flow["line"].values).index(line) for line in lines]
@@ -138,7 +142,9 @@ def test_permuting_the_draws_of_all_inputs_permutes_the_account(base, name):
     account = base.accounts[name]
     np.testing.assert_allclose(total_saving(found), total_saving(account)[order], rtol=1e-12, atol=1e-6)
     np.testing.assert_allclose(total_cost(found), total_cost(account)[order], rtol=1e-12, atol=1e-6)
-    np.testing.assert_allclose(total_saving(found).mean(axis=0), total_saving(account).mean(axis=0), rtol=1e-9, atol=1e-3)
+    np.testing.assert_allclose(
+        total_saving(found).mean(axis=0), total_saving(account).mean(axis=0), rtol=1e-9, atol=1e-3
+    )
 
 
 # --- totals (C14-8) -------------------------------------------------------------------------------------
@@ -209,7 +215,9 @@ def test_child_years_are_discounted_like_money(base):
 def test_system_cost_is_business_as_usual_plus_what_goes_through_the_accounts(base):
     """Courts are not in section 251: their saving is a fiscal saving and not a saving of the system."""
     flow, cost = base.arrays.cash_flow, base.arrays.system_cost
-    inside = flow.isel(line=np.flatnonzero(np.isin(flow["payer"].values, ["council", "dfe", "nhs"]))).sum("line")
+    inside = flow.isel(line=np.flatnonzero(np.isin(flow["payer"].values, ["council", "dfe", "nhs"]))).sum(
+        "line"
+    )
     close((cost - cost.sel(option="bau")).values, inside.transpose("sample", "option", "year").values)
     assert np.abs(flow.isel(line=np.flatnonzero(flow["payer"].values == "justice"))).sum() > 0
 
@@ -236,6 +244,4 @@ def test_the_length_of_the_projection_moves_neither_money_nor_services(name):
 def test_fits_with_different_numbers_of_draws_are_refused():
     inputs = made_inputs()
     with pytest.raises(InputError, match="different numbers of draws"):
-        appraise(
-            inputs.analysis, baseline=made_fits()[0], effects=made_effects(draws=40), progress=False
-        )
+        appraise(inputs.analysis, baseline=made_fits()[0], effects=made_effects(draws=40), progress=False)

@@ -11,7 +11,15 @@ from cba.costs.placement_prices import WEEKS
 from cba.costs.programme_money import programme_money, recurrent_cap
 from cba.dimensions import PLACEMENTS
 from cba.inputs.option_records import Recurrent
-from tests.appraisal.made_workings import changed, line_sum, made_draws, made_inputs, made_workings, option, worked
+from tests.appraisal.made_workings import (
+    changed,
+    line_sum,
+    made_draws,
+    made_inputs,
+    made_workings,
+    option,
+    worked,
+)
 
 OPTIONS = [
     "care_review",
@@ -80,7 +88,9 @@ def test_business_as_usual_has_no_lines(base):
 def test_what_fades_has_no_recurrent_programme_money(base):
     account = base.accounts["care_review_injection_only"]
     assert not account.recurrent.any()
-    assert {line.component for line in account.costs if line.kind == "recurrent"} <= {"kinship"}  # orders already made
+    assert {line.component for line in account.costs if line.kind == "recurrent"} <= {
+        "kinship"
+    }  # orders already made
     last = base.years.index(2029)
     programme = line_sum(line for line in account.costs if line.kind == "programme")
     assert (programme[:, : last + 1].sum(axis=1) > 0).all() and not programme[:, last + 1 :].any()
@@ -168,7 +178,8 @@ def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, 
     if entry == "family_help.cost_per_child":
         effect = base.system.value("family_help.log_risk_ratio")
         tilt = np.minimum(
-            base.system.value("family_help.age_tilt_under_1"), base.system.value("family_help.age_tilt_16_plus")
+            base.system.value("family_help.age_tilt_under_1"),
+            base.system.value("family_help.age_tilt_16_plus"),
         )
         helps = (effect < 0) & (tilt > 0)
     elif entry == "kinship.meeting_cost":
@@ -196,7 +207,9 @@ def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
     account = base.accounts[name]
     money = [line for line in programme_money(option(name), **settings(base)) if line.component == "kinship"]
     shown = [
-        line.amount for line in account.costs if line.component == "kinship" and line.kind in ("programme", "deadweight")
+        line.amount
+        for line in account.costs
+        if line.component == "kinship" and line.kind in ("programme", "deadweight")
     ]
     overrun = base.system.value("delivery.cost_overrun")[:, None]
     np.testing.assert_allclose(sum(shown), line_sum(money) * overrun, rtol=1e-12)
@@ -206,7 +219,9 @@ def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
 def test_deadweight_is_the_allowance_money_up_to_the_bill_of_existing_carers(base):
     account, chosen = base.accounts["kinship_only"], option("kinship_only")
     bill = base.system.value("kinship.allowance_gap") * WEEKS
-    bill = bill * (base.system.value("kinship.guardianship_children") + base.system.value("kinship.arrangement_children"))
+    bill = bill * (
+        base.system.value("kinship.guardianship_children") + base.system.value("kinship.arrangement_children")
+    )
     np.testing.assert_allclose(allowance_bill(chosen, base.system), bill, rtol=1e-12)
     money = line_sum(programme_money(chosen, **settings(base)))
     for_allowances = money * base.system.value("kinship.allowance_share")[:, None]
@@ -217,7 +232,9 @@ def test_deadweight_is_the_allowance_money_up_to_the_bill_of_existing_carers(bas
 
 def test_recurrent_kinship_money_is_split_too(base):
     """An option of a user that goes on paying allowances: no line below zero, the sum is the money."""
-    later = Recurrent(component="kinship", payer="council", gbp_million=50, first_offset=4, price_year=2024, source="x")
+    later = Recurrent(
+        component="kinship", payer="council", gbp_million=50, first_offset=4, price_year=2024, source="x"
+    )
     chosen = option("kinship_only", recurrent=later, financing="new_recurrent")
     account = account_of(base, chosen)
     kinship = [line for line in account.costs if line.component == "kinship"]
@@ -264,18 +281,25 @@ def test_a_lower_price_is_paid_less_at_once_on_the_placements_that_remain(base):
     left = base.arrays.placements.sel(option="placement_reform", placement="childrens_home").values
     shown = left.shape[1]
     price = base.basis.prices.path[:, :shown, home]
-    cut = account.services.reform[:, :shown] * base.system.value("reform.home_price_cut")[:, None] * left * price
-    spend_only = option_account(
-        chosen.model_copy(update={"id": "x"}), zero_cut(base.system), base.basis
+    cut = (
+        account.services.reform[:, :shown]
+        * base.system.value("reform.home_price_cut")[:, None]
+        * left
+        * price
     )
-    homes = [line_sum(x for x in a.savings if x.component == "childrens_homes") for a in (account, spend_only)]
+    spend_only = option_account(chosen.model_copy(update={"id": "x"}), zero_cut(base.system), base.basis)
+    homes = [
+        line_sum(x for x in a.savings if x.component == "childrens_homes") for a in (account, spend_only)
+    ]
     np.testing.assert_allclose((homes[0] - homes[1])[:, :shown], cut, rtol=1e-9, atol=1.0)
 
 
 def zero_cut(system):
     import dataclasses
 
-    parameters = system.parameters.assign({"reform.home_price_cut": system.parameters["reform.home_price_cut"] * 0})
+    parameters = system.parameters.assign(
+        {"reform.home_price_cut": system.parameters["reform.home_price_cut"] * 0}
+    )
     return dataclasses.replace(system, parameters=parameters)
 
 

@@ -32,7 +32,9 @@ def test_every_money_entry_is_converted_and_nothing_else(registry, prices):
         if name in money:
             year = int(registry[name].price_year)
             factor = float(prices.index(2024) / prices.index(year))
-        np.testing.assert_allclose(found[name].values, drawn[name].values * factor, rtol=1e-12, err_msg=str(name))
+        np.testing.assert_allclose(
+            found[name].values, drawn[name].values * factor, rtol=1e-12, err_msg=str(name)
+        )
 
 
 def test_inflation_makes_older_pounds_worth_more(registry, prices):

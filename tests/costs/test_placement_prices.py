@@ -89,4 +89,6 @@ def test_recent_real_growth_is_near_what_the_series_shows():
     foster = workings.system.value("unit_costs.fostering_growth")
     error = 4 * home.std() / np.sqrt(home.size)
     assert np.expm1(home.mean()) == pytest.approx(0.062, abs=0.012 + error)
-    assert np.expm1(foster.mean()) == pytest.approx(-0.005, abs=0.012 + 4 * foster.std() / np.sqrt(foster.size))
+    assert np.expm1(foster.mean()) == pytest.approx(
+        -0.005, abs=0.012 + 4 * foster.std() / np.sqrt(foster.size)
+    )

@@ -15,14 +15,22 @@ from tests.appraisal.made_workings import option
 LEVELS = {2022: 90.0, 2023: 95.0, 2024: 100.0, 2025: 104.0, 2026: 107.0}
 GROWTH = xr.DataArray([0.01, 0.03], dims="sample")
 PRICES = PriceIndex(
-    published=xr.DataArray(list(LEVELS.values()), coords={"deflator_year": list(LEVELS)}, dims="deflator_year"),
+    published=xr.DataArray(
+        list(LEVELS.values()), coords={"deflator_year": list(LEVELS)}, dims="deflator_year"
+    ),
     growth_beyond=GROWTH,
 )
 YEARS = range(2023, 2040)
 
 
 def money(name: str, *, start_year=2026, price_base=2022, years=YEARS, **changes):
-    settings = {"start_year": start_year, "years": years, "price_base": price_base, "prices": PRICES, "draws": 2}
+    settings = {
+        "start_year": start_year,
+        "years": years,
+        "price_base": price_base,
+        "prices": PRICES,
+        "draws": 2,
+    }
     return programme_money(option(name, **changes), **settings)
 
 
@@ -114,6 +122,8 @@ def test_money_spent_before_the_start_is_refused():
 
 def test_components_and_payers_are_kept_apart():
     found = {(line.component, line.payer): line.amount[0].sum() / 1e6 for line in money("care_review")}
-    assert set(found) == {(c, "dfe") for c in ("family_help", "workforce", "kinship", "foster", "regional_care", "other")}
+    assert set(found) == {
+        (c, "dfe") for c in ("family_help", "workforce", "kinship", "foster", "regional_care", "other")
+    }
     assert found["family_help", "dfe"] == pytest.approx(2000, abs=1.0)
     assert found["kinship", "dfe"] == pytest.approx(120, abs=0.05)

@@ -37,7 +37,9 @@ def test_accounts_are_the_published_13_3_billion(seen, accounts):
 
 def test_accounts_of_2022_are_the_published_10_5_billion():
     seen = load_observations(2022)
-    found = last_accounts(seen, price_base=2022, prices=PriceIndex(published=seen["gdp_deflator"], growth_beyond=0.0))
+    found = last_accounts(
+        seen, price_base=2022, prices=PriceIndex(published=seen["gdp_deflator"], growth_beyond=0.0)
+    )
     assert found.year == 2022
     assert float(sum(found.spending.values())[0]) == pytest.approx(10.5e9, abs=0.05e9)
 

@@ -199,7 +199,7 @@ def test_recovers_the_parameters_it_was_simulated_from(model, rates, priors):
     1,500. The ranks of the truths are as spread as a uniform's.
     """
     names = tuple(name for name in KEPT if name not in ("last_level", "common_factor"))
-    truth = {name: value[0] for name, value in free_draws(model, draws=1, seed=11).items() if name in names}
+    truth = {name: value[0] for name, value in free_draws(model, draws=2, seed=11).items() if name in names}
     ratio = priors["baseline.shock_ratio"].median
     made, last = simulated_rates(truth, rates, years=25, seed=20, ratio=ratio)
     fit = sample_gated(

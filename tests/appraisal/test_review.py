@@ -1,0 +1,158 @@
+"""The review's claims as a condition: refused with few draws, otherwise only draws that meet them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cba.appraisal import Appraisal, appraise
+from cba.appraisal.conditioning import kept, kept_workings
+from cba.appraisal.review import ENOUGH, FROM_FAMILY_HELP, IN_ALL, claims_met, conditioned_on_claims
+from cba.appraisal.stages import assembled
+from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked
+
+MANY = 300
+
+
+@pytest.fixture(scope="module")
+def refused():
+    inputs = made_inputs()
+    baseline, effects = made_fits()
+    return appraise(inputs.analysis, stance="review", baseline=baseline, effects=effects, progress=False)
+
+
+@pytest.fixture(scope="module")
+def believing():
+    """Workings in which family help averts most of what it reaches in two draws of three, at a low cost."""
+    inputs = made_inputs("latest", MANY, 12)
+    kept_options = tuple(o for o in inputs.options if o.id in ("bau", "care_review", "kinship_only"))
+    analysis = inputs.analysis.model_copy(update={"options": tuple(o.id for o in kept_options)})
+    inputs = dataclasses.replace(inputs, options=kept_options, analysis=analysis)
+    drawn = made_draws("latest", MANY, 12)
+    strong = np.arange(MANY) % 3 > 0
+    return worked(
+        inputs,
+        drawn.assign(
+            {
+                "family_help.log_risk_ratio": ("sample", np.where(strong, -2.0, -0.1)),
+                "family_help.age_tilt_under_1": ("sample", np.full(MANY, 1.0)),
+                "family_help.age_tilt_16_plus": ("sample", np.full(MANY, 1.0)),
+                "family_help.yearly_entry_risk": ("sample", np.full(MANY, 0.032)),
+                "family_help.eligible_children": ("sample", np.full(MANY, 600_000.0)),
+                "family_help.cost_per_child": ("sample", np.full(MANY, 1_600.0)),
+                "family_help.deferral_share": ("sample", np.full(MANY, 0.05)),
+                "family_help.stay_ratio": ("sample", np.full(MANY, 1.0)),
+                "delivery.start_delay": ("sample", np.full(MANY, 0.0)),
+            }
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def conditioned(believing):
+    return conditioned_on_claims(believing, assemble=assembled)
+
+
+# --- too few draws --------------------------------------------------------------------------------------
+
+
+def test_with_few_draws_every_result_is_null_and_the_run_succeeds(refused):
+    assert refused.stance == "review" and refused.results
+    for key, entry in refused.results.items():
+        assert all(entry[f] is None for f in ("mean", "median", "lower", "upper", "mcse")), key
+        assert entry["label"] and entry["unit"]
+
+
+def test_with_few_draws_the_probability_is_still_given(refused):
+    record = refused.provenance["review"]
+    assert record["probability"] == 0.0 and record["draws"] == 0 and record["effective_draws"] == 0.0
+    assert record["mcse"] > 0 and "30,000" in record["claims"] and record["enough"] == ENOUGH
+    assert refused.provenance["stance"] == "review"
+
+
+def test_with_few_draws_no_number_of_the_evidence_is_passed_off_as_the_reviews(refused):
+    """Neither arrays nor tables: those of the evidence are in the evidence's own record."""
+    for name in ("npv", "children", "cash_flow", "system_cost", "parameters"):
+        assert getattr(refused, name).sizes["sample"] == 0, name
+    assert "what_it_would_take" in refused.tables and "priors" in refused.tables
+    assert not {"npv", "children_by_year", "cash_flow_by_year", "payback", "attribution"} & set(
+        refused.tables
+    )
+
+
+def test_a_refused_review_can_be_saved_shown_and_read(refused, tmp_path):
+    read = Appraisal.from_directory(refused.to_directory(tmp_path / "review"))
+    assert read.results == {k: dict(v) for k, v in refused.results.items()}
+    assert read.npv.sizes["sample"] == 0 and list(read.npv["option"].values) == list(
+        refused.npv["option"].values
+    )
+    assert "not defined" in read._repr_html_()
+
+
+# --- enough draws ---------------------------------------------------------------------------------------
+
+
+def test_only_draws_that_meet_the_claims_are_kept(believing, conditioned):
+    year = believing.inputs.analysis.target_year
+    met = claims_met(believing)
+    assert ENOUGH <= met.sum() < MANY
+    total = conditioned.children.sel(year=year).sum("age")
+    fewer = (total.sel(option="bau") - total.sel(option="care_review")).values
+    assert fewer.size == met.sum() and fewer.min() >= IN_ALL
+    assert conditioned.results["prob_fewer_30000_2032.care_review"]["mean"] == 1.0
+    assert conditioned.provenance["review"]["probability"] == pytest.approx(met.mean())
+
+
+def test_the_claims_ask_for_both_family_help_and_the_whole(believing):
+    year = believing.years.index(believing.inputs.analysis.target_year)
+    in_all = believing.accounts["care_review"].children.fewer_by_age[:, year].sum(axis=-1)
+    met = claims_met(believing)
+    assert (in_all[met] >= IN_ALL).all() and not met[in_all < IN_ALL].any()
+    assert FROM_FAMILY_HELP < IN_ALL
+
+
+def test_all_that_is_kept_stays_paired(believing, conditioned):
+    met = claims_met(believing)
+    np.testing.assert_array_equal(conditioned.npv, believing.arrays.npv.values[met])
+    for name in ("family_help.log_risk_ratio", "delivery.cost_overrun"):
+        np.testing.assert_array_equal(
+            conditioned.parameters[name], believing.system.parameters[name].values[met]
+        )
+    roll_out = conditioned.tables["effects"].query("stage == 'roll_out' and estimand == 'care_entry_log_rr'")
+    assert roll_out["mean"].item() == pytest.approx(
+        believing.system.value("family_help.log_risk_ratio")[met].mean()
+    )
+
+
+def test_a_conditioned_appraisal_keeps_its_analysis_and_can_be_saved(believing, conditioned, tmp_path):
+    assert conditioned.analysis == believing.inputs.analysis
+    read = Appraisal.from_directory(conditioned.to_directory(tmp_path / "review"))
+    np.testing.assert_array_equal(read.npv.values, conditioned.npv.values)
+    assert read.analysis == conditioned.analysis
+
+
+def test_errors_of_kept_draws_take_them_as_independent(believing, conditioned):
+    npv = conditioned.npv.sel(option="care_review").values
+    expected = npv.std(ddof=1) / np.sqrt(npv.size)
+    assert conditioned.results["npv_fiscal.care_review"]["mcse"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_keeping_all_draws_changes_nothing():
+    base = made_workings()
+    same = kept_workings(base, np.ones(base.system.reach.size, dtype=bool))
+    np.testing.assert_array_equal(same.arrays.npv, base.arrays.npv)
+    np.testing.assert_array_equal(same.system.guardian_years, base.system.guardian_years)
+    np.testing.assert_array_equal(same.system.averted_kernel, base.system.averted_kernel)
+
+
+def test_an_analysis_without_the_review_meets_no_claim(believing):
+    alone = {name: a for name, a in believing.accounts.items() if name != "care_review"}
+    assert not claims_met(dataclasses.replace(believing, accounts=alone)).any()
+
+
+def test_what_has_no_draws_is_left_alone():
+    mask = np.array([True, False, True])
+    assert kept((np.arange(3), "x", 5), mask)[1:] == ("x", 5)
+    assert kept(np.arange(4), mask).tolist() == [0, 1, 2, 3]

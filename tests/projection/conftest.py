@@ -1,0 +1,54 @@
+"""A care system on made-up fits, built once: 200 draws, 2025 to 2055, no sampler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cba
+from cba.models.parameters import joint_parameters
+from cba.projection.business_as_usual import business_as_usual
+from cba.projection.care_system import care_system
+from cba.projection.future_population import future_population
+from cba.projection.rate_paths import rate_paths
+from cba.projection.stay_length import stay_length
+from tests.made_fits import made_baseline, made_effects
+
+YEARS = range(2025, 2056)
+
+
+def made_system(observations, priors, *, draws=100, years=YEARS, **changes):
+    """Business as usual and kernels as an appraisal would make them; `changes` restates parameters."""
+    baseline, effects = made_baseline(observations, priors, draws=draws), made_effects(draws=draws)
+    parameters = joint_parameters(
+        priors, baseline=baseline, effects=effects, observations=observations, seed=1
+    )
+    for name, value in changes.items():
+        parameters[name.replace("__", ".")][:] = value
+    growth = parameters["baseline.population_growth"]
+    people = future_population(observations, years=years, growth=growth)
+    usual = business_as_usual(baseline, rate_paths(baseline, years, seed=2), people)
+    last = np.exp(baseline["constant_data"]["observed_rates"].isel(year=-1).values)
+    return care_system(
+        observations,
+        usual,
+        parameters,
+        stays=stay_length(observations),
+        reachable_starts=float(last[:5].sum() * baseline["constant_data"]["population"]),
+        uasc_starts=float(last[-1]),
+    )
+
+
+@pytest.fixture(scope="session")
+def observations():
+    return cba.load_observations()
+
+
+@pytest.fixture(scope="session")
+def priors():
+    return cba.load_priors()
+
+
+@pytest.fixture(scope="session")
+def system(observations, priors):
+    return made_system(observations, priors)

@@ -1,0 +1,141 @@
+"""What every option shares: mixes, kernels and reach, against arithmetic written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.errors import InputError
+from cba.projection.care_system import RETURN_YEARS
+from cba.projection.stay_length import averted_stock_kernel, stay_length
+from tests.projection.conftest import YEARS, made_system
+
+HOME = PLACEMENTS.index("childrens_home")
+
+
+def test_placement_mix_starts_from_today_and_only_homes_trend(system, observations):
+    mix = system.placement_mix
+    assert mix.shape == (200, len(YEARS), len(PLACEMENTS))
+    np.testing.assert_allclose(mix.sum(axis=-1), 1.0, rtol=1e-12)
+    assert (mix > 0).all()
+    today = observations["stock_by_placement"].sel(year=2024, placement=list(PLACEMENTS)).values
+    today = today / today.sum()
+    others = np.delete(mix, HOME, axis=-1) / np.delete(today, HOME)
+    np.testing.assert_allclose(others, np.broadcast_to(others[..., :1], others.shape), rtol=1e-9)
+    logit = np.log(mix[..., HOME] / (1 - mix[..., HOME]))
+    steps = np.diff(logit, axis=1, prepend=np.log(today[HOME] / (1 - today[HOME])))
+    trend, half_life = (
+        system.value("unit_costs.home_share_trend"),
+        system.value("unit_costs.growth_half_life"),
+    )
+    expected = trend[:, None] * 0.5 ** (np.arange(len(YEARS)) / half_life[:, None])
+    np.testing.assert_allclose(steps, expected, rtol=1e-8, atol=1e-12)
+
+
+def test_entrants_are_placed_as_entrants_first_and_as_the_stock_later(system, observations):
+    """Children's homes are 3% of starts and 10% of the stock; unaccompanied children are taken off both."""
+    mix = system.entrant_mix
+    np.testing.assert_allclose(mix.sum(axis=-1), 1.0, rtol=1e-12)
+    assert (mix >= 0).all()
+    assert (np.diff(mix[..., HOME], axis=1) > 0).all()
+    share = system.value("unit_costs.uasc_foster_share")
+    starts = observations["starts_by_placement"].sel(year=2024, placement=list(PLACEMENTS)).values
+    stock = observations["stock_by_placement"].sel(year=2024, placement=list(PLACEMENTS)).values
+    ends = []
+    for counts, alone in ((starts, 7270.0), (stock, float(observations["uasc_stock"].sel(year=2024)))):
+        ends.append(counts[HOME] / (counts.sum() - alone))
+    fresh = np.exp(-0.5 / system.value("unit_costs.mix_change_years"))
+    np.testing.assert_allclose(mix[:, 0, HOME], fresh * ends[0] + (1 - fresh) * ends[1], rtol=1e-9)
+    np.testing.assert_allclose(mix[:, -1, HOME], ends[1], rtol=2e-3)
+    supported = PLACEMENTS.index("supported_accommodation")
+    left = (stock[supported] - float(observations["uasc_stock"].sel(year=2024)) * (1 - share)) / (
+        stock.sum() - float(observations["uasc_stock"].sel(year=2024))
+    )
+    np.testing.assert_allclose(mix[:, -1, supported], left, rtol=0.03)
+
+
+def test_deferred_starts_come_back_after_the_follow_up(observations, priors):
+    """All deferred: what is averted returns in four equal parts, 2 to 5 years on, each a new stay."""
+    plain = made_system(observations, priors, draws=2, family_help__deferral_share=0.0)
+    all_back = made_system(observations, priors, draws=2, family_help__deferral_share=1.0)
+    ratio = plain.value("family_help.stay_ratio")
+    stays = stay_length(observations)
+    kernel = averted_stock_kernel(stays, stay_ratio=ratio, lags=len(YEARS))
+    np.testing.assert_allclose(plain.averted_kernel, kernel, rtol=1e-12)
+    returned = (kernel - all_back.averted_kernel).sum(axis=2)
+    assert (returned[:, :, : RETURN_YEARS[0]] == 0).all() and returned[:, 2, RETURN_YEARS[0]].min() > 0
+    # At 5 to 9, nobody is 18 within the first years: a deferred stay is the averted one, later.
+    expected = sum(kernel[:, 2].sum(axis=1)[:, 4 - wait] for wait in RETURN_YEARS if wait <= 4) / 4
+    np.testing.assert_allclose(returned[:, 2, 4], expected, rtol=1e-9)
+    assert (returned[:, 4] < 1e-12).all()  # who would have started at 16 is 18 by then
+    total = all_back.averted_kernel.sum(axis=(2, 3))
+    assert (total[:, :3] < 0.25 * kernel.sum(axis=(2, 3))[:, :3]).all()
+
+
+def test_early_leavers_are_missed_less_with_time_and_none_at_16_leave(system):
+    kernel = system.leaver_kernel
+    total = kernel.sum(axis=1)
+    assert (kernel >= 0).all() and (total <= 1).all() and (np.diff(total, axis=1) <= 1e-12).all()
+    assert (kernel[:, -1, 0] < 0.1).all()
+    ratio = total[:, 5:] / total[:1, 5:]
+    kept = 1 - system.value("kinship.return_to_care")
+    np.testing.assert_allclose(ratio, np.broadcast_to((kept / kept[0])[:, None], ratio.shape), rtol=1e-9)
+
+
+def test_guardians_are_supported_until_18(system):
+    years = system.guardian_years
+    assert 0.98 < years[0] <= 1 and years[-1] == 0 and (np.diff(years) <= 1e-12).all()
+    # All leave under 16, so for the first two years nobody is 18.
+    np.testing.assert_allclose(years[:2], 1.0, rtol=1e-12)
+
+
+def test_reach_is_eligible_times_risk_over_starts(system):
+    expected = system.value("family_help.eligible_children") * system.value("family_help.yearly_entry_risk")
+    starts = system.reach**-1 * expected
+    np.testing.assert_allclose(starts, 33_010 - 7270, rtol=0.01)
+    assert (system.reach > 0).all() and (system.reach < 1).all()
+    assert list(system.years) == list(YEARS)
+
+
+def test_a_reach_above_one_is_refused(observations, priors):
+    with pytest.raises(InputError, match="reach more starts than there are") as caught:
+        made_system(observations, priors, draws=1, family_help__yearly_entry_risk=0.09)
+    message = str(caught.value)
+    assert "priors/effects.toml" in message and "family_help.yearly_entry_risk" in message
+    assert "share in care at follow-up" in message
+
+
+def test_draws_that_are_not_paired_are_refused(system, observations):
+    from cba.projection.care_system import care_system
+
+    half = system.parameters.isel(sample=slice(0, 100))
+    with pytest.raises(InputError, match="not paired") as caught:
+        care_system(
+            observations,
+            system.baseline,
+            half,
+            stays=stay_length(observations),
+            reachable_starts=1e5,
+            uasc_starts=1.0,
+        )
+    assert "200 and 100" in str(caught.value)
+
+
+def test_more_unaccompanied_children_than_places_are_refused(observations, priors):
+    with pytest.raises(InputError, match="more unaccompanied children than places") as caught:
+        made_system(observations, priors, draws=1, unit_costs__uasc_foster_share=-9.0)
+    assert "supported_accommodation" in str(caught.value) and "unit_costs.uasc_foster_share" in str(
+        caught.value
+    )
+
+
+def test_a_release_that_groups_placements_otherwise_is_refused(observations, priors):
+    empty = observations.assign(stock_by_placement=observations["stock_by_placement"] * np.nan)
+    with pytest.raises(InputError, match="placements are not published"):
+        made_system(empty, priors, draws=1)
+
+
+def test_bands_keep_their_order(system):
+    assert system.averted_kernel.shape[1:3] == (len(AGE_BANDS), len(AGE_BANDS))
+    assert system.baseline["children"].sizes["age"] == len(AGE_BANDS)

@@ -1,0 +1,161 @@
+"""Money to services: never more than the money buys, later by the delay, and the review's foster carers by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cba.projection.coverage import (
+    coverage,
+    delayed,
+    filled_foster_places,
+    reform_progress,
+    service_money,
+)
+
+ONE = np.ones(1)
+CARERS = 9000  # the review's target: carers, not households
+
+
+def money_paths(years=8):
+    amounts = st.lists(st.floats(0, 1e9), min_size=years, max_size=years)
+    return amounts.map(lambda values: np.array([values]))
+
+
+# --- delay ----------------------------------------------------------------------------------------------
+
+
+def delayed_by_loops(path, years):
+    """Each pound of year t is spent in t + whole, but for the fraction, which is spent a year later."""
+    out = np.zeros_like(path)
+    for sample in range(path.shape[0]):
+        whole, part = int(np.floor(years[sample])), years[sample] % 1
+        for year in range(path.shape[1]):
+            for target, share in ((year + whole, 1 - part), (year + whole + 1, part)):
+                if target < path.shape[1]:
+                    out[sample, target] += share * path[sample, year]
+    return out
+
+
+def test_delay_splits_a_year_between_two():
+    path = np.array([[8.0, 0, 0, 0], [8.0, 4, 0, 0], [1.0, 2, 3, 4], [1.0, 2, 3, 4]])
+    found = delayed(path, years=np.array([0.25, 1.5, 0.0, 9.0]))
+    np.testing.assert_allclose(found, [[6, 2, 0, 0], [0, 4, 6, 2], [1, 2, 3, 4], [0, 0, 0, 0]], rtol=1e-12)
+
+
+@given(path=money_paths(), years=st.floats(0, 10))
+def test_delay_equals_loops_and_gains_nothing(path, years):
+    found = delayed(path, years=np.array([years]))
+    np.testing.assert_allclose(found, delayed_by_loops(path, np.array([years])), rtol=1e-9, atol=1e-3)
+    assert found.sum() <= path.sum() * (1 + 1e-12)
+    cumulative = np.cumsum(path - found, axis=1)
+    assert (cumulative >= -1e-6 * (1 + path.sum())).all()  # nothing arrives before it is spent
+
+
+# --- coverage -------------------------------------------------------------------------------------------
+
+
+def test_setup_takes_its_share_of_the_first_two_years_with_money():
+    money = np.array([[0.0, 5, 0, 10, 10], [10.0, 10, 10, 0, 0]])
+    found = service_money(money, setup_share=np.array([0.2, 0.5]))
+    np.testing.assert_allclose(found, [[0, 4, 0, 8, 10], [5, 5, 10, 0, 0]])
+
+
+@given(money=money_paths(), cost=st.floats(500, 2e4), setup=st.floats(0, 0.9), delay=st.floats(0, 5))
+def test_children_served_never_cost_more_than_the_money(money, cost, setup, delay):
+    """Coverage never outlives its money, in total and up to any year."""
+    eligible = 500_000.0
+    share = coverage(
+        money, unit_cost=cost * ONE, eligible=eligible * ONE, setup_share=setup * ONE, delay=delay * ONE
+    )
+    assert (share >= 0).all() and (share <= 1).all()
+    spent = np.cumsum(share * eligible * cost, axis=1)
+    assert (spent <= np.cumsum(money, axis=1) * (1 + 1e-9) + 1e-6).all()
+
+
+def test_coverage_by_hand_and_saturation():
+    """£2m at £4,000 a child for 1,000 children, a quarter of the first years in set-up, half a year's delay."""
+    money = np.array([[2e6, 2e6, 8e6, 8e6, 0.0]])
+    settings = {"unit_cost": 4000 * ONE, "setup_share": 0.25 * ONE, "delay": 0 * ONE}
+    found = coverage(money, eligible=1000 * ONE, **settings)
+    served = np.array([375, 375, 2000, 2000, 0]) / 2 + np.array([0, 375, 375, 2000, 2000]) / 2
+    np.testing.assert_allclose(found[0], np.minimum(served / 1000, 1.0), rtol=1e-12)
+    assert found[0, 3] == 1.0
+    by_year = coverage(money, eligible=np.full((1, 5), 1000.0), **settings)
+    np.testing.assert_array_equal(found, by_year)
+
+
+def test_without_money_nobody_is_served():
+    none = np.zeros((2, 4))
+    settings = {"unit_cost": np.ones(2), "eligible": np.ones(2), "setup_share": np.zeros(2)}
+    assert (coverage(none, delay=np.zeros(2), **settings) == 0).all()
+
+
+# --- foster carers --------------------------------------------------------------------------------------
+
+
+def foster(money, *, target=CARERS, attrition=0.14, places=1.65, filled=0.61, cost=1000.0, delivered=1.0):
+    return filled_foster_places(
+        money,
+        target=target,
+        cost_per_carer=cost * ONE,
+        delivered=delivered * ONE,
+        carers_per_household=1.7 * ONE,
+        places_per_household=places * ONE,
+        filled_share=filled * ONE,
+        attrition=attrition * ONE,
+        delay=0.5 * ONE,
+    )[0]
+
+
+def plenty(years=10):
+    money = np.zeros((1, years))
+    money[0, 0] = 1e9
+    return money
+
+
+def test_nine_thousand_carers_are_about_5_300_households():
+    """9,000 / 1.7 carers per household = 5,294; with one filled place each and nobody leaving, that many places."""
+    found = foster(plenty(), attrition=0.0, places=1.0, filled=1.0)
+    assert found[0] == 0
+    np.testing.assert_allclose(found[1:], CARERS / 1.7, rtol=1e-12)
+    assert CARERS / 1.7 == pytest.approx(5300, abs=10)
+
+
+def test_filled_places_at_best():
+    """6,700 at best needs about 2.1 places a household at 60% filled and no attrition.
+
+    At 1.65 places (70,465 places in 42,615 households of all types) and 61% filled it is 5,330 before anyone
+    leaves, and 4,955 at the end of the year of approval with 14% leaving a year.
+    """
+    assert foster(plenty(), attrition=0.0, places=2.1, filled=0.6)[1] == pytest.approx(6700, rel=0.01)
+    assert foster(plenty(), attrition=0.0)[1] == pytest.approx(5330, rel=1e-3)
+    assert foster(plenty())[1] == pytest.approx(5330 * (1 - 0.07), rel=1e-3)
+
+
+def test_households_leave_year_by_year():
+    found = foster(plenty(), attrition=0.14)
+    first = CARERS / 1.7 * 1.65 * 0.61 * (1 - 0.07)
+    np.testing.assert_allclose(found[1:], first * 0.86 ** np.arange(9), rtol=1e-12)
+
+
+def test_money_and_delivery_bound_recruitment():
+    money = np.array([[3e6, 0, 3e6, 0, 0, 0]])
+    found = foster(money, cost=1000.0, attrition=0.0, places=1.0, filled=1.0)
+    np.testing.assert_allclose(found, np.array([0, 3000, 3000, 6000, 6000, 6000]) / 1.7, rtol=1e-12)
+    short = foster(money, cost=1000.0, attrition=0.0, places=1.0, filled=1.0, target=4000, delivered=0.5)
+    np.testing.assert_allclose(short, np.array([0, 1500, 1500, 2000, 2000, 2000]) / 1.7, rtol=1e-12)
+
+
+# --- reform ---------------------------------------------------------------------------------------------
+
+
+@given(money=money_paths(12), delay=st.floats(0, 3))
+def test_reform_progresses_to_one_once_its_money_is_spent(money, delay):
+    money[:, 4:] = 0.0
+    money = np.where(money < 1, 0.0, money)
+    found = reform_progress(money, delay=delay * ONE)[0]
+    assert (np.diff(found) >= -1e-12).all() and (found >= 0).all()
+    assert found[-1] == pytest.approx(1.0 if money.sum() > 0 else 0.0, abs=1e-9)

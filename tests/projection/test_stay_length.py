@@ -1,0 +1,207 @@
+"""Lengths of stay: the published shares come back, and kernels equal children followed one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cba
+from cba.dimensions import AGE_BANDS, AGE_LIMITS
+from cba.errors import InputError
+from cba.projection.stay_length import (
+    StayLength,
+    age_position,
+    averted_stock_kernel,
+    remaining_stay_kernel,
+    stay_length,
+)
+
+DAYS = 365.25
+MIDPOINT_ERROR = 0.002  # eight points a year against four hundred
+
+
+@pytest.fixture(scope="module")
+def observations():
+    return cba.load_observations()
+
+
+@pytest.fixture(scope="module")
+def stays(observations):
+    return stay_length(observations)
+
+
+@pytest.fixture(scope="module")
+def starts_mix(observations):
+    mix = observations["starts_by_age"].sel(age=list(AGE_BANDS), year=[2022, 2023, 2024]).mean("year").values
+    return mix / mix.sum()
+
+
+def test_published_shares_come_back(observations, stays, starts_mix):
+    """Share of stays longer than each published length = sum over ages of F(x) P(under 18 after x)."""
+    counts = observations["ceases_by_duration"].sel(year=[2022, 2023, 2024]).sum("year")
+    longer = 1 - np.cumsum(counts.values)[:-1] / counts.values.sum()
+    lengths = counts["duration_upper_years"].values[:-1]
+    under_18 = age_position(lengths).sum(axis=1)
+    again = stays.share(lengths) * (starts_mix @ under_18)
+    np.testing.assert_allclose(again, longer, rtol=1e-12)
+    np.testing.assert_allclose(stays.years[1:], lengths)
+
+
+def test_mean_stay_is_near_the_published_mean(observations, stays, starts_mix):
+    """Mean days in care of children who ceased, 2022 to 2024: a figure the distribution was not made from."""
+    lengths = np.linspace(0, 18, 36_001)
+    in_care = stays.share(lengths) * (starts_mix @ age_position(lengths).sum(axis=1))
+    mean = DAYS * np.trapezoid(in_care, lengths)
+    published = float(observations["mean_days_in_care"].sel(year=[2022, 2023, 2024]).mean())
+    assert mean == pytest.approx(published, rel=0.04)
+
+
+def test_starts_times_stay_is_about_the_stock(observations, stays, starts_mix):
+    """Little's law on the year ends a start is counted at; ages apart are matched less well (one F for all)."""
+    kernel = averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=20)[0]
+    starts = float(observations["starts_by_age"].sel(year=[2022, 2023, 2024]).sum("age").mean())
+    stock = float(observations["stock_by_age"].sel(year=[2022, 2023, 2024]).sum("age").mean())
+    assert starts * (starts_mix @ kernel.sum(axis=(1, 2))) == pytest.approx(stock, rel=0.06)
+
+
+def test_share_is_continuous_falling_and_log_linear(stays):
+    lengths = np.linspace(0, 20, 4001)
+    share = stays.share(lengths)
+    assert share[0] == 1 and (np.diff(share) < 0).all()
+    at_knots = stays.share(stays.years)
+    np.testing.assert_allclose(at_knots, np.exp(stays.log_share), rtol=1e-12)
+    beyond = stays.share(np.array([10.0, 12.0, 14.0]))
+    assert beyond[1] / beyond[0] == pytest.approx(beyond[2] / beyond[1], rel=1e-12)
+    between = (stays.years[3] + stays.years[4]) / 2
+    middle = stays.share(np.array([between]))[0]
+    assert middle == pytest.approx(np.sqrt(at_knots[3] * at_knots[4]), rel=1e-12)
+
+
+def test_almost_half_of_exits_end_a_stay_of_under_a_year(observations):
+    """47% of those of 2023-24."""
+    counts = observations["ceases_by_duration"].sel(year=2024)
+    short = float(counts.where(counts["duration_upper_years"] <= 1.0).sum() / counts.sum())
+    assert short == pytest.approx(0.47, abs=0.005)
+
+
+# --- age ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [0.0, 0.3, 1.0, 2.0, 5.7, 17.5, 18.0, 25.0])
+def test_age_position_counts_children(length):
+    """Entry ages spread evenly over the band, a thousand children each."""
+    shares = age_position(np.array(length))
+    edges = [low for low, _ in AGE_LIMITS] + [18.0]
+    for start, (low, high) in enumerate(AGE_LIMITS):
+        ages = low + (np.arange(1000) + 0.5) / 1000 * (high - low) + length
+        expected = np.histogram(ages, bins=edges)[0] / 1000
+        expected[-1] = ((ages >= 16) & (ages < 18)).mean()
+        np.testing.assert_allclose(shares[start], expected, atol=0.0011)
+        assert shares[start].sum() == pytest.approx((ages < 18).mean(), abs=0.0011)
+    assert age_position(np.zeros((3, 2))).shape == (5, 5, 3, 2)
+    np.testing.assert_allclose(age_position(np.array(0.0)), np.eye(5), atol=1e-12)
+
+
+# --- kernels against children followed one by one ---------------------------------------------------------
+
+
+def drawn_stay(stays, rng):
+    """Length of stay of one child who is never 18: invert the share by bisection."""
+    target = rng.random()
+    low, high = 0.0, 200.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if stays.share(np.array(middle)) > target else (low, middle)
+    return low
+
+
+def band_of(age):
+    return next(band for band, (_, high) in enumerate(AGE_LIMITS) if age < high)
+
+
+@pytest.mark.parametrize("ratio", [0.6, 1.0])
+def test_averted_kernel_equals_children_followed_one_by_one(stays, ratio):
+    rng = np.random.default_rng(7)
+    lags, children = 6, 500
+    kernel = averted_stock_kernel(stays, stay_ratio=np.array([0.9, ratio]), lags=lags)[1]
+    counted = np.zeros_like(kernel)
+    for start, (low, high) in enumerate(AGE_LIMITS):
+        for _ in range(children):
+            age, day = rng.uniform(low, high), rng.random()  # started `day` of a year before its end
+            leaves = ratio * drawn_stay(stays, rng)
+            for lag in range(lags):
+                since = lag + day
+                if since < leaves and age + since < 18:
+                    counted[start, band_of(age + since), lag] += 1 / children
+    error = np.sqrt(np.maximum(kernel * (1 - kernel), 1 / children) / children)
+    assert (np.abs(counted - kernel) < 4.5 * error + MIDPOINT_ERROR).all()
+
+
+def test_averted_kernel_is_a_share_that_falls_and_shorter_stays_lower_it(stays):
+    kernel = averted_stock_kernel(stays, stay_ratio=np.array([0.5, 1.0, 1.3]), lags=20)
+    total = kernel.sum(axis=2)
+    assert kernel.min() >= 0 and total.max() <= 1
+    assert (np.diff(total, axis=-1) <= 1e-12).all()
+    assert (np.diff(total, axis=0) >= -1e-12).all()
+    assert (kernel[:, 4, :, 2:] == 0).all()  # who starts at 16 is 18 two year ends on
+    for start in range(5):
+        for end in range(start):
+            assert (kernel[:, start, end] == 0).all()
+
+
+def test_remaining_stay_equals_a_stationary_population(stays, starts_mix):
+    """Children met in care: those who have been there long are older, and cannot have been there since before birth.
+
+    Starts spread evenly over 18 years and over ages as published; whoever is in care and under 16 today leaves
+    early, in proportion to the age mix asked for.
+    """
+    rng = np.random.default_rng(8)
+    lags, children = 12, 400_000
+    low, high = np.array(AGE_LIMITS).T
+    band = rng.choice(5, children, p=starts_mix)
+    age = low[band] + rng.random(children) * (high - low)[band]
+    grid = np.linspace(0, 40, 40_001)
+    stay = np.interp(rng.random(children), stays.share(grid)[::-1], grid[::-1])
+    spent = 18 * rng.random(children)
+    met = (stay > spent) & (age + spent < 16)
+    age_now, left = (age + spent)[met], (stay - spent)[met]
+    bands = np.digitize(age_now, high[:-1])
+    since = rng.random(age_now.size)  # left early `since` of a year before its end
+    for wanted in (np.eye(5)[0], np.eye(5)[1], np.eye(5)[3], np.bincount(bands, minlength=5) / bands.size):
+        kernel = remaining_stay_kernel(stays, lags=lags, age=wanted, starts=starts_mix)
+        weight = (wanted / np.maximum(np.bincount(bands, minlength=5), 1))[bands]
+        for lag in range(lags):
+            there = (left > lag + since) & (age_now + lag + since < 18)
+            at = np.digitize(age_now + lag + since, high[:-1])
+            found = np.bincount(at[there], weights=weight[there], minlength=5)[:5]
+            error = np.sqrt(np.sum(weight**2) * 0.25)
+            np.testing.assert_allclose(kernel[:, lag], found, atol=4.5 * error + MIDPOINT_ERROR)
+
+
+def test_a_constant_hazard_forgets_how_long_a_child_has_been_there():
+    """Exponential stays: what remains is distributed as the whole, whatever the age."""
+    hazard = 0.4
+    exponential = StayLength(np.array([0.0, 10.0]), np.array([0.0, -10 * hazard]))
+    mix = np.array([0.2, 0.3, 0.5, 0.0, 0.0])
+    remaining = remaining_stay_kernel(exponential, lags=5, age=mix, starts=np.full(5, 0.2))
+    whole = np.einsum("a,abl->bl", mix, averted_stock_kernel(exponential, stay_ratio=np.ones(1), lags=5)[0])
+    np.testing.assert_allclose(remaining.sum(axis=0), whole.sum(axis=0), rtol=1e-9)
+
+
+# --- refusals -------------------------------------------------------------------------------------------
+
+
+def test_a_release_without_lengths_of_stay_is_refused(observations):
+    empty = observations.assign(ceases_by_duration=observations["ceases_by_duration"] * np.nan)
+    with pytest.raises(InputError, match="not published in this release") as caught:
+        stay_length(empty)
+    assert "ceases_by_duration" in str(caught.value) and "2021" in str(caught.value)
+
+
+def test_bands_in_the_wrong_order_are_refused(observations):
+    upper = observations["duration_upper_years"].values.copy()
+    upper[4:7] = 12.0, 13.0, 14.0
+    shuffled = observations.assign_coords(duration_upper_years=("duration", upper))
+    with pytest.raises(InputError, match="share rises with length of stay") as caught:
+        stay_length(shuffled)
+    assert "a falling share" in str(caught.value)
