@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.record import stacked
 from cba.costs.discounting import discount_factors
 from cba.costs.option_account import total_cost, total_saving
 from cba.costs.savings import child_years
@@ -194,3 +194,31 @@ def _cash_flow(accounts: dict[str, OptionAccount], shown: np.ndarray, years: np.
     }
     coords = {"year": years[shown], "line": ["/".join(key) for key in keys], **names}
     return stacked(arrays, dims=("year", "line"), coords=coords)
+
+
+def stacked(
+    arrays: Mapping[str, np.ndarray], *, dims: tuple[str, ...], coords: Mapping[str, Any]
+) -> xr.DataArray:
+    """Join one array per option along a new ``option`` dimension after ``sample``.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray, shape (sample, ...)
+        By option id.
+    dims : tuple of str
+        Names of the axes after ``sample``.
+    coords : mapping
+        Labels of those axes.
+
+    Returns
+    -------
+    DataArray, dims (sample, option, ...)
+
+    Examples
+    --------
+    >>> two = {"bau": np.zeros((3, 1)), "care_review": np.ones((3, 1))}
+    >>> stacked(two, dims=("year",), coords={"year": [2026]}).sel(option="care_review").values.ravel().tolist()
+    [1.0, 1.0, 1.0]
+    """
+    data = np.stack(list(arrays.values()), axis=1)
+    return xr.DataArray(data, dims=("sample", "option", *dims), coords={"option": list(arrays), **coords})

@@ -37,6 +37,13 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
     -------
     Option
         Financing as in the option where its recurrent money is kept, ``fade`` otherwise.
+
+    Examples
+    --------
+    >>> from cba.inputs.options import load_options
+    >>> part = with_components(load_options(["care_review"])[0], ("kinship",))
+    >>> part.effects.allowance_scope, part.effects.foster_carers_target, part.financing
+    ('sgo_and_cao', 0.0, 'fade')
     """
     wanted = {c for p in players for c in (_COST_ONLY if p == "cost_only" else (p,))}
     effects = option.effects.model_dump()

@@ -21,6 +21,12 @@ def kept(value: Any, keep: np.ndarray) -> Any:
         Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along
         ``sample``.
     keep : ndarray of bool, shape (sample,)
+        Which draws.
+
+    Returns
+    -------
+    object
+        Of the same kind as `value`.
 
     Examples
     --------

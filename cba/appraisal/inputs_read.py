@@ -44,7 +44,7 @@ class Inputs:
     options: tuple[Option, ...]
 
 
-def read_inputs(analysis: Analysis, *, stance: str) -> Inputs:
+def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | None = None) -> Inputs:
     """Load what an analysis needs, as known in its frame.
 
     Parameters
@@ -53,6 +53,8 @@ def read_inputs(analysis: Analysis, *, stance: str) -> Inputs:
         A checked specification.
     stance : {"evidence", "sceptical"}
         Whose priors.
+    observations : Dataset, optional
+        The observed series of the analysis's release, if already loaded.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def read_inputs(analysis: Analysis, *, stance: str) -> Inputs:
     return Inputs(
         analysis,
         stance,
-        load_observations(analysis.release),
+        load_observations(analysis.release) if observations is None else observations,
         load_priors(stance=stance),
         load_evidence(until=analysis.evidence_until),
         _priced(load_options(analysis.options), analysis),

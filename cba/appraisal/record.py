@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -85,7 +84,17 @@ class Appraisal:
         }
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per option: children, probability of the target, net present value, payback."""
+        """Return one row per option: children, probability of the target, net present value, payback.
+
+        Returns
+        -------
+        DataFrame
+            Index option; missing where a result is undefined.
+
+        Examples
+        --------
+        >>> appraisal.summary().loc["care_review", "npv_mean"]  # doctest: +SKIP
+        """
         rows = []
         for option, label in self.option_labels.items():
             found = {
@@ -137,6 +146,10 @@ class Appraisal:
         ------
         InputError
             If the perspective is unknown.
+
+        Examples
+        --------
+        >>> appraisal.net_benefit(value_per_child_year=50_000).mean("sample")  # doctest: +SKIP
         """
         if perspective != "fiscal":
             raise InputError(
@@ -164,6 +177,11 @@ class Appraisal:
         Returns
         -------
         Path
+            The folder.
+
+        Examples
+        --------
+        >>> appraisal.to_directory("reports/mine")  # doctest: +SKIP
         """
         folder = Path(path)
         (folder / "tables").mkdir(parents=True, exist_ok=True)
@@ -172,20 +190,20 @@ class Appraisal:
             "analysis": self.analysis.model_dump(mode="json", by_alias=True),
             "stance": self.stance,
             "option_labels": dict(self.option_labels),
+            "draws": self.npv.sizes["sample"],
             "tables": list(self.tables),
             "results": {k: dict(v) for k, v in self.results.items()},
             "provenance": dict(self.provenance),
         }
         written = json.dumps(record, indent=1, allow_nan=False)
         (folder / "appraisal.json").write_text(written, encoding="utf-8")
-        arrays = xr.Dataset({name: getattr(self, name) for name in ARRAYS})
-        compact = {"zlib": True, "complevel": 1, "shuffle": True} if arrays.sizes["sample"] else {}
-        tree = xr.DataTree.from_dict({"draws": arrays, "parameters": _plain_attrs(self.parameters)})
-        tree.to_netcdf(
-            folder / "draws.nc",
-            engine="h5netcdf",
-            encoding={"/draws": dict.fromkeys(arrays.data_vars, compact)},
-        )
+        arrays = _with_a_draw(xr.Dataset({name: getattr(self, name) for name in ARRAYS}))
+        # Only the cash flow is worth compressing: many lines are zero, where draws of children are all noise.
+        compact = {"zlib": True, "complevel": 1, "shuffle": True}
+        parameters = _with_a_draw(_plain_attrs(self.parameters))
+        tree = xr.DataTree.from_dict({"draws": arrays, "parameters": parameters})
+        packing = {"/draws": {"cash_flow": compact}}
+        tree.to_netcdf(folder / "draws.nc", engine="h5netcdf", encoding=packing)
         for name, table in self.tables.items():
             table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
         return folder
@@ -197,6 +215,7 @@ class Appraisal:
         Parameters
         ----------
         path : str or Path
+            A folder written by :meth:`to_directory`.
 
         Returns
         -------
@@ -206,6 +225,11 @@ class Appraisal:
         ------
         InputError
             If the folder holds no appraisal.
+
+        Examples
+        --------
+        >>> Appraisal.from_directory("reports/mine").stance  # doctest: +SKIP
+        'evidence'
         """
         from cba.inputs.analysis_records import Analysis
 
@@ -213,7 +237,9 @@ class Appraisal:
         try:
             record = json.loads((folder / "appraisal.json").read_text(encoding="utf-8"))
             with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
-                arrays, parameters = tree["draws"].to_dataset().load(), tree["parameters"].to_dataset().load()
+                drawn = slice(0, record["draws"])
+                arrays = tree["draws"].to_dataset().load().isel(sample=drawn)
+                parameters = tree["parameters"].to_dataset().load().isel(sample=drawn)
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
         except (OSError, json.JSONDecodeError, KeyError) as error:
             raise InputError(
@@ -247,6 +273,11 @@ class Appraisal:
         return f"<section><h3>{title}</h3>{shown}</section>"
 
 
+def _with_a_draw(data: xr.Dataset) -> xr.Dataset:
+    """Return data without draws with one missing draw: in netCDF a length of 0 means that it may grow."""
+    return data if data.sizes["sample"] else data.pad(sample=(0, 1))
+
+
 def _plain_attrs(parameters: xr.Dataset) -> xr.Dataset:
     """Return the parameters with those attributes a file can hold."""
     plain = parameters.copy()
@@ -257,13 +288,5 @@ def _plain_attrs(parameters: xr.Dataset) -> xr.Dataset:
 
 
 def _read_table(file: Path) -> pd.DataFrame:
-    """Read a table to the last bit, which of pandas' parsers only the one in Python promises in every version."""
-    return pd.read_csv(file, engine="python")
-
-
-def stacked(
-    arrays: Mapping[str, np.ndarray], *, dims: tuple[str, ...], coords: Mapping[str, Any]
-) -> xr.DataArray:
-    """Join one array per option along a new ``option`` dimension after ``sample``."""
-    data = np.stack(list(arrays.values()), axis=1)
-    return xr.DataArray(data, dims=("sample", "option", *dims), coords={"option": list(arrays), **coords})
+    """Read a table to the last bit, which of the parsers of pandas Arrow's does in every version."""
+    return pd.read_csv(file, engine="pyarrow")

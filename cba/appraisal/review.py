@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,6 +66,64 @@ def claims_met(workings: Workings) -> np.ndarray:
     return (alone.children.fewer_by_age[:, year].sum(axis=-1) >= FROM_FAMILY_HELP) & (in_all >= IN_ALL)
 
 
+def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
+    """Return how likely the evidence makes the review's claims, and whether enough draws meet them.
+
+    Parameters
+    ----------
+    met : ndarray of bool, shape (sample,)
+        As returned by :func:`claims_met`.
+    chains : int or None
+        Chains of the draws.
+
+    Returns
+    -------
+    dict
+        claims, probability and its mcse, draws, effective_draws, enough (the number that would do).
+
+    Examples
+    --------
+    >>> claims_record(np.array([True, False, False, False]), chains=None)["probability"]
+    0.25
+    """
+    independent = effective_sample_size(met.astype(float), chains=chains) / met.size
+    return {
+        "claims": CLAIMS,
+        "probability": float(met.mean()),
+        "draws": int(met.sum()),
+        "effective_draws": float(met.sum()) * min(independent, 1.0),
+        "mcse": mcse_probability(met, chains=chains),
+        "enough": ENOUGH,
+    }
+
+
+def review_without_draws(evidence: Appraisal) -> Appraisal | None:
+    """Return the `review` stance of an evidence appraisal whose draws hardly ever meet the claims.
+
+    Parameters
+    ----------
+    evidence : Appraisal
+        Under ``evidence``.
+
+    Returns
+    -------
+    Appraisal or None
+        With every result undefined and no draws; None where enough draws meet the claims, so that their
+        results have to be worked out.
+
+    Examples
+    --------
+    >>> review_without_draws(appraisal).results["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
+    """
+    record = evidence.provenance.get("review_claims")
+    if record is None or record["effective_draws"] >= ENOUGH:
+        return None
+    rest = {key: value for key, value in evidence.provenance.items() if key != "review_claims"}
+    return replace(
+        _emptied(evidence), stance="review", provenance=rest | {"stance": "review", "review": dict(record)}
+    )
+
+
 def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], Appraisal]) -> Appraisal:
     """Keep the evidence draws that meet the review's claims.
 
@@ -87,22 +145,14 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     >>> conditioned_on_claims(workings, assemble=assemble).provenance["review"]  # doctest: +SKIP
     """
     met = claims_met(workings)
-    chains = workings.chains
-    independent = effective_sample_size(met.astype(float), chains=chains) / met.size
-    effective = float(met.sum()) * min(independent, 1.0)
-    record = {
-        "claims": CLAIMS,
-        "probability": float(met.mean()),
-        "draws": int(met.sum()),
-        "effective_draws": effective,
-        "mcse": mcse_probability(met, chains=chains),
-        "enough": ENOUGH,
-    }
-    few = effective < ENOUGH
-    appraisal = assemble(workings if few else kept_workings(workings, met))
-    appraisal = replace(appraisal, stance="review")
-    provenance = dict(appraisal.provenance) | {"stance": "review", "review": record}
-    return replace(_emptied(appraisal) if few else appraisal, provenance=provenance)
+    record = claims_record(met, chains=workings.chains)
+    if record["effective_draws"] < ENOUGH:
+        none = review_without_draws(assemble(workings))
+        if none is not None:
+            return none
+    kept = assemble(kept_workings(workings, met))
+    rest = {key: value for key, value in kept.provenance.items() if key != "review_claims"}
+    return replace(kept, stance="review", provenance=rest | {"stance": "review", "review": record})
 
 
 def _emptied(appraisal: Appraisal) -> Appraisal:

@@ -13,7 +13,7 @@ from cba.appraisal.arrays import OptionArrays, option_arrays
 from cba.appraisal.headline import headline_results
 from cba.appraisal.inputs_read import Inputs, provenance, read_inputs
 from cba.appraisal.record import Appraisal
-from cba.appraisal.review import conditioned_on_claims
+from cba.appraisal.review import claims_met, claims_record, conditioned_on_claims, review_without_draws
 from cba.appraisal.tables import all_tables
 from cba.costs.option_account import CostBasis, OptionAccount, option_account
 from cba.costs.parameter_prices import in_price_base
@@ -77,6 +77,8 @@ def appraise(
     baseline: xr.DataTree | None = None,
     effects: xr.DataTree | None = None,
     progress: bool = True,
+    observations: xr.Dataset | None = None,
+    evidence: Appraisal | None = None,
 ) -> Appraisal:
     """Appraise every option of an analysis under one stance.
 
@@ -91,6 +93,11 @@ def appraise(
         Fits to use; made here when left out.
     progress : bool
         Show the sampler's progress.
+    observations : Dataset, optional
+        The observed series of the analysis's release, if already loaded.
+    evidence : Appraisal, optional
+        For ``review``: the appraisal of the same analysis and fits under ``evidence``, whose work is then not
+        done again where too few of its draws meet the claims.
 
     Returns
     -------
@@ -121,7 +128,13 @@ def appraise(
             cause="a spelling mistake",
             remedy="use an allowed stance",
         )
-    inputs = read_inputs(specification, stance="evidence" if stance == "review" else stance)
+    if stance == "review" and evidence is not None:
+        none = review_without_draws(evidence)
+        if none is not None:
+            return none
+    inputs = read_inputs(
+        specification, stance="evidence" if stance == "review" else stance, observations=observations
+    )
     workings = work_through(inputs, baseline=baseline, effects=effects, progress=progress)
     if stance == "review":
         return conditioned_on_claims(workings, assemble=assembled)
@@ -253,6 +266,21 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
 
 
 def assembled(workings: Workings) -> Appraisal:
+    """Summarise workings into the record that is kept.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    Appraisal
+
+    Examples
+    --------
+    >>> assembled(workings).summary()  # doctest: +SKIP
+    """
     inputs, arrays = workings.inputs, workings.arrays
     return Appraisal(
         analysis=inputs.analysis,
@@ -268,5 +296,12 @@ def assembled(workings: Workings) -> Appraisal:
         child_years_harm=arrays.child_years_harm,
         tables=all_tables(workings),
         results=headline_results(workings),
-        provenance=provenance(inputs),
+        provenance=provenance(inputs) | _claims(workings),
     )
+
+
+def _claims(workings: Workings) -> dict[str, Any]:
+    """Return how likely the evidence makes the review's claims; other stances are not asked."""
+    if workings.inputs.stance != "evidence":
+        return {}
+    return {"review_claims": claims_record(claims_met(workings), chains=workings.chains)}

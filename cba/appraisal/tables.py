@@ -37,11 +37,16 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     workings : Workings
+        Everything worked out.
 
     Returns
     -------
     dict of str to DataFrame
         Numbers are means and interval limits at the analysis's level; money is GBP of the price base.
+
+    Examples
+    --------
+    >>> all_tables(workings)["npv"]  # doctest: +SKIP
     """
     inputs = workings.inputs
     tables = {

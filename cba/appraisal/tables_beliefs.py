@@ -11,7 +11,7 @@ from cba.appraisal.headline import review_prices
 from cba.appraisal.review import FROM_FAMILY_HELP, IN_ALL
 from cba.appraisal.summaries import interval, probability
 from cba.costs.option_account import total_saving
-from cba.models.effects import ESTIMANDS
+from cba.models.estimands import ESTIMANDS
 from cba.models.parameters import ROLL_OUT
 
 if TYPE_CHECKING:
@@ -24,7 +24,23 @@ REACHES = (0.6, 0.4)
 
 
 def effects_table(workings: Workings) -> pd.DataFrame:
-    """From the raw pooled effect to that of a national roll-out, by estimand."""
+    """From the raw pooled effect to that of a national roll-out, by estimand.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns estimand, label, stage (raw, bias_adjusted, new_setting, roll_out), mean, lower, upper and
+        prob_beneficial.
+
+    Examples
+    --------
+    >>> effects_table(workings)  # doctest: +SKIP
+    """
     posterior = workings.effects["posterior"].to_dataset()
     level, rows = workings.inputs.analysis.level, []
     for estimand, about in ESTIMANDS.items():
@@ -51,7 +67,24 @@ def effects_table(workings: Workings) -> pd.DataFrame:
 
 
 def studies_table(evidence: Evidence) -> pd.DataFrame:
-    """Every study, used or not, with the reason where it is not."""
+    """Every study, used or not, with the reason where it is not.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        As returned by :func:`cba.load_evidence`.
+
+    Returns
+    -------
+    DataFrame
+        One row per study, estimand and scale.
+
+    Examples
+    --------
+    >>> from cba.inputs.evidence import load_evidence
+    >>> studies_table(load_evidence())["use"].isin(["synthesis", "context", "excluded"]).all().item()
+    True
+    """
     columns = [
         "study_id",
         "intervention",
@@ -69,7 +102,25 @@ def studies_table(evidence: Evidence) -> pd.DataFrame:
 
 
 def priors_table(priors: PriorRegistry) -> pd.DataFrame:
-    """The registry as an assumptions log."""
+    """The registry as an assumptions log.
+
+    Parameters
+    ----------
+    priors : PriorRegistry
+        As returned by :func:`cba.load_priors`.
+
+    Returns
+    -------
+    DataFrame
+        One row per entry: name, description, distribution, quantiles, unit, price year, quality and source.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> log = priors_table(load_priors()).set_index("name")
+    >>> log.loc["kinship.meeting_cost", "unit"]
+    'GBP per child'
+    """
     table = priors.table().rename(columns={"p05": "q05", "p50": "q50", "p95": "q95"})
     table.index.name = "name"
     columns = [

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.record import stacked
+from cba.appraisal.arrays import stacked
 from cba.appraisal.summaries import interval
 from cba.costs.option_account import starts_averted
 
@@ -22,6 +22,7 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
     Parameters
     ----------
     array : DataArray, dims (sample, option, year)
+        Any quantity.
     level : float
         Probability of the equal-tailed interval.
 
@@ -29,6 +30,15 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
     -------
     DataFrame
         Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> draws = xr.DataArray(
+    ...     np.arange(5.0).reshape(5, 1, 1), dims=("sample", "option", "year"),
+    ...     coords={"option": ["bau"], "year": [2026]},
+    ... )
+    >>> by_option_and_year(draws, level=0.5).values.tolist()
+    [['bau', 2026, 2.0, 2.0, 1.0, 3.0]]
     """
     values = array.transpose("sample", "option", "year").values
     lower, upper = interval(values, level=level)
@@ -45,7 +55,24 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
 
 
 def history(observations: xr.Dataset) -> pd.DataFrame:
-    """Published stock, starts and ceases of England by year."""
+    """Published stock, starts and ceases of England by year.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+
+    Returns
+    -------
+    DataFrame
+        Columns year, stock, starts, ceases.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> history(load_observations(2024))["stock"].iloc[-1].item()
+    83630.0
+    """
     return (
         observations[["stock", "starts", "ceases"]]
         .to_dataframe()
@@ -55,12 +82,42 @@ def history(observations: xr.Dataset) -> pd.DataFrame:
 
 
 def children_by_year(workings: Workings) -> pd.DataFrame:
-    """Children looked after at 31 March by option and year."""
+    """Children looked after at 31 March by option and year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> children_by_year(workings)  # doctest: +SKIP
+    """
     return by_option_and_year(workings.arrays.children.sum("age"), level=workings.inputs.analysis.level)
 
 
 def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
-    """Children fewer than under business as usual by option and year."""
+    """Children fewer than under business as usual by option and year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> fewer_children_by_year(workings)  # doctest: +SKIP
+    """
     total = workings.arrays.children.sum("age")
     fewer = total.sel(option="bau", drop=True) - total
     return by_option_and_year(fewer, level=workings.inputs.analysis.level)

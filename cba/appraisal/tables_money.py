@@ -27,7 +27,23 @@ MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 
 
 def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
-    """Real cash flow by option, year, payer and kind: costs positive, savings negative; zero left out."""
+    """Real cash flow by option, year, payer and kind; lines of zero left out.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, payer, kind, mean, lower, upper: GBP of the price base, costs positive, savings
+        negative.
+
+    Examples
+    --------
+    >>> cash_flow_by_year(workings)  # doctest: +SKIP
+    """
     flow, level = workings.arrays.cash_flow, workings.inputs.analysis.level
     frames = []
     keys = pd.MultiIndex.from_arrays([flow["payer"].values, flow["kind"].values])
@@ -47,7 +63,23 @@ def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def net_by_year(workings: Workings) -> pd.DataFrame:
-    """Net saving by option and year, and the cumulative discounted net saving; positive is a saving."""
+    """Net saving by option and year, and the cumulative discounted net saving.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, lower, upper, cumulative_mean, cumulative_lower, cumulative_upper,
+        prob_cumulative_positive: GBP of the price base, positive is a saving.
+
+    Examples
+    --------
+    >>> net_by_year(workings)  # doctest: +SKIP
+    """
     analysis = workings.inputs.analysis
     years = range(analysis.start_year, analysis.start_year + analysis.horizon)
     flows = workings.arrays.flows_long.sel(year=list(years))
@@ -63,7 +95,23 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def npv_table(workings: Workings) -> pd.DataFrame:
-    """Fiscal net present value by option over the headline and the long horizon."""
+    """Fiscal net present value by option over the headline and the long horizon.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse, and
+        npv_long_mean, npv_long_lower, npv_long_upper, prob_long_positive: GBP, positive is a net saving.
+
+    Examples
+    --------
+    >>> npv_table(workings)  # doctest: +SKIP
+    """
     analysis = workings.inputs.analysis
     rows = []
     for option in workings.inputs.options:
@@ -94,7 +142,22 @@ def npv_table(workings: Workings) -> pd.DataFrame:
 
 
 def payback_table(workings: Workings) -> pd.DataFrame:
-    """Probability of each payback year by option; a missing year is never within the horizon."""
+    """Probability of each payback year by option.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, probability, mcse; a missing year is never within the horizon.
+
+    Examples
+    --------
+    >>> payback_table(workings)  # doctest: +SKIP
+    """
     analysis = workings.inputs.analysis
     rows = []
     for option in workings.accounts:
@@ -112,7 +175,23 @@ def payback_table(workings: Workings) -> pd.DataFrame:
 
 
 def financing_modes(workings: Workings) -> pd.DataFrame:
-    """The review's three ways of paying for family help after the programme, side by side."""
+    """The review's three ways of paying for family help after the programme, side by side.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, label, recurrent_2030_mean (GBP before overrun), prob_recurrent_2030_full, npv_mean,
+        npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
+
+    Examples
+    --------
+    >>> financing_modes(workings)  # doctest: +SKIP
+    """
     analysis = workings.inputs.analysis
     table = npv_table(workings).set_index("option")
     total = workings.arrays.children.sum("age").sel(year=analysis.target_year)
@@ -141,7 +220,22 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
 
 
 def system_cost_by_year(workings: Workings) -> pd.DataFrame:
-    """Yearly cost of the system by option, real (price base) and cash."""
+    """Yearly cost of the system by option.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, price ("real" in the price base, or "cash"), mean, median, lower, upper: GBP.
+
+    Examples
+    --------
+    >>> system_cost_by_year(workings)  # doctest: +SKIP
+    """
     real, basis = workings.arrays.system_cost, workings.basis
     cash = real * cash_index(real["year"].values, price_base=basis.price_base, prices=basis.index)
     frames = []
@@ -153,7 +247,22 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def cost_ladder(workings: Workings) -> pd.DataFrame:
-    """Average cost of a placement, what one placement fewer avoids, what is cashable in the first year."""
+    """Average cost of a placement, what one placement fewer avoids, what is cashable in the first year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns placement, average, avoidable, cashable_first_year: means, GBP a year of the price base.
+
+    Examples
+    --------
+    >>> cost_ladder(workings)  # doctest: +SKIP
+    """
     today = workings.basis.prices.today
     avoidable = today * avoidable_share(workings.system.parameters)
     first = avoidable * workings.system.value("cashable.share_at_once")[:, None]

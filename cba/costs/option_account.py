@@ -25,8 +25,8 @@ from cba.projection.option_children import OptionChildren, Services, option_chil
 if TYPE_CHECKING:
     from cba.inputs.options import Option
 
-SETTLED_GBP = 1.0
-"""The reinvested path has settled when no draw's money moves by a pound."""
+SETTLED_GBP = 1000.0
+"""The reinvested path has settled when no draw's money moves by this much, a millionth of the £1bn cap."""
 
 _HOME = PLACEMENTS.index("childrens_home")
 _FOSTER = [i for i, p in enumerate(PLACEMENTS) if p.startswith("foster")]

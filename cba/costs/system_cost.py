@@ -69,7 +69,7 @@ def last_accounts(observations: xr.Dataset, *, price_base: int, prices: PriceInd
     >>> from cba.inputs.observations import load_observations
     >>> seen = load_observations(2024)
     >>> accounts = last_accounts(seen, price_base=2024, prices=PriceIndex(published=seen["gdp_deflator"]))
-    >>> accounts.year, round(float(sum(accounts.spending.values())) / 1e9, 1)
+    >>> accounts.year, round(float(sum(accounts.spending.values())[0]) / 1e9, 1)
     (2024, 13.3)
     """
     year = latest_cost_year(observations)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import arviz_stats  # noqa: F401  (registers the accessors)
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats import bfmi, ess, rhat
 
 from cba.errors import GateError
 
@@ -67,6 +65,8 @@ def convergence_table(tree: xr.DataTree, gates: Gates | None = None) -> pd.DataF
     >>> bool(convergence_table(fit)["passed"].all())
     True
     """
+    from arviz_stats import bfmi, ess, rhat  # slow to import, and needed only where something was sampled
+
     gates = gates or Gates()
     posterior = tree["posterior"].to_dataset()
     rows = []

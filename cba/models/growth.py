@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.models.prior_terms import normal_settings
+from cba.models.normal_priors import normal_settings
 
 if TYPE_CHECKING:
     from cba.inputs.prior_registry import PriorRegistry

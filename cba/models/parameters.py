@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.models.effects import ESTIMANDS
+from cba.models.estimands import ESTIMANDS
 from cba.models.growth import real_growth_draws
 
 if TYPE_CHECKING:

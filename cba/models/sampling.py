@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import nutpie
+import pandas as pd
 import pymc as pm
 import xarray as xr
 
@@ -28,6 +29,7 @@ def sample_gated(
     gates: Gates | None = None,
     keep: Sequence[str] | None = None,
     name: str = "baseline",
+    target_accept: float = 0.8,
 ) -> xr.DataTree:
     """Sample, check and return a fit; draws that fail a gate never leave this function.
 
@@ -46,6 +48,8 @@ def sample_gated(
         Variables kept in ``posterior`` after the gates were checked on all of them.
     name : str
         Name of the model in messages.
+    target_accept : float
+        Mean acceptance the step size is tuned to, in (0, 1); higher takes smaller steps.
 
     Returns
     -------
@@ -68,22 +72,32 @@ def sample_gated(
     compiled = nutpie.compile_pymc_model(model)
     thin = max(SAMPLED_PER_DRAW, -(-SAMPLED_AT_LEAST // draws))
     tree = nutpie.sample(
-        compiled, draws=thin * draws, tune=tune, chains=chains, seed=seed, progress_bar=progress, save_warmup=False
+        compiled,
+        draws=thin * draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        target_accept=target_accept,
+        progress_bar=progress,
+        save_warmup=False,
     )
     table = convergence_table(tree, gates)
     require_convergence(table, model=name)
+    return _handed_on(tree, table.set_index("check"), thin=thin, keep=keep)
+
+
+def _handed_on(
+    tree: xr.DataTree, table: pd.DataFrame, *, thin: int, keep: Sequence[str] | None
+) -> xr.DataTree:
+    """Every `thin`-th draw of the variables kept, with the figures the gates found on all draws."""
     thinned = {"draw": slice(None, None, thin)}
     posterior = tree["posterior"].to_dataset().isel(thinned).drop_vars("draw")
-    result = xr.DataTree.from_dict(
+    stats = tree["sample_stats"].to_dataset()[["diverging", "energy", "depth"]]
+    checks = table.astype({"passed": bool, "found": float, "required": float})
+    return xr.DataTree.from_dict(
         {
             "posterior": posterior if keep is None else posterior[list(keep)],
-            "sample_stats": tree["sample_stats"]
-            .to_dataset()[["diverging", "energy", "depth"]]
-            .isel(thinned)
-            .drop_vars("draw"),
-            "convergence": xr.Dataset.from_dataframe(
-                table.set_index("check").astype({"passed": bool, "found": float, "required": float})
-            ),
+            "sample_stats": stats.isel(thinned).drop_vars("draw"),
+            "convergence": xr.Dataset.from_dataframe(checks),
         }
     )
-    return result

@@ -71,6 +71,8 @@ def averted_stock(
     """
     by_age = np.zeros(averted.shape)
     by_placement = np.zeros((*averted.shape[:2], mix.shape[2]))
+    if not averted.any():
+        return by_age, by_placement
     _compiled()(
         np.ascontiguousarray(averted, dtype=float),
         np.ascontiguousarray(kernel),

@@ -175,8 +175,8 @@ def option_children(system: CareSystem, services: Services) -> OptionChildren:
     children = system.baseline["children"].transpose("sample", "year", "age").values
     placed = children.sum(axis=-1)[..., None] * system.placement_mix
     moved = _moved(system, services, placed - by_placement)
-    _require_enough(children - by_age, system, names=AGE_BANDS, what="age band")
-    _require_enough(placed - by_placement - moved, system, names=PLACEMENTS, what="placement")
+    _require_enough(children - by_age, system, names=AGE_BANDS, what="an age band")
+    _require_enough(placed - by_placement - moved, system, names=PLACEMENTS, what="a placement")
     guardians = np.zeros_like(leavers)
     for year in range(leavers.shape[1]):
         guardians[:, year:] += leavers[:, year, None] * system.guardian_years[None, : leavers.shape[1] - year]
@@ -196,12 +196,13 @@ def _early_leavers(system: CareSystem, services: Services) -> tuple[np.ndarray, 
     years = relatives.shape[1]
     leavers, gone = np.zeros(relatives.shape), np.zeros(relatives.shape)
     per_leaver = system.leaver_kernel.sum(axis=1)
-    for year in range(years):
+    paid = [year for year in range(years) if services.allowances[:, year].any()]
+    for year in paid:
         before = gone[:, year - 1] if year else 0.0
         leavers[:, year] = rate * services.allowances[:, year] * (relatives[:, year] - before)
         gone[:, year:] += leavers[:, year, None] * per_leaver[:, : years - year]
     by_age = np.zeros((*relatives.shape, len(AGE_BANDS)))
-    for year in range(years):
+    for year in paid:
         later = system.leaver_kernel[:, :, : years - year].transpose(0, 2, 1)
         by_age[:, year:] += leavers[:, year, None, None] * later
     return leavers, by_age
@@ -234,7 +235,7 @@ def _require_enough(left: np.ndarray, system: CareSystem, *, names: tuple[str, .
         worst = int(np.argmin(lowest))
         draws = float((left[..., worst] < 0).any(axis=1).mean())
         raise InputError(
-            f"an option takes more children out of a {what} than it holds",
+            f"an option takes more children out of {what} than it holds",
             field=names[worst],
             found=f"{lowest[worst]:.0f} children left in the worst draw and year ({draws:.2%} of draws)",
             allowed="0 or more",

@@ -146,7 +146,13 @@ def _appraised(
         baseline, effects = fits[belief]
         tell(f"appraise, {stance}")
         appraisals[stance] = stages.appraise(
-            analysis, stance=stance, baseline=baseline, effects=effects, progress=False
+            analysis,
+            stance=stance,
+            baseline=baseline,
+            effects=effects,
+            observations=observations,
+            evidence=appraisals.get("evidence"),
+            progress=False,
         )
     return appraisals
 

@@ -33,7 +33,8 @@ class Stages:
     fit : callable
         ``fit(analysis, stance=, observations=, root=)`` to the baseline and effects fits of one stance.
     appraise : callable
-        ``appraise(analysis, stance=, baseline=, effects=, progress=)`` to an Appraisal.
+        ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=, progress=)`` to an
+        Appraisal; `evidence` is the appraisal under that stance, None before there is one.
     render : callable or None
         ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
 
@@ -233,9 +234,7 @@ def _tables(analysis: Analysis) -> Mapping[str, Any]:
     return {"release": analysis.release, "tables": tables}
 
 
-def _appraise(
-    analysis: Analysis, *, stance: str, baseline: xr.DataTree, effects: xr.DataTree, progress: bool
-) -> Appraisal:
+def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) -> Appraisal:
     from cba.appraisal import appraise
 
-    return appraise(analysis, stance=stance, baseline=baseline, effects=effects, progress=progress)
+    return appraise(analysis, stance=stance, progress=progress, **given)

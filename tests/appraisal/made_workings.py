@@ -1,4 +1,4 @@
-"""A whole appraisal worked out from made fits, once per setting: seconds, no sampler, every option of `latest`."""
+"""A whole appraisal worked out from made fits, once per setting: no sampler, every option of `latest`."""
 
 from __future__ import annotations
 

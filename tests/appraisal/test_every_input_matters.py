@@ -1,4 +1,4 @@
-"""Every uncertain input, moved alone, moves an output: no entry of the registry is a silent no-op (C14-12)."""
+"""Every uncertain input, moved alone, moves an output: no entry of the registry does nothing (C14-12)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ NOT_DRAWN_INTO_A_FIT = {"baseline.population_growth"}
 """Entries of those groups that enter the projection straight from their draws."""
 
 INERT: Mapping[str, str] = {
-    "unit_costs.real_growth": "a prior of the recent growth, combined with the published series before any draw: "
-    "tested below",
-    "baseline.population_growth": "the frame `latest` has an official projection of every year: tested below where "
-    "there is none",
+    "unit_costs.real_growth": "a prior combined with the published series before any draw: tested below",
+    "baseline.population_growth": "`latest` has an official projection of every year: tested where there is none",
     "baseline.uasc_leave_share": "only for releases that do not publish unaccompanied starts: tested below",
 }
 """Entries that move nothing in this analysis, and why."""

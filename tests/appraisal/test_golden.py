@@ -1,4 +1,4 @@
-"""Headline numbers change only on purpose: one small appraisal, rewritten with `make golden` and reviewed as a diff."""
+"""Headline numbers change only on purpose: one small appraisal, rewritten with `make golden`."""
 
 from __future__ import annotations
 

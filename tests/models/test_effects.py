@@ -144,7 +144,7 @@ def test_one_estimand_is_the_precision_weighted_mean(shipped, estimand, favours,
 
 def test_a_large_before_after_study_cannot_outvote_a_trial(shipped):
     """However small its standard error: what it can add is bounded by its bias, not by its sample."""
-    centres = np.linspace(-3, 3, 1201)
+    centres = np.linspace(-3, 3, 401)
     trial = studies([0.0], [0.15])
 
     def posterior(table):
@@ -154,7 +154,7 @@ def test_a_large_before_after_study_cannot_outvote_a_trial(shipped):
 
     alone, sd_alone = posterior(trial)
     shifts = []
-    for se in (0.1, 0.01, 0.0001):
+    for se in (0.01, 0.0001):
         both = pd.concat(
             [trial, studies([-1.5], [se], design="before_after").assign(study_id="before_after")]
         )
@@ -162,7 +162,7 @@ def test_a_large_before_after_study_cannot_outvote_a_trial(shipped):
         shifts.append(mean - alone)
         assert sd > 0.9 * sd_alone
     assert abs(shifts[-1]) < 0.15  # a tenth of the -1.5 claimed
-    assert shifts[-1] == pytest.approx(shifts[1], rel=1e-2)  # a hundred times the sample adds nothing
+    assert shifts[-1] == pytest.approx(shifts[0], rel=1e-2)  # a hundred times the sample adds nothing
     rival = pd.concat([trial, studies([-1.5], [0.01], design="rct").assign(study_id="rival")])
     assert posterior(rival)[0] - alone < 4 * shifts[-1]  # as a trial it would have counted
 
@@ -261,3 +261,13 @@ def test_recovers_effects_behind_biased_studies(shipped):
         # Designs flatter by 0.29 on average, in the direction of the programme.
         assert float(flattered.mean()) * ESTIMANDS[name].favours > 0.1 * ESTIMANDS[name].scale
     assert covered >= 5, covered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stance", ["evidence", "sceptical"])
+def test_the_shipped_evidence_fits_at_the_shipped_gates(stance):
+    """No divergence at the default settings: one would stop every analysis that uses these studies."""
+    fit = fit_effects(cba.load_evidence(), cba.load_priors(stance=stance))
+    assert bool(fit["convergence"]["passed"].all())
+    trials = fit["posterior"]["new_setting"].sel(estimand=FAMILY_HELP)
+    assert 0.02 < float((trials > 0).mean()) < 0.7  # harm is not ruled out

@@ -14,7 +14,8 @@ from cba.inputs.distributions import distribution
 from cba.inputs.prior_registry import PriorRegistry
 from cba.models.effects import build_effects, studies_used
 from cba.models.growth import real_growth_draws
-from cba.models.prior_terms import normal_settings, prior_term
+from cba.models.normal_priors import normal_settings
+from cba.models.prior_terms import prior_term
 
 FAMILIES = {
     "Normal": {"mu": 0.3, "sigma": 2.0},

@@ -1,4 +1,4 @@
-"""Children of future years: the projection where there is one, stated growth from its last year or the last estimate."""
+"""Children of future years: the projection where there is one, else growth from its last year or last estimate."""
 
 from __future__ import annotations
 

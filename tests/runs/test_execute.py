@@ -215,7 +215,7 @@ def test_review_shares_the_fits_of_evidence(tmp_path):
 
     given = []
 
-    def appraise(analysis, *, stance, baseline, effects, progress):
+    def appraise(analysis, *, stance, baseline, effects, **shared):
         given.append((stance, baseline))
         return made_up(analysis, stance=stance)
 

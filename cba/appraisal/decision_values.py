@@ -1,0 +1,158 @@
+"""What a child-year must be worth for an option to break even, beside anchors, and what knowing more is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.decisions.frontier import break_even_value
+from cba.decisions.partial_information import evppi_by_threshold
+from cba.decisions.perfect_information import evpi_with_error
+
+if TYPE_CHECKING:
+    from cba.appraisal.stages import Workings
+
+QUESTIONS = {
+    "family help effect": ("family_help.",),
+    "kinship effect": ("kinship.",),
+    "foster supply": ("foster.",),
+    "baseline path": ("baseline.",),
+    "unit costs": ("unit_costs.", "avoidable.", "cashable.", "legal.", "payers.", "prices."),
+    "delivery": ("delivery.", "effects."),
+    "price reform": ("reform.",),
+}
+"""Research question to the beginnings of the names of the inputs that would answer it."""
+
+WELLBY = (10_000.0, 13_000.0, 16_000.0)
+"""GBP in 2019 prices of one point of life satisfaction (of 10) for one person for a year: low, central, high. HM
+Treasury, Wellbeing guidance for appraisal: supplementary Green Book guidance, July 2021."""
+
+LIFETIME_COST = 1_200_000.0
+"""GBP of 2021-22: lifetime social cost of a child who experienced care, compared with other children. Alma
+Economics, Independent review of children's social care, May 2022. An association."""
+
+CAUSAL_SHARE = (0.05, 0.2, 0.5)
+"""Part of that association that care itself causes. Judgement with a wide range; no source."""
+
+
+def break_even_values(workings: Workings) -> pd.DataFrame:
+    """Value of a child-year at which each option breaks even, beside values others have put on it.
+
+    Parameters
+    ----------
+    workings : Workings
+
+    Returns
+    -------
+    DataFrame
+        Columns kind ("option", "anchor"), name, label, value_per_child_year, se, lower, upper (GBP of the price
+        base), with_harm (break-even where a child-year of harm costs what a safe one is worth), note.
+        Missing where the option averts no care; below zero where it pays in cash alone. Options have an error
+        and anchors a range.
+
+    Notes
+    -----
+    ``lambda* = -E[NPV] / E[CY_safe]``; with harm ``-E[NPV] / E[CY_safe - H]``.
+
+    Examples
+    --------
+    >>> break_even_values(workings).set_index("name")["value_per_child_year"]  # doctest: +SKIP
+    """
+    arrays = workings.arrays
+    plain = break_even_value(-arrays.npv, arrays.child_years_safe)
+    harmed = break_even_value(-arrays.npv, arrays.child_years_safe - arrays.child_years_harm)
+    labels = {option.id: option.label for option in workings.inputs.options}
+    table = pd.DataFrame(
+        {
+            "kind": "option",
+            "name": plain["option"],
+            "label": [labels[name] for name in plain["option"]],
+            "value_per_child_year": plain["value"],
+            "se": plain["se"],
+            "lower": np.nan,
+            "upper": np.nan,
+            "with_harm": harmed["value"],
+            "note": "",
+        }
+    )
+    return pd.concat([table, _anchors(workings)], ignore_index=True)
+
+
+def _anchors(workings: Workings) -> pd.DataFrame:
+    """Values of a child-year from elsewhere, in the price base."""
+    observations, index, base = workings.inputs.observations, workings.basis.index, workings.basis.price_base
+    to_base = {year: float(np.mean(index.index(base)) / np.mean(index.index(year))) for year in (2020, 2022)}
+    flows = observations[["stock", "ceases"]].dropna("year").isel(year=-1)
+    stay = float(flows["stock"] / flows["ceases"])
+    wellby = [value * to_base[2020] for value in WELLBY]
+    cost = [LIFETIME_COST * share / stay * to_base[2022] for share in CAUSAL_SHARE]
+    rows = [
+        ("wellby", "One point of life satisfaction for one child for a year", wellby,
+         "WELLBY of 13,000 (10,000 to 16,000) in 2019 prices x 1 point; the change in points is an assumption"),
+        ("lifetime_cost", "Lifetime cost of care experience, its causal share, by year of care", cost,
+         f"1.2m x 0.2 (0.05 to 0.5) / {stay:.1f} years of care; the causal share is judgement without a source"),
+    ]  # fmt: skip
+    return pd.DataFrame(
+        [
+            {"kind": "anchor", "name": name, "label": label, "value_per_child_year": value[1],
+             "lower": value[0], "upper": value[2], "note": note}
+            for name, label, value, note in rows
+        ]
+    )  # fmt: skip
+
+
+def information_value(workings: Workings, *, values: Sequence[float]) -> pd.DataFrame:
+    """Value of perfect information on everything, and on each research question, before choosing an option.
+
+    Parameters
+    ----------
+    workings : Workings
+    values : sequence of float, >= 0, GBP
+        Values of a child-year safely at home; a child-year of harm costs the same.
+
+    Returns
+    -------
+    DataFrame
+        Columns value_per_child_year, question, value, se (GBP, present value, once for the country), best (the
+        option with the highest expected payoff). The first question of each value, "everything", is the EVPI.
+
+    Notes
+    -----
+    The path of business as usual is learnt through its fitted levels and its number of children in the target
+    year. Draws are taken as independent.
+
+    Examples
+    --------
+    >>> information_value(workings, values=(0.0, 250_000.0))  # doctest: +SKIP
+    """
+    arrays = workings.arrays
+    effects = arrays.child_years_safe - arrays.child_years_harm
+    inputs = _questions(workings)
+    groups = {
+        question: [str(name) for name in inputs.data_vars if str(name).startswith(beginnings)]
+        for question, beginnings in QUESTIONS.items()
+    }
+    groups = {question: names for question, names in groups.items() if names}
+    partial = evppi_by_threshold(-arrays.npv, effects, inputs, list(values), groups)
+    rows = []
+    for value in values:
+        payoff = arrays.npv + value * effects
+        best = str(payoff["option"].values[int(payoff.mean("sample").argmax("option"))])
+        whole = evpi_with_error(payoff)
+        rows.append((float(value), "everything", float(whole["evpi"]), float(whole["se"]), best))
+        at_value = partial[partial["threshold"] == value]
+        rows += [(float(value), r.group, r.evppi, r.se, best) for r in at_value.itertuples()]
+    return pd.DataFrame(rows, columns=["value_per_child_year", "question", "value", "se", "best"])
+
+
+def _questions(workings: Workings) -> xr.Dataset:
+    """Inputs that vary, and where business as usual leads."""
+    parameters = workings.system.parameters
+    varying = [name for name in parameters.data_vars if float(parameters[name].std()) > 0]
+    target = workings.inputs.analysis.target_year
+    path = workings.arrays.children.sel(option="bau", year=target, drop=True).sum("age")
+    return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path.values)})

@@ -1,0 +1,295 @@
+"""Money and child-years of each course open at the start: go now, go later, pilot, go in steps or stop them.
+
+All on the draws, prices and calendar of the appraisal: from its start year to the end of its headline horizon.
+Offsets count years from the start. A study of d years has a year to set up, d years of delivery and a year to
+report, so that what it teaches can be acted on from offset d + 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cba.costs.discounting import discount_factors
+from cba.costs.option_account import OptionAccount, option_account, total_cost, total_saving
+from cba.costs.savings import child_years
+from cba.errors import InputError
+from cba.inputs.option_records import Option, Spend
+from cba.inputs.options import load_options
+
+if TYPE_CHECKING:
+    from cba.appraisal.stages import Workings
+    from cba.costs.option_account import CostBasis
+    from cba.projection.care_system import CareSystem
+
+PUBLISHED_AREAS = 12
+"""Most areas of the pathfinders announced in February 2023, for two years."""
+
+PUBLISHED_YEARS = 2
+
+SET_UP_AND_REPORT = 2
+"""Years a study takes beside its years of delivery."""
+
+FIRST_STEP = 0.5
+"""Share of authorities in the first step of a roll-out in steps: half against half is seen most sharply."""
+
+STOPPING_SHARE = 0.25
+"""Cost of stopping, as a share of the last year's money of the areas that stop: three months of contracts and
+redundancies. Judgement, no source."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """One course, against business as usual, summed over the horizon in present values; arrays (sample,).
+
+    Parameters
+    ----------
+    npv : ndarray, GBP of the price base
+    safe, harm : ndarray, child-years
+        At home rather than in care, and the part of them that should not have been.
+    coverage : ndarray, shape (sample, year)
+        Family help's coverage of eligible children, by year of the horizon.
+    """
+
+    npv: np.ndarray
+    safe: np.ndarray
+    harm: np.ndarray
+    coverage: np.ndarray
+
+    def worth(self, *, value_per_child_year: float, value_per_harm_year: float) -> np.ndarray:
+        """Payoff ``NPV + lambda CY_safe - mu H`` of each draw, GBP."""
+        return self.npv + value_per_child_year * self.safe - value_per_harm_year * self.harm
+
+    def __add__(self, other: Course) -> Course:
+        """Both courses, in different areas."""
+        return Course(
+            self.npv + other.npv,
+            self.safe + other.safe,
+            self.harm + other.harm,
+            self.coverage + other.coverage,
+        )
+
+    def scaled(self, share: float) -> Course:
+        """Return the course in a share of the areas."""
+        return Course(share * self.npv, share * self.safe, share * self.harm, share * self.coverage)
+
+
+@dataclass(frozen=True)
+class Courses:
+    """The courses of a decision with a study of so many years.
+
+    Parameters
+    ----------
+    now, later : Course
+        The whole roll-out, at the start or once the study has reported.
+    pilot : Course
+        The published pilot alone, in its 12 areas; n areas are n / 12 of it.
+    continued, stopped : Course
+        Steps carried to the end, or stopped when the first has been evaluated.
+    """
+
+    now: Course
+    later: Course
+    pilot: Course
+    continued: Course
+    stopped: Course
+
+
+def courses(workings: Workings, option: str, *, years: int) -> Courses:
+    """Work out every course open at the start for one option and one length of study.
+
+    Parameters
+    ----------
+    workings : Workings
+        As returned by :func:`cba.appraisal.stages.work_through`.
+    option : str
+        Option whose roll-out is in question; its recurrent money must not depend on its savings.
+    years : int, >= 1
+        Years of delivery that the study observes.
+
+    Returns
+    -------
+    Courses
+
+    Raises
+    ------
+    InputError
+        If the option reinvests its savings, or the study reports after the horizon.
+
+    Notes
+    -----
+    Areas are alike, so money and effect are proportional to the share of areas: ``continued = s now + (1 - s)
+    later`` and ``stopped = s stopped roll-out - stopping cost``, with s the first step.
+
+    Examples
+    --------
+    >>> courses(workings, "care_review", years=2).pilot.npv.mean()  # doctest: +SKIP
+    """
+    chosen = next(o for o in workings.inputs.options if o.id == option)
+    _require_plain(chosen, workings, years)
+    system, basis = within_horizon(workings)
+    wait = years + SET_UP_AND_REPORT
+    now = _course(workings, option_account(chosen, system, basis))
+    delayed = chosen.model_copy(update={"delay_years": chosen.delay_years + wait})
+    later = _course(workings, option_account(delayed, system, basis))
+    pilot = _course(workings, option_account(pilot_option(years), system, basis))
+    ended = stopped_option(chosen, start_year=workings.inputs.analysis.start_year, after=wait)
+    stopped = _stopped(workings, option_account(ended, system, basis), after=wait)
+    return Courses(
+        now=now,
+        later=later,
+        pilot=pilot,
+        continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
+        stopped=stopped.scaled(FIRST_STEP),
+    )
+
+
+def pilot_option(years: int) -> Option:
+    """The family help pathfinders of 2023 in 12 areas, at their yearly money, from the second year.
+
+    Parameters
+    ----------
+    years : int, >= 1
+
+    Returns
+    -------
+    Option
+        Money in cash of the years in which it is spent, as announced: £45m over two years.
+
+    Examples
+    --------
+    >>> dict(pilot_option(3).spend[0].gbp_million)
+    {1: 22.5, 2: 22.5, 3: 22.5}
+    """
+    announced = [line for line in load_options(["dfe_2023"])[0].spend if line.component == "family_help"]
+    yearly = sum(sum(line.gbp_million.values()) for line in announced) / PUBLISHED_YEARS
+    first = announced[0]
+    money = Spend(
+        component="family_help",
+        payer=first.payer,
+        price_year=first.price_year,
+        gbp_million={1 + year: yearly for year in range(years)},
+        source=first.source,
+    )
+    stated = {
+        "schema": 1,
+        "id": "pilot",
+        "label": "Pathfinders",
+        "description": "Family help in some areas, observed and then ended.",
+        "timing": "shift",
+        "financing": "fade",
+        "frames": ("review_2022", "latest"),
+        "spend": (money,),
+    }
+    return Option.model_validate(stated)
+
+
+def stopped_option(option: Option, *, start_year: int, after: int) -> Option:
+    """An option whose money ends early: nothing is spent from the offset `after` on.
+
+    Parameters
+    ----------
+    option : Option
+    start_year : int
+        First year of the analysis.
+    after : int
+        Offset of the first year without money.
+
+    Returns
+    -------
+    Option
+        Recurrent money of the years before becomes programme money, so that nothing follows it.
+
+    Examples
+    --------
+    >>> ended = stopped_option(load_options(["care_review"])[0], start_year=2023, after=5)
+    >>> ended.financing, [dict(line.gbp_million) for line in ended.spend][-1]
+    ('fade', {4: 1000.0})
+    """
+    first = start_year if option.timing == "shift" else 0
+    last = start_year + after - first - option.delay_years  # first key without money
+    spend = []
+    for line in option.spend:
+        kept = {when: amount for when, amount in line.gbp_million.items() if when < last}
+        if kept:
+            spend.append(line.model_copy(update={"gbp_million": kept}))
+    again = option.recurrent
+    if again is not None and again.first_offset < last:
+        spend.append(
+            Spend(
+                component=again.component,
+                payer=again.payer,
+                price_year=again.price_year,
+                gbp_million={when: again.gbp_million for when in range(again.first_offset, last)},
+                source=again.source,
+            )
+        )
+    return option.model_copy(update={"spend": tuple(spend), "recurrent": None, "financing": "fade"})
+
+
+def within_horizon(workings: Workings) -> tuple[CareSystem, CostBasis]:
+    """Return business as usual and prices cut at the end of the headline horizon: what comes later cannot matter."""
+    analysis, system, prices = workings.inputs.analysis, workings.system, workings.basis.prices
+    size = int((system.years < analysis.start_year + analysis.horizon).sum())
+    cut = replace(
+        system,
+        baseline=system.baseline.isel(year=slice(size)),
+        placement_mix=system.placement_mix[:, :size],
+        averted_kernel=system.averted_kernel[..., :size],
+        entrant_mix=system.entrant_mix[:, :size],
+        leaver_kernel=system.leaver_kernel[..., :size],
+        guardian_years=system.guardian_years[:size],
+    )
+    return cut, replace(workings.basis, prices=replace(prices, path=prices.path[:, :size]))
+
+
+def _factors(workings: Workings) -> np.ndarray:
+    """Discount factors of the horizon, from its first year on."""
+    analysis = workings.inputs.analysis
+    return discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
+
+
+def _course(workings: Workings, account: OptionAccount) -> Course:
+    factors = _factors(workings)
+    inside = slice(-factors.size, None)
+    averted = child_years(account.children.fewer_by_age.sum(axis=-1))[:, inside] @ factors
+    harm = workings.system.value("family_help.harm_share")
+    flows = (total_saving(account) - total_cost(account))[:, inside]
+    return Course(
+        npv=flows @ factors,
+        safe=averted * (1.0 - harm),
+        harm=averted * harm,
+        coverage=account.services.family_help[:, inside],
+    )
+
+
+def _stopped(workings: Workings, account: OptionAccount, *, after: int) -> Course:
+    """Course of an option that ends, less what ending costs in the first year without money."""
+    course, factors = _course(workings, account), _factors(workings)
+    last = total_cost(account)[:, -factors.size + after - 1]
+    return replace(course, npv=course.npv - STOPPING_SHARE * last * factors[after])
+
+
+def _require_plain(option: Option, workings: Workings, years: int) -> None:
+    if option.financing == "reinvest":
+        raise InputError(
+            "the roll-out of an option that reinvests its savings cannot be stopped part-way here",
+            file=f"{option.id}.toml",
+            field="financing",
+            found=option.financing,
+            allowed="fade or new_recurrent",
+            cause="recurrent money that depends on the savings made",
+            remedy="ask pilot-or-now of the option with recurrent money of its own",
+        )
+    horizon = workings.inputs.analysis.horizon
+    if not 1 <= years <= horizon - SET_UP_AND_REPORT - 1:
+        raise InputError(
+            "the study reports after the horizon, or observes nothing",
+            field="years",
+            found=years,
+            allowed=f"1 to {horizon - SET_UP_AND_REPORT - 1}",
+            cause="a short horizon",
+            remedy="shorten the study or lengthen the horizon",
+        )

@@ -1,0 +1,253 @@
+"""Courses agree with the appraisal's own accounts, scatter with placebo pilots, tables with their parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from cba.appraisal.arrays import net_saving
+from cba.appraisal.decision_values import QUESTIONS, WELLBY
+from cba.appraisal.pilot_courses import (
+    FIRST_STEP,
+    STOPPING_SHARE,
+    courses,
+    pilot_option,
+    stopped_option,
+    within_horizon,
+)
+from cba.appraisal.pilot_or_now import AREAS, VALUES, YEARS, decision_tables
+from cba.appraisal.pilot_power import authority_scatter, shown_effects, study_error
+from cba.costs.discounting import discount_factors
+from cba.costs.option_account import option_account, total_cost
+from cba.errors import InputError
+from cba.inputs.observations import load_observations
+from tests.appraisal.made_workings import made_workings
+
+DRAWS = 400
+HORIZON = 10
+
+
+@pytest.fixture(scope="module")
+def workings():
+    return made_workings("review_2022", DRAWS, 12)
+
+
+@pytest.fixture(scope="module")
+def tables(workings):
+    return decision_tables(workings)
+
+
+@pytest.fixture(scope="module")
+def found(workings):
+    return courses(workings, "care_review", years=2)
+
+
+def shipped(workings, name):
+    return next(o for o in workings.inputs.options if o.id == name)
+
+
+def discounted(workings, yearly: np.ndarray) -> np.ndarray:
+    return yearly[:, -HORIZON:] @ discount_factors(np.arange(HORIZON), workings.inputs.analysis.schedule)
+
+
+def test_going_now_is_the_option_as_appraised(workings, found):
+    arrays = workings.arrays
+    chosen = {"option": "care_review"}
+    np.testing.assert_allclose(found.now.npv, arrays.npv.sel(chosen), rtol=1e-10)
+    np.testing.assert_allclose(found.now.safe, arrays.child_years_safe.sel(chosen), rtol=1e-10)
+    np.testing.assert_allclose(found.now.harm, arrays.child_years_harm.sel(chosen), rtol=1e-10)
+
+
+def test_cutting_the_calendar_changes_nothing_inside_the_horizon(workings):
+    system, basis = within_horizon(workings)
+    for option in workings.inputs.options:
+        cut = discounted(workings, net_saving(option_account(option, system, basis)))
+        np.testing.assert_allclose(cut, workings.arrays.npv.sel(option=option.id), rtol=1e-9, atol=1.0)
+
+
+def test_going_later_is_the_delayed_option(workings):
+    """A study of d years delays by d + 2: three years for one, beside the account of that delay."""
+    system, basis = within_horizon(workings)
+    delayed = shipped(workings, "care_review_delayed").model_copy(update={"delay_years": 3})
+    expected = discounted(workings, net_saving(option_account(delayed, system, basis)))
+    np.testing.assert_allclose(courses(workings, "care_review", years=1).later.npv, expected, rtol=1e-10)
+
+
+def test_the_pilot_spends_what_was_announced(workings):
+    """£45m in cash over 2023-24 and 2024-25, with the overrun of every programme."""
+    system, basis = within_horizon(workings)
+    account = option_account(pilot_option(2), system, basis)
+    spent = total_cost(account)[:, -HORIZON:] / workings.system.value("delivery.cost_overrun")[:, None]
+    price = [float(np.mean(basis.index.index(2022) / basis.index.index(year))) for year in (2024, 2025)]
+    np.testing.assert_allclose(spent.mean(axis=0)[1:3], 22.5e6 * np.array(price), rtol=1e-6)
+    assert np.delete(spent, [1, 2], axis=1).max() == 0.0
+
+
+def test_twice_the_areas_do_twice_as_much(workings, found):
+    system, basis = within_horizon(workings)
+    once = pilot_option(2)
+    line = once.spend[0]
+    doubled = line.model_copy(update={"gbp_million": {y: 2 * m for y, m in line.gbp_million.items()}})
+    account = option_account(once.model_copy(update={"spend": (doubled,)}), system, basis)
+    expected = found.pilot.scaled(2.0).npv
+    np.testing.assert_allclose(discounted(workings, net_saving(account)), expected, rtol=1e-9)
+
+
+def test_stopping_after_the_horizon_is_not_stopping(workings, found):
+    system, basis = within_horizon(workings)
+    ended = stopped_option(shipped(workings, "care_review"), start_year=2023, after=HORIZON)
+    npv = discounted(workings, net_saving(option_account(ended, system, basis)))
+    np.testing.assert_allclose(npv, found.now.npv, rtol=1e-10)
+
+
+def test_stopping_costs_are_a_share_of_the_last_years_money(workings, found):
+    system, basis = within_horizon(workings)
+    ended = stopped_option(shipped(workings, "care_review"), start_year=2023, after=4)
+    account = option_account(ended, system, basis)
+    programme = sum(line.amount for line in account.costs if line.kind != "recurrent")
+    assert programme[:, -HORIZON + 4 :].max() == 0.0  # money ends; support of children's guardians goes on
+    factor = discount_factors(np.array([4]), workings.inputs.analysis.schedule)[0]
+    fee = STOPPING_SHARE * total_cost(account)[:, -HORIZON + 3] * factor
+    expected = FIRST_STEP * (discounted(workings, net_saving(account)) - fee)
+    np.testing.assert_allclose(found.stopped.npv, expected, rtol=1e-10)
+
+
+def test_what_cannot_be_worked_out_is_refused(workings):
+    with pytest.raises(InputError, match="reinvests") as raised:
+        courses(workings, "care_review_reinvest", years=2)
+    assert raised.value.details["field"] == "financing"
+    with pytest.raises(InputError, match="after the horizon"):
+        courses(workings, "care_review", years=8)
+
+
+def test_scatter_of_authorities_is_the_published_one():
+    starts = load_observations(2021)["starts_by_authority"]
+    assert authority_scatter(starts, years=2).sd == pytest.approx(0.195, abs=0.01)
+    three, one = authority_scatter(starts, years=3).sd, authority_scatter(starts, years=1).sd
+    assert three > 1.3 * one / np.sqrt(3)  # longer totals help far less than the root of their length
+
+
+def test_scatter_of_a_made_panel():
+    """Independent log-normal totals of sd s: the log change between two single years has sd s sqrt(2)."""
+    values = 500 * np.exp(np.random.default_rng(0).normal(0.0, 0.1, (400, 12)))
+    panel = xr.DataArray(values, dims=("authority", "year"))
+    assert authority_scatter(panel, years=1).sd == pytest.approx(0.1 * np.sqrt(2), rel=0.04)
+
+
+def test_error_of_a_study_is_the_scatter_of_placebo_pilots():
+    """Areas chosen by lot in years without a pilot: how far they differ from the rest by chance."""
+    starts = load_observations(2021)["starts_by_authority"]
+    scatter = authority_scatter(starts, years=2)
+    rng, differences = np.random.default_rng(1), []
+    for last in (2013, 2015, 2017, 2019, 2021):
+        before, after = (
+            starts.sel(year=slice(y - 1, y)).sum("year", skipna=False).values for y in (last - 2, last)
+        )
+        usable = (before >= 20) & (after > 0)
+        change = np.log(after[usable] / before[usable])
+        for _ in range(400):
+            mixed = rng.permutation(change)
+            differences.append(mixed[:12].mean() - mixed[12:].mean())
+    assert study_error(scatter, areas=12) == pytest.approx(np.std(differences), rel=0.08)
+
+
+def test_the_published_design_sees_four_times_what_is_expected_or_less(tables):
+    power = tables["pilot_power"].set_index("option").loc["care_review"]
+    published = power[power["published"]].iloc[0]
+    assert (published["areas"], published["years"]) == (12, 2)
+    assert published["detectable"] == pytest.approx(0.16, abs=0.01)
+    assert published["expected"] < 0.05
+    assert 0.025 < published["power"] < 0.1  # hardly above the size of the one-sided test
+
+
+def test_effects_shown_vanish_without_effect_and_grow_with_coverage(workings, found):
+    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=2)
+    true, shown = shown_effects(workings, found, scatter)
+    helps = workings.system.value("family_help.log_risk_ratio") < 0
+    full = true["pilot_full"].values
+    assert (full[helps] < 0).all() and (full[~helps] > 0).all()
+    unserved = found.pilot.coverage[:, :4].max(axis=1) == 0  # draws in which delivery starts too late
+    assert (true["pilot"].values[unserved] == 0).all()
+    assert (np.abs(true["pilot_full"]) >= np.abs(true["pilot"])).all()
+    lower = float((shown["steps"] - true["steps"]).mean())
+    assert lower < 0  # the bias of an area panel favours the programme
+
+
+def test_payoffs_are_linear_in_the_value_of_a_child_year(workings, tables):
+    table = tables["pilot_or_now"]
+    arrays = workings.arrays
+    for option in ("care_review", "family_help_only"):
+        chosen = (
+            arrays.npv.sel(option=option).mean(),
+            (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).mean(),
+        )
+        rows = table[(table["option"] == option) & (table["strategy"] == "go_now")]
+        expected = float(chosen[0]) + rows["value_per_child_year"] * float(chosen[1])
+        np.testing.assert_allclose(rows["expected_payoff"], expected, rtol=1e-9)
+
+
+def test_every_design_has_one_best_strategy(tables):
+    table = tables["pilot_or_now"]
+    cell = ["option", "value_per_child_year", "areas", "years"]
+    assert len(table) == 2 * len(VALUES) * len(AREAS) * len(YEARS) * 4
+    assert (table.groupby(cell)["best"].sum() == 1).all()
+    best = table[table["best"]].set_index(cell)["expected_payoff"]
+    assert best.equals(table.groupby(cell)["expected_payoff"].max().loc[best.index])
+    assert (table.loc[table["strategy"] == "never", "expected_payoff"] == 0).all()
+
+
+def test_on_cash_alone_never_is_best(tables):
+    """The programme costs more than it saves in every draw, and so does a pilot: nothing to find out."""
+    table = tables["pilot_or_now"]
+    cash = table[(table["value_per_child_year"] == 0) & table["best"]]
+    assert set(cash["strategy"]) == {"never"}
+
+
+def test_parts_of_piloting_add_up(tables):
+    cell = ["option", "value_per_child_year", "areas", "years"]
+    payoff = tables["pilot_or_now"].pivot(index=cell, columns="strategy", values="expected_payoff")
+    parts = tables["pilot_learning"].set_index(cell)
+    total = (
+        payoff["go_now"].clip(lower=0)
+        + parts["value_of_learning"] - parts["cost_of_delay"] - parts["pilot_cost"]
+    )  # fmt: skip
+    np.testing.assert_allclose(payoff["pilot_first"], total.loc[payoff.index], rtol=1e-9, atol=1.0)
+
+
+def test_break_even_values_break_even(workings, tables):
+    table = tables["break_even_values"].set_index("name")
+    arrays = workings.arrays
+    for option in table.index[(table["kind"] == "option") & table["value_per_child_year"].notna()]:
+        npv, safe, harm = (
+            float(a.sel(option=option).mean())
+            for a in (arrays.npv, arrays.child_years_safe, arrays.child_years_harm)
+        )
+        assert npv + table.loc[option, "value_per_child_year"] * safe == pytest.approx(0, abs=1e-6 * abs(npv))
+        assert npv + table.loc[option, "with_harm"] * (safe - harm) == pytest.approx(0, abs=1e-6 * abs(npv))
+
+
+def test_anchors_are_in_the_price_base(workings, tables):
+    anchors = tables["break_even_values"].query("kind == 'anchor'").set_index("name")
+    deflator = workings.inputs.observations["gdp_deflator"]
+    base = float(deflator.sel(deflator_year=2022) / deflator.sel(deflator_year=2020))
+    assert anchors.loc["wellby", "value_per_child_year"] == pytest.approx(WELLBY[1] * base)
+    assert anchors.loc["lifetime_cost", "value_per_child_year"] == pytest.approx(1.2e6 * 0.2 / 2.9, rel=0.05)
+    assert (anchors["lower"] < anchors["value_per_child_year"]).all()
+
+
+def test_no_question_is_worth_more_than_everything(tables):
+    table = tables["information_value"]
+    for _, rows in table.groupby("value_per_child_year"):
+        everything = rows[rows["question"] == "everything"].iloc[0]
+        rest = rows[rows["question"] != "everything"]
+        assert set(rest["question"]) == set(QUESTIONS)
+        assert (rest["value"] <= everything["value"] + 3 * (rest["se"] + everything["se"])).all()
+
+
+def test_few_draws_give_break_even_values_only():
+    assert set(decision_tables(made_workings())) == {"break_even_values"}
+
+
+def test_without_an_option_in_question_there_is_no_pilot_to_judge(workings):
+    assert set(decision_tables(workings, options=())) == {"break_even_values", "information_value"}
