@@ -55,7 +55,10 @@ class InputError(ValueError):
             "usual cause": cause,
             "next step": remedy,
         }
-        lines = [problem, *(f"  {name}: {value}" for name, value in self.details.items() if value is not None)]
+        lines = [
+            problem,
+            *(f"  {name}: {value}" for name, value in self.details.items() if value is not None),
+        ]
         super().__init__("\n".join(lines))
 
 

@@ -40,6 +40,7 @@ def made_baseline(
             "innovation_sd": ((*dims, "walk"), rng.uniform(0.02, 0.06, (*shape, len(WALKS)))),
             "start_common_loading": ((*dims, "age"), rng.uniform(0.02, 0.05, (*shape, 5))),
             "exit_common_loading": ((*dims, "age"), rng.uniform(0.01, 0.1, (*shape, 5))),
+            "common_correlation": (dims, rng.uniform(0.4, 0.8, shape)),
             "shock_probability": (dims, rng.uniform(0.02, 0.08, shape)),
             "uasc_persistence": (dims, rng.uniform(0.7, 0.95, shape)),
             "uasc_long_run_starts": (dims, rng.uniform(4000, 7000, shape)),

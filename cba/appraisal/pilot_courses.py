@@ -7,6 +7,7 @@ report, so that what it teaches can be acted on from offset d + 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,8 @@ class Courses:
     stopped: Course
 
 
-def courses(workings: Workings, option: str, *, years: int) -> Courses:
-    """Work out every course open at the start for one option and one length of study.
+def courses(workings: Workings, option: str, *, years: Sequence[int]) -> dict[int, Courses]:
+    """Work out every course open at the start for one option and studies of several lengths.
 
     Parameters
     ----------
@@ -106,17 +107,18 @@ def courses(workings: Workings, option: str, *, years: int) -> Courses:
         As returned by :func:`cba.appraisal.stages.work_through`.
     option : str
         Option whose roll-out is in question; its recurrent money must not depend on its savings.
-    years : int, >= 1
-        Years of delivery that the study observes.
+    years : sequence of int, >= 1
+        Years of delivery that each study observes.
 
     Returns
     -------
-    Courses
+    dict of int to Courses
+        By years of study.
 
     Raises
     ------
     InputError
-        If the option reinvests its savings, or the study reports after the horizon.
+        If the option reinvests its savings, or a study reports after the horizon.
 
     Notes
     -----
@@ -125,25 +127,26 @@ def courses(workings: Workings, option: str, *, years: int) -> Courses:
 
     Examples
     --------
-    >>> courses(workings, "care_review", years=2).pilot.npv.mean()  # doctest: +SKIP
+    >>> courses(workings, "care_review", years=[2])[2].pilot.npv.mean()  # doctest: +SKIP
     """
     chosen = next(o for o in workings.inputs.options if o.id == option)
     _require_plain(chosen, workings, years)
     system, basis = within_horizon(workings)
-    wait = years + SET_UP_AND_REPORT
     now = _course(workings, option_account(chosen, system, basis))
-    delayed = chosen.model_copy(update={"delay_years": chosen.delay_years + wait})
-    later = _course(workings, option_account(delayed, system, basis))
-    pilot = _course(workings, option_account(pilot_option(years), system, basis))
-    ended = stopped_option(chosen, start_year=workings.inputs.analysis.start_year, after=wait)
-    stopped = _stopped(workings, option_account(ended, system, basis), after=wait)
-    return Courses(
-        now=now,
-        later=later,
-        pilot=pilot,
-        continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
-        stopped=stopped.scaled(FIRST_STEP),
-    )
+    found = {}
+    for length in years:
+        wait = length + SET_UP_AND_REPORT
+        delayed = chosen.model_copy(update={"delay_years": chosen.delay_years + wait})
+        later = _course(workings, option_account(delayed, system, basis))
+        ended = stopped_option(chosen, start_year=workings.inputs.analysis.start_year, after=wait)
+        found[length] = Courses(
+            now=now,
+            later=later,
+            pilot=_course(workings, option_account(pilot_option(length), system, basis)),
+            continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
+            stopped=_stopped(workings, option_account(ended, system, basis), after=wait).scaled(FIRST_STEP),
+        )
+    return found
 
 
 def pilot_option(years: int) -> Option:
@@ -272,7 +275,7 @@ def _stopped(workings: Workings, account: OptionAccount, *, after: int) -> Cours
     return replace(course, npv=course.npv - STOPPING_SHARE * last * factors[after])
 
 
-def _require_plain(option: Option, workings: Workings, years: int) -> None:
+def _require_plain(option: Option, workings: Workings, years: Sequence[int]) -> None:
     if option.financing == "reinvest":
         raise InputError(
             "the roll-out of an option that reinvests its savings cannot be stopped part-way here",
@@ -283,13 +286,13 @@ def _require_plain(option: Option, workings: Workings, years: int) -> None:
             cause="recurrent money that depends on the savings made",
             remedy="ask pilot-or-now of the option with recurrent money of its own",
         )
-    horizon = workings.inputs.analysis.horizon
-    if not 1 <= years <= horizon - SET_UP_AND_REPORT - 1:
+    longest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
+    if not all(1 <= length <= longest for length in years):
         raise InputError(
-            "the study reports after the horizon, or observes nothing",
+            "a study reports after the horizon, or observes nothing",
             field="years",
-            found=years,
-            allowed=f"1 to {horizon - SET_UP_AND_REPORT - 1}",
+            found=list(years),
+            allowed=f"1 to {longest}",
             cause="a short horizon",
             remedy="shorten the study or lengthen the horizon",
         )

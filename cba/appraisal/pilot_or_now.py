@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.decision_values import break_even_values, information_value
-from cba.appraisal.pilot_courses import PUBLISHED_AREAS, Courses, courses
+from cba.appraisal.pilot_courses import PUBLISHED_AREAS, SET_UP_AND_REPORT, Courses, courses
 from cba.appraisal.pilot_power import (
     AuthorityScatter,
     authority_scatter,
@@ -31,7 +31,7 @@ YEARS = (1, 2, 3)
 VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
 """GBP per child-year safely at home, from nothing to well above every anchor."""
 
-INFORMATION_VALUES = (0.0, 100e3, 500e3, 2.5e6)
+INFORMATION_VALUES = (0.0, 500e3, 2.5e6)
 
 FEWEST_DRAWS = 128
 """Fewer draws cannot say what learning is worth."""
@@ -55,7 +55,7 @@ def decision_tables(
     -------
     dict of str to DataFrame
         ``break_even_values``, ``information_value``; ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``
-        where the analysis holds an option in question. With fewer than 128 draws only ``break_even_values``.
+        where the analysis holds an option in question, for studies that report before its horizon. With fewer than 128 draws only ``break_even_values``.
 
     Examples
     --------
@@ -69,10 +69,11 @@ def decision_tables(
     if not asked:
         return tables
     starts = workings.inputs.observations["starts_by_authority"]
-    scatters = {years: authority_scatter(starts, years=years) for years in YEARS}
+    latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
+    scatters = {years: authority_scatter(starts, years=years) for years in YEARS if years <= latest}
     frames: dict[str, list[pd.DataFrame]] = {}
     for option in asked:
-        found = {years: courses(workings, option, years=years) for years in YEARS}
+        found = courses(workings, option, years=list(scatters))
         made = pilot_or_now(workings, found, scatters, harm_ratio=harm_ratio)
         made["pilot_power"] = power_table(workings, found, scatters, areas=AREAS)
         for name, table in made.items():

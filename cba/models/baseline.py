@@ -7,13 +7,14 @@ changes follow
     z_i(t) - z_i(t-1) = l_i f_g(t) + u_i(t),    f_g(t) ~ N(0, 1),
     u_i(t) ~ (1 - w) N(0, sigma_i) + w N(0, k sigma_i)
 
-with one national common factor f for the start rates and one for the exit rates. The mixture gives heavy
-tails, so that 2020-21 does not widen every later year; unlike Student's t it keeps the mean of exp(z) finite.
-Rates therefore follow a random walk without drift: the process that leaves the level where the last release
-put it, and adds uncertainty with every year. Starts of unaccompanied children follow migration instead and
-return slowly towards a long-run level,
+with one national common factor f for the start rates and one for the exit rates, correlated: years when
+more children start are years when more cease. The mixture gives heavy tails, so that 2020-21 does not widen
+every later year; unlike Student's t it keeps the mean of exp(z) finite. Rates therefore follow a random walk
+without drift: the process that leaves the level where the last release put it, and adds uncertainty with
+every year. Starts of unaccompanied children follow migration instead and return slowly towards a long-run
+level,
 
-    log U(t) = m + phi (log U(t-1) - m) + v(t),    v(t) from the same mixture with sigma_U.
+    log U(t) = m + phi (log U(t-1) - m) + v(t),    v(t) ~ N(0, sigma_U).
 
 England's counts are large, so e is close to its prior and the geometry is nearly Gaussian. The changes of
 total starts before ages are published enter as a likelihood on the spread they imply.
@@ -46,6 +47,7 @@ KEPT = (
     "innovation_sd",
     "start_common_loading",
     "exit_common_loading",
+    "common_correlation",
     "shock_probability",
     "uasc_persistence",
     "uasc_long_run_starts",
@@ -86,10 +88,12 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
         start_loading = prior_term(priors, "baseline.start_common_loading", dims="age")
         exit_loading = prior_term(priors, "baseline.exit_common_loading", dims="age")
         factor = pm.Normal("common_factor", 0.0, 1.0, dims=("factor", "change_year"))
+        shared = prior_term(priors, "baseline.common_correlation")
+        exits = shared * factor[0] + pt.sqrt(1.0 - shared**2) * factor[1]
         common = pt.concatenate(
             [
                 start_loading[:, None] * factor[0][None, :],
-                exit_loading[:, None] * factor[1][None, :],
+                exit_loading[:, None] * exits[None, :],
                 pt.zeros((5, changes.shape[1])),
             ]
         )
@@ -105,7 +109,7 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
             dims=("walk", "change_year"),
         )
         pm.Deterministic("last_level", rates.values[:, -1] - scaled[:, -1], dims="series")
-        _unaccompanied(rates, priors, scaled[-1], tails)
+        _unaccompanied(rates, priors, scaled[-1])
         _early_totals(rates, start_loading, sigma, tails)
     return model
 
@@ -179,19 +183,22 @@ def _early_totals(
     _change("early_total_change", pt.zeros(len(changes)), spread, tails, changes)
 
 
-def _unaccompanied(rates: FlowRates, priors: PriorRegistry, noise: pt.TensorVariable, tails: _Tails) -> None:
-    """Add the process of unaccompanied starts: slow return to a long-run level."""
+def _unaccompanied(rates: FlowRates, priors: PriorRegistry, noise: pt.TensorVariable) -> None:
+    """Add the process of unaccompanied starts: slow return to a long-run level.
+
+    Its yearly changes are normal: their spread already carries migration swings, and shocks on top of it put
+    a hundredfold rise within reach.
+    """
     persistence = prior_term(priors, "baseline.uasc_persistence")
     level = pt.log(prior_term(priors, "baseline.uasc_long_run_starts"))
     sd = prior_term(priors, "baseline.uasc_innovation_sd")
     observed = rates.values[-1]
     before = observed[:-1] - noise[:-1]
-    _change(
+    pm.Normal(
         "uasc_change",
         (1.0 - persistence) * (level - before) + noise[1:] - noise[:-1],
         sd,
-        tails,
-        np.diff(observed),
+        observed=np.diff(observed),
         dims="change_year",
     )
 

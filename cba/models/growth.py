@@ -56,7 +56,9 @@ def real_changes(series: xr.DataArray, deflator: xr.DataArray) -> np.ndarray:
     return np.diff(real)
 
 
-def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float) -> tuple[float, float]:
+def growth_posterior(
+    changes: np.ndarray, *, prior_mean: float, prior_sd: float, variance: float | np.ndarray | None = None
+) -> tuple[float | np.ndarray, float | np.ndarray]:
     """Mean and standard deviation of the growth rate given its yearly changes.
 
     Parameters
@@ -65,11 +67,13 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
         Yearly real log changes.
     prior_mean, prior_sd : float
         Normal prior of the growth rate.
+    variance : float or ndarray, optional
+        Variance of a yearly change; that of the changes themselves (at least three) when left out.
 
     Returns
     -------
-    mean, sd : float
-        Normal posterior, with the yearly spread taken from the changes themselves (at least three).
+    mean, sd : float or ndarray
+        Normal posterior given the variance.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
     A prior much wider than the data leaves the plain mean and its standard error.
 
     >>> mean, sd = growth_posterior(np.array([0.04, 0.06, 0.05]), prior_mean=0.0, prior_sd=1e6)
-    >>> round(mean, 4), round(sd, 4)
+    >>> round(float(mean), 4), round(float(sd), 4)
     (0.05, 0.0058)
     """
     if changes.size < 3:
@@ -93,9 +97,9 @@ def growth_posterior(changes: np.ndarray, *, prior_mean: float, prior_sd: float)
             cause="an early release",
             remedy="choose a later release",
         )
-    error = changes.var(ddof=1) / changes.size
+    error = (changes.var(ddof=1) if variance is None else variance) / changes.size
     weight = 1.0 / error + 1.0 / prior_sd**2
-    return float((changes.mean() / error + prior_mean / prior_sd**2) / weight), float(np.sqrt(1.0 / weight))
+    return (changes.mean() / error + prior_mean / prior_sd**2) / weight, np.sqrt(1.0 / weight)
 
 
 def real_growth_draws(
@@ -117,6 +121,8 @@ def real_growth_draws(
     Returns
     -------
     ndarray, shape (sample,), log points a year
+        The variance of a yearly change is drawn from its scaled inverse chi-squared law first, so that a short
+        series gives wide draws.
 
     Raises
     ------
@@ -135,6 +141,8 @@ def real_growth_draws(
         observations["unit_cost_weekly"].sel(service=service), observations["gdp_deflator"]
     )
     prior_mean, prior_sd = normal_settings(priors, "unit_costs.real_growth")
-    mean, sd = growth_posterior(changes, prior_mean=prior_mean, prior_sd=prior_sd)
     stream = np.random.default_rng([seed, sum(service.encode())])
+    degrees = changes.size - 1
+    variance = degrees * changes.var(ddof=1) / stream.chisquare(degrees, draws)
+    mean, sd = growth_posterior(changes, prior_mean=prior_mean, prior_sd=prior_sd, variance=variance)
     return mean + sd * stream.standard_normal(draws)

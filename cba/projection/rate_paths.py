@@ -83,12 +83,12 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     changes = _shocks(rng, sd=sd, probability=probability, ratio=ratio)
     factors = rng.standard_normal((draws, steps, 2))
     changes[..., 0:5] += posterior["start_common_loading"].values[:, None, :] * factors[..., :1]
-    changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * factors[..., 1:]
+    shared = posterior["common_correlation"].values[:, None, None]
+    exits = shared * factors[..., :1] + np.sqrt(1.0 - shared**2) * factors[..., 1:]
+    changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * exits
     level = posterior["last_level"].values
     walks = level[:, None, :15] + np.cumsum(changes, axis=1)
-    uasc = _unaccompanied_path(
-        posterior, level[:, 15], steps=steps, probability=probability[..., 0], ratio=ratio, rng=rng
-    )
+    uasc = _unaccompanied_path(posterior, level[:, 15], steps=steps, rng=rng)
     ageing = np.zeros((draws, steps, 5))
     ageing[..., 1:4] = _expit(walks[..., 10:13])
     by_age = ("sample", "year", "age")
@@ -106,22 +106,16 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
 
 
 def _unaccompanied_path(
-    posterior: xr.Dataset,
-    last: np.ndarray,
-    *,
-    steps: int,
-    probability: np.ndarray,
-    ratio: float,
-    rng: np.random.Generator,
+    posterior: xr.Dataset, last: np.ndarray, *, steps: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Log unaccompanied starts, (sample, year): first-order return towards the long-run level."""
     level = np.log(posterior["uasc_long_run_starts"].values)
     persistence = posterior["uasc_persistence"].values
-    sd = np.broadcast_to(posterior["uasc_innovation_sd"].values[:, None], (last.size, steps))
-    shocks = _shocks(rng, sd=sd, probability=probability, ratio=ratio)
+    sd = posterior["uasc_innovation_sd"].values
+    swings = rng.standard_normal((last.size, steps))
     path = np.empty((last.size, steps))
     current = last
     for step in range(steps):
-        current = level + persistence * (current - level) + shocks[:, step]
+        current = level + persistence * (current - level) + sd * swings[:, step]
         path[:, step] = current
     return path

@@ -32,6 +32,7 @@ def fixed_fit(made, *, draws=DRAWS, scale=1.0, shock_probability=0.0, persistenc
         innovation_sd=scale * xr.ones_like(fixed["innovation_sd"]) * sizes,
         start_common_loading=scale * xr.ones_like(fixed["start_common_loading"]) * loadings,
         exit_common_loading=scale * xr.ones_like(fixed["exit_common_loading"]) * loadings[::-1],
+        common_correlation=xr.full_like(fixed["common_correlation"], 0.6),
         shock_probability=xr.full_like(fixed["shock_probability"], shock_probability),
         uasc_persistence=xr.full_like(fixed["uasc_persistence"], persistence),
         uasc_long_run_starts=xr.full_like(fixed["uasc_long_run_starts"], long_run),
@@ -83,14 +84,14 @@ def test_without_innovations_rates_stay_and_unaccompanied_starts_return_by_the_c
 
 
 def test_increments_have_the_stated_spread_and_correlation(made):
-    """Var = sigma^2 + loading^2; covariance of two start rates is the product of their loadings."""
+    """Var = sigma^2 + loading^2; start rates covary by the product of loadings, starts with exits by 0.6 of it."""
     fit = fixed_fit(made)
     walks = latent(rate_paths(fit, range(2025, 2028), seed=2))
     steps = np.diff(walks, axis=1).reshape(-1, 15)
     sigma = fit["posterior"]["innovation_sd"].values[0, 0]
     loading = np.zeros((15, 2))
     loading[:5, 0] = fit["posterior"]["start_common_loading"].values[0, 0]
-    loading[5:10, 1] = fit["posterior"]["exit_common_loading"].values[0, 0]
+    loading[5:10] = fit["posterior"]["exit_common_loading"].values[0, 0][:, None] * np.array([0.6, 0.8])
     expected = np.diag(sigma**2) + loading @ loading.T
     found = np.cov(steps.T)
     size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
