@@ -50,7 +50,7 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
     if "kinship" not in wanted:
         effects |= {"allowance_scope": "none", "family_network": False}
     if "foster" not in wanted:
-        effects |= {"foster_carers_target": 0.0, "foster_target_offset": 0}
+        effects |= {"foster_carers_target": 0.0}
     if "cost_only" not in players:
         effects |= {"price_reform": False}
     recurrent = option.recurrent if option.recurrent and option.recurrent.component in wanted else None

@@ -77,7 +77,6 @@ class Effects(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     foster_carers_target: Annotated[Number, Field(ge=0)] = 0.0
-    foster_target_offset: Annotated[Whole, Field(ge=0)] = 0
     allowance_scope: Literal["none", "sgo_from_care", "sgo_and_cao", "all_kinship"] = "none"
     family_network: Switch = False
     price_reform: Switch = False
@@ -199,8 +198,6 @@ def _check_years(option: Option) -> None:
     stated |= {f"spend.{i}.gbp_million ": max(line.gbp_million) for i, line in enumerate(option.spend)}
     if option.recurrent is not None:
         stated["recurrent.first_offset"] = option.recurrent.first_offset
-    if option.effects.foster_carers_target > 0:
-        stated["effects.foster_target_offset"] = option.effects.foster_target_offset
     for field, when in stated.items():
         if not low <= when <= high:
             raise InputError(

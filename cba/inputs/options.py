@@ -32,7 +32,7 @@ STANDARD_ORDER = (
 
 _EFFECT_OWNERS: Mapping[str, tuple[str, ...]] = {
     "kinship": ("allowance_scope", "family_network"),
-    "foster": ("foster_carers_target", "foster_target_offset"),
+    "foster": ("foster_carers_target",),
     "regional_care": ("price_reform",),
 }
 

@@ -18,6 +18,7 @@ from cba.projection.stay_length import (
     QUADRATURE,
     StayLength,
     age_position,
+    averaged_over_year,
     averted_stock_kernel,
     remaining_stay_kernel,
 )
@@ -181,7 +182,7 @@ def _deferred(stays: StayLength, stay_ratio: np.ndarray, *, lags: int) -> np.nda
         length = np.arange(wait, lags)[:, None] + offsets[None, :]
         share = stays.share((length - wait)[None] / stay_ratio[:, None, None])
         position = age_position(length)
-        later[..., wait:] += np.einsum("slq,ablq->sabl", share / QUADRATURE, position, optimize=True)
+        later[..., wait:] += averaged_over_year(share, position)
     return later / len(RETURN_YEARS)
 
 

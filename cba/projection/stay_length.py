@@ -184,7 +184,34 @@ def averted_stock_kernel(stays: StayLength, *, stay_ratio: np.ndarray, lags: int
     length = np.arange(lags)[:, None] + offsets[None, :]
     position = age_position(length)
     share = stays.share(length[None] / np.asarray(stay_ratio)[:, None, None])
-    return np.einsum("slq,ablq->sabl", share / QUADRATURE, position, optimize=True)
+    return averaged_over_year(share, position)
+
+
+def averaged_over_year(share: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Average over the points of a year of the share still in care times the share in each age band.
+
+    Parameters
+    ----------
+    share : ndarray, shape (sample, lag, point)
+        Share still looked after, given not yet 18.
+    position : ndarray, shape (from age, to age, lag, point)
+        As returned by :func:`age_position`.
+
+    Returns
+    -------
+    ndarray, shape (sample, from age, to age, lag)
+        One matrix product per lag: a single contraction over both would copy the draws several times.
+
+    Examples
+    --------
+    >>> averaged_over_year(np.ones((2, 1, 4)), np.full((5, 5, 1, 4), 0.5)).shape
+    (2, 5, 5, 1)
+    """
+    kernel = np.empty((share.shape[0], 5, 5, share.shape[1]))
+    for lag in range(share.shape[1]):
+        bands = position[:, :, lag].reshape(25, -1).T / share.shape[2]
+        kernel[..., lag] = (share[:, lag] @ bands).reshape(-1, 5, 5)
+    return kernel
 
 
 def remaining_stay_kernel(stays: StayLength, *, lags: int, age: np.ndarray, starts: np.ndarray) -> np.ndarray:
