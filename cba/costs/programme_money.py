@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -204,11 +204,12 @@ def recurrent_cap(
     cap = np.zeros((draws, len(years)))
     if option.recurrent is None:
         return cap
-    first = option.year_of(option.recurrent.first_offset, start_year)
-    for position, year in enumerate(years):
-        if year >= first:
-            factor = conversion(
-                option.recurrent.price_year, year, price_base=price_base, prices=prices, draws=draws
-            )
-            cap[:, position] = option.recurrent.gbp_million * MILLION * factor
-    return cap
+    money = option.recurrent
+    funded = np.array(years) >= option.year_of(money.first_offset, start_year)
+    settings: dict[str, Any] = {"price_base": price_base, "prices": prices, "draws": draws}
+    if money.price_year == "cash":
+        for position in np.flatnonzero(funded).tolist():
+            cap[:, position] = conversion("cash", years[position], **settings)
+    elif funded.any():
+        cap[:, funded] = conversion(money.price_year, start_year, **settings)[:, None]
+    return cap * money.gbp_million * MILLION

@@ -30,7 +30,7 @@ def _compiled() -> Callable[..., None]:
                     for end in range(ages):
                         found = 0.0
                         for start in range(ages):
-                            found += averted[s, year - lag, start] * kernel[s, start, end, lag]
+                            found += averted[s, year - lag, start] * kernel[s, lag, start, end]
                         by_age[s, year, end] += found
                         total += found
                     for placement in range(placements):
@@ -75,7 +75,7 @@ def averted_stock(
         return by_age, by_placement
     _compiled()(
         np.ascontiguousarray(averted, dtype=float),
-        np.ascontiguousarray(kernel),
+        np.ascontiguousarray(np.moveaxis(kernel, 3, 1)),
         np.ascontiguousarray(mix),
         by_age,
         by_placement,

@@ -175,7 +175,7 @@ def _reach(parameters: xr.Dataset, reachable_starts: float) -> np.ndarray:
 def _deferred(stays: StayLength, stay_ratio: np.ndarray, *, lags: int) -> np.ndarray:
     """Children in care again per deferred start: a new stay that begins some years later at an older age."""
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
-    later = np.zeros((stay_ratio.size, len(AGE_BANDS), len(AGE_BANDS), lags))
+    later = np.moveaxis(np.zeros((stay_ratio.size, lags, len(AGE_BANDS), len(AGE_BANDS))), 1, 3)
     for wait in RETURN_YEARS:
         if wait >= lags:
             continue

@@ -200,18 +200,18 @@ def averaged_over_year(share: np.ndarray, position: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (sample, from age, to age, lag)
-        One matrix product per lag: a single contraction over both would copy the draws several times.
+        One matrix product per lag, laid out in memory with the ages of a lag side by side, as the convolution
+        over years reads them.
 
     Examples
     --------
     >>> averaged_over_year(np.ones((2, 1, 4)), np.full((5, 5, 1, 4), 0.5)).shape
     (2, 5, 5, 1)
     """
-    kernel = np.empty((share.shape[0], 5, 5, share.shape[1]))
+    kernel = np.empty((share.shape[0], share.shape[1], 25))
     for lag in range(share.shape[1]):
-        bands = position[:, :, lag].reshape(25, -1).T / share.shape[2]
-        kernel[..., lag] = (share[:, lag] @ bands).reshape(-1, 5, 5)
-    return kernel
+        kernel[:, lag] = share[:, lag] @ (position[:, :, lag].reshape(25, -1).T / share.shape[2])
+    return np.moveaxis(kernel.reshape(*share.shape[:2], 5, 5), 1, 3)
 
 
 def remaining_stay_kernel(stays: StayLength, *, lags: int, age: np.ndarray, starts: np.ndarray) -> np.ndarray:
