@@ -145,7 +145,7 @@ def checks_of(path: Path) -> list[Check]:
         if kind == "analysis":
             return [Check("analysis", place, lambda: _analysis(place))]
         if kind == "option":
-            return [Check("option", place, lambda: _options(path.parent, [path.stem]))]
+            return [Check("option", place, lambda: _options(path, None))]
         return _prior_checks(path)
     if path.suffix == ".csv" and path.is_file():
         return [_table_check(path)]

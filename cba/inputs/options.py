@@ -45,7 +45,8 @@ def load_options(ids: Sequence[str] | None = None, path: str | Path | None = Non
     ids : sequence of str, optional
         Options wanted, in this order; all of them in standard order by default.
     path : str or Path, optional
-        Folder of option files; the shipped ones by default.
+        Folder of option files; the shipped ones by default. A single file stands beside the shipped ones, may
+        build on them, and is what comes back unless `ids` asks for more.
 
     Returns
     -------
@@ -62,8 +63,12 @@ def load_options(ids: Sequence[str] | None = None, path: str | Path | None = Non
     >>> load_options(["bau"])[0].spend
     ()
     """
-    folder = options_folder() if path is None else Path(path)
+    place = options_folder() if path is None else Path(path)
+    folder = options_folder() if place.is_file() else place
     written = {file.stem: read_toml(file) for file in sorted(folder.glob("*.toml"))}
+    if place.is_file():
+        folder, ids = place.parent, [place.stem] if ids is None else ids
+        written[place.stem] = read_toml(place)
     if "bau" not in written:
         raise InputError(
             "the folder of options has no `bau`",

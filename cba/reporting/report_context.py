@@ -43,12 +43,16 @@ SECTIONS = (
     ("system", "What the system costs"),
     ("evidence", "What the evidence says"),
     ("attribution", "Which intervention carries it"),
+    ("chain", "From money to children, step by step"),
     ("assumptions", "Assumptions log"),
     ("diagnostics", "Diagnostics"),
     ("provenance", "Provenance"),
     ("limits", "What this cannot tell you"),
     ("checklist", "Checklist of standards"),
 )
+
+OPTIONAL = {"attribution": "attribution", "chain": "effect_chain"}
+"""Sections left out where their table is not there."""
 
 
 def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def _facts(
     ]
     flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
     sections = [
-        pair for pair in SECTIONS if pair[0] != "attribution" or len(first.tables.get("attribution", ()))
+        pair for pair in SECTIONS if pair[0] not in OPTIONAL or len(first.tables.get(OPTIONAL[pair[0]], ()))
     ]
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
     return {

@@ -157,3 +157,17 @@ def test_shipped_options_are_those_of_the_contract():
     assert by_id["care_review_injection_only"].spend_by_year(2023) == spent
     assert "latest" not in by_id["dfe_2023"].frames
     assert "review_2022" not in by_id["ffp_2025"].frames
+
+
+def test_a_single_file_stands_beside_the_shipped_options(tmp_path):
+    """A user's own option may build on a shipped one without copying it."""
+    file = tmp_path / "own_kinship.toml"
+    file.write_text(
+        'schema = 1\nid = "own_kinship"\nlabel = "Own"\ndescription = "Own."\ntiming = "shift"\n'
+        'base = "care_review"\ncomponents = ["kinship"]\nfinancing = "fade"\nframes = ["latest"]\n',
+        encoding="utf-8",
+    )
+    (option,) = load_options(path=file)
+    (shipped,) = load_options(["kinship_only"])
+    assert option.id == "own_kinship" and option.spend == shipped.spend
+    assert [o.id for o in load_options(["bau", "own_kinship"], file)] == ["bau", "own_kinship"]
