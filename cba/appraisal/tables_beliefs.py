@@ -221,7 +221,7 @@ def claims_table(workings: Workings) -> pd.DataFrame:
     money = "GBP per year, 2021-22 prices"
     rows: list[tuple[str, float, str, np.ndarray]] = [
         ("children in care without reform, at least", 100_000, "children", usual >= 100_000),
-        ("yearly cost of the system without reform, at least", 15e9, money, cost >= 15e9),
+        ("yearly cost of the system without reform (2021-22 prices), at least", 15e9, money, cost >= 15e9),
     ]
     if "care_review" in workings.accounts:
         fewer = usual - total.sel(option="care_review").values.sum(axis=-1)
@@ -229,8 +229,18 @@ def claims_table(workings: Workings) -> pd.DataFrame:
         saved = saving[:, workings.years.index(analysis.target_year)] / pound
         rows += [
             ("fewer children under the care review, at least", IN_ALL, "children", fewer >= IN_ALL),
-            ("yearly cashable saving under the care review, at least", 1e9, money, saved >= 1e9),
-            ("yearly cashable saving under the care review, at least", 517e6, money, saved >= 517e6),
+            (
+                "yearly cashable saving under the care review (2021-22 prices), at least",
+                1e9,
+                money,
+                saved >= 1e9,
+            ),
+            (
+                "yearly cashable saving under the care review (2021-22 prices), at least",
+                517e6,
+                money,
+                saved >= 517e6,
+            ),
         ]
     chances = [probability(event, label="", chains=workings.chains) for *_, event in rows]
     return pd.DataFrame(
