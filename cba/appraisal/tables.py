@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cba.appraisal.attribution import attribution_table
+from cba.appraisal.decision_values import break_even_values
 from cba.appraisal.tables_beliefs import (
     claims_table,
     effects_table,
@@ -58,6 +59,7 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "net_by_year": net_by_year(workings),
         "npv": npv_table(workings),
         "payback": payback_table(workings),
+        "break_even_values": break_even_values(workings),
         "what_it_would_take": what_it_would_take(workings),
         "effects": effects_table(workings),
         "evidence": studies_table(inputs.evidence),

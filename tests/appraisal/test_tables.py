@@ -21,6 +21,9 @@ COLUMNS = {
         "npv_long_mean", "npv_long_lower", "npv_long_upper", "prob_long_positive",
     ],
     "payback": ["option", "year", "probability", "mcse"],
+    "break_even_values": [
+        "kind", "name", "label", "value_per_child_year", "se", "lower", "upper", "with_harm", "note",
+    ],
     "what_it_would_take": [
         "start_year", "target_children", "cut_median", "cut_lower", "cut_upper", "risk_ratio_reach_0_6",
         "risk_ratio_reach_0_4", "prob_evidence",
