@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cba.costs.placement_prices import WEEKS
+from cba.errors import InputError
 from cba.projection.care_system import CareSystem
 from cba.projection.coverage import coverage, filled_foster_places, reform_progress
 from cba.projection.option_children import Services
@@ -56,21 +57,62 @@ def bought_services(
     """
     delay = system.value("delivery.start_delay")
     zero = np.zeros_like(money["family_help"])
-    family_help = coverage(
+    part = area_share(option, system)
+    family_help = part * coverage(
         money["family_help"],
         unit_cost=system.value("family_help.cost_per_child"),
-        eligible=system.value("family_help.eligible_children"),
+        eligible=part * system.value("family_help.eligible_children"),
         setup_share=system.value("delivery.setup_share"),
         delay=delay,
     )
     for_allowances, for_meetings = _kinship_split(option, system, money["kinship"])
     bill = allowance_bill(option, system)[:, None]
-    allowances = np.minimum(np.divide(for_allowances, bill, out=zero.copy(), where=bill > 0), 1.0)
+    allowances = np.minimum(np.divide(for_allowances, bill, out=zero.copy(), where=bill > 0), part)
     target = option.effects.foster_carers_target
     places = _foster_places(system, money["foster"], target=target) if target > 0 else zero
     reform = reform_progress(programme["regional_care"], delay=delay) if option.effects.price_reform else zero
-    meetings = _meetings(system, for_meetings) if option.effects.family_network else zero
+    meetings = _meetings(system, for_meetings, part=part) if option.effects.family_network else zero
     return Services(family_help, meetings, allowances, places, reform), allowances * bill
+
+
+def area_share(option: Option, system: CareSystem) -> float:
+    """Share of England's children who live in the option's areas.
+
+    Parameters
+    ----------
+    option : Option
+        Its ``areas`` are authority codes; none means all of England.
+    system : CareSystem
+        Gives the population shares.
+
+    Returns
+    -------
+    float
+        In (0, 1]. Services in part of the country can serve no more than its children; areas are taken to have
+        the starts their population would have on average.
+
+    Raises
+    ------
+    InputError
+        If a code is not that of an authority with a population.
+
+    Examples
+    --------
+    >>> area_share(option, system)  # doctest: +SKIP
+    1.0
+    """
+    unknown = [code for code in option.areas if code not in system.authority_share]
+    if unknown:
+        raise InputError(
+            "an option names an authority without a population",
+            file=f"priors/options/{option.id}.toml",
+            field="areas",
+            found=unknown[0],
+            allowed="codes of authorities of the latest year, as in cba/inputs/published/authorities.csv",
+            cause="a code of before a reorganisation, or an ONS code",
+            remedy="use the three-digit code of today's authority",
+        )
+    return sum(system.authority_share[code] for code in option.areas) if option.areas else 1.0
 
 
 def allowance_bill(option: Option, system: CareSystem) -> np.ndarray:
@@ -108,15 +150,15 @@ def _kinship_split(option: Option, system: CareSystem, money: np.ndarray) -> tup
     return money * share, money * (1.0 - share)
 
 
-def _meetings(system: CareSystem, money: np.ndarray) -> np.ndarray:
+def _meetings(system: CareSystem, money: np.ndarray, *, part: float) -> np.ndarray:
     """Share of the newly covered route offered a meeting, (sample, year)."""
     starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values.sum(axis=-1)
     covered = system.value("kinship.route_share") * system.value("kinship.uncovered_share")
     route = covered / system.value("kinship.in_care_without_meeting")
-    return coverage(
+    return part * coverage(
         money,
         unit_cost=system.value("kinship.meeting_cost"),
-        eligible=starts * route[:, None],
+        eligible=part * starts * route[:, None],
         setup_share=system.value("delivery.setup_share"),
         delay=system.value("delivery.start_delay"),
     )

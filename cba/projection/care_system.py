@@ -7,7 +7,8 @@ family help can reach.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -47,6 +48,8 @@ class CareSystem:
         Children fewer per child who leaves early under special guardianship, returns taken off.
     guardian_years : ndarray, shape (lag,)
         Share of early leavers who are still under 18, and so still supported under their order.
+    authority_share : mapping of str to float
+        Share of England's children aged 0 to 17 by authority code, latest year; sums to 1.
     reach : ndarray, shape (sample,)
         Share of starts (not unaccompanied) that family help would reach at full roll-out.
 
@@ -67,6 +70,7 @@ class CareSystem:
     leaver_kernel: np.ndarray
     guardian_years: np.ndarray
     reach: np.ndarray
+    authority_share: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def years(self) -> np.ndarray:
@@ -140,6 +144,7 @@ def care_system(
         leaver_kernel=_leaver_kernel(observations, stays, parameters["kinship.return_to_care"].values, lags),
         guardian_years=np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)),
         reach=_reach(parameters, reachable_starts),
+        authority_share=_authority_share(observations),
     )
 
 
@@ -153,6 +158,17 @@ def _require_paired(baseline: xr.Dataset, parameters: xr.Dataset) -> None:
             cause="fits made with different settings",
             remedy="refit with one set of settings",
         )
+
+
+def _authority_share(observations: xr.Dataset) -> dict[str, float]:
+    """Share of England's children by authority in the last year with a population for most of them."""
+    people = (
+        observations["population_by_authority"].dropna("year", how="all").isel(year=-1).dropna("authority")
+    )
+    share = people / people.sum()
+    return {
+        str(code): float(value) for code, value in zip(share["authority"].values, share.values, strict=True)
+    }
 
 
 def _reach(parameters: xr.Dataset, reachable_starts: float) -> np.ndarray:
