@@ -10,6 +10,7 @@ import numpy as np
 
 from cba.appraisal.attribution import component_account
 from cba.appraisal.conditioning import kept_workings
+from cba.appraisal.headline import FEWER_CHILDREN
 from cba.appraisal.record import ARRAYS
 from cba.decisions.monte_carlo_error import effective_sample_size, mcse_probability
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
 
 FROM_FAMILY_HELP = 17_000
-IN_ALL = 30_000
+IN_ALL = FEWER_CHILDREN
 ENOUGH = 100
 """Effective draws below which a conditional result is not given."""
 

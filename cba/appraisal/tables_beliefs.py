@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.headline import review_prices
+from cba.appraisal.headline import ANNUAL_SAVING, SYSTEM_COST, review_prices
 from cba.appraisal.review import FROM_FAMILY_HELP, IN_ALL
 from cba.appraisal.summaries import interval, probability
 from cba.costs.option_account import total_saving
 from cba.models.estimands import ESTIMANDS
 from cba.models.parameters import ROLL_OUT
+from cba.projection.stay_length import averted_stock_kernel, stay_length
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -190,8 +191,6 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
 
 def _plain_kernel(workings: Workings) -> np.ndarray:
     """Children fewer per averted start by age at the start and lag, at the average stay, (age, lag)."""
-    from cba.projection.stay_length import averted_stock_kernel, stay_length
-
     stays = stay_length(workings.inputs.observations)
     return averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
 
@@ -221,7 +220,12 @@ def claims_table(workings: Workings) -> pd.DataFrame:
     money = "GBP per year, 2021-22 prices"
     rows: list[tuple[str, float, str, np.ndarray]] = [
         ("children in care without reform, at least", 100_000, "children", usual >= 100_000),
-        ("yearly cost of the system without reform (2021-22 prices), at least", 15e9, money, cost >= 15e9),
+        (
+            "yearly cost of the system without reform (2021-22 prices), at least",
+            SYSTEM_COST,
+            money,
+            cost >= SYSTEM_COST,
+        ),
     ]
     if "care_review" in workings.accounts:
         fewer = usual - total.sel(option="care_review").values.sum(axis=-1)
@@ -231,9 +235,9 @@ def claims_table(workings: Workings) -> pd.DataFrame:
             ("fewer children under the care review, at least", IN_ALL, "children", fewer >= IN_ALL),
             (
                 "yearly cashable saving under the care review (2021-22 prices), at least",
-                1e9,
+                ANNUAL_SAVING,
                 money,
-                saved >= 1e9,
+                saved >= ANNUAL_SAVING,
             ),
             (
                 "yearly cashable saving under the care review (2021-22 prices), at least",
