@@ -34,6 +34,7 @@ from tests.decisions.known_answers import (
     C17_EXACT,
     C17_SIZES,
     acceptability_workload,
+    normal_loss,
     normal_study_workload,
     twenty_inputs,
 )
@@ -69,6 +70,18 @@ def bench_decision_summary(benchmark):
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     report(benchmark, peak_mb=peak, evpi_error=float(result.evpi.sel(threshold=20_000)) - 5_910.150979)
+    assert peak < 300
+
+
+def bench_decision_summary_at_a_hundred_thousand_thresholds(benchmark):
+    costs, effects, _ = acceptability_workload()
+    grid = np.linspace(0.0, 50_000.0, 100_000)
+    timed(benchmark, acceptability, costs, effects, grid, target=0.2, rounds=5)
+    tracemalloc.start()
+    acceptability(costs, effects, grid)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    report(benchmark, peak_mb=peak)
     assert peak < 300
 
 
@@ -132,12 +145,34 @@ def bench_five_studies_with_known_prior(benchmark):
 
 
 def bench_five_studies_from_draws(benchmark):
-    """No prior: error against exact is mostly that of these very draws (3 to 5%)."""
+    """No prior: told nothing but the draws, no estimator beats the exact formula on their mean and spread.
+
+    That formula is 5.5% off on these draws and has a standard deviation of 3.8% over seeds at the smallest
+    study, so 4% cannot be promised (it holds for 69% of seeds, here for 67%); distance to it is what a method
+    answers for.
+    """
     net_benefit, theta = normal_study_workload()
     table = timed(
         benchmark, evsi_normal_study, net_benefit, theta, standard_errors=STANDARD_ERRORS, target=0.02
     )
-    report(benchmark, worst_relative_error=np.abs(table["evsi"].to_numpy() / C17_EXACT - 1).max())
+    found, formula = table["evsi"].to_numpy(), formula_on_draws(net_benefit, theta)
+    report(
+        benchmark,
+        worst_relative_error=np.abs(found / C17_EXACT - 1).max(),
+        formula_on_these_draws=np.abs(formula / C17_EXACT - 1).max(),
+        distance_to_formula=np.abs(found / formula - 1).max(),
+    )
+    assert np.abs(found / formula - 1).max() <= 0.025
+    assert (np.abs(found - C17_EXACT) <= 1.96 * table["se"]).all()
+
+
+def formula_on_draws(net_benefit: xr.DataArray, theta: xr.DataArray) -> np.ndarray:
+    """Exact EVSI with the sample's mean, slope and spread put in."""
+    gain, x = net_benefit.values[:, 1], theta.values
+    variance = x.var(ddof=1)
+    slope = np.cov(x, gain)[0, 1] / variance
+    spread = slope * variance / np.sqrt(variance + np.square(STANDARD_ERRORS))
+    return np.array([normal_loss(gain.mean(), s) for s in spread])
 
 
 def bench_five_simulated_studies(benchmark):

@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 
 from cba.dimensions import AGE_BANDS
-from cba.inputs.priors import PriorRegistry
+from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.baseline import WALKS
-from cba.models.effects import ESTIMANDS
+from cba.models.estimands import ESTIMANDS
 from cba.models.flow_rates import SERIES, flow_rates
+from cba.models.reach import REACH_ENTRIES
 
 PASSED = xr.Dataset(
     {
@@ -63,20 +64,38 @@ def made_baseline(
 
 
 def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataTree:
-    """Make an effects fit: small benefits on average, adverse in part of the draws."""
+    """Make an effects fit: small benefits on average, adverse in part of the draws; reach as before any study."""
     rng = np.random.default_rng(seed)
     shape = (chains, draws, len(ESTIMANDS))
     centre = np.array([-0.1, -0.1, 0.08, 0.07])
     spread = np.array([0.15, 0.2, 0.04, 0.2])
     dims = ("chain", "draw", "estimand")
     mean = centre + 0.5 * spread * rng.standard_normal(shape)
-    posterior = xr.Dataset(
+    heterogeneity = np.abs(spread * rng.standard_normal(shape))
+    new_setting = centre + spread * rng.standard_normal(shape)
+    posterior = {
+        "mean": (dims, mean),
+        "raw_mean": (dims, 2.0 * mean),
+        "precision_mean": (dims, 0.7 * mean),
+        "selection_mean": (dims, 0.8 * mean),
+        "heterogeneity": (dims, heterogeneity),
+        "new_setting": (dims, new_setting),
+        "new_authority": (dims, new_setting + 0.5 * spread * rng.standard_normal(shape)),
+    }
+    drawn = load_priors().sample(chains * draws, seed)
+    for entry in REACH_ENTRIES:
+        values = drawn[entry].values.reshape(chains, draws)
+        posterior[entry.rsplit(".", 1)[-1]] = (("chain", "draw"), values)
+    areas = {"area_coverage": 0.3, "area_reach": 0.4, "area_effect": 0.1, "area_change": -0.012}
+    noise = rng.uniform(0.5, 1.5, (len(areas), chains, draws, 1))
+    for number, (name, value) in enumerate(areas.items()):
+        posterior[name] = (("chain", "draw", "area"), value * noise[number])
+    prior = {name: (("sample", "area"), value * rng.uniform(0, 2, (100, 1))) for name, value in areas.items()}
+    coords = {"estimand": list(ESTIMANDS), "area": ["AREA_STUDY"]}
+    return xr.DataTree.from_dict(
         {
-            "mean": (dims, mean),
-            "raw_mean": (dims, 2.0 * mean),
-            "heterogeneity": (dims, np.abs(spread * rng.standard_normal(shape))),
-            "new_setting": (dims, centre + spread * rng.standard_normal(shape)),
-        },
-        coords={"estimand": list(ESTIMANDS)},
+            "posterior": xr.Dataset(posterior, coords=coords),
+            "prior": xr.Dataset(prior, coords={"area": ["AREA_STUDY"]}),
+            "convergence": PASSED,
+        }
     )
-    return xr.DataTree.from_dict({"posterior": posterior, "convergence": PASSED})

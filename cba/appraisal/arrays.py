@@ -12,7 +12,7 @@ import xarray as xr
 from cba.costs.discounting import discount_factors
 from cba.costs.option_account import total_cost, total_saving
 from cba.costs.savings import child_years
-from cba.costs.system_cost import last_accounts, system_cost
+from cba.costs.system_cost import usual_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 
 if TYPE_CHECKING:
@@ -84,9 +84,15 @@ def option_arrays(
     calendar = {"year": years[shown]}
     children, placements = _stocks(system, accounts, shown)
     flows = stacked({o: net_saving(a) for o, a in accounts.items()}, dims=("year",), coords={"year": years})
-    parts = _usual_cost(inputs, system, basis)
-    usual_cost = sum(parts.values())
-    cost = {o: (usual_cost + _system_change(a))[:, shown] for o, a in accounts.items()}
+    parts = usual_cost(
+        inputs.observations,
+        system,
+        placements=basis.prices,
+        price_base=basis.price_base,
+        prices=basis.index,
+    )
+    usual = sum(parts.values())
+    cost = {o: (usual + _system_change(a))[:, shown] for o, a in accounts.items()}
     factors = _factors(analysis, years)
     within = factors * (years < analysis.start_year + analysis.horizon)
     averted = {o: child_years(a.children.fewer_by_age.sum(axis=-1)) @ within for o, a in accounts.items()}
@@ -151,19 +157,6 @@ def _system_change(account: OptionAccount) -> np.ndarray:
 def _worth(flows: xr.DataArray, factors: np.ndarray) -> xr.DataArray:
     """Present value of net savings, dims (sample, option)."""
     return xr.dot(flows, xr.DataArray(factors, dims="year"), dim="year")
-
-
-def _usual_cost(inputs: Inputs, system: CareSystem, basis: CostBasis) -> dict[str, np.ndarray]:
-    return system_cost(
-        last_accounts(inputs.observations, price_base=basis.price_base, prices=basis.index),
-        children=system.baseline["children"].transpose("sample", "year", "age").values.sum(-1),
-        placement_mix=system.placement_mix,
-        prices=basis.prices,
-        population=system.baseline["population"].transpose("sample", "year").values,
-        parameters=system.parameters,
-        years=system.years,
-        observations=inputs.observations,
-    )
 
 
 def _factors(analysis: Analysis, years: np.ndarray) -> np.ndarray:

@@ -61,21 +61,49 @@ def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
     Returns
     -------
     Workings
-        Inputs, baseline fit and its checks unchanged; the posterior of the effects cut like everything else.
+        Inputs, baseline fit and its checks unchanged; the draws of the effects cut like everything else.
 
     Examples
     --------
     >>> kept_workings(workings, workings.system.reach > 0.3)  # doctest: +SKIP
     """
-    posterior = workings.effects["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    posterior = posterior.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...)
-    nodes = {"posterior": kept(posterior, keep), "convergence": workings.effects["convergence"].to_dataset()}
     return dataclasses.replace(
         workings,
-        effects=xr.DataTree.from_dict(nodes),
+        effects=kept_tree(workings.effects, keep),
         system=kept(workings.system, keep),
         basis=kept(workings.basis, keep),
         accounts=kept(workings.accounts, keep),
         arrays=kept(workings.arrays, keep),
         chains=None,
     )
+
+
+def kept_tree(tree: xr.DataTree, keep: np.ndarray) -> xr.DataTree:
+    """Return the chosen draws of a fit, chains joined; groups without draws unchanged.
+
+    Parameters
+    ----------
+    tree : DataTree
+        A fit with dims (chain, draw, ...).
+    keep : ndarray of bool, shape (sample,)
+        Chains one after another.
+
+    Returns
+    -------
+    DataTree
+        Dims (sample, ...).
+
+    Examples
+    --------
+    >>> tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a": (("chain", "draw"), [[1.0, 2.0], [3.0, 4.0]])})})
+    >>> kept_tree(tree, np.array([True, False, False, True]))["posterior"]["a"].values.tolist()
+    [1.0, 4.0]
+    """
+    nodes = {}
+    for name, node in tree.children.items():
+        data = node.to_dataset()
+        if {"chain", "draw"} <= set(data.dims):
+            data = data.stack(sample=("chain", "draw"), create_index=False)
+            data = kept(data.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...), keep)
+        nodes[name] = data
+    return xr.DataTree.from_dict(nodes)

@@ -12,6 +12,7 @@ import xarray as xr
 from cba.decisions.frontier import break_even_value
 from cba.decisions.partial_information import evppi_by_threshold
 from cba.decisions.perfect_information import evpi_with_error
+from cba.inputs.stance_weights import refuse_review
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -21,8 +22,9 @@ QUESTIONS = {
     "kinship effect": ("kinship.",),
     "foster supply": ("foster.",),
     "baseline path": ("baseline.",),
-    "unit costs": ("unit_costs.", "avoidable.", "cashable.", "legal.", "payers.", "prices."),
-    "delivery": ("delivery.", "effects."),
+    "unit costs": ("unit_costs.", "avoidable.", "cashable.", "legal.", "payers.", "prices.", "home_support."),
+    "whose evidence": ("mixture.",),
+    "delivery": ("delivery.", "effects.", "home_support."),
     "price reform": ("reform.",),
 }
 """Research question to the beginnings of the names of the inputs that would answer it."""
@@ -105,6 +107,14 @@ def _anchors(workings: Workings) -> pd.DataFrame:
     )  # fmt: skip
 
 
+NOT_MONEY = ("social.", "panel.", "system.")
+"""Beginnings of the names of inputs that no option's account reads: values that others put on outcomes, parts of a
+fit whose result is an input itself, and growth of spending that is the same under every option."""
+
+OTHER_QUESTIONS = "other inputs"
+"""Inputs that no question of :data:`QUESTIONS` names."""
+
+
 def information_value(workings: Workings, *, values: Sequence[float]) -> pd.DataFrame:
     """Value of perfect information on everything, and on each research question, before choosing an option.
 
@@ -129,14 +139,11 @@ def information_value(workings: Workings, *, values: Sequence[float]) -> pd.Data
     --------
     >>> information_value(workings, values=(0.0, 250_000.0))  # doctest: +SKIP
     """
+    refuse_review(workings.inputs.stance, use="used for the value of information")
     arrays = workings.arrays
     effects = arrays.child_years_safe - arrays.child_years_harm
-    inputs = _questions(workings)
-    groups = {
-        question: [str(name) for name in inputs.data_vars if str(name).startswith(beginnings)]
-        for question, beginnings in QUESTIONS.items()
-    }
-    groups = {question: names for question, names in groups.items() if names}
+    inputs = question_inputs(workings)
+    groups = grouped_questions(inputs)
     partial = evppi_by_threshold(-arrays.npv, effects, inputs, list(values), groups)
     rows = []
     for value in values:
@@ -149,10 +156,59 @@ def information_value(workings: Workings, *, values: Sequence[float]) -> pd.Data
     return pd.DataFrame(rows, columns=["value_per_child_year", "question", "value", "se", "best"])
 
 
-def _questions(workings: Workings) -> xr.Dataset:
-    """Inputs that vary, and where business as usual leads."""
+def question_inputs(workings: Workings) -> xr.Dataset:
+    """Inputs that vary, and where business as usual leads.
+
+    Parameters
+    ----------
+    workings : Workings
+
+    Returns
+    -------
+    Dataset, dims (sample,)
+        The parameters that vary and enter money or children, with their descriptions, and
+        ``baseline.children_in_target_year``.
+
+    Examples
+    --------
+    >>> question_inputs(workings)["baseline.children_in_target_year"]  # doctest: +SKIP
+    """
     parameters = workings.system.parameters
-    varying = [name for name in parameters.data_vars if float(parameters[name].std()) > 0]
+    varying = [
+        name
+        for name in parameters.data_vars
+        if not str(name).startswith(NOT_MONEY) and float(parameters[name].values.std()) > 0
+    ]
     target = workings.inputs.analysis.target_year
     path = workings.arrays.children.sel(option="bau", year=target, drop=True).sum("age")
-    return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path.values)})
+    about = {"description": f"Children in care in {target} on current policy", "unit": "children"}
+    return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path.values, about)})
+
+
+def grouped_questions(inputs: xr.Dataset) -> dict[str, list[str]]:
+    """Names of inputs by the research question that would answer them.
+
+    Parameters
+    ----------
+    inputs : Dataset
+        As returned by :func:`question_inputs`.
+
+    Returns
+    -------
+    dict of str to list of str
+        Every input once; questions without inputs are left out, inputs of no question come last, together.
+
+    Examples
+    --------
+    >>> made = xr.Dataset({name: ("sample", [0.0]) for name in ("kinship.cost", "new.input")})
+    >>> grouped_questions(made)
+    {'kinship effect': ['kinship.cost'], 'other inputs': ['new.input']}
+    """
+    names = [str(name) for name in inputs.data_vars]
+    groups = {
+        question: [name for name in names if name.startswith(beginnings)]
+        for question, beginnings in QUESTIONS.items()
+    }
+    known = {name for members in groups.values() for name in members}
+    groups[OTHER_QUESTIONS] = [name for name in names if name not in known]
+    return {question: members for question, members in groups.items() if members}

@@ -72,7 +72,7 @@ def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | N
         load_observations(analysis.release) if observations is None else observations,
         load_priors(stance=stance),
         load_evidence(until=analysis.evidence_until),
-        _priced(load_options(analysis.options), analysis),
+        _priced(load_options(analysis.options, own=analysis.own_options), analysis),
     )
 
 

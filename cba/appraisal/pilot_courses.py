@@ -7,28 +7,24 @@ report, so that what it teaches can be acted on from offset d + 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cba.appraisal.pilot_options import PUBLISHED_AREAS as PUBLISHED_AREAS
+from cba.appraisal.pilot_options import pilot_option, stopped_option
 from cba.costs.discounting import discount_factors
 from cba.costs.option_account import OptionAccount, option_account, total_cost, total_saving
 from cba.costs.savings import child_years
 from cba.errors import InputError
-from cba.inputs.option_records import Option, Spend
-from cba.inputs.options import load_options
+from cba.inputs.option_records import Option
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
     from cba.costs.option_account import CostBasis
     from cba.projection.care_system import CareSystem
-
-PUBLISHED_AREAS = 12
-"""Most areas of the pathfinders announced in February 2023, for two years."""
-
-PUBLISHED_YEARS = 2
 
 SET_UP_AND_REPORT = 2
 """Years a study takes beside its years of delivery."""
@@ -98,7 +94,9 @@ class Courses:
     stopped: Course
 
 
-def courses(workings: Workings, option: str, *, years: Sequence[int]) -> dict[int, Courses]:
+def courses(
+    workings: Workings, option: str, *, years: Sequence[int], pilots: Mapping[int, Course] | None = None
+) -> dict[int, Courses]:
     """Work out every course open at the start for one option and studies of several lengths.
 
     Parameters
@@ -109,6 +107,8 @@ def courses(workings: Workings, option: str, *, years: Sequence[int]) -> dict[in
         Option whose roll-out is in question; its recurrent money must not depend on its savings.
     years : sequence of int, >= 1
         Years of delivery that each study observes.
+    pilots : mapping of int to Course, optional
+        As returned by :func:`pilot_by_length`, where already worked out: they are the same for every option.
 
     Returns
     -------
@@ -133,6 +133,7 @@ def courses(workings: Workings, option: str, *, years: Sequence[int]) -> dict[in
     _require_plain(chosen, workings, years)
     system, basis = within_horizon(workings)
     now = _course(workings, option_account(chosen, system, basis))
+    pilots = pilot_by_length(workings, years) if pilots is None else pilots
     found = {}
     for length in years:
         wait = length + SET_UP_AND_REPORT
@@ -142,94 +143,35 @@ def courses(workings: Workings, option: str, *, years: Sequence[int]) -> dict[in
         found[length] = Courses(
             now=now,
             later=later,
-            pilot=_course(workings, option_account(pilot_option(length), system, basis)),
+            pilot=pilots[length],
             continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
             stopped=_stopped(workings, option_account(ended, system, basis), after=wait).scaled(FIRST_STEP),
         )
     return found
 
 
-def pilot_option(years: int) -> Option:
-    """The family help pathfinders of 2023 in 12 areas, at their yearly money, from the second year.
+def pilot_by_length(workings: Workings, years: Sequence[int]) -> dict[int, Course]:
+    """Work out the published pilot alone, for studies of several lengths.
 
     Parameters
     ----------
-    years : int, >= 1
+    workings : Workings
+    years : sequence of int, >= 1
+        Years of delivery.
 
     Returns
     -------
-    Option
-        Money in cash of the years in which it is spent, as announced: £45m over two years.
+    dict of int to Course
+        By years of study.
 
     Examples
     --------
-    >>> dict(pilot_option(3).spend[0].gbp_million)
-    {1: 22.5, 2: 22.5, 3: 22.5}
+    >>> pilot_by_length(workings, [2])[2].npv.mean()  # doctest: +SKIP
     """
-    announced = [line for line in load_options(["dfe_2023"])[0].spend if line.component == "family_help"]
-    yearly = sum(sum(line.gbp_million.values()) for line in announced) / PUBLISHED_YEARS
-    first = announced[0]
-    money = Spend(
-        component="family_help",
-        payer=first.payer,
-        price_year=first.price_year,
-        gbp_million={1 + year: yearly for year in range(years)},
-        source=first.source,
-    )
-    stated = {
-        "schema": 1,
-        "id": "pilot",
-        "label": "Pathfinders",
-        "description": "Family help in some areas, observed and then ended.",
-        "timing": "shift",
-        "financing": "fade",
-        "frames": ("review_2022", "latest"),
-        "spend": (money,),
+    system, basis = within_horizon(workings)
+    return {
+        length: _course(workings, option_account(pilot_option(length), system, basis)) for length in years
     }
-    return Option.model_validate(stated)
-
-
-def stopped_option(option: Option, *, start_year: int, after: int) -> Option:
-    """An option whose money ends early: nothing is spent from the offset `after` on.
-
-    Parameters
-    ----------
-    option : Option
-    start_year : int
-        First year of the analysis.
-    after : int
-        Offset of the first year without money.
-
-    Returns
-    -------
-    Option
-        Recurrent money of the years before becomes programme money, so that nothing follows it.
-
-    Examples
-    --------
-    >>> ended = stopped_option(load_options(["care_review"])[0], start_year=2023, after=5)
-    >>> ended.financing, [dict(line.gbp_million) for line in ended.spend][-1]
-    ('fade', {4: 1000.0})
-    """
-    first = start_year if option.timing == "shift" else 0
-    last = start_year + after - first - option.delay_years  # first key without money
-    spend = []
-    for line in option.spend:
-        kept = {when: amount for when, amount in line.gbp_million.items() if when < last}
-        if kept:
-            spend.append(line.model_copy(update={"gbp_million": kept}))
-    again = option.recurrent
-    if again is not None and again.first_offset < last:
-        spend.append(
-            Spend(
-                component=again.component,
-                payer=again.payer,
-                price_year=again.price_year,
-                gbp_million={when: again.gbp_million for when in range(again.first_offset, last)},
-                source=again.source,
-            )
-        )
-    return option.model_copy(update={"spend": tuple(spend), "recurrent": None, "financing": "fade"})
 
 
 def within_horizon(workings: Workings) -> tuple[CareSystem, CostBasis]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.decision_values import break_even_values, information_value
-from cba.appraisal.pilot_courses import PUBLISHED_AREAS, SET_UP_AND_REPORT, Courses, courses
+from cba.appraisal.pilot_courses import SET_UP_AND_REPORT, Courses, courses, pilot_by_length
+from cba.appraisal.pilot_options import PUBLISHED_AREAS, PUBLISHED_YEARS
 from cba.appraisal.pilot_power import (
     AuthorityScatter,
     authority_scatter,
@@ -18,7 +18,14 @@ from cba.appraisal.pilot_power import (
     shown_effects,
     study_error,
 )
-from cba.decisions.staged_decision import StagedDecision, compare_strategies, learn_then_choose
+from cba.decisions.draws import Estimate
+from cba.decisions.staged_decision import (
+    LearnedChoice,
+    StagedDecision,
+    compare_strategies,
+    learn_then_choose,
+    mean_payoff,
+)
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -31,61 +38,59 @@ YEARS = (1, 2, 3)
 VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
 """GBP per child-year safely at home, from nothing to well above every anchor."""
 
-INFORMATION_VALUES = (0.0, 500e3, 2.5e6)
 
-FEWEST_DRAWS = 128
-"""Fewer draws cannot say what learning is worth."""
-
-
-def decision_tables(
+def pilot_tables(
     workings: Workings, *, options: Sequence[str] = ROLL_OUTS, harm_ratio: float = 1.0
 ) -> dict[str, pd.DataFrame]:
-    """Tables of the decision: pilot or now, power of pilots, break-even values, value of information.
+    """Tables of "pilot or now": strategies, what learning is worth against delay, power of pilots.
 
     Parameters
     ----------
     workings : Workings
-        As returned by :func:`cba.appraisal.stages.work_through`.
+        As returned by :func:`cba.appraisal.stages.work_through`, of 128 draws or more.
     options : sequence of str
         Options whose roll-out is in question; those the analysis does not hold are left out.
     harm_ratio : float, >= 0
-        Cost of a child-year of harm over the value of one safely at home, in ``pilot_or_now``.
+        Cost of a child-year of harm over the value of one safely at home.
 
     Returns
     -------
     dict of str to DataFrame
-        ``break_even_values``, ``information_value``; ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``
-        where the analysis holds an option in question, for studies that report before its horizon. With fewer
-        than 128 draws only ``break_even_values``.
+        ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
+        nothing where the analysis holds no option in question. The first option is asked about studies of every
+        length, the others about those of the published two years.
 
     Examples
     --------
-    >>> decision_tables(workings)["pilot_power"]  # doctest: +SKIP
+    >>> pilot_tables(workings)["pilot_power"]  # doctest: +SKIP
     """
-    tables = {"break_even_values": break_even_values(workings)}
-    if workings.arrays.npv.sizes["sample"] < FEWEST_DRAWS:
-        return tables
-    tables["information_value"] = information_value(workings, values=INFORMATION_VALUES)
     asked = [option for option in options if option in workings.accounts]
-    if not asked:
-        return tables
-    starts = workings.inputs.observations["starts_by_authority"]
     latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
-    scatters = {years: authority_scatter(starts, years=years) for years in YEARS if years <= latest}
+    lengths = [years for years in YEARS if years <= latest]
+    if not asked or not lengths:
+        return {}
+    starts = workings.inputs.observations["starts_by_authority"]
+    scatters = {years: authority_scatter(starts, years=years) for years in lengths}
+    pilots = pilot_by_length(workings, lengths)
     frames: dict[str, list[pd.DataFrame]] = {}
     for option in asked:
-        found = courses(workings, option, years=list(scatters))
-        made = pilot_or_now(workings, found, scatters, harm_ratio=harm_ratio)
-        made["pilot_power"] = power_table(workings, found, scatters, areas=AREAS)
+        studied = {n: s for n, s in scatters.items() if option == asked[0] or n == PUBLISHED_YEARS}
+        if not studied:
+            continue
+        found = courses(workings, option, years=list(studied), pilots=pilots)
+        effects = {n: shown_effects(workings, found[n], scatter) for n, scatter in studied.items()}
+        true, shown = ({n: pair[side] for n, pair in effects.items()} for side in (0, 1))
+        made = pilot_or_now(found, shown, studied, harm_ratio=harm_ratio)
+        made["pilot_power"] = power_table(true, studied, areas=AREAS, level=workings.inputs.analysis.level)
         for name, table in made.items():
             table.insert(0, "option", option)
             frames.setdefault(name, []).append(table)
-    return tables | {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
 
 def pilot_or_now(
-    workings: Workings,
     found: dict[int, Courses],
+    shown: dict[int, xr.Dataset],
     scatters: dict[int, AuthorityScatter],
     *,
     harm_ratio: float,
@@ -96,9 +101,10 @@ def pilot_or_now(
 
     Parameters
     ----------
-    workings : Workings
     found : dict of int to Courses
         By years of study.
+    shown : dict of int to Dataset
+        What each study would show, as the second of :func:`cba.appraisal.pilot_power.shown_effects`.
     scatters : dict of int to AuthorityScatter
         By years of study.
     harm_ratio : float, >= 0
@@ -122,10 +128,9 @@ def pilot_or_now(
 
     Examples
     --------
-    >>> pilot_or_now(workings, found, scatters, harm_ratio=1.0)["pilot_or_now"]  # doctest: +SKIP
+    >>> pilot_or_now(found, shown, scatters, harm_ratio=1.0)["pilot_or_now"]  # doctest: +SKIP
     """
     rows, parts = [], []
-    shown = {years: shown_effects(workings, found[years], scatter)[1] for years, scatter in scatters.items()}
     for value in values:
         for years, scatter in scatters.items():
             decisions = _decisions(
@@ -173,15 +178,15 @@ def _decisions(
             for name, course in taken.items()
         }
     )
-    (after_step,) = learn_then_choose(
+    (after_step,) = _learned(
         payoffs["stopped"],
         payoffs["continued"],
         shown["steps"],
-        standard_errors=[study_error(scatter, areas=first_step_areas(scatter))],
+        errors=[study_error(scatter, areas=first_step_areas(scatter))],
     )
     errors = [study_error(scatter, areas=count) for count in areas]
     never = xr.zeros_like(payoffs["later"])
-    chosen = learn_then_choose(never, payoffs["later"], shown["pilot"], standard_errors=errors)
+    chosen = _learned(never, payoffs["later"], shown["pilot"], errors=errors)
     return [
         compare_strategies(
             payoffs.assign(pilot=payoffs["pilot"] * count / PUBLISHED_AREAS),
@@ -190,3 +195,14 @@ def _decisions(
         )
         for count, after_pilot in zip(areas, chosen, strict=True)
     ]
+
+
+def _learned(
+    first: xr.DataArray, second: xr.DataArray, effect: xr.DataArray, *, errors: Sequence[float]
+) -> tuple[LearnedChoice, ...]:
+    """Value of choosing after each study; nothing is learnt where one course is better in every draw."""
+    gain = second.values - first.values
+    if (gain > 0).all() or (gain <= 0).all():
+        better = mean_payoff(second if gain[0] > 0 else first)
+        return (LearnedChoice(better, better, Estimate(0.0, 0.0)),) * len(errors)
+    return learn_then_choose(first, second, effect, standard_errors=errors)

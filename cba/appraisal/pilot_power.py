@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtr
 
-from cba.appraisal.pilot_courses import FIRST_STEP, PUBLISHED_AREAS, PUBLISHED_YEARS, Courses
+from cba.appraisal.pilot_courses import FIRST_STEP, Courses
+from cba.appraisal.pilot_options import PUBLISHED_AREAS, PUBLISHED_YEARS
 from cba.appraisal.summaries import interval
 from cba.decisions.study_designs import pathfinder_standard_error
 from cba.models.normal_priors import normal_settings
@@ -168,23 +169,24 @@ def shown_effects(
 
 
 def power_table(
-    workings: Workings,
-    found: dict[int, Courses],
+    true: dict[int, xr.Dataset],
     scatters: dict[int, AuthorityScatter],
     *,
     areas: Sequence[int],
+    level: float,
 ) -> pd.DataFrame:
     """What each design could detect beside what there is to be found.
 
     Parameters
     ----------
-    workings : Workings
-    found : dict of int to Courses
-        By years of study.
+    true : dict of int to Dataset
+        By years of study; the first of :func:`shown_effects`.
     scatters : dict of int to AuthorityScatter
         By years of study.
     areas : sequence of int
         Numbers of pilot areas.
+    level : float, in (0, 1)
+        Probability between `lower` and `upper`.
 
     Returns
     -------
@@ -196,17 +198,16 @@ def power_table(
 
     Examples
     --------
-    >>> power_table(workings, found, scatters, areas=(12,))  # doctest: +SKIP
+    >>> power_table(true, scatters, areas=(12,), level=0.9)  # doctest: +SKIP
     """
     rows = []
     for years, scatter in scatters.items():
-        true, _ = shown_effects(workings, found[years], scatter)
         designs = [("pilot", "pilot", count) for count in areas]
         designs.append(("first step", "steps", first_step_areas(scatter)))
         for design, name, count in designs:
-            change, full = true[name].values, -float(true[f"{name}_full"].mean())
+            change, full = true[years][name].values, -float(true[years][f"{name}_full"].mean())
             error = study_error(scatter, areas=count)
-            low, high = interval(-change, level=workings.inputs.analysis.level)
+            low, high = interval(-change, level=level)
             published = (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS)
             power = float(ndtr(-change / error - SIGNIFICANT).mean())
             detectable = (SIGNIFICANT + DETECTED) * error

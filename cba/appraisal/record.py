@@ -23,6 +23,7 @@ ARRAYS = (
     "cash_flow",
     "system_cost",
     "npv",
+    "npv_social",
     "child_years_safe",
     "child_years_harm",
 )
@@ -49,6 +50,8 @@ class Appraisal:
     system_cost : DataArray, dims (sample, option, year), GBP of the price base
     npv : DataArray, dims (sample, option), GBP, present value
         Fiscal net present value; positive is a net saving.
+    npv_social : DataArray, dims (sample, option), GBP, present value
+        Net present value to society before any value of a child-year: transfers cancel, what families bear counts.
     child_years_safe, child_years_harm : DataArray, dims (sample, option)
         Discounted child-years at home rather than in care, and the part of them that should not have been.
     tables : mapping of str to DataFrame
@@ -67,6 +70,7 @@ class Appraisal:
     cash_flow: xr.DataArray
     system_cost: xr.DataArray
     npv: xr.DataArray
+    npv_social: xr.DataArray
     child_years_safe: xr.DataArray
     child_years_harm: xr.DataArray
     tables: Mapping[str, pd.DataFrame]
@@ -130,7 +134,7 @@ class Appraisal:
 
         Parameters
         ----------
-        perspective : {"fiscal"}
+        perspective : {"fiscal", "social"}
             Whose money counts; all public payers together.
         value_per_child_year : float, GBP of the price base
             Value of one child-year safely at home rather than in care.
@@ -151,17 +155,18 @@ class Appraisal:
         --------
         >>> appraisal.net_benefit(value_per_child_year=50_000).mean("sample")  # doctest: +SKIP
         """
-        if perspective != "fiscal":
+        worth = {"fiscal": self.npv, "social": self.npv_social}
+        if perspective not in worth:
             raise InputError(
                 "an unknown perspective",
                 field="perspective",
                 found=perspective,
-                allowed="fiscal",
-                cause="a perspective this version does not work out",
-                remedy="use fiscal, with a value per child-year for what money does not show",
+                allowed=", ".join(worth),
+                cause="a payer named for a perspective",
+                remedy="use fiscal or social; the cash flow by line holds each payer",
             )
         return (
-            self.npv
+            worth[perspective]
             + value_per_child_year * self.child_years_safe
             - value_per_harm_year * self.child_years_harm
         ).rename("net_benefit")

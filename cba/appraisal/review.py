@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from cba.appraisal.attribution import component_account
 from cba.appraisal.conditioning import kept_workings
 from cba.appraisal.headline import FEWER_CHILDREN
+from cba.appraisal.need_to_believe import nearest_beliefs, need_to_believe
 from cba.appraisal.record import ARRAYS
 from cba.decisions.monte_carlo_error import effective_sample_size, mcse_probability
 
@@ -28,6 +29,9 @@ CLAIMS = (
     "fewer in all under care_review"
 )
 
+CLAIM_COLUMNS = ("claim", "target", "probability", "mcse", "draws", "of", "highest", "upper_95", "words")
+"""What is said of each claim."""
+
 WITHOUT_DRAWS = (
     "history",
     "what_it_would_take",
@@ -36,8 +40,38 @@ WITHOUT_DRAWS = (
     "convergence",
     "reconciliation",
     "unmonetised",
+    "prior_predictive",
+    "prior_claims",
+    "prior_alternatives",
 )
 """Tables that hold no result of an option, and so are given even where too few draws meet the claims."""
+
+
+def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
+    """Fewer children in care in the target year under ``care_review``, as far as each claim speaks of them.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,), children
+        ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has no ``care_review``.
+
+    Examples
+    --------
+    >>> claims_reached(workings)["in_all"].mean()  # doctest: +SKIP
+    """
+    if "care_review" not in workings.accounts:
+        return {}
+    year = workings.years.index(workings.inputs.analysis.target_year)
+    accounts = {
+        "family_help": component_account(workings, "care_review", ("family_help",)),
+        "in_all": workings.accounts["care_review"],
+    }
+    return {name: a.children.fewer_by_age[:, year].sum(axis=-1) for name, a in accounts.items()}
 
 
 def claims_met(workings: Workings) -> np.ndarray:
@@ -57,18 +91,100 @@ def claims_met(workings: Workings) -> np.ndarray:
     --------
     >>> claims_met(workings).mean()  # doctest: +SKIP
     """
-    year = workings.years.index(workings.inputs.analysis.target_year)
-    if "care_review" not in workings.accounts:
-        return np.zeros(workings.system.reach.size, dtype=bool)
-    in_all = workings.accounts["care_review"].children.fewer_by_age[:, year].sum(axis=-1)
-    if in_all.max() < IN_ALL:
-        return np.zeros(in_all.size, dtype=bool)
-    alone = component_account(workings, "care_review", ("family_help",))
-    return (alone.children.fewer_by_age[:, year].sum(axis=-1) >= FROM_FAMILY_HELP) & (in_all >= IN_ALL)
+    return _met(claims_reached(workings), draws=workings.system.reach.size)
+
+
+def _met(reached: Mapping[str, np.ndarray], *, draws: int) -> np.ndarray:
+    if not reached:
+        return np.zeros(draws, dtype=bool)
+    return (reached["family_help"] >= FROM_FAMILY_HELP) & (reached["in_all"] >= IN_ALL)
+
+
+def claims_found(workings: Workings) -> dict[str, Any]:
+    """Return how likely the evidence makes the review's claims: together, and each of them alone.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under ``evidence``.
+
+    Returns
+    -------
+    dict
+        As :func:`claims_record`, and ``each``: one :func:`claim_chance` per claim.
+
+    Examples
+    --------
+    >>> claims_found(workings)["each"][0]["words"]  # doctest: +SKIP
+    """
+    reached = claims_reached(workings)
+    each = [
+        {
+            "claim": words,
+            "target": target,
+            **claim_chance(reached[name], target=target, chains=workings.chains),
+        }
+        for name, words, target in (
+            ("family_help", "fewer children in care because of family help, at least", FROM_FAMILY_HELP),
+            ("in_all", "fewer children in care in all under care_review, at least", IN_ALL),
+        )
+        if name in reached
+    ]
+    met = _met(reached, draws=workings.system.reach.size)
+    return claims_record(met, chains=workings.chains) | {"each": each}
+
+
+def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> dict[str, Any]:
+    """Return the probability that a claim is met, or the most it can be where no draw meets it.
+
+    Parameters
+    ----------
+    reached : ndarray, shape (sample,)
+        What the claim speaks of, in every draw.
+    target : float
+        What it asks for at least.
+    chains : int or None
+        Chains of the draws.
+
+    Returns
+    -------
+    dict
+        probability, mcse, draws (that meet it), of (draws in all), highest (largest draw), upper_95 (None where a
+        draw meets it) and words.
+
+    Notes
+    -----
+    Where none of n draws meets the claim, probabilities above ``1 - 0.05 ** (1 / n)``, about 3 / n, would have
+    shown at least one with 95% confidence (the rule of three, exactly). n is the effective number of draws.
+
+    Examples
+    --------
+    >>> claim_chance(np.arange(1000.0), target=17_000, chains=None)["words"]
+    'beyond what this model supports: no draw of 1,000 reaches it (the highest is 999); at most 0.3% at 95% confidence'
+    """
+    met = reached >= target
+    count, size = int(met.sum()), met.size
+    found = {
+        "probability": float(met.mean()),
+        "mcse": mcse_probability(met, chains=chains),
+        "draws": count,
+        "of": size,
+        "highest": float(reached.max()),
+        "upper_95": None,
+    }
+    if count:
+        return found | {"words": f"{count:,} of {size:,} draws reach it"}
+    independent = min(effective_sample_size(reached, chains=chains), size)
+    upper = 1.0 - 0.05 ** (1.0 / independent)
+    return found | {
+        "upper_95": upper,
+        "words": f"beyond what this model supports: no draw of {size:,} reaches it (the highest is "
+        f"{found['highest']:,.0f}); at most {100 * upper:.1g}% at 95% confidence",
+    }
 
 
 def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
-    """Return how likely the evidence makes the review's claims, and whether enough draws meet them.
+    """Return how likely the review's claims are together, and whether enough draws meet them.
 
     Parameters
     ----------
@@ -120,8 +236,12 @@ def review_without_draws(evidence: Appraisal) -> Appraisal | None:
     if record is None or record["effective_draws"] >= ENOUGH:
         return None
     rest = {key: value for key, value in evidence.provenance.items() if key != "review_claims"}
+    empty = _emptied(evidence)
     return replace(
-        _emptied(evidence), stance="review", provenance=rest | {"stance": "review", "review": dict(record)}
+        empty,
+        stance="review",
+        tables=dict(empty.tables) | nearest_beliefs(evidence, count=ENOUGH),
+        provenance=rest | {"stance": "review", "review": dict(record)},
     )
 
 
@@ -145,15 +265,26 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     --------
     >>> conditioned_on_claims(workings, assemble=assemble).provenance["review"]  # doctest: +SKIP
     """
-    met = claims_met(workings)
-    record = claims_record(met, chains=workings.chains)
+    reached, record = claims_reached(workings), claims_found(workings)
+    met = _met(reached, draws=workings.system.reach.size)
     if record["effective_draws"] < ENOUGH:
         none = review_without_draws(assemble(workings))
         if none is not None:
             return none
-    kept = assemble(kept_workings(workings, met))
-    rest = {key: value for key, value in kept.provenance.items() if key != "review_claims"}
-    return replace(kept, stance="review", provenance=rest | {"stance": "review", "review": record})
+    cut = kept_workings(workings, met)
+    kept = assemble(replace(cut, inputs=replace(cut.inputs, stance="review")))
+    needed = need_to_believe(
+        workings.system.parameters,
+        reached["in_all"],
+        chosen=met,
+        level=workings.inputs.analysis.level,
+    )
+    return replace(
+        kept,
+        stance="review",
+        tables=dict(kept.tables) | {"need_to_believe": needed},
+        provenance=dict(kept.provenance) | {"review": record},
+    )
 
 
 def _emptied(appraisal: Appraisal) -> Appraisal:

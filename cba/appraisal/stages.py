@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import OptionArrays, option_arrays
+from cba.appraisal.decision_drivers import lead_option
+from cba.appraisal.decision_tables import of_headline_stance
+from cba.appraisal.fits import fitted, joint_draws
 from cba.appraisal.headline import headline_results
 from cba.appraisal.inputs_read import Inputs, provenance, read_inputs
+from cba.appraisal.mixture import HELD, as_mixture, mixed_workings
+from cba.appraisal.perspectives import social_net_benefit
+from cba.appraisal.power_scaling import power_scaling
+from cba.appraisal.prior_checks import prior_tables
 from cba.appraisal.record import Appraisal
-from cba.appraisal.review import claims_met, claims_record, conditioned_on_claims, review_without_draws
+from cba.appraisal.review import claims_found, conditioned_on_claims, review_without_draws
+from cba.appraisal.stance_beliefs import check_stance, fit_of, mixed_beliefs
 from cba.appraisal.tables import all_tables
 from cba.costs.option_account import CostBasis, OptionAccount, option_account
 from cba.costs.parameter_prices import in_price_base
 from cba.costs.placement_prices import placement_prices
 from cba.costs.prices import PriceIndex
-from cba.errors import InputError
 from cba.inputs.analyses import load_analysis
-from cba.models.gates import Gates
-from cba.models.parameters import joint_parameters, require_finite
+from cba.inputs.prior_alternatives import prior_alternatives
+from cba.inputs.stance_weights import MIXED, stance_weights
 from cba.projection.business_as_usual import business_as_usual
 from cba.projection.care_system import CareSystem, care_system
 from cba.projection.future_population import future_population
@@ -31,6 +40,10 @@ from cba.projection.stay_length import stay_length
 
 if TYPE_CHECKING:
     from cba.inputs.analysis_records import Analysis
+
+
+PRIOR_DRAWS = 1000
+"""Draws of the priors alone: enough to see where they put policy outputs."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +87,12 @@ def appraise(
     analysis: Analysis | str | Path,
     *,
     stance: str = "evidence",
-    baseline: xr.DataTree | None = None,
-    effects: xr.DataTree | None = None,
+    baseline: xr.DataTree | Mapping[str, xr.DataTree] | None = None,
+    effects: xr.DataTree | Mapping[str, xr.DataTree] | None = None,
     progress: bool = True,
     observations: xr.Dataset | None = None,
     evidence: Appraisal | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Appraisal:
     """Appraise every option of an analysis under one stance.
 
@@ -86,11 +100,12 @@ def appraise(
     ----------
     analysis : Analysis, str or path
         A specification, or the name or path of one.
-    stance : {"evidence", "sceptical", "review"}
+    stance : {"evidence", "sceptical", "mixture", "review"}
         Whose beliefs; ``review`` conditions the evidence draws on the review's claims being met, and never
-        stands for a set of priors.
+        stands for a set of priors; ``mixture`` draws from evidence and sceptical in stated shares.
     baseline, effects : DataTree, optional
-        Fits to use; made here when left out.
+        Fits to use; made here when left out. For ``mixture`` a mapping of stance to fit; one baseline serves
+        both where their priors of it agree.
     progress : bool
         Show the sampler's progress.
     observations : Dataset, optional
@@ -98,6 +113,9 @@ def appraise(
     evidence : Appraisal, optional
         For ``review``: the appraisal of the same analysis and fits under ``evidence``, whose work is then not
         done again where too few of its draws meet the claims.
+    weights : mapping of str to float, optional
+        For ``mixture``: weight of ``evidence`` and of ``sceptical``, summing to 1; those of the analysis when
+        left out.
 
     Returns
     -------
@@ -119,23 +137,26 @@ def appraise(
     >>> result.headline["results"]["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
     """
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
-    if stance not in ("evidence", "sceptical", "review"):
-        raise InputError(
-            "an unknown stance",
-            field="stance",
-            found=stance,
-            allowed="evidence, sceptical, review",
-            cause="a spelling mistake",
-            remedy="use an allowed stance",
+    check_stance(stance, weights=weights)
+    if stance == "mixture":
+        mixture = stance_weights(specification.mixture if weights is None else weights)
+        beliefs = mixed_beliefs(
+            specification, baseline=baseline, effects=effects, progress=progress, observations=observations
         )
+        mixed = mixed_workings(beliefs, mixture, work=worked_options)
+        return as_mixture(assembled(mixed), mixture, beliefs, held=mixed.system.value(HELD))
     if stance == "review" and evidence is not None:
         none = review_without_draws(evidence)
         if none is not None:
             return none
-    inputs = read_inputs(
-        specification, stance="evidence" if stance == "review" else stance, observations=observations
+    belief = "evidence" if stance == "review" else stance
+    inputs = read_inputs(specification, stance=belief, observations=observations)
+    workings = work_through(
+        inputs,
+        baseline=fit_of(baseline, stance=belief),
+        effects=fit_of(effects, stance=belief),
+        progress=progress,
     )
-    workings = work_through(inputs, baseline=baseline, effects=effects, progress=progress)
     if stance == "review":
         return conditioned_on_claims(workings, assemble=assembled)
     return assembled(workings)
@@ -167,19 +188,8 @@ def work_through(
     --------
     >>> work_through(inputs).accounts["care_review"].recurrent  # doctest: +SKIP
     """
-    if baseline is None:
-        baseline = _fitted_baseline(inputs, progress=progress)
-    if effects is None:
-        effects = _fitted_effects(inputs, progress=progress)
-    analysis = inputs.analysis
-    drawn = joint_parameters(
-        inputs.priors,
-        baseline=baseline,
-        effects=effects,
-        observations=inputs.observations,
-        seed=analysis.seed,
-    )
-    require_finite(drawn)
+    baseline, effects = fitted(inputs, baseline=baseline, effects=effects, progress=progress)
+    drawn = joint_draws(inputs, baseline=baseline, effects=effects)
     return worked_options(inputs, drawn, baseline=baseline, effects=effects)
 
 
@@ -218,29 +228,6 @@ def worked_options(
     arrays = option_arrays(inputs, system, basis, accounts)
     chains = int(baseline["posterior"].sizes["chain"])
     return Workings(inputs, baseline, effects, system, basis, accounts, arrays, chains)
-
-
-def _fitted_baseline(inputs: Inputs, *, progress: bool) -> xr.DataTree:
-    from cba.models.baseline import fit_baseline
-
-    return fit_baseline(inputs.observations, inputs.priors, **_sampler(inputs.analysis, progress=progress))
-
-
-def _fitted_effects(inputs: Inputs, *, progress: bool) -> xr.DataTree:
-    from cba.models.effects import fit_effects
-
-    return fit_effects(inputs.evidence, inputs.priors, **_sampler(inputs.analysis, progress=progress))
-
-
-def _sampler(analysis: Analysis, *, progress: bool) -> dict[str, Any]:
-    return {
-        "draws": analysis.draws // analysis.chains,
-        "tune": analysis.tune,
-        "chains": analysis.chains,
-        "seed": analysis.seed,
-        "progress": progress,
-        "gates": Gates(**analysis.gates.model_dump()),
-    }
 
 
 def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) -> CareSystem:
@@ -292,16 +279,30 @@ def assembled(workings: Workings) -> Appraisal:
         cash_flow=arrays.cash_flow,
         system_cost=arrays.system_cost,
         npv=arrays.npv,
+        npv_social=social_net_benefit(workings),
         child_years_safe=arrays.child_years_safe,
         child_years_harm=arrays.child_years_harm,
-        tables=all_tables(workings),
+        tables=all_tables(workings) | _belief_checks(workings),
         results=headline_results(workings),
         provenance=provenance(inputs) | _claims(workings),
     )
+
+
+def _belief_checks(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Return what the priors alone say, how far each moves the result, and other fits; once a run."""
+    inputs = workings.inputs
+    if not of_headline_stance(workings) or inputs.stance not in MIXED or workings.chains is None:
+        return {}
+    lead = lead_option(workings)
+    return {
+        **prior_tables(inputs, draws=PRIOR_DRAWS, work=worked_options),
+        "power_scaling": power_scaling(workings, option=lead),
+        "prior_alternatives": prior_alternatives(inputs.priors),
+    }
 
 
 def _claims(workings: Workings) -> dict[str, Any]:
     """Return how likely the evidence makes the review's claims; other stances are not asked."""
     if workings.inputs.stance != "evidence":
         return {}
-    return {"review_claims": claims_record(claims_met(workings), chains=workings.chains)}
+    return {"review_claims": claims_found(workings)}

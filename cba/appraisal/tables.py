@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cba.appraisal.attribution import attribution_table
-from cba.appraisal.decision_values import break_even_values
+from cba.appraisal.decision_tables import decision_tables, learning_tables, of_headline_stance
+from cba.appraisal.money_tables import account_tables, money_tables
 from cba.appraisal.tables_beliefs import (
     claims_table,
     effects_table,
@@ -17,16 +18,8 @@ from cba.appraisal.tables_beliefs import (
 )
 from cba.appraisal.tables_chain import effect_chain
 from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
-from cba.appraisal.tables_money import (
-    cash_flow_by_year,
-    cost_ladder,
-    financing_modes,
-    net_by_year,
-    npv_table,
-    payback_table,
-    system_cost_by_year,
-)
 from cba.inputs.reconciliation import reconcile
+from cba.models.panel_results import panel_tables
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -55,18 +48,11 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "children_by_year": children_by_year(workings),
         "fewer_children_by_year": fewer_children_by_year(workings),
         "starts_by_year": starts_by_year(workings),
-        "cash_flow_by_year": cash_flow_by_year(workings),
-        "net_by_year": net_by_year(workings),
-        "npv": npv_table(workings),
-        "payback": payback_table(workings),
-        "break_even_values": break_even_values(workings),
         "what_it_would_take": what_it_would_take(workings),
         "effects": effects_table(workings),
         "evidence": studies_table(inputs.evidence),
         "priors": priors_table(inputs.priors),
         "convergence": _convergence(workings),
-        "system_cost_by_year": system_cost_by_year(workings),
-        "cost_ladder": cost_ladder(workings),
         "claims": claims_table(workings),
         "reconciliation": reconcile(inputs.observations),
         "unmonetised": pd.DataFrame(
@@ -75,8 +61,11 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     }
     if "care_review" in workings.accounts:
         tables["attribution"] = attribution_table(workings)
-        tables["financing_modes"] = financing_modes(workings)
         tables["effect_chain"] = effect_chain(workings)
+    tables |= panel_tables(inputs.analysis.evidence_until)
+    tables |= money_tables(workings) | decision_tables(workings)
+    if of_headline_stance(workings):
+        tables |= account_tables(workings) | learning_tables(workings)
     return tables
 
 

@@ -24,6 +24,17 @@ REACHES = (0.6, 0.4)
 """Shares of starts reached for which the required risk ratio is shown."""
 
 
+STAGES = {
+    "raw": "raw_mean",
+    "precision": "precision_mean",
+    "selection": "selection_mean",
+    "bias_adjusted": "mean",
+    "new_setting": "new_setting",
+    "new_authority": "new_authority",
+}
+"""Stage of the effects table to the variable of the fit; the roll-out, less what is lost at scale, comes last."""
+
+
 def effects_table(workings: Workings) -> pd.DataFrame:
     """From the raw pooled effect to that of a national roll-out, by estimand.
 
@@ -35,8 +46,10 @@ def effects_table(workings: Workings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns estimand, label, stage (raw, bias_adjusted, new_setting, roll_out), mean, lower, upper and
-        prob_beneficial.
+        Columns estimand, label, stage, mean, lower, upper and prob_beneficial. Stages: raw (pooled as
+        published), precision and selection (publication bias taken off in two ways, for comparison),
+        bias_adjusted (mean effect in England), new_setting (predictive of a national roll-out at the strength of
+        the studies), new_authority (one authority in it), roll_out (national, less what is lost at scale).
 
     Examples
     --------
@@ -46,11 +59,9 @@ def effects_table(workings: Workings) -> pd.DataFrame:
     level, rows = workings.inputs.analysis.level, []
     for estimand, about in ESTIMANDS.items():
         stages = {
-            "raw": posterior["raw_mean"].sel(estimand=estimand).values.ravel(),
-            "bias_adjusted": posterior["mean"].sel(estimand=estimand).values.ravel(),
-            "new_setting": posterior["new_setting"].sel(estimand=estimand).values.ravel(),
-            "roll_out": workings.system.value(ROLL_OUT[estimand]),
+            stage: posterior[name].sel(estimand=estimand).values.ravel() for stage, name in STAGES.items()
         }
+        stages["roll_out"] = workings.system.value(ROLL_OUT[estimand])
         for stage, draws in stages.items():
             lower, upper = interval(draws, level=level)
             rows.append(
@@ -83,7 +94,7 @@ def studies_table(evidence: Evidence) -> pd.DataFrame:
     Examples
     --------
     >>> from cba.inputs.evidence import load_evidence
-    >>> studies_table(load_evidence())["use"].isin(["synthesis", "context", "excluded"]).all().item()
+    >>> studies_table(load_evidence())["use"].isin(["synthesis", "censored", "excluded"]).all().item()
     True
     """
     columns = [
@@ -96,6 +107,11 @@ def studies_table(evidence: Evidence) -> pd.DataFrame:
         "estimand",
         "effect",
         "effect_se",
+        "bound_low",
+        "bound_high",
+        "level",
+        "coverage_low",
+        "coverage_high",
         "use",
         "exclusion_reason",
     ]

@@ -247,7 +247,7 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def cost_ladder(workings: Workings) -> pd.DataFrame:
-    """Average cost of a placement, what one placement fewer avoids, what is cashable in the first year.
+    """From the average cost of a placement to what leaves budgets when there is one fewer, and when.
 
     Parameters
     ----------
@@ -257,20 +257,27 @@ def cost_ladder(workings: Workings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns placement, average, avoidable, cashable_first_year: means, GBP a year of the price base.
+        Columns placement; then, each with ``_lower`` and ``_upper``: average, avoidable_share, avoidable,
+        cashable_first_year and cashable_later (in all, from the second year after); GBP a year of the price
+        base, the share a proportion.
 
     Examples
     --------
     >>> cost_ladder(workings)  # doctest: +SKIP
     """
-    today = workings.basis.prices.today
-    avoidable = today * avoidable_share(workings.system.parameters)
-    first = avoidable * workings.system.value("cashable.share_at_once")[:, None]
-    return pd.DataFrame(
-        {
-            "placement": list(PLACEMENTS),
-            "average": today.mean(axis=0),
-            "avoidable": avoidable.mean(axis=0),
-            "cashable_first_year": first.mean(axis=0),
-        }
-    )
+    today, value = workings.basis.prices.today, workings.system.value
+    share = avoidable_share(workings.system.parameters)
+    at_once = value("cashable.share_at_once")[:, None]
+    in_all = at_once + (1.0 - at_once) * value("cashable.rest_later")[:, None]
+    steps = {
+        "average": today,
+        "avoidable_share": share,
+        "avoidable": today * share,
+        "cashable_first_year": today * share * at_once,
+        "cashable_later": today * share * in_all,
+    }
+    columns: dict[str, np.ndarray | list[str]] = {"placement": list(PLACEMENTS)}
+    for name, draws in steps.items():
+        lower, upper = interval(draws, level=workings.inputs.analysis.level)
+        columns |= {name: draws.mean(axis=0), f"{name}_lower": lower, f"{name}_upper": upper}
+    return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""The command line: ``cba run``, ``check``, ``runs``, ``priors`` and ``report``.
+"""The command line: ``cba run``, ``check``, ``runs``, ``priors``, ``council`` and ``report``.
 
 Exit codes: 0 done; 1 the machine failed us (disk, lock, a bug); 2 bad usage or input; 3 a correctness gate
 failed, so there are diagnostics and no results. Nothing heavy is imported before a command needs it.
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import check, priors, report, run, runs
+from cba.cli import check, council, priors, report, run, runs
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -39,6 +39,7 @@ for _name, _command in (
     ("check", check.check),
     ("runs", runs.runs),
     ("priors", priors.priors),
+    ("council", council.council),
     ("report", report.report),
 ):
     app.command(_name, help=_help(_command))(_command)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cba.errors import InputError
+from cba.inputs.prior_alternatives import alternative_fits
 from cba.runs.whole_writing import store_errors
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
 
 _POINTS = 400
-_DARK_BLUE, _LIGHT_BLUE = "#12436D", "#6BACE6"
+_DARK_BLUE, _LIGHT_BLUE, _GREY = "#12436D", "#6BACE6", "#5A5A5A"
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def draw_density(entry: PriorEntry, *, path: Path) -> None:
-    """Draw the density of an entry, its median and its 90% interval.
+    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families.
 
     Parameters
     ----------
@@ -63,7 +64,11 @@ def draw_density(entry: PriorEntry, *, path: Path) -> None:
     axes = figure.add_subplot()
     inside = (at >= low) & (at <= high)
     axes.fill_between(at[inside], density[inside], color=_LIGHT_BLUE, linewidth=0)
-    axes.plot(at, density, color=_DARK_BLUE)
+    axes.plot(at, density, color=_DARK_BLUE, label=entry.fitted.label)
+    for fit, dashes in zip(alternative_fits(entry), ((4, 2), (1, 2)), strict=False):
+        other = fit.distribution
+        axes.plot(at, other.pdf(at), color=_GREY, linewidth=1, dashes=dashes, label=other.label)
+    axes.legend(frameon=False)
     axes.axvline(middle, color=_DARK_BLUE, linestyle="--")
     axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
     axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)

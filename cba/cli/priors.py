@@ -72,7 +72,8 @@ def priors(
         draw_density(entry, path=plot)
     if as_json:
         row = registry.table().reset_index().set_index("name", drop=False).loc[name].to_dict()
-        answer_json({**row, "plot": plot})
+        others = {"experts": entry.experts, "alternatives": _alternative_rows(entry)}
+        answer_json({**row, **others, "plot": plot})
         return
     typer.echo(explain(entry, registry=registry))
     if plot is not None:
@@ -110,7 +111,7 @@ def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
         points = ", ".join(
             f"{probability:.0%} at {value:g}" for probability, value in entry.quantiles.items()
         )
-        stated = f"fitted to {points}"
+        stated = f"fitted to {points} ({_miss(entry.fit_error)})"
     lines = [
         f"{entry.name}: {entry.description}",
         f"  Belief:     as likely above as below {middle:.4g}; 9 chances in 10 that it lies from {low:.4g} to"
@@ -123,6 +124,12 @@ def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
             for source in entry.source
         ),
     ]
+    lines += [f"  Experts:    {entry.experts}"] if entry.experts else []
+    lines += [
+        f"  Instead:    {row['family']}: {row['q50']:.4g}, from {row['q05']:.4g} to {row['q95']:.4g}"
+        f" ({_miss(row['fit_error'])})"
+        for row in _alternative_rows(entry)
+    ]
     if entry.shares_group:
         others = [e.name for e in registry.entries.values() if e.shares_group == entry.shares_group]
         lines.append(f"  Shares:     one of {len(others)} that sum to 1 in every draw: {', '.join(others)}")
@@ -130,6 +137,23 @@ def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
         lines.append(f"  Stance:     as {entry.stance} holds it: {entry.reason}")
     lines += _other_stances(entry, held_by=registry.stance)
     return "\n".join(lines)
+
+
+def _miss(error: float) -> str:
+    """Say how far a fit is from what was stated."""
+    return "an exact fit" if error < 5e-4 else f"largest miss {error:.1%} of the stated spread"
+
+
+def _alternative_rows(entry: PriorEntry) -> list[dict[str, Any]]:
+    """Return the other families nearest to what was stated, with their quantiles."""
+    from cba.inputs.prior_alternatives import alternative_fits
+
+    rows = []
+    for fit in alternative_fits(entry):
+        low, middle, high = (float(value) for value in fit.distribution.ppf([0.05, 0.5, 0.95]))
+        found = {"family": fit.distribution.label, "fit_error": fit.error}
+        rows.append({**found, "q05": low, "q50": middle, "q95": high})
+    return rows
 
 
 def _other_stances(entry: PriorEntry, *, held_by: str) -> list[str]:

@@ -10,8 +10,9 @@ import numpy as np
 from cba.costs.placement_prices import WEEKS
 from cba.errors import InputError
 from cba.projection.care_system import CareSystem
-from cba.projection.coverage import coverage, filled_foster_places, reform_progress
+from cba.projection.coverage import HALF_YEAR, coverage, filled_foster_places, reform_progress
 from cba.projection.option_children import Services
+from cba.projection.slippage import service_timing, slipped
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
@@ -55,24 +56,26 @@ def bought_services(
     --------
     >>> services, deadweight = bought_services(option, system, money=money, programme=money)  # doctest: +SKIP
     """
-    delay = system.value("delivery.start_delay")
     zero = np.zeros_like(money["family_help"])
     part = area_share(option, system)
+    delay, stretch = system.value("delivery.start_delay"), system.value("delivery.ramp_stretch")
+    timing = service_timing(delay + HALF_YEAR, stretch=stretch, years=zero.shape[1])
     family_help = part * coverage(
         money["family_help"],
         unit_cost=system.value("family_help.cost_per_child"),
         eligible=part * system.value("family_help.eligible_children"),
         setup_share=system.value("delivery.setup_share"),
-        delay=delay,
+        timing=timing,
     )
-    for_allowances, for_meetings = _kinship_split(option, system, money["kinship"])
-    bill = allowance_bill(option, system)[:, None]
-    allowances = np.minimum(np.divide(for_allowances, bill, out=zero.copy(), where=bill > 0), part)
+    allowances, deadweight = _allowances(option, system, money["kinship"], part=part)
     target = option.effects.foster_carers_target
-    places = _foster_places(system, money["foster"], target=target) if target > 0 else zero
-    reform = reform_progress(programme["regional_care"], delay=delay) if option.effects.price_reform else zero
-    meetings = _meetings(system, for_meetings, part=part) if option.effects.family_network else zero
-    return Services(family_help, meetings, allowances, places, reform), allowances * bill
+    places = _foster_places(system, money["foster"], target=target, timing=timing) if target > 0 else zero
+    reforms = option.effects.price_reform
+    reform = reform_progress(programme["regional_care"], timing=timing) if reforms else zero
+    for_meetings = money["kinship"] * (1.0 - _allowance_share(option, system))[:, None]
+    meets = option.effects.family_network
+    meetings = _meetings(system, for_meetings, part=part, timing=timing) if meets else zero
+    return Services(family_help, meetings, allowances, places, reform), deadweight
 
 
 def area_share(option: Option, system: CareSystem) -> float:
@@ -140,17 +143,35 @@ def allowance_bill(option: Option, system: CareSystem) -> np.ndarray:
     return system.value("kinship.allowance_gap") * WEEKS * children
 
 
-def _kinship_split(option: Option, system: CareSystem, money: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kinship money for allowances and for family-network meetings."""
+def _allowance_share(option: Option, system: CareSystem) -> np.ndarray:
+    """Share of the kinship money that goes into allowances, (sample,); the rest is for meetings."""
     if option.effects.allowance_scope == "none":
-        return np.zeros_like(money), money
+        return np.zeros(system.reach.size)
     if not option.effects.family_network:
-        return money, np.zeros_like(money)
-    share = system.value("kinship.allowance_share")[:, None]
-    return money * share, money * (1.0 - share)
+        return np.ones(system.reach.size)
+    return system.value("kinship.allowance_share")
 
 
-def _meetings(system: CareSystem, money: np.ndarray, *, part: float) -> np.ndarray:
+def _allowances(
+    option: Option, system: CareSystem, money: np.ndarray, *, part: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the allowance gap that is paid, and the money it takes, both (sample, year).
+
+    The money is shown in the year of its budget; payments begin as late as every service does, but for the
+    half year that passes before a service acts: an allowance acts as it is paid.
+    """
+    bill = allowance_bill(option, system)[:, None]
+    given = money * _allowance_share(option, system)[:, None]
+    share = np.minimum(np.divide(given, bill, out=np.zeros_like(money), where=bill > 0), part)
+    timing = service_timing(
+        system.value("delivery.start_delay"),
+        stretch=system.value("delivery.ramp_stretch"),
+        years=money.shape[1],
+    )
+    return slipped(share, timing=timing), share * bill
+
+
+def _meetings(system: CareSystem, money: np.ndarray, *, part: float, timing: np.ndarray) -> np.ndarray:
     """Share of the newly covered route offered a meeting, (sample, year)."""
     starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values.sum(axis=-1)
     covered = system.value("kinship.route_share") * system.value("kinship.uncovered_share")
@@ -160,11 +181,11 @@ def _meetings(system: CareSystem, money: np.ndarray, *, part: float) -> np.ndarr
         unit_cost=system.value("kinship.meeting_cost"),
         eligible=part * starts * route[:, None],
         setup_share=system.value("delivery.setup_share"),
-        delay=system.value("delivery.start_delay"),
+        timing=timing,
     )
 
 
-def _foster_places(system: CareSystem, money: np.ndarray, *, target: float) -> np.ndarray:
+def _foster_places(system: CareSystem, money: np.ndarray, *, target: float, timing: np.ndarray) -> np.ndarray:
     return filled_foster_places(
         money,
         target=target,
@@ -174,5 +195,5 @@ def _foster_places(system: CareSystem, money: np.ndarray, *, target: float) -> n
         places_per_household=system.value("foster.places_per_household"),
         filled_share=system.value("foster.filled_share"),
         attrition=system.value("foster.attrition"),
-        delay=system.value("delivery.start_delay"),
+        timing=timing,
     )

@@ -1,11 +1,86 @@
-"""Optimism bias: raising a cost estimate by how far such estimates have fallen short before."""
+"""Optimism bias: raising a cost estimate by how far such estimates have fallen short before, and by what device.
+
+Each input is corrected once: by a prior already widened and moved for optimism, or by an uplift, never both.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
+
+
+@dataclass(frozen=True)
+class Device:
+    """How one input is corrected for optimism.
+
+    Attributes
+    ----------
+    entry : str
+        Name of the input in the prior registry.
+    corrects : {"cost", "time", "benefit"}
+        What would be too favourable without it.
+    kind : {"widened prior", "uplift"}
+        A prior centred on what programmes come to rather than on what they plan, or a percentage on top.
+    neutral : float
+        Value of the input at which nothing is corrected.
+    """
+
+    entry: str
+    corrects: Literal["cost", "time", "benefit"]
+    kind: Literal["widened prior", "uplift"]
+    neutral: float
+
+
+DEVICES = (
+    Device("delivery.cost_overrun", "cost", "widened prior", 1.0),
+    Device("delivery.setup_share", "cost", "widened prior", 0.0),
+    Device("delivery.start_delay", "time", "widened prior", 0.0),
+    Device("delivery.ramp_stretch", "time", "widened prior", 0.0),
+    Device("effects.attenuation", "benefit", "widened prior", 0.0),
+)
+"""The device in force for each input that carries one."""
+
+UPLIFTS = {"grade 5": 0.25, "grade 6, the worst": 0.40}
+"""Uplift on cost, and cut in benefit, by grade of evidence: HM Treasury and New Economy (2014) *Supporting public
+service transformation: cost benefit analysis guidance for local partnerships*, chs 6-7, from secondary reports.
+In place of the widened priors, never on top of them."""
+
+
+def require_one_device(devices: Iterable[Device]) -> None:
+    """Refuse two corrections of the same input for the same bias.
+
+    Parameters
+    ----------
+    devices : iterable of Device
+        Those to be in force together.
+
+    Raises
+    ------
+    InputError
+        Naming the first input that carries two.
+
+    Examples
+    --------
+    >>> require_one_device(DEVICES)
+    """
+    seen: dict[str, Device] = {}
+    for device in devices:
+        before = seen.setdefault(device.entry, device)
+        if before is not device:
+            raise InputError(
+                "an input is corrected for optimism twice",
+                field=device.entry,
+                found=f"{before.kind} and {device.kind}",
+                allowed="one device for each input",
+                cause="an uplift laid on a prior that is already widened",
+                remedy="set the input to its neutral value before the uplift, or leave the uplift out",
+            )
 
 
 def adjust[Amount: (float, np.ndarray, xr.DataArray)](

@@ -1,7 +1,8 @@
 """What a placement costs in each year, real terms: today's average and a path of real growth that settles.
 
-P(t) = P(0) exp(sum_{k < t} g_inf + (g_0 - g_inf) 2^(-k/H)): today's real growth g_0, estimated from the
-published unit cost, decays towards real earnings growth g_inf with half-life H.
+P(t) = P(0) exp(sum_{k < t} g_inf + (g_0 - g_inf) 2^(-k/H)) exp(z spread(t)): today's real growth g_0, estimated
+with the level P(0) from the published unit costs, decays towards real earnings growth g_inf with half-life H; what
+no equation foresees, z, spreads as it did in the published years.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import numpy as np
 import xarray as xr
 
 from cba.costs.prices import PriceIndex
+from cba.costs.unit_cost_paths import unit_cost_path
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+from cba.models.unit_costs_accounts import WEEKS, last_account_year
 
 FOSTER = ("foster_relative_or_friend", "foster_in_house", "foster_agency")
-
-WEEKS = 365.0 / 7.0
-"""Weeks in a year, as in the published unit costs (expenditure / children / 365 x 7)."""
 
 
 @dataclass(frozen=True)
@@ -39,77 +39,6 @@ class PlacementPrices:
     year: int
     today: np.ndarray
     path: np.ndarray
-
-
-def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray, steps: int) -> np.ndarray:
-    """Price index 1 to `steps` years after the base year.
-
-    Parameters
-    ----------
-    first, settled : ndarray, shape (sample,)
-        Real growth now and in the long run, log points a year.
-    half_life : ndarray, shape (sample,)
-        Years in which the gap between the two halves, above 0.
-    steps : int
-        Number of years.
-
-    Returns
-    -------
-    ndarray, shape (sample, step), ratio to the base year
-        ``exp(settled t + (first - settled) (1 - 2^(-t/H)) / (1 - 2^(-1/H)))``.
-
-    Examples
-    --------
-    Growth that has already settled compounds.
-
-    >>> flat = np.array([0.1])
-    >>> growth_path(flat, settled=flat, half_life=np.array([3.0]), steps=2).round(4).tolist()
-    [[1.1052, 1.2214]]
-    """
-    decay = 0.5 ** (np.arange(steps)[None, :] / half_life[:, None])
-    growth = settled[:, None] + (first - settled)[:, None] * decay
-    return np.exp(np.cumsum(growth, axis=1))
-
-
-def latest_cost_year(observations: xr.Dataset) -> int:
-    """Last year with a published unit cost of residential care and of fostering.
-
-    Parameters
-    ----------
-    observations : Dataset
-        With ``unit_cost_weekly`` (year, service).
-
-    Returns
-    -------
-    int
-        Year ending 31 March.
-
-    Raises
-    ------
-    InputError
-        If the release has no unit costs.
-
-    Examples
-    --------
-    >>> services = ["residential_care", "fostering"]
-    >>> costs = xr.DataArray(
-    ...     [[5000.0, 600.0], [5300.0, np.nan]], dims=("year", "service"),
-    ...     coords={"year": [2022, 2023], "service": services},
-    ... )
-    >>> latest_cost_year(xr.Dataset({"unit_cost_weekly": costs}))
-    2022
-    """
-    known = observations["unit_cost_weekly"].sel(service=["residential_care", "fostering"]).dropna("year")
-    if known.sizes["year"] == 0:
-        raise InputError(
-            "no unit costs are published in this release",
-            field="unit_cost_weekly",
-            found="all missing",
-            allowed="at least one year",
-            cause="unit costs begin in 2015-16",
-            remedy="choose a release from 2017",
-        )
-    return int(known["year"].values[-1])
 
 
 def placement_prices(
@@ -151,11 +80,11 @@ def placement_prices(
     >>> found = placement_prices(seen, drawn, years=years, price_base=2024, prices=index)  # doctest: +SKIP
     >>> found.path.mean(axis=0)  # doctest: +SKIP
     """
-    base_year = latest_cost_year(observations)
+    base_year = last_account_year(observations)
     value = {str(n): parameters[n].values for n in parameters.data_vars}
     today = _prices_today(observations, value, year=base_year, price_base=price_base, prices=prices)
     steps = np.asarray(years) - base_year
-    growth = _growth_by_placement(value, steps=int(steps[-1]))
+    growth = _growth_by_placement(parameters, steps=int(steps[-1]))
     path = np.stack([today[p][:, None] * growth[p][:, steps - 1] for p in PLACEMENTS], axis=-1)
     return PlacementPrices(base_year, np.stack([today[p] for p in PLACEMENTS], axis=-1), path)
 
@@ -172,7 +101,13 @@ def _prices_today(
     weekly = observations["unit_cost_weekly"].sel(year=year)
     factor = np.asarray(prices.index(price_base) / prices.index(year), dtype=float)
     factor = np.broadcast_to(factor, value["unit_costs.agency_premium"].shape)
-    average = {s: float(weekly.sel(service=s)) * WEEKS * factor for s in ("residential_care", "fostering")}
+    average = {
+        service: float(weekly.sel(service=service))
+        * WEEKS
+        * factor
+        * np.exp(value[f"unit_costs.{name}_level"])
+        for service, name in (("residential_care", "residential"), ("fostering", "fostering"))
+    }
     counts = (
         observations["stock_by_placement"].sel(placement=list(FOSTER)).dropna("year").isel(year=-1).values
     )
@@ -188,13 +123,12 @@ def _prices_today(
     return today | {"placed_for_adoption": today["with_parents"]}
 
 
-def _growth_by_placement(value: Mapping[str, np.ndarray], *, steps: int) -> dict[str, np.ndarray]:
+def _growth_by_placement(parameters: xr.Dataset, *, steps: int) -> dict[str, np.ndarray]:
     """Price index by placement, (sample, step): homes, fostering, and others in between."""
-    residential, fostering = value["unit_costs.residential_growth"], value["unit_costs.fostering_growth"]
-    settled, half_life = value["unit_costs.real_earnings_growth"], value["unit_costs.growth_half_life"]
+    residential, fostering = "unit_costs.residential", "unit_costs.fostering"
     home, foster, between = (
-        growth_path(first, settled=settled, half_life=half_life, steps=steps)
-        for first in (residential, fostering, (residential + fostering) / 2.0)
+        unit_cost_path(parameters, costs, steps=steps)
+        for costs in ((residential,), (fostering,), (residential, fostering))
     )
     dearer = {"childrens_home": home, "supported_accommodation": between, "other_residential": between}
     return {name: dearer.get(name, foster) for name in PLACEMENTS}

@@ -1,9 +1,8 @@
-"""Yearly cost of the system under business as usual: section 251 gross spending, a driver for each part.
+"""Yearly cost of the system under business as usual: section 251 gross spending, each part with its own driver.
 
-Spending on looked-after children, safeguarding and family support together. Homes follow children in homes
-and their price; fostering likewise; the rest of spending on looked-after children follows the number in care
-and its own real growth per child; safeguarding and family support follow the population aged 0 to 17 and
-their own real growth.
+Spending on looked-after children, safeguarding and family support together. Each part is the last published
+account times what its driver does and what a unit of the driver costs: homes follow children in homes and their
+price, leaving care the young people who left at 16 or over, safeguarding mostly children in need, and so on.
 """
 
 from __future__ import annotations
@@ -13,13 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from cba.costs.placement_prices import WEEKS, PlacementPrices, latest_cost_year
+from cba.costs.accounts_drivers import future_drivers
+from cba.costs.placement_prices import PlacementPrices
 from cba.costs.prices import PriceIndex
+from cba.costs.unit_cost_paths import unit_cost_path
 from cba.dimensions import PLACEMENTS
-from cba.errors import InputError
+from cba.models.unit_costs_accounts import (
+    PARTS,
+    driver_index,
+    driver_weights,
+    last_account_year,
+    published_spending,
+)
+from cba.models.unit_costs_drivers import published_drivers
+from cba.projection.care_system import CareSystem
 
 MILLION = 1e6
-PARTS = ("homes", "fostering", "other_care", "safeguarding", "family_support")
+
+PRICED = {"homes": ("childrens_home", "residential"), "fostering": ("foster_in_house", "fostering")}
+"""Parts whose unit cost is a placement price: the placement whose path it is, and the name of the weekly cost."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +43,25 @@ class Accounts:
         Year ending 31 March.
     spending : dict of str to ndarray, shape (1,) or (sample,)
         By part, GBP of the price base.
-    children, population : float
-        Looked-after children at 31 March, and children aged 0 to 17, of that year.
+    drivers : DataArray, dims (driver)
+        Counts of that year.
+    weights : DataArray, dims (part, driver)
+        Share of each part that follows each driver, in that year.
     """
 
     year: int
     spending: dict[str, np.ndarray]
-    children: float
-    population: float
+    drivers: xr.DataArray
+    weights: xr.DataArray
 
 
 def last_accounts(observations: xr.Dataset, *, price_base: int, prices: PriceIndex) -> Accounts:
-    """Split the last published section 251 outturn into the parts of :data:`PARTS`.
+    """Split the last published section 251 outturn into its parts.
 
     Parameters
     ----------
     observations : Dataset
-        Spending, unit costs, placements and population as published.
+        Spending, unit costs, placements, need and population as published.
     price_base : int
         Year ending 31 March.
     prices : PriceIndex
@@ -62,7 +75,7 @@ def last_accounts(observations: xr.Dataset, *, price_base: int, prices: PriceInd
     Raises
     ------
     InputError
-        If the outturn of the last year with unit costs is not published.
+        If a total of a year from 2012-13 to the last with unit costs is not published.
 
     Examples
     --------
@@ -72,57 +85,27 @@ def last_accounts(observations: xr.Dataset, *, price_base: int, prices: PriceInd
     >>> accounts.year, round(float(sum(accounts.spending.values())[0]) / 1e9, 1)
     (2024, 13.3)
     """
-    year = latest_cost_year(observations)
-    totals = _outturn(observations, year=year)
-    foster = [p for p in PLACEMENTS if p.startswith("foster")]
-    fostered = float(observations["stock_by_placement"].sel(placement=foster, year=year).sum("placement"))
-    weekly = float(observations["unit_cost_weekly"].sel(service="fostering", year=year))
-    fostering = fostered * weekly * WEEKS / MILLION
+    year = last_account_year(observations)
+    spent = published_spending(observations).sel(year=year)
+    counts = published_drivers(observations)
+    shares, detail = driver_weights(observations)
+    moved = shares * counts.sel(year=year) / counts.sel(year=detail)
     factor = np.asarray(prices.index(price_base) / prices.index(year), dtype=float) * MILLION
-    parts = {
-        "homes": totals["residential_care"],
-        "fostering": fostering,
-        "other_care": totals["total_cla"] - totals["residential_care"] - fostering,
-        "safeguarding": totals["total_safeguarding"],
-        "family_support": totals["total_family_support"],
-    }
     return Accounts(
         year,
-        {name: np.atleast_1d(amount * factor) for name, amount in parts.items()},
-        float(observations["stock"].sel(year=year)),
-        float(observations["population_0_17"].sel(year=year)),
+        {part: np.atleast_1d(float(spent.sel(part=part)) * factor) for part in PARTS},
+        counts.sel(year=year, drop=True),
+        (moved / moved.sum("driver")).drop_vars("year", errors="ignore"),
     )
-
-
-def _outturn(observations: xr.Dataset, *, year: int) -> dict[str, float]:
-    """Lines of the outturn of one year that the parts are made of, GBP million, cash."""
-    spending = observations["spending"].sel(year=year)
-    lines = ("total_cla", "residential_care", "total_safeguarding", "total_family_support")
-    totals = {line: float(spending.sel(line=line)) for line in lines}
-    missing = [line for line, amount in totals.items() if not np.isfinite(amount)]
-    if missing:
-        raise InputError(
-            "the outturn has no value for the last year with unit costs",
-            file="spending_england.csv",
-            field=f"spending line {missing[0]}",
-            found=f"missing in {year}",
-            allowed="a published value",
-            cause="an incomplete release",
-            remedy="complete spending_england.csv or choose an earlier release",
-        )
-    return totals
 
 
 def system_cost(
     accounts: Accounts,
     *,
-    children: np.ndarray,
-    placement_mix: np.ndarray,
+    drivers: np.ndarray,
     prices: PlacementPrices,
-    population: np.ndarray,
     parameters: xr.Dataset,
     years: np.ndarray,
-    observations: xr.Dataset,
 ) -> dict[str, np.ndarray]:
     """Real cost of each part in each year under business as usual.
 
@@ -130,49 +113,91 @@ def system_cost(
     ----------
     accounts : Accounts
         As returned by :func:`last_accounts`.
-    children : ndarray, shape (sample, year)
-        Looked-after children at 31 March under business as usual.
-    placement_mix : ndarray, shape (sample, year, placement)
-        Rows sum to 1.
+    drivers : ndarray, shape (sample, year, driver)
+        As returned by :func:`cba.costs.accounts_drivers.future_drivers`.
     prices : PlacementPrices
         Of the same year as the accounts.
-    population : ndarray, shape (sample, year) or (year,)
-        Children aged 0 to 17.
     parameters : Dataset, dims (sample)
-        With the ``system.*`` entries.
+        With the growth, level and surprise of every unit cost.
     years : ndarray of int
-        Years ending 31 March.
-    observations : Dataset
-        Gives the placements of the account's year.
+        Years ending 31 March, all after that of the accounts.
 
     Returns
     -------
     dict of str to ndarray, shape (sample, year), GBP of the price base
-        By part; each is the account of its part times an index that is 1 in the account's year.
+        By part: ``account x driver index x unit cost index``.
+
+    Notes
+    -----
+    The unit cost index starts at the true level of the last published year, which the published one misses by
+    an error (``*_level``).
 
     Examples
     --------
-    >>> parts = system_cost(accounts, children=children, **drivers)  # doctest: +SKIP
+    >>> parts = system_cost(accounts, drivers=drivers, **paths)  # doctest: +SKIP
     >>> sum(parts.values())  # doctest: +SKIP
     """
-    placed = observations["stock_by_placement"].sel(year=accounts.year, placement=list(PLACEMENTS)).values
-    home = PLACEMENTS.index("childrens_home")
-    foster = [i for i, p in enumerate(PLACEMENTS) if p.startswith("foster")]
-    now = children[..., None] * placement_mix
-    home_cost = now[..., home] * prices.path[..., home] / (placed[home] * prices.today[:, None, home])
-    before = (placed[foster] * prices.today[:, foster]).sum(-1)[:, None]
-    foster_cost = (now[..., foster] * prices.path[..., foster]).sum(-1) / before
-    steps = (np.asarray(years) - accounts.year)[None, :]
+    counts = xr.DataArray(
+        drivers, dims=("sample", "year", "driver"), coords={"driver": accounts.drivers["driver"]}
+    )
+    index = driver_index(counts, weights=accounts.weights, reference=accounts.drivers)
+    steps = np.asarray(years) - accounts.year
+    found = {}
+    for part in PARTS:
+        cost = _unit_cost_index(part, prices=prices, parameters=parameters, steps=steps)
+        found[part] = accounts.spending[part][:, None] * index.sel(part=part).values * cost
+    return found
 
-    def grown(entry: str) -> np.ndarray:
-        return np.exp(parameters[entry].values[:, None] * steps)
 
-    heads = np.broadcast_to(population, children.shape) / accounts.population
-    index = {
-        "homes": home_cost,
-        "fostering": foster_cost,
-        "other_care": children / accounts.children * grown("system.other_care_growth"),
-        "safeguarding": heads * grown("system.safeguarding_growth"),
-        "family_support": heads * grown("system.family_support_growth"),
-    }
-    return {name: accounts.spending[name][:, None] * index[name] for name in PARTS}
+def _unit_cost_index(
+    part: str, *, prices: PlacementPrices, parameters: xr.Dataset, steps: np.ndarray
+) -> np.ndarray:
+    """Unit cost of a part over the published one of the accounts' year, (sample, year)."""
+    if part in PRICED:
+        placement, name = PRICED[part]
+        position = PLACEMENTS.index(placement)
+        level = parameters[f"unit_costs.{name}_level"].values
+        return np.exp(level)[:, None] * prices.path[..., position] / prices.today[:, None, position]
+    level = parameters[f"system.{part}_level"].values
+    path = unit_cost_path(parameters, (f"system.{part}",), steps=int(steps[-1]))
+    return np.exp(level)[:, None] * path[:, steps - 1]
+
+
+def usual_cost(
+    observations: xr.Dataset,
+    system: CareSystem,
+    *,
+    placements: PlacementPrices,
+    price_base: int,
+    prices: PriceIndex,
+) -> dict[str, np.ndarray]:
+    """Cost of the system by part under business as usual.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As published in the analysis's release.
+    system : CareSystem
+        Business as usual.
+    placements : PlacementPrices
+        What placements cost.
+    price_base : int
+        Year ending 31 March.
+    prices : PriceIndex
+        Deflator with its growth beyond the last published year.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample, year), GBP of the price base
+
+    Examples
+    --------
+    >>> usual_cost(observations, system, placements=placements, **money)["homes"].mean(axis=0)  # doctest: +SKIP
+    """
+    return system_cost(
+        last_accounts(observations, price_base=price_base, prices=prices),
+        drivers=future_drivers(observations, system),
+        prices=placements,
+        parameters=system.parameters,
+        years=system.years,
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.decisions.draws import FloatArray, parameter_table, require_dims
+from cba.decisions.draws import FloatArray, parameter_table, refuse_non_finite, require_dims
 from cba.decisions.half_samples import content_order
 from cba.decisions.single_input import fit_single_input
 from cba.decisions.spline_basis import spline_basis
@@ -48,7 +48,7 @@ def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean
     Parameters
     ----------
     values, outcome : array (sample,)
-        Paired draws, checked by the caller.
+        Paired draws.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean
     Raises
     ------
     InputError
-        For fewer than 128 draws.
+        For arrays of other shapes, NaN, or fewer than 128 draws.
 
     Examples
     --------
@@ -66,6 +66,15 @@ def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean
     >>> curve.at(np.array([0.5]))[0].round(3).tolist()
     [1.5]
     """
+    if values.ndim != 1 or values.shape != outcome.shape:
+        raise InputError(
+            "the outcome is not paired with the input draw by draw",
+            field="values, outcome",
+            found=f"shapes {values.shape} and {outcome.shape}",
+            allowed="one dimension of equal length",
+        )
+    refuse_non_finite(values, field="values")
+    refuse_non_finite(outcome, field="outcome")
     order = content_order([values], np.stack([outcome, np.zeros_like(outcome)], axis=1))
     basis = spline_basis(values[order])
     fits = fit_single_input(basis, outcome[order][:, None])

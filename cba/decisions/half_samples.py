@@ -51,15 +51,45 @@ def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray
         same += _mix(
             _bits(column)
         )  # unsigned sums wrap around, and do not depend on the order of the columns
-    ordered = np.sort(same)
-    if (ordered[1:] != ordered[:-1]).all():
-        return np.argsort(_mix(same))
+    order = distinct_order(_mix(same))
+    if order is not None:
+        return order
     first = np.lexsort((np.ptp(net_benefit, axis=1), same))
     grouped = same[first]
     starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
     place = np.arange(len(grouped)) - np.repeat(starts, np.diff(np.r_[starts, len(grouped)]))
     key = _mix(grouped + _mix(place.astype(np.uint64)))  # equal parameters are scattered, not kept together
     return first[np.argsort(key, kind="stable")]
+
+
+def distinct_order(keys: NDArray[np.uint64]) -> NDArray[np.intp] | None:
+    """Order of keys that differ, several times faster than an argsort; None where two may be the same.
+
+    Parameters
+    ----------
+    keys : array of uint64 (sample,)
+
+    Returns
+    -------
+    array of int (sample,) or None
+
+    Notes
+    -----
+    Each key gives up its lowest bits to its own position and the keys are sorted as plain numbers. Keys
+    alike in all other bits count as the same: with 10,000 random keys one time in ten million.
+
+    Examples
+    --------
+    >>> distinct_order(np.array([3 << 40, 1 << 40, 2 << 40], dtype=np.uint64)).tolist()
+    [1, 2, 0]
+    >>> distinct_order(np.array([1, 1], dtype=np.uint64)) is None
+    True
+    """
+    low = np.uint64((1 << max(len(keys) - 1, 1).bit_length()) - 1)
+    packed = np.sort((keys & ~low) | np.arange(len(keys), dtype=np.uint64))
+    if (packed[1:] ^ packed[:-1] <= low).any():
+        return None
+    return (packed & low).astype(np.intp)
 
 
 def _bits(values: FloatArray) -> NDArray[np.uint64]:

@@ -188,9 +188,10 @@ def _in_content_order(
     width = options or values.shape[1]
     parts = [values[:, start : start + width] for start in range(0, values.shape[1], width)]
     order = content_order(list(columns.values()), parts[0])
-    centred = [part - part.mean(axis=1, keepdims=True) for part in parts]
+    centred = [part - (part @ np.full(width, 1.0 / width))[:, None] for part in parts]
     bases = {name: spline_basis(column[order]) for name, column in columns.items()}
-    return bases, np.concatenate(centred, axis=1)[order]
+    joined = centred[0] if len(centred) == 1 else np.concatenate(centred, axis=1)
+    return bases, joined.take(order, axis=0)
 
 
 def _fit(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from cba.costs.discounting import discount_factors
+from cba.decisions.draws import FloatArray, refuse_non_finite
 from cba.errors import InputError
 
 
@@ -22,7 +24,7 @@ class OptimalDesign:
     enbs : float
         Its expected net benefit of sampling, GBP.
     lower, upper : float
-        Smallest and largest design whose ENBS is not below the best by more than the interval's width.
+        Smallest and largest design whose ENBS cannot be told from the best.
     worth_doing : bool
         Whether the best ENBS is above zero: if not, the best study is none.
     """
@@ -135,7 +137,7 @@ def enbs(
     Raises
     ------
     InputError
-        If a column is missing, the table is empty, or `population_factor` is negative.
+        If a column is missing, the table is empty, a number is not finite, or `population_factor` is negative.
 
     Examples
     --------
@@ -154,6 +156,10 @@ def enbs(
             allowed="columns design, evsi, se and one row or more",
         )
     _require_number(population_factor, field="population_factor", low=0.0)
+    for cost, field in ((fixed_cost, "fixed_cost"), (cost_per_unit, "cost_per_unit")):
+        _require_number(cost, field=field, low=-np.inf)
+    for column in ("design", "evsi", "se"):
+        refuse_non_finite(evsi[column].to_numpy(dtype=np.float64), field=f"evsi.{column}")
     size = evsi["design"].to_numpy(dtype=np.float64)
     value = population_factor * evsi["evsi"].to_numpy(dtype=np.float64) - fixed_cost - cost_per_unit * size
     error = population_factor * evsi["se"].to_numpy(dtype=np.float64)
@@ -164,7 +170,9 @@ def enbs(
     )
 
 
-def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign:
+def optimal_design(
+    table: pd.DataFrame, *, level: float = 0.95, covariance: ArrayLike | None = None
+) -> OptimalDesign:
     """Best design in a table of `enbs`, with the range of designs not distinguishable from it.
 
     Parameters
@@ -172,6 +180,9 @@ def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign
     table : DataFrame, columns design, enbs, se
     level : float in (0, 1)
         Level of the comparison with the best.
+    covariance : array (design, design), optional, GBP squared
+        Of the errors of `enbs`, where all designs were valued on the same draws: `evsi_with_covariance` times
+        the square of the population factor. Without it errors are taken as independent.
 
     Returns
     -------
@@ -180,12 +191,14 @@ def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign
     Raises
     ------
     InputError
-        If the table is empty.
+        If the table is empty or incomplete, a number in it is not finite, `level` is not a probability, or
+        `covariance` does not fit the table.
 
     Notes
     -----
-    A design is kept while its shortfall is below ``z * sqrt(se_best^2 + se^2)``. Errors of designs computed
-    from the same draws are positively correlated, so the range is wide rather than narrow.
+    A design is kept while its shortfall is at most ``z`` times the standard error of the difference from the
+    best, ``sqrt(v_best + v - 2 c)``. Errors of designs valued on the same draws go together, so without their
+    covariance ``c`` (taken as 0) the range is wide rather than narrow.
 
     Examples
     --------
@@ -193,18 +206,51 @@ def optimal_design(table: pd.DataFrame, *, level: float = 0.95) -> OptimalDesign
     >>> best = optimal_design(table)
     >>> best.design, best.lower, best.upper, best.worth_doing
     (50.0, 50.0, 100.0, True)
+
+    On shared draws the same errors tell the two apart.
+
+    >>> shared = 0.25 * np.full((3, 3), 0.99) + 0.25 * 0.01 * np.eye(3)
+    >>> optimal_design(table, covariance=shared).upper
+    50.0
     """
     from scipy.stats import norm
 
-    if table.empty:
+    missing = [column for column in ("design", "enbs", "se") if column not in table.columns]
+    if missing or table.empty:
         raise InputError(
-            "there is no design to choose from", field="table", found="no rows", allowed="one or more"
+            "there is no design to choose from",
+            field="table",
+            found=f"columns {list(table.columns)}, {len(table)} rows",
+            allowed="columns design, enbs, se and one row or more",
+            remedy="pass what `enbs` returns",
         )
-    value, error = table["enbs"].to_numpy(dtype=np.float64), table["se"].to_numpy(dtype=np.float64)
-    design = table["design"].to_numpy(dtype=np.float64)
+    if not 0.0 < level < 1.0:
+        raise InputError("level is not a probability", field="level", found=level, allowed="between 0 and 1")
+    value, error, design = (table[c].to_numpy(dtype=np.float64) for c in ("enbs", "se", "design"))
+    for numbers, column in ((value, "enbs"), (error, "se"), (design, "design")):
+        refuse_non_finite(numbers, field=f"table.{column}")
     best = int(value.argmax())
-    allowed = float(norm.ppf(0.5 + level / 2)) * np.sqrt(error[best] ** 2 + error**2)
-    near = design[value[best] - value <= allowed]
+    spread = _error_of_difference(error, best, covariance)
+    near = design[value[best] - value <= float(norm.ppf(0.5 + level / 2)) * spread]
     return OptimalDesign(
         float(design[best]), float(value[best]), float(near.min()), float(near.max()), bool(value[best] > 0)
     )
+
+
+def _error_of_difference(error: FloatArray, best: int, covariance: ArrayLike | None) -> FloatArray:
+    """Standard error of each design's shortfall from the best; zero for the best itself."""
+    if covariance is None:
+        spread: FloatArray = np.hypot(error, error[best])
+        spread[best] = 0.0
+        return spread
+    joint = np.asarray(covariance, dtype=np.float64)
+    if joint.shape != (error.size, error.size) or not np.allclose(np.diag(joint), error**2, rtol=1e-6):
+        raise InputError(
+            "the covariance does not belong to the table",
+            field="covariance",
+            found=f"shape {joint.shape}, diagonal {np.diag(joint)[:3] if joint.ndim == 2 else ''}",
+            allowed=f"shape ({error.size}, {error.size}) with the squares of `se` on its diagonal",
+            cause="a covariance of EVSI, not yet multiplied by the square of the population factor",
+            remedy="population_factor**2 * evsi_with_covariance(...).covariance",
+        )
+    return np.sqrt(np.maximum(joint.diagonal() + joint[best, best] - 2.0 * joint[best], 0.0))

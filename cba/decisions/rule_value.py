@@ -74,10 +74,26 @@ def value_of_rules(fits: HalfSampleFits) -> Estimate:
     >>> value_of_rules(HalfSampleFits(level, still, level / 2, still)).value
     5.0
     """
+    return estimate_from_halves(*gains_of_rules(fits))
+
+
+def gains_of_rules(fits: HalfSampleFits) -> tuple[FloatArray, FloatArray]:
+    """Gain of each half-sample's rule: over all draws, and on its learning less its valuing half.
+
+    Parameters
+    ----------
+    fits : HalfSampleFits
+        Two options or more.
+
+    Returns
+    -------
+    everyone, contrast : array (half,)
+        For every half-sample and then for its mirror images; what `estimate_from_halves` takes.
+    """
     outcomes = [_learn_and_value(fits, sign) for sign in (1.0, -1.0)]
     everyone = np.concatenate([everyone for everyone, _ in outcomes])
     contrast = np.concatenate([contrast for _, contrast in outcomes])
-    return estimate_from_halves(everyone, contrast)
+    return everyone, contrast
 
 
 def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate:
@@ -94,8 +110,27 @@ def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate
     return Estimate(value=max(value, 0.0), se=spread * _student(len(contrast) // 2))
 
 
+def covariance_of_halves(gains: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Covariance of the errors of estimates whose gains come from the same half-samples.
+
+    Parameters
+    ----------
+    gains : list of (everyone, contrast)
+        One per estimate, as returned by `gains_of_rules`.
+
+    Returns
+    -------
+    array (estimate, estimate)
+        Its diagonal is the square of the standard errors of `estimate_from_halves`.
+    """
+    unseen = np.stack([everyone - contrast for everyone, contrast in gains])
+    unseen -= unseen.mean(axis=1, keepdims=True)
+    widen = _student(unseen.shape[1] // 2)
+    return unseen @ unseen.T / unseen.shape[1] * widen**2
+
+
 def _learn_and_value(fits: HalfSampleFits, sign: float) -> tuple[FloatArray, FloatArray]:
-    options, halves, points = fits.fitted_shift.shape
+    options, halves, _ = fits.fitted_shift.shape
     learnt = fits.fitted[0] + sign * fits.fitted_shift[0]
     total = np.repeat(fits.total[0][None], halves, axis=0)
     shift = fits.total_shift[0].copy()
@@ -103,7 +138,7 @@ def _learn_and_value(fits: HalfSampleFits, sign: float) -> tuple[FloatArray, Flo
         candidate = fits.fitted[option] + sign * fits.fitted_shift[option]
         better = candidate > learnt
         np.copyto(learnt, candidate, where=better)
-        np.copyto(total, np.broadcast_to(fits.total[option], (halves, points)), where=better)
+        np.copyto(total, fits.total[option], where=better)
         np.copyto(shift, fits.total_shift[option], where=better)
     everywhere = fits.total.sum(axis=1)
     contrast = sign * fits.total_shift.sum(axis=2)  # (option, half)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 
 from cba.decisions.draws import (
     Estimate,
@@ -21,20 +19,28 @@ from cba.decisions.draws import (
 )
 from cba.decisions.half_samples import content_order
 from cba.decisions.partial_information import value_of_learning
-from cba.decisions.rule_value import HalfSampleFits, value_of_rules
+from cba.decisions.rule_value import covariance_of_halves, estimate_from_halves, gains_of_rules
 from cba.decisions.single_input import fit_single_input
 from cba.decisions.spline_basis import spline_basis
+from cba.decisions.study_results import Prior, fits_over_draws, fits_over_prior, prior_nodes
 from cba.errors import InputError
 
 
-class Prior(Protocol):
-    """A distribution with a density and quantiles, such as ``scipy.stats.norm(0.3, 1)``."""
+@dataclass(frozen=True)
+class PairedStudies:
+    """Values of studies of several sizes, worked out on the same draws.
 
-    def pdf(self, x: FloatArray) -> FloatArray:
-        """Density at `x`."""
+    Parameters
+    ----------
+    table : DataFrame, columns standard_error, evsi, se
+        As `evsi_normal_study`.
+    covariance : array (study, study)
+        Of the errors of `evsi`, in its units squared; close to one another's because the draws are shared,
+        which is why the difference between two sizes is known far better than either.
+    """
 
-    def ppf(self, q: ArrayLike) -> FloatArray:
-        """Quantile at probability `q`."""
+    table: pd.DataFrame
+    covariance: FloatArray
 
 
 def evsi(net_benefit: xr.DataArray, summary_statistics: xr.DataArray) -> Estimate:
@@ -114,9 +120,9 @@ def evsi_normal_study(
         ratio, for example).
     standard_errors : sequence of float, > 0
         Standard error of the estimate under each design, in units of `parameter`.
-    prior : object with `pdf` and `ppf`, optional
-        The distribution `parameter` was drawn from, where it is known. The result is then integrated over
-        that distribution and not over its draws, which removes most of the sampling error.
+    prior : object with `ppf`, optional
+        The continuous distribution `parameter` was drawn from, where it is known. The result is then
+        integrated over that distribution and not over its draws, which removes most of the sampling error.
 
     Returns
     -------
@@ -126,7 +132,7 @@ def evsi_normal_study(
     Raises
     ------
     InputError
-        As `evsi`; also for a standard error that is not above zero.
+        As `evsi`; also for a standard error that is not above zero, or a prior without rising quantiles.
 
     Notes
     -----
@@ -134,6 +140,11 @@ def evsi_normal_study(
     is averaged over the posterior at every possible result, on a grid: no study is simulated. With `prior`,
     the prior and its posterior are exact to the grid, and the fit is continued in straight lines beyond the
     draws.
+
+    From draws alone the error cannot be much smaller than it is. On the normal-normal case of 10,000 draws it
+    is 3.9% of the value of the smallest study, and so is that of the exact formula with the sample's mean and
+    spread put in, the best any estimator can do that is not told the distribution: most of it is that of
+    the mean net benefit. Told the prior, it is 1.1%.
 
     Examples
     --------
@@ -145,6 +156,47 @@ def evsi_normal_study(
     ... )
     >>> [bool(abs(row.evsi - exact) < 3 * row.se) for row, exact in zip(table.itertuples(), (0.0251, 0.0821))]
     [True, True]
+    """
+    return evsi_with_covariance(net_benefit, parameter, standard_errors=standard_errors, prior=prior).table
+
+
+def evsi_with_covariance(
+    net_benefit: xr.DataArray,
+    parameter: xr.DataArray,
+    *,
+    standard_errors: Sequence[float],
+    prior: Prior | None = None,
+) -> PairedStudies:
+    """Values of studies of several sizes, and how their errors go together: what choosing a size needs.
+
+    Parameters
+    ----------
+    net_benefit, parameter, standard_errors, prior
+        As in `evsi_normal_study`.
+
+    Returns
+    -------
+    PairedStudies
+
+    Raises
+    ------
+    InputError
+        As `evsi_normal_study`.
+
+    Notes
+    -----
+    The covariance is that of the gains over balanced half-samples, which every size shares.
+
+    Examples
+    --------
+    Two sizes close to each other: their difference is known better than either.
+
+    >>> effect = np.random.default_rng(0).normal(1.0, 1.0, 4000)
+    >>> nb = xr.DataArray(np.stack([0 * effect, effect], 1), dims=("sample", "option"))
+    >>> studies = evsi_with_covariance(nb, xr.DataArray(effect, dims="sample"), standard_errors=[0.6, 0.5])
+    >>> error = studies.covariance
+    >>> bool(error[0, 0] + error[1, 1] - 2 * error[0, 1] < 0.1 * error[0, 0])
+    True
     """
     values = options_matrix(net_benefit)
     require_dims(parameter, ("sample",), field="parameter")
@@ -159,73 +211,23 @@ def evsi_normal_study(
             allowed="one or more values above 0",
             remedy="sd / sqrt(n) for each design",
         )
+    nodes = None if prior is None else prior_nodes(prior)
     draws = np.asarray(parameter.values, dtype=np.float64)
     order = content_order([draws], values)
     basis = spline_basis(draws[order])
     fits = fit_single_input(basis, (values - values.mean(axis=1, keepdims=True))[order])
-    rows = []
+    if len(basis.roughness) == 1:  # a constant has nothing to be learnt about
+        nothing = np.zeros_like(sizes)
+        table = pd.DataFrame({"standard_error": sizes, "evsi": nothing, "se": nothing})
+        return PairedStudies(table, np.zeros((sizes.size, sizes.size)))
+    gains = []
     for size in sizes:
-        if len(basis.roughness) == 1:
-            estimate = Estimate(0.0, 0.0)
-        elif prior is None:
-            estimate = value_of_rules(_results_over_draws(basis.centre, basis.share, fits, size))
+        if nodes is None:
+            gains.append(gains_of_rules(fits_over_draws(basis.centre, basis.share, fits, size=size)))
         else:
-            estimate = value_of_rules(_results_over_prior(basis.centre, prior, fits, size))
-        rows.append((float(size), estimate.value, estimate.se))
-    return pd.DataFrame(rows, columns=["standard_error", "evsi", "se"])
-
-
-def _results_over_draws(
-    centre: FloatArray, share: FloatArray, fits: HalfSampleFits, size: float
-) -> HalfSampleFits:
-    """Averages over the posterior at each result, the draws being the prior."""
-    likelihood = _likelihood(centre, size)  # (parameter, result)
-    reach = share @ likelihood
-    return HalfSampleFits(
-        (fits.fitted * share) @ likelihood / reach,
-        _row_by_row(fits.fitted_shift * share, likelihood) / reach,
-        fits.total @ likelihood,
-        _row_by_row(fits.total_shift, likelihood),
+            gains.append(gains_of_rules(fits_over_prior(basis.centre, nodes, fits, size=size)))
+    estimates = [estimate_from_halves(*gain) for gain in gains]
+    table = pd.DataFrame(
+        {"standard_error": sizes, "evsi": [e.value for e in estimates], "se": [e.se for e in estimates]}
     )
-
-
-def _results_over_prior(
-    centre: FloatArray, prior: Prior, fits: HalfSampleFits, size: float
-) -> HalfSampleFits:
-    """Averages over the posterior at each result, under the known prior."""
-    low, high = (float(np.asarray(prior.ppf(q))) for q in (1e-9, 1.0 - 1e-9))
-    nodes = np.linspace(low, high, int(np.clip(4 * (high - low) / size, 301, 1501)))
-    density = np.asarray(prior.pdf(nodes))
-    share = np.where(np.isfinite(density), density, 0.0)
-    share /= share.sum()
-    likelihood = _likelihood(nodes, max(size, 0.5 * (nodes[1] - nodes[0])))
-    reach = share @ likelihood
-    weight = _straight_lines(centre, nodes).T @ (share[:, None] * likelihood)  # (bin, result)
-    total, shift = fits.fitted @ weight, _row_by_row(fits.fitted_shift, weight)
-    return HalfSampleFits(total / reach, shift / reach, total, shift)
-
-
-def _likelihood(parameter: FloatArray, size: float) -> FloatArray:
-    """Probability of each result given each parameter value; rows sum to one."""
-    low, high = parameter.min() - 6 * size, parameter.max() + 6 * size
-    results = np.linspace(low, high, int(np.clip(3 * (high - low) / size, 81, 601)))
-    density = np.exp(
-        -0.5 * ((results - parameter[:, None]) / max(size, 0.5 * (results[1] - results[0]))) ** 2
-    )
-    density += 1e-300  # no result is impossible, so that no posterior divides by zero
-    density /= density.sum(axis=1, keepdims=True)
-    return density
-
-
-def _row_by_row(shifts: FloatArray, weight: FloatArray) -> FloatArray:
-    """``shifts @ weight`` in products small enough to stay on one core."""
-    return np.matmul(shifts[:, :, None], weight)[:, :, 0]
-
-
-def _straight_lines(known: FloatArray, wanted: FloatArray) -> csr_array:
-    """Sparse matrix (wanted, known) that interpolates linearly, and continues the outermost lines."""
-    left = np.clip(np.searchsorted(known, wanted) - 1, 0, len(known) - 2)
-    share = (wanted - known[left]) / (known[left + 1] - known[left])
-    row = np.arange(len(wanted))
-    entries = (np.r_[1.0 - share, share], (np.r_[row, row], np.r_[left, left + 1]))
-    return csr_array(entries, shape=(len(wanted), len(known)))
+    return PairedStudies(table, covariance_of_halves(gains))

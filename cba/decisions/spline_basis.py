@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cba.decisions.draws import FloatArray
+from cba.decisions.half_samples import distinct_order
 
 BINS = 128
 DRAWS_PER_KNOT = 40
@@ -101,7 +102,7 @@ def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BI
 
 
 def _equal_count_bins(values: FloatArray, bins: int) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
-    order = np.argsort(values)
+    order = _rising(values)
     ordered = values[order]
     steps = np.flatnonzero(np.diff(ordered) > 0) + 1
     if len(steps) < bins:
@@ -116,6 +117,14 @@ def _equal_count_bins(values: FloatArray, bins: int) -> tuple[NDArray[np.intp], 
     # offsets from the middle keep the bin means exact when values are large and close together
     middle = ordered[len(ordered) // 2]
     return bin_of_draw, count / len(values), middle + np.bincount(label, ordered - middle) / count
+
+
+def _rising(values: FloatArray) -> NDArray[np.intp]:
+    """Order of the values; by their bits, which rise with the number once those of negatives are turned over."""
+    bits = (values + 0.0).view(np.uint64)
+    sign = np.uint64(1 << 63)
+    order = distinct_order(np.where(bits & sign, ~bits, bits | sign))
+    return np.argsort(values) if order is None else order
 
 
 def _knots(standard: FloatArray, share: FloatArray, wanted: int) -> FloatArray:

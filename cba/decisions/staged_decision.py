@@ -132,7 +132,9 @@ def decide_in_stages(
     >>> found.best, round(found.value_of_learning.value, 1), round(found.cost_of_delay.value)
     ('go_now', 0.7, 2)
     """
-    _require_paired(payoffs, effects)
+    _require_drawn(payoffs, names=_PAYOFFS, field="payoffs")
+    _require_drawn(effects, names=_EFFECTS, field="effects")
+    require_same_draws(payoffs["now"], effects["pilot"], fields=("payoffs", "effects"))
     never = xr.zeros_like(payoffs["later"])
     (after_pilot,) = learn_then_choose(
         never, payoffs["later"], effects["pilot"], standard_errors=[pilot_error]
@@ -161,6 +163,11 @@ def compare_strategies(
     -------
     StagedDecision
 
+    Raises
+    ------
+    InputError
+        For draws that are missing, unpaired or not finite.
+
     Examples
     --------
     >>> flat = xr.Dataset({name: ("sample", [1.0, 1.0]) for name in ("now", "later", "pilot")})
@@ -169,6 +176,7 @@ def compare_strategies(
     >>> compare_strategies(flat, after_pilot=choice, after_step=choice).payoffs["pilot_first"].value
     2.0
     """
+    _require_drawn(payoffs, names=("now", "later", "pilot"), field="payoffs")
     pilot = mean_payoff(payoffs["pilot"])
     found = {
         "never": Estimate(0.0, 0.0),
@@ -227,6 +235,9 @@ def learn_then_choose(
             allowed="one or more values above 0; infinity for no study",
             remedy="sd / sqrt(n) of the design; a very small number for a perfect study",
         )
+    for array, field in ((first, "first"), (second, "second"), (effect, "effect")):
+        require_dims(array, ("sample",), field=field)
+        require_same_draws(first, array, fields=("first", field))
     both = xr.DataArray(np.stack([first.values, second.values], axis=1), dims=("sample", "option"))
     uninformed = max((mean_payoff(first), mean_payoff(second)), key=lambda estimate: estimate.value)
     learning = {np.inf: Estimate(0.0, 0.0)}
@@ -248,11 +259,17 @@ def mean_payoff(payoff: xr.DataArray) -> Estimate:
     -------
     Estimate
 
+    Raises
+    ------
+    InputError
+        For other dimensions, NaN or infinity.
+
     Examples
     --------
     >>> mean_payoff(xr.DataArray([1.0, 3.0], dims="sample"))
     Estimate(value=2.0, se=1.0)
     """
+    require_dims(payoff, ("sample",), field="payoff")
     values = np.asarray(payoff.values, dtype=np.float64)
     return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size)))
 
@@ -268,18 +285,16 @@ def _sum(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(first.value + second.value, float(np.hypot(first.se, second.se)))
 
 
-def _require_paired(payoffs: xr.Dataset, effects: xr.Dataset) -> None:
-    for given, names, field in ((payoffs, _PAYOFFS, "payoffs"), (effects, _EFFECTS, "effects")):
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise InputError(
-                "draws the decision needs are missing",
-                field=field,
-                found=", ".join(str(name) for name in given) or "none",
-                allowed=", ".join(names),
-                cause="a strategy left out",
-                remedy=f"add {', '.join(missing)}; a strategy not on offer takes the payoff of another",
-            )
-        for name in names:
-            require_dims(given[name], ("sample",), field=f"{field}.{name}")
-            require_same_draws(payoffs["now"], given[name], fields=("payoffs.now", f"{field}.{name}"))
+def _require_drawn(given: xr.Dataset, *, names: Sequence[str], field: str) -> None:
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise InputError(
+            "draws the decision needs are missing",
+            field=field,
+            found=", ".join(str(name) for name in given) or "none",
+            allowed=", ".join(names),
+            cause="a strategy left out",
+            remedy=f"add {', '.join(missing)}; a strategy not on offer takes the payoff of another",
+        )
+    for name in names:
+        require_dims(given[name], ("sample",), field=f"{field}.{name}")

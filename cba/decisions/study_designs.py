@@ -40,11 +40,11 @@ def normal_study(parameter: xr.DataArray, *, standard_error: float, seed: int) -
     --------
     >>> truth = xr.DataArray([0.0, 100.0], dims="sample")
     >>> normal_study(truth, standard_error=0.5, seed=0).round(2).values.tolist()
-    [[0.06], [99.93]]
+    [[-0.07], [99.97]]
     """
     require_dims(parameter, ("sample",), field="parameter")
     _require_positive(standard_error, field="standard_error")
-    noise = np.random.default_rng(seed).standard_normal(parameter.sizes["sample"])
+    noise = _study_generator(seed).standard_normal(parameter.sizes["sample"])
     return (parameter + standard_error * noise).expand_dims({"statistic": ["estimate"]}, axis=1)
 
 
@@ -95,7 +95,7 @@ def randomised_trial(
         )
     if families < 2:
         raise InputError("a trial needs two arms", field="families", found=families, allowed="2 or more")
-    rng = np.random.default_rng(seed)
+    rng = _study_generator(seed)
     in_service = families // 2
     in_control = families - in_service
     events = rng.binomial(in_service, served), rng.binomial(in_control, control)
@@ -145,13 +145,6 @@ def pathfinder(
     >>> round(float(seen.std()), 2)
     0.06
     """
-    for number, field in (
-        (pilots, "pilots"),
-        (comparisons, "comparisons"),
-        (years, "years"),
-        (yearly_sd, "yearly_sd"),
-    ):
-        _require_positive(number, field=field)
     error = pathfinder_standard_error(
         pilots=pilots, comparisons=comparisons, years=years, yearly_sd=yearly_sd
     )
@@ -172,12 +165,25 @@ def pathfinder_standard_error(*, pilots: int, comparisons: int, years: int, year
     float
         ``yearly_sd / sqrt(years) * sqrt(1 / pilots + 1 / comparisons)``
 
+    Raises
+    ------
+    InputError
+        For a number that is not above zero.
+
     Examples
     --------
     >>> round(pathfinder_standard_error(pilots=12, comparisons=139, years=2, yearly_sd=0.195 * 2**0.5), 4)
     0.0587
     """
+    given = {"pilots": pilots, "comparisons": comparisons, "years": years, "yearly_sd": yearly_sd}
+    for field, number in given.items():
+        _require_positive(number, field=field)
     return float(yearly_sd / np.sqrt(years) * np.sqrt(1.0 / pilots + 1.0 / comparisons))
+
+
+def _study_generator(seed: int) -> np.random.Generator:
+    """Random numbers of a study: never those of the draws, even where both were made with the same seed."""
+    return np.random.default_rng([int(seed), 0x57D1])
 
 
 def _require_positive(number: float, *, field: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cba.errors import InputError
 from cba.inputs.analysis_records import Analysis
-from cba.inputs.options import load_options
+from cba.inputs.options import load_options, named_options
 from cba.inputs.shipped_files import analysis_file, analysis_names, published_file
 from cba.inputs.toml_reading import (
     checked_record,
@@ -45,7 +45,8 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
     ('bau', 0.9)
     """
     file = _found(path_or_name)
-    analysis = checked_record(Analysis, _with_frame(read_toml(file)), file=file)
+    written = _with_own_options(read_toml(file), file=file, options_path=options_path)
+    analysis = checked_record(Analysis, _with_frame(written), file=file)
     if analysis.name != file.stem:
         raise InputError(
             "the name of an analysis is not the name of its file",
@@ -98,6 +99,17 @@ def _with_frame(written: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def _with_own_options(
+    written: dict[str, Any], *, file: Path, options_path: str | Path | None
+) -> dict[str, Any]:
+    """Replace the paths of option files by their ids and keep the options they hold in the record."""
+    names = written.get("options")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return written
+    ids, own = named_options(names, beside=file.parent, path=options_path)
+    return written | {"options": list(ids), "own_options": own}
+
+
 def _check_published(analysis: Analysis, *, file: Path) -> None:
     """Refuse a release that was never published and a price base beyond the deflator."""
     releases = _years("england_children.csv", "release")
@@ -134,7 +146,7 @@ def _years(table: str, column: str) -> list[int]:
 def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path | None) -> None:
     """Refuse unknown options and options that do not belong to the frame."""
     try:
-        options = load_options(analysis.options, options_path)
+        options = load_options(analysis.options, options_path, own=analysis.own_options)
     except InputError as error:
         if error.details["field"] != "options":
             raise  # a mistake inside an option file, which the message names

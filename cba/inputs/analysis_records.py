@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cba.errors import InputError
+from cba.inputs.option_records import Option
+from cba.inputs.stance_weights import Mixture
 from cba.inputs.toml_reading import Number, Switch, Text, Whole, fingerprint
 
-Stance = Literal["evidence", "sceptical", "review"]
+Stance = Literal["evidence", "sceptical", "mixture", "review"]
 Schedule = Literal[
     "green_book_2026", "green_book_2026_health", "green_book_2026_reduced", "review_2026_flat_3"
 ]
@@ -79,6 +81,10 @@ class Analysis(BaseModel):
         Draws in all, warm-up draws per chain, chains, seed.
     long : str or None
         Path of a long-run series of children in care held by the user, relative to the file.
+    mixture : Mixture or None
+        Weights of the stance ``mixture``.
+    own_options : tuple of Option
+        Options of the user's own files, which the specification names by path.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +112,8 @@ class Analysis(BaseModel):
     gates: Gates = Gates()
     data: Data = Data()
     scenarios: Scenarios = Scenarios()
+    mixture: Mixture | None = None
+    own_options: tuple[Option, ...] = ()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Analysis:
@@ -138,6 +146,18 @@ def _check_stances(analysis: Analysis) -> None:
             allowed="evidence beside review",
             cause="review conditions the draws of evidence",
             remedy="add evidence",
+        )
+    if ("mixture" in analysis.stances) != (analysis.mixture is not None):
+        asked = "mixture" in analysis.stances
+        raise InputError(
+            "the stance `mixture` and its weights do not come together",
+            field="mixture",
+            found="a stance without weights" if asked else "weights without the stance",
+            allowed='both: "mixture" among the stances, and [mixture] with a weight for each stance mixed',
+            cause="one of the two left out",
+            remedy="write [mixture] evidence = 0.7, sceptical = 0.3"
+            if asked
+            else 'add "mixture" to the stances, or remove the weights',
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,20 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.effect_scales import harmonise
 from cba.inputs.evidence_cells import read_table
-from cba.inputs.evidence_columns import CLAIM_COLUMNS, COST_COLUMNS, NUMERIC_COLUMNS, REQUIRED_COLUMNS
+from cba.inputs.evidence_columns import (
+    CLAIM_COLUMNS,
+    COST_COLUMNS,
+    IN_MODEL,
+    NUMERIC_COLUMNS,
+    REQUIRED_COLUMNS,
+)
 from cba.inputs.evidence_rules import check_rows
 from cba.inputs.shipped_files import published_file
 from cba.inputs.toml_reading import fingerprint
 
+_HARMONISED = ["effect", "effect_se", "effect_derivation"]
+_HARMONISED += [f"arm_{count}_{arm}" for arm in ("treat", "control") for count in ("events", "n")]
+_NOT_USED = (math.nan, math.nan, "", *(math.nan,) * 4)
 _EFFECTS, _COSTS, _CLAIMS = "evidence_effects.csv", "evidence_costs.csv", "published_claims.csv"
 
 
@@ -32,8 +41,10 @@ class Evidence:
     Parameters
     ----------
     effects : DataFrame
-        One row per study and scale, columns as in the file plus `effect`, `effect_se` and
-        `effect_derivation` (filled for `use == "synthesis"`), on the scale named by `estimand`.
+        One row per study and scale, columns as in the file plus, for the rows that enter the synthesis and
+        on the scale named by `estimand`, `effect` (NaN for a censored row), `effect_se` and
+        `effect_derivation`; and `arm_events_treat`, `arm_n_treat`, `arm_events_control`, `arm_n_control`
+        where both arms can be counted.
     costs : DataFrame
         Unit costs, base rates, ceilings and scale-up attenuation; `year_end` is the last year of the period.
     claims : DataFrame
@@ -52,7 +63,7 @@ class Evidence:
 
     def synthesis(self, estimand: str, *, designs: tuple[str, ...] | None = None) -> pd.DataFrame:
         """Return the rows that enter the synthesis of one estimand, of the given designs (None for all)."""
-        chosen = (self.effects["use"] == "synthesis") & (self.effects["estimand"] == estimand)
+        chosen = self.effects["use"].isin(IN_MODEL) & (self.effects["estimand"] == estimand)
         if designs is not None:
             chosen &= self.effects["design_class"].isin(designs)
         return self.effects[chosen].reset_index(drop=True)
@@ -118,10 +129,10 @@ def _load_effects(file: Path) -> pd.DataFrame:
     table = read_table(file, REQUIRED_COLUMNS, NUMERIC_COLUMNS, key="study_id")
     rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
     check_rows(rows, file=file)
-    found: list[tuple[float, float, str]] = []
+    found = []
     for line, row in enumerate(rows, start=2):
-        if row["use"] != "synthesis":
-            found.append((math.nan, math.nan, ""))
+        if row["use"] not in IN_MODEL:
+            found.append(_NOT_USED)
             continue
         try:
             effect = harmonise(row)
@@ -135,9 +146,9 @@ def _load_effects(file: Path) -> pd.DataFrame:
                 remedy=error.details["next step"],
                 **details,
             ) from None
-        found.append((effect.effect, effect.se, effect.derivation))
-    columns = ["effect", "effect_se", "effect_derivation"]
-    return table.join(pd.DataFrame(found, columns=columns, index=table.index))
+        arms = (math.nan,) * 4 if effect.arms is None else astuple(effect.arms)
+        found.append((effect.effect, effect.se, effect.derivation, *arms))
+    return table.join(pd.DataFrame(found, columns=_HARMONISED, index=table.index))
 
 
 def _load_costs(file: Path) -> pd.DataFrame:

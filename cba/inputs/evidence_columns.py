@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cba.dimensions import AGE_BANDS
+
 INTERVENTIONS = ("family_help", "kinship", "foster")
 DESIGN_CLASSES = ("rct", "matched", "panel", "before_after", "provider_claim", "review")
 OUTCOME_CLASSES = ("entered_care", "in_care_at_follow_up", "permanence", "placement_supply", "other")
 SCALES = ("log_rr", "log_or", "log_ratio", "risk_diff", "percent_change", "elasticity")
 QUALITIES = ("high", "moderate", "low")
-USES = ("synthesis", "excluded")
+USES = ("synthesis", "censored", "excluded")
+"""`synthesis`: an estimate; `censored`: a study whose result is known to lie in an interval; `excluded`."""
+
+IN_MODEL = ("synthesis", "censored")
+"""Uses that enter the synthesis."""
+
+LEVELS = ("served", "area")
+"""Whether an effect is on those served, or on a whole population of which only some were served."""
+
+STARTS_AGES = ("all", *AGE_BANDS)
+"""Ages an area-level effect speaks of."""
+
 SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
     "care_entry_log_rr": ("log_rr", "log_or", "log_ratio", "percent_change", "risk_diff"),
     "family_network_log_rr": ("log_rr", "log_or", "log_ratio", "percent_change", "risk_diff"),
@@ -53,6 +66,17 @@ REQUIRED_COLUMNS = (
     "se_assumed",
     "se_assumed_reason",
     "known_by",
+    "bound_low",
+    "bound_high",
+    "bound_reason",
+    "design_effect_low",
+    "design_effect_high",
+    "design_effect_reason",
+    "level",
+    "coverage_low",
+    "coverage_high",
+    "coverage_reason",
+    "starts_ages",
 )
 NUMERIC_COLUMNS = (
     "year",
@@ -69,6 +93,12 @@ NUMERIC_COLUMNS = (
     "risk_control",
     "se_assumed",
     "known_by",
+    "bound_low",
+    "bound_high",
+    "design_effect_low",
+    "design_effect_high",
+    "coverage_low",
+    "coverage_high",
 )
 
 COST_COLUMNS = (

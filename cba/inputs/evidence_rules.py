@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError
 from cba.inputs.evidence_columns import (
     DESIGN_CLASSES,
+    IN_MODEL,
     INTERVENTIONS,
     OUTCOME_CLASSES,
     QUALITIES,
     SCALES,
-    SCALES_OF_ESTIMAND,
     USES,
 )
+from cba.inputs.evidence_use_rules import check_use
 from cba.inputs.toml_reading import nearest
 
 _WORDS = {
@@ -44,9 +46,8 @@ def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
     ------
     InputError
         Words outside the lists above; duplicate (study_id, scale); events above n or counts below 0; an
-        interval that does not hold its estimate; standard errors not above 0; a synthesis row without an
-        estimand, an estimate or an uncertainty, or that shares its overlap group with another; an excluded
-        row without a reason.
+        interval that does not hold its estimate; standard errors not above 0; a row that is not what its
+        use says (see :func:`cba.inputs.evidence_use_rules.check_use`); two used rows of one overlap group.
     """
     seen: dict[tuple[str, str], int] = {}
     groups: dict[str, tuple[int, str]] = {}
@@ -68,7 +69,7 @@ def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
         seen[key] = line
         _check_counts(row, line, file)
         _check_uncertainty(row, line, file)
-        _check_use(row, line, file)
+        check_use(row, partial(_refused, row=row, line=line, file=file))
         _check_overlap(row, line, file, groups)
 
 
@@ -89,6 +90,12 @@ def refusal(
     return InputError(
         problem, file=file, field=place, found=found, allowed=allowed, cause=cause, remedy=remedy
     )
+
+
+def _refused(
+    problem: str, column: str, *, row: Row, line: int, file: str | Path, **words: object
+) -> InputError:
+    return refusal(problem, file, line, column, row, **words)  # type: ignore[arg-type]
 
 
 def _check_words(row: Row, line: int, file: str | Path) -> None:
@@ -214,63 +221,9 @@ def _check_uncertainty(row: Row, line: int, file: str | Path) -> None:
         )
 
 
-def _check_use(row: Row, line: int, file: str | Path) -> None:
-    if row["use"] == "excluded":
-        if not row["exclusion_reason"]:
-            raise refusal(
-                "a study is excluded without a reason",
-                file,
-                line,
-                "exclusion_reason",
-                row,
-                found="empty",
-                allowed="text",
-                cause="a row switched off",
-                remedy="say why it does not enter the synthesis",
-            )
-        return
-    if row["exclusion_reason"]:
-        raise refusal(
-            "a study in the synthesis has a reason for exclusion",
-            file,
-            line,
-            "exclusion_reason",
-            row,
-            found=row["exclusion_reason"],
-            allowed="empty",
-            cause="a row switched on by halves",
-            remedy="empty the cell or set use to excluded",
-        )
-    allowed = SCALES_OF_ESTIMAND.get(row["estimand"])
-    if allowed is None:
-        raise refusal(
-            "an unknown estimand",
-            file,
-            line,
-            "estimand",
-            row,
-            found=repr(row["estimand"]),
-            allowed=", ".join(SCALES_OF_ESTIMAND),
-            cause="a synthesis row does not say what it estimates",
-            remedy="use an allowed estimand" + nearest(row["estimand"], SCALES_OF_ESTIMAND),
-        )
-    if row["scale"] not in allowed:
-        raise refusal(
-            "a scale cannot be turned into the estimand",
-            file,
-            line,
-            "scale",
-            row,
-            found=row["scale"],
-            allowed=", ".join(allowed),
-            cause=f"{row['estimand']} asked of a row on another scale",
-            remedy="give the estimate on an allowed scale, or exclude the row with a reason",
-        )
-
-
 def _check_overlap(row: Row, line: int, file: str | Path, groups: dict[str, tuple[int, str]]) -> None:
     """Two rows of one overlap group share children: only one may enter."""
-    if row["use"] != "synthesis":
+    if row["use"] not in IN_MODEL:
         return
     group = row["overlap_group"]
     if group in groups:
@@ -282,7 +235,7 @@ def _check_overlap(row: Row, line: int, file: str | Path, groups: dict[str, tupl
             "overlap_group",
             row,
             found=f"{group} (also row {first}, {study})",
-            allowed="one synthesis row per overlap group",
+            allowed="one row in the synthesis per overlap group",
             cause="one study on two scales or at two follow-ups, or a review and a trial inside it",
             remedy="exclude one of the two with a reason",
         )

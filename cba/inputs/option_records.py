@@ -18,6 +18,7 @@ Money = Annotated[Number, Field(ge=0)]
 SpendKey = tuple[str, str, int | str, bool]
 
 _LAST_OFFSET = 60
+_SAVE_NOTHING = ("dfe", "dwp_hmrc")
 
 
 class Spend(BaseModel):
@@ -96,7 +97,7 @@ class Option(BaseModel):
         Years added to every spending year.
     financing : {"none", "fade", "new_recurrent", "reinvest"}
         What follows the programme money: nothing was spent; everything fades; recurrent money for good;
-        recurrent money out of the saving of the year before.
+        recurrent money out of what its payer could cash the year before.
     frames : tuple of str
         Analyses it belongs to.
     areas : tuple of str
@@ -180,6 +181,15 @@ def _check_financing(option: Option) -> None:
             allowed="new_recurrent or reinvest",
             cause="one of the two not updated",
             remedy="remove [recurrent] or change financing",
+        )
+    if option.financing == "reinvest" and option.recurrent and option.recurrent.payer in _SAVE_NOTHING:
+        raise InputError(
+            "the option reinvests savings of a payer that makes none",
+            field="recurrent.payer",
+            found=option.recurrent.payer,
+            allowed="council, nhs or justice",
+            cause="money of the department written as if it came out of its own savings",
+            remedy="name who saves, or use new_recurrent",
         )
     if option.financing == "none" and option.spend:
         raise InputError(

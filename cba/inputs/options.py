@@ -37,7 +37,9 @@ _EFFECT_OWNERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def load_options(ids: Sequence[str] | None = None, path: str | Path | None = None) -> tuple[Option, ...]:
+def load_options(
+    ids: Sequence[str] | None = None, path: str | Path | None = None, *, own: Sequence[Option] = ()
+) -> tuple[Option, ...]:
     """Load options, resolved and checked.
 
     Parameters
@@ -47,6 +49,8 @@ def load_options(ids: Sequence[str] | None = None, path: str | Path | None = Non
     path : str or Path, optional
         Folder of option files; the shipped ones by default. A single file stands beside the shipped ones, may
         build on them, and is what comes back unless `ids` asks for more.
+    own : sequence of Option
+        Options of a user, already loaded by :func:`named_options`, that `ids` may name too.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def load_options(ids: Sequence[str] | None = None, path: str | Path | None = Non
             cause="a wrong folder",
             remedy="add bau.toml or check the path",
         )
-    options = {name: _option(name, written, folder) for name in written}
+    options = {name: _option(name, written, folder) for name in written} | {o.id: o for o in own}
     bau = options["bau"]
     if bau.spend or bau.recurrent or bau.effects != Effects():
         raise InputError(
@@ -93,6 +97,57 @@ def load_options(ids: Sequence[str] | None = None, path: str | Path | None = Non
     if ids is None:
         return tuple(options[name] for name in sorted(options, key=_standard_position))
     return tuple(_chosen(name, options, folder) for name in ids)
+
+
+def named_options(
+    names: Sequence[str], *, beside: Path, path: str | Path | None = None
+) -> tuple[tuple[str, ...], tuple[Option, ...]]:
+    """Read the option files that a list of options names, beside those it names by id.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Ids, and paths of option files: what ends in ``.toml``.
+    beside : Path
+        Folder that relative paths start from: that of the analysis.
+    path : str or Path, optional
+        Folder of the other options; the shipped ones by default. An option file may build on them and on the
+        other files named.
+
+    Returns
+    -------
+    ids : tuple of str
+        The list with every path replaced by the id of its option.
+    own : tuple of Option
+        Options read from the paths, resolved and checked, in order.
+
+    Raises
+    ------
+    InputError
+        A file that does not exist, has the id of another option, or holds any mistake.
+
+    Examples
+    --------
+    >>> named_options(["bau", "care_review"], beside=Path("."))
+    (('bau', 'care_review'), ())
+    """
+    files = {name: beside / name for name in names if name.endswith(".toml")}
+    folder = options_folder() if path is None else Path(path)
+    written = {file.stem: read_toml(file) for file in sorted(folder.glob("*.toml"))} if files else {}
+    for name, file in files.items():
+        if file.stem in written:
+            raise InputError(
+                "an option file has the id of another option",
+                file=file,
+                field="options",
+                found=name,
+                allowed="a file name of its own",
+                cause="a shipped option copied to be changed, or a path listed twice",
+                remedy="rename the file and its id; it can build on the other with `base`",
+            )
+        written[file.stem] = read_toml(file)
+    own = {name: _option(file.stem, written, file.parent) for name, file in files.items()}
+    return tuple(own[name].id if name in own else name for name in names), tuple(own.values())
 
 
 def _standard_position(name: str) -> tuple[int, str]:

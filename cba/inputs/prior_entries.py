@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, check_family, distribution
+from cba.inputs.expert_entries import PooledExperts, split_experts
+from cba.inputs.prior_units import check_price_year, check_range
 from cba.inputs.quantile_fits import fit_quantiles
 from cba.inputs.toml_reading import checked_record, placed
 from cba.inputs.written_priors import Override, Shape, Source, WrittenEntry
@@ -43,6 +45,8 @@ class PriorEntry:
         Why that stance overrides it; empty otherwise.
     overridden_by : tuple of str
         Stances that override this entry.
+    panel : PooledExperts or None
+        The experts whose pool was fitted; None where the entry or the override states its own quantiles.
     """
 
     name: str
@@ -62,6 +66,12 @@ class PriorEntry:
     reason: str
     overridden_by: tuple[str, ...]
     file: str
+    panel: PooledExperts | None = None
+
+    @property
+    def experts(self) -> str:
+        """What the experts said and how it was pooled; empty where none were asked."""
+        return self.panel.words() if self.panel else ""
 
     @property
     def distribution(self) -> str:
@@ -110,7 +120,7 @@ class PriorEntry:
             "shares_group": self.shares_group,
             "stance": self.stance,
             "reason": self.reason,
-        }
+        } | ({"experts": self.panel.content()} if self.panel else {})
 
 
 def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str) -> PriorEntry:
@@ -136,10 +146,11 @@ def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str
     InputError
         For any mistake in the entry or in one of its overrides.
     """
+    written, panel = split_experts(written, name=name, file=file)
     entry = checked_record(WrittenEntry, written, file=file, field=name)
     try:
-        _check_price_year(entry)
-        plain = _fitted(name, entry, entry, override=None, stance="evidence", file=file)
+        check_price_year(entry.unit, entry.price_year)
+        plain = replace(_fitted(name, entry, entry, override=None, stance="evidence", file=file), panel=panel)
     except InputError as error:
         raise placed(error, file=file, field=name) from None
     held = {"evidence": plain}
@@ -178,7 +189,7 @@ def _fitted(
 ) -> PriorEntry:
     """Fit the shape and put it together with the papers that apply to it."""
     fitted, stated, error = _fit(shape)
-    _check_range(entry.unit, fitted)
+    check_range(entry.unit, fitted)
     papers: dict[str, Any] = {
         key: (getattr(override, key) if override else None) or getattr(entry, key)
         for key in ("confidence", "basis", "owner", "reviewed", "source")
@@ -257,51 +268,3 @@ def _probabilities(quantiles: Mapping[str, float]) -> dict[float, float]:
             )
         read[probability] = value
     return read
-
-
-def _check_price_year(entry: WrittenEntry) -> None:
-    money = entry.unit.startswith("GBP")
-    if money and entry.price_year is None:
-        raise InputError(
-            "an amount of money has no price year",
-            field="price_year",
-            found=f"unit {entry.unit}",
-            allowed="a year ending 31 March",
-            cause="price base not noted when the figure was copied",
-            remedy="add price_year, for example price_year = 2024",
-        )
-    if not money and entry.price_year is not None:
-        raise InputError(
-            "a price year is given for something that is not money",
-            field="price_year",
-            found=f"{entry.price_year} with unit {entry.unit}",
-            allowed="only with a unit that starts with GBP",
-            cause="a wrong unit, or a field copied from another entry",
-            remedy="correct the unit or remove it",
-        )
-
-
-def _check_range(unit: str, fitted: Distribution) -> None:
-    """Refuse shares that can leave 0 to 1, and money that can be negative without saying so."""
-    low, high = fitted.support
-    if unit == "share" and (low < 0 or high > 1):
-        p05, p95 = (float(value) for value in fitted.ppf([0.05, 0.95]))
-        raise InputError(
-            "a share can fall outside 0 to 1",
-            field="quantiles",
-            found=f"5-95% from {p05:.3g} to {p95:.3g}, support {low:g} to {high:g}",
-            allowed="0 to 1",
-            cause="per cent written for a proportion, or an unbounded family",
-            remedy="use Beta, or add lower and upper bounds within 0 to 1",
-        )
-    if unit.startswith("GBP") and low < 0 and (math.isinf(low) or fitted.family == "Fixed"):
-        p05 = float(fitted.ppf(0.05))
-        if p05 < 0:
-            raise InputError(
-                "an amount of money is negative",
-                field="quantiles",
-                found=f"5% point {p05:.4g}",
-                allowed="0 or more",
-                cause="a saving entered as a negative cost, or a spread too wide",
-                remedy="state it as positive, or use a family bounded by stated limits",
-            )

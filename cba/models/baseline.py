@@ -238,7 +238,8 @@ def fit_baseline(
         ``start_common_loading`` and ``exit_common_loading`` (age), ``shock_probability``,
         ``uasc_persistence``, ``uasc_long_run_starts``, ``uasc_innovation_sd``; and ``constant_data`` with the
         release's ``stock`` (children by age at the last 31 March), ``uasc_share`` (by age), ``population``,
-        ``shock_ratio``, ``observed_rates`` (series, year) and ``last_year``.
+        ``shock_ratio``, ``observed_rates`` (series, year) and ``last_year``; ``log_prior`` and
+        ``log_likelihood`` of each draw, by variable.
 
     Raises
     ------
@@ -264,6 +265,7 @@ def fit_baseline(
         progress=progress,
         gates=gates,
         keep=KEPT,
+        latent=("common_factor", "counting_noise"),
     )
     tree["constant_data"] = xr.DataTree(_constants(rates, priors))
     return tree

@@ -35,8 +35,11 @@ class Estimand:
     label: str
 
 
+FAMILY_HELP = "care_entry_log_rr"
+"""The estimand that has a reach: its effect is felt by the share of would-be starts that is eligible."""
+
 ESTIMANDS = {
-    "care_entry_log_rr": Estimand(
+    FAMILY_HELP: Estimand(
         "effects.mean_log_risk_ratio", -1, 1.0, "Family help: log risk ratio of entering care"
     ),
     "family_network_log_rr": Estimand(

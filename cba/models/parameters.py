@@ -9,7 +9,8 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.models.estimands import ESTIMANDS
-from cba.models.growth import real_growth_draws
+from cba.models.reach import REACH_ENTRIES
+from cba.models.unit_costs import unit_cost_draws
 
 if TYPE_CHECKING:
     from cba.inputs.prior_registry import PriorRegistry
@@ -22,11 +23,8 @@ ROLL_OUT = {
 }
 """Estimand to the name of its effect in a national roll-out."""
 
-UNIT_COST_GROWTH = {
-    "residential_care": "unit_costs.residential_growth",
-    "fostering": "unit_costs.fostering_growth",
-}
-"""Service to the name of the recent real growth of its unit cost."""
+STRAIGHT = ("baseline.population_growth", "effects.attenuation")
+"""Entries of the fitted models' groups that are drawn straight from their priors."""
 
 
 def joint_parameters(
@@ -39,6 +37,9 @@ def joint_parameters(
 ) -> xr.Dataset:
     """Draw every uncertain input once, paired: one ``sample`` is one state of the world for all options.
 
+    Eligible children, their risk, their ages and the effect of family help come from one posterior, because
+    area-level studies speak of their product: they are correlated, and stay so.
+
     Parameters
     ----------
     priors : PriorRegistry
@@ -46,16 +47,18 @@ def joint_parameters(
     baseline, effects : DataTree
         Fits with the same number of draws.
     observations : Dataset
-        Gives the unit-cost series whose recent real growth is estimated.
+        Gives the unit costs, spending and its drivers whose real growth is estimated.
     seed : int
         Seed of the prior draws.
 
     Returns
     -------
     Dataset, dims (sample)
-        One variable per registry entry (``baseline.*`` and ``effects.mean*``/``bias*`` excepted, which enter
-        through the fits); the roll-out effects of :data:`ROLL_OUT`; ``unit_costs.residential_growth`` and
-        ``unit_costs.fostering_growth``; and ``baseline.level_*``, the fitted last level of each rate.
+        One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the attenuation excepted,
+        which enter through the fits), those of :data:`cba.models.reach.REACH_ENTRIES` as the synthesis leaves
+        them; the roll-out effects of :data:`ROLL_OUT`; growth, level and surprise of every unit cost
+        (:func:`cba.models.unit_costs.unit_cost_draws`); and ``baseline.level_*``, the fitted last level of
+        each rate.
 
     Raises
     ------
@@ -90,29 +93,31 @@ def joint_parameters(
         )
     drawn = priors.sample(base.sizes["sample"], seed)
     parameters = drawn[[name for name in drawn.data_vars if not _enters_through_fits(str(name))]]
+    for entry in REACH_ENTRIES:
+        values = synthesis[entry.rsplit(".", 1)[-1]].values
+        parameters[entry] = ("sample", values, drawn[entry].attrs)
     kept_share = 1.0 - drawn["effects.attenuation"].values
     for estimand, name in ROLL_OUT.items():
         about = {"description": ESTIMANDS[estimand].label + ", national roll-out"}
         effect = synthesis["new_setting"].sel(estimand=estimand).values
         parameters[name] = ("sample", effect * kept_share, about)
-    for service, name in UNIT_COST_GROWTH.items():
-        grown = real_growth_draws(
-            observations, service=service, priors=priors, draws=base.sizes["sample"], seed=seed
-        )
-        parameters[name] = ("sample", grown)
+    parameters = parameters.merge(
+        unit_cost_draws(observations, priors=priors, draws=base.sizes["sample"], seed=seed)
+    )
     for series in base["series"].values:
         parameters[f"baseline.level_{series}"] = ("sample", base["last_level"].sel(series=series).values)
     return parameters
 
 
 def _enters_through_fits(entry: str) -> bool:
-    """Say whether an entry is a prior of a fitted model; the growth of the population is not."""
-    fitted = ("baseline.", "effects.mean", "effects.bias", "effects.heterogeneity")
-    return entry.startswith(fitted) and entry != "baseline.population_growth"
+    """Say whether an entry is a prior of a fitted model and no parameter itself."""
+    return entry.startswith(("baseline.", "effects.")) and entry not in STRAIGHT
 
 
 def _flat(tree: xr.DataTree) -> xr.Dataset:
-    flat = tree["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    posterior = tree["posterior"].to_dataset()
+    held = posterior[[name for name in posterior.data_vars if posterior[name].size]]  # no area was studied
+    flat = held.stack(sample=("chain", "draw"), create_index=False)
     return flat.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...)
 
 

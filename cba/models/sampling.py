@@ -10,6 +10,7 @@ import pymc as pm
 import xarray as xr
 
 from cba.models.gates import Gates, convergence_table, require_convergence
+from cba.models.log_densities import with_log_densities
 
 SAMPLED_AT_LEAST = 2000
 """Draws sampled per chain before thinning: enough for the gates to judge a chain that mixes slowly."""
@@ -28,6 +29,7 @@ def sample_gated(
     progress: bool = False,
     gates: Gates | None = None,
     keep: Sequence[str] | None = None,
+    latent: Sequence[str] | None = None,
     name: str = "baseline",
     target_accept: float = 0.8,
 ) -> xr.DataTree:
@@ -46,6 +48,9 @@ def sample_gated(
         Thresholds of :func:`cba.models.gates.convergence_table`.
     keep : sequence of str, optional
         Variables kept in ``posterior`` after the gates were checked on all of them.
+    latent : sequence of str, optional
+        Given, the fit also holds ``log_prior`` and ``log_likelihood`` of every draw, with these free variables left
+        out of the prior (:func:`cba.models.log_densities.with_log_densities`).
     name : str
         Name of the model in messages.
     target_accept : float
@@ -54,7 +59,8 @@ def sample_gated(
     Returns
     -------
     DataTree
-        ``posterior``, ``sample_stats`` and ``convergence`` (one entry per gate).
+        ``posterior``, ``sample_stats`` and ``convergence`` (one entry per gate); with `latent` the two groups of
+        log densities.
 
     Raises
     ------
@@ -83,20 +89,23 @@ def sample_gated(
     )
     table = convergence_table(tree, gates)
     require_convergence(table, model=name)
-    return _handed_on(tree, table.set_index("check"), thin=thin, keep=keep)
+    handed = _handed_on(tree, table.set_index("check"), thin=thin)
+    if latent is not None:
+        handed = with_log_densities(handed, model, latent=latent)
+    if keep is not None:
+        handed["posterior"] = xr.DataTree(handed["posterior"].to_dataset()[list(keep)])
+    return handed
 
 
-def _handed_on(
-    tree: xr.DataTree, table: pd.DataFrame, *, thin: int, keep: Sequence[str] | None
-) -> xr.DataTree:
-    """Every `thin`-th draw of the variables kept, with the figures the gates found on all draws."""
+def _handed_on(tree: xr.DataTree, table: pd.DataFrame, *, thin: int) -> xr.DataTree:
+    """Every `thin`-th draw, with the figures the gates found on all draws."""
     thinned = {"draw": slice(None, None, thin)}
     posterior = tree["posterior"].to_dataset().isel(thinned).drop_vars("draw")
     stats = tree["sample_stats"].to_dataset()[["diverging", "energy", "depth"]]
     checks = table.astype({"passed": bool, "found": float, "required": float})
     return xr.DataTree.from_dict(
         {
-            "posterior": posterior if keep is None else posterior[list(keep)],
+            "posterior": posterior,
             "sample_stats": stats.isel(thinned).drop_vars("draw"),
             "convergence": xr.Dataset.from_dataframe(checks),
         }

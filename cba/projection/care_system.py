@@ -15,6 +15,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
+from cba.models.reach import REACH_ENTRIES, reach_of_draws
 from cba.projection.stay_length import (
     QUADRATURE,
     StayLength,
@@ -52,6 +53,8 @@ class CareSystem:
         Share of England's children aged 0 to 17 by authority code, latest year; sums to 1.
     reach : ndarray, shape (sample,)
         Share of starts (not unaccompanied) that family help would reach at full roll-out.
+    reach_by_age : ndarray, shape (sample, age)
+        The same by age at the start; its average over starts is `reach`.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class CareSystem:
     leaver_kernel: np.ndarray
     guardian_years: np.ndarray
     reach: np.ndarray
+    reach_by_age: np.ndarray
     authority_share: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -98,7 +102,7 @@ def care_system(
     parameters: xr.Dataset,
     *,
     stays: StayLength,
-    reachable_starts: float,
+    reachable_starts: float | np.ndarray,
     uasc_starts: float,
 ) -> CareSystem:
     """Work out what every option shares.
@@ -111,8 +115,11 @@ def care_system(
         Business as usual and the joint draws, same ``sample``.
     stays : StayLength
         Published lengths of stay.
-    reachable_starts, uasc_starts : float
-        Starts in the last published year of children who are not unaccompanied, and of those who are.
+    reachable_starts : float or ndarray, shape (age,)
+        Starts in the last published year of children who are not unaccompanied, by age; one number for all
+        ages leaves reach the same at every age.
+    uasc_starts : float
+        Starts in the last published year of unaccompanied children.
 
     Returns
     -------
@@ -131,6 +138,7 @@ def care_system(
     >>> result = cba.appraise("latest")  # doctest: +SKIP
     """
     _require_paired(baseline, parameters)
+    reach, reach_by_age = _reach(parameters, np.asarray(reachable_starts, dtype=float))
     lags = baseline.sizes["year"]
     stay_ratio = parameters["family_help.stay_ratio"].values
     kernel = averted_stock_kernel(stays, stay_ratio=stay_ratio, lags=lags)
@@ -143,7 +151,8 @@ def care_system(
         entrant_mix=_entrant_mix(observations, parameters, lags, uasc_starts=uasc_starts),
         leaver_kernel=_leaver_kernel(observations, stays, parameters["kinship.return_to_care"].values, lags),
         guardian_years=np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)),
-        reach=_reach(parameters, reachable_starts),
+        reach=reach,
+        reach_by_age=reach_by_age,
         authority_share=_authority_share(observations),
     )
 
@@ -171,21 +180,11 @@ def _authority_share(observations: xr.Dataset) -> dict[str, float]:
     }
 
 
-def _reach(parameters: xr.Dataset, reachable_starts: float) -> np.ndarray:
-    """Share of starts that family help reaches at full roll-out: eligible x yearly entry risk / starts."""
-    risk = parameters["family_help.yearly_entry_risk"]
-    reach = (parameters["family_help.eligible_children"] * risk / reachable_starts).values
-    if (reach > 1.0).any():
-        raise InputError(
-            "family help would reach more starts than there are",
-            file="priors/effects.toml",
-            field="family_help.eligible_children, family_help.yearly_entry_risk",
-            found=f"reach up to {reach.max():.2f}",
-            allowed="eligible children x yearly entry risk at most the yearly starts",
-            cause="an entry risk that is a share in care at follow-up, not a yearly risk",
-            remedy="lower the upper bounds",
-        )
-    return reach
+def _reach(parameters: xr.Dataset, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of starts that family help reaches at full roll-out, over all ages and by age."""
+    by_age = starts if starts.ndim else np.full(len(AGE_BANDS), starts / len(AGE_BANDS))
+    reach, pattern = reach_of_draws({name: parameters[name].values for name in REACH_ENTRIES}, by_age)
+    return reach, pattern if starts.ndim else np.tile(reach[:, None], len(AGE_BANDS))
 
 
 def _deferred(stays: StayLength, stay_ratio: np.ndarray, *, lags: int) -> np.ndarray:

@@ -1,13 +1,15 @@
 """How many children a programme serves: coverage built from money, cost per child, set-up and delay.
 
 Coverage never exceeds what its money buys: children served in a year are the money of that year, less set-up,
-over the cost of serving one child, moved by the unplanned delay; the share of the eligible who are served
-saturates at 1, beyond which further money buys nothing.
+over the cost of serving one child, moved by the unplanned delay and spread by a slow ramp; the share of the
+eligible who are served saturates at 1, beyond which further money buys nothing.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from cba.projection.slippage import slipped
 
 SETUP_YEARS = 2
 """First years with money in which part of it pays for set-up."""
@@ -40,42 +42,13 @@ def service_money(money: np.ndarray, *, setup_share: np.ndarray) -> np.ndarray:
     return money * np.where(starting, 1.0 - setup_share[:, None], 1.0)
 
 
-def delayed(path: np.ndarray, *, years: np.ndarray) -> np.ndarray:
-    """Move a yearly path later by a number of years that may differ by draw; nothing is gained on the way.
-
-    Parameters
-    ----------
-    path : ndarray, shape (sample, year)
-        Amount per year; zero before the first year.
-    years : ndarray, shape (sample,)
-        Delay, 0 or more; fractions split a year's amount between two years.
-
-    Returns
-    -------
-    ndarray, shape (sample, year)
-        Its sum over years never exceeds that of `path`.
-
-    Examples
-    --------
-    >>> delayed(np.array([[8.0, 0.0, 0.0]]), years=np.array([0.25])).tolist()
-    [[6.0, 2.0, 0.0]]
-    """
-    whole = np.floor(years).astype(int)
-    part = years - whole
-    steps = np.arange(path.shape[1])[None, :] - whole[:, None]
-    padded = np.concatenate([np.zeros((path.shape[0], 1)), path], axis=1)
-    early = np.take_along_axis(padded, np.maximum(steps + 1, 0), axis=1)
-    late = np.take_along_axis(padded, np.maximum(steps, 0), axis=1)
-    return (1.0 - part[:, None]) * early + part[:, None] * late
-
-
 def coverage(
     money: np.ndarray,
     *,
     unit_cost: np.ndarray,
     eligible: np.ndarray,
     setup_share: np.ndarray,
-    delay: np.ndarray,
+    timing: np.ndarray,
 ) -> np.ndarray:
     """Share of the eligible who are served in each year.
 
@@ -84,8 +57,10 @@ def coverage(
     money : ndarray, shape (sample, year), GBP of the price base
     unit_cost : ndarray, shape (sample,), GBP per child of the price base, above 0
     eligible : ndarray, shape (sample,) or (sample, year), children a year, above 0
-    setup_share, delay : ndarray, shape (sample,)
-        See :func:`service_money` and :func:`delayed`; half a year is added to the delay.
+    setup_share : ndarray, shape (sample,)
+        See :func:`service_money`.
+    timing : ndarray, shape (sample, lag)
+        When the service of a year's money happens: :func:`cba.projection.slippage.service_timing`.
 
     Returns
     -------
@@ -96,13 +71,13 @@ def coverage(
     --------
     A million at 1,000 a child for 4,000 children: half a year late, the last half after the money.
 
-    >>> one = np.ones(1)
+    >>> one, late = np.ones(1), np.array([[0.5, 0.5, 0.0]])
     >>> money = np.array([[1e6, 0.0, 0.0]])
-    >>> coverage(money, unit_cost=1e3 * one, eligible=4e3 * one, setup_share=0 * one, delay=0 * one).tolist()
+    >>> coverage(money, unit_cost=1e3 * one, eligible=4e3 * one, setup_share=0 * one, timing=late).tolist()
     [[0.125, 0.125, 0.0]]
     """
     served = service_money(money, setup_share=setup_share) / unit_cost[:, None]
-    served = delayed(served, years=delay + HALF_YEAR)
+    served = slipped(served, timing=timing)
     eligible = eligible if eligible.ndim == 2 else eligible[:, None]
     return np.minimum(served / eligible, 1.0)
 
@@ -117,7 +92,7 @@ def filled_foster_places(
     places_per_household: np.ndarray,
     filled_share: np.ndarray,
     attrition: np.ndarray,
-    delay: np.ndarray,
+    timing: np.ndarray,
 ) -> np.ndarray:
     """Additional filled foster places at each 31 March, shape (sample, year).
 
@@ -126,8 +101,10 @@ def filled_foster_places(
     money : ndarray, shape (sample, year), GBP of the price base
     target : float
         Carers the option means to recruit (9,000 in the review: carers, not households).
-    cost_per_carer, delivered, carers_per_household, places_per_household, filled_share, attrition, delay
+    cost_per_carer, delivered, carers_per_household, places_per_household, filled_share, attrition
         Arrays of shape (sample,); `delivered` is the share of the target that is additional and delivered.
+    timing : ndarray, shape (sample, lag)
+        When the carers whom a year's money recruits begin.
 
     Returns
     -------
@@ -142,11 +119,11 @@ def filled_foster_places(
     >>> one = np.ones(1)
     >>> settings = {"cost_per_carer": one, "delivered": one, "carers_per_household": 2 * one}
     >>> settings |= {"places_per_household": 2 * one, "filled_share": one, "attrition": 0.1 * one}
-    >>> money = np.array([[10.0, 0.0, 0.0]])
-    >>> filled_foster_places(money, target=10, delay=0.5 * one, **settings).round(2).tolist()
+    >>> money, late = np.array([[10.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]])
+    >>> filled_foster_places(money, target=10, timing=late, **settings).round(2).tolist()
     [[0.0, 9.5, 8.55]]
     """
-    affordable = np.cumsum(delayed(money, years=delay + HALF_YEAR), axis=1) / cost_per_carer[:, None]
+    affordable = np.cumsum(slipped(money, timing=timing), axis=1) / cost_per_carer[:, None]
     recruited = np.minimum(affordable, target) * delivered[:, None]
     new = np.diff(recruited, axis=1, prepend=0.0) / carers_per_household[:, None]
     households = np.empty_like(new)
@@ -157,14 +134,14 @@ def filled_foster_places(
     return households * (places_per_household * filled_share)[:, None]
 
 
-def reform_progress(money: np.ndarray, *, delay: np.ndarray) -> np.ndarray:
+def reform_progress(money: np.ndarray, *, timing: np.ndarray) -> np.ndarray:
     """Share of a structural reform in place: the share of its money spent so far.
 
     Parameters
     ----------
     money : ndarray, shape (sample, year), GBP of the price base
-    delay : ndarray, shape (sample,)
-        Years between money and service; half a year is added.
+    timing : ndarray, shape (sample, lag)
+        When what a year's money pays for is in place.
 
     Returns
     -------
@@ -173,9 +150,10 @@ def reform_progress(money: np.ndarray, *, delay: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> reform_progress(np.array([[10.0, 10.0, 0.0, 0.0]]), delay=np.array([0.5])).tolist()
+    >>> late = np.array([[0.0, 1.0, 0.0, 0.0]])
+    >>> reform_progress(np.array([[10.0, 10.0, 0.0, 0.0]]), timing=late).tolist()
     [[0.0, 0.5, 1.0, 1.0]]
     """
     total = money.sum(axis=1, keepdims=True)
-    spent = np.cumsum(delayed(money, years=delay + HALF_YEAR), axis=1)
+    spent = np.cumsum(slipped(money, timing=timing), axis=1)
     return np.divide(spent, total, out=np.zeros_like(spent), where=total > 0)

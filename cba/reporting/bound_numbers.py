@@ -17,7 +17,15 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.errors import InputError
-from cba.reporting.numbers import UNDEFINED, Style, error_from_interval, is_defined, rounding_unit, show
+from cba.reporting.numbers import (
+    UNDEFINED,
+    Style,
+    error_from_interval,
+    is_defined,
+    percentage_step,
+    rounding_unit,
+    show,
+)
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
@@ -35,11 +43,15 @@ STYLE_OF_QUANTITY: tuple[tuple[str, Style], ...] = (
 )
 
 
+ERRORS_IN_SE = ("value", "expected_payoff", "effect")
+"""Columns whose standard error stands in a column ``se`` of their table; others have ``<column>_se``, if any."""
+
 _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
     "": lambda cells, value: cells == value,
     "starts": lambda cells, value: cells.astype(str).str.startswith(str(value)),
     "from": lambda cells, value: cells >= value,
     "to": lambda cells, value: cells <= value,
+    "never": lambda cells, value: cells.isna() == value,
 }
 
 
@@ -148,7 +160,7 @@ def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFr
     frame : DataFrame
     where : mapping
         Column to value; ``name__starts`` asks how a text starts, ``year__from`` and ``year__to`` bound a
-        number.
+        number, ``year__never`` asks whether it is missing.
 
     Returns
     -------
@@ -254,6 +266,8 @@ def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
     if style == "plain":
         return show(value, style=style)
     error = row_error(row, field, style=style, appraisal=appraisal)
+    if style == "share":
+        return show(value, style=style, unit=percentage_step(error))
     unit = error if style == "probability" else rounding_unit(float(value), error)
     return show(value, style=style, unit=unit)
 
@@ -279,6 +293,9 @@ def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
     --------
     >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
     """
+    own = row.get(f"{field}_se", row.get("se") if field in ERRORS_IN_SE else None)
+    if is_defined(own):
+        return float(own)
     stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
     if is_defined(stated):
         return float(stated)

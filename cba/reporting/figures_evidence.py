@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cba.reporting.bound_numbers import matching_rows
-from cba.reporting.chart_style import TEXT, colours, duo, new_axes, styled
+from cba.reporting.chart_style import TEXT, duo, new_axes, styled
 from cba.reporting.full_names import full_name
 from cba.reporting.numbers import Style, show
 
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
     from cba.appraisal import Appraisal
 
+_BESIDE = ("precision", "selection", "new_authority")
+"""Stages shown for comparison: they do not lead to the roll-out."""
+
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @styled
 def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None = None) -> Axes:
-    """Draw one effect as published, with bias removed, in a new place, and in a national roll-out.
+    """Draw one effect as published, with bias removed, in a new setting, and in a national roll-out.
+
+    What stands beside that line (publication bias taken off, one authority alone) is dashed.
 
     Parameters
     ----------
@@ -43,10 +48,13 @@ def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None =
     """
     rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand})
     ax = new_axes(height=1.2 + 0.45 * len(rows)) if ax is None else ax
-    palette = colours(max(len(rows), 3))
-    for place, (row, colour) in enumerate(zip(rows.to_dict("records"), palette, strict=False)):
-        ax.plot([row["lower"], row["upper"]], [place, place], color=colour, lw=2.2)
-        ax.plot(row["mean"], place, _MARKERS[place % 6], color=colour, ms=8, mec="white")
+    main, aside = duo()
+    for place, row in enumerate(rows.to_dict("records")):
+        beside = row["stage"] in _BESIDE
+        colour, line = (aside, "--") if beside else (main, "-")
+        ax.plot([row["lower"], row["upper"]], [place, place], color=colour, lw=2.2, ls=line)
+        face = "white" if beside else colour
+        ax.plot(row["mean"], place, _MARKERS[place % 6], color=face, ms=8, mec=colour, mew=1.6)
     ax.axvline(no_effect(estimand), color=TEXT, lw=1)
     ax.set_yticks(range(len(rows)), [full_name(stage) for stage in rows["stage"]])
     ax.set_ylim(len(rows) - 0.5, -0.5)

@@ -15,6 +15,9 @@ FULL_NAMES = {
     "unlock": "Saving released later",
     "family_help": "Family help",
     "kinship": "Kinship support",
+    "home_support": "Support at home",
+    "guardianship_support": "Special guardianship support",
+    "mixture": "Mixture of evidence and sceptical",
     "foster": "Foster recruitment",
     "workforce": "Workforce",
     "regional_care": "Regional co-operatives",
@@ -35,8 +38,11 @@ FULL_NAMES = {
     "with_parents": "With parents",
     "placed_for_adoption": "Placed for adoption",
     "raw": "As published",
-    "bias_adjusted": "Bias removed",
-    "new_setting": "In a new place",
+    "precision": "As published, small-study slope off",
+    "selection": "As published, selection off",
+    "bias_adjusted": "Bias removed, England",
+    "new_setting": "Roll-out at study strength",
+    "new_authority": "One authority in it",
     "roll_out": "National roll-out",
     "rct": "Randomised trial",
     "cluster_rct": "Cluster randomised trial",
@@ -46,6 +52,11 @@ FULL_NAMES = {
     "provider_claim": "Provider's claim",
     "real": "Real terms",
     "cash": "Cash",
+    "never": "Never",
+    "go_now": "Go now",
+    "pilot_first": "Pilot first",
+    "in_steps": "Go in steps",
+    "extended": "Dominated by a mix",
 }
 
 _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
@@ -73,6 +84,27 @@ def full_name(name: object) -> str:
         return FULL_NAMES[text]
     words = text.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def input_name(name: object) -> str:
+    """Return the words for an uncertain input: its group, then what it is.
+
+    Parameters
+    ----------
+    name : str
+        Name of the input, ``group.item``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> input_name("family_help.log_risk_ratio")
+    'Family help: log risk ratio'
+    """
+    group, _, item = str(name).partition(".")
+    return f"{full_name(group)}: {item.replace('_', ' ')}" if item else full_name(group)
 
 
 def stance_name(stance: str) -> str:

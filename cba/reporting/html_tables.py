@@ -93,10 +93,11 @@ def html_table(
     """
     frame = appraisal.tables[table]
     kept = tuple(column for column in shown if column.field in frame)
-    position = dict(zip(frame.index, range(len(frame)), strict=True))
+    numbered = frame.reset_index(drop=True)
+    rows = matching_rows(numbered, where or {})
     lines = []
-    for index, row in matching_rows(frame, where or {}).iterrows():
-        cells = [_cell(row.to_dict(), column, position[index], table, appraisal) for column in kept]
+    for position, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
+        cells = [_cell(row, column, position, table, appraisal) for column in kept]
         lines.append(_row(cells, kept))
     heads = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(_align(column) if place else Markup(""), column.heading)

@@ -14,7 +14,9 @@ from typing import Literal, TypeGuard
 
 from cba.errors import InputError
 
-Style = Literal["count", "fewer", "money", "net", "probability", "share", "ratio", "year", "number", "plain"]
+Style = Literal[
+    "count", "fewer", "money", "price", "net", "probability", "share", "ratio", "year", "number", "plain"
+]
 
 UNDEFINED = "not defined"
 _MINUS = "\N{MINUS SIGN}"
@@ -103,7 +105,8 @@ def show(value: object, *, style: Style = "number", unit: float | None = None) -
     value : float or None
         Raw value: children, GBP, a probability from 0 to 1, or a year (ending 31 March).
     style : str
-        ``count`` children; ``fewer`` a fall in children, in words; ``money`` GBP; ``net`` GBP as "a net
+        ``count`` children; ``fewer`` a fall in children, in words; ``money`` GBP; ``price``
+        GBP that was stated and not estimated, in full; ``net`` GBP as "a net
         saving of"
         or "a net cost of"; ``probability``; ``share`` a per cent without "<" or ">"; ``ratio``; ``year``;
         ``number`` anything else; ``plain`` as given.
@@ -170,8 +173,17 @@ def _money(value: float, unit: float) -> str:
             return f"{sign}£{_plain(size / scale, unit / scale)}{name}"
     text = _plain(size, unit)
     if text.strip("0.,") == "":
-        return "£0" if value == 0.0 else f"within {_money(unit / 2, unit / 20)} of £0"
+        within = _money(unit / 2, unit / 20) if unit > 1.0 else "£1"  # pence are not printed
+        return "£0" if value == 0.0 else f"within {within} of £0"
     return f"{sign}£{text}"
+
+
+def _price(value: float, unit: float) -> str:
+    """Write pounds that someone stated: all their digits and no filling noughts."""
+    for scale, name in ((_BILLION, " billion"), (_MILLION, " million")):
+        if abs(value) >= scale:
+            return f"{_MINUS if value < 0 else ''}£{abs(value) / scale:,.6g}{name}"
+    return f"{_MINUS if value < 0 else ''}£{abs(value):,.6g}"
 
 
 def _net(value: float, unit: float) -> str:
@@ -181,8 +193,23 @@ def _net(value: float, unit: float) -> str:
     return f"a net {'saving' if value > 0 else 'cost'} of {_money(abs(value), unit)}"
 
 
-def _step(error: float) -> float:
-    """Return the step a probability is rounded to: 1, 5 or 10 points."""
+def percentage_step(error: float) -> float:
+    """Return the step a probability or a share is rounded to: 1, 5 or 10 points.
+
+    Parameters
+    ----------
+    error : float
+        Monte Carlo standard error, as a share.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> percentage_step(0.0), percentage_step(0.02), percentage_step(0.2)
+    (0.01, 0.05, 0.1)
+    """
     return 0.01 if error <= 0.01 else 0.05 if error <= 0.05 else 0.1
 
 
@@ -190,7 +217,7 @@ def _probability(value: float, unit: float) -> str:
     """Write a probability as a whole per cent; here ``unit`` is its Monte Carlo standard error."""
     if not 0.0 <= value <= 1.0:
         raise InputError("a probability is outside 0 to 1", found=value, allowed="0 to 1")
-    step = _step(unit)
+    step = percentage_step(unit)
     steps = round(value / step)
     if steps == 0:
         return f"<{round(step * 100)}%"
@@ -221,6 +248,7 @@ _STYLES = {
     "count": _count,
     "fewer": _fewer,
     "money": _money,
+    "price": _price,
     "net": _net,
     "probability": _probability,
     "share": _share,

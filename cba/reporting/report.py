@@ -1,8 +1,7 @@
 """The report: the appraisals of one run as a single HTML file that loads nothing and runs no script.
 
 The prose is in ``templates/``; every number in it comes from a function that looks it up in the appraisal,
-so the
-text can be read and changed without touching Python, and no number is typed twice.
+so the text can be read and changed without touching Python, and no number is typed twice.
 """
 
 from __future__ import annotations
@@ -16,15 +15,6 @@ from cba.reporting.report_context import report_context
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
-
-PARTS = (
-    "front_page.html.j2",
-    "children.html.j2",
-    "options.html.j2",
-    "money.html.j2",
-    "evidence.html.j2",
-    "assurance.html.j2",
-)
 
 
 def render_report(
@@ -65,11 +55,7 @@ def render_report(
             "there is nothing to report", field="appraisals", found="none", allowed="one or more"
         )
     _check_headline(given[0], headline)
-    return (
-        templates()
-        .get_template("report.html.j2")
-        .render(report_context(given, manifest=manifest), parts=PARTS)
-    )
+    return templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
 
 
 def _check_headline(appraisal: Appraisal, headline: Mapping[str, Any]) -> None:

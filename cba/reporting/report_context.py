@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from cba.reporting.bound_numbers import matching_rows
 from cba.reporting.checklist import STATUSES, checklist
+from cba.reporting.decision_choices import decision_choices
 from cba.reporting.figures_money import horizon_years
 from cba.reporting.figures_payers import payer_totals
-from cba.reporting.full_names import full_name, stance_name
+from cba.reporting.full_names import full_name, input_name, stance_name
 from cba.reporting.html_tables import frame_link
 from cba.reporting.numbers import is_defined, show
 from cba.reporting.page_figures import all_figures, effect_figures
+from cba.reporting.page_figures_decisions import decision_figures
+from cba.reporting.page_sections import SECTIONS, sections_of
 from cba.reporting.report_choices import (
     GRADES,
     carrier,
@@ -30,29 +33,6 @@ from cba.reporting.verbal_scale import BANDS
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
-
-SECTIONS = (
-    ("summary", "Summary"),
-    ("children", "Children in care, with and without"),
-    ("believe", "What one would have to believe"),
-    ("options", "Options and stances side by side"),
-    ("money", "Cost and saving by year"),
-    ("payback", "Payback"),
-    ("payers", "Who pays and who gains"),
-    ("ladder", "From average cost to cash"),
-    ("system", "What the system costs"),
-    ("evidence", "What the evidence says"),
-    ("attribution", "Which intervention carries it"),
-    ("chain", "From money to children, step by step"),
-    ("assumptions", "Assumptions log"),
-    ("diagnostics", "Diagnostics"),
-    ("provenance", "Provenance"),
-    ("limits", "What this cannot tell you"),
-    ("checklist", "Checklist of standards"),
-)
-
-OPTIONAL = {"attribution": "attribution", "chain": "effect_chain"}
-"""Sections left out where their table is not there."""
 
 
 def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +62,8 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
         | TARGET_KEYS
         | lookups(by_stance, first, lead)
         | {
-            "figures": all_figures(appraisals, lead, last_year=last_shown),
+            "figures": all_figures(appraisals, lead, last_year=last_shown) | decision_figures(first, lead),
+            **decision_choices(first, lead),
             "effect_figures": effect_figures(first),
             "manifest_rows": flat_rows(manifest, first.provenance),
             "exceptions": single_vintage_exceptions(manifest, first),
@@ -110,9 +91,6 @@ def _facts(
         if f in priors
     ]
     flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
-    sections = [
-        pair for pair in SECTIONS if pair[0] not in OPTIONAL or len(first.tables.get(OPTIONAL[pair[0]], ()))
-    ]
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
     return {
         "analysis": first.analysis,
@@ -122,7 +100,7 @@ def _facts(
         "stances": list(by_stance),
         "other_stances": [s for s in by_stance if s != first.stance],
         "options": list(first.option_labels),
-        "sections": sections,
+        "sections": sections_of(first, lead),
         "bands": BANDS,
         "grades": GRADES,
         "last_observed": int(first.tables["history"]["year"].max()),
@@ -147,6 +125,7 @@ def _facts(
             if k.endswith((f".{lead}", ".bau")) and is_defined(first.results[k]["mean"])
         ],
         "full_name": full_name,
+        "input_name": input_name,
         "stance_name": stance_name,
     }
 
@@ -164,5 +143,5 @@ def _checklist() -> dict[str, Any]:
         "checklist": table.to_dict("records"),
         "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
         "checklist_link": frame_link(table, name="checklist"),
-        "anchors": dict(SECTIONS) | {"scale": "Words used for chances"},
+        "anchors": {s.anchor: s.title for s in SECTIONS} | {"scale": "Words used for chances"},
     }

@@ -180,7 +180,8 @@ def input_fingerprints() -> dict[str, str]:
     Returns
     -------
     dict
-        Name to SHA-256: priors, options, published tables and discount schedules.
+        Name to SHA-256: priors, options, costs of studies, plausibility bounds, published tables and discount
+        schedules.
 
     Examples
     --------
@@ -189,6 +190,8 @@ def input_fingerprints() -> dict[str, str]:
     """
     return {
         **files_sha256(priors_folder().glob("*.toml"), under="priors"),
+        **files_sha256((priors_folder() / "studies").glob("*.toml"), under="priors/studies"),
+        **files_sha256((priors_folder() / "checks").glob("*.toml"), under="priors/checks"),
         **files_sha256(options_folder().glob("*.toml"), under="options"),
         **files_sha256((PACKAGE / "inputs" / "published").glob("*.csv"), under="published"),
         **files_sha256((PACKAGE / "costs").glob("*.toml"), under="costs"),

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.prior_registry import PriorRegistry
 
-PRIOR_GROUPS: Mapping[str, tuple[str, ...]] = {"baseline": ("baseline.",), "effects": ("effects.",)}
+PRIOR_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "baseline": ("baseline.",),
+    "effects": ("effects.", "family_help."),
+}
 """Start of the names of the prior entries each model reads."""
 
 WAIT_SECONDS = 1800.0

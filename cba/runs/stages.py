@@ -35,6 +35,8 @@ class Stages:
     appraise : callable
         ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=, progress=)`` to an
         Appraisal; `evidence` is the appraisal under that stance, None before there is one.
+    compare : callable
+        Adds to the appraisals, by stance, the tables that need two of them.
     render : callable or None
         ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
 
@@ -48,6 +50,7 @@ class Stages:
     observe: Callable[[Analysis], xr.Dataset]
     fit: Callable[..., tuple[xr.DataTree, xr.DataTree]]
     appraise: Callable[..., Appraisal]
+    compare: Callable[[dict[str, Appraisal]], dict[str, Appraisal]]
     render: Callable[..., str] | None = None
 
 
@@ -71,7 +74,7 @@ def ordinary_stages(*, use_cache: bool = True, render: Callable[..., str] | None
     True
     """
     code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
-    return Stages(observe, partial(fit_stance, use_cache=use_cache, code=code), _appraise, render)
+    return Stages(observe, partial(fit_stance, use_cache=use_cache, code=code), _appraise, _compare, render)
 
 
 def observe(analysis: Analysis) -> xr.Dataset:
@@ -152,8 +155,11 @@ def fit_stance(
     """
     from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
+    from cba.models.panel_results import known_panel
+    from cba.models.reach import recent_starts
 
     priors = load_priors(stance=prior_stance(stance))
+    starts, panel = recent_starts(observations), known_panel(analysis.evidence_until)
     evidence = load_evidence(until=analysis.evidence_until)
     settings, gates = sampler_settings(analysis), analysis.gates.model_dump()
 
@@ -167,7 +173,7 @@ def fit_stance(
         from cba.models.effects import fit_effects
         from cba.models.gates import Gates
 
-        return fit_effects(evidence, priors, **settings, gates=Gates(**gates))
+        return fit_effects(evidence, priors, starts=starts, panel=panel, **settings, gates=Gates(**gates))
 
     if not use_cache:
         return _baseline(), _effects()
@@ -175,7 +181,13 @@ def fit_stance(
     baseline_key = fit_key(
         "baseline", priors=priors, settings=full, code=code, observations=_tables(analysis)
     )
-    effects_key = fit_key("effects", priors=priors, settings=full, code=code, evidence=evidence)
+    effects_key = fit_key(
+        "effects",
+        priors=priors,
+        settings=full | {"starts": starts, "panel": None if panel is None else vars(panel)},
+        code=code,
+        evidence=evidence,
+    )
     return (
         cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
         cached_fit(root, model="effects", key=effects_key, fit=_effects),
@@ -200,6 +212,25 @@ def prior_stance(stance: str) -> str:
     ('evidence', 'sceptical')
     """
     return "evidence" if stance == "review" else stance
+
+
+def beliefs_of(stance: str) -> tuple[str, ...]:
+    """Return the stances whose fits a stance needs.
+
+    Parameters
+    ----------
+    stance : str
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> beliefs_of("mixture"), beliefs_of("review")
+    (('evidence', 'sceptical'), ('evidence',))
+    """
+    return ("evidence", "sceptical") if stance == "mixture" else (prior_stance(stance),)
 
 
 def sampler_settings(analysis: Analysis) -> dict[str, Any]:
@@ -238,3 +269,9 @@ def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) 
     from cba.appraisal import appraise
 
     return appraise(analysis, stance=stance, progress=progress, **given)
+
+
+def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:
+    from cba.appraisal.belief_sensitivity import with_weight_of_change
+
+    return with_weight_of_change(appraisals)

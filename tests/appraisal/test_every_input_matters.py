@@ -4,48 +4,54 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import cba
+from cba.appraisal.distribution import distributional_sensitivity, mvpf_table
 from cba.appraisal.headline import headline_results
+from cba.appraisal.perspectives import perspectives_table
+from cba.appraisal.social_switching import social_switching
 from cba.appraisal.stages import worked_options
 from cba.costs.prices import cash_index
 from cba.inputs.priors import load_priors
 from cba.models.baseline import build_baseline
 from cba.models.effects import build_effects, studies_used
 from cba.models.flow_rates import flow_rates
+from cba.models.unit_costs import NAMES
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs
 
+MODELS = Path(cba.__file__).parent / "models"
 DRAWS, LONG = 16, 12
 OPTIONS = ("bau", "care_review", "care_review_reinvest", "placement_reform")
 
-THROUGH_THE_FITS = ("baseline.", "effects.mean", "effects.bias", "effects.heterogeneity")
-"""Entries that act in a model, before there are draws of them."""
-
-NOT_DRAWN_INTO_A_FIT = {"baseline.population_growth"}
-"""Entries of those groups that enter the projection straight from their draws."""
+AUTHORITY_MODEL = "panel."
+"""Entries of the model of authorities' launches, whose finding stands beside the appraisal."""
 
 INERT: Mapping[str, str] = {
-    "unit_costs.real_growth": "a prior combined with the published series before any draw: tested below",
+    "unit_costs.real_growth": "a prior combined with the published series: tests/models/test_unit_costs.py",
+    "unit_costs.yearly_change": "a prior combined with the published series: tests/models/test_unit_costs.py",
     "baseline.population_growth": "`latest` has an official projection of every year: tested where there is none",
     "baseline.uasc_leave_share": "only for releases that do not publish unaccompanied starts: tested below",
 }
 """Entries that move nothing in this analysis, and why."""
 
 
-def names(*, through: bool) -> list[str]:
-    entries = sorted(load_priors().entries)
-    inside = [n for n in entries if n.startswith(THROUGH_THE_FITS) and n not in NOT_DRAWN_INTO_A_FIT]
-    return inside if through else [n for n in entries if n not in inside]
+def names() -> list[str]:
+    """Entries of the registry but for those of the model of authorities."""
+    return sorted(n for n in load_priors().entries if not n.startswith(AUTHORITY_MODEL))
 
 
-def everything(workings) -> np.ndarray:
-    """All numbers of an appraisal that a reader can see, in one array."""
+def everything(workings, *, social: bool) -> np.ndarray:
+    """All numbers of an appraisal that a reader can see, in one array; those of society where asked for."""
     arrays = workings.arrays
     parts = [getattr(arrays, f.name) for f in dataclasses.fields(arrays) if f.name != "bau_parts"]
     cash = cash_index(workings.years, price_base=workings.basis.price_base, prices=workings.basis.index)
     headline = [entry["mean"] for entry in headline_results(workings).values()]
+    tables = (perspectives_table, distributional_sensitivity, mvpf_table, social_switching) if social else ()
+    parts += [table(workings).select_dtypes("number").to_xarray().to_array() for table in tables]
     found = [np.ravel(part.values) for part in parts] + [
         np.ravel(cash.values),
         np.array(headline, dtype=float),
@@ -70,26 +76,38 @@ def inputs():
 def worked(inputs):
     baseline, effects = made_fits("latest", DRAWS, LONG)
 
-    def run(drawn):
-        return everything(worked_options(inputs, drawn, baseline=baseline, effects=effects))
+    def run(drawn, *, social=False):
+        return everything(worked_options(inputs, drawn, baseline=baseline, effects=effects), social=social)
 
     return run
 
 
 @pytest.fixture(scope="module")
 def before(worked):
-    return worked(made_draws("latest", DRAWS, LONG))
+    """By whether society's side is looked at too."""
+    return {social: worked(made_draws("latest", DRAWS, LONG), social=social) for social in (False, True)}
 
 
 JOINED = "effects.attenuation"
 """Acts where effects are joined to the draws, which is tested on its own."""
 
 
-@pytest.mark.parametrize("name", [n for n in names(through=False) if n not in INERT and n != JOINED])
-def test_moving_one_input_moves_an_output(name, worked, before):
+@pytest.mark.parametrize("name", [n for n in names() if n not in INERT and n != JOINED])
+def test_moving_one_input_moves_an_output(name, worked, before, asked):
+    """An output of the appraisal, or the model it is a prior of, whose draws the outputs are made from."""
+    if name in asked:
+        return
     drawn = made_draws("latest", DRAWS, LONG)
-    after = worked(drawn.assign({name: drawn[name] * 0.99}))
-    assert not np.array_equal(after, before, equal_nan=True), f"{name} moves nothing"
+    social = name.startswith("social.")
+    after = worked(drawn.assign({name: drawn[name] * 0.99}), social=social)
+    assert not np.array_equal(after, before[social], equal_nan=True), f"{name} moves nothing"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in load_priors().entries if n.startswith(AUTHORITY_MODEL)))
+def test_the_model_of_authorities_names_every_entry_of_its_own(name):
+    code = "".join(file.read_text(encoding="utf-8") for file in MODELS.glob("authority_panel*.py"))
+    by_outcome = f"{name.rpartition('_')[0]}_{{outcome}}"
+    assert f'"{name}"' in code or f'"{by_outcome}"' in code
 
 
 def test_attenuation_moves_every_effect():
@@ -116,8 +134,8 @@ def test_an_input_declared_inert_exists_and_is_inert_here(name, worked, before):
     drawn = made_draws("latest", DRAWS, LONG)
     assert name in load_priors().entries
     if name in drawn:
-        after = worked(drawn.assign({name: drawn[name] * 0.99}))
-        np.testing.assert_array_equal(after, before)
+        after = worked(drawn.assign({name: drawn[name] * 0.99}), social=True)
+        np.testing.assert_array_equal(after, before[True])
 
 
 @pytest.mark.parametrize(
@@ -126,6 +144,23 @@ def test_an_input_declared_inert_exists_and_is_inert_here(name, worked, before):
 def test_every_roll_out_effect_moves_an_output(name, worked, before):
     drawn = made_draws("latest", DRAWS, LONG)
     after = worked(drawn.assign({name: drawn[name] * 0.99}))
+    assert not np.array_equal(after, before[False], equal_nan=True)
+
+
+@pytest.mark.parametrize("what", ["growth", "level", "surprise"])
+@pytest.mark.parametrize("name", sorted(NAMES.values()))
+def test_every_unit_cost_moves_an_output(name, what, worked, before):
+    drawn = made_draws("latest", DRAWS, LONG)
+    after = worked(drawn.assign({f"{name}_{what}": drawn[f"{name}_{what}"] + 0.001}))
+    assert not np.array_equal(after, before, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "name", [f"{c}.{s}_share" for c in ("unit_costs", "system") for s in ("lasting", "error")]
+)
+def test_every_share_of_a_yearly_change_moves_an_output(name, worked, before):
+    drawn = made_draws("latest", DRAWS, LONG)
+    after = worked(drawn.assign({name: drawn[name] + 0.05}))
     assert not np.array_equal(after, before, equal_nan=True)
 
 
@@ -157,9 +192,9 @@ def asked():
     return noted.names
 
 
-@pytest.mark.parametrize("name", names(through=True))
-def test_a_model_asks_for_every_entry_that_acts_through_a_fit(name, asked):
-    assert name in asked, f"{name} is read by no model"
+def test_models_ask_for_their_priors_and_for_nothing_of_the_money(asked):
+    assert {"baseline.shock_ratio", "effects.heterogeneity", "effects.bias_rct"} <= asked
+    assert not any(n.startswith(("unit_costs.", "delivery.", "home_support.", "cashable.")) for n in asked)
 
 
 def test_leave_share_moves_the_starts_of_releases_without_unaccompanied_starts():
@@ -180,11 +215,3 @@ def test_population_growth_moves_years_without_a_projection():
         future_population(old, years=range(2020, 2070), growth=growth + shift) for shift in (0.0, 0.001)
     ]
     assert not np.array_equal(*people)
-
-
-def test_prior_growth_moves_the_estimate_of_recent_growth():
-    from cba.models.growth import growth_posterior
-
-    changes = np.array([0.03, 0.05, 0.04, 0.08])
-    means = [growth_posterior(changes, prior_mean=mu, prior_sd=0.04)[0] for mu in (0.02, 0.03)]
-    assert means[1] > means[0]

@@ -7,19 +7,21 @@ import pytest
 import xarray as xr
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.decision_values import QUESTIONS, WELLBY
+from cba.appraisal.decision_tables import INFORMATION_VALUES
+from cba.appraisal.decision_values import QUESTIONS, WELLBY, break_even_values, information_value
 from cba.appraisal.pilot_courses import (
     FIRST_STEP,
     STOPPING_SHARE,
     courses,
-    pilot_option,
-    stopped_option,
+    pilot_by_length,
     within_horizon,
 )
-from cba.appraisal.pilot_or_now import AREAS, VALUES, YEARS, decision_tables
+from cba.appraisal.pilot_options import pilot_option, stopped_option
+from cba.appraisal.pilot_or_now import AREAS, VALUES, YEARS, _learned, pilot_tables
 from cba.appraisal.pilot_power import authority_scatter, shown_effects, study_error
 from cba.costs.discounting import discount_factors
 from cba.costs.option_account import option_account, total_cost
+from cba.decisions.staged_decision import learn_then_choose
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
 from tests.appraisal.made_workings import made_workings
@@ -35,7 +37,10 @@ def workings():
 
 @pytest.fixture(scope="module")
 def tables(workings):
-    return decision_tables(workings)
+    return pilot_tables(workings) | {
+        "break_even_values": break_even_values(workings),
+        "information_value": information_value(workings, values=INFORMATION_VALUES),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +196,9 @@ def test_payoffs_are_linear_in_the_value_of_a_child_year(workings, tables):
 def test_every_design_has_one_best_strategy(tables):
     table = tables["pilot_or_now"]
     cell = ["option", "value_per_child_year", "areas", "years"]
-    assert len(table) == 2 * len(VALUES) * len(AREAS) * len(YEARS) * 4
+    # the programme is asked about every length of study, family help alone about the published one
+    assert len(table) == len(VALUES) * len(AREAS) * (len(YEARS) + 1) * 4
+    assert set(table.loc[table["option"] == "family_help_only", "years"]) == {2}
     assert (table.groupby(cell)["best"].sum() == 1).all()
     best = table[table["best"]].set_index(cell)["expected_payoff"]
     assert best.equals(table.groupby(cell)["expected_payoff"].max().loc[best.index])
@@ -242,13 +249,30 @@ def test_no_question_is_worth_more_than_everything(tables):
     for _, rows in table.groupby("value_per_child_year"):
         everything = rows[rows["question"] == "everything"].iloc[0]
         rest = rows[rows["question"] != "everything"]
-        assert set(rest["question"]) == set(QUESTIONS)
+        assert set(rest["question"]) >= set(QUESTIONS)
         assert (rest["value"] <= everything["value"] + 3 * (rest["se"] + everything["se"])).all()
 
 
-def test_few_draws_give_break_even_values_only():
-    assert set(decision_tables(made_workings())) == {"break_even_values"}
-
-
 def test_without_an_option_in_question_there_is_no_pilot_to_judge(workings):
-    assert set(decision_tables(workings, options=())) == {"break_even_values", "information_value"}
+    assert pilot_tables(workings, options=()) == {}
+
+
+def test_pilots_worked_out_once_are_those_of_each_option(workings, found):
+    pilots = pilot_by_length(workings, [2])
+    np.testing.assert_array_equal(pilots[2].npv, found.pilot.npv)
+    shared = courses(workings, "family_help_only", years=[2], pilots=pilots)[2]
+    assert shared.pilot is pilots[2]
+
+
+def test_a_course_better_in_every_draw_is_chosen_without_a_study(workings, found):
+    """The short cut gives what the full calculation gives: nothing to be learnt, to rounding."""
+    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=2)
+    _, shown = shown_effects(workings, found, scatter)
+    later = xr.DataArray(found.later.worth(value_per_child_year=0.0, value_per_harm_year=0.0), dims="sample")
+    assert (later < 0).all()
+    (short,) = _learned(xr.zeros_like(later), later, shown["pilot"], errors=[0.06])
+    (full,) = learn_then_choose(xr.zeros_like(later), later, shown["pilot"], standard_errors=[0.06])
+    assert short.payoff.value == 0.0 == short.learning.value
+    assert full.learning.value == pytest.approx(0.0, abs=1e-6 * float(later.std()))
+    (kept,) = _learned(later, xr.zeros_like(later), shown["pilot"], errors=[0.06])
+    assert kept.payoff.value == 0.0

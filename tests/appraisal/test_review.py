@@ -10,7 +10,15 @@ import pytest
 from cba.appraisal import Appraisal, appraise, review
 from cba.appraisal.attribution import component_account
 from cba.appraisal.conditioning import kept, kept_workings
-from cba.appraisal.review import ENOUGH, FROM_FAMILY_HELP, IN_ALL, claims_met, conditioned_on_claims
+from cba.appraisal.need_to_believe import MEETING, NEAREST
+from cba.appraisal.review import (
+    ENOUGH,
+    FROM_FAMILY_HELP,
+    IN_ALL,
+    claim_chance,
+    claims_met,
+    conditioned_on_claims,
+)
 from cba.appraisal.stages import assembled
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked
 
@@ -97,6 +105,34 @@ def test_a_refused_review_can_be_saved_shown_and_read(refused, tmp_path):
     assert "not defined" in read._repr_html_()
 
 
+def test_each_claim_has_a_probability_and_an_upper_bound_where_no_draw_meets_it(refused):
+    each = {one["claim"]: one for one in refused.provenance["review"]["each"]}
+    assert [one["target"] for one in refused.provenance["review"]["each"]] == [17_000, 30_000] and len(
+        each
+    ) == 2
+    for one in each.values():
+        assert one["probability"] == 0.0 and one["mcse"] > 0 and one["highest"] < one["target"]
+        assert one["words"].startswith("beyond what this model supports: no draw of 100")
+        assert 3 / 110 < one["upper_95"]  # the rule of three, for at most 100 effective draws
+
+
+def test_the_upper_bound_is_the_probability_that_would_hide_with_one_chance_in_twenty():
+    draws = np.random.default_rng(0).normal(size=500)
+    found = claim_chance(draws, target=10.0, chains=None)
+    assert (1 - found["upper_95"]) ** 500 == pytest.approx(0.05)
+    assert found["upper_95"] == pytest.approx(3 / 500, rel=0.01)
+    met = claim_chance(draws, target=1.0, chains=None)
+    assert met["upper_95"] is None and met["probability"] == (draws >= 1).mean()
+    assert met["words"] == f"{met['draws']} of 500 draws reach it"
+
+
+def test_what_one_would_need_to_believe_is_shown_by_the_nearest_draws(refused):
+    table = refused.tables["need_to_believe"]
+    assert table["which"].eq(NEAREST).all() and table["draws"].eq(10).all()
+    assert table["shift"].abs().is_monotonic_decreasing
+    assert "family_help.log_risk_ratio" in table["parameter"].tolist()
+
+
 # --- enough draws ---------------------------------------------------------------------------------------
 
 
@@ -138,6 +174,23 @@ def test_all_that_is_kept_stays_paired(believing, conditioned):
     assert roll_out["mean"].item() == pytest.approx(
         believing.system.value("family_help.log_risk_ratio")[met].mean()
     )
+
+
+def test_what_one_would_need_to_believe_compares_the_draws_that_meet_the_claims(believing, conditioned):
+    met = claims_met(believing)
+    table = conditioned.tables["need_to_believe"].set_index("parameter")
+    assert table["which"].eq(MEETING).all() and table["draws"].eq(met.sum()).all()
+    draws = believing.system.value("family_help.log_risk_ratio")
+    row = table.loc["family_help.log_risk_ratio"]
+    assert row["mean"] == pytest.approx(draws.mean()) and row["needed_mean"] == pytest.approx(
+        draws[met].mean()
+    )
+    assert row["shift"] == pytest.approx((draws[met].mean() - draws.mean()) / draws.std())
+
+
+def test_draws_of_a_condition_are_known_as_such(conditioned):
+    """So that nothing asks what information is worth to a belief that is nobody's."""
+    assert conditioned.provenance["stance"] == "review" and "review_claims" not in conditioned.provenance
 
 
 def test_a_conditioned_appraisal_keeps_its_analysis_and_can_be_saved(believing, conditioned, tmp_path):

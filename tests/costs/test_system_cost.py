@@ -9,10 +9,10 @@ import pytest
 
 from cba.costs.placement_prices import PlacementPrices
 from cba.costs.prices import PriceIndex
-from cba.costs.system_cost import PARTS, last_accounts, system_cost
-from cba.dimensions import PLACEMENTS
-from cba.errors import InputError
+from cba.costs.system_cost import last_accounts, system_cost
 from cba.inputs.observations import load_observations
+from cba.models.unit_costs_accounts import PARTS
+from cba.models.unit_costs_drivers import DRIVERS
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 LINES = ("total_cla", "total_safeguarding", "total_family_support")
@@ -59,46 +59,71 @@ def test_another_price_base_is_the_same_money(seen, accounts):
         np.testing.assert_allclose(other.spending[part], accounts.spending[part] * ratio, rtol=1e-12)
 
 
-def drivers(seen, accounts, **changes):
-    """Drivers of the year of the accounts itself: every index must be 1."""
+def drivers(accounts, **changes):
+    """Drivers and prices of the year of the accounts itself, one year on: every driver index is 1."""
     workings = made_workings()
     today = workings.basis.prices.today
-    draws = today.shape[0]
-    placed = seen["stock_by_placement"].sel(year=accounts.year, placement=list(PLACEMENTS)).values
     found = {
-        "children": np.full((draws, 1), accounts.children),
-        "placement_mix": np.broadcast_to(placed / placed.sum(), (draws, 1, len(PLACEMENTS))),
+        "drivers": np.tile(accounts.drivers.values, (today.shape[0], 1, 1)),
         "prices": PlacementPrices(accounts.year, today, today[:, None, :]),
-        "population": np.full((draws, 1), accounts.population),
         "parameters": workings.system.parameters,
-        "years": np.array([accounts.year]),
-        "observations": seen,
+        "years": np.array([accounts.year + 1]),
     }
     return found | changes
 
 
-def test_in_its_own_year_the_system_costs_what_the_accounts_say(seen, accounts):
-    """Up to rounding of the published placements, which do not add up to the published stock exactly."""
-    parts = system_cost(accounts, **drivers(seen, accounts))
+def test_with_nothing_moving_but_unit_costs_each_part_is_its_account_times_its_cost(accounts):
+    parameters = made_workings().system.parameters
+    parts = system_cost(accounts, **drivers(accounts))
+    level = parameters[
+        "unit_costs.residential_level"
+    ].values  # prices held: only the error of the published one
+    np.testing.assert_allclose(np.log(parts["homes"][:, 0] / accounts.spending["homes"]), level, atol=1e-12)
+    shares = 1.0 - parameters["system.lasting_share"].values - parameters["system.error_share"].values
+    for part in PARTS[2:]:
+        entries = (parameters[f"system.{part}_{name}"].values for name in ("growth", "level", "surprise"))
+        growth, level, surprise = entries
+        expected = growth + level + surprise * np.sqrt(shares)
+        found = np.log(parts[part][:, 0] / accounts.spending[part])
+        np.testing.assert_allclose(found, expected, atol=1e-12, err_msg=part)
+
+
+FOLLOWED_BY = {
+    "homes": {"homes"},
+    "fostered": {"fostering"},
+    "leavers": {"leaving_care"},
+    "guardianship": {"other_care"},
+    "unaccompanied": {"other_care"},
+    "looked_after": {"other_care"},
+    "need": {"safeguarding", "family_support"},
+    "population": {"safeguarding", "family_support"},
+}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_each_part_follows_its_own_drivers(accounts, driver):
+    """A tenth more of a driver is a tenth of its share more of the parts that follow it; nothing else moves."""
+    usual = drivers(accounts)
+    more = usual["drivers"].copy()
+    more[..., DRIVERS.index(driver)] *= 1.1
+    before, after = system_cost(accounts, **usual), system_cost(accounts, **{**usual, "drivers": more})
     for part in PARTS:
-        np.testing.assert_allclose(parts[part][:, 0] / accounts.spending[part], 1.0, rtol=5e-4, err_msg=part)
+        share = float(accounts.weights.sel(part=part, driver=driver))
+        assert (share > 0) == (part in FOLLOWED_BY[driver]), part
+        np.testing.assert_allclose(after[part] / before[part], 1.0 + 0.1 * share, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "driver, moved",
-    [("children", {"homes", "fostering", "other_care"}), ("population", {"safeguarding", "family_support"})],
-)
-def test_each_part_follows_its_own_driver(seen, accounts, driver, moved):
-    """A tenth more of a driver is a tenth more of the parts it drives, and nothing else moves."""
-    usual = drivers(seen, accounts)
-    before = system_cost(accounts, **usual)
-    after = system_cost(accounts, **{**usual, driver: usual[driver] * 1.1})
+def test_every_driver_all_together_moves_every_part_alike(accounts):
+    usual = drivers(accounts)
+    before, after = (
+        system_cost(accounts, **{**usual, "drivers": factor * usual["drivers"]}) for factor in (1.0, 1.1)
+    )
     for part in PARTS:
-        np.testing.assert_allclose(after[part] / before[part], 1.1 if part in moved else 1.0, rtol=1e-12)
+        np.testing.assert_allclose(after[part] / before[part], 1.1, rtol=1e-12)
 
 
-def test_prices_move_homes_and_fostering_only(seen, accounts):
-    usual = drivers(seen, accounts)
+def test_prices_move_homes_and_fostering_only(accounts):
+    usual = drivers(accounts)
     dearer = dataclasses.replace(usual["prices"], path=usual["prices"].path * 1.2)
     before, after = (system_cost(accounts, **{**usual, "prices": p}) for p in (usual["prices"], dearer))
     for part in PARTS:
@@ -114,14 +139,3 @@ def test_next_year_is_near_this_year(accounts):
     assert workings.years[0] == 2025
     assert -0.02 < np.quantile(growth, 0.05) < np.quantile(growth, 0.95) < 0.12
     assert growth.mean() == pytest.approx(0.04, abs=0.03)
-
-
-def test_a_missing_outturn_is_refused(seen):
-    spending = seen["spending"].copy(deep=True)
-    spending.loc[{"year": 2024, "line": "total_safeguarding"}] = np.nan
-    with pytest.raises(InputError) as caught:
-        last_accounts(
-            seen.assign(spending=spending), price_base=2024, prices=PriceIndex(published=seen["gdp_deflator"])
-        )
-    text = str(caught.value)
-    assert "total_safeguarding" in text and "2024" in text and "spending_england.csv" in text

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from cba.decisions import enbs, optimal_design, population_value
+from cba.decisions import enbs, evsi_with_covariance, optimal_design, population_value
 from cba.errors import InputError
+from tests.decisions.known_answers import against_zero, labelled, normal_loss
 
 
 def test_no_discounting_is_the_plain_product():
@@ -73,6 +76,67 @@ def test_best_design_with_its_interval(designs):
     best = optimal_design(table)
     assert (best.design, best.enbs, best.lower, best.upper) == (100.0, 5_600.0, 50.0, 100.0)
     assert best.worth_doing
+
+
+def test_shared_draws_narrow_the_range(designs):
+    """The shortfall of 50 is 100, its error 283 if independent and 28 if errors correlate by 0.99."""
+    table = enbs(designs, population_factor=1_000.0, fixed_cost=2_000.0, cost_per_unit=10.0)
+    se = table["se"].to_numpy()
+    joint = np.outer(se, se) * (0.99 + 0.01 * np.eye(len(se)))
+    best = optimal_design(table, covariance=joint)
+    assert (best.design, best.lower, best.upper) == (100.0, 100.0, 100.0)
+    independent = optimal_design(table, covariance=np.diag(se**2))
+    assert (independent.lower, independent.upper) == (50.0, 100.0)
+
+
+def test_the_range_holds_the_best_size_of_a_known_problem():
+    """EVSI of the normal-normal case, cost chosen so that the best of many sizes is known."""
+    sizes = np.array([10, 25, 50, 75, 100, 150, 200, 400])
+    spread = 10_000 / np.sqrt(1 + 25 / sizes)
+    exact = pd.DataFrame({"design": sizes, "evsi": [normal_loss(3_000.0, s) for s in spread], "se": 0.0})
+    money = {"population_factor": 100.0, "fixed_cost": 0.0, "cost_per_unit": 300.0}
+    truth = optimal_design(enbs(exact, **money))
+    assert truth.design not in (sizes[0], sizes[-1])
+    held, widths = [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        theta = rng.normal(0.3, 1.0, 2_000)
+        gain = 10_000 * theta + 3_000 * rng.standard_normal(2_000)
+        studies = evsi_with_covariance(
+            labelled(against_zero(gain)),
+            xr.DataArray(theta, dims="sample"),
+            standard_errors=5 / np.sqrt(sizes),
+        )
+        table = enbs(studies.table.assign(design=sizes), **money)
+        best = optimal_design(table, covariance=100.0**2 * studies.covariance)
+        held.append(best.lower <= truth.design <= best.upper)
+        widths.append((best.upper - best.lower) / (optimal_design(table).upper - optimal_design(table).lower))
+    assert np.mean(held) >= 0.93
+    assert np.mean(widths) < 0.7  # pairing the draws is worth its trouble
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        ({"covariance": np.eye(2)}, "does not belong"),
+        ({"covariance": np.eye(5)}, "does not belong"),
+        ({"level": 95.0}, "not a probability"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused(designs, change, match):
+    table = enbs(designs, population_factor=1_000.0, fixed_cost=2_000.0, cost_per_unit=10.0)
+    with pytest.raises(InputError, match=match):
+        optimal_design(table, **change)
+
+
+def test_numbers_that_are_missing_are_refused(designs):
+    broken = designs.assign(evsi=[0.0, np.nan, 8.0, 8.6, 9.0])
+    with pytest.raises(InputError, match="NaN"):
+        enbs(broken, population_factor=1.0, fixed_cost=0.0, cost_per_unit=0.0)
+    with pytest.raises(InputError, match="out of range"):
+        enbs(designs, population_factor=1.0, fixed_cost=np.nan, cost_per_unit=0.0)
+    with pytest.raises(InputError, match="NaN"):
+        optimal_design(pd.DataFrame({"design": [1.0], "enbs": [np.nan], "se": [0.0]}))
 
 
 def test_no_study_is_worth_doing(designs):

@@ -12,10 +12,14 @@ import pytest
 import cba.decisions
 
 CONTRACT = {
+    "StagedDecision",
     "acceptability",
+    "compare_strategies",
+    "decide_in_stages",
     "evpi",
     "evppi",
     "evsi",
+    "learn_then_choose",
     "payback_year",
     "shapley",
     "sobol",

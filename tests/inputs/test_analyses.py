@@ -37,6 +37,10 @@ MISTAKES = {  # file: (field, words of the problem, words of the next step)
     "name_not_the_file.toml": ("name", "not the name of its file", "the same"),
     "key_twice.toml": (None, "appears twice", "remove or rename"),
     "horizons_swapped.toml": ("long_horizon", "shorter than the horizon", "correct one"),
+    "mixture_not_summing.toml": ("mixture", "do not sum to 1", "never rescaled"),
+    "mixture_with_review.toml": ("mixture.review", "`review` cannot be mixed", "read review beside"),
+    "mixture_without_weights.toml": ("mixture", "do not come together", "write [mixture]"),
+    "weights_without_mixture.toml": ("mixture", "do not come together", "remove the weights"),
     "long_series_missing.toml": ("long", "does not exist", "correct the path"),
 }
 
@@ -66,6 +70,20 @@ def test_defaults_are_ours_and_stated():
     assert analysis.data.sources == ()
     assert analysis.scenarios.review_price_year is None
     assert analysis.mid_year is False
+
+
+def test_weights_of_a_mixture_are_read_and_change_the_fingerprint(tmp_path):
+    text = SMALL.read_text(encoding="utf-8").replace('"sceptical", "review"]', '"sceptical", "mixture"]')
+    found = []
+    for weight in (0.7, 0.6):
+        file = tmp_path / "small.toml"
+        file.write_text(
+            f"{text}\n[mixture]\nevidence = {weight}\nsceptical = {1 - weight}\n", encoding="utf-8"
+        )
+        found.append(load_analysis(file, options_path=OPTIONS))
+    assert [analysis.mixture.evidence for analysis in found] == [0.7, 0.6]
+    assert found[0].fingerprint() != found[1].fingerprint()
+    assert load_analysis(SMALL, options_path=OPTIONS).mixture is None
 
 
 def test_an_analysis_cannot_be_changed():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.options import STANDARD_ORDER, load_options
+from cba.inputs.options import STANDARD_ORDER, load_options, named_options
 
 HERE = Path(__file__).parent
 VALID = HERE / "valid_options"
@@ -24,6 +24,7 @@ MISTAKES = {  # file: (field, words of the problem, words of the next step)
     "calendar_year_in_shift.toml": ("spend.1.gbp_million", "does not fit the timing", "use offsets"),
     "year_gap.toml": ("spend.0.gbp_million", "year is missing", "add the year"),
     "recurrent_missing.toml": ("recurrent", "needs recurrent money", "add [recurrent]"),
+    "reinvest_without_savings.toml": ("recurrent.payer", "makes none", "name who saves"),
     "recurrent_unused.toml": ("financing", "does not use it", "remove [recurrent]"),
     "spend_with_financing_none.toml": ("financing", "nothing follows it", "when the money ends"),
     "id_not_the_file.toml": ("id", "not the name of its file", "the same"),
@@ -171,3 +172,63 @@ def test_a_single_file_stands_beside_the_shipped_options(tmp_path):
     (shipped,) = load_options(["kinship_only"])
     assert option.id == "own_kinship" and option.spend == shipped.spend
     assert [o.id for o in load_options(["bau", "own_kinship"], file)] == ["bau", "own_kinship"]
+
+
+OWN = (
+    'schema = 1\nid = "{name}"\nlabel = "Own"\ndescription = "Own."\ntiming = "shift"\n'
+    'base = "{base}"\ncomponents = ["kinship"]\nfinancing = "fade"\nframes = ["latest"]\n'
+)
+
+
+def test_a_list_of_options_may_name_files(tmp_path):
+    """Relative paths start from the folder of the list; the files may build on shipped ones and on each other."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own_first.toml").write_text(OWN.format(name="own_first", base="care_review"))
+    (tmp_path / "own" / "own_second.toml").write_text(
+        OWN.format(name="own_second", base="own_first").replace('"fade"', '"fade"\ndelay_years = 1')
+    )
+    names = ["bau", "own_first.toml", "kinship_only", "own/own_second.toml"]
+    ids, own = named_options(names, beside=tmp_path)
+    assert ids == ("bau", "own_first", "kinship_only", "own_second")
+    loaded = load_options(ids, own=own)
+    assert [o.id for o in loaded] == list(ids)
+    by_id = {o.id: o for o in loaded}
+    assert by_id["own_first"].spend == by_id["kinship_only"].spend
+    assert by_id["own_second"].spend == by_id["own_first"].spend and by_id["own_second"].delay_years == 1
+    again = named_options(names, beside=tmp_path)[1]
+    assert [o.fingerprint() for o in again] == [o.fingerprint() for o in own]
+    (tmp_path / "own_first.toml").write_text(
+        OWN.format(name="own_first", base="care_review").replace("Own.", "x")
+    )
+    changed = named_options(names, beside=tmp_path)[1]
+    assert changed[0].fingerprint() != own[0].fingerprint()
+
+
+def test_a_named_file_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(InputError) as caught:
+        named_options(["bau", "absent.toml"], beside=tmp_path)
+    assert str(tmp_path / "absent.toml") in str(caught.value)
+
+
+def test_a_named_file_with_the_id_of_another_option_is_refused(tmp_path):
+    """Else a changed copy would pass for the shipped option in every table."""
+    (tmp_path / "care_review.toml").write_text(OWN.format(name="care_review", base="kinship_only"))
+    with pytest.raises(InputError, match="id of another option") as caught:
+        named_options(["bau", "care_review.toml"], beside=tmp_path)
+    details = caught.value.details
+    assert details["file"] == str(tmp_path / "care_review.toml") and details["field"] == "options"
+    assert "rename the file" in str(details["next step"])
+
+
+def test_a_mistake_in_a_named_file_names_that_file(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN.format(name="own", base="care_revue"))
+    with pytest.raises(InputError, match="did you mean care_review") as caught:
+        named_options(["own.toml"], beside=tmp_path)
+    assert caught.value.details["file"] == str(tmp_path / "own.toml")
+
+
+def test_areas_are_listed_once_by_code():
+    shipped = {option.id: option for option in load_options()}
+    pathfinders = shipped["dfe_2023"].areas
+    assert len(set(pathfinders)) == len(pathfinders) == 10
+    assert all(option.areas == () for name, option in shipped.items() if name != "dfe_2023")

@@ -1,20 +1,26 @@
-"""The evidence synthesis against the BCG trials (quadrature), closed forms and simulated studies with bias."""
+"""The evidence synthesis against the BCG trials (quadrature, REML), closed forms and simulated studies with bias."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import arviz_stats
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, stats
 
 import cba
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
 from cba.inputs.prior_registry import PriorRegistry
-from cba.models.effects import ESTIMANDS, build_effects, fit_effects, studies_used
+from cba.models.effects import build_effects, fit_effects, studies_used
+from cba.models.effects_pooling import ADJUSTED
+from cba.models.estimands import ESTIMANDS, FAMILY_HELP
 from cba.models.gates import Gates
+from cba.models.panel_finding import PanelFinding
+from tests.models.made_studies import STARTS, evidence_of, studies
 
 QUICK = "FAST_COMPILE"
 BCG = (
@@ -23,8 +29,6 @@ BCG = (
     (17, 1699, 65, 1600), (186, 50448, 141, 27197), (5, 2493, 3, 2338), (27, 16886, 29, 17825),
 )  # fmt: skip
 """Vaccinated with and without tuberculosis, control with and without (Colditz et al. 1994, table 1)."""
-
-FAMILY_HELP = "care_entry_log_rr"
 
 
 @pytest.fixture(scope="module")
@@ -45,28 +49,14 @@ def normal(mu, sigma):
     return "Normal", {"mu": mu, "sigma": sigma}
 
 
-def studies(effect, se, *, design="rct", estimand=FAMILY_HELP):
-    count = len(effect)
-    return pd.DataFrame(
-        {
-            "study_id": [f"study_{number}" for number in range(count)],
-            "estimand": estimand,
-            "effect": effect,
-            "effect_se": se,
-            "design_class": [design] * count if isinstance(design, str) else design,
-            "use": "synthesis",
-        }
-    )
-
-
-def evidence_of(table):
-    return replace(cba.load_evidence(), effects=table)
-
-
-def bcg_studies():
+def bcg_studies(*, counted=False):
     a, b, c, d = np.array(BCG, dtype=float).T
     effect = np.log(a / (a + b)) - np.log(c / (c + d))
-    return studies(effect, np.sqrt(1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)))
+    table = studies(effect, np.sqrt(1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)))
+    if counted:
+        arms = {"arm_events_treat": a, "arm_n_treat": a + b, "arm_events_control": c, "arm_n_control": c + d}
+        table = table.assign(**arms)
+    return table
 
 
 # --- which studies count --------------------------------------------------------------------------------
@@ -79,7 +69,7 @@ def test_a_stance_admits_its_designs_only():
     assert set(trials["design_class"]) == {"rct"}
     assert {"rct", "matched", "before_after"} <= set(every["design_class"])
     pd.testing.assert_frame_equal(trials, every[every["design_class"] == "rct"].reset_index(drop=True))
-    assert (every["use"] == "synthesis").all() and len(every) < len(evidence.effects)
+    assert set(every["use"]) == {"synthesis", "censored"} and len(every) < len(evidence.effects)
 
 
 def test_an_unknown_estimand_is_refused(shipped):
@@ -91,23 +81,69 @@ def test_an_unknown_estimand_is_refused(shipped):
     assert FAMILY_HELP in message and "set use to excluded" in message
 
 
+def test_starts_that_are_too_few_or_incomplete_are_refused(shipped):
+    with pytest.raises(InputError, match="reach more starts than there are") as caught:
+        build_effects(studies([], []), shipped, starts={age: 1000.0 for age in STARTS})
+    assert "family_help.yearly_entry_risk" in str(caught.value)
+    with pytest.raises(InputError, match="not complete") as caught:
+        build_effects(studies([], []), shipped, starts={"under_1": 5000.0})
+    assert "under_1" in str(caught.value) and "recent_starts" in str(caught.value)
+
+
+def test_a_panel_finding_of_a_name_in_the_table_is_refused(shipped):
+    finding = PanelFinding(
+        study_id="study_0", log_change=0.0, se=0.1, coverage_low=0.1, coverage_high=0.5,
+        age_note="all", known_by=2024,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="name of a study") as caught:
+        build_effects(studies([0.0], [0.1]), shipped, starts=STARTS, panel=finding)
+    assert "study_0" in str(caught.value) and "rename" in str(caught.value)
+
+
+def test_a_prior_of_reach_without_bounds_is_refused(shipped):
+    entries = dict(shipped.entries)
+    name = "family_help.yearly_entry_risk"
+    fitted = distribution("LogNormal", parameters={"mu": -4.0, "sigma": 0.5})
+    entries[name] = replace(entries[name], fitted=fitted)
+    with pytest.raises(InputError) as caught:
+        build_effects(studies([], []), PriorRegistry("evidence", entries), starts=STARTS)
+    assert name in str(caught.value)
+
+
 # --- the density, without sampling ----------------------------------------------------------------------
 
 
-def grid_posterior(model, *, estimand, centres, heterogeneity):
+class Density:
+    """The joint log density of a model as a function of the headline's mean and heterogeneity of one estimand."""
+
+    def __init__(self, model, *, estimand=FAMILY_HELP, mode=QUICK, **fixed):
+        self.logp = model.compile_fn(model.logp(), inputs=model.value_vars, point_fn=True, mode=mode)
+        self.point = {name: np.array(value, dtype=float) for name, value in model.initial_point().items()}
+        for name, value in fixed.items():
+            self.point[name][...] = value
+        self.place = (ADJUSTED, list(ESTIMANDS).index(estimand))
+
+    def __call__(self, mean, heterogeneity):
+        self.point["mean"][self.place] = mean
+        self.point["heterogeneity_log__"][self.place] = np.log(heterogeneity)
+        return float(self.logp(self.point))
+
+
+def grid_posterior(model, *, estimand, centres, heterogeneity, **fixed):
     """Posterior mean and sd of one estimand's mean, others held, heterogeneity fixed: a sum over a grid."""
-    logp = model.compile_fn(model.logp(), inputs=model.value_vars, point_fn=True, mode=QUICK)
-    point = {name: np.array(value, dtype=float) for name, value in model.initial_point().items()}
-    point["heterogeneity_log__"][:] = np.log(heterogeneity)
-    position = list(ESTIMANDS).index(estimand)
-    density = np.empty(centres.size)
-    for number, centre in enumerate(centres):
-        point["mean"][position] = centre
-        density[number] = logp(point)
-    weight = np.exp(density - density.max())
+    density = Density(model, estimand=estimand, **fixed)
+    return moments(centres, np.array([density(centre, heterogeneity) for centre in centres]))
+
+
+def moments(centres, log_density):
+    weight = np.exp(log_density - log_density.max())
     weight /= weight.sum()
     mean = weight @ centres
     return mean, np.sqrt(weight @ (centres - mean) ** 2)
+
+
+def built(table, priors, **more):
+    return build_effects(table, priors, starts=STARTS, **more)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +166,7 @@ def test_one_estimand_is_the_precision_weighted_mean(shipped, estimand, favours,
         mean_permanence=normal(0.0, prior_sd),
         mean_substitution=normal(0.0, prior_sd),
     )
-    model = build_effects(studies(effect, se, design=designs, estimand=estimand), changed)
+    model = built(studies(effect, se, design=designs, estimand=estimand), changed)
     bias = [changed[f"effects.bias_{design}"].parameters for design in designs]
     moved = effect - favours * scale * np.array([b["mu"] for b in bias])
     spread = se**2 + (scale * tau) ** 2 + (scale * np.array([b["sigma"] for b in bias])) ** 2
@@ -142,15 +178,38 @@ def test_one_estimand_is_the_precision_weighted_mean(shipped, estimand, favours,
     assert found == pytest.approx((exact, sd), rel=1e-6, abs=1e-9 * scale)
 
 
+def test_abroad_shifts_and_in_care_scales_the_effect(shipped):
+    """y = kappa (mu - t) - m_rct for a foreign study of children in care: the mean is what undoes both."""
+    kappa, shift = 0.8, 0.15
+    table = studies([-0.4], [0.1]).assign(country="USA", outcome_class="in_care_at_follow_up")
+    density = {"transport": shift, "in_care_ratio_log__": np.log(kappa)}
+    centres = np.linspace(-2, 2, 2001)
+    found = grid_posterior(
+        built(table, shipped), estimand=FAMILY_HELP, centres=centres, heterogeneity=0.05, **density
+    )
+    spread2 = 0.1**2 + (kappa * 0.05) ** 2 + 0.05**2
+    precision = np.array([kappa**2 / spread2, 0.35**-2])
+    exact = precision @ np.array([-0.4 / kappa + shift, 0.0]) / precision.sum()
+    assert found == pytest.approx((exact, precision.sum() ** -0.5), rel=1e-5)
+    # Elsewhere, for entry at home, neither acts.
+    plain = grid_posterior(
+        built(studies([-0.4], [0.1]), shipped),
+        estimand=FAMILY_HELP,
+        centres=centres,
+        heterogeneity=0.05,
+        **density,
+    )
+    precision = np.array([1 / (0.1**2 + 0.05**2 + 0.05**2), 0.35**-2])
+    assert plain[0] == pytest.approx(precision @ np.array([-0.4, 0.0]) / precision.sum(), rel=1e-5)
+
+
 def test_a_large_before_after_study_cannot_outvote_a_trial(shipped):
     """However small its standard error: what it can add is bounded by its bias, not by its sample."""
     centres = np.linspace(-3, 3, 401)
     trial = studies([0.0], [0.15])
 
     def posterior(table):
-        return grid_posterior(
-            build_effects(table, shipped), estimand=FAMILY_HELP, centres=centres, heterogeneity=0.1
-        )
+        return grid_posterior(built(table, shipped), estimand=FAMILY_HELP, centres=centres, heterogeneity=0.1)
 
     alone, sd_alone = posterior(trial)
     shifts = []
@@ -170,19 +229,52 @@ def test_a_large_before_after_study_cannot_outvote_a_trial(shipped):
 def test_adverse_effects_are_not_truncated(shipped):
     """A trial that finds harm moves the mean past zero, and the density there is smooth."""
     centres = np.linspace(-2, 2, 801)
-    model = build_effects(studies([0.6], [0.05]), shipped)
+    model = built(studies([0.6], [0.05]), shipped)
     mean, sd = grid_posterior(model, estimand=FAMILY_HELP, centres=centres, heterogeneity=0.05)
     assert mean > 0.5 and mean - 4 * sd > 0
 
 
 def test_without_studies_the_prior_is_left(shipped):
-    model = build_effects(studies([], []), shipped)
+    model = built(studies([], []), shipped)
     centres = np.linspace(-3, 3, 601)
     found = grid_posterior(model, estimand=FAMILY_HELP, centres=centres, heterogeneity=0.2)
     assert found == pytest.approx((0.0, 0.35), abs=1e-6)
 
 
-# --- sampled --------------------------------------------------------------------------------------------
+def test_a_null_result_is_the_normal_mass_of_its_interval(shipped):
+    """Against SciPy: Phi((b - m)/s) - Phi((a - m)/s) times the prior, and one open end."""
+    centres = np.linspace(-2, 2, 801)
+    for low, high in ((-0.2, 0.2), (math.nan, -0.1)):
+        table = studies([math.nan], [0.1]).assign(use="censored", bound_low=low, bound_high=high)
+        found = grid_posterior(
+            built(table, shipped), estimand=FAMILY_HELP, centres=centres, heterogeneity=0.1
+        )
+        s = math.sqrt(0.1**2 + 0.1**2 + 0.05**2)
+        below = 0.0 if math.isnan(low) else stats.norm.cdf((low - centres) / s)
+        mass = stats.norm.cdf((high - centres) / s) - below
+        exact = moments(centres, np.log(np.maximum(mass, 1e-300)) + stats.norm.logpdf(centres, 0.0, 0.35))
+        assert found == pytest.approx(exact, rel=1e-6, abs=1e-9)
+
+
+def test_the_comparisons_share_nothing_with_the_headline(shipped):
+    """The joint density splits: what one block's variables add does not depend on where the headline stands."""
+    model = built(studies([-0.5, -0.1], [0.3, 0.1], design=["review", "rct"]), shipped)
+    density = Density(model)
+    places = [(-0.4, 0.1), (0.2, 0.3)]
+    before = [density(*place) for place in places]
+    for variant in range(1, 4):
+        density.point["mean"][variant] = 0.1 * variant
+        density.point["heterogeneity_log__"][variant] = -1.0
+        density.point["transport"][variant] = 0.3
+        density.point["in_care_ratio_log__"][variant] = -0.3
+    density.point["publication_slope"] = np.array(1.3)
+    density.point["publication_weight_logodds__"] = np.array(-1.0)
+    after = [density(*place) for place in places]
+    assert after[0] != before[0]
+    assert after[1] - after[0] == pytest.approx(before[1] - before[0], abs=1e-8)
+
+
+# --- BCG: the model against quadrature and REML ---------------------------------------------------------
 
 BCG_ROWS = {
     (10.0, 1.0): {"mean": -0.71529, "sd": 0.20139, "tau": 0.62089, "tau_sd": 0.17313, "new_sd": 0.67531,
@@ -192,18 +284,62 @@ BCG_ROWS = {
 """By prior sd of the mean and scale of the half-normal; exact by quadrature over the heterogeneity."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mean_sd, tau_scale", BCG_ROWS)
-def test_bcg_trials(shipped, mean_sd, tau_scale):
-    """Within 3 Monte Carlo standard errors of quadrature, the effect in a new setting included."""
-    expected = BCG_ROWS[mean_sd, tau_scale]
-    changed = registry(
+def bcg_priors(shipped, mean_sd, tau_scale):
+    return registry(
         shipped,
         mean_log_risk_ratio=normal(0.0, mean_sd),
         heterogeneity=("HalfNormal", {"sigma": tau_scale}),
         bias_rct=normal(0.0, 1e-6),
     )
-    fit = fit_effects(evidence_of(bcg_studies()), changed, draws=1500, tune=1000, chains=4, seed=3)
+
+
+def test_bcg_trials_by_reml():
+    """Restricted maximum likelihood of the same likelihood: the published fit of the 13 trials."""
+    table = bcg_studies()
+    y, v = table["effect"].to_numpy(), table["effect_se"].to_numpy() ** 2
+
+    def restricted(tau2):
+        weight = 1 / (v + tau2)
+        mean = weight @ y / weight.sum()
+        return 0.5 * (np.log(v + tau2).sum() + np.log(weight.sum()) + weight @ (y - mean) ** 2)
+
+    tau2 = optimize.minimize_scalar(restricted, bounds=(0, 2), method="bounded", options={"xatol": 1e-9}).x
+    weight = 1 / (v + tau2)
+    assert tau2 == pytest.approx(0.313243, abs=5e-5)
+    assert weight @ y / weight.sum() == pytest.approx(-0.714532, abs=5e-5)
+    assert weight.sum() ** -0.5 == pytest.approx(0.179782, abs=5e-5)
+
+
+@pytest.mark.parametrize("mean_sd, tau_scale", BCG_ROWS)
+def test_bcg_density_of_the_model_is_that_of_the_reference(shipped, mean_sd, tau_scale):
+    """The model's own density, summed over a grid of mean and heterogeneity: C9 to its last digit."""
+    expected = BCG_ROWS[mean_sd, tau_scale]
+    density = Density(built(bcg_studies(), bcg_priors(shipped, mean_sd, tau_scale)))
+    means, logs = np.linspace(-2.0, 0.6, 53), np.linspace(-3.0, 0.9, 40)
+    found = np.array([[density(mean, np.exp(log)) for log in logs] for mean in means])
+    weight = np.exp(found - found.max())  # the density of the log of the heterogeneity
+    weight /= weight.sum()
+    tau = np.exp(logs)
+    mean = (weight.sum(axis=1) @ means, weight.sum(axis=0) @ tau)
+    variance = (weight.sum(axis=1) @ (means - mean[0]) ** 2, weight.sum(axis=0) @ (tau - mean[1]) ** 2)
+    assert mean[0] == pytest.approx(expected["mean"], abs=2e-4)
+    assert math.sqrt(variance[0]) == pytest.approx(expected["sd"], abs=4e-4)
+    assert mean[1] == pytest.approx(expected["tau"], abs=4e-4)
+    assert math.sqrt(variance[1]) == pytest.approx(expected["tau_sd"], abs=1e-3)
+    new_sd = math.sqrt(variance[0] + weight.sum(axis=0) @ tau**2)
+    assert new_sd == pytest.approx(expected["new_sd"], abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("counted", [False, True], ids=["normal", "binomial"])
+def test_bcg_trials(shipped, counted):
+    """Sampled, within 3 Monte Carlo standard errors of quadrature; with counts near it: few events in places."""
+    expected = BCG_ROWS[10.0, 1.0]
+    evidence = evidence_of(bcg_studies(counted=counted))
+    changed = bcg_priors(shipped, 10.0, 1.0)
+    if counted:  # the offsets of 13 counted trials need a bias sd that is not a needle
+        changed = registry(changed, bias_rct=normal(0.0, 0.01))
+    fit = fit_effects(evidence, changed, starts=STARTS, draws=1500, tune=1000, chains=4, seed=3)
     of_bcg = fit["posterior"].to_dataset().sel(estimand=FAMILY_HELP)
     statistics = {
         "mean": ("mean", "mean", lambda x: x.mean()),
@@ -212,17 +348,20 @@ def test_bcg_trials(shipped, mean_sd, tau_scale):
         "tau_sd": ("heterogeneity", "sd", lambda x: x.std(ddof=1)),
         "new_sd": ("new_setting", "sd", lambda x: x.std(ddof=1)),
     }
+    # Normal to binomial: events of 3 to 5 in an arm move the centre by a hundredth or two.
+    allowed = 0.05 if counted else 0.0
     for key, (name, method, statistic) in statistics.items():
         values = of_bcg[name].values
         error = float(arviz_stats.mcse(values, method=method))
-        assert abs(statistic(values.ravel()) - expected[key]) < 3 * error, key
+        assert abs(statistic(values.ravel()) - expected[key]) < 3 * error + allowed, key
         assert error < 0.05 * abs(expected[key]) + 0.01
-    for key, name in (("new_below_0", "new_setting"), ("mean_below_0", "mean")):
-        if key in expected:
-            below = (of_bcg[name].values < 0).astype(float)
-            error = float(arviz_stats.mcse(below, method="mean"))
-            assert abs(below.mean() - expected[key]) < 3 * error + 5e-5, key
-    assert float(of_bcg["mean"].mean()) == pytest.approx(float(of_bcg["raw_mean"].mean()), abs=0.03)
+    below = (of_bcg["new_setting"].values < 0).astype(float)
+    error = float(arviz_stats.mcse(below, method="mean"))
+    assert abs(below.mean() - expected["new_below_0"]) < 3 * error + allowed / 5
+    assert float(of_bcg["mean"].mean()) == pytest.approx(float(of_bcg["raw_mean"].mean()), abs=0.04)
+
+
+# --- simulated evidence ---------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -230,7 +369,7 @@ def test_recovers_effects_behind_biased_studies(shipped):
     """Truths from the prior, 30 studies of four designs per estimand: intervals cover, raw means do not.
 
     Four estimands, mean and heterogeneity each: with 90% intervals all but one or two of eight should cover,
-    fewer than five once in 200 sets.
+    fewer than five once in 200 sets. One study in three is foreign, with a shift its estimand shares.
     """
     rng = np.random.default_rng(17)
     designs = np.array(["rct", "matched", "before_after", "provider_claim"])
@@ -239,15 +378,20 @@ def test_recovers_effects_behind_biased_studies(shipped):
         prior = shipped[about.prior].parameters
         mean = rng.normal(prior["mu"], prior["sigma"])
         tau = abs(rng.normal(0.0, shipped["effects.heterogeneity"].parameters["sigma"]))
+        shift = rng.normal(*shipped["effects.transport"].parameters.values())
         design = designs[np.arange(30) % 4]
-        bias = [rng.normal(*shipped[f"effects.bias_{d}"].parameters.values()) for d in design]
+        foreign = np.arange(30) % 3 == 0
+        bias = np.array([rng.normal(*shipped[f"effects.bias_{d}"].parameters.values()) for d in design])
         se = about.scale * rng.uniform(0.05, 0.3, 30)
-        effect = mean + about.scale * (about.favours * np.array(bias) + tau * rng.standard_normal(30))
+        flattery = about.favours * (bias + shift * foreign)
+        effect = mean + about.scale * (flattery + tau * rng.standard_normal(30))
         table = studies(effect + se * rng.standard_normal(30), se, design=design, estimand=name)
+        table["country"] = np.where(foreign, "USA", "England")
         tables.append(table.assign(study_id=[f"{name}_{i}" for i in range(30)]))
         truth[name] = (mean, tau)
     gates = Gates(ess=300)
-    fit = fit_effects(evidence_of(pd.concat(tables)), shipped, draws=500, tune=700, seed=2, gates=gates)
+    evidence = evidence_of(pd.concat(tables, ignore_index=True))
+    fit = fit_effects(evidence, shipped, starts=STARTS, draws=500, tune=700, seed=2, gates=gates)
     posterior = fit["posterior"].to_dataset()
     covered = 0
     for name, (mean, tau) in truth.items():
@@ -258,9 +402,43 @@ def test_recovers_effects_behind_biased_studies(shipped):
         one = posterior.sel(estimand=name)
         spread = one["mean"].var() + ESTIMANDS[name].scale ** 2 * (one["heterogeneity"] ** 2).mean()
         assert float(one["new_setting"].var()) == pytest.approx(float(spread), rel=0.2)
+        assert float(one["new_authority"].var()) > float(one["new_setting"].var())
         # Designs flatter by 0.29 on average, in the direction of the programme.
         assert float(flattered.mean()) * ESTIMANDS[name].favours > 0.1 * ESTIMANDS[name].scale
     assert covered >= 5, covered
+
+
+SETS = 150
+
+
+@pytest.mark.slow
+def test_intervals_of_the_synthesis_cover_over_simulated_evidence(shipped):
+    """Simulation-based coverage: truths from the prior, 6 studies of three designs, one compiled model.
+
+    The posterior of the mean is summed over a grid of the model's own density; 90% and 50% intervals cover as
+    often as they say, within 3 binomial standard errors, and the rank of the truth is uniform.
+    """
+    rng = np.random.default_rng(5)
+    design = ["rct", "rct", "matched", "matched", "before_after", "review"]
+    se = np.array([0.15, 0.3, 0.05, 0.1, 0.1, 0.1])
+    model = built(studies(np.zeros(6), se, design=design), shipped)
+    density = Density(model, mode=None)  # compiled: many evaluations
+    means, logs = np.linspace(-1.6, 1.6, 81), np.linspace(-4.5, 0.3, 15)
+    names = list(model.coords["estimate"])
+    ranks = []
+    for _ in range(SETS):
+        mean = rng.normal(*shipped["effects.mean_log_risk_ratio"].parameters.values())
+        tau = abs(rng.normal(0.0, shipped["effects.heterogeneity"].parameters["sigma"]))
+        bias = [rng.normal(*shipped[f"effects.bias_{d}"].parameters.values()) for d in design]
+        effect = mean - np.array(bias) + tau * rng.standard_normal(6) + se * rng.standard_normal(6)
+        model["reported"].set_value(np.array([effect[int(name[-1])] for name in names]))
+        found = np.array([[density(m, np.exp(log)) for log in logs] for m in means])
+        weight = np.exp(found - found.max()).sum(axis=1)
+        ranks.append(np.interp(mean, means, np.cumsum(weight) / weight.sum()))
+    for level in (0.9, 0.5):
+        inside = np.mean(np.abs(np.array(ranks) - 0.5) < level / 2)
+        assert abs(inside - level) < 3 * math.sqrt(level * (1 - level) / SETS), level
+    assert stats.kstest(ranks, "uniform").pvalue > 0.001
 
 
 @pytest.mark.slow
@@ -269,5 +447,30 @@ def test_the_shipped_evidence_fits_at_the_shipped_gates(stance):
     """No divergence at the default settings: one would stop every analysis that uses these studies."""
     fit = fit_effects(cba.load_evidence(), cba.load_priors(stance=stance))
     assert bool(fit["convergence"]["passed"].all())
-    trials = fit["posterior"]["new_setting"].sel(estimand=FAMILY_HELP)
+    posterior = fit["posterior"].to_dataset()
+    trials = posterior["new_setting"].sel(estimand=FAMILY_HELP)
     assert 0.02 < float((trials > 0).mean()) < 0.7  # harm is not ruled out
+    assert float(posterior["reach_by_age"].max()) < 1
+    # What is learned of a product is not learned of its parts.
+    prior = fit["prior"].to_dataset()
+    for part in ("area_coverage", "area_reach"):
+        if posterior.sizes.get("area", 0):
+            assert (posterior[part].std(("chain", "draw")) > 0.8 * prior[part].std("sample")).all()
+
+
+@pytest.mark.slow
+def test_a_panel_finding_moves_effect_and_leaves_reach_correlated_with_it(shipped):
+    """A precise fall in starts with little bias: the effect must be beneficial, and the larger the smaller reach."""
+    changed = registry(shipped, bias_panel=normal(0.0, 0.01))
+    finding = PanelFinding(
+        study_id="PANEL", log_change=-0.08, se=0.01, coverage_low=0.6, coverage_high=0.9,
+        age_note="all ages", known_by=2024,
+    )  # fmt: skip
+    settings = {"starts": STARTS, "draws": 600, "tune": 800, "seed": 4, "gates": Gates(ess=200)}
+    fit = fit_effects(evidence_of(studies([0.0], [0.5])), changed, panel=finding, **settings)
+    posterior, prior = (fit[group].to_dataset().sel(area="PANEL") for group in ("posterior", "prior"))
+    assert float(posterior["area_change"].mean()) == pytest.approx(-0.08, abs=0.02)
+    assert float(posterior["area_effect"].mean()) > 0.15
+    effect, reach = posterior["area_effect"].values.ravel(), posterior["reach"].values.ravel()
+    assert np.corrcoef(effect, reach)[0, 1] < -0.2
+    assert float(posterior["area_change"].std()) < 0.35 * float(prior["area_change"].std())

@@ -8,9 +8,11 @@ import xarray as xr
 
 import cba
 from cba.errors import InputError
-from cba.models.effects import ESTIMANDS
+from cba.models.estimands import ESTIMANDS
 from cba.models.flow_rates import SERIES
 from cba.models.parameters import ROLL_OUT, joint_parameters, require_finite
+from cba.models.reach import REACH_ENTRIES
+from cba.models.unit_costs import NAMES
 from tests.made_fits import made_baseline, made_effects
 
 
@@ -33,15 +35,12 @@ def joint(parts, seed=3, **changes):
 def test_every_prior_is_there_or_enters_through_a_fit(parts):
     table = joint(parts)
     assert table.sizes["sample"] == 100
-    through_fits = {
-        name
-        for name in parts["priors"]
-        if name.startswith(("effects.bias_", "effects.mean_"))
-        or name == "effects.heterogeneity"
-        or (name.startswith("baseline.") and name != "baseline.population_growth")
-    }
+    straight = {"baseline.population_growth", "effects.attenuation"}
+    through_fits = {n for n in parts["priors"] if n.startswith(("baseline.", "effects."))} - straight
     assert set(parts["priors"]) - set(table.data_vars) == through_fits
-    added = {*ROLL_OUT.values(), "unit_costs.residential_growth", "unit_costs.fostering_growth"}
+    added = {*ROLL_OUT.values(), "unit_costs.lasting_share", "unit_costs.error_share"}
+    added |= {"system.lasting_share", "system.error_share"}
+    added |= {f"{name}_{what}" for name in NAMES.values() for what in ("growth", "level", "surprise")}
     added |= {f"baseline.level_{series}" for series in SERIES}
     assert set(table.data_vars) - set(parts["priors"]) == added
     require_finite(table)
@@ -57,6 +56,17 @@ def test_roll_out_is_the_new_setting_less_what_is_lost_at_scale(parts):
         np.testing.assert_allclose(table[ROLL_OUT[estimand]], expected, rtol=1e-12)
         assert (np.sign(table[ROLL_OUT[estimand]].values) == np.sign(effect)).all()
     assert (table["family_help.log_risk_ratio"] > 0).any()  # adverse in part of the draws
+
+
+def test_reach_and_effect_are_those_of_one_posterior_paired_by_draw(parts):
+    """Area-level studies correlate them: taken from the priors again, the correlation would be lost."""
+    table, posterior = joint(parts), parts["effects"]["posterior"].to_dataset()
+    for entry in REACH_ENTRIES:
+        expected = posterior[entry.rsplit(".", 1)[-1]].values.ravel()
+        np.testing.assert_array_equal(table[entry], expected)
+    drawn = parts["priors"].sample(100, 3)
+    assert (table["family_help.yearly_entry_risk"] != drawn["family_help.yearly_entry_risk"]).all()
+    assert table["family_help.eligible_children"].attrs == drawn["family_help.eligible_children"].attrs
 
 
 def test_draws_of_a_fit_stay_in_their_sample(parts):

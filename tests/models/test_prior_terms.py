@@ -13,9 +13,9 @@ from cba.errors import InputError
 from cba.inputs.distributions import distribution
 from cba.inputs.prior_registry import PriorRegistry
 from cba.models.effects import build_effects, studies_used
-from cba.models.growth import real_growth_draws
 from cba.models.normal_priors import normal_settings
 from cba.models.prior_terms import prior_term
+from cba.models.unit_costs import unit_cost_draws
 
 FAMILIES = {
     "Normal": {"mu": 0.3, "sigma": 2.0},
@@ -66,7 +66,10 @@ def test_another_family_is_refused(priors):
     assert "baseline.shock_probability" in message and "Uniform" in message and "HalfNormal" in message
 
 
-@pytest.mark.parametrize("entry", ["effects.bias_rct", "effects.mean_permanence", "unit_costs.real_growth"])
+@pytest.mark.parametrize(
+    "entry",
+    ["effects.bias_rct", "effects.mean_permanence", "unit_costs.real_growth", "unit_costs.yearly_change"],
+)
 def test_a_log_normal_is_not_taken_for_a_normal(priors, entry):
     """Both have a mu and a sigma; read as a normal, a log-normal would be another number without a word."""
     changed = with_family(priors, entry, "LogNormal", {"mu": -3.0, "sigma": 0.5})
@@ -75,7 +78,7 @@ def test_a_log_normal_is_not_taken_for_a_normal(priors, entry):
             build_effects(studies_used(cba.load_evidence(), changed), changed)
         else:
             known = cba.load_observations()
-            real_growth_draws(known, service="fostering", priors=changed, draws=10, seed=0)
+            unit_cost_draws(known, priors=changed, draws=10, seed=0)
     assert entry in str(caught.value) and "LogNormal" in str(caught.value)
 
 

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.projection.coverage import (
-    coverage,
-    delayed,
-    filled_foster_places,
-    reform_progress,
-    service_money,
-)
+from cba.projection.coverage import coverage, filled_foster_places, reform_progress, service_money
+from cba.projection.slippage import service_timing
 
 ONE = np.ones(1)
 CARERS = 9000  # the review's target: carers, not households
@@ -24,34 +19,9 @@ def money_paths(years=8):
     return amounts.map(lambda values: np.array([values]))
 
 
-# --- delay ----------------------------------------------------------------------------------------------
-
-
-def delayed_by_loops(path, years):
-    """Each pound of year t is spent in t + whole, but for the fraction, which is spent a year later."""
-    out = np.zeros_like(path)
-    for sample in range(path.shape[0]):
-        whole, part = int(np.floor(years[sample])), years[sample] % 1
-        for year in range(path.shape[1]):
-            for target, share in ((year + whole, 1 - part), (year + whole + 1, part)):
-                if target < path.shape[1]:
-                    out[sample, target] += share * path[sample, year]
-    return out
-
-
-def test_delay_splits_a_year_between_two():
-    path = np.array([[8.0, 0, 0, 0], [8.0, 4, 0, 0], [1.0, 2, 3, 4], [1.0, 2, 3, 4]])
-    found = delayed(path, years=np.array([0.25, 1.5, 0.0, 9.0]))
-    np.testing.assert_allclose(found, [[6, 2, 0, 0], [0, 4, 6, 2], [1, 2, 3, 4], [0, 0, 0, 0]], rtol=1e-12)
-
-
-@given(path=money_paths(), years=st.floats(0, 10))
-def test_delay_equals_loops_and_gains_nothing(path, years):
-    found = delayed(path, years=np.array([years]))
-    np.testing.assert_allclose(found, delayed_by_loops(path, np.array([years])), rtol=1e-9, atol=1e-3)
-    assert found.sum() <= path.sum() * (1 + 1e-12)
-    cumulative = np.cumsum(path - found, axis=1)
-    assert (cumulative >= -1e-6 * (1 + path.sum())).all()  # nothing arrives before it is spent
+def late(*, delay=0.0, stretch=0.0, years=8):
+    """Timing of one draw; half a year passes before any service."""
+    return service_timing((delay + 0.5) * ONE, stretch=stretch * ONE, years=years)
 
 
 # --- coverage -------------------------------------------------------------------------------------------
@@ -63,12 +33,22 @@ def test_setup_takes_its_share_of_the_first_two_years_with_money():
     np.testing.assert_allclose(found, [[0, 4, 0, 8, 10], [5, 5, 10, 0, 0]])
 
 
-@given(money=money_paths(), cost=st.floats(500, 2e4), setup=st.floats(0, 0.9), delay=st.floats(0, 5))
-def test_children_served_never_cost_more_than_the_money(money, cost, setup, delay):
+@given(
+    money=money_paths(),
+    cost=st.floats(500, 2e4),
+    setup=st.floats(0, 0.9),
+    delay=st.floats(0, 5),
+    stretch=st.floats(0, 5),
+)
+def test_children_served_never_cost_more_than_the_money(money, cost, setup, delay, stretch):
     """Coverage never outlives its money, in total and up to any year."""
     eligible = 500_000.0
     share = coverage(
-        money, unit_cost=cost * ONE, eligible=eligible * ONE, setup_share=setup * ONE, delay=delay * ONE
+        money,
+        unit_cost=cost * ONE,
+        eligible=eligible * ONE,
+        setup_share=setup * ONE,
+        timing=late(delay=delay, stretch=stretch),
     )
     assert (share >= 0).all() and (share <= 1).all()
     spent = np.cumsum(share * eligible * cost, axis=1)
@@ -78,7 +58,7 @@ def test_children_served_never_cost_more_than_the_money(money, cost, setup, dela
 def test_coverage_by_hand_and_saturation():
     """£2m at £4,000 a child for 1,000 children, a quarter of the first years in set-up, half a year's delay."""
     money = np.array([[2e6, 2e6, 8e6, 8e6, 0.0]])
-    settings = {"unit_cost": 4000 * ONE, "setup_share": 0.25 * ONE, "delay": 0 * ONE}
+    settings = {"unit_cost": 4000 * ONE, "setup_share": 0.25 * ONE, "timing": late(years=5)}
     found = coverage(money, eligible=1000 * ONE, **settings)
     served = np.array([375, 375, 2000, 2000, 0]) / 2 + np.array([0, 375, 375, 2000, 2000]) / 2
     np.testing.assert_allclose(found[0], np.minimum(served / 1000, 1.0), rtol=1e-12)
@@ -90,7 +70,18 @@ def test_coverage_by_hand_and_saturation():
 def test_without_money_nobody_is_served():
     none = np.zeros((2, 4))
     settings = {"unit_cost": np.ones(2), "eligible": np.ones(2), "setup_share": np.zeros(2)}
-    assert (coverage(none, delay=np.zeros(2), **settings) == 0).all()
+    timing = service_timing(np.zeros(2), stretch=np.ones(2), years=4)
+    assert (coverage(none, timing=timing, **settings) == 0).all()
+
+
+def test_a_stretched_ramp_only_slows_the_start():
+    """Money for good: the same coverage in the end, never more on the way, and less while it starts up."""
+    money = np.full((1, 8), 1e6)
+    settings = {"unit_cost": 1000 * ONE, "eligible": 4000 * ONE, "setup_share": 0 * ONE}
+    quick = coverage(money, timing=late(), **settings)[0]
+    slow = coverage(money, timing=late(stretch=2.0), **settings)[0]
+    assert (slow <= quick + 1e-12).all() and (slow[:3] < quick[:3]).all()
+    np.testing.assert_allclose(slow[4:], quick[4:], rtol=1e-12)
 
 
 # --- foster carers --------------------------------------------------------------------------------------
@@ -106,7 +97,7 @@ def foster(money, *, target=CARERS, attrition=0.14, places=1.65, filled=0.61, co
         places_per_household=places * ONE,
         filled_share=filled * ONE,
         attrition=attrition * ONE,
-        delay=0.5 * ONE,
+        timing=late(delay=0.5, years=money.shape[1]),
     )[0]
 
 
@@ -152,10 +143,10 @@ def test_money_and_delivery_bound_recruitment():
 # --- reform ---------------------------------------------------------------------------------------------
 
 
-@given(money=money_paths(12), delay=st.floats(0, 3))
-def test_reform_progresses_to_one_once_its_money_is_spent(money, delay):
+@given(money=money_paths(12), delay=st.floats(0, 3), stretch=st.floats(0, 3))
+def test_reform_progresses_to_one_once_its_money_is_spent(money, delay, stretch):
     money[:, 4:] = 0.0
     money = np.where(money < 1, 0.0, money)
-    found = reform_progress(money, delay=delay * ONE)[0]
+    found = reform_progress(money, timing=late(delay=delay, stretch=stretch, years=12))[0]
     assert (np.diff(found) >= -1e-12).all() and (found >= 0).all()
     assert found[-1] == pytest.approx(1.0 if money.sum() > 0 else 0.0, abs=1e-9)

@@ -40,6 +40,8 @@ def _matches(found, wanted: str, test: str) -> bool:
         return float(found) >= float(wanted)
     if test == "to":
         return float(found) <= float(wanted)
+    if test == "never":
+        return math.isnan(found) == (wanted == "True")
     return (
         float(found) == float(wanted)
         if isinstance(found, int | float | np.number) and not isinstance(found, bool)

@@ -11,11 +11,19 @@ from matplotlib.colors import to_rgb
 
 from cba.reporting import (
     figures_children,
+    figures_drivers,
     figures_evidence,
+    figures_information,
     figures_money,
     figures_npv,
     figures_payers,
+    figures_pilot,
+    figures_pilot_power,
+    figures_risk,
+    figures_switching,
     figures_system,
+    figures_targets,
+    figures_worth,
 )
 from cba.reporting.card import result_card
 from cba.reporting.chart_style import colours, duo
@@ -36,6 +44,18 @@ FIGURES = {
     "npv_by_option": lambda runs, ax: figures_npv.plot_npv_by_option(runs, ax=ax),
     "effects": lambda runs, ax: figures_evidence.plot_effect_stages(runs[0], "log_rr_entry", ax=ax),
     "attribution": lambda runs, ax: figures_evidence.plot_attribution(runs[0], LEAD, ax=ax),
+    "tornado": lambda runs, ax: figures_drivers.plot_tornado(runs[0], LEAD, ax=ax),
+    "variance": lambda runs, ax: figures_drivers.plot_variance_shares(runs[0], LEAD, ax=ax),
+    "switching": lambda runs, ax: figures_switching.plot_switching(runs[0], LEAD, ax=ax),
+    "acceptability": lambda runs, ax: figures_worth.plot_acceptability(runs[0], LEAD, ax=ax),
+    "frontier": lambda runs, ax: figures_worth.plot_frontier(runs[0], LEAD, ax=ax),
+    "pilot_map": lambda runs, ax: figures_pilot.plot_pilot_map(runs[0], LEAD, ax=ax),
+    "pilot_learning": lambda runs, ax: figures_pilot.plot_pilot_learning(runs[0], LEAD, ax=ax),
+    "pilot_power": lambda runs, ax: figures_pilot_power.plot_pilot_power(runs[0], LEAD, ax=ax),
+    "information": lambda runs, ax: figures_information.plot_information(runs[0], LEAD, ax=ax),
+    "fewer_chances": lambda runs, ax: figures_targets.plot_fewer_chances(runs[0], LEAD, ax=ax),
+    "payback_by_payer": lambda runs, ax: figures_targets.plot_payback_by_payer(runs[0], LEAD, ax=ax),
+    "risk": lambda runs, ax: figures_risk.plot_risk(runs[0], LEAD, ax=ax),
 }
 
 
@@ -154,3 +174,26 @@ def test_the_card_shows_both_framings_or_the_reason(stances):
     numbers = [e for e in card.find("data") if e.attributes.get("data-key") == f"npv_fiscal.{LEAD}"]
     assert float(numbers[0].attributes["value"]) == stances[0].results[f"npv_fiscal.{LEAD}"]["mean"]
     assert "too few draws" in read_page(result_card(stances[2])).text()
+
+
+def test_every_cell_of_the_map_names_the_best_strategy(stances):
+    ax = FIGURES["pilot_map"](stances, None)
+    table = stances[0].tables["pilot_or_now"]
+    best = table[table["best"]].sort_values(["years", "areas", "value_per_child_year"])
+    written = sorted((round(t.get_position()[1]), round(t.get_position()[0]), t.get_text()) for t in ax.texts)
+    words = {"never": "Never", "go_now": "Now", "pilot_first": "Pilot", "in_steps": "Steps"}
+    assert [text for *_, text in written] == [words[name] for name in best["strategy"]]
+    plt.close(ax.figure)
+
+
+def test_inputs_lost_in_monte_carlo_error_are_not_drawn(stances):
+    shown = figures_drivers.clear_drivers(stances[0], LEAD)
+    assert list(shown["input"]) == ["delivery.item_1", "effects.item_2", "costs.item_3", "effects.item_1"]
+
+
+def test_the_tornado_runs_between_the_ends_of_the_table(stances):
+    ax = FIGURES["tornado"](stances, None)
+    rows = figures_drivers.clear_drivers(stances[0], LEAD)
+    ends = sorted(b.get_x() + b.get_width() for b in ax.patches)
+    np.testing.assert_allclose(ends, sorted([*rows["outcome_low"] / 1e9, *rows["outcome_high"] / 1e9]))
+    plt.close(ax.figure)

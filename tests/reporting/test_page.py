@@ -78,13 +78,13 @@ def test_tables_say_what_they_hold(page):
 
 def test_figures_have_words_and_numbers(page):
     figures = list(page.find("figure"))
-    assert len(figures) >= 13
+    assert len(figures) >= 25
     for figure in figures:
         drawing = next(figure.find("svg"))
         assert drawing.attributes["role"] == "img"
         title, words = next(drawing.find("title")).text(), next(drawing.find("desc")).text()
         assert title and len(words) > 80 and re.search(r"\d", words), words
-        assert re.match(r"(Line|Bar|Horizontal bar|Interval|Dot|Histogram)", words), words
+        assert re.match(r"(Line|Bar|Horizontal bar|Interval|Dot|Grid|Histogram)", words), words
         assert "axis" in words
         assert next(figure.find("h3")).text().strip()
         assert next(figure.find("table")) and next(figure.find("summary")).text().startswith("Data table")
@@ -208,3 +208,51 @@ def test_the_checklist_points_into_the_page_and_claims_no_more_than_it_shows(pag
     assert table.groupby("group")["text"].apply(lambda texts: texts.is_unique).all()
     text = next(page.find("main")).text()
     assert all(words in text for words in table["text"])
+
+
+DECISION = ("drivers", "attribution", "believe", "options", "worth", "risk", "pilot", "information", "money")
+
+
+def test_the_sections_of_the_decision_stand_in_order(page):
+    headings = [element.attributes["id"] for element in page.find("h2") if "id" in element.attributes]
+    places = [headings.index(anchor) for anchor in DECISION]
+    assert places == sorted(places)
+    listed = [link.attributes["href"][1:] for link in next(page.find("nav")).find("a")]
+    assert [anchor for anchor in headings if anchor in listed] == listed
+
+
+def test_a_section_without_its_tables_is_left_out():
+    appraisal = make_appraisal()
+    for table in ("pilot_or_now", "information_value", "drivers", "acceptability", "risk"):
+        del appraisal.tables[table]
+    appraisal.tables["payback_by_payer"] = appraisal.tables["payback_by_payer"].iloc[:0]
+    html = render_report([appraisal], headline={"results": appraisal.results}, manifest={})
+    headings = {h.attributes.get("id") for h in read_page(html).find("h2")}
+    assert not {"pilot", "information", "drivers", "worth", "risk"} & headings
+    assert {"summary", "payback", "options"} <= headings
+
+
+def test_influence_stands_in_the_assumptions_log_where_it_is_clear(page, stances):
+    """Of the made-up inputs four move the outcome by over three errors, and three of those have priors."""
+    table = stances[0].tables["drivers"]
+    cells = [
+        element
+        for element in page.find("data")
+        if element.attributes.get("data-table") == "drivers"
+        and element.attributes.get("data-field") == "swing"
+    ]
+    shown = {table["input"][int(cell.attributes["data-row"])] for cell in cells}
+    assert shown == {"delivery.item_1", "effects.item_2", "costs.item_3", "effects.item_1"} & set(
+        stances[0].tables["priors"]["name"]
+    )
+    assert len(shown) == 4
+
+
+def test_the_pilot_is_said_to_be_best_as_often_as_it_is(page, stances):
+    table = stances[0].tables["pilot_or_now"]
+    best = table[table["best"]]
+    section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "pilot")
+    heading = next(section.find("h3")).text()
+    firsts = int((best["strategy"] == "pilot_first").sum())
+    assert firsts == 0 and f"“Pilot first” is best in {firsts} of {len(best)}" in heading
+    assert "never” in 12" in heading and "“go now” in 4" in heading

@@ -1,0 +1,118 @@
+"""``cba council``: one authority's own account of an option, nominal, with what is cashable and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from cba.appraisal.stages import Workings
+
+_MILLION = 1e6
+
+
+def council(
+    authority: Annotated[str, typer.Argument(help="Name or three-digit code of an authority of today.")],
+    analysis: Annotated[str, typer.Option("--analysis", help="Name or path of an analysis.")] = "latest",
+    option: Annotated[str, typer.Option("--option", help="Option of the analysis.")] = "care_review",
+    stance: Annotated[str, typer.Option("--stance", help="evidence or sceptical.")] = "evidence",
+    root: Root = REPORTS,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what an option costs and saves one council, year by year, in cash.
+
+    Parameters
+    ----------
+    authority : str
+        Name or three-digit code.
+    analysis : str
+        Name or path of an analysis.
+    option : str
+        Option of the analysis.
+    stance : str
+        Whose beliefs.
+    root : Path
+        Folder of the reports, which holds the cached fits.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Raises
+    ------
+    InputError
+        For an unknown authority, option, analysis or stance.
+
+    Examples
+    --------
+    >>> council("Leeds")  # doctest: +SKIP
+    """
+    from cba.appraisal.council_view import council_view
+
+    table = council_view(worked_analysis(analysis, stance=stance, root=root), authority, option)
+    if as_json:
+        rows: list[dict[str, Any]] = table.to_dict("records")
+        answer_json({"analysis": analysis, "stance": stance, "rows": rows, "exit_code": 0})
+    else:
+        _print(table)
+
+
+def worked_analysis(analysis: str, *, stance: str, root: Path) -> Workings:
+    """Work out an analysis under one stance, with cached fits where there are any.
+
+    Parameters
+    ----------
+    analysis : str
+        Name or path.
+    stance : {"evidence", "sceptical"}
+        Whose beliefs.
+    root : Path
+        Folder of the reports, which holds the cache.
+
+    Returns
+    -------
+    Workings
+
+    Examples
+    --------
+    >>> worked_analysis("latest", stance="evidence", root=Path("reports")).years  # doctest: +SKIP
+    """
+    from cba.appraisal.inputs_read import read_inputs
+    from cba.appraisal.stages import work_through
+    from cba.inputs.analyses import load_analysis
+    from cba.runs.stages import fit_stance, observe
+
+    specification = load_analysis(analysis)
+    seen = observe(specification)
+    inputs = read_inputs(specification, stance=stance, observations=seen)
+    baseline, effects = fit_stance(specification, stance=stance, observations=seen, root=root)
+    return work_through(inputs, baseline=baseline, effects=effects)
+
+
+def _print(table: pd.DataFrame) -> None:
+    from rich.table import Table
+
+    first = table.iloc[0]
+    years = sorted(table["year"].unique())
+    shown = Table(
+        title=f"{first['name']}: {first['option']}, £ million, cash\ncosts positive, cashable savings negative"
+    )
+    for column in ("Payer", "What", *(f"{year - 1}-{year % 100:02d}" for year in years)):
+        shown.add_column(column, justify="left" if column in ("Payer", "What") else "right")
+    for (payer, kind), rows in table.groupby(["payer", "kind"], sort=False):
+        cells = [_cell(row) for _, row in rows.sort_values("year").iterrows()]
+        shown.add_row(payer, kind, *cells)
+    terminal().print(shown)
+
+
+def _cell(row: pd.Series) -> str:
+    mean, lower, upper = (row[name] / _MILLION for name in ("mean", "lower", "upper"))
+    return f"{mean:.2f} ({lower:.2f} to {upper:.2f})"

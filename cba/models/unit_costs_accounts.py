@@ -1,0 +1,235 @@
+"""Section 251 spending by part, as published, and how much of each part follows which driver.
+
+A part that is made of several published lines with different drivers follows a fixed-weight index of them,
+with the shares of the last year in which the lines were published apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from cba.errors import InputError
+from cba.models.unit_costs_drivers import DRIVERS, FIRST_ACCOUNT
+
+WEEKS = 365.0 / 7.0
+"""Weeks in a year, as in the published unit costs (expenditure / children / 365 x 7)."""
+
+PARTS = ("homes", "fostering", "leaving_care", "other_care", "safeguarding", "family_support")
+"""Parts of spending; the first four are spending on looked-after children."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "total_cla": PARTS[:4],
+    "total_safeguarding": ("safeguarding",),
+    "total_family_support": ("family_support",),
+}
+"""Published group totals and the parts they are made of."""
+
+MADE_OF: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
+    "homes": ("homes", {}),
+    "fostering": ("fostered", {}),
+    "leaving_care": ("leavers", {}),
+    "other_care": (
+        "looked_after",
+        {"guardianship": ("special_guardianship",), "unaccompanied": ("asylum_children",)},
+    ),
+    "safeguarding": ("population", {"need": ("social_work",)}),
+    "family_support": (
+        "population",
+        {
+            "need": (
+                "targeted_family_support",
+                "direct_payments",
+                "short_breaks_disabled",
+                "other_disabled",
+            )
+        },
+    ),
+}
+"""Part to the driver of most of it, and the published lines in it that follow another driver."""
+
+
+def published_spending(observations: xr.Dataset) -> xr.DataArray:
+    """Gross expenditure by part, as published.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+
+    Returns
+    -------
+    DataArray, dims (year, part), GBP million, cash
+        From :data:`FIRST_ACCOUNT` to the last year with unit costs; parts of a group add up to its total.
+
+    Raises
+    ------
+    InputError
+        If a total of one of those years is not published.
+
+    Notes
+    -----
+    Fostering is its published line, or in years without detail the published weekly cost times children
+    fostered; other care is what remains of the group.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> spent = published_spending(load_observations(2024)).sel(year=2024)
+    >>> round(float(spent.sum()) / 1000, 1), round(float(spent.sel(part="homes")) / 1000, 2)
+    (13.3, 3.1)
+    """
+    last = last_account_year(observations)
+    spending = observations["spending"].sel(year=slice(FIRST_ACCOUNT, last))
+    fostered = observations["stock_by_placement_published"].sel(placement_published="foster_all")
+    weekly = observations["unit_cost_weekly"].sel(service="fostering")
+    bought = (fostered * weekly * WEEKS / 1e6).sel(year=spending["year"]).drop_vars(["service"])
+    lines = {
+        name: spending.sel(line=name, drop=True) for name in (*GROUPS, "residential_care", "leaving_care")
+    }
+    _require_published(lines)
+    fostering = spending.sel(line="fostering", drop=True).fillna(bought)
+    parts = {
+        "homes": lines["residential_care"],
+        "fostering": fostering,
+        "leaving_care": lines["leaving_care"],
+        "other_care": lines["total_cla"] - lines["residential_care"] - lines["leaving_care"] - fostering,
+        "safeguarding": lines["total_safeguarding"],
+        "family_support": lines["total_family_support"],
+    }
+    table = np.stack([np.asarray(parts[name].values) for name in PARTS], axis=-1)
+    return xr.DataArray(
+        table, dims=("year", "part"), coords={"year": spending["year"].values, "part": list(PARTS)}
+    )
+
+
+def last_account_year(observations: xr.Dataset) -> int:
+    """Last year with published unit costs of children's homes and of fostering.
+
+    Parameters
+    ----------
+    observations : Dataset
+        With ``unit_cost_weekly`` (year, service).
+
+    Returns
+    -------
+    int
+        Year ending 31 March.
+
+    Raises
+    ------
+    InputError
+        If the release has no unit costs.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> last_account_year(load_observations(2021))
+    2021
+    """
+    known = observations["unit_cost_weekly"].sel(service=["residential_care", "fostering"]).dropna("year")
+    if known.sizes["year"] == 0:
+        raise InputError(
+            "no unit costs are published in this release",
+            field="unit_cost_weekly",
+            found="all missing",
+            allowed="at least one year",
+            cause="unit costs begin in 2015-16",
+            remedy="choose a release from 2017",
+        )
+    return int(known["year"].values[-1])
+
+
+def _require_published(lines: Mapping[str, xr.DataArray]) -> None:
+    for name, amounts in lines.items():
+        missing = amounts["year"].values[~np.isfinite(amounts.values)]
+        if missing.size:
+            raise InputError(
+                "the outturn has no value for a year that the accounts are reconciled with",
+                file="spending_england.csv",
+                field=f"spending line {name}",
+                found=f"missing in {int(missing[0])}",
+                allowed=f"a published value in every year from {FIRST_ACCOUNT}",
+                cause="an incomplete release",
+                remedy="complete spending_england.csv or choose an earlier release",
+            )
+
+
+def driver_weights(observations: xr.Dataset) -> tuple[xr.DataArray, int]:
+    """Share of each part's spending that follows each driver, in the last year with published detail.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+
+    Returns
+    -------
+    weights : DataArray, dims (part, driver)
+        Shares; rows sum to 1.
+    year : int
+        Year ending 31 March they belong to.
+
+    Raises
+    ------
+    InputError
+        If no year has the detail.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> weights, year = driver_weights(load_observations(2024))
+    >>> year, round(float(weights.sel(part="other_care", driver="guardianship")), 2)
+    (2022, 0.24)
+    """
+    lines = sorted({line for _, apart in MADE_OF.values() for group in apart.values() for line in group})
+    spent = published_spending(observations)
+    detail = observations["spending"].sel(line=lines, year=spent["year"]).dropna("year")
+    if detail.sizes["year"] == 0:
+        raise InputError(
+            "no year has spending by line",
+            file="spending_england.csv",
+            field=f"spending lines {', '.join(lines)}",
+            found="missing in every year",
+            allowed="at least one year from 2012-13",
+            cause="an incomplete release",
+            remedy="complete spending_england.csv",
+        )
+    year = int(detail["year"][-1])
+    now, whole = detail.sel(year=year), spent.sel(year=year)
+    shares = np.zeros((len(PARTS), len(DRIVERS)))
+    for row, (part, (main, apart)) in enumerate(MADE_OF.items()):
+        for driver, group in apart.items():
+            shares[row, DRIVERS.index(driver)] = float(now.sel(line=list(group)).sum() / whole.sel(part=part))
+        shares[row, DRIVERS.index(main)] = 1.0 - shares[row].sum()
+    coords = {"part": list(PARTS), "driver": list(DRIVERS)}
+    return xr.DataArray(shares, dims=("part", "driver"), coords=coords), year
+
+
+def driver_index(counts: xr.DataArray, *, weights: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    """Fixed-weight index of the drivers of each part.
+
+    Parameters
+    ----------
+    counts : DataArray, dims (..., driver)
+        Counts of any years.
+    weights : DataArray, dims (part, driver)
+        As returned by :func:`driver_weights`.
+    reference : DataArray, dims (driver)
+        Counts of the year of the weights.
+
+    Returns
+    -------
+    DataArray, dims (..., part), ratio to the reference year
+        ``sum_j w_j X_j / X_j(reference)``.
+
+    Examples
+    --------
+    >>> counts = xr.DataArray([[2.0, 3.0]], dims=("year", "driver"))
+    >>> half = xr.DataArray([[0.5, 0.5]], dims=("part", "driver"))
+    >>> driver_index(counts, weights=half, reference=xr.DataArray([1.0, 3.0], dims="driver")).values.tolist()
+    [[1.5]]
+    """
+    return xr.dot(counts / reference, weights, dim="driver")

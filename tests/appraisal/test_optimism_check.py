@@ -1,0 +1,88 @@
+"""Corrections for optimism: each taken out alone helps, together most, and an uplift is arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cba.appraisal.headline import discounted
+from cba.appraisal.optimism_check import _account, optimism_check, optimism_devices
+from cba.costs.optimism_bias import DEVICES, Device
+from cba.costs.option_account import total_cost, total_saving
+from cba.errors import InputError
+from cba.models.parameters import ROLL_OUT
+from tests.appraisal.made_workings import made_draws, made_inputs, worked
+
+LEAD = "care_review"
+
+
+@pytest.fixture(scope="module")
+def table(workings):
+    return optimism_check(workings, LEAD).set_index("case")
+
+
+def test_as_modelled_is_the_headline(workings, table):
+    npv = workings.arrays.npv.sel(option=LEAD).values
+    row = table.loc["as modelled"]
+    assert row["npv_mean"] == pytest.approx(npv.mean(), rel=1e-9)
+    assert row["change_mean"] == 0.0
+    assert all(device.entry in row["devices"] for device in DEVICES)
+
+
+def test_taking_out_the_correction_of_cost_is_dividing_by_the_overrun(workings, table):
+    """Programme and recurrent money scale with the overrun; only support of children does not."""
+    account = workings.accounts[LEAD]
+    overrun = workings.system.value("delivery.cost_overrun")[:, None]
+    support = [c.amount for c in account.costs if c.component.endswith("_support")]
+    rest = total_cost(account) - sum(support)
+    by_hand = discounted(workings, rest / overrun + sum(support)).mean()
+    assert table.loc["without a correction of cost", "cost_mean"] == pytest.approx(by_hand, rel=2e-3)
+
+
+def test_without_attenuation_is_the_appraisal_of_effects_in_a_new_place(workings, table):
+    """Second method: the whole appraisal again on draws whose effects are those before the loss at scale."""
+    inputs, drawn = made_inputs(), made_draws()
+    few = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in ("bau", LEAD)))
+    kept = 1.0 - drawn["effects.attenuation"]
+    again = worked(few, drawn.assign({name: drawn[name] / kept for name in ROLL_OUT.values()}))
+    npv = float(again.arrays.npv.sel(option=LEAD).mean())
+    assert table.loc["without a correction of benefit", "npv_mean"] == pytest.approx(npv, rel=1e-9)
+
+
+def test_every_correction_costs_the_option_something(table):
+    for case in ("cost", "benefit"):
+        assert table.loc[f"without a correction of {case}", "change_mean"] > 0.0
+    assert table.loc["without any correction", "change_mean"] == table["change_mean"].max()
+    assert table.loc["without any correction", "devices"] == "none"
+
+
+def test_an_uplift_is_on_bare_cost_and_benefit_and_stands_alone(workings, table):
+    """Cost up and benefit down by the same share of what they are without the other devices."""
+    five, six = table.loc["uplift instead, grade 5"], table.loc["uplift instead, grade 6, the worst"]
+    assert six["cost_mean"] / five["cost_mean"] == pytest.approx(1.40 / 1.25)
+    for row in (five, six):
+        assert "delivery.cost_overrun" not in row["devices"] and "effects.attenuation" not in row["devices"]
+        assert "delivery.start_delay: widened prior" in row["devices"], "time has no uplift"
+    assert six["npv_mean"] < five["npv_mean"] < table.loc["without any correction", "npv_mean"]
+
+
+def test_a_harm_is_not_made_smaller_by_cutting_benefits(workings, table):
+    bare = discounted(workings, total_saving(_account(workings, LEAD, without=("cost", "benefit"))))
+    assert (bare < 0).any(), "some draws are adverse"
+    by_hand = np.mean([0.6 * value if value > 0 else value for value in bare])
+    assert table.loc["uplift instead, grade 6, the worst", "saving_mean"] == pytest.approx(by_hand)
+
+
+def test_two_devices_on_one_input_stop_the_table(workings, monkeypatch):
+    twice = (*DEVICES, Device("delivery.cost_overrun", "cost", "uplift", 1.0))
+    monkeypatch.setattr("cba.appraisal.optimism_check.DEVICES", twice)
+    with pytest.raises(InputError, match="corrected for optimism twice"):
+        optimism_check(workings, LEAD)
+
+
+def test_the_record_of_devices_shows_what_each_corrects(workings):
+    table = optimism_devices(workings).set_index("entry")
+    assert (table["mean"] > table["neutral"]).all()
+    assert table.loc["delivery.cost_overrun", "mean"] == workings.system.value("delivery.cost_overrun").mean()

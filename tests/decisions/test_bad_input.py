@@ -1,0 +1,199 @@
+"""Every public function refuses draws that would give a number that looks right and is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import norm, poisson
+
+import cba.decisions as d
+from cba.errors import InputError
+
+DRAWS = 200
+RNG = np.random.default_rng(0)
+LABELS = np.arange(DRAWS) + 5
+
+OPTIONS = xr.DataArray(RNG.normal(1.0, 1.0, (DRAWS, 2)), dims=("sample", "option"), coords={"sample": LABELS})
+EFFECTS = OPTIONS * 0.1 + xr.DataArray([0.0, 1.0], dims="option")
+ONE = xr.DataArray(RNG.normal(1.0, 1.0, DRAWS), dims="sample", coords={"sample": LABELS})
+RISK = xr.DataArray(RNG.uniform(0.1, 0.4, DRAWS), dims="sample", coords={"sample": LABELS})
+FLOW = xr.DataArray(
+    RNG.normal(1.0, 1.0, (DRAWS, 3)),
+    dims=("sample", "year"),
+    coords={"sample": LABELS, "year": [2023, 2024, 2025]},
+)
+INPUTS = ONE.to_dataset(name="x").assign(y=RISK)
+PAYOFFS = xr.Dataset({name: ONE + place for place, name in enumerate(("now", "later", "pilot"))}).assign(
+    continued=ONE, stopped=ONE - 1
+)
+SEEN = xr.Dataset({"pilot": ONE, "steps": ONE + 1})
+CHOICE = d.LearnedChoice(*(d.Estimate(1.0, 0.1) for _ in range(3)))
+NORMAL = {"standard_errors": [0.5]}
+DESIGN = {"pilots": 3, "comparisons": 9, "years": 2, "yearly_sd": 0.2}
+
+CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "acceptability": (lambda c, e: d.acceptability(c, e, [0.0, 1.0]), (OPTIONS, EFFECTS)),
+    "benefit_cost_ratio": (d.benefit_cost_ratio, (ONE, RISK)),
+    "break_even_value": (d.break_even_value, (OPTIONS, EFFECTS)),
+    "compare_strategies": (
+        lambda p: d.compare_strategies(p, after_pilot=CHOICE, after_step=CHOICE),
+        (PAYOFFS[["now", "later", "pilot"]],),
+    ),
+    "conditional_mean": (d.conditional_mean, (ONE.values, RISK.values)),
+    "cost_effectiveness_frontier": (d.cost_effectiveness_frontier, (OPTIONS.values[0], EFFECTS.values[0])),
+    "cvar": (d.cvar, (ONE,)),
+    "decide_in_stages": (
+        lambda p, s: d.decide_in_stages(p, s, pilot_error=0.5, steps_error=0.5),
+        (PAYOFFS, SEEN),
+    ),
+    "effective_sample_size": (d.effective_sample_size, (ONE.values,)),
+    "evpi": (d.evpi, (OPTIONS,)),
+    "evpi_with_error": (d.evpi_with_error, (OPTIONS,)),
+    "evppi": (d.evppi, (OPTIONS, INPUTS)),
+    "evppi_by_threshold": (
+        lambda c, e, x: d.evppi_by_threshold(c, e, x, [0.0]),
+        (OPTIONS, EFFECTS, INPUTS),
+    ),
+    "evsi": (d.evsi, (OPTIONS, ONE)),
+    "evsi_normal_study": (lambda n, x: d.evsi_normal_study(n, x, **NORMAL), (OPTIONS, ONE)),
+    "evsi_with_covariance": (lambda n, x: d.evsi_with_covariance(n, x, **NORMAL), (OPTIONS, ONE)),
+    "expected_loss": (d.expected_loss, (OPTIONS,)),
+    "learn_then_choose": (lambda a, b, x: d.learn_then_choose(a, b, x, **NORMAL), (ONE, RISK, ONE)),
+    "mcse_mean": (d.mcse_mean, (ONE.values,)),
+    "mcse_quantile": (lambda x: d.mcse_quantile(x, 0.5), (ONE.values,)),
+    "mean_payoff": (d.mean_payoff, (ONE,)),
+    "mvpf": (d.mvpf, (ONE, RISK)),
+    "normal_study": (lambda x: d.normal_study(x, standard_error=1.0, seed=0), (ONE,)),
+    "pathfinder": (lambda x: d.pathfinder(x, seed=0, **DESIGN), (ONE,)),
+    "payback_year": (lambda f: d.payback_year(f, base_year=2023), (FLOW,)),
+    "plane_quadrants": (d.plane_quadrants, (OPTIONS, EFFECTS)),
+    "probability_at_least": (lambda x: d.probability_at_least(x, [0.0]), (ONE,)),
+    "randomised_trial": (lambda c, r: d.randomised_trial(c, r, families=100, seed=0), (RISK, 2 * RISK)),
+    "ranking_probabilities": (d.ranking_probabilities, (OPTIONS,)),
+    "regret_table": (d.regret_table, (OPTIONS,)),
+    "shapley_effects": (d.shapley_effects, (ONE, INPUTS)),
+    "stochastic_dominance": (d.stochastic_dominance, (OPTIONS,)),
+    "switching_value": (
+        lambda x, y: d.switching_value(x, y, statistic="mean", target=0.2),
+        (ONE, RISK),
+    ),
+    "tornado": (d.tornado, (ONE, INPUTS)),
+}
+"""Each function that takes draws, with good ones."""
+
+NO_DRAWS = {
+    "enbs", "optimal_design", "pathfinder_standard_error", "population_value", "round_to_error", "shapley",
+    "sobol", "payback_distribution", "mcse_probability",
+}  # fmt: skip
+"""Functions that take no draws, or only events and years with gaps; tested where they are."""
+
+PAIRED = sorted(
+    name for name, (_, good) in CALLS.items() if len(good) > 1 and not isinstance(good[0], np.ndarray)
+)
+
+
+def holding_nan(value):
+    """A copy with one draw missing."""
+    if isinstance(value, xr.Dataset):
+        name = next(iter(value.data_vars))
+        return value.assign({name: holding_nan(value[name])})
+    broken = value.copy()
+    array = broken if isinstance(broken, np.ndarray) else broken.values
+    array[(0,) * array.ndim] = np.nan
+    return broken
+
+
+def test_every_function_that_takes_draws_is_listed():
+    functions = {name for name in d.__all__ if not isinstance(getattr(d, name), type)}
+    assert functions == set(CALLS) | NO_DRAWS
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_good_draws_are_taken(name):
+    function, good = CALLS[name]
+    function(*good)
+
+
+@pytest.mark.parametrize(
+    "name, place", [(n, i) for n, (_, good) in sorted(CALLS.items()) for i in range(len(good))]
+)
+def test_a_missing_draw_is_refused(name, place):
+    function, good = CALLS[name]
+    broken = [holding_nan(value) if i == place else value for i, value in enumerate(good)]
+    with pytest.raises(InputError, match="NaN|finite") as caught:
+        function(*broken)
+    assert "field:" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_draws_of_another_length_are_refused(name):
+    function, good = CALLS[name]
+    with pytest.raises(InputError, match="not paired"):
+        function(*good[:-1], good[-1].isel(sample=slice(150)))
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_draws_in_another_order_are_refused(name):
+    function, good = CALLS[name]
+    with pytest.raises(InputError, match="not paired"):
+        function(*good[:-1], good[-1].isel(sample=slice(None, None, -1)))
+
+
+WITH_OPTIONS = sorted(
+    n for n, (_, good) in CALLS.items() if any("option" in getattr(value, "dims", ()) for value in good)
+)
+COMPARING = [n for n in WITH_OPTIONS if n not in ("break_even_value", "plane_quadrants")]
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_one_option_is_no_decision(name):
+    function, good = CALLS[name]
+    single = [v.isel(option=[0]) if "option" in getattr(v, "dims", ()) else v for v in good]
+    with pytest.raises(InputError, match="one option is no decision"):
+        function(*single)
+
+
+LEARNING = ["evppi", "evppi_by_threshold", "evsi", "evsi_normal_study", "evsi_with_covariance",
+            "learn_then_choose", "decide_in_stages", "switching_value", "tornado", "shapley_effects"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_too_few_draws_to_learn_from(name):
+    function, good = CALLS[name]
+    with pytest.raises(InputError, match="few draws"):
+        function(*(value.isel(sample=slice(60)) for value in good))
+
+
+@pytest.mark.parametrize("name", ["evppi", "evppi_by_threshold", "shapley_effects", "tornado"])
+def test_fewer_draws_than_parameters(name):
+    function, good = CALLS[name]
+    wide = pd.DataFrame(RNG.normal(size=(DRAWS, DRAWS)), index=LABELS).add_prefix("p")
+    with pytest.raises(InputError, match="not more draws than parameters") as caught:
+        function(*good[:-1], wide)
+    assert "transposed" in str(caught.value)
+
+
+def test_more_statistics_than_draws():
+    raw = xr.DataArray(RNG.normal(size=(DRAWS, DRAWS)), dims=("sample", "statistic"))
+    with pytest.raises(InputError, match="not more draws than statistics"):
+        d.evsi(OPTIONS.drop_vars("sample"), raw)
+
+
+@pytest.mark.parametrize("prior", [norm([0.0, 1.0], 1.0), poisson(3.0), "normal"])
+def test_a_prior_without_quantiles_is_refused(prior):
+    with pytest.raises(InputError, match="no rising, finite quantiles") as caught:
+        d.evsi_normal_study(OPTIONS, ONE, **NORMAL, prior=prior)
+    assert "field: prior" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field, value", [("pilots", 0), ("comparisons", -1), ("years", 0), ("yearly_sd", np.nan)]
+)
+def test_an_impossible_pathfinder_is_refused(field, value):
+    with pytest.raises(InputError, match="above zero"):
+        d.pathfinder_standard_error(**{**DESIGN, field: value})
