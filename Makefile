@@ -21,7 +21,7 @@ SUITABLE := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))
 DOCUMENTED := $(addprefix cba/costs/,discounting.py discount_schedules.py optimism_bias.py prices.py) \
     cba/projection/kernel.py
 
-.PHONY: help install report test quick check format bench notebooks golden lock clean
+.PHONY: help install report test quick check format bench notebooks panel golden lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ bench: $(STAMP) ## time what must be fast
 
 notebooks: $(STAMP) ## run the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
+
+panel: $(STAMP) ## refit England's panel of authorities (a few minutes): after a new release or a change of priors/panel.toml
+	$(PYTHON) -c "from cba.appraisal.panel_results import write_panel_results; print(write_panel_results())"
 
 golden: $(STAMP) ## rewrite the golden appraisal: review the difference and say why in CHANGELOG.md
 	$(PYTHON) -m pytest tests -k golden --overwrite-golden

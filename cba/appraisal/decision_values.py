@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.value_of_lives import CARE_CLAIM, claimed_amount, years_in_care
 from cba.decisions.frontier import break_even_value
 from cba.decisions.partial_information import evppi_by_threshold
 from cba.decisions.perfect_information import evpi_with_error
@@ -24,21 +25,13 @@ QUESTIONS = {
     "baseline path": ("baseline.",),
     "unit costs": ("unit_costs.", "avoidable.", "cashable.", "legal.", "payers.", "prices.", "home_support."),
     "whose evidence": ("mixture.",),
-    "delivery": ("delivery.", "effects.", "home_support."),
+    "delivery": ("delivery.", "effects."),
     "price reform": ("reform.",),
 }
 """Research question to the beginnings of the names of the inputs that would answer it."""
 
-WELLBY = (10_000.0, 13_000.0, 16_000.0)
-"""GBP in 2019 prices of one point of life satisfaction (of 10) for one person for a year: low, central, high. HM
-Treasury, Wellbeing guidance for appraisal: supplementary Green Book guidance, July 2021."""
-
-LIFETIME_COST = 1_200_000.0
-"""GBP of 2021-22: lifetime social cost of a child who experienced care, compared with other children. Alma
-Economics, Independent review of children's social care, May 2022. An association."""
-
-CAUSAL_SHARE = (0.05, 0.2, 0.5)
-"""Part of that association that care itself causes. Judgement with a wide range; no source."""
+ANCHOR_LEVELS = (0.05, 0.5, 0.95)
+"""Quantiles of the registry's entries at which an anchor is stated: low, central, high."""
 
 
 def break_even_values(workings: Workings) -> pd.DataFrame:
@@ -86,17 +79,20 @@ def break_even_values(workings: Workings) -> pd.DataFrame:
 
 def _anchors(workings: Workings) -> pd.DataFrame:
     """Values of a child-year from elsewhere, in the price base."""
-    observations, index, base = workings.inputs.observations, workings.basis.index, workings.basis.price_base
-    to_base = {year: float(np.mean(index.index(base)) / np.mean(index.index(year))) for year in (2020, 2022)}
-    flows = observations[["stock", "ceases"]].dropna("year").isel(year=-1)
-    stay = float(flows["stock"] / flows["ceases"])
-    wellby = [value * to_base[2020] for value in WELLBY]
-    cost = [LIFETIME_COST * share / stay * to_base[2022] for share in CAUSAL_SHARE]
+    priors, index = workings.inputs.priors, workings.basis.index
+    year = priors["social.wellby"].price_year
+    assert year is not None  # every entry of money carries one
+    to_base = float(np.mean(index.index(workings.basis.price_base) / index.index(year)))
+    stay, claimed = years_in_care(workings), claimed_amount(workings, CARE_CLAIM)
+    wellby = [priors.quantile("social.wellby", level) * to_base for level in ANCHOR_LEVELS]
+    causal = [priors.quantile("social.causal_share", level) for level in ANCHOR_LEVELS]
     rows = [
         ("wellby", "One point of life satisfaction for one child for a year", wellby,
-         "WELLBY of 13,000 (10,000 to 16,000) in 2019 prices x 1 point; the change in points is an assumption"),
-        ("lifetime_cost", "Lifetime cost of care experience, its causal share, by year of care", cost,
-         f"1.2m x 0.2 (0.05 to 0.5) / {stay:.1f} years of care; the causal share is judgement without a source"),
+         "value of a WELLBY x 1 point; the change in points is an assumption"),
+        ("lifetime_cost", "Lifetime cost of care experience, its causal share, by year of care",
+         [claimed * share / stay for share in causal],
+         f"published lifetime cost x {causal[1]:.2f} ({causal[0]:.2f} to {causal[2]:.2f}) / {stay:.1f} years of care; "
+         "the causal share is judgement without a source"),
     ]  # fmt: skip
     return pd.DataFrame(
         [

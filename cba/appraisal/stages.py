@@ -241,7 +241,7 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
     )
     usual = business_as_usual(baseline, rates, people)
     last = np.exp(constant["observed_rates"].isel(year=-1).values)
-    reachable = float(last[:5].sum() * constant["population"])
+    reachable = last[:5] * float(constant["population"])
     return care_system(
         inputs.observations,
         usual,

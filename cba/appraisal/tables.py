@@ -18,6 +18,7 @@ from cba.appraisal.tables_beliefs import (
 )
 from cba.appraisal.tables_chain import effect_chain
 from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
+from cba.appraisal.tables_reach import reach_table
 from cba.inputs.reconciliation import reconcile
 from cba.models.panel_results import panel_tables
 
@@ -50,6 +51,7 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "starts_by_year": starts_by_year(workings),
         "what_it_would_take": what_it_would_take(workings),
         "effects": effects_table(workings),
+        "reach": reach_table(workings),
         "evidence": studies_table(inputs.evidence),
         "priors": priors_table(inputs.priors),
         "convergence": _convergence(workings),

@@ -153,6 +153,8 @@ def priors_table(priors: PriorRegistry) -> pd.DataFrame:
         "reviewed",
         "basis",
         "source",
+        "stated",
+        "fit_error",
         "stance",
     ]
     return table[columns].reset_index()

@@ -100,13 +100,15 @@ def shipped_checks() -> list[Check]:
     Examples
     --------
     >>> sorted({check.what for check in shipped_checks()})
-    ['analysis', 'evidence', 'observed series', 'options', 'priors']
+    ['analysis', 'evidence', 'observed series', 'options', 'plausibility', 'priors', 'study costs']
     """
     from cba.inputs.published_tables import PUBLISHED
     from cba.inputs.shipped_files import analysis_names, options_folder, priors_folder
 
     return [
         *_prior_checks(priors_folder()),
+        Check("plausibility", str(priors_folder() / "checks"), _plausibility),
+        Check("study costs", str(priors_folder() / "studies"), _study_costs),
         Check("options", str(options_folder()), lambda: _options(options_folder(), None)),
         Check("evidence", str(PUBLISHED), lambda: _evidence(None)),
         Check("observed series", str(PUBLISHED), lambda: _observed(PUBLISHED)),
@@ -209,6 +211,19 @@ def _priors(path: Path, stance: str) -> str:
     from cba.inputs.priors import load_priors
 
     return f"{len(load_priors(path, stance))} entries, {stance}"
+
+
+def _plausibility() -> str:
+    from cba.inputs.plausibility import load_plausibility
+
+    return f"bounds of {len(load_plausibility())} policy outputs"
+
+
+def _study_costs() -> str:
+    from cba.inputs.priors import load_priors
+    from cba.inputs.shipped_files import priors_folder
+
+    return f"{len(load_priors(priors_folder() / 'studies'))} costs of studies"
 
 
 def _options(folder: Path, ids: Sequence[str] | None) -> str:

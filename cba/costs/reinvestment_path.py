@@ -7,19 +7,17 @@ account that is not copied here costs time and no accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cba.costs.bought_services import area_share
 from cba.costs.programme_money import MoneyLine
-from cba.costs.savings import LATER, placement_savings
+from cba.costs.savings import placement_savings
 from cba.dimensions import PLACEMENTS
-from cba.projection.care_system import RETURN_YEARS, CareSystem
-from cba.projection.coverage import HALF_YEAR, SETUP_YEARS
+from cba.projection.care_system import CareSystem
+from cba.projection.coverage import HALF_YEAR
 from cba.projection.option_children import averted_share
 from cba.projection.slippage import service_timing
 
@@ -27,102 +25,7 @@ if TYPE_CHECKING:
     from cba.costs.option_account import CostBasis, OptionAccount
     from cba.inputs.options import Option
 
-_HOME = PLACEMENTS.index("childrens_home")
 _RELATIVES = PLACEMENTS.index("foster_relative_or_friend")
-_WAITS = np.array(RETURN_YEARS)
-
-
-@lru_cache(maxsize=1)
-def _compiled_cash() -> Callable[..., float]:
-    """Compile what a year cashes of fewer children in placements; `avoided` is filled for that year."""
-    import numba
-
-    @numba.njit(cache=True)
-    def placement_cash(
-        t: int,
-        fewer: np.ndarray,
-        others: np.ndarray,
-        worth: np.ndarray,
-        avoided: np.ndarray,
-        rules: tuple[float, float, float],
-    ) -> float:
-        at_once, later, nhs = rules
-        cashed = 0.0
-        for p in range(fewer.shape[1]):
-            children = fewer[t, p] + others[t, p]
-            if t > 0:
-                children += fewer[t - 1, p] + others[t - 1, p]
-            avoided[t, p] = children / 2.0 * worth[t, p]
-            cash = min(avoided[t, p], 0.0) + at_once * max(avoided[t, p], 0.0)
-            if t >= LATER:
-                cash += later * max(avoided[t - LATER, p], 0.0)
-            cashed += cash * (1.0 - nhs) if p == _HOME else cash
-        return cashed
-
-    return placement_cash
-
-
-@lru_cache(maxsize=1)
-def _compiled() -> Callable[..., None]:
-    """Compile the sweep on first use; numba stays out of the import path."""
-    import numba
-
-    placement_cash = _compiled_cash()
-
-    @numba.njit(parallel=True, cache=True)
-    def sweep(
-        cap: np.ndarray,
-        programme: np.ndarray,
-        timing: np.ndarray,
-        none_served: np.ndarray,
-        all_served: np.ndarray,
-        stays: np.ndarray,
-        mix: np.ndarray,
-        others: np.ndarray,
-        worth: np.ndarray,
-        fixed: np.ndarray,
-        draw: np.ndarray,
-        money: np.ndarray,
-    ) -> None:
-        years, places = money.shape[1], mix.shape[2]
-        for s in numba.prange(money.shape[0]):
-            share, setup, full_cost, part, at_once, later, nhs, case, deferred, support = draw[s]
-            acting, home, averted = np.zeros(years), np.zeros(years), np.zeros(years)
-            fewer, avoided, legal = np.zeros((years, places)), np.zeros((years, places)), np.zeros(years)
-            cashed, funded = 0.0, 0
-            for t in range(years):
-                if t > 0:
-                    money[s, t] = min(cap[s, t], share * max(cashed, 0.0))
-                spent = programme[s, t] + money[s, t]
-                if spent > 0.0:
-                    funded += 1
-                    spent *= 1.0 - setup if funded <= SETUP_YEARS else 1.0
-                for lag in range(years - t):
-                    acting[t + lag] += timing[s, lag] * spent
-                served = min(acting[t] / full_cost, part)
-                starts = none_served[s, t] + served * (all_served[s, t] - none_served[s, t])
-                averted[t] = starts.sum()
-                for lag in range(years - t):
-                    there = 0.0
-                    for age in range(starts.size):
-                        there += starts[age] * stays[s, lag, age]
-                    home[t + lag] += there
-                    for p in range(places):
-                        fewer[t + lag, p] += there * mix[s, lag, p]
-                rules = (at_once, later, nhs)
-                cashed = placement_cash(t, fewer, others[s], worth[s], avoided, rules) - fixed[s, t]
-                returned = 0.0
-                for wait in _WAITS:
-                    if t >= wait:
-                        returned += averted[t - wait] / _WAITS.size
-                legal[t] = (averted[t] - deferred * returned) * case
-                cashed += min(legal[t], 0.0) + at_once * max(legal[t], 0.0)
-                if t >= LATER:
-                    cashed += later * max(legal[t - LATER], 0.0)
-                at_home = max(home[t], 0.0) + (max(home[t - 1], 0.0) if t > 0 else 0.0)
-                cashed -= support * at_home / 2.0
-
-    return sweep
 
 
 def first_guess(
@@ -160,6 +63,8 @@ def first_guess(
     --------
     >>> first_guess(option, system, basis, lines, cap, bare=bare)  # doctest: +SKIP
     """
+    from cba.costs.reinvestment_sweep import sweep
+
     money = np.zeros_like(cap)
     later = option.recurrent
     if later is None or later.component != "family_help" or later.payer != "council":
@@ -174,7 +79,7 @@ def first_guess(
     one = np.ones_like(cap)
     ends = [starts * averted_share(system, replace(bare.services, family_help=c * one)) for c in (0.0, 1.0)]
     stays = np.ascontiguousarray(np.moveaxis(system.averted_kernel, 3, 1)).sum(axis=-1)
-    _compiled()(
+    sweep(  # type: ignore[call-arg]  # compiled: its type does not show its arguments
         np.ascontiguousarray(cap),
         np.ascontiguousarray(programme),
         timing,

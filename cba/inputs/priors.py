@@ -116,7 +116,7 @@ def _check_stance(stance: str) -> None:
             "an unknown stance",
             field="stance",
             found=stance,
-            allowed=", ".join((*STANCES, "review (cba.appraise)")),
+            allowed=", ".join((*STANCES, "review and mixture (cba.appraise)")),
             cause="a spelling mistake",
             remedy="use an allowed stance" + nearest(stance, STANCES),
         )

@@ -105,7 +105,8 @@ def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> 
     Examples
     --------
     >>> from scipy import stats
-    >>> found = arm_log_density(pt.constant(25.0), pt.constant(760.0), pt.constant(0.03), pt.constant(1.0))
+    >>> numbers = (pt.constant(np.float64(number)) for number in (25, 760, 0.03, 1))
+    >>> found = arm_log_density(*numbers)
     >>> abs(float(found.eval(mode="FAST_COMPILE")) - float(stats.binom(760, 0.03).logpmf(25))) < 1e-9
     True
     """

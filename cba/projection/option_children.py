@@ -118,8 +118,8 @@ def averted_share(system: CareSystem, services: Services) -> np.ndarray:
     Returns
     -------
     ndarray, shape (sample, year, age)
-        ``1 - (1 - c phi (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help, phi its
-        reach, c_k the coverage of family-network meetings and u the newly covered share of that route;
+        ``1 - (1 - c phi_a (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help, phi its
+        reach at each age, c_k the coverage of family-network meetings and u the newly covered share of that route;
         negative where a service adds starts.
 
     Examples
@@ -130,7 +130,7 @@ def averted_share(system: CareSystem, services: Services) -> np.ndarray:
     >>> values = dict.fromkeys(("family_help.age_tilt_under_1", "family_help.age_tilt_16_plus"), 1.0)
     >>> values |= {"family_help.log_risk_ratio": np.log([0.5]), "kinship.log_risk_ratio": np.zeros(1)}
     >>> values |= {"kinship.route_share": np.ones(1), "kinship.uncovered_share": np.ones(1)}
-    >>> system = SimpleNamespace(reach=np.array([0.5]), value=values.__getitem__)
+    >>> system = SimpleNamespace(reach=np.array([0.5]), reach_by_age=np.full((1, 5), 0.5), value=values.__getitem__)
     >>> half, none = np.full((1, 1), 0.5), np.zeros((1, 1))
     >>> averted_share(system, Services(half, none, none, none, none)).round(4).tolist()
     [[[0.125, 0.125, 0.125, 0.125, 0.125]]]
@@ -139,7 +139,7 @@ def averted_share(system: CareSystem, services: Services) -> np.ndarray:
     tilt[:, 0] = system.value("family_help.age_tilt_under_1")
     tilt[:, -1] = system.value("family_help.age_tilt_16_plus")
     ratio = np.exp(system.value("family_help.log_risk_ratio")[:, None] * tilt)
-    help_share = (services.family_help * system.reach[:, None])[..., None] * (1.0 - ratio)[:, None, :]
+    help_share = services.family_help[..., None] * (system.reach_by_age * (1.0 - ratio))[:, None, :]
     if not services.meetings.any():
         return help_share
     route = system.value("kinship.route_share") * system.value("kinship.uncovered_share")

@@ -297,6 +297,8 @@ def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
     if is_defined(own):
         return float(own)
     stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
+    if style != "probability" and "prob_mcse" not in row and any(name.startswith("prob_") for name in row):
+        stated = None  # where a row holds a chance and one error, the error is of the chance
     if is_defined(stated):
         return float(stated)
     draws = int(appraisal.analysis.draws)

@@ -57,6 +57,19 @@ FULL_NAMES = {
     "pilot_first": "Pilot first",
     "in_steps": "Go in steps",
     "extended": "Dominated by a mix",
+    "none": "Not valued",
+    "lifetime_cost": "Lifetime cost of care experience",
+    "wellby": "Life satisfaction (WELLBY)",
+    "qaly": "Quality of life (QALY)",
+    "same_years": "The same years for both",
+    "own_years": "As many years from each start",
+    "long": "Long horizon",
+    "total": "All children's social care",
+    "total_cla": "Children looked after",
+    "total_safeguarding": "Safeguarding",
+    "total_family_support": "Family support",
+    "npv_fiscal": "Net present value",
+    "prob_fewer_30000": "Chance of 30,000 fewer children",
 }
 
 _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}

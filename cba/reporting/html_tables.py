@@ -67,6 +67,7 @@ def html_table(
     *,
     caption: str,
     where: Mapping[str, object] | None = None,
+    order: str = "",
 ) -> Markup:
     """Return a table of an appraisal as HTML: caption, column scopes, first cell of each row its heading.
 
@@ -81,6 +82,8 @@ def html_table(
         Says what is counted, where and when.
     where : mapping, optional
         Column values that pick the rows.
+    order : str
+        Column whose highest value comes first; by default rows stand as in the table.
 
     Returns
     -------
@@ -95,6 +98,7 @@ def html_table(
     kept = tuple(column for column in shown if column.field in frame)
     numbered = frame.reset_index(drop=True)
     rows = matching_rows(numbered, where or {})
+    rows = rows.sort_values(order, ascending=False, kind="stable") if order else rows
     lines = []
     for position, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         cells = [_cell(row, column, position, table, appraisal) for column in kept]

@@ -14,6 +14,7 @@ from cba.reporting.full_names import full_name, input_name, stance_name
 from cba.reporting.html_tables import frame_link
 from cba.reporting.numbers import is_defined, show
 from cba.reporting.page_figures import all_figures, effect_figures
+from cba.reporting.page_figures_beliefs import belief_figures
 from cba.reporting.page_figures_decisions import decision_figures
 from cba.reporting.page_sections import SECTIONS, sections_of
 from cba.reporting.report_choices import (
@@ -27,6 +28,7 @@ from cba.reporting.report_choices import (
     payer_message,
     prior_groups,
 )
+from cba.reporting.row_choices import row_choices
 from cba.reporting.run_record import flat_rows, run_identity, single_vintage_exceptions
 from cba.reporting.template_lookups import TARGET_KEYS, lookups
 from cba.reporting.verbal_scale import BANDS
@@ -62,8 +64,11 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
         | TARGET_KEYS
         | lookups(by_stance, first, lead)
         | {
-            "figures": all_figures(appraisals, lead, last_year=last_shown) | decision_figures(first, lead),
+            "figures": all_figures(appraisals, lead, last_year=last_shown)
+            | decision_figures(first, lead)
+            | belief_figures(appraisals, lead),
             **decision_choices(first, lead),
+            **row_choices(by_stance, first, lead),
             "effect_figures": effect_figures(first),
             "manifest_rows": flat_rows(manifest, first.provenance),
             "exceptions": single_vintage_exceptions(manifest, first),
@@ -111,7 +116,6 @@ def _facts(
         "carrier": carrier(first, lead),
         "prior_groups": prior_groups(first),
         "overall_grade": overall_grade(first),
-        "unused": [use for use in first.tables["evidence"]["use"].unique() if use != "synthesis"],
         "priors": [_prior_row(row) for row in priors.to_dict("records")],
         "claims": first.tables["claims"].to_dict("records"),
         "quantiles": quantiles,

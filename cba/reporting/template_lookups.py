@@ -11,6 +11,7 @@ from cba.reporting.bound_numbers import bound, cell_text, result_number, style_o
 from cba.reporting.horizon import horizon_years
 from cba.reporting.html_tables import columns, csv_link, html_table
 from cba.reporting.numbers import Style, is_defined, show
+from cba.reporting.page_sections import holds
 from cba.reporting.report_choices import reason
 from cba.reporting.verbal_scale import words_for
 
@@ -82,6 +83,17 @@ def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str
     ) -> Markup:
         return table_number(held(stance), table, field, style=style, where=where, error=error)
 
+    def table(
+        name: str,
+        specified: Sequence[str],
+        caption: str,
+        where: Mapping[str, object] | None = None,
+        stance: str | None = None,
+        order: str = "",
+    ) -> Markup:
+        shown = columns(*specified)
+        return html_table(held(stance), name, shown, caption=caption, where=where, order=order)
+
     def likelihood(key: str, stance: str | None = None) -> str:
         return words_for(float(held(stance).results[key]["mean"]))
 
@@ -89,6 +101,7 @@ def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str
         "n": n,
         "defined": defined,
         "cell": cell,
+        "table": table,
         "likelihood": likelihood,
         "reason": lambda key, stance=None: reason(held(stance), key),
     }
@@ -105,11 +118,6 @@ def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., 
         picked = {"option": lead, "year__from": first_year, "year__to": last_year, **where}
         return table_number(first, "cash_flow_by_year", "mean", style="money", aggregate="sum", where=picked)
 
-    def table(
-        name: str, specified: Sequence[str], caption: str, where: Mapping[str, object] | None = None
-    ) -> Markup:
-        return html_table(first, name, columns(*specified), caption=caption, where=where)
-
     def row_number(name: str, position: int, field: str, style: Style = "number") -> Markup:
         row = first.tables[name].iloc[position].to_dict()
         place = {"data-stance": first.stance, "data-table": name, "data-row": position, "data-field": field}
@@ -118,11 +126,11 @@ def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., 
     return {
         "total": total,
         "horizon_total": horizon_total,
-        "table": table,
         "row_number": row_number,
         "label": lambda option: first.option_labels.get(option, option),
         "csv": lambda table_name, name: csv_link(first, table_name, name=name),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
+        "holds": lambda name: holds(first, name, lead),
     }
 
 

@@ -264,7 +264,7 @@ def test_the_lead_is_the_review_where_it_is_appraised(workings):
 def test_all_learning_tables_are_there(workings):
     made = learning_tables(workings)
     assert set(made) == {
-        "drivers", "variance_shares", "switching_values", "information_value", "pilot_or_now", "pilot_learning",
-        "pilot_power",
+        "drivers", "variance_shares", "switching_values", "information_value", "study_values", "optimal_studies",
+        "pilot_or_now", "pilot_learning", "pilot_power",
     }  # fmt: skip
     assert all(isinstance(table, pd.DataFrame) and len(table) for table in made.values())

@@ -26,7 +26,7 @@ def test_starts_averted_are_starts_times_coverage_times_reach_times_effect(worki
         for position, age in enumerate(AGE_BANDS):
             tilt = system.value(TILTS[age])[draw] if age in TILTS else 1.0
             fall = 1.0 - np.exp(system.value("family_help.log_risk_ratio")[draw] * tilt)
-            averted += starts[draw, position] * covered[draw] * system.reach[draw] * fall
+            averted += starts[draw, position] * covered[draw] * system.reach_by_age[draw, position] * fall
         found.append(averted)
     row = steps.loc["Starts averted"]
     assert row["mean"] == pytest.approx(np.mean(found), rel=1e-9)

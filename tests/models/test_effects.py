@@ -461,7 +461,7 @@ def test_the_shipped_evidence_fits_at_the_shipped_gates(stance):
 @pytest.mark.slow
 def test_a_panel_finding_moves_effect_and_leaves_reach_correlated_with_it(shipped):
     """A precise fall in starts with little bias: the effect must be beneficial, and the larger the smaller reach."""
-    changed = registry(shipped, bias_panel=normal(0.0, 0.01))
+    changed = registry(shipped, bias_england_panel=normal(0.0, 0.01))
     finding = PanelFinding(
         study_id="PANEL", log_change=-0.08, se=0.01, coverage_low=0.6, coverage_high=0.9,
         age_note="all ages", known_by=2024,

@@ -34,7 +34,7 @@ def made_system(observations, priors, *, draws=100, years=YEARS, **changes):
         usual,
         parameters,
         stays=stay_length(observations),
-        reachable_starts=float(last[:5].sum() * baseline["constant_data"]["population"]),
+        reachable_starts=last[:5] * float(baseline["constant_data"]["population"]),
         uasc_starts=float(last[-1]),
     )
 

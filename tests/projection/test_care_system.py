@@ -132,7 +132,7 @@ def test_more_unaccompanied_children_than_places_are_refused(observations, prior
 
 def test_a_release_that_groups_placements_otherwise_is_refused(observations, priors):
     empty = observations.assign(stock_by_placement=observations["stock_by_placement"] * np.nan)
-    with pytest.raises(InputError, match="placements are not published"):
+    with pytest.raises(InputError, match="does not publish what spending is driven by"):
         made_system(empty, priors, draws=1)
 
 

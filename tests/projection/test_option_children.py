@@ -72,10 +72,10 @@ def test_effects_combine_multiplicatively_and_adverse_draws_add_children(system)
     assert 0.05 < adverse.mean() < 0.95
     for band in (1, 2, 3):  # bands without a tilt of their own
         assert (alone[adverse, 5, band] < 0).all() and (alone[~adverse, 5, band] > 0).all()
-    expected = 0.5 * system.reach * (1 - np.exp(log_ratio))
+    expected = 0.5 * system.reach_by_age[:, 2] * (1 - np.exp(log_ratio))
     np.testing.assert_allclose(alone[:, 5, 2], expected, rtol=1e-12)
     youngest = np.exp(log_ratio * system.value("family_help.age_tilt_under_1"))
-    np.testing.assert_allclose(alone[:, 5, 0], 0.5 * system.reach * (1 - youngest), rtol=1e-12)
+    np.testing.assert_allclose(alone[:, 5, 0], 0.5 * system.reach_by_age[:, 0] * (1 - youngest), rtol=1e-12)
     route = system.value("kinship.route_share") * system.value("kinship.uncovered_share")
     meeting = 0.8 * route * (1 - np.exp(system.value("kinship.log_risk_ratio")))
     np.testing.assert_allclose(other[:, 5], np.repeat(meeting[:, None], 5, axis=1), rtol=1e-12)
@@ -167,6 +167,7 @@ def test_draws_do_not_mix(system, everything):
         entrant_mix=system.entrant_mix[order],
         leaver_kernel=system.leaver_kernel[order],
         reach=system.reach[order],
+        reach_by_age=system.reach_by_age[order],
     )
     found = option_children(permuted, served(permuted, **ALL))
     np.testing.assert_array_equal(found.fewer_by_age, everything.fewer_by_age[order])
