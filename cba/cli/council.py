@@ -100,6 +100,8 @@ def worked_analysis(analysis: str, *, stance: str, root: Path) -> Workings:
 def _print(table: pd.DataFrame) -> None:
     from rich.table import Table
 
+    from cba.reporting.full_names import full_name
+
     first = table.iloc[0]
     years = sorted(table["year"].unique())
     shown = Table(
@@ -109,10 +111,15 @@ def _print(table: pd.DataFrame) -> None:
         shown.add_column(column, justify="left" if column in ("Payer", "What") else "right")
     for (payer, kind), rows in table.groupby(["payer", "kind"], sort=False):
         cells = [_cell(row) for _, row in rows.sort_values("year").iterrows()]
-        shown.add_row(payer, kind, *cells)
+        shown.add_row(full_name(str(payer)), full_name(str(kind)), *cells)
     terminal().print(shown)
 
 
 def _cell(row: pd.Series) -> str:
     mean, lower, upper = (row[name] / _MILLION for name in ("mean", "lower", "upper"))
-    return f"{mean:.2f} ({lower:.2f} to {upper:.2f})"
+    return f"{_shown(mean)} ({_shown(lower)} to {_shown(upper)})"
+
+
+def _shown(million: float) -> str:
+    """Two decimals, a true minus sign, and no minus before nothing."""
+    return f"{round(million, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

@@ -17,10 +17,10 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.errors import InputError
+from cba.reporting.cell_errors import row_error
 from cba.reporting.numbers import (
     UNDEFINED,
     Style,
-    error_from_interval,
     is_defined,
     percentage_step,
     rounding_unit,
@@ -42,9 +42,6 @@ STYLE_OF_QUANTITY: tuple[tuple[str, Style], ...] = (
     ("system_cost", "money"),
 )
 
-
-ERRORS_IN_SE = ("value", "expected_payoff", "effect")
-"""Columns whose standard error stands in a column ``se`` of their table; others have ``<column>_se``, if any."""
 
 _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
     "": lambda cells, value: cells == value,
@@ -270,43 +267,3 @@ def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
         return show(value, style=style, unit=percentage_step(error))
     unit = error if style == "probability" else rounding_unit(float(value), error)
     return show(value, style=style, unit=unit)
-
-
-def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> float:
-    """Return the standard error of a cell: stated in its row, else implied by its interval, else 0.
-
-    Parameters
-    ----------
-    row : mapping
-        One row of a table.
-    field : str
-        Name of the column.
-    style : str
-        See :func:`cba.reporting.numbers.show`.
-    appraisal : Appraisal
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
-    """
-    own = row.get(f"{field}_se", row.get("se") if field in ERRORS_IN_SE else None)
-    if is_defined(own):
-        return float(own)
-    stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
-    if style != "probability" and "prob_mcse" not in row and any(name.startswith("prob_") for name in row):
-        stated = None  # where a row holds a chance and one error, the error is of the chance
-    if is_defined(stated):
-        return float(stated)
-    draws = int(appraisal.analysis.draws)
-    if style == "probability":
-        value = float(row[field])
-        return (max(value * (1.0 - value), 0.0) / draws) ** 0.5
-    stem = field.rsplit("_", 1)[0] + "_" if "_" in field else ""
-    lower, upper = row.get(f"{stem}lower"), row.get(f"{stem}upper")
-    if is_defined(lower) and is_defined(upper):
-        return error_from_interval(float(lower), float(upper), draws=draws)
-    return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cba.reporting.bound_numbers import matching_rows
-from cba.reporting.chart_style import TEXT, duo, label_end, name_values, new_axes, set_years, styled
+from cba.reporting.chart_style import TEXT, duo, name_values, new_axes, set_years, styled
 from cba.reporting.numbers import show
 
 if TYPE_CHECKING:
@@ -52,12 +52,19 @@ def plot_accounts(appraisal: Appraisal, option: str, *, line: str = "total", ax:
     )
     ax.plot(years, rows["modelled_mean"] / _BILLION, color=duo()[0], lw=2.2)
     ax.plot(years, rows["published_real"] / _BILLION, color=TEXT, marker="o", ms=5, ls="none")
-    label_end(ax, float(years[-1]), float(rows["modelled_upper"].iloc[-1]) / _BILLION, "Modelled")
-    label_end(ax, float(years[-1]), float(rows["published_real"].iloc[-1]) / _BILLION, "Published")
-    set_years(ax, int(years[0]), int(years[-1]), room=0.16)
+    first = rows.iloc[0]
+    _label(ax, first["year"], first["modelled_upper"], "Modelled", dy=8)
+    _label(ax, first["year"], first["published_real"], "Published", dy=9)
+    set_years(ax, int(years[0]), int(years[-1]))
     ax.set_ylim(bottom=0.0)
     name_values(ax, "Spending, real terms, £ billion")
     return ax
+
+
+def _label(ax: Axes, year: float, value: float, text: str, *, dy: float) -> None:
+    ax.annotate(
+        text, (year, value / _BILLION), xytext=(2, dy), textcoords="offset points", color=TEXT, fontsize=9.5
+    )
 
 
 def describe_accounts(appraisal: Appraisal, option: str, *, line: str = "total") -> str:

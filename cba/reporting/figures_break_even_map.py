@@ -145,7 +145,7 @@ def describe_break_even_map(appraisals: Sequence[Appraisal], option: str) -> str
             f"{_place(curve.iloc[0])} to {_place(curve.iloc[-1])}; above it the option saves, below it costs."
         )
     return (
-        "Chart of points, rings and a curve. Horizontal axis: fewer starts in the target year, per cent. "
+        "Dot chart with rings and a curve. Horizontal axis: fewer starts in the target year, per cent. "
         "Vertical axis: cashable saving per child-year, thousand pounds. "
         f"{ends} {'; '.join(said)}. A ring round a stance's point holds most of its draws."
     )

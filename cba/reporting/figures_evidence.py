@@ -61,7 +61,7 @@ def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None =
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
-    ax.set_xlabel(fill(effect_label(appraisal, estimand), 52))
+    ax.set_xlabel(fill(effect_label(appraisal, estimand), 34))
     return ax
 
 

@@ -62,7 +62,7 @@ def plot_switching(appraisal: Appraisal, option: str, *, ax: Axes | None = None)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_xlabel("Chance of being beyond it, % (hollow: not reachable)")
+    ax.set_xlabel("Chance of being beyond it, %\n(hollow: not reachable)")
     ax.legend(loc="lower left", bbox_to_anchor=(-0.55, 1.0), ncols=1, borderaxespad=0.2)
     return ax
 

@@ -69,6 +69,8 @@ FULL_NAMES = {
     "total_safeguarding": "Safeguarding",
     "total_family_support": "Family support",
     "npv_fiscal": "Net present value",
+    "starts": "Starts to be looked after",
+    "stock": "Children looked after at 31 March",
     "prob_fewer_30000": "Chance of 30,000 fewer children",
 }
 

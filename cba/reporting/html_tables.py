@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.reporting.bound_numbers import bound, cell_text, matching_rows, result_number
-from cba.reporting.full_names import full_name
+from cba.reporting.full_names import full_name, input_name
 from cba.reporting.numbers import UNDEFINED, Style, is_defined
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ _SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 class Column:
     """One column of a table: the field, its heading and how its cells are written.
 
-    ``style`` is a number style, or ``text`` (as it stands), ``name`` (a category, written out) or
-    ``option`` (the
-    option's label).
+    ``style`` is a number style, or ``text`` (as it stands), ``name`` (a category, written out),
+    ``input`` (the name of an uncertain input) or ``option`` (the option's label).
     """
 
     field: str
@@ -116,7 +115,7 @@ def html_table(
 
 
 def _align(column: Column) -> Markup:
-    return Markup("") if column.style in ("text", "name", "option") else Markup(' class="num"')
+    return Markup("") if column.style in ("text", "name", "input", "option") else Markup(' class="num"')
 
 
 def _row(cells: Sequence[Markup], kept: Sequence[Column]) -> Markup:
@@ -132,8 +131,8 @@ def _cell(row: Mapping[str, Any], column: Column, position: int, table: str, app
     value = row[column.field]
     if column.style == "option":
         return escape(appraisal.option_labels.get(str(value), full_name(value)))
-    if column.style == "name":
-        return escape(full_name(value))
+    if column.style in ("name", "input"):
+        return escape((full_name if column.style == "name" else input_name)(value))
     if column.style == "text":
         if isinstance(value, bool) or str(value) in ("True", "False"):
             return escape("yes" if str(value) == "True" else "no")

@@ -16,7 +16,7 @@ from cba.reporting.numbers import is_defined, show
 from cba.reporting.page_figures import all_figures, effect_figures
 from cba.reporting.page_figures_beliefs import belief_figures
 from cba.reporting.page_figures_decisions import decision_figures
-from cba.reporting.page_sections import SECTIONS, sections_of
+from cba.reporting.page_sections import PageSection, sections_of
 from cba.reporting.report_choices import (
     GRADES,
     carrier,
@@ -73,7 +73,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
             "manifest_rows": flat_rows(manifest, first.provenance),
             "exceptions": single_vintage_exceptions(manifest, first),
             **run_identity(manifest, first),
-            **_checklist(),
+            **_checklist(sections_of(first, lead)),
         }
     )
 
@@ -140,12 +140,12 @@ def _prior_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "price_year": show(year, style="year") if is_defined(year) else ""}
 
 
-def _checklist() -> dict[str, Any]:
-    """Return the checklist, its counts and the names of the places it points to."""
+def _checklist(shown: Sequence[PageSection]) -> dict[str, Any]:
+    """Return the checklist, its counts and the names of the places it points to, those shown in this page."""
     table = checklist()
     return {
         "checklist": table.to_dict("records"),
         "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
         "checklist_link": frame_link(table, name="checklist"),
-        "anchors": {s.anchor: s.title for s in SECTIONS} | {"scale": "Words used for chances"},
+        "anchors": {s.anchor: s.title for s in shown} | {"scale": "Words used for chances"},
     }

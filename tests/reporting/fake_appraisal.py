@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.inputs.analysis_records import Analysis
+from tests.reporting.fake_beliefs import belief_tables
 from tests.reporting.fake_decisions import decision_tables
 from tests.reporting.fake_tables import fixed_tables
 
@@ -270,7 +271,9 @@ def _tables(drawn: _Drawn, names, components, rng) -> dict[str, pd.DataFrame]:
     }
     start = drawn.analysis.start_year
     if "care_review" in names:
-        tables |= decision_tables(names, horizon=range(start, start + drawn.analysis.horizon))
+        tables |= (
+            decision_tables(names, horizon=range(start, start + drawn.analysis.horizon)) | belief_tables()
+        )
     return tables | fixed_tables(names)
 
 

@@ -1,0 +1,229 @@
+"""Made-up tables of belief, calibration and other ways of counting: columns of real ones, numbers made up."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+LEAD = "care_review"
+LINES = ("total_cla", "total_safeguarding", "total_family_support", "total")
+
+
+def belief_tables() -> dict[str, pd.DataFrame]:
+    """Every table the sections of belief, calibration and counting read, for the option followed."""
+    return {
+        **_accounts(),
+        "break_even_map": _break_even_map(),
+        **_panel(),
+        "reach": _reach(),
+        **_counting(),
+        **_delay_and_payback(),
+        **_checks(),
+        "councils": _councils(),
+    }
+
+
+def _accounts() -> dict[str, pd.DataFrame]:
+    rows = []
+    for place, (year, line) in enumerate(product(range(2013, 2025), LINES)):
+        real = (4e9 + 2e8 * (year - 2013)) * (2.0 if line == "total" else 0.7)
+        off = 1.4 if place % 7 == 3 else 1.02
+        rows.append((year, line, 0.8 * real, real, real * off, real * off * 0.9, real * off * 1.1, off < 1.1))
+    names = ["year", "line", "published_cash", "published_real", "modelled_mean", "modelled_lower"]
+    table = pd.DataFrame(rows, columns=[*names, "modelled_upper", "inside"])
+    later = table[table["year"] > 2019].drop(columns="published_cash").assign(origin=2019)
+    return {"accounts_reconciliation": table, "accounts_backtest": later.reset_index(drop=True)}
+
+
+def _break_even_map() -> pd.DataFrame:
+    turn = np.linspace(0, 2 * np.pi, 13)
+    rows = [
+        (LEAD, "contour", "break_even", "", cut, 52e3 / cut, 0.0, 0.5) for cut in np.linspace(0.3, 0.6, 7)
+    ]
+    rows += [
+        (LEAD, "region", "evidence", "", 0.05 * np.cos(t), 6e4 + 2e4 * np.sin(t), -9e9, 0.0) for t in turn
+    ]
+    rows += [
+        (LEAD, "point", "evidence", "", 0.0087, 57_801.2, -9.1e9, 0.0),
+        (LEAD, "claim", "family_help", "Review: 17,000 fewer", 0.286, 34_257.9, -7.5e9, 0.0),
+        (LEAD, "claim", "in_all", "Review: 30,000 fewer", 0.505, 37_548.9, -5.9e9, 0.0015),
+    ]
+    return pd.DataFrame(
+        rows, columns=["option", "kind", "name", "label", "cut", "value", "npv", "prob_positive"]
+    )
+
+
+def _panel() -> dict[str, pd.DataFrame]:
+    path = [
+        (outcome, "spread", since, 25 - 3 * since, -0.01 * since, -0.03 * since, 0.01 * since, 0.84, 0.006)
+        + (-0.01 * since, 0.012 * since)
+        for outcome, since in product(("starts", "stock"), range(1, 6))
+    ]
+    names = [
+        "outcome",
+        "group",
+        "since_launch",
+        "reached",
+        "mean",
+        "lower",
+        "upper",
+        "prob_reduction",
+        "mcse",
+    ]
+    summary = [
+        (outcome, -0.07, -0.18, 0.05, 0.84, 0.006, f"On {outcome} the panel is uninformative.")
+        for outcome in ("starts", "stock")
+    ]
+    heads = ["outcome", "mean", "lower", "upper", "prob_reduction", "mcse", "sentence"]
+    return {
+        "panel_path": pd.DataFrame(path, columns=[*names, "placebo_lower", "placebo_upper"]),
+        "panel_summary": pd.DataFrame(summary, columns=heads),
+        "panel_authorities": pd.DataFrame({"authority": ["A"], "launched": [2016]}),
+        "panel_placebo_dates": pd.DataFrame({"outcome": ["starts"], "shift": [2], "effect": [0.02]}),
+    }
+
+
+def _reach() -> pd.DataFrame:
+    rows = [
+        ("AREA2021", name, f"Made-up {name}", "share", 0.4, 0.1, 0.7, 0.35, 0.1, 0.6, learned)
+        for name, learned in (("coverage", 0.02), ("reach", -0.004), ("effect", 0.31), ("change", 0.55))
+    ]
+    names = ["study_id", "quantity", "label", "unit", "prior_mean", "prior_lower", "prior_upper"]
+    return pd.DataFrame(rows, columns=[*names, "mean", "lower", "upper", "learned"])
+
+
+def _spread(mean: float, stem: str = "") -> dict[str, float]:
+    return {f"{stem}mean": mean, f"{stem}lower": mean - 1.7e9, f"{stem}upper": mean + 1.7e9}
+
+
+def _chance(name: str, value: float, error: str = "mcse") -> dict[str, float]:
+    return {name: value, error: 0.0005}
+
+
+def _counting() -> dict[str, pd.DataFrame]:
+    lead = {"option": LEAD}
+    perspectives = [
+        lead | {"perspective": p, "label": p.title()} | _spread(m) | _chance("prob_positive", 0.002)
+        for p, m in (("council", -6.04e9), ("fiscal", -9.105e9), ("families", 9.2e7))
+    ]
+    funds = [
+        lead | {"measure": m, "willingness_to_pay": 9e7, "net_cost": 9.1e9, "mvpf": 0.0101}
+        | _chance("prob_self_financing", 0.0)
+        for m in ("none", "qaly")
+    ]  # fmt: skip
+    weighted = [
+        lead | {"measure": "none", "elasticity": e} | _spread(-9e9 + e * 1e9) | _chance("prob_positive", 0.0)
+        for e in (0.0, 1.3)
+    ]
+    optimism = [
+        lead | {"case": c, "devices": "", "cost_mean": 9e9, "saving_mean": 2e8, "fewer_mean": 383.2}
+        | {"change_mean": d} | _spread(-9.1e9 + d, "npv_") | _chance("prob_positive", 0.0)
+        for c, d in (("as modelled", 0.0), ("without any correction", 1.24e9))
+    ]  # fmt: skip
+    schedules = [
+        lead | {"schedule": s, "title": s, "of_the_run": s == "a", "mid_year": False, "long_mean": -2e10}
+        | _spread(-9e9) | {"prob_positive": 0.0, "prob_mcse": 0.0005}
+        for s in ("a", "b")
+    ]  # fmt: skip
+    prices = [
+        lead | {"price_year": y, "as_run": y == "2022", "cost_mean": 9e9, "gross_saving_mean": 2e8}
+        | _spread(-9e9, "npv_")
+        for y in ("2022", "cash")
+    ]  # fmt: skip
+    growth = {"scenario": ["no further growth"], "prob_15bn_real": [0.3], "prob_15bn_cash": [0.99]}
+    growth |= {k: [v] for k, v in (_spread(-9e9, "npv_") | _spread(1.4e10, "system_cost_")).items()}
+    return {
+        "perspectives": pd.DataFrame(perspectives),
+        "mvpf": pd.DataFrame(funds),
+        "distribution": pd.DataFrame(weighted),
+        "optimism_check": pd.DataFrame(optimism),
+        "discount_schedules": pd.DataFrame(schedules),
+        "review_price_base": pd.DataFrame(prices),
+        "growth_scenarios": pd.DataFrame(growth),
+    }
+
+
+def _delay_and_payback() -> dict[str, pd.DataFrame]:
+    delay = [
+        (
+            LEAD,
+            window,
+            2.0,
+            measure,
+            -9.1 * size,
+            -6.8 * size,
+            2.3 * size,
+            1.9 * size,
+            2.8 * size,
+            0.26,
+            0.007,
+        )
+        for window, (measure, size) in product(
+            ("same_years", "own_years"), {"npv": 1e9, "child_years": 100.0, "fewer_children": 40.0}.items()
+        )
+    ]
+    names = ["option", "window", "delay_years", "measure", "prompt_mean", "delayed_mean", "difference_mean"]
+    measures = ["prob_cumulative", "prob_yearly", "prob_yearly_for_good"]
+    years = [*map(float, range(2026, 2029)), np.nan]
+    payback = [(LEAD, True, year, p, p, p) for year, p in zip(years, (0.0, 0.01, 0.04, 0.95), strict=True)]
+    return {
+        "cost_of_delay": pd.DataFrame(delay, columns=[*names, "lower", "upper", "prob_delay_better", "prob_mcse"]),
+        "payback_measures": pd.DataFrame(payback, columns=["option", "recurrent", "year", *measures]),
+        "unmonetised_and_financing": pd.DataFrame(
+            [(LEAD, "Windfall tax", "financing", "20% of profits", "No revenue", np.nan, np.nan, 1.2e9, 20_356.2)],
+            columns=["option", "label", "kind", "known", "assumed", "own_cost", "own_yearly_benefit"]
+            + ["yearly_benefit_cash", "child_years_cash"],
+        ),
+    }  # fmt: skip
+
+
+def _checks() -> dict[str, pd.DataFrame]:
+    prior = [
+        ("children_in_care", "target", 2032, "Children", "children", 9.2e4, 6.3e4, 1.1e5, 3.8e4, 1.3e5, 0.986)
+    ]
+    heads = ["quantity", "check", "year", "label", "unit", "mean", "lower", "upper", "bound_lower"]
+    scaling = [
+        ("npv_fiscal", "delivery", "prior", 0.102, 0.018, True, "an input that no data update"),
+        ("fewer_children", "prices", "likelihood", 0.001, np.nan, False, ""),
+    ]
+    need = [
+        ("family_help.log_risk_ratio", "Log risk ratio", -0.085, -0.36, 0.17, -0.39, -0.65, -0.2, -1.79),
+        ("family_help.cost_per_child", "Cost of a child", 5042.5, 1865.6, 10_100.2, 2640.0, 1433.0, 4336.0, -0.91),
+    ]  # fmt: skip
+    names = ["parameter", "description", "mean", "lower", "upper", "needed_mean", "needed_lower"]
+    weight = [(v, "a", "A", 0.0, 1.0, 7e7, 3e8) for v in (0.0, 50e3)]
+    return {
+        "prior_predictive": pd.DataFrame(prior, columns=[*heads, "bound_upper", "share_inside"]),
+        "power_scaling": pd.DataFrame(
+            scaling, columns=["quantity", "of", "component", "sensitivity", "noise", "moves", "diagnosis"]
+        ),
+        "need_to_believe": pd.DataFrame(need, columns=[*names, "needed_upper", "shift"]).assign(
+            which="draws nearest to the claims", draws=100, fewer_children=3_756.0
+        ),
+        "weight_of_change": pd.DataFrame(
+            weight, columns=["value_per_child_year", "option", "label", "weight_from", "weight_to"]
+            + ["payoff_from", "payoff_to"],
+        ),
+    }  # fmt: skip
+
+
+def _councils() -> pd.DataFrame:
+    number = np.arange(30)
+    net = ((number * 7) % 30 - 9) * 1_000.0  # no order of its own
+    return pd.DataFrame(
+        {
+            "authority": 200 + number,
+            "name": [f"Council {n}" for n in number],
+            "region": "North",
+            "option": LEAD,
+            "stock": 100.0 + number,
+            "fewer_mean": 0.3 + number / 100,
+            "fewer_chance_sd": 1.0,
+            "grant": 1e7,
+            "council_cost": 4e3,
+            "council_saving": net + 4e3,
+            "council_net": net,
+        }
+    )

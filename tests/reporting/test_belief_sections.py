@@ -1,0 +1,111 @@
+"""Sections of belief, calibration, councils and other ways of counting: what they print is what the tables hold."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from cba.reporting.cell_errors import row_error
+from cba.reporting.figures_accounts import describe_accounts, plot_accounts
+from cba.reporting.html_tables import columns, html_table
+from cba.reporting.report import render_report
+from tests.reporting.fake_appraisal import make_appraisal
+from tests.reporting.page_reading import read_page
+
+LEAD = "care_review"
+
+
+def _section(page, anchor):
+    return next(e for e in page.find("section") if e.attributes["aria-labelledby"] == anchor)
+
+
+def _words(element) -> str:
+    return re.sub(r"\s+", " ", element.text())
+
+
+def test_coverage_of_the_accounts_is_counted(page, stances):
+    """Of 48 made-up cells every seventh from the fourth lies outside: 7, of which those on the total are told apart."""
+    text = _words(_section(page, "calibration"))
+    outside = [place for place in range(48) if place % 7 == 3]
+    totals = [place for place in outside if place % 4 == 3]
+    assert f"{12 - len(totals)} of 12 published totals" in text
+    assert f"{48 - len(outside)} of 48 published figures" in text
+    later = [place for place in range(28, 48) if place % 7 == 3]
+    assert f"{20 - len(later)} of 20 later figures" in text
+
+
+def test_the_accounts_are_drawn_as_the_table_has_them(stances):
+    ax = plot_accounts(stances[0], LEAD)
+    rows = stances[0].tables["accounts_reconciliation"].query("line == 'total'")
+    points = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(points.get_ydata(), rows["published_real"] / 1e9)
+    assert f"{int(rows['inside'].sum())} of {len(rows)} points" in describe_accounts(stances[0], LEAD)
+    plt.close(ax.figure)
+
+
+def test_councils_stand_at_both_ends_in_order(page, stances):
+    table = stances[0].tables["councils"]
+    tables = list(_section(page, "councils").find("table"))
+    expected = table.sort_values("council_net", ascending=False)["name"].tolist()
+    shown = [[row.text() for row in made.find("th") if row.attributes["scope"] == "row"] for made in tables]
+    assert shown == [expected[:10], expected[-10:]]
+
+
+def test_only_results_that_move_are_listed(page):
+    text = _words(_section(page, "diagnostics"))
+    assert "1 of 2 results move by more than chance" in text and "an input that no data update" in text
+    assert "Prices" not in text
+
+
+def test_what_the_claims_need_is_of_the_review_stance(page):
+    heading = next(h for h in page.find("h3") if h.attributes.get("id") == "need-to-believe")
+    assert "claims need" in heading.text()
+    cells = [e for e in page.find("data") if e.attributes.get("data-table") == "need_to_believe"]
+    assert cells and {cell.attributes["data-stance"] for cell in cells} == {"review"}
+
+
+def test_a_bounded_study_is_neither_used_as_an_estimate_nor_called_left_out(page):
+    section = _section(page, "evidence")
+    holding = [t for t in section.find("table") if "AREA2017" in t.text()]
+    assert len(holding) == 1 and "as bounds" in next(holding[0].find("caption")).text()
+    assert "−0.098" in holding[0].text().replace("\N{MINUS SIGN}", "−")
+
+
+def test_a_studys_own_error_does_not_round_its_estimate(stances):
+    """An estimate of 0.223 with a standard error of 0.25 is printed as published, not as 0."""
+    made = html_table(
+        stances[0], "evidence", columns("effect|Effect|number"), caption="c", where={"use": "synthesis"}
+    )
+    assert "0.223" in read_page(str(made)).text()
+
+
+def test_the_error_of_a_chance_does_not_round_money(stances):
+    """The interval of a mean of 4,000 draws gives its error; the row's 0.0005 belongs to the chance."""
+    row = stances[0].tables["perspectives"].iloc[0].to_dict()
+    spread = (row["upper"] - row["lower"]) / (2 * 1.6448536)
+    expected = spread / np.sqrt(stances[0].analysis.draws)
+    assert row_error(row, "mean", style="money", appraisal=stances[0]) == pytest.approx(expected, rel=0.05)
+    assert row_error(row, "prob_positive", style="probability", appraisal=stances[0]) == 0.0005
+
+
+def test_a_shift_is_not_rounded_by_the_interval_of_its_input(stances):
+    row = stances[2].tables["need_to_believe"].iloc[1].to_dict()
+    assert row_error(row, "shift", style="ratio", appraisal=stances[2]) == 0.0
+
+
+def test_the_sections_are_left_out_without_their_tables():
+    appraisal = make_appraisal()
+    gone = ("accounts_reconciliation", "councils", "perspectives", "break_even_map", "panel_path", "reach")
+    for table in (*gone, "panel_summary", "prior_predictive", "power_scaling", "payback_measures"):
+        del appraisal.tables[table]
+    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
+    assert not {"calibration", "councils", "counting", "break-even-map", "panel", "learned"} & identifiers
+    assert {"summary", "evidence", "diagnostics", "payback"} <= identifiers
+    links = {a.attributes["href"][1:] for a in page.find("a") if a.attributes["href"].startswith("#")}
+    assert links <= identifiers
+    rows = [row.text() for row in _section(page, "checklist").find("tr")]
+    assert any("Results for local authorities" in row and "not in this run" in row for row in rows)
