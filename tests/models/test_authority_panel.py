@@ -25,6 +25,7 @@ from cba.models.authority_panel_launches import (
 from cba.models.authority_panel_layout import panel_arrays
 from cba.models.authority_panel_placebo import panel_rows, placebo_adopters, placebo_dates, placebo_position
 from cba.models.authority_panel_quick import Scales, null_fit, quick_effect
+from cba.models.panel_results import RESULTS
 
 SCALES = {
     "starts": Scales(0.47, 0.148, 0.096, 0.0095, 0.034, 0.2, 0.9, 0.3, 2.1, 0.5, 0.08),
@@ -422,13 +423,17 @@ def test_finding_summarises_the_draws():
 
 
 @pytest.mark.slow
-def test_fit_of_the_real_panel_agrees_with_the_quick_method(observations, rollout, priors, panel):
+def test_fit_of_the_real_panel_agrees_with_the_quick_method_and_with_what_is_kept(
+    observations, rollout, priors, panel
+):
     """Two methods, one panel: means within half a posterior standard deviation, errors within a quarter."""
     from cba.models.authority_panel_quick import quick_effects
 
-    fit = fit_authority_panel(observations, rollout, priors, seed=3)
+    fit = fit_authority_panel(observations, rollout, priors)
+    kept = pd.read_csv(RESULTS / "summary.csv").set_index("outcome")
     quick = quick_effects(panel, fit)
     for outcome, found in quick.items():
         draws = fit["posterior"]["at_horizon"].sel(outcome=outcome)
         assert abs(float(draws.mean()) - found.effect) < 0.5 * float(draws.std())
         assert found.se == pytest.approx(float(draws.std()), rel=0.25)
+        assert abs(float(draws.mean()) - kept.loc[outcome, "log_mean"]) < 0.2 * float(draws.std())
