@@ -29,6 +29,11 @@ class Device:
         A prior centred on what programmes come to rather than on what they plan, or a percentage on top.
     neutral : float
         Value of the input at which nothing is corrected.
+
+    Examples
+    --------
+    >>> Device("delivery.cost_overrun", "cost", "widened prior", 1.0).neutral
+    1.0
     """
 
     entry: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cba.reporting import figures_accounts as accounts
 from cba.reporting import figures_break_even_map as break_even
 from cba.reporting import figures_panel as panel
+from cba.reporting import figures_reach as reach
 from cba.reporting.figure_blocks import FigureBlock, draw_block, range_columns, table_and_link
 from cba.reporting.full_names import stance_name
 from cba.reporting.html_tables import columns, csv_link, html_table
@@ -64,7 +65,37 @@ def belief_figures(appraisals: Sequence[Appraisal], option: str) -> dict[str, Fi
     if holds(first, "panel_path", option):
         held = set(first.tables["panel_path"]["outcome"])
         made |= {f"panel_{name}": _panel_figure(first, name) for name in PANEL_TITLES if name in held}
+    if holds(first, "reach", option):
+        made["reach"] = _reach_figure(first)
     return made
+
+
+def _reach_figure(appraisal: Appraisal) -> FigureBlock:
+    """Return what the study whose product was learned most taught of its parts."""
+    rows = appraisal.tables["reach"]
+    products = rows[rows["quantity"] == "change"]
+    study = str(products.loc[products["learned"].idxmax(), "study_id"])
+    shown = columns(
+        "label|Quantity", "prior_mean|Before: mean|number", "prior_lower|Lower|number", "prior_upper|Upper|number",
+        "mean|After: mean|number", "lower|Lower|number", "upper|Upper|number", "learned|Learned|share",
+    )  # fmt: skip
+    table, link = table_and_link(
+        appraisal,
+        "reach",
+        shown,
+        caption=f"Before and after the data: {study}",
+        where={"study_id": study},
+        name="reach_one",
+    )
+    return draw_block(
+        "fig-reach",
+        title=f"What {study} teaches",
+        draw=lambda ax: reach.plot_reach(appraisal, study, ax=ax),
+        description=reach.describe_reach(appraisal, study),
+        tables=[table],
+        links=[link],
+        height=3.2,
+    )
 
 
 def _map_figure(appraisals: Sequence[Appraisal], option: str) -> FigureBlock:
