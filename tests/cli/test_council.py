@@ -37,7 +37,7 @@ def test_json_holds_every_row(worked, capsys):
 def test_the_screen_names_the_council_the_years_and_who_pays(worked, capsys):
     council("383", root=Path("reports"))
     said = capsys.readouterr().out
-    for words in ("Leeds: care_review", "2025-26", "2028-29", "freed", "Department", "Councils"):
+    for words in ("Leeds: care_review", "2025-26", "2028-29", "Freed", "Department", "Councils"):
         assert words in said
 
 
