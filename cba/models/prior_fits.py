@@ -14,7 +14,7 @@ from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.models.baseline import build_baseline
 from cba.models.effects import build_effects, handed_on, studies_used
-from cba.models.effects_studies import study_arrays, with_panel
+from cba.models.effects_studies import study_arrays
 from cba.models.flow_rates import SERIES, FlowRates, flow_rates
 from cba.models.reach import checked_starts, recent_starts
 
@@ -169,7 +169,7 @@ def prior_effects(
     model = build_effects(studies, priors, starts=starts)
     names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
     found = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
-    every = study_arrays(with_panel(studies, None, priors), priors)
+    every = study_arrays(studies, priors)
     areas, counts = every.of(every.area), checked_starts(starts, priors)
     return xr.DataTree.from_dict({"posterior": handed_on(found, areas, counts, priors, seed=seed)})
 
