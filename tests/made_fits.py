@@ -10,7 +10,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.baseline import WALKS
+from cba.models.baseline import TOTALS, WALKS, total_draws
 from cba.models.estimands import ESTIMANDS
 from cba.models.flow_rates import SERIES, flow_rates
 from cba.models.reach import REACH_ENTRIES
@@ -49,6 +49,7 @@ def made_baseline(
         },
         coords={"series": list(SERIES), "walk": list(WALKS), "age": list(AGE_BANDS)},
     )
+    totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
     constants = xr.Dataset(
         {
             "stock": ("age", rates.stock),
@@ -57,10 +58,18 @@ def made_baseline(
             "shock_ratio": float(priors["baseline.shock_ratio"].median),
             "last_year": int(rates.years[-1]),
             "observed_rates": (("series", "year"), rates.values),
+            "last_change": totals["last_change"],
         },
         coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years},
     )
-    return xr.DataTree.from_dict({"posterior": posterior, "constant_data": constants, "convergence": PASSED})
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "totals": totals[list(TOTALS)],
+            "constant_data": constants,
+            "convergence": PASSED,
+        }
+    )
 
 
 def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataTree:

@@ -24,7 +24,7 @@ from cba.models.parameters import joint_parameters
 from cba.models.prior_fits import prior_baseline, prior_effects
 from cba.models.unit_costs import prior_unit_cost_draws
 from cba.projection.business_as_usual import business_as_usual
-from cba.projection.rate_paths import rate_paths
+from cba.projection.process_mixture import usual_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,8 +156,10 @@ class _History:
         first, last = int(known[0]) + 1, int(known[-1])
         each = {"draws": self.draws // CHAINS, "chains": CHAINS, "seed": inputs.analysis.seed}
         fit = prior_baseline(seen, inputs.priors, **each, since=first)
-        rates = rate_paths(fit, range(first + 1, last + 1), seed=inputs.analysis.seed)
-        people = seen["population_0_17"].sel(year=rates["year"].values)
+        years = range(first + 1, last + 1)
+        people = seen["population_0_17"].sel(year=list(years))
+        drawn = inputs.priors.sample(self.draws, inputs.analysis.seed)
+        rates = usual_rates(fit, years=years, population=people, parameters=drawn, seed=inputs.analysis.seed)
         return business_as_usual(fit, rates, people)["children"].sum("age"), first
 
 

@@ -35,7 +35,7 @@ from cba.inputs.stance_weights import MIXED, stance_weights
 from cba.projection.business_as_usual import business_as_usual
 from cba.projection.care_system import CareSystem, care_system
 from cba.projection.future_population import future_population
-from cba.projection.rate_paths import rate_paths
+from cba.projection.process_mixture import usual_rates
 from cba.projection.stay_length import stay_length
 
 if TYPE_CHECKING:
@@ -235,10 +235,10 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
     constant = baseline["constant_data"].to_dataset()
     first = int(constant["last_year"]) + 1
     years = range(first, analysis.start_year + analysis.long_horizon)
-    rates = rate_paths(baseline, years, seed=analysis.seed)
     people = future_population(
         inputs.observations, years=years, growth=parameters["baseline.population_growth"]
     )
+    rates = usual_rates(baseline, years=years, population=people, parameters=parameters, seed=analysis.seed)
     usual = business_as_usual(baseline, rates, people)
     last = np.exp(constant["observed_rates"].isel(year=-1).values)
     reachable = last[:5] * float(constant["population"])

@@ -35,6 +35,7 @@ from cba.models.flow_rates import SERIES, FlowRates, flow_rates
 from cba.models.gates import Gates
 from cba.models.prior_terms import prior_term
 from cba.models.sampling import sample_gated
+from cba.models.total_flows import total_flow_posterior, total_flows
 
 if TYPE_CHECKING:
     from cba.inputs.prior_registry import PriorRegistry
@@ -55,6 +56,9 @@ KEPT = (
     "common_factor",
 )
 """Variables of the posterior that leave the fit; the gates are checked on all."""
+
+TOTALS = ("trend_persistence", "long_run_pace")
+"""What the totals since the 1990s add, in closed form (:mod:`cba.models.total_flows`)."""
 
 
 def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
@@ -238,8 +242,9 @@ def fit_baseline(
         ``start_common_loading`` and ``exit_common_loading`` (age), ``shock_probability``,
         ``uasc_persistence``, ``uasc_long_run_starts``, ``uasc_innovation_sd``; and ``constant_data`` with the
         release's ``stock`` (children by age at the last 31 March), ``uasc_share`` (by age), ``population``,
-        ``shock_ratio``, ``observed_rates`` (series, year) and ``last_year``; ``log_prior`` and
-        ``log_likelihood`` of each draw, by variable.
+        ``shock_ratio``, ``observed_rates`` (series, year), ``last_year`` and the last change of the
+        totals; ``totals`` with the draws of :func:`total_draws`; ``log_prior`` and ``log_likelihood`` of each draw,
+        by variable.
 
     Raises
     ------
@@ -255,7 +260,11 @@ def fit_baseline(
     >>> fit.posterior["last_level"].dims  # doctest: +SKIP
     ('chain', 'draw', 'series')
     """
-    rates = flow_rates(observations, uasc_leave_share=_fixed(priors, "baseline.uasc_leave_share"))
+    rates = flow_rates(
+        observations,
+        uasc_leave_share=_fixed(priors, "baseline.uasc_leave_share"),
+        uasc_16_plus_share=_fixed(priors, "baseline.uasc_16_plus_share"),
+    )
     tree = sample_gated(
         build_baseline(rates, priors),
         draws=draws,
@@ -267,11 +276,43 @@ def fit_baseline(
         keep=KEPT,
         latent=("common_factor", "counting_noise"),
     )
-    tree["constant_data"] = xr.DataTree(_constants(rates, priors))
+    totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
+    tree["totals"] = xr.DataTree(totals[list(TOTALS)])
+    tree["constant_data"] = xr.DataTree(_constants(rates, priors, totals))
     return tree
 
 
-def _constants(rates: FlowRates, priors: PriorRegistry) -> xr.Dataset:
+def total_draws(
+    observations: xr.Dataset, priors: PriorRegistry, *, draws: int, chains: int, seed: int
+) -> xr.Dataset:
+    """Draws of momentum and pace from the totals, in the shape of the sampled posterior.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+    priors : PriorRegistry
+        As for :func:`cba.models.total_flows.total_flow_posterior`.
+    draws, chains, seed : int
+        As in :func:`fit_baseline`.
+
+    Returns
+    -------
+    Dataset, dims (chain, draw)
+        The variables of :data:`TOTALS`; and ``last_change`` (lever).
+
+    Examples
+    --------
+    >>> import cba
+    >>> total_draws(cba.load_observations(), cba.load_priors(), draws=5, chains=2, seed=1)["long_run_pace"].shape
+    (2, 5)
+    """
+    found = total_flow_posterior(total_flows(observations), priors, draws=draws * chains, seed=seed)
+    shaped = {name: (("chain", "draw"), found[name].values.reshape(chains, draws)) for name in TOTALS}
+    return xr.Dataset(shaped | {"last_change": found["last_change"]})
+
+
+def _constants(rates: FlowRates, priors: PriorRegistry, totals: xr.Dataset) -> xr.Dataset:
     """What the projection needs of the release beside the posterior."""
     return xr.Dataset(
         {
@@ -281,6 +322,7 @@ def _constants(rates: FlowRates, priors: PriorRegistry) -> xr.Dataset:
             "shock_ratio": _fixed(priors, "baseline.shock_ratio"),
             "last_year": int(rates.years[-1]),
             "observed_rates": (("series", "year"), rates.values),
+            "last_change": totals["last_change"],
         },
         coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years},
     )

@@ -112,13 +112,15 @@ def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.
     return observations["uasc_starts"].fillna(implied).rename("uasc_starts")
 
 
-def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
+def uasc_age_share(observations: xr.Dataset, *, where_unknown: float | None = None) -> np.ndarray:
     """Share of unaccompanied children by age band: 16+ as in their published stock, the rest aged 10-15.
 
     Parameters
     ----------
     observations : Dataset
         Gives ``uasc_stock`` and ``uasc_stock_16_plus`` by year, children.
+    where_unknown : float, optional
+        Share aged 16 or over taken where the release publishes none.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
     Raises
     ------
     InputError
-        If the release publishes no age of unaccompanied children.
+        If the release publishes no age of unaccompanied children and `where_unknown` is not given.
 
     Examples
     --------
@@ -139,16 +141,16 @@ def uasc_age_share(observations: xr.Dataset) -> np.ndarray:
     """
     share = observations["uasc_stock_16_plus"] / observations["uasc_stock"]
     known = share.dropna("year")
-    if known.sizes["year"] == 0:
+    if known.sizes["year"] == 0 and where_unknown is None:
         raise InputError(
             "no age of unaccompanied children is published in this release",
             field="uasc_stock_16_plus",
             found="all missing",
             allowed="at least one year",
             cause="releases before 2021 do not carry it",
-            remedy="use a release from 2021",
+            remedy="use a release from 2021, or state the share aged 16 or over",
         )
-    older = float(known.mean())
+    older = float(known.mean()) if known.sizes["year"] else float(where_unknown or 0.0)
     return np.array([0.0, 0.0, 0.0, 1.0 - older, older])
 
 
@@ -171,7 +173,9 @@ def _account(
     return exits, ageing, stay
 
 
-def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> FlowRates:
+def flow_rates(
+    observations: xr.Dataset, *, uasc_leave_share: float = 0.5, uasc_16_plus_share: float | None = None
+) -> FlowRates:
     """Derive the yearly rates from the published counts.
 
     Parameters
@@ -181,6 +185,8 @@ def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> Fl
         six years.
     uasc_leave_share : float
         See :func:`unaccompanied_starts`; only matters where unaccompanied starts are not published.
+    uasc_16_plus_share : float, optional
+        Share of unaccompanied children aged 16 or over where the release does not publish their ages.
 
     Returns
     -------
@@ -210,7 +216,7 @@ def flow_rates(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> Fl
             remedy="choose a later release or complete the series",
         )
     uasc = unaccompanied_starts(observations, leave_share=uasc_leave_share)
-    share = uasc_age_share(observations)
+    share = uasc_age_share(observations, where_unknown=uasc_16_plus_share)
     columns, noises = [], []
     for year in years[1:]:
         values, noise = _one_year(observations, year, uasc=float(uasc.sel(year=year)), share=share)

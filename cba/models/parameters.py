@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
+from cba.models.baseline import TOTALS
 from cba.models.estimands import ESTIMANDS
 from cba.models.reach import REACH_ENTRIES
 from cba.models.unit_costs import unit_cost_draws
@@ -23,7 +24,15 @@ ROLL_OUT = {
 }
 """Estimand to the name of its effect in a national roll-out."""
 
-STRAIGHT = ("baseline.population_growth", "effects.attenuation")
+STRAIGHT = (
+    "baseline.population_growth",
+    "baseline.process_rank",
+    "baseline.pace_weight",
+    "baseline.pace_weight_beyond",
+    "baseline.pace_fade",
+    "baseline.pace_through_starts",
+    "effects.attenuation",
+)
 """Entries of the fitted models' groups that are drawn straight from their priors."""
 
 
@@ -57,8 +66,9 @@ def joint_parameters(
         One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the attenuation excepted,
         which enter through the fits), those of :data:`cba.models.reach.REACH_ENTRIES` as the synthesis leaves
         them; the roll-out effects of :data:`ROLL_OUT`; growth, level and surprise of every unit cost
-        (:func:`cba.models.unit_costs.unit_cost_draws`); and ``baseline.level_*``, the fitted last level of
-        each rate.
+        (:func:`cba.models.unit_costs.unit_cost_draws`); ``baseline.trend_persistence`` and
+        ``baseline.long_run_pace`` as the totals leave them; and ``baseline.level_*``, the fitted last level of each
+        rate.
 
     Raises
     ------
@@ -104,6 +114,9 @@ def joint_parameters(
     parameters = parameters.merge(
         unit_cost_draws(observations, priors=priors, draws=base.sizes["sample"], seed=seed)
     )
+    totals = _flat(baseline, group="totals")
+    for name in TOTALS:
+        parameters[f"baseline.{name}"] = ("sample", totals[name].values, drawn[f"baseline.{name}"].attrs)
     for series in base["series"].values:
         parameters[f"baseline.level_{series}"] = ("sample", base["last_level"].sel(series=series).values)
     return parameters
@@ -114,8 +127,8 @@ def _enters_through_fits(entry: str) -> bool:
     return entry.startswith(("baseline.", "effects.")) and entry not in STRAIGHT
 
 
-def _flat(tree: xr.DataTree) -> xr.Dataset:
-    posterior = tree["posterior"].to_dataset()
+def _flat(tree: xr.DataTree, *, group: str = "posterior") -> xr.Dataset:
+    posterior = tree[group].to_dataset()
     held = posterior[[name for name in posterior.data_vars if posterior[name].size]]  # no area was studied
     flat = held.stack(sample=("chain", "draw"), create_index=False)
     return flat.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...)

@@ -12,11 +12,12 @@ from pytensor.compile.mode import Mode
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.baseline import build_baseline
+from cba.models.baseline import TOTALS, build_baseline
 from cba.models.effects import build_effects, handed_on, studies_used
 from cba.models.effects_studies import study_arrays
 from cba.models.flow_rates import SERIES, FlowRates, flow_rates
 from cba.models.reach import checked_starts, recent_starts
+from cba.models.total_flows import LEVERS, total_flows
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
@@ -126,7 +127,22 @@ def prior_baseline(
         levels, dims=("chain", "draw", "series"), coords={"series": list(SERIES)}
     )
     return xr.DataTree.from_dict(
-        {"posterior": posterior, "constant_data": _constants(observations, priors, rates, place=place)}
+        {
+            "posterior": posterior,
+            "totals": _prior_totals(priors, draws=draws, chains=chains, seed=seed),
+            "constant_data": _constants(observations, priors, rates, place=place),
+        }
+    )
+
+
+def _prior_totals(priors: PriorRegistry, *, draws: int, chains: int, seed: int) -> xr.Dataset:
+    """Momentum and pace before any total was seen, dims (chain, draw)."""
+    rng = np.random.default_rng([seed, 13])
+    return xr.Dataset(
+        {
+            name: (("chain", "draw"), priors[f"baseline.{name}"].fitted.ppf(rng.random((chains, draws))))
+            for name in TOTALS
+        }
     )
 
 
@@ -196,6 +212,7 @@ def _constants(
     """What the projection needs of the year it starts from beside the draws."""
     year = int(rates.years[place])
     stock = observations["stock_by_age"].sel(age=list(AGE_BANDS), year=year).values.astype(float)
+    totals = total_flows(observations.sel(year=slice(None, year)))
     return xr.Dataset(
         {
             "stock": ("age", stock),
@@ -204,6 +221,12 @@ def _constants(
             "shock_ratio": float(priors["baseline.shock_ratio"].median),
             "last_year": year,
             "observed_rates": (("series", "year"), rates.values[:, : place + 1]),
+            "last_change": ("lever", np.diff(totals.rates, axis=1)[:, -1]),
         },
-        coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years[: place + 1]},
+        coords={
+            "age": list(AGE_BANDS),
+            "series": list(SERIES),
+            "lever": list(LEVERS),
+            "year": rates.years[: place + 1],
+        },
     )

@@ -46,19 +46,9 @@ def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataAr
     >>> business_as_usual(fit, rates, people)["children"].dims  # doctest: +SKIP
     ('sample', 'year', 'age')
     """
+    flows = _flows(rates, population, fit)
+    account, closure = flows.account, flows.closure
     constant = fit["constant_data"].to_dataset()
-    order = ("sample", "year", "age")
-    reachable = (rates["start_rate"] * population).transpose(*order)
-    starts = (reachable + rates["uasc_starts"] * constant["uasc_share"]).transpose(*order)
-    closure = (rates["closure_rate"] * reachable.sum("age")).transpose("sample", "year")
-    residual = (closure * reachable / reachable.sum("age")).transpose(*order)
-    account = _Account(
-        starts=starts.values,
-        residual=residual.values,
-        exits=rates["exit"].transpose(*order).values,
-        ageing=rates["ageing"].transpose(*order).values,
-        stay=rates["stay"].transpose("sample", "year").values,
-    )
     stock = np.broadcast_to(constant["stock"].values, (rates.sizes["sample"], 5))
     children = _rolled(account, stock, years=rates["year"])
     before = np.concatenate([stock[:, None], children.values[:, :-1]], axis=1)
@@ -72,13 +62,70 @@ def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataAr
     return xr.Dataset(
         {
             "children": children,
-            "starts_reachable": reachable,
-            "starts": starts,
+            "starts_reachable": flows.reachable,
+            "starts": flows.starts,
             "ceases": ceases,
             "closure": closure,
             "population": population.broadcast_like(closure),
         }
     )
+
+
+def next_stock(
+    rates: xr.Dataset, stock: np.ndarray, *, population: xr.DataArray, fit: xr.DataTree
+) -> np.ndarray:
+    """Roll the stock one year on.
+
+    Parameters
+    ----------
+    rates : Dataset, dims (sample, year, age)
+        Of one year, as :func:`cba.projection.rate_paths.rate_paths`.
+    stock : ndarray, shape (sample, age)
+        Children at the 31 March before.
+    population : DataArray, dims (year) or (sample, year)
+        Children aged 0 to 17 in that year.
+    fit : DataTree
+        Gives the ages of unaccompanied children.
+
+    Returns
+    -------
+    ndarray, shape (sample, age), children
+        By the account of :func:`business_as_usual`.
+
+    Examples
+    --------
+    >>> next_stock(rates.isel(year=[0]), stock, population=people, fit=fit).shape  # doctest: +SKIP
+    (4000, 5)
+    """
+    account = _flows(rates, population, fit).account
+    moved = np.einsum("sa,sab->sb", stock, _moves(account)[:, 0])
+    return moved + _entries(account)[:, 0]
+
+
+class _Flows(NamedTuple):
+    """Starts and closure that the rates of future years come to, and the account they make."""
+
+    reachable: xr.DataArray
+    starts: xr.DataArray
+    closure: xr.DataArray
+    account: _Account
+
+
+def _flows(rates: xr.Dataset, population: xr.DataArray, fit: xr.DataTree) -> _Flows:
+    order = ("sample", "year", "age")
+    uasc_share = fit["constant_data"]["uasc_share"]
+    reachable = (rates["start_rate"] * population).transpose(*order)
+    starts = (reachable + rates["uasc_starts"] * uasc_share).transpose(*order)
+    closure = (rates["closure_rate"] * reachable.sum("age")).transpose("sample", "year")
+    residual = (closure * reachable / reachable.sum("age")).transpose(*order)
+    account = _Account(
+        starts=starts.values,
+        residual=residual.values,
+        exits=rates["exit"].transpose(*order).values,
+        ageing=rates["ageing"].transpose(*order).values,
+        stay=rates["stay"].transpose("sample", "year").values,
+    )
+    return _Flows(reachable, starts, closure, account)
 
 
 class _Account(NamedTuple):

@@ -35,7 +35,9 @@ def _require_next(years: Sequence[int], *, last: int) -> None:
         )
 
 
-def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Dataset:
+def rate_paths(
+    fit: xr.DataTree, years: Sequence[int], *, seed: int, persistence: np.ndarray | None = None
+) -> xr.Dataset:
     """Draw the flow rates of future years, one path per posterior draw.
 
     Parameters
@@ -46,6 +48,9 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
         Consecutive years ending 31 March, the first being the year after the last observed one.
     seed : int
         Seed of the yearly innovations; the same seed gives the same paths whatever the options.
+    persistence : ndarray, shape (sample,), optional
+        Share of a year's change of start rates, exits and closure that is repeated the year after, 0 to 1; the
+        first change is that of the last year's totals. 0, a random walk, where left out.
 
     Returns
     -------
@@ -70,7 +75,9 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     Notes
     -----
     Rates follow the process of :mod:`cba.models.baseline`: a random walk with a national common factor, and
-    for unaccompanied starts a slow return to a level.
+    for unaccompanied starts a slow return to a level. With persistence phi the change of a year is
+    ``d(t) = phi d(t-1) + e(t)``, e being the walk's innovation and d before the first year the last change of the
+    totals, the same for every age.
     """
     _require_next(years, last=int(fit["constant_data"]["last_year"]))
     posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
@@ -86,6 +93,8 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
     shared = posterior["common_correlation"].values[:, None, None]
     exits = shared * factors[..., :1] + np.sqrt(1.0 - shared**2) * factors[..., 1:]
     changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * exits
+    if persistence is not None:
+        changes = _carried_on(changes, persistence, fit=fit)
     level = posterior["last_level"].values
     walks = level[:, None, :15] + np.cumsum(changes, axis=1)
     uasc = _unaccompanied_path(posterior, level[:, 15], steps=steps, rng=rng)
@@ -103,6 +112,21 @@ def rate_paths(fit: xr.DataTree, years: Sequence[int], *, seed: int) -> xr.Datas
         },
         coords={"year": list(years), "age": list(AGE_BANDS)},
     )
+
+
+def _carried_on(changes: np.ndarray, persistence: np.ndarray, *, fit: xr.DataTree) -> np.ndarray:
+    """Changes of which a share is repeated the year after, for start rates, exits and closure; (sample, year, walk)."""
+    last = fit["constant_data"].to_dataset()["last_change"].values
+    before = np.zeros((changes.shape[0], changes.shape[2]))
+    for lever, rows in enumerate((slice(0, 5), slice(5, 10), slice(14, 15))):
+        before[:, rows] = last[lever]
+    moving = np.zeros((changes.shape[0], changes.shape[2]))
+    moving[:, [*range(10), 14]] = persistence[:, None]
+    carried = np.empty_like(changes)
+    for step in range(changes.shape[1]):
+        before = moving * before + changes[:, step]
+        carried[:, step] = before
+    return carried
 
 
 def _unaccompanied_path(
