@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cba.appraisal.attribution import attribution_table
+from cba.appraisal.backtest_results import backtest_tables
+from cba.appraisal.decision_convergence import decision_convergence
 from cba.appraisal.decision_tables import decision_tables, learning_tables, of_headline_stance
 from cba.appraisal.money_tables import account_tables, money_tables
+from cba.appraisal.structural_results import structural_results
 from cba.appraisal.tables_beliefs import (
     claims_table,
     effects_table,
@@ -66,8 +69,12 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         tables["effect_chain"] = effect_chain(workings)
     tables |= panel_tables(inputs.analysis.evidence_until)
     tables |= money_tables(workings) | decision_tables(workings)
+    tables |= {
+        "structural": structural_results(workings),
+        "decision_convergence": decision_convergence(workings),
+    }
     if of_headline_stance(workings):
-        tables |= account_tables(workings) | learning_tables(workings)
+        tables |= account_tables(workings) | learning_tables(workings) | backtest_tables()
     return tables
 
 

@@ -29,7 +29,7 @@ def crps_draws(draws: np.ndarray, outturn: float) -> float:
 
     Notes
     -----
-    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs [1]_.
+    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs [1]_, summed over sorted draws.
 
     References
     ----------
@@ -52,7 +52,7 @@ def crps_draws(draws: np.ndarray, outturn: float) -> float:
             cause="a year without an outturn, or a failed projection",
             remedy="score only years with a published figure",
         )
-    return float(scoringrules.crps_ensemble(outturn, values, estimator="nrg", backend="numpy"))
+    return float(scoringrules.crps_ensemble(outturn, values, estimator="qd", backend="numpy"))
 
 
 def crps_normal(mean: float, sd: float, outturn: float) -> float:
@@ -92,3 +92,54 @@ def crps_normal(mean: float, sd: float, outturn: float) -> float:
             remedy="score a point forecast by its absolute error",
         )
     return float(scoringrules.crps_normal(outturn, mean, sd, backend="numpy"))
+
+
+INTERVALS = (0.5, 0.8, 0.9)
+"""Levels of the equal-tailed intervals whose coverage is counted."""
+
+
+def scores(draws: np.ndarray, outturn: float) -> dict[str, float]:
+    """Score a forecast given as draws in every way the record keeps.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (sample,)
+        Forecast draws, at least two different ones.
+    outturn : float
+        What happened, same units.
+
+    Returns
+    -------
+    dict
+        ``crps`` (units of the outturn) and ``log_score`` (minus log density of a Gaussian kernel estimate), both lower
+        is better; ``pit``, the share of draws below the outturn; ``inside_50``, ``inside_80``, ``inside_90``, 1 where
+        the equal-tailed interval holds the outturn.
+
+    Raises
+    ------
+    InputError
+        If a draw or the outturn is not a number, or the draws are all the same.
+
+    Examples
+    --------
+    >>> found = scores(np.random.default_rng(1).standard_normal(4000), 0.0)
+    >>> round(found["crps"], 2), round(found["log_score"], 1), found["inside_50"]
+    (0.23, 0.9, 1.0)
+    """
+    import scoringrules
+
+    crps = crps_draws(draws, outturn)
+    values = np.asarray(draws, dtype=float)
+    if np.ptp(values) == 0:
+        raise InputError(
+            "a forecast has no spread",
+            field="draws",
+            found=float(values[0]),
+            allowed="draws that differ",
+            cause="a degenerate series, or a point forecast",
+            remedy="leave this forecast out of the record and say why",
+        )
+    pit = float(np.mean(values < outturn) + np.mean(values == outturn) / 2.0)
+    inside = {f"inside_{round(100 * level)}": float(abs(pit - 0.5) <= level / 2.0) for level in INTERVALS}
+    logs = float(scoringrules.logs_ensemble(outturn, values, backend="numpy"))
+    return {"crps": crps, "log_score": logs, "pit": pit, **inside}
