@@ -1,7 +1,8 @@
-"""The command line: ``cba run``, ``check``, ``runs``, ``priors``, ``council`` and ``report``.
+"""The command line: one module per command, registered here.
 
 Exit codes: 0 done; 1 the machine failed us (disk, lock, a bug); 2 bad usage or input; 3 a correctness gate
-failed, so there are diagnostics and no results. Nothing heavy is imported before a command needs it.
+failed, so there are diagnostics and no results; 4 a person must decide; 5 a source did not answer. Nothing heavy is
+imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import check, council, priors, report, run, runs
+from cba.cli import backtest, check, council, priors, report, run, runs, update
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -22,7 +23,8 @@ _INTERRUPTED = 130
 app = typer.Typer(
     name="cba",
     help="Cost-benefit analysis of reforms to children's social care in England, uncertainty stated.",
-    epilog="Exit codes: 0 done; 1 the machine failed us; 2 bad usage or input; 3 a correctness gate failed.",
+    epilog="Exit codes: 0 done; 1 the machine failed us; 2 bad usage or input; 3 a correctness gate failed; "
+    "4 held for a person; 5 a source did not answer.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -41,6 +43,8 @@ for _name, _command in (
     ("priors", priors.priors),
     ("council", council.council),
     ("report", report.report),
+    ("update", update.update),
+    ("backtest", backtest.backtest),
 ):
     app.command(_name, help=_help(_command))(_command)
 
@@ -71,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 130 interrupted.
+        0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 4 a person must decide; 5 a source did
+        not answer; 130 interrupted.
 
     Examples
     --------

@@ -8,8 +8,10 @@ from typing import Any
 
 from cba.errors import InputError
 from cba.inputs.analysis_records import Analysis
+from cba.inputs.data_records import Data
 from cba.inputs.options import load_options, named_options
-from cba.inputs.shipped_files import analysis_file, analysis_names, published_file
+from cba.inputs.releases.chosen_tables import chosen_folder
+from cba.inputs.shipped_files import analysis_file, analysis_names
 from cba.inputs.toml_reading import (
     checked_record,
     nearest,
@@ -72,6 +74,32 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
     return analysis
 
 
+def load_data(path_or_name: str | Path) -> Data:
+    """Load the ``[data]`` table of an analysis alone: its release may still have to arrive.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        As for :func:`load_analysis`.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    InputError
+        No such analysis, or a mistake in the table.
+
+    Examples
+    --------
+    >>> load_data("latest").sources
+    ()
+    """
+    file = _found(path_or_name)
+    return checked_record(Data, read_toml(file).get("data", {}), file=file, field="data")
+
+
 def _found(path_or_name: str | Path) -> Path:
     """Return the file a path or a name stands for."""
     text = str(path_or_name)
@@ -111,8 +139,9 @@ def _with_own_options(
 
 
 def _check_published(analysis: Analysis, *, file: Path) -> None:
-    """Refuse a release that was never published and a price base beyond the deflator."""
-    releases = _years("england_children.csv", "release")
+    """Refuse a release that the tables do not hold and a price base beyond the deflator."""
+    folder = chosen_folder(analysis.data)
+    releases = _years(folder / "england_children.csv", "release")
     if analysis.release not in releases:
         raise InputError(
             "an unknown release",
@@ -121,9 +150,9 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
             found=analysis.release,
             allowed=", ".join(map(str, releases)),
             cause="release 2020 was not published in this form, or the release is not loaded yet",
-            remedy="use a listed release",
+            remedy="use a listed release, or load the new one with `cba update`",
         )
-    deflator = _years("gdp_deflator.csv", "year")
+    deflator = _years(folder / "gdp_deflator.csv", "year")
     if not deflator[0] <= analysis.price_base <= deflator[-1]:
         raise InputError(
             "the deflator does not reach the price base",
@@ -136,11 +165,22 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
         )
 
 
-def _years(table: str, column: str) -> list[int]:
+def _years(table: Path, column: str) -> list[int]:
     """Return the distinct years of one column of a published table, ascending."""
-    import pandas as pd
+    import csv
 
-    return sorted(int(year) for year in pd.read_csv(published_file(table), usecols=[column])[column].unique())
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            return sorted({int(row[column]) for row in csv.DictReader(file)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "a published table cannot be read",
+            file=table,
+            field=column,
+            found=str(error),
+            cause="a folder of tables copied in part, or a table edited by hand",
+            remedy="restore the table; `cba check` on it says more",
+        ) from None
 
 
 def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path | None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cba.errors import InputError
+from cba.inputs.data_records import Data
 from cba.inputs.option_records import Option
 from cba.inputs.stance_weights import Mixture
 from cba.inputs.toml_reading import Number, Switch, Text, Whole, fingerprint
@@ -28,13 +29,6 @@ class Gates(BaseModel):
     ess: Annotated[Number, Field(ge=1)] = 400
     bfmi: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.3
     divergences: Annotated[Whole, Field(ge=0)] = 0
-
-
-class Data(BaseModel):
-    """Sources an update may fetch from; none for the shipped analyses, so that they run offline."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    sources: tuple[Text, ...] = ()
 
 
 class Scenarios(BaseModel):

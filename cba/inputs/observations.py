@@ -17,16 +17,12 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.inputs import published_categories as words
-from cba.inputs.observed_children import (
-    FIRST_YEAR,
-    as_known,
-    children_of_authorities,
-    children_of_england,
-    to_array,
-)
+from cba.inputs.known_values import as_known, to_array
+from cba.inputs.observed_children import FIRST_YEAR, children_of_authorities, children_of_england
 from cba.inputs.observed_money import need_and_population, price_index, spending, unit_costs
 from cba.inputs.observed_population import project_population, splice_population
-from cba.inputs.published_tables import PUBLISHED, read_tables
+from cba.inputs.published_tables import read_tables
+from cba.inputs.shipped_files import published_folder
 
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 """Acknowledgement the licence asks for; carried by every Dataset."""
@@ -66,7 +62,8 @@ def load_observations(release: int | None = None, path: str | Path | None = None
         Year of the release to stand in: 2010 to 2019 or 2021 to 2024; the newest when left out. For each
         figure the value of the latest release not after it is taken.
     path : str or Path, optional
-        Folder with tables of the same layout as ``cba/inputs/published``; the shipped ones when left out.
+        Folder with tables of the same layout as ``cba/inputs/published``; when left out the folder in force,
+        which is the shipped one outside :func:`cba.inputs.shipped_files.reading_from`.
 
     Returns
     -------
@@ -103,7 +100,7 @@ def load_observations(release: int | None = None, path: str | Path | None = None
     >>> int(then["stock"].sel(year=2021)), int(observations["stock"].sel(year=2021))
     (80850, 80780)
     """
-    folder = PUBLISHED if path is None else Path(path)
+    folder = published_folder() if path is None else Path(path)
     tables = read_tables(SERIES, folder=folder)
     children = tables["england_children"]
     releases = sorted(int(value) for value in children["release"].unique())
@@ -160,7 +157,7 @@ def load_programme_rollout(path: str | Path | None = None) -> pd.DataFrame:
     >>> int((rollout["programme"] == "Families First for Children pathfinder").sum())
     10
     """
-    folder = PUBLISHED if path is None else Path(path)
+    folder = published_folder() if path is None else Path(path)
     return read_tables(("programme_rollout",), folder=folder)["programme_rollout"]
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from cba.errors import InputError
+from cba.inputs.shipped_files import published_folder, shipped_published_folder
 
-PUBLISHED = Path(__file__).parent / "published"
+PUBLISHED = shipped_published_folder()
 """Folder of the tables shipped with the package."""
 
 FETCH_AGAIN = "fetch the file again from its source, or restore it from version control"
@@ -227,7 +228,7 @@ def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
 def read_table(
     name: str,
     *,
-    folder: Path = PUBLISHED,
+    folder: Path | None = None,
     sources: tuple[str, ...] | None = None,
     authorities: tuple[str, ...] | None = None,
 ) -> pd.DataFrame:
@@ -238,7 +239,7 @@ def read_table(
     name : str
         One of :data:`TABLES`.
     folder : Path, optional
-        Folder with the tables; the shipped ones by default.
+        Folder with the tables; the one in force by default (:func:`~cba.inputs.shipped_files.reading_from`).
     sources, authorities : tuple of str, optional
         Source keys and authority codes that rows may name; unchecked when left out.
 
@@ -260,13 +261,13 @@ def read_table(
     """
     from cba.inputs.series_schemas import check_schema  # pandera is slow to import: only when a table is read
 
-    file = Path(folder) / f"{name}.csv"
+    file = (published_folder() if folder is None else Path(folder)) / f"{name}.csv"
     frame = _parse(_text_of(file), table=TABLES[name], file=file)
     check_schema(frame, name=name, file=file, sources=sources, authorities=authorities)
     return frame
 
 
-def read_tables(names: tuple[str, ...], *, folder: Path = PUBLISHED) -> dict[str, pd.DataFrame]:
+def read_tables(names: tuple[str, ...], *, folder: Path | None = None) -> dict[str, pd.DataFrame]:
     """Read several tables of one folder, each row checked against its ``sources`` and ``authorities``.
 
     Parameters
@@ -274,7 +275,7 @@ def read_tables(names: tuple[str, ...], *, folder: Path = PUBLISHED) -> dict[str
     names : tuple of str
         Tables wanted beside ``sources`` and ``authorities``, which are always read.
     folder : Path, optional
-        Folder with the tables.
+        Folder with the tables; the one in force by default.
 
     Returns
     -------

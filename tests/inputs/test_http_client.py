@@ -1,0 +1,166 @@
+"""Requests: patience with a busy server, none with a wrong answer, and no host that was not named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from cba.errors import InputError
+from cba.inputs.releases.http_client import Pace, fetch, retry_after
+from cba.inputs.releases.refusals import SourceUnreachable
+from tests.inputs.fake_publishers import Reply, as_json, publishers
+
+JSON = ("application/json",)
+
+
+@pytest.fixture
+def fake():
+    with publishers() as running:
+        yield running
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def pace(waits):
+    return Pace(
+        attempts=3, connect=2, read=2, overall=5, sleep=waits.append, jitter=lambda: 1.0, limit=10_000
+    )
+
+
+def ask(fake, pace, path="/a", **more):
+    return fetch(fake.url + path, hosts=(urlsplit(fake.url).netloc,), accept=JSON, pace=pace, **more)
+
+
+def test_an_answer_is_unpacked_and_the_agent_is_named(fake, pace):
+    fake.says("/a", as_json({"page": 1}, packed=True))
+    answer = ask(fake, pace, parameters={"search": "looked after"})
+    assert json.loads(answer.content) == {"page": 1}
+    assert answer.retrieved.endswith("+00:00") and len(answer.sha256) == 64
+    asked = fake.asked[0]
+    assert asked.headers["User-Agent"].startswith("cba/") and asked.headers["Accept-Encoding"] == "gzip"
+    assert asked.query == {"search": "looked after"} and asked.method == "GET"
+
+
+def test_a_busy_server_is_asked_again_when_it_says(fake, pace, waits):
+    fake.says("/a", as_json({}, status=429, headers={"Retry-After": "7"}), as_json({"ok": True}))
+    assert json.loads(ask(fake, pace).content) == {"ok": True}
+    assert waits == [7.0]
+
+
+def test_waits_grow_and_are_jittered(fake, waits):
+    fake.says("/a", as_json({}, status=504))
+    drawn = iter([0.0, 1.0, 0.5, 0.25])
+    pace = Pace(attempts=5, first_wait=1.0, longest_wait=6.0, sleep=waits.append, jitter=lambda: next(drawn))
+    with pytest.raises(SourceUnreachable, match="no usable answer") as caught:
+        ask(fake, pace)
+    assert waits == [0.5, 2.0, 3.0, 5.0]  # between half and all of 1, 2, 4, 8
+    assert fake.times("/a") == 5
+    assert "HTTP 504 (asked 5 times)" in caught.value.details["found"]
+    assert "--from FILE" in caught.value.details["next step"]
+    assert caught.value.exit_code == 5
+
+
+def test_a_server_that_asks_for_an_hour_is_left_alone(fake, pace, waits):
+    fake.says("/a", as_json({}, status=429, headers={"Retry-After": "3600"}))
+    with pytest.raises(SourceUnreachable, match="asks to wait 3600 seconds"):
+        ask(fake, pace)
+    assert waits == [] and fake.times("/a") == 1
+
+
+def test_a_body_cut_off_is_asked_for_again(fake, pace):
+    fake.says("/a", as_json({"ok": True}, cut=3), as_json({"ok": True}))
+    assert json.loads(ask(fake, pace).content) == {"ok": True}
+    fake.says("/b", as_json({"ok": True}, cut=3))
+    with pytest.raises(SourceUnreachable, match="asked 3 times"):
+        ask(fake, pace, "/b")
+
+
+def test_a_packed_body_cut_off_before_it_was_sent_is_seen(fake, pace):
+    """The length fits, the packing does not: what a cache stores half of."""
+    half = gzip.compress(b'{"rows": [1, 2, 3, 4, 5]}')[:-9]
+    fake.says("/a", Reply(half, headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(SourceUnreachable, match="cut off inside its packing"):
+        ask(fake, pace)
+
+
+def test_a_wrong_kind_of_answer_is_no_answer(fake, pace):
+    fake.says("/a", Reply(b"<html>maintenance</html>", kind="text/html"))
+    with pytest.raises(SourceUnreachable, match="type text/html where application/json"):
+        ask(fake, pace)
+
+
+def test_a_slow_drip_is_cut_off(fake, waits):
+    fake.says("/a", as_json({"text": "x" * 500}, drip=0.02))
+    pace = Pace(attempts=1, connect=2, read=2, overall=0.3, sleep=waits.append)
+    with pytest.raises(SourceUnreachable, match="not complete after 0.3 seconds"):
+        ask(fake, pace)
+
+
+def test_silence_is_cut_off(fake, waits):
+    fake.says("/a", as_json({"text": "x"}, drip=3.0))
+    pace = Pace(attempts=1, connect=1, read=0.2, overall=5, sleep=waits.append)
+    with pytest.raises(SourceUnreachable, match="ReadTimeout"):
+        ask(fake, pace)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_too_large_is_refused_unpacked_or_not(fake, pace, packed):
+    fake.says("/a", as_json({"text": "0" * 20_000}, packed=packed))
+    with pytest.raises(InputError, match="larger than a release") as caught:
+        ask(fake, pace)
+    assert "10,000 bytes" in caught.value.details["allowed"]
+
+
+def test_a_redirect_is_followed_on_named_hosts_only(fake, pace):
+    fake.says("/a", Reply(status=302, headers={"Location": "/b"}))
+    fake.says("/b", as_json({"ok": True}))
+    assert ask(fake, pace).url.endswith("/b")
+    port = urlsplit(fake.url).port
+    fake.says("/c", Reply(status=302, headers={"Location": f"http://localhost:{port}/b"}))
+    before = fake.times("/b")
+    with pytest.raises(InputError, match="outside the configuration") as caught:
+        ask(fake, pace, "/c")
+    assert caught.value.details["found"] == f"http://localhost:{port}"
+    assert "`hosts`" in caught.value.details["next step"]
+    assert fake.times("/b") == before
+
+
+def test_a_redirect_may_not_drop_encryption(fake, pace):
+    with pytest.raises(InputError, match="outside the configuration"):
+        fetch("http://api.education.gov.uk/x", hosts=("api.education.gov.uk",), accept=JSON, pace=pace)
+
+
+def test_a_circle_of_redirects_ends(fake, pace):
+    fake.says("/a", Reply(status=302, headers={"Location": "/a"}))
+    with pytest.raises(InputError, match="without end"):
+        ask(fake, pace)
+
+
+def test_a_request_refused_for_good_is_not_repeated(fake, pace, waits):
+    problem = {
+        "title": "There are validation errors",
+        "status": 400,
+        "errors": [{"code": "IndicatorsNotFound"}],
+    }
+    fake.says("/a", as_json(problem, status=400))
+    with pytest.raises(InputError, match="HTTP 400") as caught:
+        ask(fake, pace)
+    assert "IndicatorsNotFound" in caught.value.details["found"]
+    assert fake.times("/a") == 1 and waits == []
+
+
+def test_no_server_is_said(pace):
+    with pytest.raises(SourceUnreachable, match="ConnectError"):
+        fetch("http://127.0.0.1:9/x", hosts=("127.0.0.1:9",), accept=JSON, pace=pace)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5", 5.0), (None, None), ("soon", None), ("-1", None)])
+def test_retry_after(text, seconds):
+    assert retry_after(text) == seconds
