@@ -47,7 +47,7 @@ def backtest_sha256() -> str:
     """
     package = Path(__file__).parents[1]
     files = [published_file(name) for name in _PUBLISHED]
-    files += [priors_folder() / name for name in ("baseline.toml", "unit_costs.toml")]
+    files += [priors_folder() / name for name in ("baseline.toml", "costs.toml")]
     files += [package / name for name in _CODE]
     found = hashlib.sha256()
     for file in files:

@@ -6,7 +6,6 @@ checks are made on net present value, children in care and the events the headli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,34 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cba.appraisal.stages import Workings
+    from cba.inputs.analysis_records import Precision
 
 HIGHEST_RHAT = 1.01
 LEAST_ESS = 100.0
 """Effective draws a chain must give, in the bulk and in the tails."""
-
-
-@dataclass(frozen=True)
-class Precision:
-    """Monte Carlo error a run is asked to stay below.
-
-    Attributes
-    ----------
-    npv : float, GBP
-        Of the mean net present value of every option.
-    probability : float
-        Of every headline probability, 0 to 0.5.
-    most_draws : int
-        Draws beyond which none are added.
-
-    Examples
-    --------
-    >>> Precision(npv=5e7, probability=0.01, most_draws=16_000).most_draws
-    16000
-    """
-
-    npv: float
-    probability: float
-    most_draws: int
 
 
 def decision_convergence(workings: Workings) -> pd.DataFrame:
@@ -145,6 +121,7 @@ def precision_missed(results: Mapping[str, Mapping[str, Any]], wanted: Precision
 
     Examples
     --------
+    >>> from cba.inputs.analysis_records import Precision
     >>> entry = {"npv_fiscal.a": {"mcse": 2e8, "label": "Net present value"}}
     >>> precision_missed(entry, Precision(npv=1e8, probability=0.01, most_draws=8000))
     ['npv_fiscal.a: Monte Carlo error 2e+08, asked for at most 1e+08']
@@ -188,6 +165,7 @@ def draws_needed(
 
     Examples
     --------
+    >>> from cba.inputs.analysis_records import Precision
     >>> entry = {"npv_fiscal.a": {"mcse": 2e8}}
     >>> draws_needed(entry, Precision(npv=1e8, probability=0.01, most_draws=50_000), draws=4000, chains=4)
     19200

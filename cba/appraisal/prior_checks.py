@@ -21,7 +21,6 @@ from cba.costs.prices import PriceIndex
 from cba.decisions.monte_carlo_error import mcse_probability
 from cba.inputs.plausibility import Bounds, load_plausibility
 from cba.models.parameters import joint_parameters
-from cba.models.prior_fits import prior_baseline, prior_effects
 from cba.models.unit_costs import prior_unit_cost_draws
 from cba.projection.business_as_usual import business_as_usual
 from cba.projection.process_mixture import usual_rates
@@ -68,6 +67,11 @@ def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings])
     analysis = inputs.analysis
     inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in LOOKED_AT))
     each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": analysis.seed}
+    from cba.models.prior_fits import (  # brings PyMC: most users read stored runs
+        prior_baseline,
+        prior_effects,
+    )
+
     baseline = prior_baseline(inputs.observations, inputs.priors, **each)
     effects = prior_effects(inputs.evidence, inputs.priors, observations=inputs.observations, **each)
     drawn = joint_parameters(
@@ -155,6 +159,8 @@ class _History:
         known = seen["stock_by_age"].dropna("year")["year"].values
         first, last = int(known[0]) + 1, int(known[-1])
         each = {"draws": self.draws // CHAINS, "chains": CHAINS, "seed": inputs.analysis.seed}
+        from cba.models.prior_fits import prior_baseline
+
         fit = prior_baseline(seen, inputs.priors, **each, since=first)
         years = range(first + 1, last + 1)
         people = seen["population_0_17"].sel(year=list(years))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,9 @@ class Appraisal:
         Headline entries by key ``<quantity>.<option>``.
     provenance : mapping
         Versions, seed, fingerprints, sources and exceptions.
+    explorer : Dataset or None
+        Draws in parts a reader can scale (:func:`cba.appraisal.explorer_draws.explorer_draws`); None where a stance
+        has none, and in runs stored before there were any.
     """
 
     analysis: Analysis
@@ -76,6 +79,7 @@ class Appraisal:
     tables: Mapping[str, pd.DataFrame]
     results: Mapping[str, Mapping[str, Any]]
     provenance: Mapping[str, Any]
+    explorer: xr.Dataset | None = None
 
     @property
     def headline(self) -> dict[str, Any]:
@@ -206,7 +210,10 @@ class Appraisal:
         # Only the cash flow is worth compressing: many lines are zero, where draws of children are all noise.
         compact = {"zlib": True, "complevel": 1, "shuffle": True}
         parameters = _with_a_draw(_plain_attrs(self.parameters))
-        tree = xr.DataTree.from_dict({"draws": arrays, "parameters": parameters})
+        groups = {"draws": arrays, "parameters": parameters}
+        if self.explorer is not None:
+            groups["explorer"] = self.explorer
+        tree = xr.DataTree.from_dict(groups)
         packing = {"/draws": {"cash_flow": compact}}
         tree.to_netcdf(folder / "draws.nc", engine="h5netcdf", encoding=packing)
         for name, table in self.tables.items():
@@ -245,6 +252,7 @@ class Appraisal:
                 drawn = slice(0, record["draws"])
                 arrays = tree["draws"].to_dataset().load().isel(sample=drawn)
                 parameters = tree["parameters"].to_dataset().load().isel(sample=drawn)
+                explorer = tree["explorer"].to_dataset().load() if "explorer" in tree.children else None
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
         except (OSError, json.JSONDecodeError, KeyError) as error:
             raise InputError(
@@ -264,18 +272,13 @@ class Appraisal:
             tables=tables,
             results=record["results"],
             provenance=record["provenance"],
+            explorer=explorer,
         )
 
     def _repr_html_(self) -> str:
-        """Return a result card for notebooks."""
-        table = self.summary().drop(columns="label")
-        money = [c for c in table if c.startswith("npv")]
-        table[money] = table[money].astype(float) / 1e6
-        title = html.escape(f"{self.analysis.title} ({self.stance})")
-        shown = table.rename(columns={c: f"{c}, £m" for c in money}).to_html(
-            float_format=lambda v: f"{v:,.2f}" if abs(v) < 10 else f"{v:,.0f}", na_rep="not defined"
-        )
-        return f"<section><h3>{title}</h3>{shown}</section>"
+        """Return the result card that reporting draws, fetched by name: this room imports no format."""
+        card: str = import_module("cba.reporting.card").result_card(self)
+        return card
 
 
 def _with_a_draw(data: xr.Dataset) -> xr.Dataset:

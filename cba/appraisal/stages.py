@@ -14,6 +14,7 @@ import xarray as xr
 from cba.appraisal.arrays import OptionArrays, option_arrays
 from cba.appraisal.decision_drivers import lead_option
 from cba.appraisal.decision_tables import of_headline_stance
+from cba.appraisal.explorer_draws import explorer_draws
 from cba.appraisal.fits import fitted, joint_draws
 from cba.appraisal.headline import headline_results
 from cba.appraisal.inputs_read import Inputs, provenance, read_inputs
@@ -25,6 +26,7 @@ from cba.appraisal.record import Appraisal
 from cba.appraisal.review import claims_found, conditioned_on_claims, review_without_draws
 from cba.appraisal.stance_beliefs import check_stance, fit_of, mixed_beliefs
 from cba.appraisal.tables import all_tables
+from cba.appraisal.tables_fit_checks import fit_check_tables
 from cba.costs.option_account import CostBasis, OptionAccount, option_account
 from cba.costs.parameter_prices import in_price_base
 from cba.costs.placement_prices import placement_prices
@@ -285,6 +287,7 @@ def assembled(workings: Workings) -> Appraisal:
         tables=all_tables(workings) | _belief_checks(workings),
         results=headline_results(workings),
         provenance=provenance(inputs) | _claims(workings),
+        explorer=explorer_draws(workings),
     )
 
 
@@ -297,6 +300,7 @@ def _belief_checks(workings: Workings) -> dict[str, pd.DataFrame]:
     return {
         **prior_tables(inputs, draws=PRIOR_DRAWS, work=worked_options),
         "power_scaling": power_scaling(workings, option=lead),
+        **fit_check_tables(workings),
         "prior_alternatives": prior_alternatives(inputs.priors),
     }
 

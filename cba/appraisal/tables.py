@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cba.appraisal.assumptions_log import assumptions_log
 from cba.appraisal.attribution import attribution_table
 from cba.appraisal.backtest_results import backtest_tables
 from cba.appraisal.decision_convergence import decision_convergence
 from cba.appraisal.decision_tables import decision_tables, learning_tables, of_headline_stance
+from cba.appraisal.forecasts import forecast_table
 from cba.appraisal.money_tables import account_tables, money_tables
 from cba.appraisal.structural_results import structural_results
 from cba.appraisal.tables_beliefs import (
@@ -22,6 +24,7 @@ from cba.appraisal.tables_beliefs import (
 from cba.appraisal.tables_chain import effect_chain
 from cba.appraisal.tables_children import children_by_year, fewer_children_by_year, history, starts_by_year
 from cba.appraisal.tables_reach import reach_table
+from cba.appraisal.tracker import tracker_table
 from cba.inputs.reconciliation import reconcile
 from cba.models.panel_results import panel_tables
 
@@ -52,6 +55,7 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "children_by_year": children_by_year(workings),
         "fewer_children_by_year": fewer_children_by_year(workings),
         "starts_by_year": starts_by_year(workings),
+        "forecasts": forecast_table(workings),
         "what_it_would_take": what_it_would_take(workings),
         "effects": effects_table(workings),
         "reach": reach_table(workings),
@@ -69,12 +73,15 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         tables["effect_chain"] = effect_chain(workings)
     tables |= panel_tables(inputs.analysis.evidence_until)
     tables |= money_tables(workings) | decision_tables(workings)
+    if len(workings.accounts) > 1:
+        tables["tracker"] = tracker_table(workings)
     tables |= {
         "structural": structural_results(workings),
         "decision_convergence": decision_convergence(workings),
     }
     if of_headline_stance(workings):
         tables |= account_tables(workings) | learning_tables(workings) | backtest_tables()
+        tables["assumptions_log"] = assumptions_log(workings)
     return tables
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import backtest, check, council, priors, report, run, runs, update
+from cba.cli import backtest, calibrate, check, compare, council, priors, report, rerun, run, runs, update
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -38,15 +38,18 @@ def _help(command: Callable[..., object]) -> str:
 
 for _name, _command in (
     ("run", run.run),
+    ("compare", compare.compare),
     ("check", check.check),
-    ("runs", runs.runs),
+    ("rerun", rerun.rerun),
     ("priors", priors.priors),
     ("council", council.council),
     ("report", report.report),
     ("update", update.update),
     ("backtest", backtest.backtest),
+    ("calibrate", calibrate.calibrate),
 ):
     app.command(_name, help=_help(_command))(_command)
+app.add_typer(runs.app, name="runs")
 
 
 def _version(wanted: bool) -> None:

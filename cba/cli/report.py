@@ -1,16 +1,21 @@
-"""``cba report``: render the report of a stored run again, from what the run stored."""
+"""``cba report``: render the report of a stored run again, as a page, a PDF or pictures to look at."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json
-from cba.cli.run import render
+from cba.cli.run import WORKBOOK, render, write_beside
 
 if TYPE_CHECKING:
     from cba.runs.stored_runs import RunRecord
+
+PDF = "report.pdf"
+REWRITTEN = (WORKBOOK, "tables/checklist.csv")
+"""Files made again with the page."""
 
 
 def report(
@@ -18,6 +23,13 @@ def report(
         str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS, ANALYSIS/latest or its name.")
     ],
     root: Root = REPORTS,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also write report.pdf beside it: tagged, for circulation.")
+    ] = False,
+    screenshots: Annotated[
+        Path | None,
+        typer.Option(help="Also take pictures of the page and the PDF into this folder.", metavar="DIR"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -29,6 +41,10 @@ def report(
         As :func:`cba.runs.stored_runs.find_run` reads it.
     root : Path
         Folder of the reports.
+    pdf : bool
+        Print the page to report.pdf, which needs Chromium.
+    screenshots : Path, optional
+        Folder for pictures at 1280 and 390 pixels and of the pages of the PDF.
     as_json : bool
         Answer in JSON.
     debug : bool
@@ -42,6 +58,10 @@ def report(
     from cba.runs.store import rewrite_report
     from cba.runs.stored_runs import find_run
 
+    if pdf or screenshots is not None:
+        from cba.reporting.pdf import require_programs
+
+        require_programs(pictures=screenshots is not None)
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
     from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
@@ -51,12 +71,52 @@ def report(
         for stance in record.manifest["stances"]
     }
     headline = record.headline
-    rewritten = rewrite_report(record, render(appraisals, headline=headline, manifest=headline["run"]))
-    place = rewritten.path / "report.html"
+    html = render(appraisals, headline=headline, manifest=headline["run"])
+    rewritten = rewrite_report(record, html)
+    rewritten = _beside(rewritten, appraisals, headline)
+    made = {"report": rewritten.path / "report.html"}
+    if pdf:
+        from cba.reporting.pdf import report_pdf
+        from cba.runs.files_beside import store_beside
+
+        rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
+        made["pdf"] = rewritten.path / PDF
+    pictures = _pictures(made["report"], screenshots)
     if as_json:
-        answer_json({"run": rewritten.name, "analysis": rewritten.analysis, "report": place, "exit_code": 0})
-    else:
-        typer.echo(f"Report: {place}")
+        about = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "pictures": pictures}
+        answer_json({**about, "exit_code": 0})
+        return
+    typer.echo(f"Report: {made['report']}")
+    if pdf:
+        typer.echo(f"PDF: {made['pdf']}")
+    elif PDF in rewritten.manifest["files"]:
+        typer.echo("report.pdf beside it is of the page before; --pdf prints it anew.")
+    if pictures:
+        typer.echo(f"Pictures: {len(pictures)} in {screenshots}")
+
+
+def _beside(record: RunRecord, appraisals: dict[str, Any], headline: Any) -> RunRecord:
+    """Write the workbook and the checklist again."""
+    from tempfile import TemporaryDirectory
+
+    from cba.runs.files_beside import store_beside
+
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "tables").mkdir()
+        write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        for name in REWRITTEN:
+            record = store_beside(record, name, (folder / name).read_bytes())
+    return record
+
+
+def _pictures(html: Path, folder: Path | None) -> list[Path]:
+    """Take pictures of the page where they are asked for."""
+    if folder is None:
+        return []
+    from cba.reporting.pdf import report_pictures
+
+    return report_pictures(html, folder)
 
 
 def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
@@ -66,7 +126,7 @@ def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
     ----------
     record : RunRecord
     but_report : bool
-        Leave report.html out, which is about to be written anew.
+        Leave report.html and report.pdf out, which are about to be written anew.
 
     Raises
     ------
@@ -82,7 +142,8 @@ def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
 
     problems = verify_run(record.path)
     if but_report:
-        problems = [line for line in problems if not line.lstrip(".").startswith("report.html")]
+        anew = ("report.html", PDF, *REWRITTEN)
+        problems = [line for line in problems if not line.lstrip(".").startswith(anew)]
     if problems:
         raise StoreError(
             f"{len(problems)} file(s) of the run are not what was stored: {'; '.join(problems)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +11,13 @@ import typer
 from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, is_interactive, terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cba.inputs.analysis_records import Analysis
     from cba.runs.execute import Progress
+
+
+WORKBOOK = "workbook.xlsx"
 
 
 def run(
@@ -25,9 +30,12 @@ def run(
     publish: Annotated[
         bool, typer.Option("--publish", help="Show readers this run, not the one published now.")
     ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> None:
+) -> int:
     """Run an analysis and store it in DIR/<analysis>/<utc time>-<fingerprint>/.
 
     Parameters
@@ -41,29 +49,41 @@ def run(
     no_cache : bool
         Fit again.
     publish : bool
-        Point ``published`` at this run; the first run of an analysis always is.
+        Point ``published`` at this run; the first run of an analysis always is. A run whose headline moved
+        beyond tolerance is held instead (exit code 4) until ``cba runs approve`` releases it.
+    by : str, optional
+        The analyst.
     as_json : bool
         Answer in JSON.
     debug : bool
         Show tracebacks.
 
+    Returns
+    -------
+    int
+        Exit code: 4 where ``--publish`` was asked for and the run is held, 0 otherwise.
+
     Examples
     --------
     >>> run("latest")  # doctest: +SKIP
     """
+    from cba.cli.runs import write_index_page
     from cba.inputs.analyses import load_analysis
-    from cba.runs.execute import execute
+    from cba.runs.execute import Order, execute
+    from cba.runs.journal import person
+    from cba.runs.requests import request_fingerprint
     from cba.runs.stages import ordinary_stages
-    from cba.runs.store import publish_run
 
     analysis = load_analysis(spec)
     if draws is not None:
         analysis = with_draws(analysis, draws)
-    stages = ordinary_stages(use_cache=not no_cache, render=render)
-    with _progress(shown=not as_json and is_interactive()) as told:
-        record = execute(analysis, root=root, progress=told, stages=stages)
-    if publish:
-        record = publish_run(record)
+    request = request_fingerprint(spec) if draws is None else None
+    order = Order(by=person(by), request=request or "", publish=True if publish else None)
+    stages = ordinary_stages(use_cache=not no_cache, render=render, write_beside=write_beside)
+    with _progress(shown=not as_json and is_interactive()) as told, tables_in_force(analysis):
+        record = execute(analysis, root=root, progress=told, stages=stages, order=order)
+    write_index_page(root)
+    code = 4 if publish and record.held else 0
     headline = record.headline
     if as_json:
         answer_json(
@@ -73,12 +93,13 @@ def run(
                 "path": record.path,
                 "report": record.path / "report.html",
                 "published": record.published,
+                "held": list(record.held),
                 "results": headline["results"],
                 "results_by_stance": headline["results_by_stance"],
-                "exit_code": 0,
+                "exit_code": code,
             }
         )
-        return
+        return code
     from cba.cli.headline import headline_sentences, headline_table
 
     console = terminal()
@@ -86,8 +107,38 @@ def run(
     for sentence in headline_sentences(headline):
         console.print(sentence)
     typer.echo(f"Report: {record.path / 'report.html'}")
-    if not record.published:
+    if record.held:
+        typer.echo("Held for approval; readers still see the run published before:")
+        for reason in record.held:
+            typer.echo(f"  {reason}")
+    elif not record.published:
         typer.echo("Readers still see the run published before; --publish would have shown them this one.")
+    return code
+
+
+def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
+    """Return a context in which every reader takes the snapshot of tables that an analysis names.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    context manager
+        Nothing changes where the analysis reads the shipped tables.
+
+    Examples
+    --------
+    >>> import cba
+    >>> with tables_in_force(cba.load_analysis("latest")):
+    ...     pass
+    """
+    if analysis.data.snapshot == "shipped":
+        return nullcontext()
+    from cba.inputs.releases.chosen_tables import tables_of
+
+    return tables_of(analysis)
 
 
 def with_draws(analysis: Analysis, draws: int) -> Analysis:
@@ -144,6 +195,35 @@ def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manife
     from cba.reporting.report import render_report
 
     return render_report(appraisals, headline=headline, manifest=manifest)
+
+
+def write_beside(
+    folder: Path, *, appraisals: Mapping[str, Any], headline: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> None:
+    """Write the workbook and the checklist of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``tables/``.
+    appraisals : mapping of str to Appraisal
+        By stance, the headline stance first.
+    headline, manifest : mapping
+        As stored.
+
+    Examples
+    --------
+    >>> write_beside(folder, appraisals=appraisals, headline=headline, manifest=manifest)  # doctest: +SKIP
+    """
+    from cba.appraisal.central_case import central_case
+    from cba.reporting.report import report_checklist
+    from cba.reporting.workbook import write_workbook
+
+    checklist = report_checklist(list(appraisals.values()), manifest=manifest)
+    checklist.to_csv(folder / "tables" / "checklist.csv", index=False, lineterminator="\n")
+    first = next(iter(appraisals.values()))
+    live = central_case(first) if first.stance != "mixture" and first.parameters.sizes.get("sample") else None
+    write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK, central=live)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""``cba runs``: the stored runs, which one readers see, and whether their files are sound."""
+"""``cba runs``: the stored runs, which one readers see, if their files are sound; approving and removing them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,15 +14,18 @@ if TYPE_CHECKING:
 
 
 def runs(
+    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in; a caller in Python need not
     root: Root = REPORTS,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its hash.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """List the stored runs, oldest first.
+    """List the stored runs, oldest first; approve one, or remove old ones.
 
     Parameters
     ----------
+    context : typer.Context
+        Says whether a command follows.
     root : Path
         Folder of the reports.
     verify : bool
@@ -38,11 +42,12 @@ def runs(
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> runs(Path("no such folder"))
+    >>> runs(root=Path("no such folder"))
     No run is stored in no such folder: make one with `cba run latest`.
     0
     """
+    if context is not None and context.invoked_subcommand:
+        return 0
     from cba.runs.stored_runs import list_runs
 
     rows = [_row(record, verify=verify) for record in list_runs(root)]
@@ -54,6 +59,123 @@ def runs(
     else:
         _print(rows)
     return code
+
+
+def approve(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS/latest or its name.")
+    ],
+    by: Annotated[str, typer.Option("--by", help="Who approves it; not the person who ran it.")],
+    note: Annotated[str, typer.Option("--note", help="What was looked at.")],
+    root: Root = REPORTS,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Release a run to readers: record who approves it and why, then publish it.
+
+    Parameters
+    ----------
+    run : str
+        As :func:`cba.runs.stored_runs.find_run` reads it.
+    by : str
+        The assurer.
+    note : str
+        What was looked at.
+    root : Path
+        Folder of the reports.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Examples
+    --------
+    >>> approve("latest/latest", by="A. Assurer", note="shift explained by the new release")  # doctest: +SKIP
+    Approved by A. Assurer and published: latest/20261121T093000Z-0123abcd
+    """
+    from cba.runs.approvals import approve_run, refuse_failed
+    from cba.runs.stored_runs import find_run
+
+    for place in (Path(run), Path(root) / run):
+        refuse_failed(place)
+    record = approve_run(find_run(root, run), by=by, note=note)
+    write_index_page(
+        root if record.path.parents[1].resolve() == Path(root).resolve() else record.path.parents[1]
+    )
+    if as_json:
+        answer_json({**_row(record, verify=False), "approval": record.approval, "exit_code": 0})
+    else:
+        typer.echo(
+            f"Approved by {record.approval['approved_by']} and published: {record.analysis}/{record.name}"
+        )
+
+
+def prune(
+    keep: Annotated[int, typer.Option("--keep", help="Newest runs of each analysis to keep.", metavar="N")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; say what would go.")] = False,
+    root: Root = REPORTS,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Remove old runs; never one that is published, approved, held or damaged.
+
+    Parameters
+    ----------
+    keep : int
+        1 or more.
+    dry_run : bool
+        Remove nothing.
+    root : Path
+        Folder of the reports.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Examples
+    --------
+    >>> prune(keep=3, root=Path("no such folder"))
+    Removed 0 runs and 0 archived inputs (0.0 MB).
+    """
+    from cba.runs.retention import prune_runs
+
+    done = prune_runs(root, keep=keep, dry_run=dry_run)
+    if done.runs and not dry_run:
+        write_index_page(root)
+    gone = [f"{record.analysis}/{record.name}" for record in done.runs]
+    if as_json:
+        answer_json(
+            {
+                "dry_run": dry_run,
+                "runs": gone,
+                "inputs": [place.name for place in done.inputs],
+                "bytes": done.bytes,
+                "exit_code": 0,
+            }
+        )
+        return
+    for name in gone:
+        typer.echo(name)
+    said = "Would remove" if dry_run else "Removed"
+    typer.echo(f"{said} {len(gone)} runs and {len(done.inputs)} archived inputs ({done.bytes / 1e6:.1f} MB).")
+
+
+def write_index_page(root: Path) -> None:
+    """Write the page that lists all runs anew.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the reports.
+
+    Examples
+    --------
+    >>> write_index_page(Path("reports"))  # doctest: +SKIP
+    """
+    from cba.reporting.runs_index import render_runs_index
+    from cba.runs.run_index import write_index
+
+    write_index(root, render=render_runs_index)
 
 
 def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
@@ -69,6 +191,8 @@ def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
         "run": record.name,
         "path": record.path,
         "published": record.published,
+        "held": list(record.held),
+        "approved_by": record.approval.get("approved_by"),
         "finished": manifest.get("finished"),
         "seconds": manifest.get("seconds"),
         "stances": manifest.get("stances"),
@@ -90,10 +214,21 @@ def _print(rows: list[dict[str, Any]]) -> None:
         table.add_row(
             row["analysis"],
             row["run"],
-            "yes" if row["published"] else "",
+            "yes" if row["published"] else "held" if row["held"] else "",
             stances,
             str(row["draws"] or ""),
             row["version"] or "",
             "\n".join(row["damage"]) or "sound",
         )
     terminal().print(table)
+
+
+app = typer.Typer(
+    help="List the stored runs, oldest first; approve one, or remove old ones.",
+    invoke_without_command=True,
+    callback=runs,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+for _name, _command in (("approve", approve), ("prune", prune)):
+    app.command(_name, help=(_command.__doc__ or "").split("\n\n")[0])(_command)

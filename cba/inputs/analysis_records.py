@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,6 +30,25 @@ class Gates(BaseModel):
     ess: Annotated[Number, Field(ge=1)] = 400
     bfmi: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.3
     divergences: Annotated[Whole, Field(ge=0)] = 0
+
+
+class Precision(BaseModel):
+    """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not.
+
+    Parameters
+    ----------
+    npv : float
+        Of the mean net present value of every option, GBP of the price base.
+    probability : float
+        Of every headline probability, 0 to 0.5.
+    most_draws : int
+        Draws beyond which none are added.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    npv: Annotated[Number, Field(gt=0.0)]
+    probability: Annotated[Number, Field(gt=0.0, lt=0.5)]
+    most_draws: Count
 
 
 class Scenarios(BaseModel):
@@ -77,6 +97,14 @@ class Analysis(BaseModel):
         Path of a long-run series of children in care held by the user, relative to the file.
     mixture : Mixture or None
         Weights of the stance ``mixture``.
+    hold : dict of str to float
+        Tolerated shift by headline quantity beyond which a run waits for a person.
+    precision : Precision or None
+        Monte Carlo error asked for; None takes the draws as they are.
+    commissioner, analyst, assurer, approver : str or None
+        Who asked for, made, checked and released the analysis; printed in the report.
+    review_by : date or None
+        Day after which the analysis is not to be used unreviewed.
     own_options : tuple of Option
         Options of the user's own files, which the specification names by path.
     """
@@ -108,6 +136,13 @@ class Analysis(BaseModel):
     scenarios: Scenarios = Scenarios()
     mixture: Mixture | None = None
     own_options: tuple[Option, ...] = ()
+    hold: dict[Text, Number] = {}
+    precision: Precision | None = None
+    commissioner: Text | None = None
+    analyst: Text | None = None
+    assurer: Text | None = None
+    approver: Text | None = None
+    review_by: date | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Analysis:

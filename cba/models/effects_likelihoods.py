@@ -64,7 +64,9 @@ def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, 
 
     Notes
     -----
-    With d the difference and w the odds product, ``(1 - w) p0^2 + (d + w (2 - d)) p0 - w (1 - d) = 0``.
+    With d the difference and w the odds product, ``(1 - w) p0^2 + (d + w (2 - d)) p0 - w (1 - d) = 0``. The arm with
+    the lower risk is solved for and the difference added to it: taken from the higher one, a risk near 0 would lose
+    every digit.
 
     Examples
     --------
@@ -74,10 +76,13 @@ def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, 
     (0.78, 0.72)
     """
     product = pt.exp(log_odds_product)
-    linear = difference + product * (2.0 - difference)
-    last = product * (1.0 - difference)
-    control = 2.0 * last / (linear + pt.sqrt(linear**2 + 4.0 * (1.0 - product) * last))
-    return control + difference, control
+    treated_lower = difference < 0
+    apart = pt.switch(treated_lower, -difference, difference)
+    linear = apart + product * (2.0 - apart)
+    last = product * (1.0 - apart)
+    lower = 2.0 * last / (linear + pt.sqrt(linear**2 + 4.0 * (1.0 - product) * last))
+    higher = lower + apart
+    return pt.switch(treated_lower, lower, higher), pt.switch(treated_lower, higher, lower)
 
 
 def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> Any:

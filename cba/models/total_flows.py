@@ -6,9 +6,10 @@ ceases and r the closure residual per start, the account of totals is that of on
     h = C / (N + S/2),    N' = N + S - C + r S,    z = (log S, logit h, log r),
 
 and two things the ages cannot tell are estimated in closed form. *Momentum*: yearly changes of z follow
-d(t) = phi d(t-1) + e(t), e ~ N(0, Sigma); with an inverse-Wishart prior on Sigma the marginal likelihood of phi is
-known, so its posterior is exact on a grid. *Pace*: the mean yearly growth of log N, a normal prior times a normal
-likelihood whose standard error is widened for the autocorrelation rho of growth, se^2 = var (1 + rho) / ((1 - rho) T).
+d(t) = phi M d(t-1) + e(t), e ~ N(0, Sigma), M leaving closure without memory; with an inverse-Wishart prior on Sigma
+the marginal likelihood of phi is known, so its posterior is exact on a grid. *Pace*: the mean yearly growth of log N,
+a normal prior times a normal likelihood whose standard error is widened for the autocorrelation rho of growth,
+se^2 = var (1 + rho) / ((1 - rho) T).
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ LEVERS = ("starts", "exits", "closure")
 
 MINIMUM_YEARS = 5
 """Fewest yearly changes the totals must hold."""
+
+REPEATED = np.array([1.0, 1.0, 0.0])
+"""Which levers repeat a share of their last change: closure is a residual, whose changes are mostly noise."""
 
 PERSISTENCE_GRID = np.linspace(0.0125, 0.9875, 40)
 """Values of phi whose posterior weight is worked out."""
@@ -224,7 +228,7 @@ def total_flow_posterior(flows: TotalFlows, priors: PriorRegistry, *, draws: int
     factor = np.empty((draws, 3, 3))
     for value in np.unique(phi):
         chosen = phi == value
-        factor[chosen] = _factors(changes[1:] - value * changes[:-1], guess, draws=int(chosen.sum()), rng=rng)
+        factor[chosen] = _factors(_unrepeated(changes, value), guess, draws=int(chosen.sum()), rng=rng)
     return xr.Dataset(
         {
             "trend_persistence": ("sample", phi),
@@ -264,9 +268,15 @@ def _log_evidence(changes: np.ndarray, guess: np.ndarray) -> np.ndarray:
     """Log marginal likelihood of the changes at each phi of the grid, up to a constant."""
     found = []
     for phi in PERSISTENCE_GRID:
-        left = changes[1:] - phi * changes[:-1]
+        left = _unrepeated(changes, phi)
         found.append(-(WORTH + len(left)) / 2.0 * np.linalg.slogdet(guess + left.T @ left)[1])
     return np.array(found) - max(found)
+
+
+def _unrepeated(changes: np.ndarray, phi: float) -> np.ndarray:
+    """Return what the last change does not explain of each yearly change, (year, lever)."""
+    left: np.ndarray = changes[1:] - phi * REPEATED * changes[:-1]
+    return left
 
 
 def _factors(left: np.ndarray, guess: np.ndarray, *, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -49,7 +49,7 @@ def rate_paths(
     seed : int
         Seed of the yearly innovations; the same seed gives the same paths whatever the options.
     persistence : ndarray, shape (sample,), optional
-        Share of a year's change of start rates, exits and closure that is repeated the year after, 0 to 1; the
+        Share of a year's change of start rates and exits that is repeated the year after, 0 to 1; the
         first change is that of the last year's totals. 0, a random walk, where left out.
 
     Returns
@@ -115,13 +115,13 @@ def rate_paths(
 
 
 def _carried_on(changes: np.ndarray, persistence: np.ndarray, *, fit: xr.DataTree) -> np.ndarray:
-    """Changes of which a share is repeated the year after, for start rates, exits and closure; (sample, year, walk)."""
+    """Changes of which a share is repeated the year after, for start rates and exits; (sample, year, walk)."""
     last = fit["constant_data"].to_dataset()["last_change"].values
     before = np.zeros((changes.shape[0], changes.shape[2]))
-    for lever, rows in enumerate((slice(0, 5), slice(5, 10), slice(14, 15))):
+    for lever, rows in enumerate((slice(0, 5), slice(5, 10))):
         before[:, rows] = last[lever]
     moving = np.zeros((changes.shape[0], changes.shape[2]))
-    moving[:, [*range(10), 14]] = persistence[:, None]
+    moving[:, :10] = persistence[:, None]
     carried = np.empty_like(changes)
     for step in range(changes.shape[1]):
         before = moving * before + changes[:, step]

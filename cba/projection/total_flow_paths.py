@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
+from cba.models.total_flows import REPEATED
 
 PROCESSES = ("walk", "momentum", "pace", "reverting")
 """Candidates: rates stay; changes are partly repeated; growth returns to its pace; rates return to their mean."""
@@ -101,7 +102,7 @@ class _Totals:
     def next_year(self, innovation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Move one year on and return stock, starts and ceases."""
         if self.process == "momentum":
-            self.change = self.persistence * self.change + innovation
+            self.change = self.persistence * REPEATED * self.change + innovation
             self.rates = self.rates + self.change
         elif self.process == "reverting":
             mean = self.posterior["mean_rates"].values

@@ -49,6 +49,9 @@ _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
     "from": lambda cells, value: cells >= value,
     "to": lambda cells, value: cells <= value,
     "never": lambda cells, value: cells.isna() == value,
+    "not": lambda cells, value: cells != value,
+    "before": lambda cells, value: cells.astype(str) < str(value),
+    "among": lambda cells, value: cells.isin(str(value).split()),
 }
 
 
@@ -157,7 +160,8 @@ def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFr
     frame : DataFrame
     where : mapping
         Column to value; ``name__starts`` asks how a text starts, ``year__from`` and ``year__to`` bound a
-        number, ``year__never`` asks whether it is missing.
+        number, ``year__never`` asks whether it is missing, ``name__among`` whether it is one of several words,
+        ``name__not`` whether it differs, ``reviewed__before`` whether an ISO date is earlier.
 
     Returns
     -------

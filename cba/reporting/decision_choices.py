@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cba.reporting.bound_numbers import matching_rows
-from cba.reporting.figures_drivers import clear_drivers
 from cba.reporting.figures_information import best_question, most_uncertain_value
 from cba.reporting.figures_pilot import published_learning
 from cba.reporting.figures_pilot_power import announced_row
@@ -56,7 +55,7 @@ def decision_choices(appraisal: Appraisal, option: str) -> dict[str, Any]:
         ("switching_values", _of_switching),
     ):
         made |= choose(appraisal, option) if holds(appraisal, table, option) else {}
-    absent = dict.fromkeys(("top_driver", "announced", "best_question", "lead_breaks_even", "influence"))
+    absent = dict.fromkeys(("top_driver", "announced", "best_question", "lead_breaks_even", "best_at_zero"))
     return absent | made
 
 
@@ -64,13 +63,11 @@ def _of_drivers(appraisal: Appraisal, option: str) -> dict[str, Any]:
     table = appraisal.tables["drivers"].reset_index(drop=True)
     mine = matching_rows(table, {"option": option})
     first = mine[mine["rank"] == 1].set_index("outcome")["input"]
-    clear = clear_drivers(appraisal, option, most=len(table))["input"]
-    money = mine[(mine["outcome"] == "npv") & mine["input"].isin(clear)]
     shares = matching_rows(appraisal.tables["variance_shares"], {"option": option, "split": "question"})
     return {
         "top_driver": first.to_dict(),
+        "top_words": mine[mine["rank"] == 1].set_index("outcome")["description"].to_dict(),
         "top_question": str(shares.loc[shares["effect"].idxmax(), "name"]),
-        "influence": dict(zip(money["input"], map(int, money.index), strict=True)),
     }
 
 
@@ -139,6 +136,7 @@ def _of_switching(appraisal: Appraisal, option: str) -> dict[str, Any]:
     rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
     first = rows[rows["input"] == rows["input"].iloc[0]]
     return {
+        "switching_reachable": int(rows["reachable"].astype(bool).sum()),
         "switching_first": str(rows["input"].iloc[0]),
         "switching_targets": list(first["target"]),
     }

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 from markupsafe import Markup, escape
 
+from cba.appraisal.spreadsheet_text import harmless_in_spreadsheet
 from cba.reporting.bound_numbers import bound, cell_text, matching_rows, result_number
 from cba.reporting.full_names import full_name, input_name
 from cba.reporting.numbers import UNDEFINED, Style, is_defined
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
-
-_SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -187,30 +186,6 @@ def csv_link(
     if fields:
         frame = frame[[field for field in fields if field in frame]]
     return frame_link(frame, name=name)
-
-
-def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with an apostrophe before every text that starts like a formula.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows to write.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> harmless_in_spreadsheet(pd.DataFrame({"a": ["=1+1", "plain"]}))["a"].tolist()
-    ["'=1+1", 'plain']
-    """
-    return frame.map(
-        lambda value: (
-            f"'{value}" if isinstance(value, str) and value.startswith(_SPREADSHEET_SIGNS) else value
-        )
-    )
 
 
 def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, caption: str) -> Markup:

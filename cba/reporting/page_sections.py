@@ -1,12 +1,25 @@
-"""The sections of the report in order: each has its anchor, its heading in the contents, and a template of its name."""
+"""The sections of the report in order: each has its anchor, its heading in the contents, and a template of its name.
+
+To add one: an entry in ``SECTIONS``, a template ``templates/<anchor>.html.j2`` that begins as the others do, and the
+tables it needs. A run without those tables leaves the section out and says so under diagnostics.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
+
+ANSWER, BELIEF, MONEY, METHOD = (
+    "The answer",
+    "What would change it",
+    "The money in detail",
+    "How it was made, and how far to trust it",
+)
+"""Parts of the contents."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +32,15 @@ class PageSection:
         Identifier of its heading.
     title : str
         In the list of contents.
+    part : str
+        Part of the contents it stands in.
     needs : tuple of str
         Tables it shows; left out where one of them is missing, or holds nothing of the option followed.
     """
 
     anchor: str
     title: str
+    part: str
     needs: tuple[str, ...] = ()
 
     @property
@@ -34,36 +50,99 @@ class PageSection:
 
 
 SECTIONS = (
-    PageSection("summary", "Summary"),
-    PageSection("children", "Children in care, with and without"),
-    PageSection("drivers", "What drives the result", ("drivers", "variance_shares")),
-    PageSection("attribution", "Which intervention carries it", ("attribution",)),
-    PageSection("chain", "From money to children, step by step", ("effect_chain",)),
-    PageSection("believe", "What one would have to believe"),
-    PageSection("options", "Options and stances side by side"),
+    PageSection("summary", "Summary", ANSWER),
+    PageSection("children", "Children in care, with and without", ANSWER),
+    PageSection("drivers", "What drives the result", ANSWER, ("drivers", "variance_shares")),
+    PageSection("attribution", "Which intervention carries it", ANSWER, ("attribution",)),
+    PageSection("chain", "From money to children, step by step", ANSWER, ("effect_chain",)),
+    PageSection("believe", "What one would have to believe", BELIEF),
+    PageSection("options", "Options and stances side by side", BELIEF),
     PageSection(
         "worth",
         "Which option is best, by the value of a child-year",
+        BELIEF,
         ("acceptability", "best_option", "break_even_values"),
     ),
-    PageSection("risk", "Risk, regret and ranks", ("risk", "ranking")),
-    PageSection("pilot", "Pilot first or go now?", ("pilot_or_now", "pilot_learning", "pilot_power")),
-    PageSection("information", "What finding out is worth", ("information_value",)),
-    PageSection("money", "Cost and saving by year"),
-    PageSection("payback", "Payback"),
-    PageSection("payers", "Who pays and who gains"),
-    PageSection("councils", "What it means for one council", ("councils",)),
-    PageSection("counting", "Other ways of counting", ("perspectives",)),
-    PageSection("ladder", "From average cost to cash"),
-    PageSection("system", "What the system costs"),
-    PageSection("calibration", "Calibration to the published accounts", ("accounts_reconciliation",)),
-    PageSection("evidence", "What the evidence says"),
-    PageSection("assumptions", "Assumptions log"),
-    PageSection("diagnostics", "Diagnostics"),
-    PageSection("provenance", "Provenance"),
-    PageSection("limits", "What this cannot tell you"),
-    PageSection("checklist", "Checklist of standards"),
+    PageSection("break-even-map", "The break-even map", BELIEF, ("break_even_map",)),
+    PageSection("pilot", "Pilot first or go now?", BELIEF, ("pilot_or_now", "pilot_learning", "pilot_power")),
+    PageSection("information", "What finding out is worth", BELIEF, ("information_value",)),
+    PageSection("tracker", "The tracker: what to watch", BELIEF, ("tracker",)),
+    PageSection("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
+    PageSection("limits", "Places to be careful", BELIEF),
+    PageSection("money", "Cost and saving by year", MONEY),
+    PageSection("payback", "Payback", MONEY),
+    PageSection("payers", "Who pays and who gains", MONEY),
+    PageSection("councils", "What it means for one council", MONEY, ("councils",)),
+    PageSection("risk", "Risk, regret and ranks", MONEY, ("risk", "ranking")),
+    PageSection("counting", "Other ways of counting", MONEY, ("perspectives",)),
+    PageSection("ladder", "From average cost to cash", MONEY),
+    PageSection("system", "What the system costs", MONEY),
+    PageSection("methods", "How it works", METHOD),
+    PageSection("evidence", "What the evidence says", METHOD),
+    PageSection(
+        "fit_checks",
+        "How well the models describe what happened",
+        METHOD,
+        ("fit_checks_totals", "fit_checks_series", "fit_checks_pit"),
+    ),
+    PageSection(
+        "calibrated",
+        "Do the models find a truth that is known?",
+        METHOD,
+        ("calibration_summary", "calibration_quantities"),
+    ),
+    PageSection(
+        "backtest",
+        "How good past forecasts would have been",
+        METHOD,
+        ("backtest_headline", "backtest_by_horizon", "backtest_vintages"),
+    ),
+    PageSection("calibration", "Calibration to the published accounts", METHOD, ("accounts_reconciliation",)),
+    PageSection("assumptions", "Assumptions log", METHOD),
+    PageSection("diagnostics", "Diagnostics", METHOD),
+    PageSection("provenance", "Provenance", METHOD),
+    PageSection("checklist", "Checklist of standards", METHOD),
 )
+
+
+CHANGES = PageSection("changes", "What changed since the last run, and why", ANSWER)
+"""Shown after the summary where the manifest holds a comparison with an earlier run; it reads no table."""
+
+PLACES = {
+    "answers": ("summary", "Five questions, answered"),
+    "caveats": ("summary", "Before using these figures"),
+    "confidence": ("summary", "Confidence in the evidence"),
+    "scale": ("summary", "Words used for chances"),
+    "this-run": ("summary", "This run"),
+    "can-use": ("limits", "What it can and cannot be used for"),
+    "assurance": ("limits", "Quality assurance: done and not done"),
+    "theory": ("methods", "Theory of change"),
+    "model-map": ("methods", "Model map"),
+    "design-choices": ("methods", "Choices that matter"),
+    "monte-carlo": ("diagnostics", "Monte Carlo error"),
+}
+"""Places inside sections that the checklist points to: the section, and what to call the place."""
+
+
+def anchors_of(shown: tuple[PageSection, ...]) -> dict[str, str]:
+    """Return every place of the page that can be pointed to, with its name.
+
+    Parameters
+    ----------
+    shown : tuple of PageSection
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> anchors_of(SECTIONS[:1])["scale"]
+    'Words used for chances'
+    """
+    sections = {section.anchor: section.title for section in shown}
+    inside = {place: title for place, (section, title) in PLACES.items() if section in sections}
+    return sections | inside
 
 
 def sections_of(appraisal: Appraisal, option: str) -> tuple[PageSection, ...]:
@@ -87,6 +166,81 @@ def sections_of(appraisal: Appraisal, option: str) -> tuple[PageSection, ...]:
     ['summary', 'children', 'believe']
     """
     return tuple(s for s in SECTIONS if all(holds(appraisal, table, option) for table in s.needs))
+
+
+def shown_sections(
+    appraisal: Appraisal, option: str, *, manifest: Mapping[str, Any]
+) -> tuple[PageSection, ...]:
+    """Return the sections a page shows: those with tables, and after the summary what changed where that is known.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Of the headline stance.
+    option : str
+        Option the report follows.
+    manifest : mapping
+        With ``comparison`` or ``scores`` where a re-run made them.
+
+    Returns
+    -------
+    tuple of PageSection
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> bare = SimpleNamespace(tables={})
+    >>> [s.anchor for s in shown_sections(bare, "care_review", manifest={"comparison": {"moved": []}})][:2]
+    ['summary', 'changes']
+    """
+    shown = sections_of(appraisal, option)
+    known = manifest.get("comparison") or manifest.get("scores")
+    return (shown[0], CHANGES, *shown[1:]) if known else shown
+
+
+def sections_left_out(appraisal: Appraisal, option: str) -> tuple[tuple[PageSection, tuple[str, ...]], ...]:
+    """Return the sections an appraisal has not the tables for, with the tables it lacks.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Of the headline stance.
+    option : str
+        Option the report follows.
+
+    Returns
+    -------
+    tuple of (PageSection, tuple of str)
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> left = sections_left_out(SimpleNamespace(tables={}), "care_review")
+    >>> [(section.anchor, lacking) for section, lacking in left][1]
+    ('attribution', ('attribution',))
+    """
+    lacking = [(s, tuple(t for t in s.needs if not holds(appraisal, t, option))) for s in SECTIONS]
+    return tuple((section, tables) for section, tables in lacking if tables)
+
+
+def parts_of(shown: tuple[PageSection, ...]) -> list[tuple[str, list[PageSection]]]:
+    """Return the sections shown by part of the contents, in order.
+
+    Parameters
+    ----------
+    shown : tuple of PageSection
+
+    Returns
+    -------
+    list of (str, list of PageSection)
+
+    Examples
+    --------
+    >>> [(part, len(sections)) for part, sections in parts_of(SECTIONS[:6])]
+    [('The answer', 5), ('What would change it', 1)]
+    """
+    parts = dict.fromkeys(section.part for section in shown)
+    return [(part, [section for section in shown if section.part == part]) for part in parts]
 
 
 def holds(appraisal: Appraisal, table: str, option: str) -> bool:

@@ -1,4 +1,4 @@
-"""The report: the appraisals of one run as a single HTML file that loads nothing and runs no script.
+"""The report: the appraisals of one run as a single HTML file that loads nothing and runs one script, its own.
 
 The prose is in ``templates/``; every number in it comes from a function that looks it up in the appraisal,
 so the text can be read and changed without touching Python, and no number is typed twice.
@@ -10,10 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
+from cba.reporting.checklist import checklist_of_run
+from cba.reporting.page_sections import anchors_of, shown_sections
 from cba.reporting.page_templates import templates
+from cba.reporting.report_choices import lead_option
 from cba.reporting.report_context import report_context
+from cba.reporting.run_record import run_people
+from cba.reporting.security import secured
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cba.appraisal import Appraisal
 
 
@@ -55,7 +62,35 @@ def render_report(
             "there is nothing to report", field="appraisals", found="none", allowed="one or more"
         )
     _check_headline(given[0], headline)
-    return templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
+    page = templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
+    return secured(page)
+
+
+def report_checklist(
+    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal], *, manifest: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
+        The first is the headline stance.
+    manifest : mapping, optional
+        Content of manifest.json, which says whether an earlier run is compared.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`cba.reporting.checklist.checklist_of_run`, the same rows as the page prints.
+
+    Examples
+    --------
+    >>> report_checklist([appraisal])["status"].value_counts()  # doctest: +SKIP
+    """
+    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
+    first = given[0]
+    shown = shown_sections(first, lead_option(first), manifest=manifest or {})
+    return checklist_of_run(first, anchors=anchors_of(shown), people=run_people(first))
 
 
 def _check_headline(appraisal: Appraisal, headline: Mapping[str, Any]) -> None:

@@ -29,7 +29,8 @@ def row_choices(by_stance: Mapping[str, Appraisal], first: Appraisal, option: st
     -------
     dict of str to object
         ``unused`` (uses of the evidence that do not enter), ``censored`` (whether any enters as a bound),
-        ``council_ends`` (captions and rows), ``needed`` (what picks the first row of ``need_to_believe``) and
+        ``council_ends`` (captions and rows), ``weight_matters`` (whether any weight on the sceptic changes the
+        choice at some value of a child-year), ``needed`` (what picks the first row of ``need_to_believe``) and
         ``needed_which`` (what its draws are).
 
     Examples
@@ -42,6 +43,7 @@ def row_choices(by_stance: Mapping[str, Appraisal], first: Appraisal, option: st
         "unused": [use for use in uses if use not in ("synthesis", "censored")],
         "censored": "censored" in uses,
         "council_ends": _council_ends(first, option),
+        "weight_matters": _weight_matters(first),
         **_needed(by_stance.get("review")),
     }
 
@@ -59,6 +61,16 @@ def _council_ends(appraisal: Appraisal, option: str) -> list[dict[str, Any]]:
         {"caption": "highest", "where": {"option": option, "council_net__from": high}},
         {"caption": "lowest", "where": {"option": option, "council_net__to": low}},
     ]
+
+
+def _weight_matters(appraisal: Appraisal) -> bool:
+    """Return whether, at some value of a child-year, more than one option is best as the weight moves."""
+    table = appraisal.tables.get("weight_of_change")
+    return (
+        table is not None
+        and len(table) > 0
+        and bool((table.groupby("value_per_child_year").size() > 1).any())
+    )
 
 
 def _needed(review: Appraisal | None) -> dict[str, Any]:

@@ -10,6 +10,15 @@ if TYPE_CHECKING:
 
 _LONGEST_ROW = 200
 
+PEOPLE = {
+    "commissioner": "commissioner",
+    "analyst": "analyst",
+    "assurer": "assurer",
+    "approver": "approver",
+    "review date": "review_by",
+}
+"""Who answers for a run and until when, and the field of the specification that says so."""
+
 
 def single_vintage_exceptions(manifest: Mapping[str, Any], appraisal: Appraisal) -> list[str]:
     """Return the inputs held in one vintage only, from the manifest or else the provenance.
@@ -60,6 +69,27 @@ def run_identity(manifest: Mapping[str, Any], appraisal: Appraisal) -> dict[str,
         (manifest[key] for key in ("finished", "started", "created") if manifest.get(key)), "not recorded"
     )
     return {"run_id": str(name), "as_at": str(when)}
+
+
+def run_people(appraisal: Appraisal) -> dict[str, str]:
+    """Return who answers for a run and when it is to be reviewed, as far as its specification says.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+
+    Returns
+    -------
+    dict of str to str
+        Empty text for what is not recorded.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> run_people(SimpleNamespace(analysis=SimpleNamespace(commissioner="Treasury")))["commissioner"]
+    'Treasury'
+    """
+    return {words: str(getattr(appraisal.analysis, field, None) or "") for words, field in PEOPLE.items()}
 
 
 def flat_rows(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from cba.errors import GateError
-from cba.runs.fingerprints import Fingerprints, run_fingerprints
-from cba.runs.manifest import build_manifest, code_record, environment_record, utc
-from cba.runs.merged_results import merged_headline, merged_tables
+from cba.errors import GateError, InputError
+from cba.runs.failures import note_failure
+from cba.runs.fingerprints import input_fingerprints, run_fingerprints
+from cba.runs.holds import hold_reasons, hold_tolerances
+from cba.runs.input_archive import ANALYSIS, hashes_of, read_inputs_once
+from cba.runs.manifest import build_manifest
+from cba.runs.merged_results import merged_headline
+from cba.runs.run_files import fill_run
+from cba.runs.stage_fingerprints import stage_fingerprints
 from cba.runs.stages import Stages, beliefs_of, ordinary_stages
-from cba.runs.store import write_failure, write_run
-from cba.runs.stored_runs import HEADLINE, REPORT, RunRecord
-from cba.runs.whole_writing import require_writable, to_json
+from cba.runs.store import write_run
+from cba.runs.stored_runs import RunRecord, published_name, read_run
+from cba.runs.stored_stages import StoredStage
+from cba.runs.whole_writing import StoreError, require_writable
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
@@ -26,8 +33,49 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, the number of steps done and the number of steps in all."""
 
 
+@dataclass(frozen=True)
+class Order:
+    """Who asked for a run, and what is to become of it.
+
+    Attributes
+    ----------
+    by : str
+        The analyst; recorded in the manifest.
+    request : str
+        Fingerprint of the specification as written, by which a later re-run sees that nothing changed.
+    held : tuple of str
+        Reasons known beforehand to hold the run for a person, such as a major change of the data.
+    publish : bool or None
+        Show readers the run unless something holds it; None shows the first run of an analysis only.
+
+    Examples
+    --------
+    >>> Order(by="A. Analyst").publish is None
+    True
+    """
+
+    by: str = ""
+    request: str = ""
+    held: tuple[str, ...] = ()
+    publish: bool | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The appraisals of a run, by stance, and those of them that were read from the store."""
+
+    appraisals: dict[str, Appraisal]
+    stored: dict[str, StoredStage]
+    tables: dict[str, list[str]]
+
+
 def execute(
-    analysis: Analysis, *, root: str | Path, progress: Progress | None = None, stages: Stages | None = None
+    analysis: Analysis,
+    *,
+    root: str | Path,
+    progress: Progress | None = None,
+    stages: Stages | None = None,
+    order: Order | None = None,
 ) -> RunRecord:
     """Run an analysis under all its stances and store the result.
 
@@ -41,10 +89,13 @@ def execute(
         Told what is being done.
     stages : Stages, optional
         What is called; :func:`cba.runs.stages.ordinary_stages` without a report by default.
+    order : Order, optional
+        Who asks, and whether readers are to see the run; nobody, and the first run only, by default.
 
     Returns
     -------
     RunRecord
+        With reasons in ``held`` where its headline moved beyond tolerance; it is then not published.
 
     Raises
     ------
@@ -54,7 +105,7 @@ def execute(
     StoreError
         If the machine would not store the run; nothing is kept of it.
     InputError
-        If an input is refused; no run is written.
+        If an input is refused, or changes while the run is computed; no run is written.
 
     Examples
     --------
@@ -63,25 +114,36 @@ def execute(
     1
     """
     root, started, stages = Path(root), datetime.now(UTC), stages or ordinary_stages()
+    order = order or Order()
     settings = analysis.model_dump(mode="json", by_alias=True)
-    fingerprints = run_fingerprints(settings)
+    tolerances = hold_tolerances(settings)
+    inputs = read_inputs_once(settings)
+    fingerprints, prints = run_fingerprints(settings), stage_fingerprints(settings)
     require_writable(root / analysis.name)
     beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
     tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
     try:
-        appraisals = _appraised(analysis, root=root, stages=stages, tell=tell)
+        found = appraised_stances(analysis, root=root, stages=stages, tell=tell, prints=prints)
     except GateError as error:
-        diagnostics = _diagnostics(error, settings=settings, fingerprints=fingerprints)
-        place = write_failure(root, analysis=analysis.name, moment=datetime.now(UTC), diagnostics=diagnostics)
-        error.add_note(str(place))
+        note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
         raise
+    _require_unchanged(inputs)
+    results = merged_headline(found.appraisals, manifest={})["results"]
+    held = (*order.held, *_shifts(root / analysis.name, results, tolerances=tolerances))
     manifest = build_manifest(
         settings,
         fingerprints=fingerprints,
-        appraisals=appraisals,
+        appraisals=found.appraisals,
         started=started,
         finished=datetime.now(UTC),
-    )
+    ) | {
+        "run_by": order.by,
+        "request": order.request,
+        "held": list(held),
+        "stages": prints,
+        "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
+        "stage_tables": found.tables,
+    }
     tell("report")
     return write_run(
         root,
@@ -90,57 +152,66 @@ def execute(
         fingerprint=fingerprints.run,
         manifest=manifest,
         fill=lambda folder, name: fill_run(
-            folder, appraisals=appraisals, manifest={"run": name, **manifest}, render=stages.render
+            folder,
+            appraisals=found.appraisals,
+            manifest={"run": name, **manifest},
+            render=stages.render,
+            stored=found.stored,
+            write_beside=stages.write_beside,
         ),
+        publish=False if held else order.publish,
+        inputs=inputs,
     )
 
 
-def fill_run(
-    folder: Path,
+def appraised_stances(
+    analysis: Analysis,
     *,
-    appraisals: Mapping[str, Appraisal],
-    manifest: Mapping[str, Any],
-    render: Callable[..., str] | None = None,
-) -> None:
-    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv and report.html.
+    root: Path,
+    stages: Stages,
+    tell: Callable[[str], None] = lambda what: None,
+    prints: Mapping[str, str] | None = None,
+) -> Found:
+    """Appraise every stance of an analysis, the headline stance first; read those the store holds.
 
     Parameters
     ----------
-    folder : Path
-        Exists and is empty.
-    appraisals : mapping of str to Appraisal
-        By stance.
-    manifest : mapping
-        With the name of the run, without hashes of files.
-    render : callable, optional
-        As in :class:`cba.runs.stages.Stages`.
+    analysis : Analysis
+    root : Path
+        Folder of the reports, with the cache of fits and the stored runs.
+    stages : Stages
+        What is called.
+    tell : callable
+        Told what is being done.
+    prints : mapping of str to str, optional
+        Fingerprints of the stages; without them nothing is read from stored runs.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    GateError
+        If a correctness gate failed.
 
     Examples
     --------
-    >>> fill_run(Path("folder"), appraisals=appraisals, manifest=manifest)  # doctest: +SKIP
+    >>> appraised_stances(analysis, root=Path("reports"), stages=ordinary_stages()).stored  # doctest: +SKIP
+    {}
     """
-    headline = merged_headline(appraisals, manifest=manifest)
-    (folder / HEADLINE).write_text(to_json(headline), encoding="utf-8")
-    (folder / "stances").mkdir()
-    for stance, appraisal in appraisals.items():
-        appraisal.to_directory(folder / "stances" / stance)
-    (folder / "tables").mkdir()
-    for name, table in merged_tables(appraisals).items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    if render is not None:
-        html = render(appraisals, headline=headline, manifest=manifest)
-        (folder / REPORT).write_text(html, encoding="utf-8")
-
-
-def _appraised(
-    analysis: Analysis, *, root: Path, stages: Stages, tell: Callable[[str], None]
-) -> dict[str, Appraisal]:
-    """Observe once, then fit and appraise every stance, the headline stance first."""
-    tell("observed series")
-    observations = stages.observe(analysis)
+    stored = _from_store(analysis, root=root, stages=stages, prints=prints)
+    observations: Any = None
     fits: dict[str, Any] = {}
     appraisals: dict[str, Appraisal] = {}
     for stance in analysis.stances:
+        if stance in stored:
+            tell(f"read, {stance}")
+            appraisals[stance] = stored[stance].appraisal
+            continue
+        if observations is None:
+            tell("observed series")
+            observations = stages.observe(analysis)
         needed = beliefs_of(stance)
         for belief in needed:
             if belief not in fits:
@@ -159,32 +230,57 @@ def _appraised(
                 evidence=appraisals.get("evidence"),
                 progress=False,
             )
-    return stages.compare(appraisals)
+    tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
+    return Found(stages.compare(appraisals), stored, tables)
+
+
+def _from_store(
+    analysis: Analysis, *, root: Path, stages: Stages, prints: Mapping[str, str] | None
+) -> dict[str, StoredStage]:
+    """Return the stances whose appraisal an earlier run holds."""
+    if stages.reuse is None or prints is None:
+        return {}
+    asked = {
+        stance: stages.reuse(
+            root, analysis=analysis, stance=stance, fingerprint=prints[f"appraisal/{stance}"]
+        )
+        for stance in analysis.stances
+    }
+    return {stance: stage for stance, stage in asked.items() if stage is not None}
+
+
+def _shifts(folder: Path, results: Mapping[str, Any], *, tolerances: Mapping[str, float]) -> tuple[str, ...]:
+    """Say how far the headline moved from what readers see, where that is beyond tolerance."""
+    name = published_name(folder)
+    if name is None:
+        return ()
+    try:
+        before = read_run(folder / name).headline["results"]
+    except StoreError as error:
+        return (f"the published run cannot be read, so no shift can be measured: {error.problem}",)
+    return hold_reasons(before, results, tolerances=tolerances)
+
+
+def _require_unchanged(inputs: Mapping[str, bytes]) -> None:
+    """Refuse a run whose input files changed while it was computed: nobody could say what it was made from."""
+    before = {name: entry["sha256"] for name, entry in hashes_of(inputs).items() if name != ANALYSIS}
+    now = input_fingerprints()
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if changed:
+        raise InputError(
+            "inputs changed while the run was computed",
+            file=changed[0],
+            found=f"{len(changed)} changed: {', '.join(changed[:5])}",
+            allowed="inputs that stay as they are until the run is stored",
+            cause="a file edited or updated meanwhile",
+            remedy="run the analysis again",
+        )
 
 
 def _of_beliefs(fits: Mapping[str, Any], needed: tuple[str, ...], position: int) -> Any:
     """Return the one fit a stance needs, or its fits by belief."""
     found = {belief: fits[belief][position] for belief in needed}
     return found if len(needed) > 1 else found[needed[0]]
-
-
-def _diagnostics(
-    error: GateError, *, settings: Mapping[str, Any], fingerprints: Fingerprints
-) -> dict[str, Any]:
-    """Return what is kept of a run that failed a gate."""
-    return {
-        "schema": 1,
-        "outcome": "a correctness gate failed: no results",
-        "approvable": False,
-        "problem": error.problem,
-        "failures": list(error.failures),
-        "analysis": settings["name"],
-        "settings": dict(settings),
-        "failed_at": utc(datetime.now(UTC)),
-        "fingerprints": fingerprints.record(),
-        "code": code_record(),
-        "environment": environment_record(),
-    }
 
 
 def _counted(progress: Progress | None, *, total: int) -> Callable[[str], None]:

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cba.inputs.shipped_files import options_folder, priors_folder
+from cba.inputs.shipped_files import options_folder, priors_folder, published_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """Folder of the package whose code is fingerprinted."""
@@ -152,26 +152,39 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def files_sha256(files: Iterable[Path], *, under: str) -> dict[str, str]:
-    """Return the SHA-256 of each file, in order of name.
-
-    Parameters
-    ----------
-    files : iterable of Path
-    under : str
-        Put before each file's name.
+def input_files() -> dict[str, Path]:
+    """Return every file a run reads beside its analysis, from the folders in force.
 
     Returns
     -------
     dict
-        ``<under>/<file name>`` to SHA-256.
+        Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
+        studies, plausibility bounds, published tables, results of the panel and discount schedules.
+
+    Notes
+    -----
+    ``costs/`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a new
+    fit of the panel is a new version of the package.
 
     Examples
     --------
-    >>> list(files_sha256([PACKAGE / "errors.py"], under="code"))
-    ['code/errors.py']
+    >>> input_files()["priors/costs.toml"].name
+    'costs.toml'
     """
-    return {f"{under}/{file.name}": file_sha256(file) for file in sorted(files)}
+    folders = {
+        "priors": (priors_folder(), "*.toml"),
+        "priors/studies": (priors_folder() / "studies", "*.toml"),
+        "priors/checks": (priors_folder() / "checks", "*.toml"),
+        "options": (options_folder(), "*.toml"),
+        "published": (published_folder(), "*.csv"),
+        "panel_results": (PACKAGE / "inputs" / "panel_results", "*.csv"),
+        "costs": (PACKAGE / "costs", "*.toml"),
+    }
+    return {
+        f"{under}/{file.name}": file
+        for under, (folder, pattern) in folders.items()
+        for file in sorted(folder.glob(pattern))
+    }
 
 
 def input_fingerprints() -> dict[str, str]:
@@ -180,22 +193,14 @@ def input_fingerprints() -> dict[str, str]:
     Returns
     -------
     dict
-        Name to SHA-256: priors, options, costs of studies, plausibility bounds, published tables and discount
-        schedules.
+        Name as :func:`input_files` gives it to SHA-256.
 
     Examples
     --------
     >>> any(name.startswith("published/") for name in input_fingerprints())
     True
     """
-    return {
-        **files_sha256(priors_folder().glob("*.toml"), under="priors"),
-        **files_sha256((priors_folder() / "studies").glob("*.toml"), under="priors/studies"),
-        **files_sha256((priors_folder() / "checks").glob("*.toml"), under="priors/checks"),
-        **files_sha256(options_folder().glob("*.toml"), under="options"),
-        **files_sha256((PACKAGE / "inputs" / "published").glob("*.csv"), under="published"),
-        **files_sha256((PACKAGE / "costs").glob("*.toml"), under="costs"),
-    }
+    return {name: file_sha256(file) for name, file in input_files().items()}
 
 
 def code_fingerprint(rooms: Iterable[str] | None = None) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cba.appraisal import Appraisal
     from cba.inputs.analysis_records import Analysis
+    from cba.runs.stored_stages import StoredStage
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,13 @@ class Stages:
         Appraisal; `evidence` is the appraisal under that stance, None before there is one.
     compare : callable
         Adds to the appraisals, by stance, the tables that need two of them.
+    reuse : callable or None
+        ``reuse(root, analysis=, stance=, fingerprint=)`` to the stored appraisal of that fingerprint, or None;
+        None makes every appraisal anew.
     render : callable or None
         ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
+    write_beside : callable or None
+        ``write_beside(folder, appraisals=, headline=, manifest=)`` writes workbook and checklist; None writes none.
 
     Examples
     --------
@@ -52,17 +58,27 @@ class Stages:
     appraise: Callable[..., Appraisal]
     compare: Callable[[dict[str, Appraisal]], dict[str, Appraisal]]
     render: Callable[..., str] | None = None
+    reuse: Callable[..., StoredStage | None] | None = None
+    write_beside: Callable[..., None] | None = None
 
 
-def ordinary_stages(*, use_cache: bool = True, render: Callable[..., str] | None = None) -> Stages:
+def ordinary_stages(
+    *,
+    use_cache: bool = True,
+    render: Callable[..., str] | None = None,
+    write_beside: Callable[..., None] | None = None,
+) -> Stages:
     """Return the stages of an ordinary run.
 
     Parameters
     ----------
     use_cache : bool
-        Take fits from ``<root>/.cache`` and keep new ones there.
+        Take fits from ``<root>/.cache`` and keep new ones there; take appraisals from stored runs.
     render : callable, optional
         Makes the report; the caller hands it in, because the store does not depend on the reporting room.
+
+    write_beside : callable, optional
+        Writes the other files readers get, handed in for the same reason.
 
     Returns
     -------
@@ -74,7 +90,16 @@ def ordinary_stages(*, use_cache: bool = True, render: Callable[..., str] | None
     True
     """
     code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
-    return Stages(observe, partial(fit_stance, use_cache=use_cache, code=code), _appraise, _compare, render)
+    fit = partial(fit_stance, use_cache=use_cache, code=code)
+    return Stages(
+        observe,
+        fit,
+        _appraise,
+        _compare,
+        render,
+        reuse=_stored if use_cache else None,
+        write_beside=write_beside,
+    )
 
 
 def observe(analysis: Analysis) -> xr.Dataset:
@@ -269,6 +294,12 @@ def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) 
     from cba.appraisal import appraise
 
     return appraise(analysis, stance=stance, progress=progress, **given)
+
+
+def _stored(root: Path, **asked: Any) -> StoredStage | None:
+    from cba.runs.stored_stages import stored_appraisal
+
+    return stored_appraisal(root, **asked)
 
 
 def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cba.runs.fingerprints import file_sha256
+from cba.runs.input_archive import archive_inputs, archive_lock
 from cba.runs.seals import sealed
 from cba.runs.stored_runs import (
     MANIFEST,
@@ -69,7 +70,8 @@ def write_run(
     fingerprint: str,
     manifest: Mapping[str, Any],
     fill: Callable[[Path, str], None],
-    publish: bool = False,
+    publish: bool | None = None,
+    inputs: Mapping[str, bytes] | None = None,
 ) -> RunRecord:
     """Store one run, whole or not at all.
 
@@ -88,8 +90,10 @@ def write_run(
         its own content added.
     fill : callable
         Given a folder and the name of the run, writes the files of the run into the folder.
-    publish : bool
-        Show readers this run; the first run of an analysis is always shown.
+    publish : bool, optional
+        Show readers this run, or do not; left out, only the first run of an analysis is shown.
+    inputs : mapping of str to bytes, optional
+        The files the run was made from, kept in the archive and named in the manifest as ``inputs``.
 
     Returns
     -------
@@ -118,10 +122,13 @@ def write_run(
         def complete(staging: Path) -> None:
             fill(staging, name)
             full = {**manifest, "run": name, "files": _hashes(staging)}
+            if inputs is not None:
+                full["inputs"] = archive_inputs(root, inputs)
             (staging / MANIFEST).write_text(to_json(sealed(plain(full))), encoding="utf-8")
 
-        _place(complete, staging=folder / f"{_STAGING}{name}", place=folder / name)
-        if publish or published_name(folder) is None:
+        with archive_lock(root) if inputs is not None else nullcontext():
+            _place(complete, staging=folder / f"{_STAGING}{name}", place=folder / name)
+        if publish or (publish is None and published_name(folder) is None):
             write_whole(folder / POINTER, name + "\n")
     return read_run(folder / name)
 
@@ -238,6 +245,35 @@ def publish_run(run: RunRecord) -> RunRecord:
     with locked(run.path.parent):
         write_whole(run.path.parent / POINTER, run.name + "\n")
     return read_run(run.path)
+
+
+def removed_whole(place: Path) -> None:
+    """Remove a stored run: out of sight in one step, then its files.
+
+    Parameters
+    ----------
+    place : Path
+        Its folder; the caller holds the lock of the analysis.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be removed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     (Path(folder) / "run").mkdir()
+    ...     removed_whole(Path(folder) / "run")
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    with store_errors("the run could not be removed", file=place):
+        hidden = place.with_name(f"{_STAGING}{place.name}")
+        os.rename(place, hidden)
+        sync_folder(place.parent)
+        shutil.rmtree(hidden)
 
 
 @contextmanager

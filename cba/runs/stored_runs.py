@@ -15,6 +15,9 @@ from cba.runs.whole_writing import StoreError, store_errors
 MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.html", "published"
 """Names of the files every store knows."""
 
+BESIDE = ("approval.json", "comparison.json", "scores.json")
+"""Records written beside a manifest after the run was stored; each seals itself."""
+
 _RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 
 
@@ -32,13 +35,16 @@ class RunRecord:
         As stored; empty where it is damaged.
     published : bool
         Whether readers are shown this run.
+    approval : dict
+        Who released the run, when and why; empty where nobody has.
     damage : str
         Why the manifest cannot be trusted; empty where it can.
 
     Examples
     --------
     >>> RunRecord(Path("reports/latest/20261121T093000Z-0123abcd"), "latest", "20261121T093000Z-0123abcd", {})
-    RunRecord(path=..., analysis='latest', name='20261121T093000Z-0123abcd', published=False, damage='')
+    RunRecord(path=..., analysis='latest', name='20261121T093000Z-0123abcd', published=False,
+        approval={}, damage='')
     """
 
     path: Path
@@ -46,7 +52,23 @@ class RunRecord:
     name: str
     manifest: dict[str, Any] = field(repr=False)
     published: bool = False
+    approval: dict[str, Any] = field(default_factory=dict)
     damage: str = ""
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Return why the run waits for a person; empty once one has released it.
+
+        Returns
+        -------
+        tuple of str
+
+        Examples
+        --------
+        >>> RunRecord(Path("a"), "latest", "a", {"held": ["net present value moved"]}).held
+        ('net present value moved',)
+        """
+        return () if self.approval else tuple(self.manifest.get("held", ()))
 
     @property
     def headline(self) -> dict[str, Any]:
@@ -90,7 +112,8 @@ def read_run(path: str | Path) -> RunRecord:
     """
     run = _record(Path(path))
     if run.damage:
-        raise damaged(run.path / MANIFEST, run.damage)
+        name, _, what = run.damage.rpartition(": ") if run.damage.startswith(BESIDE) else ("", "", "")
+        raise damaged(run.path / (name or MANIFEST), what or run.damage)
     return run
 
 
@@ -111,7 +134,26 @@ def _record(path: Path) -> RunRecord:
     except StoreError as error:
         manifest, damage = {}, error.problem
     published = published_name(path.parent) == path.name
-    return RunRecord(path, path.parent.name, path.name, manifest if not damage else {}, published, damage)
+    manifest = {} if damage else manifest
+    approval, flaw = _approval(path, manifest)
+    return RunRecord(path, path.parent.name, path.name, manifest, published, approval, damage=damage or flaw)
+
+
+def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the approval beside a manifest, and what is wrong with it."""
+    file = path / "approval.json"
+    if not manifest or not file.is_file():
+        return {}, ""
+    try:
+        approval = read_json(file)
+    except StoreError:
+        return {}, "approval.json: it is not valid JSON"
+    problem = seal_problem(approval)
+    if problem:
+        return {}, f"approval.json: {problem}"
+    if approval.get("headline_sha256") != manifest["files"].get(HEADLINE, {}).get("sha256"):
+        return {}, "approval.json: it is of another run or of other results"
+    return approval, ""
 
 
 def published_name(folder: Path) -> str | None:
@@ -173,7 +215,7 @@ def verify_run(path: str | Path) -> list[str]:
             problems.append(f"{name}: damaged, {size} bytes where {entry['bytes']} were stored")
         elif file_sha256(file) != entry["sha256"]:
             problems.append(f"{name}: damaged, its SHA-256 is not the one stored")
-    added = sorted(files_below(run.path) - {*run.manifest["files"], MANIFEST})
+    added = sorted(files_below(run.path) - {*run.manifest["files"], MANIFEST, *BESIDE})
     return [*problems, *(f"{name}: not in the manifest (added after the run)" for name in added)]
 
 
@@ -228,9 +270,39 @@ def list_runs(root: str | Path) -> list[RunRecord]:
         return []
     with store_errors("the folder of the reports cannot be read", file=root):
         analyses = sorted(place for place in root.iterdir() if place.is_dir() and place.name[0] != ".")
-        places = [place for analysis in analyses for place in sorted(analysis.iterdir())]
-        folders = [place for place in places if _RUN_NAME.match(place.name)]
-    return [_record(folder) for folder in folders if (folder / MANIFEST).is_file()]
+    return [run for analysis in analyses for run in runs_of(root, analysis.name)]
+
+
+def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
+    """Return the stored runs of one analysis, oldest first.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports; need not exist.
+    analysis : str
+        Name of the analysis.
+
+    Returns
+    -------
+    list of RunRecord
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> runs_of("no such folder", "latest")
+    []
+    """
+    folder = Path(root) / analysis
+    if not folder.is_dir():
+        return []
+    with store_errors("the folder of the reports cannot be read", file=folder):
+        places = sorted(place for place in folder.iterdir() if _RUN_NAME.match(place.name))
+    return [_record(place) for place in places if (place / MANIFEST).is_file()]
 
 
 def find_run(root: str | Path, name: str) -> RunRecord:

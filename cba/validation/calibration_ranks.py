@@ -17,7 +17,7 @@ from scipy import stats
 LEVEL = 0.05
 """Chance, in each family of quantities, of finding anything wrong where nothing is."""
 
-SIMULATIONS = 50_000
+SIMULATIONS = 20_000
 SEED = 20220523
 
 

@@ -15,6 +15,7 @@ import xarray as xr
 from cba.inputs.analysis_records import Analysis
 from tests.reporting.fake_beliefs import belief_tables
 from tests.reporting.fake_decisions import decision_tables
+from tests.reporting.fake_logs import log_tables
 from tests.reporting.fake_tables import fixed_tables
 
 OPTIONS = {
@@ -274,7 +275,8 @@ def _tables(drawn: _Drawn, names, components, rng) -> dict[str, pd.DataFrame]:
         tables |= (
             decision_tables(names, horizon=range(start, start + drawn.analysis.horizon)) | belief_tables()
         )
-    return tables | fixed_tables(names)
+    fixed = fixed_tables(names)
+    return tables | fixed | log_tables(fixed["priors"], names)
 
 
 def _net(drawn: _Drawn, names) -> pd.DataFrame:

@@ -6,13 +6,13 @@ import math
 import re
 from urllib.parse import parse_qsl
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from cba.errors import InputError
 from cba.reporting.bound_numbers import result_number, table_number
 from tests.reporting.page_reading import number_in, places_of, prose_without_numbers
+from tests.reporting.table_lookups import matches
 
 
 def _from_table(frame: pd.DataFrame, attributes: dict[str, str]) -> float | None:
@@ -24,29 +24,13 @@ def _from_table(frame: pd.DataFrame, attributes: dict[str, str]) -> float | None
     rows = frame.to_dict("records")
     for key, wanted in parse_qsl(attributes["data-where"]):
         column, _, test = key.partition("__")
-        rows = [row for row in rows if _matches(row[column], wanted, test)]
+        rows = [row for row in rows if matches(row[column], wanted, test)]
     if attributes.get("data-aggregate") == "count":
         return float(len(rows))
     if attributes.get("data-aggregate") == "sum":
         return math.fsum(row[field] for row in rows)
     assert len(rows) == 1, attributes
     return float(rows[0][field])
-
-
-def _matches(found, wanted: str, test: str) -> bool:
-    if test == "starts":
-        return str(found).startswith(wanted)
-    if test == "from":
-        return float(found) >= float(wanted)
-    if test == "to":
-        return float(found) <= float(wanted)
-    if test == "never":
-        return math.isnan(found) == (wanted == "True")
-    return (
-        float(found) == float(wanted)
-        if isinstance(found, int | float | np.number) and not isinstance(found, bool)
-        else str(found) == wanted
-    )
 
 
 def _from_fact(appraisal, path: str) -> float:

@@ -1,0 +1,96 @@
+"""Where an outturn fell in a forecast: continuous ranked probability score, percentile and intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cba.decisions.draws import refuse_non_finite
+from cba.errors import InputError
+
+LEVELS = (0.5, 0.8, 0.9)
+"""Equal-tailed intervals whose coverage is counted."""
+
+
+@dataclass(frozen=True)
+class OutturnScore:
+    """One forecast held against what happened.
+
+    Attributes
+    ----------
+    crps : float
+        Continuous ranked probability score, units of the forecast; lower is better.
+    percentile : float
+        Share of the forecast below the outturn, 0 to 1 (probability integral transform; draws equal to the outturn
+        count half). Over many independent forecasts that tell the truth it is uniform.
+    inside : dict of float to bool
+        By level of :data:`LEVELS`, whether the outturn fell in the equal-tailed interval.
+    median : float
+        Of the forecast.
+    """
+
+    crps: float
+    percentile: float
+    inside: dict[float, bool]
+    median: float
+
+
+def outturn_score(draws: ArrayLike, outturn: float) -> OutturnScore:
+    """Score equally weighted draws of a forecast.
+
+    Parameters
+    ----------
+    draws : array (sample,)
+        Of the forecast, or its quantiles at evenly spaced mid-points, which stand for equally weighted draws.
+    outturn : float
+        What happened, in the same units.
+
+    Returns
+    -------
+    OutturnScore
+
+    Raises
+    ------
+    InputError
+        If a draw or the outturn is not a number, or there are fewer than two draws.
+
+    Notes
+    -----
+    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs [1]_.
+
+    References
+    ----------
+    .. [1] Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
+
+    Examples
+    --------
+    >>> score = outturn_score([0.0, 1.0, 2.0, 3.0], 2.5)
+    >>> score.percentile, score.inside[0.9], score.crps
+    (0.75, True, 0.625)
+    """
+    import scoringrules
+
+    refuse_non_finite(np.asarray(draws), field="draws")
+    refuse_non_finite(np.asarray([outturn]), field="outturn")
+    values = np.sort(np.asarray(draws, dtype=np.float64))
+    if values.ndim != 1 or values.size < 2:
+        raise InputError(
+            "a forecast cannot be scored",
+            field="draws",
+            found=f"shape {values.shape}",
+            allowed="two draws or more in one dimension",
+            cause="a forecast that was not stored",
+            remedy="score runs that hold their forecasts",
+        )
+    inside = {}
+    for level in LEVELS:
+        low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+        inside[level] = bool(low <= outturn <= high)
+    return OutturnScore(
+        crps=float(scoringrules.crps_ensemble(outturn, values, estimator="nrg", backend="numpy")),
+        percentile=float(np.mean(values < outturn) + 0.5 * np.mean(values == outturn)),
+        inside=inside,
+        median=float(np.median(values)),
+    )

@@ -1,0 +1,369 @@
+"""Re-weight the draws of a fit where only priors moved: the ratio of new to old prior density, smoothed and gated.
+
+The likelihood of a draw does not depend on the prior, so draws x of the old posterior with weights
+w(x) = p_new(x) / p_old(x) are draws of the new one [1]_. The largest weights are smoothed by a Pareto tail; its shape k
+says whether a few draws carry the weight, and then the model has to be fitted again [2]_. Weighted draws are
+resampled systematically to equally weighted ones, which all later rooms expect.
+
+References
+----------
+.. [1] Gelfand, Smith & Lee (1992) *JASA* 87:523-532.
+.. [2] Vehtari, Simpson, Gelman, Yao & Gabry (2024) *JMLR* 25(72), Pareto smoothed importance sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from cba.models.estimands import ESTIMANDS
+from cba.models.parameters import STRAIGHT
+from cba.models.reach import ELIGIBLE, REACH_ENTRIES, RELATIVE_RISKS, RISK, SHARES, TILTS
+
+if TYPE_CHECKING:
+    from cba.inputs.prior_entries import PriorEntry
+    from cba.inputs.prior_registry import PriorRegistry
+
+LARGEST_K = 0.7
+"""Pareto k beyond which weighted draws cannot be trusted."""
+
+LEAST_ESS = 400.0
+"""Effective draws below which they are too few."""
+
+_STREAM = 21
+_AGREES = 1e-6
+_NO_WEIGHT = -700.0
+"""Log of a weight that is none in double precision."""
+
+_WALKS: Mapping[str, slice] = {
+    "baseline.start_innovation_sd": slice(0, 5),
+    "baseline.exit_innovation_sd": slice(5, 10),
+    "baseline.ageing_innovation_sd": slice(10, 11),
+    "baseline.stay_innovation_sd": slice(13, 14),
+    "baseline.closure_innovation_sd": slice(14, 15),
+}
+"""Places of each standard deviation among those of the walks; the three ageing rates share one."""
+
+_POOLED = ("mean", "raw_mean", "precision_mean", "selection_mean")
+"""Every way of pooling has means of its own with the same prior: all are re-weighted, or none."""
+
+VECTORS: Mapping[str, tuple[str, ...]] = {
+    "bounded": (ELIGIBLE, RISK),
+    "relative_risk": RELATIVE_RISKS,
+    "age_tilt": TILTS,
+}
+"""Entries of reach that are one vector of the model; their densities are stored together."""
+
+_ALONE = (
+    "baseline.start_common_loading",
+    "baseline.exit_common_loading",
+    "baseline.common_correlation",
+    "baseline.shock_probability",
+    "baseline.uasc_persistence",
+    "baseline.uasc_long_run_starts",
+    "baseline.uasc_innovation_sd",
+    *(entry for entries in VECTORS.values() for entry in entries),
+)
+"""Entries that are a variable of the posterior under the last part of their name."""
+
+
+@dataclass(frozen=True)
+class Reweighting:
+    """What came of re-weighting a fit.
+
+    Attributes
+    ----------
+    fit : DataTree or None
+        Equally weighted draws under the new priors; None where the model must be fitted again.
+    moved : tuple of str
+        Entries whose numbers moved.
+    pareto_k, ess : float
+        Shape of the tail of the weights (-inf where all are equal), and effective draws; NaN where no weight could be
+        worked out.
+    reason : str
+        Why the model must be fitted again; empty where it need not be.
+    """
+
+    fit: xr.DataTree | None
+    moved: tuple[str, ...]
+    pareto_k: float = np.nan
+    ess: float = np.nan
+    reason: str = ""
+
+
+def reweighted(
+    fit: xr.DataTree,
+    *,
+    old: PriorRegistry,
+    new: PriorRegistry,
+    entries: tuple[str, ...],
+    seed: int,
+    least_ess: float = LEAST_ESS,
+) -> Reweighting:
+    """Turn draws under old priors into draws under new ones, or say why not.
+
+    Parameters
+    ----------
+    fit : DataTree
+        Made under `old`, with ``posterior`` and ``log_prior`` (chain, draw, ...).
+    old, new : PriorRegistry
+        Of one stance.
+    entries : tuple of str
+        Names of the entries the model may read, in either registry.
+    seed : int
+        Of the resampling.
+    least_ess : float
+        Effective draws asked for.
+
+    Returns
+    -------
+    Reweighting
+        Entries that no model reads need no weights: the fit is returned as it is.
+
+    Notes
+    -----
+    Effective draws are ``1 / sum w_i^2`` for weights that sum to 1. The old density is also in the fit, by variable:
+    where the two disagree the fit was not made under `old`, and nothing is re-weighted.
+
+    Examples
+    --------
+    >>> reweighted(fit, old=priors, new=priors, entries=("baseline.shock_probability",), seed=1).moved  # doctest: +SKIP
+    ()
+    """
+    moved = moved_entries(old, new, entries=entries)
+    read = tuple(name for name in moved if not _is_straight(name))
+    if not read:
+        return Reweighting(fit, moved, pareto_k=-np.inf, ess=float(_draws(fit)))
+    reason = next((why for name in read if (why := _cannot(name, fit, old=old, new=new))), "")
+    if reason:
+        return Reweighting(None, moved, reason=reason)
+    ratio = np.zeros(_draws(fit))
+    variables: dict[str, np.ndarray] = {}
+    for name in read:
+        parts = log_ratios(fit, name, old=old, new=new)
+        ratio += sum(parts.values())
+        first = next(iter(parts.values()))  # of the result; alternatives beside it have no stored density
+        variables[_stored_as(name)] = variables.get(_stored_as(name), 0.0) + first
+    if np.isnan(ratio).any() or not np.isfinite(ratio.max()):
+        return Reweighting(None, moved, reason="the draws have no density under the old or the new priors")
+    ratio = np.maximum(ratio, ratio.max() + _NO_WEIGHT)  # a draw that is impossible now weighs nothing
+    weights, k = smoothed_weights(ratio)
+    ess = float(1.0 / np.sum(weights**2))
+    if k > LARGEST_K or ess < least_ess:
+        why = f"Pareto k {k:.2f} and {ess:.0f} effective draws, where {LARGEST_K} at most and {least_ess:.0f} are asked"
+        return Reweighting(None, moved, k, ess, why)
+    kept = systematic(weights, seed=seed)
+    return Reweighting(_resampled(_with_prior(fit, variables), kept), moved, k, ess)
+
+
+def moved_entries(old: PriorRegistry, new: PriorRegistry, *, entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the entries whose numbers differ between two registries, one that only one of them has included.
+
+    Parameters
+    ----------
+    old, new : PriorRegistry
+    entries : tuple of str
+
+    Returns
+    -------
+    tuple of str
+        A change of words is none.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> moved_entries(load_priors(), load_priors(stance="sceptical"), entries=("effects.attenuation",))
+    ('effects.attenuation',)
+    """
+    return tuple(
+        name
+        for name in entries
+        if (name in old) != (name in new) or (name in old and _numbers(old[name]) != _numbers(new[name]))
+    )
+
+
+def _numbers(entry: PriorEntry) -> tuple:
+    fitted = entry.fitted
+    shape = (fitted.family, *sorted(fitted.parameters.items()), fitted.lower, fitted.upper)
+    return (*shape, entry.price_year, entry.shares_group)
+
+
+def log_ratios(
+    fit: xr.DataTree, entry: str, *, old: PriorRegistry, new: PriorRegistry
+) -> dict[str, np.ndarray]:
+    """Log of new over old prior density of one entry in every draw, by variable of the posterior.
+
+    Parameters
+    ----------
+    fit : DataTree
+    entry : str
+        One that is the prior of a variable of the posterior.
+    old, new : PriorRegistry
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,)
+        Summed over a variable's own dimensions; the variable of the result first.
+
+    Examples
+    --------
+    >>> log_ratios(fit, "baseline.shock_probability", old=priors, new=priors)  # doctest: +SKIP
+    """
+    found = {}
+    for name, values in _held(fit, entry).items():
+        with np.errstate(divide="ignore"):
+            after, before = (np.log(priors[entry].fitted.pdf(values)) for priors in (new, old))
+        found[name] = (after - before).sum(axis=1)
+    return found
+
+
+def _is_straight(entry: str) -> bool:
+    """Say whether an entry is in a model's group of names but enters a run straight from its prior."""
+    return entry in STRAIGHT or (entry.startswith("family_help.") and entry not in REACH_ENTRIES)
+
+
+def _stored_as(entry: str) -> str:
+    """Name of the log prior of an entry's variable in a fit."""
+    if entry in {e.prior for e in ESTIMANDS.values()}:
+        return "mean"
+    for name, entries in VECTORS.items():
+        if entry in entries:
+            return name
+    return entry.rsplit(".", 1)[-1]
+
+
+def _held(fit: xr.DataTree, entry: str) -> dict[str, np.ndarray]:
+    """Draws of the variables an entry is the prior of, the first dimension the draws."""
+    posterior = fit["posterior"].to_dataset().transpose("chain", "draw", ...)
+    if entry in _WALKS:
+        found = {entry: posterior["innovation_sd"].values[..., _WALKS[entry]]}
+    elif entry in _ALONE:
+        found = {entry: posterior[entry.rsplit(".", 1)[-1]].values}
+    else:
+        estimands = [name for name, e in ESTIMANDS.items() if e.prior == entry]
+        found = {name: posterior[name].sel(estimand=estimands).values for name in _POOLED}
+    return {name: part.reshape(_draws(fit), -1) for name, part in found.items()}
+
+
+def _cannot(entry: str, fit: xr.DataTree, *, old: PriorRegistry, new: PriorRegistry) -> str:
+    """Say why an entry's draws cannot be re-weighted; empty where they can."""
+    known = (*_WALKS, *_ALONE, *(e.prior for e in ESTIMANDS.values()))
+    if entry not in old or entry not in new:
+        return f"{entry} is in one set of priors only"
+    if entry not in known or entry in SHARES or "log_prior" not in fit.children:
+        return f"{entry} is no variable of the fit on its own"
+    one, other = old[entry].fitted, new[entry].fitted
+    if one.support != other.support:
+        return f"the bounds of {entry} moved"
+    try:
+        held = _held(fit, entry)
+    except KeyError:
+        return f"{entry} is no variable of this fit"
+    stored = fit["log_prior"].to_dataset()
+    if entry.startswith("baseline.") and entry.rsplit(".", 1)[-1] in stored:
+        values = next(iter(held.values()))
+        with np.errstate(divide="ignore"):
+            now = np.log(one.pdf(values)).sum(axis=1)
+        if not np.allclose(stored[entry.rsplit(".", 1)[-1]].values.ravel(), now, rtol=_AGREES, atol=_AGREES):
+            return f"the fit was not made under the old prior of {entry}"
+    return ""
+
+
+def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Importance weights with their largest values smoothed by a Pareto tail, and the shape of that tail.
+
+    Parameters
+    ----------
+    log_weights : ndarray, shape (sample,)
+        Up to a constant.
+
+    Returns
+    -------
+    weights : ndarray, shape (sample,)
+        Sum to 1.
+    k : float
+        -inf where all are equal.
+
+    Examples
+    --------
+    >>> weights, k = smoothed_weights(np.zeros(100))
+    >>> bool(np.allclose(weights, 0.01)), k
+    (True, -inf)
+    """
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weights) == 0:
+        return np.full(log_weights.size, 1.0 / log_weights.size), -np.inf
+    smooth, k = array_stats.psislw(-(log_weights - log_weights.max()))
+    weights = np.exp(smooth - smooth.max())
+    return weights / weights.sum(), float(k)
+
+
+def systematic(weights: np.ndarray, *, seed: int) -> np.ndarray:
+    """Places of equally weighted draws that stand for weighted ones.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (sample,)
+        Sum to 1.
+    seed : int
+        Of the one uniform number that is drawn.
+
+    Returns
+    -------
+    ndarray of int, shape (sample,)
+        In order; draw i comes ``n w_i`` times, rounded up or down.
+
+    Examples
+    --------
+    >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), seed=0).tolist()
+    [0, 0, 2, 3]
+    """
+    count = weights.size
+    start = np.random.default_rng([seed, _STREAM]).random()
+    edges = np.cumsum(weights)
+    places = np.searchsorted(edges / edges[-1], (np.arange(count) + start) / count, side="right")
+    return np.minimum(places, count - 1)
+
+
+def _draws(fit: xr.DataTree) -> int:
+    sizes = fit["posterior"].sizes
+    return int(sizes["chain"] * sizes["draw"])
+
+
+def _with_prior(fit: xr.DataTree, ratios: Mapping[str, np.ndarray]) -> xr.DataTree:
+    """Return the fit with the log prior of the new beliefs."""
+    stored = fit["log_prior"].to_dataset()
+    shape = (fit["posterior"].sizes["chain"], fit["posterior"].sizes["draw"])
+    changed = {name: stored[name] + ratio.reshape(shape) for name, ratio in ratios.items() if name in stored}
+    nodes = {name: node.to_dataset() for name, node in fit.children.items()}
+    return xr.DataTree.from_dict({**nodes, "log_prior": stored.assign(changed)})
+
+
+def _resampled(fit: xr.DataTree, kept: np.ndarray) -> xr.DataTree:
+    """Take the same draws in every group that has draws; the shape of the chains stays."""
+    nodes = {}
+    for name, node in fit.children.items():
+        data = node.to_dataset()
+        if {"chain", "draw"} <= set(data.dims):
+            shape = (data.sizes["chain"], data.sizes["draw"])
+            data = xr.Dataset(
+                {
+                    str(v): _taken(data[v], kept, shape=shape) if "chain" in data[v].dims else data[v]
+                    for v in data.data_vars
+                },
+                coords={c: data[c] for c in data.coords},
+                attrs=data.attrs,
+            )
+        nodes[name] = data
+    return xr.DataTree.from_dict(nodes)
+
+
+def _taken(array: xr.DataArray, kept: np.ndarray, *, shape: tuple[int, int]) -> xr.DataArray:
+    ordered = array.transpose("chain", "draw", ...)
+    flat = ordered.values.reshape(shape[0] * shape[1], *ordered.shape[2:])
+    return ordered.copy(data=flat[kept].reshape(ordered.shape))

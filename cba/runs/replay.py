@@ -1,0 +1,115 @@
+"""Replays: an old run made again from the inputs kept with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cba.inputs.shipped_files import reading_from
+from cba.runs.input_archive import ANALYSIS, archived_inputs
+from cba.runs.merged_results import merged_headline
+from cba.runs.seals import read_json
+from cba.runs.stage_fingerprints import stage_fingerprints
+from cba.runs.stages import Stages, ordinary_stages
+
+if TYPE_CHECKING:
+    from cba.inputs.analysis_records import Analysis
+    from cba.runs.stored_runs import RunRecord
+
+
+def replay_run(
+    run: RunRecord, *, root: str | Path | None = None, stages: Stages | None = None
+) -> dict[str, Any]:
+    """Run an old run again from its archived inputs, whatever the shipped files say now.
+
+    Parameters
+    ----------
+    run : RunRecord
+    root : str or Path, optional
+        Folder whose cache of fits is used; that of the run by default. A folder of your own makes every fit anew.
+    stages : Stages, optional
+        What is called; the ordinary stages by default, without stored appraisals.
+
+    Returns
+    -------
+    dict
+        ``results`` of the headline stance and ``results_by_stance`` of the others, as in headline.json: the same
+        to the last bit with the same code and libraries on the same platform (:func:`same_code`).
+
+    Raises
+    ------
+    StoreError
+        If the archive is incomplete or damaged.
+    GateError, InputError
+        As :func:`cba.runs.execute.execute`, where the code has changed since.
+
+    Notes
+    -----
+    Discount schedules and the results of the panel come with the code and are taken from the package installed.
+
+    Examples
+    --------
+    >>> replay_run(run)["results"] == run.headline["results"]  # doctest: +SKIP
+    True
+    """
+    from dataclasses import replace
+
+    from cba.runs.execute import appraised_stances
+
+    folder = archived_inputs(run)
+    place = run.path.parents[1] if root is None else Path(root)
+    stages = replace(stages or ordinary_stages(), reuse=None)
+    with reading_from(published=folder / "published", priors=folder / "priors"):
+        found = appraised_stances(archived_analysis(run), root=place, stages=stages)
+        headline = merged_headline(found.appraisals, manifest={})
+    return {name: headline[name] for name in ("results", "results_by_stance")}
+
+
+def archived_analysis(run: RunRecord) -> Analysis:
+    """Return the specification a stored run was made from.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    StoreError
+        If the archive is incomplete or damaged.
+
+    Examples
+    --------
+    >>> archived_analysis(run).name  # doctest: +SKIP
+    'latest'
+    """
+    from cba.inputs.analysis_records import Analysis
+
+    return Analysis.model_validate(read_json(archived_inputs(run) / ANALYSIS))
+
+
+def same_code(run: RunRecord) -> bool:
+    """Return whether a run's stages would be made by the code, libraries and package files of now.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    bool
+        True where a replay must give the same results to the last bit on the platform of the run.
+
+    Examples
+    --------
+    >>> same_code(run)  # doctest: +SKIP
+    True
+    """
+    folder = archived_inputs(run)
+    with reading_from(published=folder / "published", priors=folder / "priors"):
+        now = stage_fingerprints(archived_analysis(run).model_dump(mode="json", by_alias=True))
+    stored = run.manifest["stages"]
+    return all(now[stage] == value for stage, value in stored.items() if stage != "report")

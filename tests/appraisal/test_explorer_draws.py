@@ -1,0 +1,211 @@
+"""The explorer's parts add up to the option worked out in full, at the settings of the run and away from them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cba.appraisal.arrays import net_saving
+from cba.appraisal.explorer_draws import QUANTITIES, explorer_draws, option_streams
+from cba.appraisal.explorer_results import ExplorerSettings, explorer_results, unpacked, weighted_quantile
+from cba.appraisal.headline import discounted, payback_draws
+from cba.costs.discounting import discount_factors
+from cba.costs.option_account import option_account, total_cost, total_saving
+from cba.decisions.monte_carlo_error import mcse_quantile
+from cba.errors import InputError
+from tests.appraisal.made_workings import changed, made_draws, made_inputs, worked
+
+OPTIONS = ("care_review", "care_review_reinvest", "family_help_only", "kinship_only", "placement_reform")
+
+
+@pytest.fixture(scope="module")
+def draws(workings):
+    return explorer_draws(workings)
+
+
+def _option(workings, name):
+    return next(o for o in workings.inputs.options if o.id == name)
+
+
+def _shown(workings, draws, values):
+    years = list(workings.years)
+    return values[:, years.index(int(draws["year"][0])) : years.index(int(draws["year"][-1])) + 1]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_parts_sum_to_the_account(workings, name):
+    parts = option_streams(workings, _option(workings, name))
+    account = workings.accounts[name]
+    overrun = workings.system.value("delivery.cost_overrun")[:, None]
+    earned = sum(parts[n] + parts[f"{n}_help"] for n in ("placements", "other"))
+    largest = np.abs(total_cost(account)).max()
+    np.testing.assert_allclose(
+        earned - overrun * parts["money"], net_saving(account), rtol=1e-9, atol=1e-9 * largest
+    )
+    fewer = account.children.fewer_by_age.sum(axis=-1)
+    np.testing.assert_allclose(parts["fewer"] + parts["fewer_help"], fewer, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["care_review", "family_help_only"])
+def test_no_effect_of_family_help_is_the_option_without_it(workings, name):
+    parts = option_streams(workings, _option(workings, name))
+    idle = dataclasses.replace(workings.system, reach_by_age=0.0 * workings.system.reach_by_age)
+    account = option_account(_option(workings, name), idle, workings.basis)
+    np.testing.assert_allclose(parts["fewer"], account.children.fewer_by_age.sum(axis=-1), atol=1e-9)
+    placed = sum(s.amount for s in account.savings if s.component != "care_proceedings")
+    np.testing.assert_allclose(parts["placements"], placed, atol=1e-3)
+
+
+def test_children_scale_with_the_effect_exactly(workings):
+    """Half the reach halves what family help averts, and the parts say so."""
+    option = _option(workings, "care_review")
+    half = dataclasses.replace(workings.system, reach_by_age=0.5 * workings.system.reach_by_age)
+    account = option_account(option, half, workings.basis)
+    parts = option_streams(workings, option)
+    fewer = account.children.fewer_by_age.sum(axis=-1)
+    np.testing.assert_allclose(parts["fewer"] + 0.5 * parts["fewer_help"], fewer, rtol=1e-9, atol=1e-8)
+
+
+def test_the_error_named_for_the_effect_is_what_the_full_account_shows(workings, draws):
+    """Of the two effects it looks at, half is feasible here: its own difference is no larger than what is named."""
+    for name in ("care_review", "family_help_only"):
+        option, parts = _option(workings, name), option_streams(workings, _option(workings, name))
+        half = dataclasses.replace(workings.system, reach_by_age=0.5 * workings.system.reach_by_age)
+        again = net_saving(option_account(option, half, workings.basis))
+        scaled = sum(parts[n] + 0.5 * parts[f"{n}_help"] for n in ("placements", "other"))
+        scaled = scaled - parts["money"] * workings.system.value("delivery.cost_overrun")[:, None]
+        found = abs(discounted(workings, scaled - again).mean())
+        assert found <= abs(float(draws["npv_error"].sel(option=name))) + 1.0
+
+
+@pytest.mark.parametrize("name", ["care_review", "placement_reform"])
+def test_an_avoidable_share_scales_only_what_placements_cost(workings, name):
+    """The account with every avoidable share at 0.8 of its value, against the parts at 0.8."""
+    scale = {f"avoidable__{n}": 0.8 for n in ("childrens_home", "foster", "other")}
+    other = worked(made_inputs(), changed(made_draws(), **scale))
+    parts = option_streams(workings, _option(workings, name))
+    saved = 0.8 * (parts["placements"] + parts["placements_help"]) + parts["other"] + parts["other_help"]
+    account = other.accounts[name]
+    support = sum(
+        (c.amount for c in account.costs if c.component in ("home_support", "guardianship_support")),
+        np.zeros_like(saved),
+    )
+    found = total_saving(account) - support
+    np.testing.assert_allclose(saved, found, rtol=1e-9, atol=1e-9 * np.abs(found).max() + 1e-6)
+
+
+def test_an_overrun_scales_only_the_money(workings):
+    other = worked(made_inputs(), changed(made_draws(), delivery__cost_overrun=1.3))
+    parts = option_streams(workings, _option(workings, "care_review"))
+    overrun = workings.system.value("delivery.cost_overrun")[:, None]
+    change = net_saving(workings.accounts["care_review"]) - net_saving(other.accounts["care_review"])
+    np.testing.assert_allclose(change, 0.3 * overrun * parts["money"], rtol=1e-6, atol=1e-3)
+
+
+def test_packed_draws_are_those_of_the_run_to_sixteen_bits(workings, draws):
+    assert set(draws["quantity"].values) == set(QUANTITIES)
+    assert draws["packed"].dtype == np.int16 and "bau" not in draws["option"].values
+    for name in OPTIONS:
+        parts = option_streams(workings, _option(workings, name))
+        for quantity in QUANTITIES:
+            wanted = _shown(workings, draws, parts[quantity])
+            found = unpacked(draws, quantity, name)
+            step = np.abs(wanted).max(axis=0) / np.iinfo(np.int16).max
+            assert (np.abs(found - wanted) <= 0.51 * step + 1e-6).all(), (name, quantity)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_at_the_settings_of_the_run_the_results_are_the_headline_of_these_draws(workings, draws, name):
+    """All made draws are kept, so only the packing separates the two."""
+    found = explorer_results({"evidence": draws}, analysis=workings.inputs.analysis, option=name)
+    npv = workings.arrays.npv.sel(option=name).values
+    assert found["npv_median"] == pytest.approx(np.median(npv), abs=1e-4 * np.abs(npv).max())
+    assert found["npv_lower"] == pytest.approx(np.quantile(npv, 0.05), abs=1e-4 * np.abs(npv).max())
+    assert found["benefit_median"] == found["npv_median"]
+    never = float(np.isnan(payback_draws(workings, name)).mean())
+    assert found["prob_never"] == pytest.approx(never, abs=1e-9)
+    fewer = workings.arrays.children.sel(year=2032).sum("age")
+    gone = (fewer.sel(option="bau") - fewer.sel(option=name)).values
+    assert found["fewer_median"] == pytest.approx(np.median(gone), abs=1e-3 * np.abs(gone).max() + 1e-6)
+    assert found["ess"] == pytest.approx(npv.size)
+
+
+def test_a_value_of_a_child_year_adds_safe_child_years(workings, draws):
+    asked = ExplorerSettings(value=50_000.0)
+    found = explorer_results(
+        {"evidence": draws}, analysis=workings.inputs.analysis, option="care_review", settings=asked
+    )
+    arrays = workings.arrays
+    worth = (arrays.npv + 50_000.0 * arrays.child_years_safe).sel(option="care_review").values
+    assert found["benefit_upper"] == pytest.approx(np.quantile(worth, 0.95), abs=1e-4 * np.abs(worth).max())
+
+
+def test_another_schedule_is_used_throughout(workings, draws):
+    analysis = workings.inputs.analysis
+    asked = ExplorerSettings(schedule="green_book_2026_health")
+    found = explorer_results({"evidence": draws}, analysis=analysis, option="care_review", settings=asked)
+    flows = workings.arrays.flows_long.sel(option="care_review", year=slice(analysis.start_year, None))
+    factors = discount_factors(np.arange(analysis.horizon), "green_book_2026_health")
+    npv = flows.values[:, : analysis.horizon] @ factors
+    assert found["npv_median"] == pytest.approx(np.median(npv), abs=1e-4 * np.abs(npv).max())
+
+
+def test_quantiles_of_equal_weights_are_numpys_and_ignore_draws_of_hardly_any_weight():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=101)
+    for share in (0.0, 0.05, 0.31, 0.5, 0.95, 1.0):
+        assert weighted_quantile(values, np.full(101, 0.7), share) == pytest.approx(
+            np.quantile(values, share)
+        )
+    more = np.concatenate([values, rng.normal(5.0, 1.0, 50)])
+    light = np.concatenate([np.ones(101), np.full(50, 1e-12)])
+    ranked = np.sort(values)  # a draw of no weight may move the result within its gap, never across a draw
+    assert ranked[40] - (ranked[40] - ranked[39]) <= weighted_quantile(more, light, 0.4) <= ranked[41]
+
+
+def test_errors_of_quantiles_agree_with_those_of_the_report():
+    """Another formula (beta distribution of the share below), on many draws."""
+    values = np.random.default_rng(1).normal(size=4000)
+    for share in (0.05, 0.5, 0.95):
+        error = np.sqrt(share * (1 - share) / values.size)
+        ends = [weighted_quantile(values, np.ones(values.size), share + e) for e in (-error, error)]
+        assert (ends[1] - ends[0]) / 2 == pytest.approx(mcse_quantile(values, share), rel=0.15)
+
+
+def test_a_mixture_of_stances_halves_the_weight_of_each(draws, workings):
+    weights = {"evidence": 0.5, "sceptical": 0.5}
+    found = explorer_results(
+        {"evidence": draws, "sceptical": draws},
+        analysis=workings.inputs.analysis,
+        option="care_review",
+        settings=ExplorerSettings(weights=weights),
+    )
+    alone = explorer_results({"evidence": draws}, analysis=workings.inputs.analysis, option="care_review")
+    assert found["ess"] == pytest.approx(2 * alone["ess"])
+    assert found["prob_saving"] == pytest.approx(alone["prob_saving"])
+    assert found["npv_median"] == pytest.approx(alone["npv_median"], rel=0.02)
+
+
+def test_weights_that_do_not_fit_are_refused(draws, workings):
+    for weights in ({"evidence": 0.5, "review": 0.5}, {"evidence": 0.4}):
+        with pytest.raises(InputError, match="weights of the stances do not fit") as caught:
+            explorer_results(
+                {"evidence": draws},
+                analysis=workings.inputs.analysis,
+                option="care_review",
+                settings=ExplorerSettings(weights=weights),
+            )
+        assert "never rescaled" in str(caught.value)
+
+
+def test_a_stance_without_priors_of_its_own_has_none(workings):
+    inputs = dataclasses.replace(workings.inputs, stance="review")
+    assert explorer_draws(dataclasses.replace(workings, inputs=inputs)) is None
+
+
+def test_supported_multipliers_hold_the_settings_of_the_run(draws):
+    for control in draws["control"].values:
+        low, high = draws["supported"].sel(control=control).values
+        assert low <= 1.0 <= high

@@ -1,0 +1,241 @@
+"""Made-up data, models whose data can be replaced, and refits, held against models built anew and closed forms."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from pytensor.compile.mode import Mode
+
+import cba
+from cba.errors import InputError
+from cba.models.baseline import build_baseline
+from cba.models.calibrated_models import CALIBRATED, made_from, shipped_case, shipped_refit
+from cba.models.code_reached import code_reached
+from cba.models.flow_rates import flow_rates
+from cba.models.replaceable_data import constant_above, with_replaceable_data
+from cba.models.simulated_baseline import simulated_history
+from cba.models.simulated_effects import simulated_events
+from cba.models.simulated_refits import Case, Simulated, compiled, simulated_refit
+
+QUICK = Mode(linker="py", optimizer="fast_compile")
+
+
+def log_density(model: pm.Model) -> float:
+    """Log density at the model's own starting point."""
+    return float(model.compile_logp(mode=QUICK)(model.initial_point(random_seed=1)))
+
+
+def replaced(case: Case, data: dict[str, np.ndarray]) -> pm.Model:
+    from pytensor.compile.sharedvalue import SharedVariable
+    from pytensor.graph.traversal import ancestors
+
+    nodes = ancestors([*case.model.logp(sum=False), *case.model.deterministics])
+    shared = {node.name: node for node in nodes if isinstance(node, SharedVariable)}
+    for name, value in data.items():
+        shared[name].set_value(np.asarray(value, dtype=shared[name].dtype))
+    return case.model
+
+
+@pytest.fixture(scope="module")
+def baseline_case() -> Case:
+    return shipped_case("baseline")
+
+
+def test_a_baseline_with_replaced_data_is_the_model_built_on_them(baseline_case):
+    """Also where a change depends on the level of the year before, and in the level of the last year."""
+    priors = cba.load_priors()
+    rates = flow_rates(cba.load_observations(), uasc_leave_share=0.55)
+    made = baseline_case.simulate(np.random.default_rng(2)).data
+    values = np.concatenate([rates.values[:, :1], np.zeros((16, 13))], axis=1)
+    values[:-1, 1:] = values[:-1, :1] + made["walk_change"].cumsum(axis=1)
+    values[-1] = np.append(made["rates_before"], made["last_rates"][-1])
+    np.testing.assert_allclose(values[:, -1], made["last_rates"])
+    built = build_baseline(
+        dataclasses.replace(rates, values=values, total_start_changes=made["early_total_change"]), priors
+    )
+    before = log_density(baseline_case.model)
+    model = replaced(baseline_case, made)
+    assert log_density(model) == pytest.approx(log_density(built), rel=1e-9)
+    assert abs(before - log_density(built)) > 1.0
+    level = pm.draw(model["last_level"], random_seed=1, mode=QUICK)
+    np.testing.assert_allclose(level, pm.draw(built["last_level"], random_seed=1, mode=QUICK))
+
+
+def test_effects_with_replaced_data_are_the_model_built_on_them():
+    """Estimates, intervals, counts and what is significant: results moved in the table, or in the compiled model."""
+    from cba.models.effects import build_effects, studies_used
+    from cba.models.panel_results import known_panel
+    from cba.models.reach import recent_starts
+
+    priors, case = cba.load_priors(), shipped_case("effects")
+    starts = recent_starts(cba.load_observations())
+    studies = studies_used(cba.load_evidence(), priors)
+    moved = studies.copy()
+    moved["effect"] = studies["effect"] * -1.3 + 0.1
+    moved[["bound_low", "bound_high"]] = studies[["bound_low", "bound_high"]] - 0.07
+    for arm in ("treat", "control"):
+        moved[f"arm_events_{arm}"] = (studies[f"arm_events_{arm}"] + 3).where(
+            studies[f"arm_events_{arm}"].notna()
+        )
+    built = build_effects(moved, priors, starts=starts, panel=known_panel(9999))
+    for variable in built.free_RVs:
+        built.rvs_to_initial_values[variable] = None
+    from pytensor.graph.traversal import ancestors
+    from pytensor.tensor import TensorConstant
+
+    served = int((moved["level"] != "area").sum())
+    flags = [
+        node.data
+        for node in ancestors(built.potentials)
+        if isinstance(node, TensorConstant) and node.dtype == "bool" and node.data.shape == (served,)
+    ]
+    data = {
+        "reported": built["reported"].get_value(),
+        "lower": built.rvs_to_values[built["between"]].data,
+        "upper": built["between"].owner.inputs[-1].data,
+        "events": built.rvs_to_values[built["arms"]].data,
+        "significant": flags[0],
+    }
+    before = log_density(case.model)
+    assert log_density(replaced(case, data)) == pytest.approx(log_density(built), rel=1e-9)
+    assert abs(before - log_density(built)) > 1.0
+
+
+def test_histories_follow_the_process():
+    """Without noise and innovations walks stand still and unaccompanied starts return to their level by phi a year."""
+    rates = flow_rates(cba.load_observations())
+    truth = {
+        "innovation_sd": np.zeros(15),
+        "common_correlation": 0.5,
+        "shock_probability": 0.1,
+        "start_common_loading": np.full(5, 0.02),
+        "exit_common_loading": np.full(5, 0.03),
+        "common_factor": np.stack([np.ones(13), np.zeros(13)]),
+        "counting_noise": np.zeros(rates.noise.shape),
+        "uasc_persistence": 0.8,
+        "uasc_long_run_starts": 5000.0,
+        "uasc_innovation_sd": 0.0,
+    }
+    made = simulated_history(rates, truth, shock_ratio=3.0, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(made["walk_change"][:5], 0.02)
+    np.testing.assert_allclose(made["walk_change"][5:10], 0.03 * 0.5)
+    np.testing.assert_allclose(made["walk_change"][10:], 0.0, atol=1e-12)
+    gap = rates.values[-1, 0] - np.log(5000.0)
+    np.testing.assert_allclose(made["rates"][-1], np.log(5000.0) + gap * 0.8 ** np.arange(14))
+    np.testing.assert_array_equal(made["rates_before"], made["rates"][-1, :-1])
+
+
+def test_counting_noise_enters_as_published_less_latent():
+    rates = flow_rates(cba.load_observations())
+    rng = np.random.default_rng(1)
+    case = shipped_case("baseline")
+    made = case.simulate(rng)
+    noise = rates.noise * made.truth["counting_noise"].values
+    np.testing.assert_allclose(made.truth["last_level"], made.data["last_rates"] - noise[:, -1])
+
+
+def test_events_vary_by_their_design_effect():
+    rng = np.random.default_rng(6)
+    n = 3000
+    for extra in (1.0, 1.8):
+        drawn = simulated_events(np.full(n, 400.0), np.full(n, 0.3), np.full(n, extra), rng=rng)
+        assert drawn.mean() == pytest.approx(120.0, abs=4 * np.sqrt(84 * extra / n))
+        assert drawn.var() == pytest.approx(84 * extra, rel=4 * np.sqrt(2 / n) + 0.02)
+
+
+def test_a_constant_that_is_not_there_once_is_refused():
+    import pytensor.tensor as pt
+
+    with pytest.raises(ValueError, match="from 0 constants"):
+        constant_above(pt.dvector("x") + np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+
+
+def test_what_a_calibration_is_made_from_is_the_code_and_not_its_words(tmp_path):
+    place = tmp_path / "one.py"
+    place.write_text(
+        'def fit(x):\n    """Doc."""\n    return helper(x)\n\ndef helper(x):\n    return x + 1\n'
+    )
+    first = code_reached(place, ("fit",))
+    more = '# note\ndef fit(x):\n    """Other words."""\n    return helper(x)\n\n\ndef helper(x):\n    return x + 1\n'
+    place.write_text(more + "\ndef unused():\n    pass\n")
+    assert code_reached(place, ("fit",)) == first
+    place.write_text(place.read_text().replace("x + 1", "x + 2"))
+    assert code_reached(place, ("fit",)) != first
+    with pytest.raises(ValueError, match="does not define gone"):
+        code_reached(place, ("gone",))
+
+
+def test_a_worker_with_another_state_of_the_model_refuses():
+    assert made_from("baseline") == made_from("baseline") != made_from("effects") and len(CALIBRATED) == 2
+    with pytest.raises(InputError, match="install this version on the workers"):
+        shipped_refit(0, model="baseline", seed=1, fingerprint="0" * 64)
+
+
+DATA = np.array([0.4, -0.2, 1.1, 0.9])
+
+
+def conjugate_case(*, believed_sd: float = 1.0) -> Case:
+    """A normal mean with prior N(0, 1) and four values of standard deviation 1, or so the model believes."""
+    with pm.Model() as model:
+        mean = pm.Normal("mean", 0.0, 1.0)
+        seen = pm.Normal("seen", mean, believed_sd, observed=DATA)
+
+    def simulate(rng: np.random.Generator) -> Simulated:
+        truth = rng.standard_normal()
+        return Simulated(xr.Dataset({"mean": truth}), {"data": truth + rng.standard_normal(4)})
+
+    return Case(
+        name=f"conjugate {believed_sd:g}",
+        model=with_replaceable_data(model, {"data": model.rvs_to_values[seen]}),
+        simulate=simulate,
+        quantities=lambda draws, rng: {"square": draws["mean"].values ** 2},
+    )
+
+
+@pytest.mark.slow
+def test_refits_find_the_exact_posterior_and_so_does_simuk():
+    """One data set, three routes: closed form, this package's compiled refit, and simuk's own loop."""
+    import nutpie
+    import simuk
+
+    mean, sd = DATA.sum() / 5.0, np.sqrt(1.0 / 5.0)
+    ready = compiled(conjugate_case())
+    tree = nutpie.sample(
+        ready.sampler.with_data(data=DATA), draws=4000, tune=500, chains=1, seed=1, progress_bar=False
+    )
+    ours = tree["posterior"]["mean"].values.ravel()
+    with pm.Model() as model:
+        level = pm.Normal("mean", 0.0, 1.0)
+        pm.Normal("seen", level, 1.0, observed=np.zeros(4))
+    loop = simuk.SBC(
+        model,
+        num_simulations=1,
+        seed=1,
+        sample_kwargs={"draws": 4000, "tune": 500, "chains": 1, "nuts_sampler": "nutpie"},
+        simulator=lambda mean, seed: {"seen": DATA},
+        progress_bar=False,
+    )
+    loop.run_simulations()
+    theirs = loop.posteriors[0]["mean"].values.ravel()
+    for draws in (ours, theirs):
+        assert draws.mean() == pytest.approx(mean, abs=4.5 * sd / np.sqrt(800))
+        assert draws.std() == pytest.approx(sd, rel=0.1)
+    rank = int(loop.simulations["prior_sbc"]["mean"].values.ravel()[0])
+    assert rank == (theirs < loop.ref_params["mean"].values.ravel()[0]).sum()
+
+
+@pytest.mark.slow
+def test_refits_are_calibrated_and_a_wrong_likelihood_is_found():
+    from cba.validation.calibration_ranks import uniformity_p_values
+
+    for believed, calibrated in ((1.0, True), (0.5, False)):
+        ready = compiled(conjugate_case(believed_sd=believed))
+        results = [simulated_refit(ready, replicate=number, seed=9) for number in range(60)]
+        ranks = np.array([[found["ranks"]["mean"], found["ranks"]["square"]] for found in results])
+        p = uniformity_p_values(ranks, ranked=99, simulations=5000)
+        assert (p.min() > 0.005) if calibrated else (p[0] < 0.005), believed
+        assert simulated_refit(ready, replicate=7, seed=9) == results[7]

@@ -1,0 +1,340 @@
+"""A re-run from end to end with made-up stages: what it does, says and leaves, whatever its doors do."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cba.errors import GateError, InputError
+from cba.runs.journal import json_log, tell_hook
+from cba.runs.polls import Poll, alone, last_poll, note_poll
+from cba.runs.rerun import rerun
+from cba.runs.rerun_doors import Doors, Update
+from cba.runs.stored_runs import list_runs, verify_run
+from cba.runs.whole_writing import StoreError
+from tests.cli.test_cli import SMALL
+from tests.fakes import made_up, stages_of
+
+SOURCE = """
+[data]
+store = "data"
+[[data.sources]]
+name = "deflator"
+kind = "hmt_deflator"
+base_url = "https://www.gov.uk"
+data_set = "government/collections/gdp-deflators-at-market-prices-and-money-gdp"
+source = "HMT_GDP"
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path
+
+
+def fake(shift: float = 0.0, **more) -> Doors:
+    def appraise(analysis, *, stance, **fits):
+        return made_up(analysis, stance=stance, shift=shift)
+
+    class Stored:
+        @staticmethod
+        def from_directory(path):
+            return Path(path).name
+
+    def render(appraisals, *, headline, manifest):
+        return f"<html>{manifest['run']} {sorted(set(manifest) & {'comparison', 'scores'})}</html>"
+
+    return Doors(stages=lambda: stages_of(appraise=appraise), **{"render": render, **more})
+
+
+@pytest.fixture(autouse=True)
+def stored(monkeypatch):
+    """Read nothing of a made-up appraisal back: the report only needs its stance."""
+
+    class Stored:
+        @staticmethod
+        def from_directory(path):
+            return Path(path).name
+
+    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+
+
+def edit_seed(folder: Path, seed: int) -> None:
+    (folder / "small.toml").write_text(SMALL.replace("seed = 0", f"seed = {seed}"))
+
+
+def test_first_run_no_change_then_a_change(here):
+    events = []
+    first = rerun("small.toml", root="reports", doors=fake(), by="Ann", log=lambda e, **f: events.append(e))
+    assert first.status == "published" and first.exit_code == 0 and first.run.published
+    assert first.run.manifest["run_by"] == "Ann" and verify_run(first.run.path) == []
+    assert events == ["run", "stored", "published"]
+    again = rerun("small.toml", root="reports", doors=fake(shift=9e9))
+    assert again.status == "no change" and again.run.name == first.run.name and again.exit_code == 0
+    (here / "small.toml").write_text("# a comment\n" + SMALL)
+    assert rerun("small.toml", root="reports", doors=fake()).status == "no change"
+    edit_seed(here, 1)
+    second = rerun("small.toml", root="reports", doors=fake())
+    assert second.status == "published" and second.run.name != first.run.name
+    assert [run.published for run in list_runs("reports")] == [False, True]
+
+
+def test_a_run_by_hand_counts_as_well(here):
+    from cba.inputs.analyses import load_analysis
+    from cba.runs.execute import execute
+
+    run = execute(load_analysis("small.toml"), root="reports", stages=stages_of())
+    assert run.manifest["request"] == ""  # it does not say what was asked for: the stages tell
+    found = rerun("small.toml", root="reports", doors=fake())
+    assert found.status == "no change" and found.run.name == run.name
+
+
+def test_a_shift_is_held_and_readers_see_what_they_saw(here):
+    first = rerun("small.toml", root="reports", doors=fake())
+    edit_seed(here, 1)
+    held = rerun("small.toml", root="reports", doors=fake(shift=3e9))
+    assert held.status == "held" and held.exit_code == 4 and not held.run.published
+    assert any("npv_fiscal.care_review" in note for note in held.notes)
+    assert (Path("reports/small/published").read_text().strip()) == first.run.name
+    waiting = rerun("small.toml", root="reports", doors=fake())
+    assert waiting.status == "no change" and "waits for approval" in waiting.notes[0]
+
+
+def test_scores_and_comparison_are_kept_beside_the_run_and_in_its_report(here):
+    asked = []
+
+    def compare(before, run):
+        asked.append((before.name, run.name))
+        return {"moved": ["code"]}
+
+    def score(run, *, earlier):
+        return {"added": [one.name for one in earlier]}
+
+    doors = fake(compare=compare, score=score)
+    first = rerun("small.toml", root="reports", doors=doors)
+    assert asked == [] and not (first.run.path / "comparison.json").exists()
+    edit_seed(here, 1)
+    second = rerun("small.toml", root="reports", doors=doors)
+    assert asked == [(first.run.name, second.run.name)]
+    kept = json.loads((second.run.path / "comparison.json").read_text())
+    assert kept["moved"] == ["code"] and kept["manifest_sha256"]
+    assert json.loads((second.run.path / "scores.json").read_text())["added"] == [first.run.name]
+    assert "['comparison', 'scores']" in (second.run.path / "report.html").read_text()
+    assert verify_run(second.run.path) == []
+
+
+def test_a_door_that_fails_after_the_run_is_reported_and_the_run_stands(here):
+    def breaks(*anything, **more):
+        raise ZeroDivisionError("no")
+
+    rerun("small.toml", root="reports", doors=fake())
+    edit_seed(here, 1)
+    found = rerun("small.toml", root="reports", doors=fake(compare=breaks, score=breaks, render=breaks))
+    assert found.status == "published" and len(found.notes) == 3
+    assert all("ZeroDivisionError: no" in note for note in found.notes)
+    assert verify_run(found.run.path) == []
+
+
+def test_sources_are_asked_and_a_major_change_is_held(here):
+    (here / "small.toml").write_text(SMALL + SOURCE)
+    asked = []
+
+    def update(analysis):
+        asked.append(analysis.name)
+        return answers[len(asked) - 1]
+
+    answers = [Update(False, "nothing new"), Update(False, "nothing new"), Update(False, "", ("withdrawn",))]
+    doors = fake(update=update, days=lambda analysis: [date(2026, 11, 26)])
+    assert rerun("small.toml", root="reports", doors=doors).status == "published"
+    assert rerun("small.toml", root="reports", doors=doors).status == "no change"
+    held = rerun("small.toml", root="reports", doors=doors)
+    assert held.status == "held" and held.exit_code == 4 and held.notes == ("withdrawn",)
+    assert len(asked) == 3 and len(list_runs("reports")) == 1
+    assert last_poll(Path("reports/small")).days == (date(2026, 11, 26),)
+
+
+def test_an_update_held_with_changed_tables_holds_the_run(here):
+    (here / "small.toml").write_text(SMALL + SOURCE)
+    doors = fake(update=lambda analysis: Update(True, "one release", ("a major new version",)))
+    found = rerun("small.toml", root="reports", doors=doors)
+    assert found.status == "held" and found.run.held == ("a major new version",)
+    assert not Path("reports/small/published").exists()
+
+
+def test_a_source_that_cannot_be_reached_stops_it_with_its_own_code(here):
+    from cba.inputs.releases.refusals import SourceUnreachable
+
+    (here / "small.toml").write_text(SMALL + SOURCE)
+
+    def update(analysis):
+        raise SourceUnreachable("the source did not answer")
+
+    with pytest.raises(SourceUnreachable) as caught:
+        rerun("small.toml", root="reports", doors=fake(update=update))
+    assert caught.value.exit_code == 5 and last_poll(Path("reports/small")).at is None
+
+
+def test_fetched_tables_that_break_their_schema_are_a_failed_gate(here):
+    (here / "small.toml").write_text(SMALL + SOURCE)
+
+    def refuses(analysis):
+        raise InputError("a year is missing", file="england_children.csv", field="year")
+
+    from dataclasses import replace
+
+    doors = replace(
+        fake(update=lambda analysis: Update(True, "one release")),
+        stages=lambda: replace(stages_of(), observe=refuses),
+    )
+    with pytest.raises(GateError, match="schema") as caught:
+        rerun("small.toml", root="reports", doors=doors)
+    (place,) = Path("reports/small/failed").glob("*/diagnostics.json")
+    diagnostics = json.loads(place.read_text())
+    assert diagnostics["approvable"] is False and "a year is missing" in diagnostics["failures"][0]
+    assert caught.value.__notes__ == [str(place)] and list_runs("reports") == []
+    same = replace(doors, update=lambda analysis: Update(False, "nothing new"))
+    with pytest.raises(InputError):  # nothing was fetched: a mistake in the tables of the user
+        rerun("small.toml", root="reports", doors=same)
+
+
+def test_a_failed_gate_leaves_diagnostics_and_what_readers_see(here):
+    first = rerun("small.toml", root="reports", doors=fake())
+    edit_seed(here, 1)
+
+    def fails(analysis, *, stance, **fits):
+        raise GateError("the baseline model has not converged", ["R-hat: found 1.2, required 1.01"])
+
+    doors = Doors(stages=lambda: stages_of(appraise=fails))
+    with pytest.raises(GateError):
+        rerun("small.toml", root="reports", doors=doors)
+    assert [run.name for run in list_runs("reports")] == [first.run.name]
+    assert Path("reports/small/published").read_text().strip() == first.run.name
+
+
+# -- the calendar --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ago, days_ahead, due",
+    [
+        (None, (), True),
+        (1, (), False),
+        (6, (), False),
+        (7, (), True),
+        (2, (-1,), True),
+        (2, (0,), True),
+        (2, (1,), False),
+        (2, (-3,), False),
+    ],
+)
+def test_polls_on_announced_days_and_weekly_otherwise(here, ago, days_ahead, due):
+    today = datetime.now(UTC)
+    if ago is not None:
+        days = tuple(today.date() + timedelta(days=d) for d in days_ahead)
+        note_poll(Path("reports/small"), Poll(today - timedelta(days=ago), days))
+    found = rerun("small.toml", root="reports", doors=fake(), if_due=True)
+    assert found.status == ("published" if due else "not due") and found.exit_code == 0
+
+
+def test_a_calendar_that_fails_costs_nothing_but_the_days(here):
+    (here / "small.toml").write_text(SMALL + SOURCE)
+    note_poll(Path("reports/small"), Poll(datetime(2026, 1, 1, tzinfo=UTC), (date(2030, 1, 1),)))
+
+    def breaks(analysis):
+        raise OSError("no network")
+
+    doors = fake(update=lambda analysis: Update(False, "nothing new"), days=breaks)
+    assert rerun("small.toml", root="reports", doors=doors).status == "published"
+    assert last_poll(Path("reports/small")).days == (date(2030, 1, 1),)
+
+
+def test_a_note_of_a_poll_that_cannot_be_read_makes_a_poll_due(tmp_path):
+    (tmp_path / ".last_poll").write_text("yesterday")
+    assert last_poll(tmp_path) == Poll()
+
+
+# -- two at once ---------------------------------------------------------------------------------------------
+
+
+def hold(folder: str, ready, done) -> None:
+    with alone(Path(folder)):
+        ready.set()
+        done.wait(30)
+
+
+def test_two_at_once_one_leaves_or_waits(here):
+    spawn = multiprocessing.get_context("spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    other = spawn.Process(target=hold, args=("reports/small", ready, done))
+    other.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(StoreError, match="another re-run of this analysis is under way") as caught:
+            rerun("small.toml", root="reports", doors=fake())
+        assert caught.value.exit_code == 1 and "--wait" in caught.value.details["next step"]
+        assert list_runs("reports") == []
+        done.set()
+        assert rerun("small.toml", root="reports", doors=fake(), wait=20.0).status == "published"
+    finally:
+        done.set()
+        other.join(10)
+
+
+# -- what machines read --------------------------------------------------------------------------------------
+
+
+def test_log_lines_are_json_with_time_and_event(tmp_path, capsys):
+    log = json_log(tmp_path / "logs" / "a.log", analysis="latest")
+    log("run", value=float("nan"), reasons=("a", "b"))
+    log("stored", run="x")
+    lines = [json.loads(line) for line in (tmp_path / "logs" / "a.log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["run", "stored"] and lines[0]["value"] is None
+    assert all(line["analysis"] == "latest" and datetime.fromisoformat(line["at"]).tzinfo for line in lines)
+    json_log(None)("nothing")
+    json_log("-")("to standard error")
+    assert json.loads(capsys.readouterr().err)["event"] == "to standard error"
+
+
+def test_the_hook_gets_the_summary_and_no_shell_reads_its_words(tmp_path):
+    script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2] + sys.stdin.read())"
+    words = [sys.executable, "-c", script, str(tmp_path / "got"), "$(echo no) ; "]
+    assert tell_hook(words, {"status": "held"}) == ""
+    got = (tmp_path / "got").read_text()
+    assert got.startswith("$(echo no) ; ") and json.loads(got[13:]) == {"status": "held"}
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([sys.executable, "-c", "import sys; sys.exit('broken')"], "code 1 (broken)"),
+        (["/no/such/command"], "could not be started"),
+        ([sys.executable, "-c", "import time; time.sleep(60)"], "longer than 1 seconds"),
+    ],
+)
+def test_a_hook_that_fails_is_described(words, said):
+    start = time.monotonic()
+    assert said in tell_hook(words, {}, seconds=1.0 if "sleep" in words[-1] else 30.0)
+    assert time.monotonic() - start < 30
+
+
+def test_no_change_imports_nothing_that_computes(here):
+    rerun("small.toml", root="reports", doors=fake())
+    code = (
+        "import sys; from cba.runs.rerun import rerun; print(rerun('small.toml', root='reports').status);"
+        "heavy = {'numpy','pandas','pandera','xarray','pymc','matplotlib','preliz','pydantic','httpx'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    path = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": path}
+    )
+    assert done.stdout.splitlines() == ["no change", "[]"]
