@@ -126,16 +126,35 @@ def _row(
         "reachable": reachable,
         "comparison": comparison[0],
         "compared_with": comparison[1],
-        "verdict": _verdict(found.size, reachable=reachable),
+        "verdict": _verdict(found, kind, reachable=reachable, seen=comparison[0]),
     }
 
 
-def _verdict(size: float, *, reachable: bool) -> str:
+def _verdict(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> str:
+    if not np.isfinite(found.size):
+        return "Cannot change it: no size does"
+    said = _said(found.size, found.se)
     if reachable:
-        return f"It would have to be {size:.3g}"
-    if np.isfinite(size):
-        return f"Cannot change it: it would have to be {size:.3g}, which it cannot be"
-    return "Cannot change it: no size does"
+        published = kind.name == "market" and found.size > 0.0 and np.isfinite(seen)
+        held = "within" if found.size <= seen else "beyond"
+        return f"It would have to be {said}" + (
+            f", {held} what published series hint at" if published else ""
+        )
+    beyond = "more" if found.size > kind.upper else "less"
+    if kind.lower == 0.0 and found.size < 0.0:
+        return f"Cannot change it: it would have to be {said}, the opposite of what it is"
+    return f"Cannot change it: it would have to be {said}, {beyond} than there can be"
+
+
+def _said(size: float, se: float) -> str:
+    """Write a size to three figures, or fewer where its Monte Carlo error is larger, but to one at least."""
+    if size == 0.0:
+        return "0"
+    power = np.floor(np.log10(abs(size)))
+    by_error = np.ceil(np.log10(se)) if se > 0.0 else -np.inf
+    power = int(min(max(power - 2, by_error), power))
+    rounded = round(size / 10.0**power) * 10.0**power
+    return f"{rounded:,.{max(0, -power)}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _comparison(workings: Workings, kind: StressKind, option: str, draws: StressedDraws) -> tuple[float, str]:

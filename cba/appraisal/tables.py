@@ -13,6 +13,7 @@ from cba.appraisal.decision_convergence import decision_convergence
 from cba.appraisal.decision_tables import decision_tables, learning_tables, of_headline_stance
 from cba.appraisal.forecasts import forecast_table
 from cba.appraisal.money_tables import account_tables, money_tables
+from cba.appraisal.stress_tests import stress_tables
 from cba.appraisal.structural_results import structural_results
 from cba.appraisal.tables_beliefs import (
     claims_table,
@@ -80,7 +81,9 @@ def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "decision_convergence": decision_convergence(workings),
     }
     if of_headline_stance(workings):
-        tables |= account_tables(workings) | learning_tables(workings) | backtest_tables()
+        tables |= (
+            account_tables(workings) | learning_tables(workings) | backtest_tables() | stress_tables(workings)
+        )
         tables["assumptions_log"] = assumptions_log(workings)
     return tables
 

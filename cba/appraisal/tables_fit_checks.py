@@ -62,13 +62,16 @@ def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     dict of str to DataFrame
         ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
         ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
-        :func:`cba.models.calibration_files.calibration_tables`.
+        :func:`cba.models.calibration_files.calibration_tables`. Empty where the fits keep no densities of their draws,
+        as those made without the sampler.
 
     Examples
     --------
     >>> sorted(fit_check_tables(workings))[0]  # doctest: +SKIP
     'calibration_quantities'
     """
+    if "log_likelihood" not in workings.baseline.children:
+        return {}
     inputs = workings.inputs
     level, seed = inputs.analysis.level, inputs.analysis.seed
     leave = float(inputs.priors["baseline.uasc_leave_share"].median)

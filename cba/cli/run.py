@@ -94,6 +94,7 @@ def run(
                 "report": record.path / "report.html",
                 "published": record.published,
                 "held": list(record.held),
+                "precision": record.manifest.get("precision"),
                 "results": headline["results"],
                 "results_by_stance": headline["results_by_stance"],
                 "exit_code": code,
@@ -106,6 +107,11 @@ def run(
     console.print(headline_table(headline))
     for sentence in headline_sentences(headline):
         console.print(sentence)
+    precision = record.manifest.get("precision")
+    if precision and not precision["met"]:
+        typer.echo(f"Asked precision not met with {precision['draws']:,} draws:")
+        for missed in precision["missed"]:
+            typer.echo(f"  {missed}")
     typer.echo(f"Report: {record.path / 'report.html'}")
     if record.held:
         typer.echo("Held for approval; readers still see the run published before:")

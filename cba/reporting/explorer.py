@@ -58,7 +58,7 @@ def explorer_parts(appraisals: Sequence[Appraisal], *, lead: str) -> dict[str, M
     >>> explorer_parts([], lead="care_review")["explorer_section"]
     Markup('')
     """
-    draws = {a.stance: a.explorer for a in appraisals if getattr(a, "explorer", None) is not None}
+    draws = {a.stance: a.explorer for a in appraisals if a.explorer is not None}
     first = next((a for a in appraisals if a.stance in draws), None)
     if first is None or first is not appraisals[0] or lead not in draws[first.stance]["option"].values:
         return {"explorer_section": Markup(""), "explorer_script": Markup("")}

@@ -100,7 +100,7 @@ def _draw_range(ax: Axes, curve: pd.DataFrame, place: int, *, divisor: float, ro
 
 def _sizes(curve: pd.DataFrame) -> str:
     ends = (float(curve["size"].iloc[0]), float(curve["size"].iloc[-1]))
-    return " to ".join(show(end, style="number") for end in ends)
+    return " to ".join(f"{end:.2g}".replace("-", "\N{MINUS SIGN}") for end in ends)
 
 
 def describe_stress(appraisal: Appraisal, option: str) -> str:

@@ -68,6 +68,12 @@ SECTIONS = (
     PageSection("information", "What finding out is worth", BELIEF, ("information_value",)),
     PageSection("tracker", "The tracker: what to watch", BELIEF, ("tracker",)),
     PageSection("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
+    PageSection(
+        "stress",
+        "What the model cannot see, and how large it would have to be",
+        BELIEF,
+        ("stress_tests", "stress_curves"),
+    ),
     PageSection("limits", "Places to be careful", BELIEF),
     PageSection("money", "Cost and saving by year", MONEY),
     PageSection("payback", "Payback", MONEY),

@@ -20,6 +20,7 @@ from cba.reporting.page_figures import all_figures, effect_figures
 from cba.reporting.page_figures_beliefs import belief_figures
 from cba.reporting.page_figures_decisions import decision_figures
 from cba.reporting.page_figures_fits import fit_figures
+from cba.reporting.page_figures_stress import stress_figures
 from cba.reporting.page_figures_tracker import tracker_choices, tracker_figures
 from cba.reporting.page_figures_trust import trust_figures
 from cba.reporting.page_sections import anchors_of, parts_of, sections_left_out, shown_sections
@@ -77,7 +78,8 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
             | belief_figures(appraisals, lead)
             | tracker_figures(appraisals, lead)
             | fit_figures(first, lead)
-            | trust_figures(first, lead),
+            | trust_figures(first, lead)
+            | stress_figures(first, lead),
             **change_context(manifest),
             **decision_choices(first, lead),
             **row_choices(by_stance, first, lead),

@@ -8,6 +8,19 @@ MONEY = "Money is in GBP of the run's price base [note 4]."
 SHARES = "Probabilities and shares run from 0 to 1."
 
 TITLES = {
+    "stress_tests": (
+        "How large effects outside the model would have to be to change a conclusion",
+        "Units are given in each row.",
+    ),
+    "stress_curves": ("Results by size of each effect outside the model", MONEY + " " + SHARES),
+    "structural": ("Headline quantities by process the number in care may follow", MONEY),
+    "decision_convergence": ("Convergence and Monte Carlo error of what is decided", MONEY),
+    "backtest_headline": ("Scores of past forecasts of the number in care", "Children; lower is better."),
+    "backtest_by_horizon": ("Scores of past forecasts by quantity and years ahead", "Units of the quantity."),
+    "backtest_stacking": ("Weights of the processes that would have scored best", SHARES),
+    "backtest_vintages": ("The target year as seen from each release", MONEY),
+    "tracker": ("Starts expected under each belief", "Children."),
+    "forecasts": ("Forecasts kept for scoring when figures arrive", "Children."),
     "acceptability": (
         "Chance that each option is best, by value of a child-year at home",
         MONEY + " " + SHARES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from cba.runs.holds import hold_reasons, hold_tolerances
 from cba.runs.input_archive import ANALYSIS, hashes_of, read_inputs_once
 from cba.runs.manifest import build_manifest
 from cba.runs.merged_results import merged_headline
+from cba.runs.precision import with_precision
 from cba.runs.run_files import fill_run
 from cba.runs.stage_fingerprints import stage_fingerprints
 from cba.runs.stages import Stages, beliefs_of, ordinary_stages
@@ -123,7 +125,13 @@ def execute(
     beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
     tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
     try:
-        found = appraised_stances(analysis, root=root, stages=stages, tell=tell, prints=prints)
+        found, precision = with_precision(
+            analysis,
+            appraise=lambda asked: appraised_stances(
+                asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
+            ),
+            results=lambda found: found.appraisals[analysis.stances[0]].results,
+        )
     except GateError as error:
         note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
         raise
@@ -143,6 +151,7 @@ def execute(
         "stages": prints,
         "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
         "stage_tables": found.tables,
+        "precision": precision,
     }
     tell("report")
     return write_run(
@@ -285,10 +294,12 @@ def _of_beliefs(fits: Mapping[str, Any], needed: tuple[str, ...], position: int)
 
 def _counted(progress: Progress | None, *, total: int) -> Callable[[str], None]:
     """Return a function that numbers the steps it tells to `progress`."""
-    done = iter(range(total + 1))
+    done = count()
 
     def tell(what: str) -> None:
         if progress is not None:
-            progress(what, next(done), total)
+            progress(
+                what, min(next(done), total), total
+            )  # rounds with more draws are not foreseen in the total
 
     return tell

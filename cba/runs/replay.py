@@ -60,7 +60,10 @@ def replay_run(
     place = run.path.parents[1] if root is None else Path(root)
     stages = replace(stages or ordinary_stages(), reuse=None)
     with reading_from(published=folder / "published", priors=folder / "priors"):
-        found = appraised_stances(archived_analysis(run), root=place, stages=stages)
+        analysis = archived_analysis(run)
+        if run.manifest.get("precision"):  # draws were added: the last round is the run
+            analysis = analysis.model_copy(update={"draws": run.manifest["precision"]["draws"]})
+        found = appraised_stances(analysis, root=place, stages=stages)
         headline = merged_headline(found.appraisals, manifest={})
     return {name: headline[name] for name in ("results", "results_by_stance")}
 

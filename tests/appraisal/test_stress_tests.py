@@ -21,7 +21,7 @@ from cba.appraisal.stress_slopes import (
     price_response,
 )
 from cba.appraisal.stress_switching import StressedDraws, even_chance, switch_of_best
-from cba.appraisal.stress_tests import CONCLUSIONS, stress_tables, stressed_draws
+from cba.appraisal.stress_tests import CONCLUSIONS, _said, stress_tables, stressed_draws
 from cba.costs.account_lines import saving_lines
 from cba.costs.option_account import total_cost
 from cba.costs.savings import placement_savings
@@ -185,10 +185,20 @@ def test_what_is_possible_is_told_from_what_is_not(found):
     assert not chance["reachable"].any() and chance["size"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("size", "se", "words"),
+    [(-1846.6, 166.3, "\N{MINUS SIGN}2,000"), (0.0377, 0.0188, "0.04"), (21.8007, 0.2357, "22"), (21.8, 0.0, "21.8"),
+     (1.0, 0.0, "1.00"), (0.0, 0.1, "0"), (0.6077, float("nan"), "0.608")],
+)  # fmt: skip
+def test_a_size_is_said_as_exactly_as_its_error_lets_it(size, se, words):
+    assert _said(size, se) == words
+
+
 def test_the_review_would_need_effects_that_stresses_cannot_give(found):
     lead = found[(found["option"] == LEAD) & (found["quantity"] == "npv_sign")].set_index("stress")
     assert not lead.drop("market")["reachable"].any()
     assert lead.loc["market", "size"] > 3.0 * lead.loc["market", "comparison"]
+    assert lead.loc["market", "verdict"].endswith("beyond what published series hint at")
 
 
 def test_starts_found_that_undo_family_help_are_about_those_it_averts(found):

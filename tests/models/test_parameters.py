@@ -8,9 +8,10 @@ import xarray as xr
 
 import cba
 from cba.errors import InputError
+from cba.models.baseline import TOTALS
 from cba.models.estimands import ESTIMANDS
 from cba.models.flow_rates import SERIES
-from cba.models.parameters import ROLL_OUT, joint_parameters, require_finite
+from cba.models.parameters import ROLL_OUT, STRAIGHT, joint_parameters, require_finite
 from cba.models.reach import REACH_ENTRIES
 from cba.models.unit_costs import NAMES
 from tests.made_fits import made_baseline, made_effects
@@ -35,7 +36,7 @@ def joint(parts, seed=3, **changes):
 def test_every_prior_is_there_or_enters_through_a_fit(parts):
     table = joint(parts)
     assert table.sizes["sample"] == 100
-    straight = {"baseline.population_growth", "effects.attenuation"}
+    straight = {*STRAIGHT, *(f"baseline.{name}" for name in TOTALS)}
     through_fits = {n for n in parts["priors"] if n.startswith(("baseline.", "effects."))} - straight
     assert set(parts["priors"]) - set(table.data_vars) == through_fits
     added = {*ROLL_OUT.values(), "unit_costs.lasting_share", "unit_costs.error_share"}

@@ -54,7 +54,7 @@ def test_pace_has_the_mean_of_a_random_walk_with_drift(posterior):
 
 
 def test_innovations_are_shared_between_candidates(posterior):
-    """Same seed, same shocks: walk and pace differ by the shift alone, so their innovations correlate fully at first."""
+    """Same seed, same shocks: walk and pace differ by the shift alone, so innovations correlate fully at first."""
     walk, pace = (
         total_paths(posterior, process=p, years=1, seed=2)["stock"].values[:, 0] for p in ("walk", "pace")
     )

@@ -25,7 +25,7 @@ def test_it_loads_nothing_and_runs_nothing(html, page):
         meta for meta in page.find("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy.attributes["content"].startswith(
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        "default-src 'none'; script-src 'none'; style-src 'sha256-"
     )
     assert not list(
         page.find("script", "iframe", "object", "embed", "link", "img", "video", "audio", "form", "base")

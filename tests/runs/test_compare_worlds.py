@@ -210,7 +210,18 @@ def test_every_setting_of_an_analysis_belongs_somewhere():
     from cba.runs.compare_players import SAMPLER, SETTINGS
 
     placed = {name for names in SETTINGS.values() for name in names} | set(SAMPLER)
-    says_how = {"schema_version", "name", "title", "frame", "stances", "mixture", "level", "gates", "data", "hold"}
+    says_how = {
+        "schema_version",
+        "name",
+        "title",
+        "frame",
+        "stances",
+        "mixture",
+        "level",
+        "gates",
+        "data",
+        "hold",
+    }
     listed = {"options", "own_options"}
     long_run_series_of_the_report = {"long"}
     assert set(Analysis.model_fields) <= placed | says_how | listed | long_run_series_of_the_report

@@ -1,4 +1,4 @@
-"""The backtest: what was known when, scores against closed forms, weights that find the right candidate, honest gaps."""
+"""The backtest: what was known when, scores against closed forms, weights that find the truth, honest gaps."""
 
 from __future__ import annotations
 
