@@ -21,7 +21,7 @@ SUITABLE := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))
 DOCUMENTED := $(addprefix cba/costs/,discounting.py discount_schedules.py optimism_bias.py prices.py) \
     cba/projection/kernel.py
 
-.PHONY: help install report test quick check format bench notebooks panel golden lock clean
+.PHONY: help install report test quick check format bench notebooks panel backtest calibrate pictures golden lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,7 @@ report: $(STAMP) ## run the main analysis and print its headline and where the r
 	$(VENV)/bin/cba run $(SPEC)
 
 test: $(STAMP) ## all tests, doctests and notebooks, slow ones included
-	$(PYTHON) -m pytest --nbmake $(PYTEST_ARGS) tests cba notebooks
+	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --nbmake -n auto --dist loadfile $(PYTEST_ARGS) tests cba notebooks
 
 quick: $(STAMP) ## the tests that sample nothing
 	$(PYTHON) -m pytest -m "not slow" $(PYTEST_ARGS)
@@ -57,6 +57,15 @@ notebooks: $(STAMP) ## run the notebooks
 
 panel: $(STAMP) ## refit England's panel of authorities (a few minutes): after a new release or a change of priors/panel.toml
 	$(PYTHON) -c "from cba.appraisal.panel_results import write_panel_results; print(write_panel_results())"
+
+backtest: $(STAMP) ## score past forecasts again and keep the record (ten minutes): after a new release or a change of business as usual
+	$(VENV)/bin/cba backtest --write
+
+calibrate: $(STAMP) ## refit both models to made-up data 200 times and keep the ranks (an hour on two cores; goes on where it stopped)
+	$(VENV)/bin/cba calibrate all --replicates 200 --workers 2 --record
+
+pictures: $(STAMP) ## pictures of the newest report at two widths and of its PDF pages, into build/pictures
+	$(VENV)/bin/cba report latest --screenshots build/pictures
 
 golden: $(STAMP) ## rewrite the golden appraisal: review the difference and say why in CHANGELOG.md
 	$(PYTHON) -m pytest tests -k golden --overwrite-golden

@@ -15,6 +15,9 @@ from cba.reporting.bound_numbers import bound, cell_text, matching_rows, result_
 from cba.reporting.full_names import full_name, input_name
 from cba.reporting.numbers import UNDEFINED, Style, is_defined
 
+LARGEST_LINK = 100_000
+"""Characters of CSV the page carries in one link; larger tables are beside it, in the folder of the run."""
+
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
 
@@ -231,7 +234,7 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
 
 
 def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
-    """Return a link that saves a table as CSV; the file is inside the page.
+    """Return a link that saves a table as CSV; the file is inside the page, unless it would swell it.
 
     Parameters
     ----------
@@ -251,6 +254,10 @@ def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
     """
     text = harmless_in_spreadsheet(frame).to_csv(index=False, lineterminator="\n")
     encoded = base64.b64encode(text.encode()).decode()
+    if len(encoded) > LARGEST_LINK:
+        return Markup("<span>{} (CSV): <code>tables/{}.csv</code> in the folder of this run</span>").format(
+            name.replace("_", " ").capitalize(), name
+        )
     return Markup(
         '<a download="{}.csv" href="data:text/csv;charset=utf-8;base64,{}">Download {} (CSV)</a>'
     ).format(name, encoded, name.replace("_", " "))
