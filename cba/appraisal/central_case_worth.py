@@ -27,6 +27,8 @@ def worth_steps(steps: Steps) -> None:
     --------
     >>> worth_steps(steps)  # doctest: +SKIP
     """
+    _saved_by_placement(steps)
+    _proceedings(steps)
     _savings(steps)
     _costs(steps)
     _worth(steps)
@@ -44,8 +46,8 @@ def _cashed(steps: Steps, path: Column, t: int) -> Cell:
     return cash + (1 - at_once) * rest * most(path[t - 2], 0) if t >= 2 else cash
 
 
-def _savings(steps: Steps) -> None:
-    """Avoidable cost by placement, what of it can be cashed, and care proceedings."""
+def _saved_by_placement(steps: Steps) -> None:
+    """Avoidable cost by placement, what of it can be cashed, and the lower price of children's homes."""
     value, shared, row = steps.value, steps.shared, steps.row
     share = {HOME: value["avoidable.childrens_home"]} | {n: value["avoidable.foster"] for n in FOSTER}
     for number, place in enumerate(PLACEMENTS):
@@ -78,6 +80,11 @@ def _savings(steps: Steps) -> None:
             for t in steps.span
         ],
     )
+
+
+def _proceedings(steps: Steps) -> None:
+    """Care proceedings avoided: starts fewer, less those that are only deferred."""
+    value, row = steps.value, steps.row
     averted, deferred = row["averted"], value["family_help.deferral_share"]
     case = value["legal.proceedings_share"] * value["legal.cost_per_case"]
     fewer = steps.add(
@@ -90,7 +97,12 @@ def _savings(steps: Steps) -> None:
             for t in steps.span
         ],
     )
-    legal = steps.add("proceedings", "Care proceedings avoided", "GBP", [fewer[t] * case for t in steps.span])
+    steps.add("proceedings", "Care proceedings avoided", "GBP", [fewer[t] * case for t in steps.span])
+
+
+def _savings(steps: Steps) -> None:
+    """Cashable saving by line and in all."""
+    row = steps.row
     steps.add(
         "saving_homes",
         "Saving: children's homes",
@@ -105,7 +117,10 @@ def _savings(steps: Steps) -> None:
             [added([row[f"cash_{PLACEMENTS[n]}"][t] for n in members]) for t in steps.span],
         )
     steps.add(
-        "saving_legal", "Saving: care proceedings", "GBP", [_cashed(steps, legal, t) for t in steps.span]
+        "saving_legal",
+        "Saving: care proceedings",
+        "GBP",
+        [_cashed(steps, row["proceedings"], t) for t in steps.span],
     )
     names = ("saving_homes", "saving_foster", "saving_other", "saving_legal")
     steps.add(

@@ -200,8 +200,8 @@ def _supported(workings: Workings) -> np.ndarray:
 def _scaled_within(draws: np.ndarray) -> tuple[float, float]:
     """Return the smallest and largest multiplier of draws whose middle 90% stays within their 0.1% to 99.9%.
 
-    >>> tuple(round(limit, 2) for limit in _scaled_within(np.linspace(1.0, 2.0, 1001)))
-    (0.95, 1.02)
+    >>> tuple(round(float(limit), 2) for limit in _scaled_within(np.linspace(1.0, 2.0, 1001)))
+    (0.95, 1.03)
     """
     low, high = np.quantile(draws, _BODY)
     least, most = np.quantile(draws, _RANGE)

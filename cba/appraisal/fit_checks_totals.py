@@ -80,7 +80,7 @@ def weighted_quantiles(draws: np.ndarray, weights: np.ndarray, ends: tuple[float
 
     Examples
     --------
-    >>> weighted_quantiles(np.arange(5.0), np.full(5, 0.2), (0.5,))
+    >>> [round(value, 6) for value in weighted_quantiles(np.arange(5.0), np.full(5, 0.2), (0.5,))]
     [2.0]
     """
     order = np.argsort(draws)

@@ -77,7 +77,7 @@ def change_table(record: Mapping[str, Any], *, option: str) -> Table:
     Parameters
     ----------
     record : mapping
-        As :meth:`cba.runs.compare.Comparison.record` gives it.
+        As :meth:`cba.runs.compare_record.Comparison.record` gives it.
     option : str
 
     Returns

@@ -121,11 +121,17 @@ def doors() -> Doors:
     >>> doors().render is not None
     True
     """
-    from cba.cli.run import render, tables_in_force
+    from cba.cli.run import render, tables_in_force, write_beside
     from cba.runs.rerun_doors import Doors
+
+    def stages() -> Any:
+        from cba.runs.stages import ordinary_stages
+
+        return ordinary_stages(write_beside=write_beside, reweight=True)
 
     return Doors(
         render=render,
+        stages=stages,
         update=_update,
         days=_days,
         tables=tables_in_force,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cba.inputs.analysis_records import Analysis
     from cba.runs.execute import Progress
+    from cba.runs.stored_runs import RunRecord
 
 
 WORKBOOK = "workbook.xlsx"
@@ -84,41 +85,10 @@ def run(
         record = execute(analysis, root=root, progress=told, stages=stages, order=order)
     write_index_page(root)
     code = 4 if publish and record.held else 0
-    headline = record.headline
     if as_json:
-        answer_json(
-            {
-                "analysis": record.analysis,
-                "run": record.name,
-                "path": record.path,
-                "report": record.path / "report.html",
-                "published": record.published,
-                "held": list(record.held),
-                "precision": record.manifest.get("precision"),
-                "results": headline["results"],
-                "results_by_stance": headline["results_by_stance"],
-                "exit_code": code,
-            }
-        )
-        return code
-    from cba.cli.headline import headline_sentences, headline_table
-
-    console = terminal()
-    console.print(headline_table(headline))
-    for sentence in headline_sentences(headline):
-        console.print(sentence)
-    precision = record.manifest.get("precision")
-    if precision and not precision["met"]:
-        typer.echo(f"Asked precision not met with {precision['draws']:,} draws:")
-        for missed in precision["missed"]:
-            typer.echo(f"  {missed}")
-    typer.echo(f"Report: {record.path / 'report.html'}")
-    if record.held:
-        typer.echo("Held for approval; readers still see the run published before:")
-        for reason in record.held:
-            typer.echo(f"  {reason}")
-    elif not record.published:
-        typer.echo("Readers still see the run published before; --publish would have shown them this one.")
+        _answer(record, code)
+    else:
+        _print_outcome(record)
     return code
 
 
@@ -230,6 +200,47 @@ def write_beside(
     first = next(iter(appraisals.values()))
     live = central_case(first) if first.stance != "mixture" and first.parameters.sizes.get("sample") else None
     write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK, central=live)
+
+
+def _answer(record: RunRecord, code: int) -> None:
+    """Answer in JSON: where the run is stored, what became of it and its results."""
+    headline = record.headline
+    answer_json(
+        {
+            "analysis": record.analysis,
+            "run": record.name,
+            "path": record.path,
+            "report": record.path / "report.html",
+            "published": record.published,
+            "held": list(record.held),
+            "precision": record.manifest.get("precision"),
+            "results": headline["results"],
+            "results_by_stance": headline["results_by_stance"],
+            "exit_code": code,
+        }
+    )
+
+
+def _print_outcome(record: RunRecord) -> None:
+    """Print the headline of a run, the precision it missed, and whether readers see it."""
+    from cba.cli.headline import headline_sentences, headline_table
+
+    headline, console = record.headline, terminal()
+    console.print(headline_table(headline))
+    for sentence in headline_sentences(headline):
+        console.print(sentence)
+    precision = record.manifest.get("precision")
+    if precision and not precision["met"]:
+        typer.echo(f"Asked precision not met with {precision['draws']:,} draws:")
+        for missed in precision["missed"]:
+            typer.echo(f"  {missed}")
+    typer.echo(f"Report: {record.path / 'report.html'}")
+    if record.held:
+        typer.echo("Held for approval; readers still see the run published before:")
+        for reason in record.held:
+            typer.echo(f"  {reason}")
+    elif not record.published:
+        typer.echo("Readers still see the run published before; --publish would have shown them this one.")
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class Option(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     id: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    label: Text
+    label: Annotated[Text, Field(max_length=80)]
     description: Text
     timing: Literal["shift", "calendar"]
     base: Text | None = None

@@ -22,6 +22,9 @@ COMPARED = ("cba", "drift", "ARIMA", "last value")
 """Forecasts drawn; the others are in the table."""
 
 MARKS = ("o", "s", "D", "^")
+LIFT = {"cba": -8, "drift": 8}
+"""Points by which labels of lines that end together are moved apart."""
+
 REVIEW_CHILDREN = 100_000
 """Children the review's path approaches, which a chart marks."""
 
@@ -54,7 +57,11 @@ def plot_backtest(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
         last = rows.iloc[-1]
         label = "this model" if name == "cba" else name
         ax.annotate(
-            label, (last["ahead"], last["crps"]), xytext=(6, 0), textcoords="offset points", va="center"
+            label,
+            (last["ahead"], last["crps"]),
+            xytext=(6, LIFT.get(name, 0)),
+            textcoords="offset points",
+            va="center",
         )
     ax.set_xlim(0.8, 6.1)
     ax.set_ylim(0, None)
@@ -130,9 +137,7 @@ def plot_vintages(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
     ax.vlines(places, rows["lower"], rows["upper"], color=first, lw=3)
     ax.plot(places, rows["median"], "o", color=first, ms=8, mec="white")
     for place, row in zip(places, rows.to_dict("records"), strict=True):
-        words = (
-            f"at least 100,000: {chances[row['release']]:.0%}\nat least £15bn: {costs[row['release']]:.0%}"
-        )
+        words = f"100,000: {chances[row['release']]:.0%}\n£15bn: {costs[row['release']]:.0%}"
         ax.annotate(
             words, (place, row["upper"]), xytext=(0, 6), textcoords="offset points", ha="center", va="bottom"
         )
@@ -208,11 +213,11 @@ def plot_structure(appraisal: Appraisal, option: str, *, ax: Axes | None = None)
     places = np.arange(len(rows))
     ax.hlines(places, rows["lower"], rows["upper"], color=colours(3)[0], lw=3)
     ax.plot(rows["mean"], places, "o", color=colours(3)[0], ms=8, mec="white")
-    ax.set_yticks(places, [fill(label, 30) for label in rows["label"]])
+    ax.set_yticks(places, [fill(label, 24) for label in rows["label"]])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.set_xlabel("Children in care")
     return ax

@@ -19,7 +19,6 @@ TITLES = {
     "backtest_by_horizon": ("Scores of past forecasts by quantity and years ahead", "Units of the quantity."),
     "backtest_stacking": ("Weights of the processes that would have scored best", SHARES),
     "backtest_vintages": ("The target year as seen from each release", MONEY),
-    "tracker": ("Starts expected under each belief", "Children."),
     "forecasts": ("Forecasts kept for scoring when figures arrive", "Children."),
     "acceptability": (
         "Chance that each option is best, by value of a child-year at home",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from cba.errors import InputError
 from cba.runs.attribution import NOT_MOVED, Moved, Split, split_differences
-from cba.runs.compare_players import CODE, INPUT_PLAYERS, SAMPLER, Held, moved_players
-from cba.runs.compare_words import with_words
+from cba.runs.compare_notes import comparison_notes, is_remade
+from cba.runs.compare_players import CODE, INPUT_PLAYERS, SAMPLER, moved_players
+from cba.runs.compare_record import Change, Comparison, Stored
 from cba.runs.compare_worlds import Fit, read_held, worlds_between
 from cba.runs.fingerprints import input_fingerprints
 from cba.runs.stages import fit_stance
@@ -31,137 +31,11 @@ if TYPE_CHECKING:
 COMPARABLE = ("evidence", "sceptical")
 """Stances with priors of their own; the others condition or mix the draws of these."""
 
-REMADE = 1e-9
-"""Relative difference up to which a figure made again is the stored one."""
-
 _AT_ONCE = 2
 """Worlds worked out at a time: their arrays are large, and products in them small and many."""
 
 Folders = tuple[Path | None, Path | None]
 """Where the published tables and the priors of a run are."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One run as it stands in the store.
-
-    Attributes
-    ----------
-    held : Held
-        Its inputs, read again.
-    results : mapping of str to mapping
-        Its headline under the stance compared.
-    made_by : str
-        What made it: code, libraries, number and seed of draws.
-    """
-
-    held: Held
-    results: Mapping[str, Mapping[str, Any]]
-    made_by: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """One headline quantity in two runs.
-
-    Attributes
-    ----------
-    key : str
-        ``<quantity>.<option>``.
-    label, unit : str
-    before, after : float
-        Means.
-    difference : Moved
-        With the Monte Carlo error of the paired difference.
-    shares : mapping of str to Moved
-        By member of :data:`cba.runs.compare_players.PLAYERS`; they sum to the difference.
-    """
-
-    key: str
-    label: str
-    unit: str
-    before: float
-    after: float
-    difference: Moved
-    shares: Mapping[str, Moved]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What changed between two runs and why.
-
-    Attributes
-    ----------
-    before, after : str
-        ``<analysis>/<run>``.
-    stance : str
-    moved : tuple of str
-        Groups that differ.
-    changes : tuple of Change
-        In the order of the headline.
-    notes : tuple of str
-        What the reader must know of how the two were compared.
-    settings : mapping
-        Of the later run.
-
-    Examples
-    --------
-    >>> compare_runs(one, other, root="reports").moved  # doctest: +SKIP
-    ('priors and evidence', 'unit costs')
-    """
-
-    before: str
-    after: str
-    stance: str
-    moved: tuple[str, ...]
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def record(self) -> dict[str, Any]:
-        """Return plain values.
-
-        Returns
-        -------
-        dict
-            ``before``, ``after``, ``stance``, ``moved``, ``notes``, ``settings`` and ``changes``: key, label, unit,
-            before, after, difference, mcse, within_error and ``shares`` (by group: value, mcse, within_error); and what
-            is said of them (:func:`cba.runs.compare_words.with_words`).
-
-        Examples
-        --------
-        >>> Comparison("a/1", "a/2", "evidence", (), ()).record()["changes"]
-        []
-        """
-        return with_words(
-            {
-                "before": self.before,
-                "after": self.after,
-                "stance": self.stance,
-                "moved": list(self.moved),
-                "notes": list(self.notes),
-                "settings": dict(self.settings),
-                "changes": [_plain(change) for change in self.changes],
-            }
-        )
-
-
-def _plain(change: Change) -> dict[str, Any]:
-    """Return one change as plain values."""
-    return {
-        "key": change.key,
-        "label": change.label,
-        "unit": change.unit,
-        "before": change.before,
-        "after": change.after,
-        "difference": change.difference.value,
-        "mcse": change.difference.mcse,
-        "within_error": change.difference.within_error,
-        "shares": {
-            player: {"value": s.value, "mcse": s.mcse, "within_error": s.within_error}
-            for player, s in change.shares.items()
-        },
-    }
 
 
 def compare_runs(
@@ -318,7 +192,9 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
         if _mean(before, key) is not None and _mean(after, key) is not None
     ]
     changed = players if same_code else (*players, CODE)
-    notes = _notes(before, after, changes=changes, splits=splits, missing=missing, same_code=same_code)
+    notes = comparison_notes(
+        before, after, changes=changes, splits=splits, missing=missing, same_code=same_code
+    )
     return Comparison(
         before=before.held.name,
         after=after.held.name,
@@ -353,13 +229,9 @@ def _change(key: str, split: Split, *, before: Stored, after: Stored, same_code:
 def _of_code(remade: float, stored: Mapping[str, Any], *, sign: float = 1.0) -> Moved:
     """What the present code makes of a run's inputs, less what was stored; errors as of independent draws."""
     gap = remade - stored["mean"]
-    if _remade(remade, stored["mean"]):
+    if is_remade(remade, stored["mean"]):
         return Moved(sign * gap, 0.0)
     return Moved(sign * gap, 2.0**0.5 * float(stored.get("mcse") or 0.0))
-
-
-def _remade(figure: float, stored: float) -> bool:
-    return abs(figure - stored) <= REMADE * max(abs(stored), 1e-12)
 
 
 def _same_series(before: RunRecord, after: RunRecord) -> bool:
@@ -437,50 +309,3 @@ def kept_folders(run: RunRecord) -> Folders:
             remedy="compare runs made since, or run the analysis again",
         )
     return None, None
-
-
-def _notes(
-    before: Stored,
-    after: Stored,
-    *,
-    changes: list[Change],
-    splits: Mapping[str, Split],
-    missing: tuple[str, ...],
-    same_code: bool,
-) -> tuple[str, ...]:
-    """Sentences on how the two were compared."""
-    one, other = before.held.inputs, after.held.inputs
-    notes = []
-    apart = [
-        c.key
-        for c in changes
-        if not (
-            _remade(splits[c.key].first, before.results[c.key]["mean"])
-            and _remade(splits[c.key].last, after.results[c.key]["mean"])
-        )
-    ]
-    if not same_code:
-        notes.append(
-            "The runs were made by different code, libraries or numbers of draws. The share of the code is taken"
-            " first: what the present code makes of the earlier run's inputs, less what that run had stored."
-        )
-    elif apart:
-        notes.append(
-            "The code or the libraries have changed since both runs: both were made again, and the figures here are"
-            " those of the present code, not the stored ones."
-        )
-    for words, only in (
-        ("are in the earlier run only", set(one.analysis.options) - set(other.analysis.options)),
-        ("are in the later run only", set(other.analysis.options) - set(one.analysis.options)),
-    ):
-        if only:
-            notes.append(f"Options that {words} are not compared: {', '.join(sorted(only))}.")
-    added = sorted(set(other.priors) - set(one.priors))
-    if added:
-        notes.append(
-            f"{len(added)} priors are in the later run only, and are as there in every comparison:"
-            f" {', '.join(added[:5])}{' and others' if len(added) > 5 else ''}."
-        )
-    if missing:
-        notes.append(f"Not defined in every world, and so not split: {', '.join(missing)}.")
-    return tuple(notes)

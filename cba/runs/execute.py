@@ -13,17 +13,18 @@ from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
 from cba.runs.failures import note_failure
-from cba.runs.fingerprints import input_fingerprints, run_fingerprints
+from cba.runs.fingerprints import Fingerprints, input_fingerprints, run_fingerprints
 from cba.runs.holds import hold_reasons, hold_tolerances
 from cba.runs.input_archive import ANALYSIS, hashes_of, read_inputs_once
 from cba.runs.manifest import build_manifest
 from cba.runs.merged_results import merged_headline
 from cba.runs.precision import with_precision
+from cba.runs.reweighting import fit_note
 from cba.runs.run_files import fill_run
 from cba.runs.stage_fingerprints import stage_fingerprints
 from cba.runs.stages import Stages, beliefs_of, ordinary_stages
 from cba.runs.store import write_run
-from cba.runs.stored_runs import RunRecord, published_name, read_run
+from cba.runs.stored_runs import RunRecord, published_name, read_run, runs_of
 from cba.runs.stored_stages import StoredStage
 from cba.runs.whole_writing import StoreError, require_writable
 
@@ -69,6 +70,7 @@ class Found:
     appraisals: dict[str, Appraisal]
     stored: dict[str, StoredStage]
     tables: dict[str, list[str]]
+    fits: dict[str, dict[str, Any]]
 
 
 def execute(
@@ -123,18 +125,17 @@ def execute(
     fingerprints, prints = run_fingerprints(settings), stage_fingerprints(settings)
     require_writable(root / analysis.name)
     beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
+    last_run = next((run.name for run in reversed(runs_of(root, analysis.name)) if not run.damage), None)
     tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
-    try:
-        found, precision = with_precision(
-            analysis,
-            appraise=lambda asked: appraised_stances(
-                asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
-            ),
-            results=lambda found: found.appraisals[analysis.stances[0]].results,
-        )
-    except GateError as error:
-        note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
-        raise
+    found, precision = _precise_enough(
+        analysis,
+        settings=settings,
+        root=root,
+        stages=stages,
+        tell=tell,
+        prints=prints,
+        fingerprints=fingerprints,
+    )
     _require_unchanged(inputs)
     results = merged_headline(found.appraisals, manifest={})["results"]
     held = (*order.held, *_shifts(root / analysis.name, results, tolerances=tolerances))
@@ -144,15 +145,7 @@ def execute(
         appraisals=found.appraisals,
         started=started,
         finished=datetime.now(UTC),
-    ) | {
-        "run_by": order.by,
-        "request": order.request,
-        "held": list(held),
-        "stages": prints,
-        "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
-        "stage_tables": found.tables,
-        "precision": precision,
-    }
+    ) | _account(found, order=order, held=held, prints=prints, precision=precision, last_run=last_run)
     tell("report")
     return write_run(
         root,
@@ -240,7 +233,59 @@ def appraised_stances(
                 progress=False,
             )
     tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
-    return Found(stages.compare(appraisals), stored, tables)
+    made = {
+        belief: {model: fit_note(tree) for model, tree in zip(("baseline", "effects"), pair, strict=True)}
+        for belief, pair in fits.items()
+        if hasattr(pair[0], "attrs")
+    }
+    return Found(stages.compare(appraisals), stored, tables, made)
+
+
+def _precise_enough(
+    analysis: Analysis,
+    *,
+    settings: Mapping[str, Any],
+    root: Path,
+    stages: Stages,
+    tell: Callable[[str], None],
+    prints: Mapping[str, str],
+    fingerprints: Fingerprints,
+) -> tuple[Found, dict[str, Any] | None]:
+    """Appraise every stance until the precision asked for is met; note the diagnostics of a failed gate."""
+    try:
+        return with_precision(
+            analysis,
+            appraise=lambda asked: appraised_stances(
+                asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
+            ),
+            results=lambda found: found.appraisals[analysis.stances[0]].results,
+        )
+    except GateError as error:
+        note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
+        raise
+
+
+def _account(
+    found: Found,
+    *,
+    order: Order,
+    held: tuple[str, ...],
+    prints: Mapping[str, str],
+    precision: Mapping[str, Any] | None,
+    last_run: str | None,
+) -> dict[str, Any]:
+    """Return what the manifest says of who asked, why the run waits, and what was read, fitted or re-weighted."""
+    return {
+        "run_by": order.by,
+        "request": order.request,
+        "held": list(held),
+        "stages": prints,
+        "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
+        "stage_tables": found.tables,
+        "precision": precision,
+        "fits": found.fits,
+        "fits_after": last_run,
+    }
 
 
 def _from_store(

@@ -19,6 +19,7 @@ import numpy as np
 from cba.decisions.forecast_scores import outturn_score
 from cba.errors import InputError
 from cba.runs.store import locked
+from cba.runs.stored_forecasts import Key, run_forecasts
 from cba.runs.stored_runs import RunRecord, list_runs
 from cba.runs.whole_writing import write_whole
 
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 SCORES = "forecast_scores.csv"
 """Name of the record, in the folder of the analysis."""
 
-FORECASTS = "tables/forecasts.csv"
-"""Forecasts of a run, over all its stances."""
-
 OUTTURNS: Mapping[str, str] = {"stock": "stock", "starts": "starts", "ceases": "ceases"}
 """Quantity to the observed series it is held against; with ages ``<series>_by_age``."""
-
-Key = tuple[str, str, int]
-"""Quantity, age band or ``all``, year ending 31 March."""
 
 
 @dataclass(frozen=True)
@@ -189,58 +184,6 @@ def read_scores(root: str | Path, analysis: str) -> list[Score]:
     with file.open(encoding="utf-8", newline="") as text:
         rows = list(csv.DictReader(text))
     return [_read_row(row, file=file, line=line) for line, row in enumerate(rows, start=2)]
-
-
-def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
-    """Return the forecasts of a run under its headline stance.
-
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    dict of (quantity, age, year) to ndarray
-        Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
-
-    Examples
-    --------
-    >>> run_forecasts(run)["stock", "all", 2025].size  # doctest: +SKIP
-    200
-    """
-    stance = run.manifest["stances"][0]
-    file = run.path / FORECASTS
-    if file.is_file():
-        with file.open(encoding="utf-8", newline="") as text:
-            rows = [row for row in csv.DictReader(text) if row["stance"] == stance]
-        return {
-            (row["quantity"], row["age"], int(row["year"])): np.array(
-                [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
-            )
-            for row in rows
-        }
-    return _from_draws(run, stance=stance)
-
-
-def _from_draws(run: RunRecord, *, stance: str) -> dict[Key, np.ndarray]:
-    from cba.appraisal.forecasts import ALL_AGES, YEARS_AHEAD
-
-    file = run.path / "stances" / stance / "draws.nc"
-    if not file.is_file():
-        return {}
-    import xarray as xr
-
-    with xr.open_datatree(file, engine="h5netcdf") as tree:
-        held = tree["draws"].to_dataset()
-        if "children" not in held:
-            return {}
-        children = held["children"].sel(option="bau").isel(year=slice(0, YEARS_AHEAD)).load()
-    found: dict[Key, np.ndarray] = {}
-    for year in map(int, children["year"].values):
-        of_year = children.sel(year=year).transpose("sample", "age")
-        found["stock", ALL_AGES, year] = of_year.values.sum(axis=-1)
-        found |= {("stock", str(age), year): of_year.sel(age=age).values for age in of_year["age"].values}
-    return found
 
 
 def outturn_of(observations: xr.Dataset, key: Key) -> float | None:

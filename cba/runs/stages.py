@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints
 from cba.runs.fit_cache import cached_fit, fit_key
+from cba.runs.fits_again import earlier_priors, with_totals
+from cba.runs.reweighting import reweighted_fit
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from cba.appraisal import Appraisal
     from cba.inputs.analysis_records import Analysis
+    from cba.runs.stored_runs import RunRecord
     from cba.runs.stored_stages import StoredStage
 
 
@@ -67,6 +70,7 @@ def ordinary_stages(
     use_cache: bool = True,
     render: Callable[..., str] | None = None,
     write_beside: Callable[..., None] | None = None,
+    reweight: bool = False,
 ) -> Stages:
     """Return the stages of an ordinary run.
 
@@ -79,6 +83,8 @@ def ordinary_stages(
 
     write_beside : callable, optional
         Writes the other files readers get, handed in for the same reason.
+    reweight : bool
+        Where only priors moved since the analysis's last run, re-weight its draws instead of fitting again.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def ordinary_stages(
     True
     """
     code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
-    fit = partial(fit_stance, use_cache=use_cache, code=code)
+    fit = partial(fit_stance, use_cache=use_cache, code=code, reweight=reweight)
     return Stages(
         observe,
         fit,
@@ -143,6 +149,7 @@ def fit_stance(
     root: Path,
     use_cache: bool = True,
     code: str | None = None,
+    reweight: bool | RunRecord = False,
 ) -> tuple[xr.DataTree, xr.DataTree]:
     """Return the baseline and the effects fit of one stance, cached where what they read is unchanged.
 
@@ -161,11 +168,13 @@ def fit_stance(
         False fits again and keeps nothing.
     code : str, optional
         As in :func:`cba.runs.fit_cache.fit_key`.
+    reweight : bool or RunRecord
+        Re-weight the draws of the analysis's last run, or of the run given, where only priors moved since.
 
     Returns
     -------
     tuple of DataTree
-        Baseline, effects.
+        Baseline, effects; :func:`cba.runs.reweighting.fit_note` says how each was made.
 
     Raises
     ------
@@ -213,10 +222,16 @@ def fit_stance(
         code=code,
         evidence=evidence,
     )
-    return (
-        cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
-        cached_fit(root, model="effects", key=effects_key, fit=_effects),
-    )
+    if not reweight:
+        return (
+            cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
+            cached_fit(root, model="effects", key=effects_key, fit=_effects),
+        )
+    earlier = earlier_priors(analysis, root=root, stance=prior_stance(stance), run=reweight)
+    again: dict[str, Any] = {"earlier": earlier, "priors": priors, "seed": analysis.seed}
+    baseline = reweighted_fit(root, model="baseline", key=baseline_key, fit=_baseline, **again)
+    effects = reweighted_fit(root, model="effects", key=effects_key, fit=_effects, **again)
+    return with_totals(baseline, observations, priors, settings=settings), effects
 
 
 def prior_stance(stance: str) -> str:

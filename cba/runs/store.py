@@ -12,12 +12,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cba.runs.fingerprints import file_sha256
 from cba.runs.input_archive import archive_inputs, archive_lock
+from cba.runs.run_names import free_name, utc_stamp
 from cba.runs.seals import sealed
 from cba.runs.stored_runs import (
     MANIFEST,
@@ -40,26 +41,6 @@ from cba.runs.whole_writing import (
 
 _STAGING = ".staging-"
 _LOCK_SECONDS = 120.0
-
-
-def utc_stamp(moment: datetime) -> str:
-    """Return a moment as it stands in a run's name.
-
-    Parameters
-    ----------
-    moment : datetime
-        With a time zone.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> utc_stamp(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
-    '20261121T093000Z'
-    """
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def write_run(
@@ -106,6 +87,7 @@ def write_run(
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as root:
     ...     run = write_run(
@@ -117,7 +99,7 @@ def write_run(
     """
     folder = Path(root) / analysis
     with locked(folder), store_errors("the run could not be stored; nothing was kept of it", file=folder):
-        name = _free_name(folder, f"{utc_stamp(moment)}-{fingerprint[:8]}")
+        name = free_name(folder, f"{utc_stamp(moment)}-{fingerprint[:8]}")
 
         def complete(staging: Path) -> None:
             fill(staging, name)
@@ -161,6 +143,7 @@ def write_failure(
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as root:
     ...     place = write_failure(
@@ -172,7 +155,7 @@ def write_failure(
     folder = Path(root) / analysis
     with locked(folder), store_errors("the diagnostics could not be stored", file=folder):
         (folder / "failed").mkdir(exist_ok=True)
-        name = _free_name(folder / "failed", utc_stamp(moment))
+        name = free_name(folder / "failed", utc_stamp(moment))
         place = folder / "failed" / name
 
         def complete(staging: Path) -> None:
@@ -345,12 +328,3 @@ def _hash(path: Path) -> dict[str, Any]:
 
 def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     return {name: _hash(folder / name) for name in sorted(files_below(folder))}
-
-
-def _free_name(folder: Path, stem: str) -> str:
-    """Return `stem`, numbered where a run of the same second is there already."""
-    name, number = stem, 1
-    while (folder / name).exists():
-        number += 1
-        name = f"{stem}-{number}"
-    return name

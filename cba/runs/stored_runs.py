@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError
 from cba.runs.fingerprints import file_sha256
+from cba.runs.run_names import is_run_name, named_run
 from cba.runs.seals import damaged, read_json, seal_problem
 from cba.runs.whole_writing import StoreError, store_errors
 
@@ -17,8 +17,6 @@ MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.
 
 BESIDE = ("approval.json", "comparison.json", "scores.json")
 """Records written beside a manifest after the run was stored; each seals itself."""
-
-_RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def published_name(folder: Path) -> str | None:
     if not pointer.is_file():
         return None
     name = pointer.read_text(encoding="utf-8").strip()
-    return name if _RUN_NAME.match(name) and (folder / name / MANIFEST).is_file() else None
+    return name if is_run_name(name) and (folder / name / MANIFEST).is_file() else None
 
 
 def verify_run(path: str | Path) -> list[str]:
@@ -301,7 +299,7 @@ def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
     if not folder.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=folder):
-        places = sorted(place for place in folder.iterdir() if _RUN_NAME.match(place.name))
+        places = sorted(place for place in folder.iterdir() if is_run_name(place.name))
     return [_record(place) for place in places if (place / MANIFEST).is_file()]
 
 
@@ -336,36 +334,4 @@ def find_run(root: str | Path, name: str) -> RunRecord:
     """
     if (Path(name) / MANIFEST).is_file():
         return read_run(Path(name).resolve())
-    runs = list_runs(root)
-    chosen = _matching(runs, name.strip("/"))
-    if len(chosen) == 1:
-        return read_run(chosen[0].path)
-    known = [f"{run.analysis}/{run.name}" for run in runs]
-    from cba.inputs.toml_reading import nearest
-
-    raise InputError(
-        f"{len(chosen)} runs fit that name" if chosen else "no run of that name",
-        file=root,
-        field="RUN",
-        found=name,
-        allowed=", ".join(known[-8:]) or "no run is stored here yet",
-        cause="a misspelt name, or another folder of reports",
-        remedy="list the runs with `cba runs`, or name the folder with --root" + nearest(name, known),
-    )
-
-
-def _matching(runs: list[RunRecord], name: str) -> list[RunRecord]:
-    """Return the runs that a name may mean; see :func:`find_run`."""
-    analysis, _, which = name.rpartition("/")
-    if not analysis and which in {run.analysis for run in runs}:
-        analysis, which = which, ""
-    among = [run for run in runs if analysis in ("", run.analysis)]
-    published = [run for run in among if run.published]
-    if which == "":
-        return published or among[-1:]
-    if which == "latest":
-        return sorted(among, key=lambda run: run.name)[-1:]
-    if which == POINTER:
-        return published
-    exact = [run for run in among if run.name == which]
-    return exact or [run for run in among if run.name.startswith(which)]
+    return read_run(named_run(list_runs(root), name, root=root).path)

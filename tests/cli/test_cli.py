@@ -285,7 +285,12 @@ def test_report_renders_again_from_what_is_stored(fast, capsys, monkeypatch):
         return f"<html>again: {list(appraisals.items())} {manifest['run']} {len(headline['results'])}</html>"
 
     monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+    def beside(folder, *, appraisals, headline, manifest):
+        (folder / "workbook.xlsx").write_bytes(b"book")
+        (folder / "tables" / "checklist.csv").write_bytes(b"list")
+
     monkeypatch.setattr("cba.cli.report.render", rendered)
+    monkeypatch.setattr("cba.cli.report.write_beside", beside)
     for name in ("small", "small/latest", first["path"], first["run"][:12]):
         code, content = answer(capsys, "report", name)
         assert code == 0 and Path(content["report"]).resolve() == Path(first["report"]).resolve()

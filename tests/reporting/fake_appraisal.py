@@ -45,6 +45,7 @@ class FakeAppraisal:
     tables: dict[str, pd.DataFrame]
     results: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
+    explorer: xr.Dataset | None = None
 
 
 def make_analysis(**changes: Any) -> Analysis:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.runs.compare import Stored, compare_runs, compare_stored, kept_folders
+from cba.runs.compare import compare_runs, compare_stored, kept_folders
 from cba.runs.compare_players import CODE, UNIT_COSTS
+from cba.runs.compare_record import Stored
 from cba.runs.compare_words import change_sentences, difference_in_words, in_words
 from cba.runs.compare_worlds import read_held, worlds_between
 from cba.runs.fingerprints import input_fingerprints

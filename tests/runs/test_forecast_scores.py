@@ -17,17 +17,16 @@ from cba.errors import InputError
 from cba.inputs.observations import load_observations
 from cba.runs.forecast_scores import (
     COLUMNS,
-    FORECASTS,
     SCORES,
     Score,
     not_scored,
     outturn_of,
     read_scores,
-    run_forecasts,
     score_arrival,
 )
 from cba.runs.forecast_scores_words import arrival_record, ordinal, score_sentences
 from cba.runs.store import write_run
+from cba.runs.stored_forecasts import FORECASTS, run_forecasts
 
 YEARS = (2024, 2025)
 
