@@ -81,6 +81,7 @@ def build_manifest(
         "seed": settings["seed"],
         "draws": settings["draws"],
         "started": utc(started),
+        "started_exactly": started.astimezone(UTC).isoformat(timespec="microseconds"),
         "finished": utc(finished),
         "seconds": round((finished - started).total_seconds(), 1),
         "fingerprints": fingerprints.record(),

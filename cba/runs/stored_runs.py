@@ -299,8 +299,13 @@ def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
     if not folder.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=folder):
-        places = sorted(place for place in folder.iterdir() if is_run_name(place.name))
-    return [_record(place) for place in places if (place / MANIFEST).is_file()]
+        places = [place for place in folder.iterdir() if is_run_name(place.name)]
+    return sorted((_record(place) for place in places if (place / MANIFEST).is_file()), key=_in_time)
+
+
+def _in_time(run: RunRecord) -> tuple[str, str, str]:
+    """Sort by the second in the name, then by the exact start: runs of one second differ by fingerprint alone."""
+    return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
 
 
 def find_run(root: str | Path, name: str) -> RunRecord:

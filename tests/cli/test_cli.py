@@ -285,6 +285,7 @@ def test_report_renders_again_from_what_is_stored(fast, capsys, monkeypatch):
         return f"<html>again: {list(appraisals.items())} {manifest['run']} {len(headline['results'])}</html>"
 
     monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+
     def beside(folder, *, appraisals, headline, manifest):
         (folder / "workbook.xlsx").write_bytes(b"book")
         (folder / "tables" / "checklist.csv").write_bytes(b"list")

@@ -47,7 +47,8 @@ def test_cuts_equal_loops_and_lie_in_the_stated_ranges(workings):
         assert row.cut_median == pytest.approx(np.median(cut), rel=1e-9)
         tails = np.quantile(cut, [0.05, 0.95])
         assert (row.cut_lower, row.cut_upper) == pytest.approx(tuple(tails), rel=1e-9)
-        assert low - 0.03 <= row.cut_median <= high + 0.01  # stated for rates that stay: more start at the pace
+        # stated for rates that stay: more children start where growth keeps its pace
+        assert low - 0.03 <= row.cut_median <= high + 0.01
         assert row.risk_ratio_reach_0_6 == pytest.approx(1 - row.cut_median / 0.6, rel=1e-9)
 
 
