@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cba.costs.option_account import OptionAccount
     from cba.inputs.options import Option
 
-KEPT = 500
-"""Draws kept of each stance: a chance near a half then has a standard error of 2.2 points, and the page stays small."""
+KEPT = 400
+"""Draws kept of each stance: a chance near a half has an error of 2.5 points, and the page stays under 5 MB."""
 
 QUANTITIES = ("money", "placements", "placements_help", "other", "other_help", "fewer", "fewer_help")
 """Streams by year; those ending in ``_help`` are what family help adds."""
