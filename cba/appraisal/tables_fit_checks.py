@@ -102,7 +102,11 @@ def _studies(workings: Workings) -> pd.DataFrame:
     inputs = workings.inputs
     used = studies_used(inputs.evidence, inputs.priors)
     panel = known_panel(inputs.analysis.evidence_until)
-    return study_checks(workings.effects, study_arrays(with_panel(used, panel, inputs.priors), inputs.priors))
+    every = study_arrays(with_panel(used, panel, inputs.priors), inputs.priors)
+    fitted = workings.effects["posterior"].coords.get("area", ())
+    if not set(every.names[every.area]) <= {str(name) for name in np.asarray(fitted)}:
+        every = study_arrays(used, inputs.priors)  # a fit of one's own, made without the panel
+    return study_checks(workings.effects, every)
 
 
 def _target(workings: Workings) -> np.ndarray:

@@ -219,6 +219,12 @@ def test_every_setting_of_an_analysis_belongs_somewhere():
         "mixture",
         "level",
         "gates",
+        "precision",
+        "commissioner",
+        "analyst",
+        "assurer",
+        "approver",
+        "review_by",
         "data",
         "hold",
     }
