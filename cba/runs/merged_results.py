@@ -77,7 +77,9 @@ def merged_tables(appraisals: Mapping[str, Appraisal]) -> dict[str, pd.DataFrame
         parts = []
         for stance, appraisal in appraisals.items():
             if name in appraisal.tables:
-                part = appraisal.tables[name].copy().rename(columns={"stance": "set_by_stance"})  # whole again
+                part = (
+                    appraisal.tables[name].copy().rename(columns={"stance": "set_by_stance"})
+                )  # whole again
                 part.insert(0, "stance", stance)
                 parts.append(part)
         merged[name] = pd.concat(parts, ignore_index=True)
