@@ -16,7 +16,7 @@ from cba.appraisal.summaries import interval
 from cba.decisions.monte_carlo_error import mcse_probability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cba.appraisal.stages import Workings
     from cba.inputs.analysis_records import Precision
@@ -126,21 +126,23 @@ def precision_missed(results: Mapping[str, Mapping[str, Any]], wanted: Precision
     >>> precision_missed(entry, Precision(npv=1e8, probability=0.01, most_draws=8000))
     ['npv_fiscal.a: Monte Carlo error 2e+08, asked for at most 1e+08']
     """
-    found = []
-    for key, entry in results.items():
-        limit = (
-            wanted.npv
-            if key.startswith("npv_fiscal.")
-            else wanted.probability
-            if key.startswith("prob_")
-            else None
-        )
-        error = entry.get("mcse")
-        if limit is not None and error is not None and error > limit:
-            found.append(
-                (error / limit, f"{key}: Monte Carlo error {error:.3g}, asked for at most {limit:.3g}")
-            )
+    found = [
+        (error / limit, f"{key}: Monte Carlo error {error:.3g}, asked for at most {limit:.3g}")
+        for key, error, limit in _held_against(results, wanted)
+        if error > limit
+    ]
     return [words for _, words in sorted(found, reverse=True)]
+
+
+def _held_against(
+    results: Mapping[str, Mapping[str, Any]], wanted: Precision
+) -> Iterator[tuple[str, float, float]]:
+    """Key, error and limit of every headline entry whose precision is asked for and that has an error."""
+    limits = {"npv_fiscal.": wanted.npv, "prob_": wanted.probability}
+    for key, entry in results.items():
+        for start, limit in limits.items():
+            if key.startswith(start) and entry.get("mcse") is not None:
+                yield key, float(entry["mcse"]), limit
 
 
 def draws_needed(
@@ -170,17 +172,7 @@ def draws_needed(
     >>> draws_needed(entry, Precision(npv=1e8, probability=0.01, most_draws=50_000), draws=4000, chains=4)
     19200
     """
-    worst = 1.0
-    for key, entry in results.items():
-        limit = (
-            wanted.npv
-            if key.startswith("npv_fiscal.")
-            else wanted.probability
-            if key.startswith("prob_")
-            else None
-        )
-        if limit is not None and entry.get("mcse") is not None:
-            worst = max(worst, float(entry["mcse"]) / limit)
+    worst = max((error / limit for _, error, limit in _held_against(results, wanted)), default=1.0)
     if worst <= 1.0:
         return draws
     wanted_draws = min(int(np.ceil(1.2 * draws * worst**2)), wanted.most_draws)

@@ -17,6 +17,7 @@ import xarray as xr
 
 from cba.appraisal.headline import FEWER_CHILDREN
 from cba.errors import InputError
+from cba.models.importance_weights import smoothed_weights
 from cba.models.reach import REACH_ENTRIES
 
 if TYPE_CHECKING:
@@ -202,36 +203,6 @@ def _sensitivity(
     tree = {"posterior": posterior.assign_coords(labelled), "log_prior": prior.assign_coords(labelled)}
     found = psense(xr.DataTree.from_dict(tree), group="prior", alphas=NEAR, sample_dims=list(dims))
     return {str(name): float(found[name]) for name in found.data_vars}
-
-
-def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Importance weights with their largest values smoothed by a Pareto tail, and the shape of that tail.
-
-    Parameters
-    ----------
-    log_weights : ndarray, shape (sample,)
-        Up to a constant.
-
-    Returns
-    -------
-    weights : ndarray, shape (sample,)
-        Sum to 1.
-    k : float
-        Shape of the tail: above 0.7 too few draws carry the weight for a mean to be trusted.
-
-    Examples
-    --------
-    >>> weights, k = smoothed_weights(np.zeros(100))
-    >>> bool(np.allclose(weights, 0.01)), k <= LARGEST_K
-    (True, True)
-    """
-    from arviz_stats.base import array_stats
-
-    if np.ptp(log_weights) == 0:
-        return np.full(log_weights.size, 1.0 / log_weights.size), -np.inf
-    smooth, k = array_stats.psislw(-(log_weights - log_weights.max()))
-    weights = np.exp(smooth - smooth.max())
-    return weights / weights.sum(), float(k)
 
 
 def _diagnosed(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from cba.projection.process_mixture import usual_rates
 from cba.validation.backtest_totals import AHEAD, SHIPPED
 from cba.validation.known_then import AS_PUBLISHED, SINCE_REVISED, Load, Skipped
 from cba.validation.reference_forecasts import drift, naive
-from cba.validation.scoring import scores
+from cba.validation.score_rows import score_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,18 +164,10 @@ def _scored(
         }
         for step in range(values.shape[1]):
             happened = float(outturn.sel(year=origin + step + 1))
-            for name, made in {SHIPPED: values, **others}.items():
-                yield {
-                    "origin": origin,
-                    "kind": kind,
-                    "quantity": quantity,
-                    "ahead": step + 1,
-                    "year": origin + step + 1,
-                    "forecast": name,
-                    "mean": float(made[:, step].mean()),
-                    "outturn": happened,
-                    **scores(made[:, step], happened),
-                }
+            made = {name: draws[:, step] for name, draws in {SHIPPED: values, **others}.items()}
+            yield from score_rows(
+                made, origin=origin, kind=kind, quantity=quantity, ahead=step + 1, outturn=happened
+            )
 
 
 def _series(known: xr.Dataset, quantity: str) -> xr.DataArray:

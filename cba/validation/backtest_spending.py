@@ -14,7 +14,7 @@ from cba.costs.accounts_history import by_line, forecast_history, published_real
 from cba.validation.backtest_totals import AHEAD, SHIPPED
 from cba.validation.known_then import SINCE_REVISED, Skipped
 from cba.validation.reference_forecasts import drift, naive
-from cba.validation.scoring import scores
+from cba.validation.score_rows import score_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,20 +81,16 @@ def backtest_spending(
                 for name, other in (("last value", naive), ("drift", drift))
             }
             for step in range(steps):
-                year = int(ahead["year"][step])
-                outturn = float(real.sel(line=line, year=year))
-                for name, values in forecasts.items():
-                    rows.append(
-                        {
-                            "origin": origin,
-                            "kind": SINCE_REVISED,
-                            "quantity": "spending" if line == "total" else f"spending, {line}",
-                            "ahead": step + 1,
-                            "year": year,
-                            "forecast": name,
-                            "mean": float(values[:, step].mean()),
-                            "outturn": outturn,
-                            **scores(values[:, step], outturn),
-                        }
-                    )
+                outturn = float(real.sel(line=line, year=origin + step + 1))
+                made_here = {name: values[:, step] for name, values in forecasts.items()}
+                quantity = "spending" if line == "total" else f"spending, {line}"
+                found = score_rows(
+                    made_here,
+                    origin=origin,
+                    kind=SINCE_REVISED,
+                    quantity=quantity,
+                    ahead=step + 1,
+                    outturn=outturn,
+                )
+                rows.extend(found)
     return pd.DataFrame(rows), tuple(skipped)

@@ -18,7 +18,7 @@ from cba.models.total_flows import total_flow_posterior
 from cba.projection.total_flow_paths import PROCESSES, total_paths
 from cba.validation.known_then import KnownOrigins, Origin, Skipped
 from cba.validation.reference_forecasts import REFERENCES
-from cba.validation.scoring import scores
+from cba.validation.score_rows import score_rows
 from cba.validation.stacking import MixtureTerms, mixture_terms, weights_known_then
 
 if TYPE_CHECKING:
@@ -164,19 +164,10 @@ def _scored(
     """One row per quantity, horizon and forecast."""
     for quantity in QUANTITIES:
         for ahead, outturn in _outturns(origin, known, quantity):
-            for name, draws in forecasts.items():
-                values = draws[quantity][:, ahead - 1]
-                yield {
-                    "origin": origin.year,
-                    "kind": origin.kind,
-                    "quantity": quantity,
-                    "ahead": ahead,
-                    "year": origin.year + ahead,
-                    "forecast": name,
-                    "mean": float(values.mean()),
-                    "outturn": outturn,
-                    **scores(values, outturn),
-                }
+            values = {name: draws[quantity][:, ahead - 1] for name, draws in forecasts.items()}
+            yield from score_rows(
+                values, origin=origin.year, kind=origin.kind, quantity=quantity, ahead=ahead, outturn=outturn
+            )
 
 
 def _terms(
