@@ -16,8 +16,9 @@ from cba.appraisal.explorer_results import explorer_results
 from cba.appraisal.headline import FEWER_CHILDREN
 from cba.costs.discount_schedules import find_schedule, list_schedules
 from cba.costs.discounting import discount_factors
+from cba.reporting.bound_numbers import bound
 from cba.reporting.full_names import stance_name
-from cba.reporting.numbers import rounding_unit, show
+from cba.reporting.numbers import Style, rounding_unit, show
 from cba.reporting.page_templates import templates
 
 if TYPE_CHECKING:
@@ -176,27 +177,35 @@ def _section(
     return {
         "label": first.option_labels[lead],
         "lead": lead,
-        "draws": show(own.sizes["sample"], style="count"),
+        "draws": _fact(first, "draws", own.sizes["sample"], style="count"),
         "options": [{"id": o, "label": first.option_labels[o]} for o in payload["reinvest"]],
         "schedules": payload["schedules"],
         "stance_names": payload["stance_names"],
         "defaults": _AS_DRAWN,
         "marked": _MARKED,
         "rows": _rows(found, first),
-        "ess": found["ess"],
-        "ess_text": show(found["ess"], style="count"),
-        "level": level,
+        "ess": _fact(first, "draws", found["ess"], style="count", id="explorer-ess"),
+        "level": bound(
+            first.analysis.level, level, {"data-stance": first.stance, "data-fact": "analysis.level"}
+        ),
         "heading": heading,
         "description": f"Histogram. Horizontal axis: net present value in GBP; vertical axis: share of the draws. "
         f"Median {_net(found, 'benefit_median')}; {level} of draws lie between {_net(found, 'benefit_lower')} and "
         f"{_net(found, 'benefit_upper')}. The draws beyond either end stand in the last bar.",
         "price_base": show(first.analysis.price_base, style="year"),
         "horizon": first.analysis.horizon,
-        "approximate": show(abs(error), style="money")
-        if math.isfinite(error)
-        else "too large to be known here",
+        "approximate": _fact(
+            first, f"npv_error.{lead}", abs(error), style="money", id="explorer-approximate"
+        ),
         "reinvest": payload["reinvest"][lead],
     }
+
+
+def _fact(first: Appraisal, name: str, value: float, *, style: Style, id: str = "") -> Markup:
+    """Return a number of the explorer's draws, bound to where a test or a reader's program finds it."""
+    text = show(value, style=style) if math.isfinite(value) else "too large to be known here"
+    named = {"data-stance": first.stance, "data-fact": f"explorer.{name}"}
+    return bound(value, text, {"id": id, **named} if id else named)
 
 
 def _net(found: Mapping[str, float], name: str) -> str:

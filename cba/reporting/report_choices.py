@@ -109,6 +109,30 @@ def hardest_target(appraisal: Appraisal) -> dict[str, object]:
     return {"start_year": int(row["start_year"]), "target_children": row["target_children"]}
 
 
+def vintages_shown(appraisal: Appraisal) -> tuple[int, int] | None:
+    """Return the first and the last release from which the review's path is seen.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Its table ``backtest_vintages`` is read.
+
+    Returns
+    -------
+    tuple of int or None
+        None where the run has no such table.
+
+    Examples
+    --------
+    >>> vintages_shown(appraisal)  # doctest: +SKIP
+    (2021, 2024)
+    """
+    if "backtest_vintages" not in appraisal.tables:
+        return None
+    releases = appraisal.tables["backtest_vintages"]["release"]
+    return int(releases.min()), int(releases.max())
+
+
 def carrier(appraisal: Appraisal, option: str) -> str:
     """Return the intervention that takes most children out of care in an option; empty where none does.
 

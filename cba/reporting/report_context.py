@@ -34,6 +34,7 @@ from cba.reporting.report_choices import (
     paths_overlap,
     payer_message,
     prior_groups,
+    vintages_shown,
 )
 from cba.reporting.row_choices import row_choices
 from cba.reporting.run_record import flat_rows, run_identity, run_people, single_vintage_exceptions
@@ -134,6 +135,7 @@ def _facts(
         "last_shown": last_shown,
         "horizon": horizon_years(first),
         "paths_overlap": paths_overlap(first, lead, last_shown),
+        "vintages_shown": vintages_shown(first),
         "hardest": hardest_target(first),
         "carrier": carrier(first, lead),
         "prior_groups": prior_groups(first),

@@ -43,6 +43,18 @@ def stored(folder):
 
 
 @pytest.fixture(scope="module")
+def pound(stored):
+    """Price levels by year; the published ones read once, because every probability of the page asks for two."""
+    known = load_observations(stored.analysis.release)["gdp_deflator"].to_series().to_dict()
+    last = max(known)
+    growth = np.expm1(stored.parameters["prices.deflator_growth"].values)
+    return {
+        year: known.get(year, known[last] * (1.0 + growth) ** max(year - last, 0))
+        for year in (2022, BASE, TARGET)
+    }
+
+
+@pytest.fixture(scope="module")
 def page(stored):
     manifest = {"run": "20261121T000000Z-0123abcd", "finished": "2026-11-21T20:00:00Z"}
     return read_page(render_report([stored], headline={"results": stored.results}, manifest=manifest))
@@ -73,25 +85,16 @@ def _payback(net):
     return np.array(years)
 
 
-def _price_level(stored, year):
-    known = load_observations(stored.analysis.release)["gdp_deflator"]
-    last = int(known["deflator_year"].max())
-    if year <= last:
-        return float(known.sel(deflator_year=year))
-    growth = np.expm1(stored.parameters["prices.deflator_growth"].values)
-    return float(known.sel(deflator_year=last)) * (1.0 + growth) ** (year - last)
-
-
-def headline_draws(stored, key):
+def headline_draws(stored, key, *, levels):
     """Draws of one headline quantity, from the stored arrays alone."""
     quantity, option = key.split(".")
     stock = stored.children.sum("age").sel(year=TARGET)
     own, usual = stock.sel(option=option).values, stock.sel(option="bau").values
     saving, cost = _streams(stored, option)
     net = saving - cost
-    pound = _price_level(stored, BASE) / _price_level(stored, 2022)
+    pound = levels[BASE] / levels[2022]
     system = stored.system_cost.sel(option=option, year=TARGET).values
-    cash = system * _price_level(stored, TARGET) / _price_level(stored, BASE)
+    cash = system * levels[TARGET] / levels[BASE]
     at_target = saving[:, TARGET - START]
     made = {
         "children_in_care_2032": lambda: own,
@@ -113,8 +116,8 @@ def headline_draws(stored, key):
     return np.asarray(made[quantity](), dtype=float)
 
 
-def _statistic(stored, key, field):
-    draws = headline_draws(stored, key)
+def _statistic(stored, key, field, *, levels):
+    draws = headline_draws(stored, key, levels=levels)
     if key.startswith("bcr") and field == "mean":
         saving, cost = _streams(stored, key.split(".")[1])
         return float((saving @ _factors()).mean() / (cost @ _factors()).mean())
@@ -127,14 +130,14 @@ def _statistic(stored, key, field):
     }[field]()
 
 
-def test_headline_numbers_are_those_of_the_stored_draws(page, stored):
+def test_headline_numbers_are_those_of_the_stored_draws(page, stored, pound):
     """Every quantity of the headline is worked out again, by another road, from the stored draws."""
     seen = set()
     for element in page.find("data"):
         key, field = element.attributes.get("data-key"), element.attributes.get("data-field")
         if not key or field == "mcse" or element.attributes["value"] == "":
             continue
-        expected = _statistic(stored, key, field)
+        expected = _statistic(stored, key, field, levels=pound)
         if key.startswith("payback_year"):
             continue  # a year that need not come: its chance of never is checked
         value = float(element.attributes["value"])
@@ -179,6 +182,22 @@ def test_all_other_numbers_are_those_of_the_stored_tables(page, folder):
     assert seen > 1500
 
 
+def test_numbers_of_the_explorer_are_those_of_its_stored_draws(page, stored):
+    """How many draws it keeps, and how far its proportion is from working out again, are read from what it stores."""
+    chosen = next(e for e in page.find("option") if "selected" in e.attributes)
+    lead = chosen.attributes["value"]
+    found = {
+        e.attributes["data-fact"]: float(e.attributes["value"])
+        for e in page.find("data")
+        if e.attributes.get("data-fact", "").startswith("explorer.")
+    }
+    wanted = {
+        "explorer.draws": float(stored.explorer.sizes["sample"]),
+        f"explorer.npv_error.{lead}": abs(float(stored.explorer["npv_error"].sel(option=lead))),
+    }
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
 def test_every_number_says_where_it_comes_from(page):
     for element in page.find("data"):
         told = element.attributes
@@ -200,6 +219,8 @@ def test_constants_in_the_prose_are_those_of_the_question(page):
         "£1": "one pound",
         "2021-22": "price base of the claims",
         "2023": "when the government chose",
+        "1990s": "when growth in the number in care turned",
+        "2000s": "first origins of the record of forecasts",
         "1": "a risk ratio of no effect",
         "0.6": "reach shown",
         "0.4": "reach shown",
@@ -239,8 +260,8 @@ def _check_words(block, upper) -> int:
             continue
         for word in ("remote chance", "possibility", "likely", "almost certain"):
             assert word not in child or child.startswith(" ("), child
-        if not child.startswith(" ("):
-            continue
+        if not child.startswith(" (") or ")" not in child:
+            continue  # a bracket that holds a number, as of an interval, says no word for a chance
         said = child[2 : child.index(")")]
         if said not in upper:
             continue

@@ -240,7 +240,7 @@
     var paid = found.payback, same = Object.is(paid.early, paid.late);
     put("payback", year(paid.value), same ? "the same year" : year(paid.early) + " to " + year(paid.late), paid.value, paid.early + "," + paid.late);
     el("ess").textContent = grouped(found.ess.value, 0);
-    el("ess").setAttribute("data-raw", String(found.ess.value));
+    el("ess").value = String(found.ess.value);
   }
   var SVG = "http://www.w3.org/2000/svg";
   function mark(parent, tag, attributes, text) {
@@ -320,6 +320,7 @@
     var error = data.stances[stances[0]].error[set.option];
     el("reinvest").hidden = !data.reinvest[set.option];
     el("approximate").textContent = error === null ? "too large to be known here" : money(Math.abs(error), unitOf(error, 0));
+    el("approximate").value = error === null ? "" : String(Math.abs(error));
     show(result.found);
     histogram(result);
     var sentence = describe(set, result.found);

@@ -36,7 +36,8 @@ def _shown(page) -> dict[str, float]:
     read = "n => document.getElementById(n).getAttribute('data-raw')"
     found = {name: page.evaluate(read, f"explorer-out-{name}") for name in (*MONEY, *CHANCES, "payback")}
     found |= {f"error {name}": page.evaluate(read, f"explorer-error-{name}") for name in (*MONEY, *CHANCES)}
-    return {k: float(v) for k, v in (found | {"ess": page.evaluate(read, "explorer-ess")}).items()}
+    effective = page.evaluate("document.getElementById('explorer-ess').value")
+    return {k: float(v) for k, v in (found | {"ess": effective}).items()}
 
 
 def _set(page, **chosen):
