@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from cba.appraisal.decision_drivers import lead_option
 from cba.appraisal.input_influence import leading_inputs, measured_influence
@@ -99,7 +100,10 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
     leading = {
         name: leading_inputs(workings.system.parameters, outcome) for name, outcome in outcomes.items()
     }
-    found = pd.DataFrame([measured_influence(outcomes, inputs[name], leading) for name in papers["name"]])
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # set once: many small products, and setting it takes longer than each
+        found = pd.DataFrame([measured_influence(outcomes, inputs[name], leading) for name in papers["name"]])
     table = pd.concat([papers, found], axis=1)
     return table.sort_values("influence", ascending=False, kind="stable").reset_index(drop=True)
 

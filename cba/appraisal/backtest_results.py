@@ -30,11 +30,18 @@ _CODE = (
     "projection/process_mixture.py",
     "projection/rate_paths.py",
     "projection/total_flow_paths.py",
+    "models/unit_costs.py",
+    "models/unit_costs_accounts.py",
+    "models/unit_costs_drivers.py",
+    "models/unit_costs_growth.py",
+    "models/unit_costs_process.py",
+    "costs/unit_cost_paths.py",
+    "costs/accounts_history.py",
 )
 
 
 def backtest_sha256() -> str:
-    """Return the SHA-256 of what the record is made from: published series, priors and code of business as usual.
+    """Return the SHA-256 of what the record is made from: published series, priors, code of children and unit costs.
 
     Returns
     -------

@@ -145,16 +145,30 @@ def worked_point(
     Raises
     ------
     InputError
-        If there are no draws, or a change names no input.
+        If there are no draws, they lack an input that this version reads, or a change names no input.
 
     Examples
     --------
     >>> worked_point(appraisal).npv("care_review")  # doctest: +SKIP
     """
+    value = _values(appraisal, changes or {})
+    try:
+        return _worked(appraisal, value, observations=observations)
+    except KeyError as error:
+        raise InputError(
+            "the draws lack an input that is read here",
+            field="parameters",
+            found=str(error.args[0]).partition(". ")[0],
+            allowed="draws of every uncertain input of this version",
+            cause="a run stored by another version of the package",
+            remedy="run the analysis again",
+        ) from error
+
+
+def _worked(appraisal: Appraisal, value: Mapping[str, float], *, observations: xr.Dataset | None) -> Point:
     from cba.inputs.observations import load_observations
 
     analysis = appraisal.analysis
-    value = _values(appraisal, changes or {})
     seen = load_observations(analysis.release) if observations is None else observations
     rates = flow_rates(seen, uasc_leave_share=_leave_share(appraisal))
     last_year = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)

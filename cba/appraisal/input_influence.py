@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from cba.decisions.variance_shares import shapley_effects
 
@@ -103,7 +102,6 @@ def _share(
         return float("nan"), float("nan")
     beside = {f"leading {n}": v for n, v in leading.items() if n not in varying}
     groups = {"entry": list(varying)} | ({"leading": list(beside)} if beside else {})
-    with threadpool_limits(1, user_api="blas"):
-        table = shapley_effects(outcome, pd.DataFrame({**varying, **beside}), groups)
+    table = shapley_effects(outcome, pd.DataFrame({**varying, **beside}), groups)
     found = table.set_index("group").loc["entry"]
     return float(found["effect"]), float(found["se"])

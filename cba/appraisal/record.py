@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.stored_draws import read_draws, write_draws
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -206,28 +207,26 @@ class Appraisal:
         }
         written = json.dumps(record, indent=1, allow_nan=False)
         (folder / "appraisal.json").write_text(written, encoding="utf-8")
-        arrays = _with_a_draw(xr.Dataset({name: getattr(self, name) for name in ARRAYS}))
-        # Only the cash flow is worth compressing: many lines are zero, where draws of children are all noise.
-        compact = {"zlib": True, "complevel": 1, "shuffle": True}
-        parameters = _with_a_draw(_plain_attrs(self.parameters))
-        groups = {"draws": arrays, "parameters": parameters}
-        if self.explorer is not None:
-            groups["explorer"] = self.explorer
-        tree = xr.DataTree.from_dict(groups)
-        packing = {"/draws": {"cash_flow": compact}}
-        tree.to_netcdf(folder / "draws.nc", engine="h5netcdf", encoding=packing)
+        write_draws(
+            folder / "draws.nc",
+            draws=xr.Dataset({name: getattr(self, name) for name in ARRAYS}),
+            parameters=self.parameters,
+            explorer=self.explorer,
+        )
         for name, table in self.tables.items():
             table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
         return folder
 
     @classmethod
-    def from_directory(cls, path: str | Path) -> Appraisal:
+    def from_directory(cls, path: str | Path, *, lazy: bool = False) -> Appraisal:
         """Read an appraisal written by :meth:`to_directory`: the same numbers, to the last bit.
 
         Parameters
         ----------
         path : str or Path
             A folder written by :meth:`to_directory`.
+        lazy : bool
+            Leave arrays by year, most of the file, unread until they are used. The folder must stay until then.
 
         Returns
         -------
@@ -248,11 +247,7 @@ class Appraisal:
         folder = Path(path)
         try:
             record = json.loads((folder / "appraisal.json").read_text(encoding="utf-8"))
-            with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
-                drawn = slice(0, record["draws"])
-                arrays = tree["draws"].to_dataset().load().isel(sample=drawn)
-                parameters = tree["parameters"].to_dataset().load().isel(sample=drawn)
-                explorer = tree["explorer"].to_dataset().load() if "explorer" in tree.children else None
+            arrays, parameters, explorer = read_draws(folder / "draws.nc", count=record["draws"], lazy=lazy)
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
         except (OSError, json.JSONDecodeError, KeyError) as error:
             raise InputError(
@@ -279,20 +274,6 @@ class Appraisal:
         """Return the result card that reporting draws, fetched by name: this room imports no format."""
         card: str = import_module("cba.reporting.card").result_card(self)
         return card
-
-
-def _with_a_draw(data: xr.Dataset) -> xr.Dataset:
-    """Return data without draws with one missing draw: in netCDF a length of 0 means that it may grow."""
-    return data if data.sizes["sample"] else data.pad(sample=(0, 1))
-
-
-def _plain_attrs(parameters: xr.Dataset) -> xr.Dataset:
-    """Return the parameters with those attributes a file can hold."""
-    plain = parameters.copy()
-    for name in plain.data_vars:
-        attrs = plain[name].attrs
-        plain[name].attrs = {k: v for k, v in attrs.items() if isinstance(v, str | int | float)}
-    return plain
 
 
 def _read_table(file: Path) -> pd.DataFrame:

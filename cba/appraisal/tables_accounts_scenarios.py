@@ -15,6 +15,7 @@ from cba.costs.option_account import OptionAccount, option_account, total_cost, 
 from cba.costs.placement_prices import placement_prices
 from cba.costs.prices import cash_index
 from cba.costs.system_cost import usual_cost
+from cba.costs.unit_cost_paths import LONG_RUN
 from cba.decisions.monte_carlo_error import mcse_mean
 from cba.models.unit_costs import HALF_LIFE, NAMES, NEED
 
@@ -50,7 +51,7 @@ def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
         return parameters
     growths = [f"{name}_growth" for cost, name in NAMES.items() if cost != NEED]
     if scenario == SCENARIOS[1]:
-        still = [*growths, "unit_costs.real_earnings_growth"]
+        still = [*growths, *LONG_RUN]
         return parameters.assign({name: xr.zeros_like(parameters[name]) for name in still})
     return parameters.assign({HALF_LIFE: xr.full_like(parameters[HALF_LIFE], FOR_GOOD)})
 

@@ -67,7 +67,7 @@ def report(
     from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
 
     appraisals = {
-        stance: Appraisal.from_directory(record.path / "stances" / stance)
+        stance: Appraisal.from_directory(record.path / "stances" / stance, lazy=True)
         for stance in record.manifest["stances"]
     }
     headline = record.headline
@@ -99,12 +99,17 @@ def _beside(record: RunRecord, appraisals: dict[str, Any], headline: Any) -> Run
     """Write the workbook and the checklist again."""
     from tempfile import TemporaryDirectory
 
+    from cba.errors import InputError
     from cba.runs.files_beside import store_beside
 
     with TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "tables").mkdir()
-        write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        try:
+            write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        except InputError as error:  # the page needs the tables alone; the live case needs every input
+            typer.echo(f"The workbook stays as it was stored: {error.problem}.", err=True)
+            return record
         for name in REWRITTEN:
             record = store_beside(record, name, (folder / name).read_bytes())
     return record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from cba.costs.unit_cost_paths import unit_cost_path
+from cba.costs.unit_cost_paths import LONG_RUN, unit_cost_path
 from cba.models.unit_costs import COSTS, HALF_LIFE, NAMES, unit_cost_draws, unit_cost_posterior
 from cba.models.unit_costs_accounts import GROUPS, PARTS, driver_index, driver_weights, published_spending
 from cba.models.unit_costs_drivers import published_drivers
@@ -121,7 +121,7 @@ def forecast_history(
     observations : Dataset
         As returned by :func:`cba.load_observations`.
     parameters : Dataset, dims (sample)
-        Gives the half-life of growth and the growth of earnings; its draws must be those of `seed`.
+        Gives the half-life of growth and the long-run growth; its draws must be those of `seed`.
     priors : PriorRegistry
         As for :func:`cba.models.unit_costs.unit_cost_posterior`.
     origin : int
@@ -149,7 +149,7 @@ def forecast_history(
     index = _driver_history(observations)
     years = real["year"].values[real["year"].values > origin]
     draws = parameters.sizes["sample"]
-    known = parameters[[HALF_LIFE, "unit_costs.real_earnings_growth"]]
+    known = parameters[[HALF_LIFE, *LONG_RUN]]
     known = known.merge(unit_cost_draws(observations, priors=priors, draws=draws, seed=seed, until=origin))
     parts = []
     for part in PARTS:

@@ -1,8 +1,8 @@
 """What a placement costs in each year, real terms: today's average and a path of real growth that settles.
 
 P(t) = P(0) exp(sum_{k < t} g_inf + (g_0 - g_inf) 2^(-k/H)) exp(z spread(t)): today's real growth g_0, estimated
-with the level P(0) from the published unit costs, decays towards real earnings growth g_inf with half-life H; what
-no equation foresees, z, spreads as it did in the published years.
+with the level P(0) from the published unit costs, decays with half-life H towards long-run growth g_inf, that of
+earnings and what is above it; what no equation foresees, z, spreads as it did in the published years.
 """
 
 from __future__ import annotations

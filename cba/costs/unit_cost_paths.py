@@ -1,4 +1,4 @@
-"""Paths of unit costs in real terms: growth that settles at that of earnings, and what no equation foresees."""
+"""Paths of unit costs in real terms: growth that settles at a long-run pace, and what no equation foresees."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 import xarray as xr
 
 from cba.models.unit_costs_process import spread_ahead
+
+LONG_RUN = ("unit_costs.real_earnings_growth", "unit_costs.growth_above_earnings")
+"""Parts of the real growth at which unit costs settle."""
 
 
 def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray, steps: int) -> np.ndarray:
@@ -47,13 +50,13 @@ def unit_cost_path(
     ----------
     parameters : Dataset, dims (sample)
         With ``X_growth`` and ``X_surprise`` of each cost, ``lasting_share`` and ``error_share`` of its set, the
-        half-life of growth and the growth of earnings.
+        half-life of growth, the growth of earnings and the long-run growth above it.
     costs : tuple of str
         First parts of the names, for example ``("unit_costs.residential",)``; of several the average growth.
     steps : int
         Number of years.
     settles : bool
-        Whether growth settles at that of earnings; at none otherwise.
+        Whether growth settles at that of earnings and what is above it; at none otherwise.
 
     Returns
     -------
@@ -63,7 +66,8 @@ def unit_cost_path(
     Examples
     --------
     >>> entries = {"a.b_growth": 0.02, "a.b_surprise": 0.0, "a.lasting_share": 0.0, "a.error_share": 0.0,
-    ...            "unit_costs.growth_half_life": 3.0, "unit_costs.real_earnings_growth": 0.02}
+    ...            "unit_costs.growth_half_life": 3.0, "unit_costs.real_earnings_growth": 0.02,
+    ...            "unit_costs.growth_above_earnings": 0.0}
     >>> drawn = xr.Dataset({name: ("sample", [value]) for name, value in entries.items()})
     >>> unit_cost_path(drawn, ("a.b",), steps=2).round(4).tolist()
     [[1.0202, 1.0408]]
@@ -72,7 +76,9 @@ def unit_cost_path(
     half_life = parameters["unit_costs.growth_half_life"].values
     first = np.mean([parameters[f"{cost}_growth"].values for cost in costs], axis=0)
     surprise = np.mean([parameters[f"{cost}_surprise"].values for cost in costs], axis=0)
-    settled = parameters["unit_costs.real_earnings_growth"].values if settles else np.zeros_like(first)
+    settled = (
+        np.sum([parameters[name].values for name in LONG_RUN], axis=0) if settles else np.zeros_like(first)
+    )
     spread = spread_ahead(
         steps,
         lasting=parameters[f"{group}.lasting_share"].values,

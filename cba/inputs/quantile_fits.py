@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -93,7 +94,19 @@ def fit_quantiles(
     (1.0, 'closed form')
     """
     check_family(family)
-    stated = dict(sorted(quantiles.items()))
+    return _fit(family, tuple(sorted(quantiles.items())), lower, upper, largest_error)
+
+
+@lru_cache(maxsize=4096)
+def _fit(
+    family: str,
+    quantiles: tuple[tuple[float, float], ...],
+    lower: float | None,
+    upper: float | None,
+    largest_error: float,
+) -> QuantileFit:
+    """Fit; kept, because every stance and every stage of a run reads the registry again."""
+    stated = dict(quantiles)
     p, x = np.array(list(stated), dtype=float), np.array(list(stated.values()), dtype=float)
     _check_quantiles(family, p, x, lower, upper)
     bounds = (lower, upper)

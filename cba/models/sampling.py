@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import nutpie
 import pandas as pd
 import pymc as pm
 import xarray as xr
@@ -75,6 +74,8 @@ def sample_gated(
     >>> fit["posterior"]["level"].sizes  # doctest: +SKIP
     Frozen({'chain': 4, 'draw': 500})
     """
+    import nutpie  # seconds to import: only where something is sampled
+
     compiled = nutpie.compile_pymc_model(model)
     thin = max(SAMPLED_PER_DRAW, -(-SAMPLED_AT_LEAST // draws))
     tree = nutpie.sample(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
@@ -176,14 +177,15 @@ def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFr
     --------
     >>> matching_rows(frame, where)  # doctest: +SKIP
     """
+    held = np.ones(len(frame), dtype=bool)
     for key, value in where.items():
         column, _, test = key.partition("__")
         if column not in frame:
             raise InputError(
                 "a table has no such column", field=column, allowed=", ".join(map(str, frame.columns))
             )
-        frame = frame[_TESTS[test](frame[column], value)]
-    return frame
+        held &= _TESTS[test](frame[column], value).to_numpy(dtype=bool)
+    return frame[held]
 
 
 def table_number(

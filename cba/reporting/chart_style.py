@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
-from typing import TYPE_CHECKING
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Literal
 
 import afcharts.af_colours as af_colours
 import matplotlib
@@ -85,7 +85,7 @@ def colours(number: int = 4) -> list[str]:
     >>> colours(3)
     ['#12436D', '#28A197', '#801650']
     """
-    return list(af_colours.get_af_colours("categorical", number_of_colours=number))
+    return list(_palette("categorical", number))
 
 
 def duo() -> tuple[str, str]:
@@ -100,8 +100,14 @@ def duo() -> tuple[str, str]:
     >>> duo()
     ('#12436D', '#F46A25')
     """
-    first, second = af_colours.get_af_colours("duo")
+    first, second = _palette("duo", 2)
     return first, second
+
+
+@cache
+def _palette(name: Literal["categorical", "duo"], number: int) -> tuple[str, ...]:
+    """Return colours of a palette, which its package reads from a file every time."""
+    return tuple(af_colours.get_af_colours(name, number_of_colours=number))
 
 
 def new_axes(*, height: float = HEIGHT) -> Axes:

@@ -150,7 +150,7 @@ def plot_frontier(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
         style = {"color": first, "marker": "o"} if kept else {"color": second, "marker": "X"}
         ax.plot(row["effect"], row["cost"] / divisor, ls="none", ms=9, mec="white", **style)
     for effect, cost, text in _labels_of_clusters(rows):
-        label_end(ax, effect, cost / divisor, text, dy=9)
+        label_end(ax, effect, cost / divisor, text, dy=-9)  # below: the frontier climbs
     names = [
         f"{number}  {appraisal.option_labels[name]}".replace("$", r"\$")
         for number, name in enumerate(rows["option"], start=1)
@@ -169,18 +169,18 @@ def plot_frontier(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
 
 
 def _labels_of_clusters(rows: pd.DataFrame) -> list[tuple[float, float, str]]:
-    """Where to write the numbers of the points: one label for points too close to tell apart."""
+    """Where to write the numbers of the points: one label for points whose labels would run into each other."""
     found: list[tuple[float, float, str]] = []
     width, height = (float(np.ptp(rows[name])) or 1.0 for name in ("effect", "cost"))
     for number, (effect, cost) in enumerate(zip(rows["effect"], rows["cost"], strict=True), start=1):
         near = [
             place
-            for place, (x, y, _) in enumerate(found)
-            if abs(x - effect) < 0.05 * width and abs(y - cost) < 0.06 * height
+            for place, (x, y, text) in enumerate(found)
+            if abs(x - effect) < (0.05 + 0.025 * len(text)) * width and abs(y - cost) < 0.09 * height
         ]
         if near:
             x, y, text = found[near[0]]
-            found[near[0]] = (max(x, effect), y, f"{text}, {number}")
+            found[near[0]] = (max(x, effect), min(y, cost), f"{text}, {number}")
         else:
             found.append((effect, cost, str(number)))
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 from markupsafe import Markup, escape
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,8 +39,11 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    for background in (figure.patch, *(ax.patch for ax in figure.axes)):
+        background.set_visible(False)
     with matplotlib.rc_context(settings):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        # The canvas itself, because savefig draws a figure with a layout twice.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     body = _drawing(buffer.getvalue())
     width, height = (72.0 * float(size) for size in figure.get_size_inches())
     head = Markup(

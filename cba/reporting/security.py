@@ -17,7 +17,7 @@ _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="[^"]*
 _STYLE = re.compile(r"<style>(.*?)</style>", re.S)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.S)
 _BLOCK = re.compile(r"(<(script|style)\b[^>]*>.*?</\2>)", re.S)
-_STYLED_TAG = re.compile(r'<[a-zA-Z][^<>]*? style="[^<>]*>')
+_TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _ATTRIBUTE = re.compile(r' (style|class)="([^"]*)"')
 
 
@@ -122,6 +122,8 @@ def _with_classes(html: str) -> str:
     names: dict[str, str] = {}
 
     def renamed(tag: re.Match[str]) -> str:
+        if ' style="' not in tag[0]:
+            return tag[0]
         held = {name: value for name, value in _ATTRIBUTE.findall(tag[0])}
         if "style" not in held:
             return tag[0]
@@ -134,7 +136,7 @@ def _with_classes(html: str) -> str:
 
     parts = _BLOCK.split(html)  # text, block, its name, text, ...
     parts[2::3] = [""] * len(parts[2::3])
-    parts[0::3] = [_STYLED_TAG.sub(renamed, text) for text in parts[0::3]]
+    parts[0::3] = [_TAG.sub(renamed, text) for text in parts[0::3]]
     rules = "".join(f".{name} {{ {rule} }}\n" for rule, name in names.items())
     return "".join(parts).replace("</style>", f"{rules}</style>", 1)
 

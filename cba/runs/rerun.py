@@ -238,7 +238,7 @@ def _rendered(
 
     try:
         appraisals = {
-            stance: Appraisal.from_directory(run.path / "stances" / stance)
+            stance: Appraisal.from_directory(run.path / "stances" / stance, lazy=True)
             for stance in run.manifest["stances"]
         }
         headline = run.headline

@@ -127,7 +127,7 @@ def _read(run: RunRecord, *, analysis: Analysis, stance: str) -> StoredStage:
     from cba.appraisal import Appraisal
 
     folder = run.path / "stances" / stance
-    stored = Appraisal.from_directory(folder)
+    stored = Appraisal.from_directory(folder, lazy=True)
     made = run.manifest["stage_tables"][stance]
     prints: dict[str, Any] = dict(stored.provenance.get("fingerprints", {}))
     provenance = {

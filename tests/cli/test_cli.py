@@ -278,7 +278,7 @@ def test_report_renders_again_from_what_is_stored(fast, capsys, monkeypatch):
 
     class Stored:
         @staticmethod
-        def from_directory(path):
+        def from_directory(path, *, lazy=False):
             return json.loads((Path(path) / "appraisal.json").read_text())["stance"]
 
     def rendered(appraisals, *, headline, manifest):
@@ -300,6 +300,27 @@ def test_report_renders_again_from_what_is_stored(fast, capsys, monkeypatch):
     assert answer(capsys, "runs", "--verify")[1]["runs"][0]["damage"] == []
     Path(first["report"]).unlink()  # a lost report is made again; a lost number is not
     assert main(["report", "small"]) == 0 and Path(first["report"]).is_file()
+
+
+def test_a_workbook_that_cannot_be_made_from_old_draws_stays_and_the_page_is_made(fast, capsys, monkeypatch):
+    from cba.errors import InputError
+
+    _, first = answer(capsys, "run", "small.toml")
+
+    class Stored:
+        @staticmethod
+        def from_directory(path, *, lazy=False):
+            return path.name
+
+    def lacks(folder, **what):
+        raise InputError("the draws lack an input that is read here", field="parameters")
+
+    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+    monkeypatch.setattr("cba.cli.report.render", lambda *parts, **more: "<html>again</html>")
+    monkeypatch.setattr("cba.cli.report.write_beside", lacks)
+    assert main(["report", "small"]) == 0
+    assert "workbook stays as it was stored: the draws lack" in capsys.readouterr().err
+    assert Path(first["report"]).read_text() == "<html>again</html>"
 
 
 # -- check ---------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def use(monkeypatch, *, shift: float = 0.0, appraise=None) -> None:
 
     class Stored:
         @staticmethod
-        def from_directory(path):
+        def from_directory(path, *, lazy=False):
             return Path(path).name
 
     monkeypatch.setattr("cba.runs.stages.ordinary_stages", ordinary)

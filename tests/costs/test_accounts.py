@@ -62,9 +62,10 @@ def test_a_forecast_by_hand(priors):
     drawn = unit_cost_draws(seen, priors=priors, draws=draws, seed=seed, until=2022)
     counts = published_drivers(seen).sel(driver="leavers")
     half_life = parameters["unit_costs.growth_half_life"].values
-    first, settled = (
-        drawn["system.leaving_care_growth"].values,
-        parameters["unit_costs.real_earnings_growth"].values,
+    first = drawn["system.leaving_care_growth"].values
+    settled = (
+        parameters["unit_costs.real_earnings_growth"].values
+        + parameters["unit_costs.growth_above_earnings"].values
     )
     logs = first + settled + (first - settled) * 0.5 ** (1 / half_life)
     shares = {name: drawn[f"system.{name}_share"].values for name in ("lasting", "error")}
@@ -114,7 +115,9 @@ def test_a_cost_path_is_growth_times_what_is_not_foreseen():
     half_life = drawn["unit_costs.growth_half_life"].values
     grown = growth_path(
         drawn[f"{name}_growth"].values,
-        settled=drawn["unit_costs.real_earnings_growth"].values,
+        settled=(
+            drawn["unit_costs.real_earnings_growth"].values + drawn["unit_costs.growth_above_earnings"].values
+        ),
         half_life=half_life,
         steps=steps,
     )

@@ -85,7 +85,7 @@ def test_paths_start_a_year_after_today_and_are_never_cut_by_the_avoidable_share
     np.testing.assert_allclose(np.log(first), expected, atol=1e-12)
     foster = PLACEMENTS.index("foster_in_house")
     half_life, now = value("unit_costs.growth_half_life"), value("unit_costs.fostering_growth")
-    settled = value("unit_costs.real_earnings_growth")
+    settled = value("unit_costs.real_earnings_growth") + value("unit_costs.growth_above_earnings")
     kept = 0.5 ** (1.0 / half_life)
     wide = np.sqrt(2.0 * walk + value("unit_costs.lasting_share") * (1.0 - kept**2))
     second = np.log(prices.path[:, 1, foster] / prices.today[:, foster])

@@ -26,7 +26,8 @@ def unit_cost_path(value, costs, *, steps):
     group = costs[0].split(".")[0]
     first = sum(value[f"{c}_growth"] for c in costs) / len(costs)
     surprise = sum(value[f"{c}_surprise"] for c in costs) / len(costs)
-    settled, lasting = value["unit_costs.real_earnings_growth"], value[f"{group}.lasting_share"]
+    settled = value["unit_costs.real_earnings_growth"] + value["unit_costs.growth_above_earnings"]
+    lasting = value[f"{group}.lasting_share"]
     rest = 1 - lasting - value[f"{group}.error_share"]
     growth, path = 0.0, []
     for ahead in range(1, steps + 1):

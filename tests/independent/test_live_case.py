@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import openpyxl
 import pytest
@@ -15,6 +16,7 @@ from cba.appraisal.headline import headline_results
 from cba.appraisal.inputs_read import provenance
 from cba.appraisal.record import Appraisal
 from cba.appraisal.tables_beliefs import priors_table
+from cba.errors import InputError
 from cba.reporting.workbook import write_workbook
 from tests.appraisal.made_workings import made_workings
 
@@ -169,3 +171,10 @@ def test_every_live_input_moves_some_result(case):
 def test_options_that_do_not_fit_say_why(case):
     left_out = case.left_out
     assert set(left_out) == {"care_review_reinvest"} and "savings" in left_out["care_review_reinvest"]
+
+
+def test_draws_of_another_version_are_refused_by_name(appraisal):
+    older = replace(appraisal, parameters=appraisal.parameters.drop_vars("foster.attrition"))
+    with pytest.raises(InputError, match="lack an input") as caught:
+        worked_point(older)
+    assert "foster.attrition" in str(caught.value) and "run the analysis again" in str(caught.value)

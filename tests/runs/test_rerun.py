@@ -47,7 +47,7 @@ def fake(shift: float = 0.0, **more) -> Doors:
 
     class Stored:
         @staticmethod
-        def from_directory(path):
+        def from_directory(path, *, lazy=False):
             return Path(path).name
 
     def render(appraisals, *, headline, manifest):
@@ -62,7 +62,7 @@ def stored(monkeypatch):
 
     class Stored:
         @staticmethod
-        def from_directory(path):
+        def from_directory(path, *, lazy=False):
             return Path(path).name
 
     monkeypatch.setattr("cba.appraisal.Appraisal", Stored)

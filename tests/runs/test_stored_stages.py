@@ -23,7 +23,7 @@ class Readable(FakeAppraisal):
     """A made-up appraisal that can be read back."""
 
     @classmethod
-    def from_directory(cls, folder):
+    def from_directory(cls, folder, *, lazy=False):
         from cba.inputs.analysis_records import Analysis
 
         record = json.loads((folder / "appraisal.json").read_text())
