@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from cba.appraisal.drawn_inputs import LEVEL, refuse_draws_of_another_version
 from cba.costs.discounting import discount_factors
 from cba.costs.option_account import CostBasis, OptionAccount, option_account, total_cost, total_saving
 from cba.costs.placement_prices import placement_prices
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
     from cba.inputs.analysis_records import Analysis
     from cba.inputs.option_records import Option
-
-LEVEL = "baseline.level_"
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,10 @@ def worked_point(
 
     Raises
     ------
+    DrawsOfAnotherVersion
+        If the draws lack an input that this version draws and reads here.
     InputError
-        If there are no draws, they lack an input that this version reads, or a change names no input.
+        If there are no draws, or a change names no input.
 
     Examples
     --------
@@ -154,15 +155,11 @@ def worked_point(
     value = _values(appraisal, changes or {})
     try:
         return _worked(appraisal, value, observations=observations)
-    except KeyError as error:
-        raise InputError(
-            "the draws lack an input that is read here",
-            field="parameters",
-            found=str(error.args[0]).partition(". ")[0],
-            allowed="draws of every uncertain input of this version",
-            cause="a run stored by another version of the package",
-            remedy="run the analysis again",
-        ) from error
+    except KeyError:  # draws that lack nothing do not explain it: then it is a mistake and stays one
+        from cba.inputs.priors import load_priors
+
+        refuse_draws_of_another_version(value, registry=load_priors())
+        raise
 
 
 def _worked(appraisal: Appraisal, value: Mapping[str, float], *, observations: xr.Dataset | None) -> Point:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
+from cba.projection.care_system import authority_share
 
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
@@ -55,13 +56,13 @@ class CouncilPosition:
     price_years: dict[str, int]
 
 
-def find_authority(workings: Workings, authority: str) -> str:
+def find_authority(seen: xr.Dataset, authority: str) -> str:
     """Return the code of an authority of today, by code or name.
 
     Parameters
     ----------
-    workings : Workings
-        Gives the authorities of the release.
+    seen : Dataset
+        Observed series: give the authorities of the release.
     authority : str
         Three-digit code, or name in any case.
 
@@ -77,10 +78,11 @@ def find_authority(workings: Workings, authority: str) -> str:
 
     Examples
     --------
-    >>> find_authority(workings, "leeds")  # doctest: +SKIP
+    >>> from cba.inputs.observations import load_observations
+    >>> find_authority(load_observations(2024), "leeds")
     '383'
     """
-    seen, today = workings.inputs.observations, workings.system.authority_share
+    today = authority_share(seen)
     names = {str(c): str(n) for c, n in zip(seen["authority"].values, _names(seen), strict=True)}
     asked = authority.strip()
     found = [c for c, name in names.items() if asked == c or asked.casefold() == name.casefold()]
@@ -139,8 +141,8 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
     --------
     >>> council_position(workings, "Leeds").care_share  # doctest: +SKIP
     """
-    code = find_authority(workings, authority)
     seen = workings.inputs.observations
+    code = find_authority(seen, authority)
     own = seen.sel(authority=code)
     shares, stock = care_shares(seen)
     if code not in shares:

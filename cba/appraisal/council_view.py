@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cba.appraisal.council_children import fewer_counted, usual_stock
-from cba.appraisal.council_position import SERVICES, council_position
+from cba.appraisal.council_position import SERVICES, council_position, find_authority
 from cba.appraisal.summaries import interval
 from cba.costs.prices import cash_index
 from cba.costs.savings import cashable, placement_savings
@@ -22,6 +22,7 @@ from cba.errors import InputError
 
 if TYPE_CHECKING:
     from cba.appraisal.council_position import CouncilPosition
+    from cba.appraisal.inputs_read import Inputs
     from cba.appraisal.stages import Workings
     from cba.inputs.option_records import Option
 
@@ -98,7 +99,7 @@ def council_account(
     --------
     >>> council_account(workings, "Leeds").fewer.mean(axis=0)  # doctest: +SKIP
     """
-    chosen = _option(workings, option)
+    chosen = _option(workings.inputs, option)
     position = council_position(workings, authority)
     money, care = _shares_within_areas(workings, chosen, position)
     rng = np.random.default_rng([workings.inputs.analysis.seed, int(position.code), 1]) if noise else None
@@ -136,36 +137,69 @@ def council_account(
     )
 
 
-def _option(workings: Workings, option: str) -> Option:
-    for known in workings.inputs.options:
+def refuse_unknown(inputs: Inputs, authority: str, option: str) -> None:
+    """Refuse an authority or option that an analysis does not have, or that do not belong together.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As read; nothing need be fitted.
+    authority : str
+        Code or name of an authority of today.
+    option : str
+        Id of an option of the analysis.
+
+    Raises
+    ------
+    InputError
+        As :func:`council_account`.
+
+    Examples
+    --------
+    >>> import cba
+    >>> from cba.appraisal.inputs_read import read_inputs
+    >>> refuse_unknown(read_inputs(cba.load_analysis("smoke"), stance="evidence"), "Leeds", "care_review")
+    """
+    chosen = _option(inputs, option)
+    code = find_authority(inputs.observations, authority)
+    _refuse_outside(chosen, code, name=authority)
+
+
+def _option(inputs: Inputs, option: str) -> Option:
+    for known in inputs.options:
         if known.id == option and option != "bau":
             return known
     raise InputError(
         "the analysis has no such option",
         field="option",
         found=option,
-        allowed=", ".join(o.id for o in workings.inputs.options if o.id != "bau"),
+        allowed=", ".join(o.id for o in inputs.options if o.id != "bau"),
         cause="a spelling mistake, or an option left out of the analysis",
         remedy="name an option of the analysis",
     )
+
+
+def _refuse_outside(option: Option, code: str, *, name: str) -> None:
+    """Refuse an authority outside those that an option is limited to."""
+    if option.areas and code not in option.areas:
+        raise InputError(
+            "the option is limited to other authorities",
+            file=f"priors/options/{option.id}.toml",
+            field="areas",
+            found=f"{name} ({code})",
+            allowed=", ".join(option.areas),
+            cause="a pathfinder programme",
+            remedy="ask for one of its areas, or for a national option",
+        )
 
 
 def _shares_within_areas(
     workings: Workings, option: Option, position: CouncilPosition
 ) -> tuple[float, float]:
     """Share of the option's money and of its change in care that falls on the authority."""
+    _refuse_outside(option, position.code, name=position.name)
     if not option.areas:
         return position.children_share, position.care_share
-    if position.code not in option.areas:
-        raise InputError(
-            "the option is limited to other authorities",
-            file=f"priors/options/{option.id}.toml",
-            field="areas",
-            found=f"{position.name} ({position.code})",
-            allowed=", ".join(option.areas),
-            cause="a pathfinder programme",
-            remedy="ask for one of its areas, or for a national option",
-        )
     placed = [council_position(workings, code) for code in option.areas]
     return (
         position.children_share / sum(p.children_share for p in placed),

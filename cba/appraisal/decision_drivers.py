@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.clear_of_chance import clear_of_chance
 from cba.appraisal.decision_values import grouped_questions, question_inputs
+from cba.appraisal.fitted_names import UNGRADED, described
 from cba.appraisal.headline import FEWER_CHILDREN, payback_draws
 from cba.decisions.conditional_curves import conditional_mean, tornado
 from cba.decisions.switching import switching_value
@@ -61,8 +63,9 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
     -------
     DataFrame
         Columns option, outcome ("npv", GBP; "fewer_children", in the target year), input, description, unit,
-        question, confidence (of the input's prior; empty where it is fitted), input_low, input_high,
-        outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most). Every input that varies.
+        question, confidence (of the input's prior; "fitted" where it has none), input_low, input_high,
+        outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most), clear (whether the swing is
+        more than Monte Carlo error explains, all inputs tried). Every input that varies.
 
     Notes
     -----
@@ -80,6 +83,7 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
         table.insert(0, "option", option)
         table.insert(1, "outcome", name)
         table["rank"] = np.arange(1, len(table) + 1)
+        table["clear"] = clear_of_chance(table["swing"].to_numpy(), table["swing_se"].to_numpy())
         frames.append(table)
     joined = pd.concat(frames, ignore_index=True)
     for place, column in enumerate(("description", "unit", "question", "confidence"), start=3):
@@ -213,10 +217,10 @@ def _about(workings: Workings, inputs: xr.Dataset) -> pd.DataFrame:
     names: Sequence[str] = [str(name) for name in inputs.data_vars]
     return pd.DataFrame(
         {
-            "description": [str(inputs[n].attrs.get("description", n)) for n in names],
+            "description": [described(n, inputs[n].attrs) for n in names],
             "unit": [str(inputs[n].attrs.get("unit", "")) for n in names],
             "question": [question_of[n] for n in names],
-            "confidence": [str(graded.get(n, "")) for n in names],
+            "confidence": [str(graded.get(n, UNGRADED)) for n in names],
         },
         index=names,
     )

@@ -28,8 +28,9 @@ from cba.appraisal.study_values import optimal_studies, study_values
 if TYPE_CHECKING:
     from cba.appraisal.stages import Workings
 
-INFORMATION_VALUES = (0.0, 500e3, 2.5e6)
-"""GBP per child-year at which the value of information is worked out."""
+INFORMATION_VALUES = (0.0, 100e3, 500e3, 2.5e6)
+"""GBP per child-year at which the value of information is worked out: cash alone, near the highest value put forward
+elsewhere, and two far above it, towards those at which programmes break even."""
 
 FEWEST_DRAWS = 128
 """Fewer draws cannot say what an input moves or what learning is worth."""

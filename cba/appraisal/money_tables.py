@@ -113,7 +113,7 @@ def account_tables(workings: Workings) -> dict[str, pd.DataFrame]:
             "review_price_base": review_price_base(workings),
             "optimism_check": optimism_check(workings, LEAD),
             "who_bears": who_bears(workings, LEAD),
-            "councils": council_summary(workings, LEAD),
+            "councils": council_summary(workings, LEAD, counted_in=workings.inputs.analysis.target_year),
             "unmonetised_and_financing": unmonetised_and_financing(workings, LEAD),
         }
     return tables

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.clear_of_chance import clear_of_chance
+from cba.appraisal.fitted_names import described
 from cba.appraisal.summaries import interval
 
 if TYPE_CHECKING:
@@ -43,7 +45,13 @@ def need_to_believe(
     DataFrame
         The parameters whose mean moves most, most first: parameter, description, unit; mean, lower, upper (all
         draws) and needed_mean, needed_lower, needed_upper (chosen draws), shift (difference of means in standard
-        deviations of all draws), which, draws (number chosen) and fewer_children (their mean).
+        deviations of all draws), shift_se (its Monte Carlo error were the input unrelated to the choice), clear
+        (whether the shift is more than that error explains, all inputs tried), which, draws (number chosen) and
+        fewer_children (their mean).
+
+    Notes
+    -----
+    The mean of n draws taken blindly from N has the variance ``(1 / n) (N - n) / (N - 1)`` of one draw.
 
     Examples
     --------
@@ -63,7 +71,7 @@ def need_to_believe(
         rows.append(
             {
                 "parameter": str(name),
-                "description": values.attrs.get("description", ""),
+                "description": described(str(name), values.attrs),
                 "unit": values.attrs.get("unit", ""),
                 "mean": draws.mean(),
                 "lower": lower,
@@ -74,7 +82,10 @@ def need_to_believe(
                 "shift": (draws[chosen].mean() - draws.mean()) / draws.std(),
             }
         )
-    table = pd.DataFrame(rows).sort_values("shift", key=np.abs, ascending=False, kind="stable").head(SHOWN)
+    table = pd.DataFrame(rows)
+    table["shift_se"] = np.sqrt(max(chosen.size / chosen.sum() - 1.0, 0.0) / (chosen.size - 1.0))
+    table["clear"] = clear_of_chance(table["shift"].to_numpy(), table["shift_se"].to_numpy())
+    table = table.sort_values("shift", key=np.abs, ascending=False, kind="stable").head(SHOWN)
     about = {"which": which, "draws": int(chosen.sum()), "fewer_children": float(fewer[chosen].mean())}
     return table.assign(**about).reset_index(drop=True)
 

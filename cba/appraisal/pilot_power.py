@@ -194,7 +194,8 @@ def power_table(
         Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
         standard_error, detectable (fall in log starts found with a power of 80%), expected, lower, upper (fall
         believed in), full_coverage (fall believed in were every eligible child served), power (probability of
-        finding a significant fall, over what is believed).
+        finding a significant fall, over what is believed), detectable_percent, fall_percent_mean,
+        fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
 
     Examples
     --------
@@ -207,14 +208,19 @@ def power_table(
         for design, name, count in designs:
             change, full = true[years][name].values, -float(true[years][f"{name}_full"].mean())
             error = study_error(scatter, areas=count)
+            detectable = (SIGNIFICANT + DETECTED) * error
             low, high = interval(-change, level=level)
+            fall = -100.0 * np.expm1(change)
+            in_percent = (-100.0 * np.expm1(-detectable), fall.mean(), *interval(fall, level=level))
             published = (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS)
             power = float(ndtr(-change / error - SIGNIFICANT).mean())
-            detectable = (SIGNIFICANT + DETECTED) * error
             rows.append((design, count, years, published, scatter.authorities, scatter.sd, error, detectable,
-                         float(-change.mean()), float(low), float(high), full, power))  # fmt: skip
+                         float(-change.mean()), float(low), float(high), full, power, *in_percent))  # fmt: skip
     names = "design areas years published authorities between_authority_sd standard_error detectable expected lower"
-    return pd.DataFrame(rows, columns=[*names.split(), "upper", "full_coverage", "power"])
+    shares = (
+        "upper full_coverage power detectable_percent fall_percent_mean fall_percent_lower fall_percent_upper"
+    )
+    return pd.DataFrame(rows, columns=[*names.split(), *shares.split()])
 
 
 def _best_years(coverage: np.ndarray, years: int) -> np.ndarray:

@@ -28,6 +28,7 @@ ARRAYS = (
     "child_years_safe",
     "child_years_harm",
 )
+_KEPT = ("stance", "option_labels", "results", "provenance")
 
 
 @dataclass(frozen=True)
@@ -235,20 +236,21 @@ class Appraisal:
         Raises
         ------
         InputError
-            If the folder holds no appraisal.
+            If the folder holds no appraisal, or one that another version stored with other settings.
 
         Examples
         --------
         >>> Appraisal.from_directory("reports/mine").stance  # doctest: +SKIP
         'evidence'
         """
-        from cba.inputs.analysis_records import Analysis
+        from cba.inputs.stored_analyses import stored_analysis
 
         folder = Path(path)
         try:
             record = json.loads((folder / "appraisal.json").read_text(encoding="utf-8"))
             arrays, parameters, explorer = read_draws(folder / "draws.nc", count=record["draws"], lazy=lazy)
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
+            settings, kept = record["analysis"], {name: record[name] for name in _KEPT}
         except (OSError, json.JSONDecodeError, KeyError) as error:
             raise InputError(
                 "the folder holds no readable appraisal",
@@ -258,15 +260,16 @@ class Appraisal:
                 cause="a wrong, incomplete or truncated folder",
                 remedy="name the folder of a run's stance",
             ) from None
+        analysis = stored_analysis(settings, file=folder / "appraisal.json", field="analysis")
         return cls(
-            analysis=Analysis.model_validate(record["analysis"]),
-            stance=record["stance"],
-            option_labels=record["option_labels"],
+            analysis=analysis,
+            stance=kept["stance"],
+            option_labels=kept["option_labels"],
             parameters=parameters,
             **{name: arrays[name] for name in ARRAYS},
             tables=tables,
-            results=record["results"],
-            provenance=record["provenance"],
+            results=kept["results"],
+            provenance=kept["provenance"],
             explorer=explorer,
         )
 

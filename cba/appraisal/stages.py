@@ -33,6 +33,7 @@ from cba.costs.placement_prices import placement_prices
 from cba.costs.prices import PriceIndex
 from cba.inputs.analyses import load_analysis
 from cba.inputs.prior_alternatives import prior_alternatives
+from cba.inputs.releases.chosen_tables import tables_of
 from cba.inputs.stance_weights import MIXED, stance_weights
 from cba.projection.business_as_usual import business_as_usual
 from cba.projection.care_system import CareSystem, care_system
@@ -132,6 +133,11 @@ def appraise(
     GateError
         If a fit has not converged.
 
+    Notes
+    -----
+    Published tables are those in force inside :func:`cba.inputs.shipped_files.reading_from`, else the snapshot that
+    the analysis names, else the shipped ones.
+
     Examples
     --------
     >>> import cba
@@ -140,6 +146,31 @@ def appraise(
     """
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
     check_stance(stance, weights=weights)
+    with tables_of(specification):
+        return _appraised(
+            specification,
+            stance=stance,
+            baseline=baseline,
+            effects=effects,
+            progress=progress,
+            observations=observations,
+            evidence=evidence,
+            weights=weights,
+        )
+
+
+def _appraised(
+    specification: Analysis,
+    *,
+    stance: str,
+    baseline: xr.DataTree | Mapping[str, xr.DataTree] | None,
+    effects: xr.DataTree | Mapping[str, xr.DataTree] | None,
+    progress: bool,
+    observations: xr.Dataset | None,
+    evidence: Appraisal | None,
+    weights: Mapping[str, float] | None,
+) -> Appraisal:
+    """Appraise with the tables that are in force."""
     if stance == "mixture":
         mixture = stance_weights(specification.mixture if weights is None else weights)
         beliefs = mixed_beliefs(

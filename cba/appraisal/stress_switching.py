@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cba.appraisal.stress_slopes import Slopes, StressKind
 
 
+TOLD = 2.0
+"""Errors a size must be from nought to be told: an effect that hardly acts on an option has a size of pure error."""
+
+
 @dataclass(frozen=True)
 class StressedDraws:
     """Draws of every option at size 0, and what one unit of one effect does to them.
@@ -59,6 +63,11 @@ class Switch:
     holds_now: bool
     size: float
     se: float
+
+    @property
+    def told(self) -> bool:
+        """Whether there is a size and its error leaves something of it: it is :data:`TOLD` errors from nought."""
+        return bool(np.isfinite(self.size)) and not abs(self.size) < TOLD * self.se
 
 
 def switch_of_mean(start: np.ndarray, slope: np.ndarray, *, chains: int | None) -> Switch:

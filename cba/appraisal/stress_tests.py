@@ -81,9 +81,10 @@ def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.D
         Columns stress, label, option, quantity (of :data:`CONCLUSIONS`), conclusion, now (mean net present value
         in GBP, for ``best_by_npv`` less that of the best other option or nothing; mean children fewer;
         probability), holds_now, unit, size (missing where no size changes it; for ``prob_fewer_30000`` also where
-        none that is possible does), size_se, possible_lower, possible_upper (missing: no bound), reachable,
-        comparison and compared_with (a published or modelled figure in the same unit), verdict. Every option is
-        under the same size.
+        none that is possible does), size_se, size_words (no more figures than the error allows, "none does", or
+        "cannot be told" below two errors), possible_lower, possible_upper (missing: no bound), reachable (the size
+        can be told and is possible), comparison and compared_with (a published or modelled figure in the same
+        unit), hinted (reachable between nought and that figure), verdict. Every option is under the same size.
 
     Notes
     -----
@@ -109,7 +110,8 @@ def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.D
 def _row(
     kind: StressKind, option: str, quantity: str, found: Switch, comparison: tuple[float, str]
 ) -> dict[str, object]:
-    reachable = bool(np.isfinite(found.size) and kind.lower <= found.size <= kind.upper)
+    reachable = found.told and kind.lower <= found.size <= kind.upper
+    seen = comparison[0]
     return {
         "stress": kind.name,
         "label": kind.label,
@@ -121,18 +123,28 @@ def _row(
         "unit": kind.unit,
         "size": found.size,
         "size_se": found.se,
+        "size_words": _size_words(found),
         "possible_lower": kind.lower,
         "possible_upper": kind.upper if np.isfinite(kind.upper) else np.nan,
         "reachable": reachable,
-        "comparison": comparison[0],
+        "comparison": seen,
         "compared_with": comparison[1],
-        "verdict": _verdict(found, kind, reachable=reachable, seen=comparison[0]),
+        "hinted": reachable and min(seen, 0.0) <= found.size <= max(seen, 0.0),
+        "verdict": _verdict(found, kind, reachable=reachable, seen=seen),
     }
+
+
+def _size_words(found: Switch) -> str:
+    if not np.isfinite(found.size):
+        return "none does"
+    return _said(found.size, found.se) if found.told else "cannot be told"
 
 
 def _verdict(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> str:
     if not np.isfinite(found.size):
         return "Cannot change it: no size does"
+    if not found.told:
+        return "Cannot be told: the error of the size is more than half of it"
     said = _said(found.size, found.se)
     if reachable:
         published = kind.name == "market" and found.size > 0.0 and np.isfinite(seen)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.headline import payback_draws
+from cba.appraisal.headline import payback_draws, review_prices
 from cba.appraisal.summaries import interval, probability
 from cba.appraisal.tables_children import by_option_and_year
 from cba.costs.discounting import discount_factors
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FULL_RECURRENT_YEAR = 2030
 """Year by which the review says £1bn a year has shifted."""
+
+REVIEW_PRICES = "prices_of_2021-22"
+"""Real terms at the prices the review's figures are read in."""
 
 MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 
@@ -185,8 +188,9 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns option, label, recurrent_2030_mean (GBP before overrun), prob_recurrent_2030_full, npv_mean,
-        npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
+        Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
+        prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
+        npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
 
     Examples
     --------
@@ -230,7 +234,8 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns option, year, price ("real" in the price base, or "cash"), mean, median, lower, upper: GBP.
+        Columns option, year, price ("real" in the price base, "prices_of_2021-22" in real terms at the
+        review's prices, or "cash"), mean, median, lower, upper: GBP.
 
     Examples
     --------
@@ -239,7 +244,7 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     real, basis = workings.arrays.system_cost, workings.basis
     cash = real * cash_index(real["year"].values, price_base=basis.price_base, prices=basis.index)
     frames = []
-    for price, array in (("real", real), ("cash", cash)):
+    for price, array in (("real", real), (REVIEW_PRICES, real / review_prices(workings)), ("cash", cash)):
         frame = by_option_and_year(array, level=workings.inputs.analysis.level)
         frame.insert(2, "price", price)
         frames.append(frame)

@@ -203,14 +203,15 @@ def panel_sentence(row: dict[str, Any], *, level: float) -> str:
 
     Notes
     -----
-    Informative means that the interval leaves out no effect and that, where placebos were run, no more than
-    ``1 - level`` of them are as far from their mean.
+    The panel finds an effect where the interval leaves out no effect and, where placebos were run, no more than
+    ``1 - level`` of them are as far from their mean. Where only the interval falls short it points one way without
+    settling it; it tells little where so many placebos come as far, or where none were run to tell.
 
     Examples
     --------
     >>> row = {"outcome": "starts", "mean": -0.07, "lower": -0.18, "upper": 0.06, "launches": 22, "placebo_sets": 500}
     >>> panel_sentence({**row, "prob_reduction": 0.83, "share_larger": 0.25}, level=0.9)[:70]
-    'On starts to be looked after the panel is uninformative because its 90'
+    'On starts to be looked after the panel tells little because its 90% in'
     """
     words, between = OUTCOME_WORDS[row["outcome"]], f"{_percent(row['lower'])} to {_percent(row['upper'])}"
     spans = row["lower"] <= 0.0 <= row["upper"]
@@ -223,6 +224,12 @@ def panel_sentence(row: dict[str, Any], *, level: float) -> str:
         if placebos
         else "no placebos were run"
     )
+    if spans and placebos and not common:
+        way = "reduction" if row["mean"] < 0.0 else "rise"
+        return (
+            f"On {words} the panel points to a {way} but does not settle it: {_percent(row['mean'])}, {level:.0%} "
+            f"interval {between}; {chance}; {among}."
+        )
     if spans or common:
         reasons = []
         if spans:
@@ -230,7 +237,7 @@ def panel_sentence(row: dict[str, Any], *, level: float) -> str:
         if common:
             reasons.append(among)
         rest = f"; {chance}" + ("" if common else f", and {among}")
-        return f"On {words} the panel is uninformative because {' and '.join(reasons)}{rest}."
+        return f"On {words} the panel tells little because {' and '.join(reasons)}{rest}."
     return (
         f"On {words} the panel finds {_percent(row['mean'])} ({level:.0%} interval {between}) {HORIZON:g} years after "
         f"launch in {row['launches']} authorities; {chance}, and {among}; joining was not random, so this is "

@@ -106,10 +106,10 @@ def shipped_checks() -> list[Check]:
     from cba.inputs.shipped_files import analysis_names, options_folder, priors_folder
 
     return [
-        *_prior_checks(priors_folder()),
+        *_folder_checks(priors_folder()),
         Check("plausibility", str(priors_folder() / "checks"), _plausibility),
         Check("study costs", str(priors_folder() / "studies"), _study_costs),
-        Check("options", str(options_folder()), lambda: _options(options_folder(), None)),
+        *_folder_checks(options_folder()),
         Check("evidence", str(PUBLISHED), lambda: _evidence(None)),
         Check("observed series", str(PUBLISHED), lambda: _observed(PUBLISHED)),
         *(Check("analysis", name, partial(_analysis, name)) for name in analysis_names()),
@@ -160,18 +160,18 @@ def _folder_checks(path: Path) -> list[Check]:
     if (path / "manifest.json").is_file():
         return [Check("run", place, lambda: _run(path))]
     checks = []
+    files = sorted(path.glob("*.toml"))
     if (path / "england_children.csv").is_file():
         checks.append(Check("observed series", place, lambda: _observed(path)))
     if (path / "evidence_effects.csv").is_file():
         checks.append(Check("evidence", place, lambda: _evidence(path)))
-    if (path / "bau.toml").is_file():
+    kinds = {_kind_if_parsed(file) for file in files}
+    if (path / "bau.toml").is_file() and None not in kinds:
         checks.append(Check("options", place, lambda: _options(path, None)))
-    elif any(path.glob("*.toml")):
-        kinds = {file: _toml_kind(file) for file in sorted(path.glob("*.toml"))}
-        if set(kinds.values()) == {"prior"}:
-            checks += _prior_checks(path)
-        else:
-            checks += [check for file in kinds for check in checks_of(file)]
+    elif kinds == {"prior"}:
+        checks += _prior_checks(path)
+    else:  # a folder of several kinds, or one whose readers would stop at a file that cannot be parsed
+        checks += [check for file in files for check in checks_of(file)]
     return checks or [Check("input folder", place, _raiser(_unknown(path)))]
 
 
@@ -183,6 +183,14 @@ def _toml_kind(path: Path) -> str:
     if keys & {"release", "start_year", "stances"}:
         return "analysis"
     return "option" if keys & {"id", "financing", "timing", "base", "spend"} else "prior"
+
+
+def _kind_if_parsed(path: Path) -> str | None:
+    """Return the kind of a TOML file, None where it cannot be parsed."""
+    try:
+        return _toml_kind(path)
+    except InputError:
+        return None
 
 
 def _table_check(path: Path) -> Check:

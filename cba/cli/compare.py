@@ -13,10 +13,15 @@ from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, terminal
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cba.runs.stored_runs import RunRecord
+
 
 def compare(
     before: Annotated[
-        str, typer.Argument(metavar="A", help="The earlier run: a name, a path, `published` or `latest`.")
+        str,
+        typer.Argument(
+            metavar="A", help="The earlier run: its folder, ANALYSIS/published, ANALYSIS/latest or its name."
+        ),
     ],
     after: Annotated[str, typer.Argument(metavar="B", help="The later run.")],
     root: Root = REPORTS,
@@ -47,17 +52,25 @@ def compare(
     debug : bool
         Show tracebacks.
 
+    Raises
+    ------
+    InputError
+        If both words mean one run, the option is not in both runs, or the figure is of an unknown kind.
+
     Examples
     --------
-    >>> compare("published", "latest")  # doctest: +SKIP
+    >>> compare("latest/published", "latest/latest")  # doctest: +SKIP
     """
     from cba.runs.compare import compare_runs
     from cba.runs.compare_words import change_sentences, spoken_option
     from cba.runs.stored_runs import find_run
 
+    if figure is not None:
+        _refuse_other_kinds(figure)
     one, other = find_run(root, before), find_run(root, after)
+    _refuse_same(one, other, words=(before, after))
+    about = spoken_option({"settings": {"options": _common_options(one, other)}}, option)
     record = compare_runs(one, other, root=root, stance=stance).record()
-    about = spoken_option(record, option)
     sentences = change_sentences(record, option=about)
     if figure is not None:
         _write_figure(record, option=about, file=figure)
@@ -104,8 +117,29 @@ def change_table(record: Mapping[str, Any], *, option: str) -> Table:
     return table
 
 
-def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None:
-    """Draw the waterfall of the option's net present value into a file."""
+def _refuse_same(before: RunRecord, after: RunRecord, *, words: tuple[str, str]) -> None:
+    """Refuse two words for one run, before anything is worked out."""
+    if before.path.resolve() == after.path.resolve():
+        from cba.errors import InputError
+
+        raise InputError(
+            "both words mean the same run",
+            field="A and B",
+            found=f"`{words[0]}` and `{words[1]}`: {after.analysis}/{after.name}",
+            allowed="two runs",
+            cause="the name of an analysis means its published run",
+            remedy="use ANALYSIS/latest for the newest, or the start of a run's name as `cba runs` lists it",
+        )
+
+
+def _common_options(before: RunRecord, after: RunRecord) -> list[str]:
+    """Return the options of both runs, as :func:`cba.runs.compare.compare_runs` compares them."""
+    one, other = (run.manifest["settings"]["options"] for run in (before, after))
+    return [name for name in other if name in one]
+
+
+def _refuse_other_kinds(file: Path) -> None:
+    """Refuse a figure of a kind that cannot be written."""
     from cba.errors import InputError
 
     if file.suffix not in (".svg", ".png"):
@@ -117,6 +151,10 @@ def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None
             cause="another ending",
             remedy="name the file figure.svg",
         )
+
+
+def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None:
+    """Draw the waterfall of the option's net present value into a file."""
     from cba.reporting.figures_changes import change_figure
 
     figure = change_figure(record, key=f"npv_fiscal.{option}")

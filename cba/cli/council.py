@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cba.appraisal.inputs_read import Inputs
     from cba.appraisal.stages import Workings
+    from cba.inputs.analysis_records import Analysis
 
 _MILLION = 1e6
 
@@ -56,8 +58,13 @@ def council(
     >>> council("Leeds")  # doctest: +SKIP
     """
     from cba.appraisal.council_view import council_view
+    from cba.cli.run import tables_in_force
+    from cba.inputs.analyses import load_analysis
 
-    table = council_view(worked_analysis(analysis, stance=stance, root=root), authority, option)
+    specification = load_analysis(analysis)
+    with tables_in_force(specification):
+        inputs = asked_inputs(specification, stance=stance, authority=authority, option=option)
+        table = council_view(worked_inputs(inputs, root=root), authority, option)
     if as_json:
         rows: list[dict[str, Any]] = table.to_dict("records")
         answer_json({"analysis": analysis, "stance": stance, "rows": rows, "exit_code": 0})
@@ -65,15 +72,51 @@ def council(
         _print(table)
 
 
-def worked_analysis(analysis: str, *, stance: str, root: Path) -> Workings:
+def asked_inputs(analysis: Analysis, *, stance: str, authority: str, option: str) -> Inputs:
+    """Read what an analysis needs and refuse an authority or option it does not have, before anything is fitted.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    stance : {"evidence", "sceptical"}
+        Whose beliefs.
+    authority : str
+        Code or name of an authority of today.
+    option : str
+        Id of an option of the analysis.
+
+    Returns
+    -------
+    Inputs
+
+    Raises
+    ------
+    InputError
+        For an unknown authority, option or stance, or an option limited to other authorities.
+
+    Examples
+    --------
+    >>> import cba
+    >>> analysis = cba.load_analysis("smoke")
+    >>> asked_inputs(analysis, stance="evidence", authority="Leeds", option="care_review").stance
+    'evidence'
+    """
+    from cba.appraisal.council_view import refuse_unknown
+    from cba.appraisal.inputs_read import read_inputs
+    from cba.runs.stages import observe
+
+    inputs = read_inputs(analysis, stance=stance, observations=observe(analysis))
+    refuse_unknown(inputs, authority, option)
+    return inputs
+
+
+def worked_inputs(inputs: Inputs, *, root: Path) -> Workings:
     """Work out an analysis under one stance, with cached fits where there are any.
 
     Parameters
     ----------
-    analysis : str
-        Name or path.
-    stance : {"evidence", "sceptical"}
-        Whose beliefs.
+    inputs : Inputs
+        As read.
     root : Path
         Folder of the reports, which holds the cache.
 
@@ -83,17 +126,14 @@ def worked_analysis(analysis: str, *, stance: str, root: Path) -> Workings:
 
     Examples
     --------
-    >>> worked_analysis("latest", stance="evidence", root=Path("reports")).years  # doctest: +SKIP
+    >>> worked_inputs(inputs, root=Path("reports")).years  # doctest: +SKIP
     """
-    from cba.appraisal.inputs_read import read_inputs
     from cba.appraisal.stages import work_through
-    from cba.inputs.analyses import load_analysis
-    from cba.runs.stages import fit_stance, observe
+    from cba.runs.stages import fit_stance
 
-    specification = load_analysis(analysis)
-    seen = observe(specification)
-    inputs = read_inputs(specification, stance=stance, observations=seen)
-    baseline, effects = fit_stance(specification, stance=stance, observations=seen, root=root)
+    baseline, effects = fit_stance(
+        inputs.analysis, stance=inputs.stance, observations=inputs.observations, root=root
+    )
     return work_through(inputs, baseline=baseline, effects=effects)
 
 

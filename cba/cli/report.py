@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,25 +57,17 @@ def report(
     >>> report("latest")  # doctest: +SKIP
     Report: reports/latest/20261121T093000Z-0123abcd/report.html
     """
-    from cba.runs.store import rewrite_report
     from cba.runs.stored_runs import find_run
 
     if pdf or screenshots is not None:
-        from cba.reporting.pdf import require_programs
+        from cba.reporting.pdf import picture_folder, require_programs
 
         require_programs(pictures=screenshots is not None)
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
-    from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
-
-    appraisals = {
-        stance: Appraisal.from_directory(record.path / "stances" / stance, lazy=True)
-        for stance in record.manifest["stances"]
-    }
-    headline = record.headline
-    html = render(appraisals, headline=headline, manifest=headline["run"])
-    rewritten = rewrite_report(record, html)
-    rewritten = _beside(rewritten, appraisals, headline)
+    if screenshots is not None:
+        picture_folder(screenshots)
+    rewritten, kept = _rewritten(record)
     made = {"report": rewritten.path / "report.html"}
     if pdf:
         from cba.reporting.pdf import report_pdf
@@ -82,9 +76,11 @@ def report(
         rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
         made["pdf"] = rewritten.path / PDF
     pictures = _pictures(made["report"], screenshots)
+    if kept:
+        typer.echo(f"The workbook stays as it was stored: {kept}", err=True)
     if as_json:
         about = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "pictures": pictures}
-        answer_json({**about, "exit_code": 0})
+        answer_json({**about, "workbook": "kept" if kept else "written", "exit_code": 0})
         return
     typer.echo(f"Report: {made['report']}")
     if pdf:
@@ -95,24 +91,73 @@ def report(
         typer.echo(f"Pictures: {len(pictures)} in {screenshots}")
 
 
-def _beside(record: RunRecord, appraisals: dict[str, Any], headline: Any) -> RunRecord:
-    """Write the workbook and the checklist again."""
+def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
+    """Make page, workbook and checklist, then store them; also say why the workbook is kept, where it is."""
+    from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
+    from cba.runs.files_beside import store_beside
+    from cba.runs.records_beside import records_beside
+    from cba.runs.store import rewrite_report
+
+    records, headline = records_beside(record), record.headline
+    with _tables_of_run(record):
+        appraisals = {
+            stance: Appraisal.from_directory(record.path / "stances" / stance, lazy=True)
+            for stance in record.manifest["stances"]
+        }
+        html = _page(record, appraisals, headline=headline, records=records)
+        beside, kept = _made_beside(appraisals, headline)
+    rewritten = rewrite_report(record, html)
+    for name, content in beside.items():
+        rewritten = store_beside(rewritten, name, content)
+    return rewritten, kept
+
+
+def _page(record: RunRecord, appraisals: dict[str, Any], *, headline: Any, records: Mapping[str, Any]) -> str:
+    """Render the page; a run of another version may lack what this version's page shows."""
+    from cba.errors import InputError
+    from cba.runs.fingerprints import run_fingerprints
+
+    try:
+        return render(appraisals, headline=headline, manifest={**headline["run"], **records})
+    except (LookupError, InputError) as error:
+        if run_fingerprints(record.manifest["settings"]).code == record.manifest["fingerprints"]["code"]:
+            raise
+        raise InputError(
+            "the page of this version shows what the run did not store",
+            file=record.path,
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            allowed="a run of this version",
+            cause="stored by another version of the package",
+            remedy="run the analysis again, or read the report.html it was stored with",
+        ) from error
+
+
+def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:
+    """Put the published tables a run was made from in force where it read a snapshot of newer ones."""
+    if record.manifest["settings"].get("data", {}).get("snapshot", "shipped") == "shipped":
+        return nullcontext()
+    from cba.inputs.shipped_files import reading_from
+    from cba.runs.input_archive import archived_inputs
+
+    return reading_from(published=archived_inputs(record) / "published")
+
+
+def _made_beside(appraisals: dict[str, Any], headline: Any) -> tuple[dict[str, bytes], str]:
+    """Make the checklist and the workbook; of draws that another version stored, the checklist alone."""
     from tempfile import TemporaryDirectory
 
-    from cba.errors import InputError
-    from cba.runs.files_beside import store_beside
+    from cba.appraisal.drawn_inputs import DrawsOfAnotherVersion
 
+    kept = ""
     with TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "tables").mkdir()
         try:
             write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        except InputError as error:  # the page needs the tables alone; the live case needs every input
-            typer.echo(f"The workbook stays as it was stored: {error.problem}.", err=True)
-            return record
-        for name in REWRITTEN:
-            record = store_beside(record, name, (folder / name).read_bytes())
-    return record
+        except DrawsOfAnotherVersion as error:  # page and checklist need the tables alone
+            kept = str(error)
+        files = {name: folder / name for name in REWRITTEN}
+        return {name: file.read_bytes() for name, file in files.items() if file.is_file()}, kept
 
 
 def _pictures(html: Path, folder: Path | None) -> list[Path]:

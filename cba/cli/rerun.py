@@ -87,7 +87,7 @@ def rerun(
     if not 0.0 <= wait < math.inf:  # not a bound of the option: typer would load a checker that costs 0.2 s
         raise typer.BadParameter("a number of seconds, 0 or more", param_hint="--wait")
     write = json_log(log, spec=spec)
-    words = shlex.split(hook) if hook else []
+    words = hook_words(hook)
     try:
         outcome = run_again(
             spec, root=root, doors=doors(), by=person(by), if_due=if_due, wait=wait, log=write
@@ -107,6 +107,44 @@ def rerun(
     else:
         _print(outcome, notes=summary["notes"])
     return outcome.exit_code
+
+
+def hook_words(hook: str | None) -> list[str]:
+    """Return the command of a hook and its arguments.
+
+    Parameters
+    ----------
+    hook : str or None
+        As typed; quotes keep words together.
+
+    Returns
+    -------
+    list of str
+        Empty where there is no hook.
+
+    Raises
+    ------
+    InputError
+        If a quote is left open.
+
+    Examples
+    --------
+    >>> hook_words("tell-team --channel 'social care'")
+    ['tell-team', '--channel', 'social care']
+    """
+    try:
+        return shlex.split(hook) if hook else []
+    except ValueError as error:
+        from cba.errors import InputError
+
+        raise InputError(
+            "the command of the hook cannot be read",
+            field="--hook",
+            found=hook,
+            allowed="a command and its arguments, every quote closed",
+            cause=f"a quote or backslash too many ({str(error).lower()})",
+            remedy="close the quote, or put a backslash before it",
+        ) from None
 
 
 def doors() -> Doors:

@@ -153,7 +153,7 @@ def care_system(
         guardian_years=np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)),
         reach=reach,
         reach_by_age=reach_by_age,
-        authority_share=_authority_share(observations),
+        authority_share=authority_share(observations),
     )
 
 
@@ -169,8 +169,25 @@ def _require_paired(baseline: xr.Dataset, parameters: xr.Dataset) -> None:
         )
 
 
-def _authority_share(observations: xr.Dataset) -> dict[str, float]:
-    """Share of England's children by authority in the last year with a population for most of them."""
+def authority_share(observations: xr.Dataset) -> dict[str, float]:
+    """Share of England's children by authority in the last year with a population for most of them.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+
+    Returns
+    -------
+    dict of str to float
+        By three-digit code, for the authorities of today; they sum to 1.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> round(sum(authority_share(load_observations(2024)).values()), 12)
+    1.0
+    """
     people = (
         observations["population_by_authority"].dropna("year", how="all").isel(year=-1).dropna("authority")
     )

@@ -18,7 +18,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.errors import InputError
-from cba.reporting.cell_errors import row_error
+from cba.reporting.cell_errors import row_error, unit_style
 from cba.reporting.numbers import (
     UNDEFINED,
     Style,
@@ -268,6 +268,7 @@ def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
         return UNDEFINED
     if style == "plain":
         return show(value, style=style)
+    style = unit_style(row, field, style=style)
     error = row_error(row, field, style=style, appraisal=appraisal)
     if style == "share":
         return show(value, style=style, unit=percentage_step(error))

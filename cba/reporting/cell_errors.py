@@ -1,4 +1,4 @@
-"""The Monte Carlo error of a cell, which says how far it is printed: stated by its row, or implied by its interval."""
+"""How a cell of a table is printed: as far as its Monte Carlo error lets it, in the style its row's unit asks for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,83 @@ SAMPLED = "effect"
 COMPARISONS = ("shift", "learned")
 """Columns that compare two intervals: the interval of their row is of another quantity."""
 
+ERRORS = ("mcse", "se")
+"""Columns that hold an error, alone or as the beginning or the end of a name (``mcse_lower``, ``swing_se``)."""
+
+WITHOUT_UNIT = ("rhat", "ess", "weight", "k_hat")
+"""Beginnings of columns that judge or weigh what stands in their row: the row's error, in its unit, is not theirs."""
+
+IN_UNIT = ("mean", "median", "lower", "upper")
+"""Columns in the unit of their row, as its errors are; others, such as the ends of an input, have their own."""
+
+MONEY = "GBP"
+CHANCE = "probability"
+CHILDREN = "children"
+UNITS: Mapping[str, str] = {
+    "npv": MONEY,
+    "system_cost": MONEY,
+    "children_in_care": CHILDREN,
+    "fewer_children": CHILDREN,
+    "prob_": CHANCE,
+}
+"""Beginnings of what a column ``quantity`` holds, to the unit of a row that states none."""
+
+
+def is_error(field: str) -> bool:
+    """Return whether a column holds errors.
+
+    Parameters
+    ----------
+    field : str
+        Name of the column.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [is_error(name) for name in ("mcse", "mcse_lower", "swing_se", "se", "mean", "sets")]
+    [True, True, True, True, False, False]
+    """
+    return any(field == name or field.startswith(f"{name}_") or field.endswith(f"_{name}") for name in ERRORS)
+
+
+def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
+    """Return the style of a cell of a table that holds several quantities: the row's unit decides for a number.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table. Its ``unit`` is read or, where it has none, its ``quantity``.
+    field : str
+        Name of the column.
+    style : str
+        What the column asks for; only ``number`` gives way.
+
+    Returns
+    -------
+    str
+        ``money`` and ``count`` for amounts and children and their errors; ``probability`` for chances, whose errors
+        stay numbers.
+
+    Examples
+    --------
+    >>> row = {"unit": "GBP", "mean": -9.1e9, "mcse": 1.8e7, "rhat": 1.0}
+    >>> [unit_style(row, field, style="number") for field in ("mean", "mcse", "rhat")]
+    ['money', 'money', 'number']
+    >>> unit_style({"quantity": "prob_children_100000", "mean": 0.4}, "mean", style="number")
+    'probability'
+    """
+    if style != "number" or not (field in IN_UNIT or is_error(field)):
+        return style
+    quantity = str(row.get("quantity", ""))
+    implied = next((unit for start, unit in UNITS.items() if quantity.startswith(start)), "")
+    unit = str(row.get("unit", implied))
+    if unit in (MONEY, CHILDREN):
+        return "money" if unit == MONEY else "count"
+    return "probability" if unit == CHANCE and not is_error(field) else style
+
 
 def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> float:
     """Return the standard error of a cell: stated in its row, else implied by its interval, else 0.
@@ -36,11 +113,14 @@ def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
     Returns
     -------
     float
+        0 for a column that holds errors or judges its row: it has no error of its own.
 
     Examples
     --------
     >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
     """
+    if is_error(field) or field.startswith(WITHOUT_UNIT):
+        return 0.0
     own = row.get(f"{field}_se", row.get("se") if field in ERRORS_IN_SE else None)
     own = None if field == SAMPLED and f"{SAMPLED}_se" in row else own
     if is_defined(own):

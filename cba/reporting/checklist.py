@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cba.errors import InputError
+from cba.reporting.report_choices import record_is_current
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
@@ -89,6 +90,8 @@ def checklist_of_run(
         row = {field: str(item[field]) for field in _FIELDS}
         if row["status"] != "not met" and (lacking or row["where"] not in anchors):
             row |= {"status": "not met", "note": f"{LACKING}{': ' + ', '.join(lacking) if lacking else ''}"}
+        if row["where"] == "backtest" and row["status"] == "met" and not record_is_current(appraisal):
+            row |= {"status": "partly", "note": "the record is of an earlier version of the model"}
         if "commissioner" in row["text"] and row["where"] in anchors:
             row |= _recorded(people)
         rows.append(row)

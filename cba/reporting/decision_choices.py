@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cba.reporting.bound_numbers import matching_rows
-from cba.reporting.figures_information import best_question, most_uncertain_value
+from cba.reporting.figures_information import best_question, value_shown
 from cba.reporting.figures_pilot import published_learning
 from cba.reporting.figures_pilot_power import announced_row
 from cba.reporting.figures_targets import never_by_payer
-from cba.reporting.numbers import is_defined
+from cba.reporting.numbers import is_defined, show
 from cba.reporting.page_sections import holds, sections_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def decision_choices(appraisal: Appraisal, option: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> decision_choices(appraisal, "care_review")["best_question"]  # doctest: +SKIP
-    'family help effect'
+    >>> decision_choices(appraisal, "care_review")["best_questions"][0]  # doctest: +SKIP
+    {'value': 0.0, 'question': 'price reform'}
     """
     made: dict[str, Any] = {}
     shown = {section.anchor for section in sections_of(appraisal, option)}
@@ -55,7 +55,7 @@ def decision_choices(appraisal: Appraisal, option: str) -> dict[str, Any]:
         ("switching_values", _of_switching),
     ):
         made |= choose(appraisal, option) if holds(appraisal, table, option) else {}
-    absent = dict.fromkeys(("top_driver", "announced", "best_question", "lead_breaks_even", "best_at_zero"))
+    absent = dict.fromkeys(("top_driver", "announced", "best_questions", "lead_breaks_even", "best_at_zero"))
     return absent | made
 
 
@@ -110,17 +110,27 @@ def _of_pilot(appraisal: Appraisal, option: str) -> dict[str, Any]:
 
 
 def _of_information(appraisal: Appraisal, option: str) -> dict[str, Any]:
-    table = appraisal.tables["information_value"]
+    values = sorted(map(float, appraisal.tables["information_value"]["value_per_child_year"].unique()))
+    asked = [(value, best_question(appraisal, value)) for value in values]
     return {
-        "best_question": best_question(appraisal),
-        "information_at": most_uncertain_value(appraisal),
-        "information_values": sorted(map(float, table["value_per_child_year"].unique())),
+        "best_questions": [
+            {"value": value, "question": question}
+            for place, (value, question) in enumerate(asked)
+            if question and (place == 0 or question != asked[place - 1][1])
+        ],
+        "information_price": show(value_shown(appraisal), style="price"),
+        "information_values": values,
     }
 
 
 def _of_break_even(appraisal: Appraisal, option: str) -> dict[str, Any]:
-    row = matching_rows(appraisal.tables["break_even_values"], {"kind": "option", "name": option})
-    return {"lead_breaks_even": bool(len(row)) and is_defined(float(row["value_per_child_year"].iloc[0]))}
+    table = appraisal.tables["break_even_values"]
+    row = matching_rows(table, {"kind": "option", "name": option})
+    anchors = matching_rows(table, {"kind": "anchor"}).set_index("name")["value_per_child_year"]
+    return {
+        "lead_breaks_even": bool(len(row)) and is_defined(float(row["value_per_child_year"].iloc[0])),
+        "highest_anchor": str(anchors.idxmax()) if len(anchors) else "",
+    }
 
 
 def _of_targets(appraisal: Appraisal, option: str) -> dict[str, Any]:

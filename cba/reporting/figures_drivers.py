@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cba.appraisal import Appraisal
 
 MOST_BARS = 10
-CLEAR = 3.0
-"""Errors of its swing by which an input must move the outcome to be drawn: many inputs are tried."""
 
 
 def clear_drivers(
@@ -43,15 +41,16 @@ def clear_drivers(
     Returns
     -------
     DataFrame
-        Rows of the table, at least one.
+        Rows of the table that are marked clear; the first one where none is.
 
     Examples
     --------
     >>> clear_drivers(appraisal, "care_review")["input"]  # doctest: +SKIP
     """
     rows = matching_rows(appraisal.tables["drivers"], {"option": option, "outcome": outcome})
-    clear = (rows["swing"].abs() >= CLEAR * rows["swing_se"]) | (rows["rank"] == 1)
-    return rows[clear].sort_values("rank").head(most)
+    rows = rows.sort_values("rank")
+    clear = rows[rows["clear"].astype(bool)]
+    return (rows.head(1) if clear.empty else clear).head(most)
 
 
 @styled

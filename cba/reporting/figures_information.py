@@ -17,38 +17,43 @@ if TYPE_CHECKING:
     from cba.appraisal import Appraisal
 
 
-def most_uncertain_value(appraisal: Appraisal) -> float:
-    """Return the value of a child-year, of those worked out, at which knowing everything is worth most.
+def value_shown(appraisal: Appraisal) -> float:
+    """Return the value of a child-year, of those worked out, nearest to the highest one put forward elsewhere.
 
     Parameters
     ----------
     appraisal : Appraisal
-        Its table ``information_value`` is read.
+        Its tables ``information_value`` and ``break_even_values`` (rows of kind ``anchor``) are read.
 
     Returns
     -------
     float
-        GBP.
+        GBP; 0, cash alone, where no value is put forward.
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> table = pd.DataFrame({"value_per_child_year": [0.0, 1e6], "question": "everything", "value": [1.0, 2.0]})
-    >>> most_uncertain_value(SimpleNamespace(tables={"information_value": table}))
-    1000000.0
+    >>> worth = pd.DataFrame({"value_per_child_year": [0.0, 1e5, 1e6]})
+    >>> anchors = pd.DataFrame({"kind": ["anchor", "option"], "value_per_child_year": [1.2e5, 5e6]})
+    >>> value_shown(SimpleNamespace(tables={"information_value": worth, "break_even_values": anchors}))
+    100000.0
     """
-    table = appraisal.tables["information_value"]
-    everything = table[table["question"] == "everything"]
-    return float(everything.loc[everything["value"].idxmax(), "value_per_child_year"])
+    worked = appraisal.tables["information_value"]["value_per_child_year"]
+    known = appraisal.tables.get("break_even_values")
+    anchors = [] if known is None else known.loc[known["kind"] == "anchor", "value_per_child_year"]
+    highest = max(anchors, default=0.0)
+    return float(min(worked, key=lambda value: abs(value - highest)))
 
 
-def best_question(appraisal: Appraisal) -> str:
+def best_question(appraisal: Appraisal, value: float) -> str:
     """Return the research question whose answer is worth most there; empty where none is worth anything.
 
     Parameters
     ----------
     appraisal : Appraisal
         Its table ``information_value`` is read.
+    value : float
+        GBP for a child-year, one of those worked out.
 
     Returns
     -------
@@ -56,10 +61,10 @@ def best_question(appraisal: Appraisal) -> str:
 
     Examples
     --------
-    >>> best_question(appraisal)  # doctest: +SKIP
-    'family help effect'
+    >>> best_question(appraisal, 0.0)  # doctest: +SKIP
+    'price reform'
     """
-    rows = _questions(appraisal)
+    rows = _questions(appraisal, value)
     top = rows.iloc[0]
     return str(top["question"]) if top["value"] > 1.96 * top["se"] else ""
 
@@ -85,7 +90,7 @@ def plot_information(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
     --------
     >>> plot_information(appraisal, "care_review")  # doctest: +SKIP
     """
-    rows = _questions(appraisal)
+    rows = _questions(appraisal, value_shown(appraisal))
     ax = new_axes(height=information_height(appraisal, option)) if ax is None else ax
     divisor, unit = scale_of(float((rows["value"] + 1.96 * rows["se"]).max()))
     places = np.arange(len(rows))
@@ -124,7 +129,7 @@ def information_height(appraisal: Appraisal, option: str) -> float:
     --------
     >>> information_height(appraisal, "care_review")  # doctest: +SKIP
     """
-    return 1.1 + 0.42 * len(_questions(appraisal))
+    return 1.1 + 0.42 * len(_questions(appraisal, value_shown(appraisal)))
 
 
 def describe_information(appraisal: Appraisal, option: str) -> str:
@@ -147,16 +152,16 @@ def describe_information(appraisal: Appraisal, option: str) -> str:
     parts = [
         f"{row['question']}: {show(row['value'], style='money', unit=rounding_unit(row['value'], row['se']))} "
         f"(error {show(row['se'], style='money', unit=rounding_unit(row['se'], figures=2))})"
-        for row in _questions(appraisal).to_dict("records")
+        for row in _questions(appraisal, value_shown(appraisal)).to_dict("records")
     ]
     return (
         "Horizontal bar chart, one bar for each research question, highest first; lines are 95% intervals. "
         "Horizontal axis: value of perfect information in pounds, present value, at "
-        f"{show(most_uncertain_value(appraisal), style='price')} for a child-year. {'; '.join(parts)}."
+        f"{show(value_shown(appraisal), style='price')} for a child-year. {'; '.join(parts)}."
     )
 
 
-def _questions(appraisal: Appraisal) -> pd.DataFrame:
+def _questions(appraisal: Appraisal, value: float) -> pd.DataFrame:
     table = appraisal.tables["information_value"]
-    rows = table[table["value_per_child_year"] == most_uncertain_value(appraisal)]
+    rows = table[table["value_per_child_year"] == value]
     return rows[rows["question"] != "everything"].sort_values("value", ascending=False)

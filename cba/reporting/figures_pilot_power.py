@@ -64,18 +64,24 @@ def plot_pilot_power(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
     ax = new_axes(height=1.5 + 0.45 * len(rows)) if ax is None else ax
     first, second = colours(2)[0], colours(3)[2]
     places = np.arange(len(rows))
-    ax.hlines(places, 100 * rows["lower"], 100 * rows["upper"], color=first, lw=2.4)
+    ax.hlines(places, rows["fall_percent_lower"], rows["fall_percent_upper"], color=first, lw=2.4)
     ax.plot(
-        100 * rows["expected"], places, "o", color=first, ms=7, mec="white", label="Expected, with interval"
+        rows["fall_percent_mean"],
+        places,
+        "o",
+        color=first,
+        ms=7,
+        mec="white",
+        label="Expected, with interval",
     )
-    ax.plot(100 * rows["detectable"], places, "D", color=second, ms=7, label="Smallest detectable")
+    ax.plot(rows["detectable_percent"], places, "D", color=second, ms=7, label="Smallest detectable")
     ax.axvline(0.0, color=TEXT, lw=1)
     ax.set_yticks(places, [_design(row) for row in rows.to_dict("records")])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
-    ax.set_xlabel("Fall in the log of starts × 100 (about %)")
+    ax.set_xlabel("Fall in starts, %")
     ax.legend(loc="lower left", bbox_to_anchor=(-0.3, 1.0), ncols=2, borderaxespad=0.2, handletextpad=0.3)
     return ax
 
@@ -98,13 +104,13 @@ def describe_pilot_power(appraisal: Appraisal, option: str) -> str:
     >>> describe_pilot_power(appraisal, "care_review")  # doctest: +SKIP
     """
     parts = [
-        f"{_design(row)}: detectable {show(row['detectable'], unit=0.001)}, "
-        f"expected {show(row['expected'], unit=0.001)}, "
+        f"{_design(row)}: detectable {show(row['detectable_percent'], unit=0.1)}%, "
+        f"expected {show(row['fall_percent_mean'], unit=0.01)}%, "
         f"chance of finding it {show(row['power'], style='probability')}"
         for row in _announced_length(appraisal, option).to_dict("records")
     ]
     return (
-        "Interval chart, one row for each design. Horizontal axis: fall in the log of starts in the areas studied; "
+        "Interval chart, one row for each design. Horizontal axis: fall in starts in the areas studied, per cent; "
         "a circle with a line is what is expected, a diamond the smallest fall found with a power of 80%. "
         f"{'; '.join(parts)}."
     )

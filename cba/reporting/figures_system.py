@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     from cba.appraisal import Appraisal
 
+CASH, CLAIM_PRICES = "cash", "prices_of_2021-22"
+PRICES = {CASH: "Cash", CLAIM_PRICES: "2021-22 prices"}
+"""What is drawn, and how it is labelled: real terms at the prices of the claim, so that its line can be crossed."""
+
 
 @styled
 def plot_system_cost(
     appraisal: Appraisal, option: str, *, last_year: int, claim: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw what the system costs by year, in cash and in real terms, on current policy and with an option.
+    """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option.
 
     Parameters
     ----------
@@ -33,7 +37,7 @@ def plot_system_cost(
     last_year : int
         Last year drawn, year ending 31 March.
     claim : float, optional
-        Claimed yearly cost, GBP, drawn as a line across.
+        Claimed yearly cost, GBP of 2021-22, drawn as a line across.
     ax : Axes, optional
         Axes to draw on; a new figure by default.
 
@@ -48,7 +52,9 @@ def plot_system_cost(
     ax = new_axes() if ax is None else ax
     table = appraisal.tables["system_cost_by_year"]
     first = int(table["year"].min())
-    for price, colour, hatch in (("cash", colours(4)[2], "////"), ("real", colours(4)[0], None)):
+    for (price, words), colour, hatch in zip(
+        PRICES.items(), (colours(4)[2], colours(4)[0]), ("////", None), strict=True
+    ):
         for name, dashes in (("bau", "-"), (option, (0, (4, 2)))):
             rows = matching_rows(table, {"option": name, "price": price})
             rows = rows[rows["year"] <= last_year].sort_values("year")
@@ -60,7 +66,6 @@ def plot_system_cost(
                     else {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "alpha": 0.5}
                 )
                 ax.fill_between(rows["year"], rows["lower"] / 1e9, rows["upper"] / 1e9, linewidth=0, **shade)
-                words = "Cash" if price == "cash" else "Real terms"
                 label_end(ax, last_year, float(rows["mean"].iloc[-1]) / 1e9, words)
     if claim is not None:
         ax.axhline(claim / 1e9, color=TEXT, lw=1, ls=":")
@@ -92,7 +97,7 @@ def describe_system_cost(appraisal: Appraisal, option: str, *, last_year: int) -
     """
     table = appraisal.tables["system_cost_by_year"]
     parts = []
-    for price, words in (("cash", "in cash"), ("real", "in real terms")):
+    for price, words in ((CASH, "in cash"), (CLAIM_PRICES, "at 2021-22 prices")):
         for name, which in (("bau", "current policy"), (option, "with the option")):
             row = matching_rows(table, {"option": name, "price": price, "year": last_year}).iloc[0]
             parts.append(f"{words}, {which}: {show(row['mean'], style='money')}")

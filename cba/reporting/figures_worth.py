@@ -25,7 +25,7 @@ _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 
 def contenders(appraisal: Appraisal) -> list[str]:
-    """Return the options that are worth drawing in acceptability curves, at most four, the surest first.
+    """Return the options that are worth drawing in acceptability curves, those to choose first, then the surest.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def contenders(appraisal: Appraisal) -> list[str]:
     Returns
     -------
     list of str
+        Every option that is somewhere the one to choose; at most four where these are not more.
 
     Examples
     --------
@@ -44,7 +45,8 @@ def contenders(appraisal: Appraisal) -> list[str]:
     highest = table.groupby("option", sort=False)["prob_best"].max()
     chosen = set(table.loc[table["best"].astype(bool), "option"])
     order = sorted(highest.index, key=lambda name: (name not in chosen, -highest[name]))
-    return [name for name in order if name in chosen or highest[name] >= SHOWN_CHANCE][:MOST_LINES]
+    kept = [name for name in order if name in chosen or highest[name] >= SHOWN_CHANCE]
+    return kept[: max(MOST_LINES, len(chosen))]
 
 
 @styled
@@ -76,9 +78,13 @@ def plot_acceptability(appraisal: Appraisal, option: str, *, ax: Axes | None = N
         one = rows[rows["option"] == name]
         values, chances = one["value_per_child_year"].to_numpy(), 100 * one["prob_best"].to_numpy()
         label = fill(appraisal.option_labels[name].replace("$", r"\$"), 44)
-        ax.plot(values, chances, color=palette[number], ls=_DASHES[number], lw=2.2, label=label)
+        shade = palette[number % len(palette)]
+        dash = _DASHES[
+            (number + number // len(palette)) % len(_DASHES)
+        ]  # a colour comes back with another dash
+        ax.plot(values, chances, color=shade, ls=dash, lw=2.2, label=label)
         best = one["best"].to_numpy(dtype=bool)
-        ax.plot(values[best], chances[best], "o", color=palette[number], ms=5, label="_")
+        ax.plot(values[best], chances[best], "o", color=shade, ms=5, label="_")
     set_value_axis(ax)
     ax.set_ylim(0, 103)
     name_values(ax, "Chance of being best, %")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cba.appraisal.fitted_names import FITTED_NAMES
+
 FULL_NAMES = {
     "council": "Councils",
     "dfe": "Department for Education",
@@ -74,11 +76,23 @@ FULL_NAMES = {
     "total_cla": "Children looked after",
     "total_safeguarding": "Safeguarding",
     "total_family_support": "Family support",
+    "npv": "Net present value",
     "npv_fiscal": "Net present value",
+    "system_cost": "Yearly cost of the system",
+    "prob_npv_positive": "Chance of a net saving",
     "starts": "Starts to be looked after",
     "stock": "Children looked after at 31 March",
     "prob_fewer_30000": "Chance of 30,000 fewer children",
 }
+
+_EFFECTS = {
+    "family_help.log_risk_ratio": "Effect of family help",
+    "kinship.log_risk_ratio": "Effect of family-network meetings",
+    "kinship.permanence_gain": "Effect of guardianship allowances on permanence",
+    "foster.substitution": "Effect of foster support on other placements",
+    "baseline.children_in_target_year": "Children in care on current policy",
+}
+"""Inputs that are results of the synthesis or of the path of current policy, by what they are to a reader."""
 
 _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
 
@@ -89,7 +103,7 @@ def full_name(name: object) -> str:
     Parameters
     ----------
     name : str
-        Category or name.
+        Category or name; missing where a table read back has none.
 
     Returns
     -------
@@ -97,9 +111,11 @@ def full_name(name: object) -> str:
 
     Examples
     --------
-    >>> full_name("dwp_hmrc"), full_name("new_payer")
-    ('DWP and HMRC', 'New payer')
+    >>> full_name("dwp_hmrc"), full_name("new_payer"), full_name(float("nan"))
+    ('DWP and HMRC', 'New payer', '')
     """
+    if name is None or isinstance(name, float) and name != name:
+        return ""
     text = str(name)
     if text in FULL_NAMES:
         return FULL_NAMES[text]
@@ -108,7 +124,7 @@ def full_name(name: object) -> str:
 
 
 def input_name(name: object) -> str:
-    """Return the words for an uncertain input: its group, then what it is.
+    """Return the words for an uncertain input: those of an effect or a fit, else its group, then what it is.
 
     Parameters
     ----------
@@ -121,9 +137,14 @@ def input_name(name: object) -> str:
 
     Examples
     --------
-    >>> input_name("family_help.log_risk_ratio")
-    'Family help: log risk ratio'
+    >>> input_name("family_help.log_risk_ratio"), input_name("family_help.cost_per_child")
+    ('Effect of family help', 'Family help: cost per child')
+    >>> input_name("baseline.level_logit_exit_10_15")
+    'Rate of leaving care at ages 10 to 15, last level'
     """
+    known = _EFFECTS.get(str(name)) or FITTED_NAMES.get(str(name))
+    if known:
+        return known
     group, _, item = str(name).partition(".")
     return f"{full_name(group)}: {item.replace('_', ' ')}" if item else full_name(group)
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import matplotlib
 from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.text import Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FONTS = "Arial, Helvetica, 'Liberation Sans', sans-serif"
+_ANCHORS = {"right": "end", "center": "middle"}
+"""Alignment to the point of a line that stands still whatever font the page has; the left one does by itself."""
 
 
 def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup:
@@ -42,9 +45,10 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
     for background in (figure.patch, *(ax.patch for ax in figure.axes)):
         background.set_visible(False)
     with matplotlib.rc_context(settings):
+        named = _named_lines(figure)
         # The canvas itself, because savefig draws a figure with a layout twice.
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    body = _drawing(buffer.getvalue())
+    body = _drawing(_anchored(buffer.getvalue(), named))
     width, height = (72.0 * float(size) for size in figure.get_size_inches())
     head = Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
@@ -52,6 +56,35 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
         '<title id="{0}-title">{3}</title><desc id="{0}-desc">{4}</desc>'
     ).format(name, width, height, title, description)
     return head + Markup(_own_identifiers(body, escape(name))) + Markup("</svg>")
+
+
+def _named_lines(figure: Figure) -> dict[str, Text]:
+    """Give each text of several lines that is not aligned left an identifier to find its lines by."""
+    lines = [
+        text
+        for text in figure.findobj(Text)
+        if "\n" in text.get_text() and text.get_rotation() == 0 and text.get_horizontalalignment() in _ANCHORS
+    ]
+    named = {f"lines-{number}": text for number, text in enumerate(lines)}
+    for name, text in named.items():
+        text.set_gid(name)
+    return named
+
+
+def _anchored(svg: str, named: dict[str, Text]) -> str:
+    """Hold every line of these texts at its aligned end, as single lines are held.
+
+    Each line was placed by its start, worked out from the widths of matplotlib's font; the page has another.
+    """
+
+    def held(match: re.Match[str]) -> str:
+        text = named[match[2]]
+        across = text.get_transform().transform(text.get_unitless_position())[0]
+        anchor = _ANCHORS[text.get_horizontalalignment()]
+        moved = rf'<text style="text-anchor: {anchor}; \1" x="{across:.6f}" y="\2">'
+        return re.sub(r'<text style="([^"]*)" transform="translate\(\S+ (\S+)\)">', moved, match[0])
+
+    return re.sub(r'(<g id="(lines-\d+)">)(?:(?!</g>).)*', held, svg, flags=re.S)
 
 
 def _drawing(svg: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cba.reporting import figures_drivers as drivers
@@ -13,10 +14,14 @@ from cba.reporting import figures_switching as switching
 from cba.reporting import figures_targets as targets
 from cba.reporting import figures_worth as worth
 from cba.reporting.figure_blocks import FigureBlock
+from cba.reporting.page_sections import holds
 from cba.reporting.table_figures import LEAD, TableFigure, table_figures
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
+
+CONTENDERS = "the options that can be best"
+"""Stands in `where` for the options drawn along the value of a child-year."""
 
 _VALUE = "value_per_child_year|Value of a child-year|price"
 
@@ -26,8 +31,8 @@ FIGURES = (
         ("description|Input", "question|Research question", "confidence|Grade|name", "input_low|Low end|number",
          "input_high|High end|number", "outcome_low|Net present value at the low end|money",
          "outcome_high|At the high end|money", "swing_se|Error of the difference|money"),
-        "Expected net present value with each input at its 5% and its 95% point, the twenty that move it most",
-        {"option": LEAD, "outcome": "npv", "rank__to": 20}, drivers.tornado_height,
+        "Expected net present value with each input at its 5% and its 95% point, inputs that clearly move it",
+        {"option": LEAD, "outcome": "npv", "clear": True}, drivers.tornado_height,
     ),
     TableFigure(
         "variance_shares", "Shares of the uncertainty in net present value", "variance_shares",
@@ -49,8 +54,8 @@ FIGURES = (
         worth.describe_acceptability,
         (_VALUE, "option|Option|option", "net_benefit|Expected net benefit|money", "net_benefit_se|Error|money",
          "prob_best|Chance of being best|probability"),
-        "Expected net benefit and chance of being best, options with a chance of a twentieth or more",
-        {"prob_best__from": worth.SHOWN_CHANCE}, 4.7,
+        "Expected net benefit and chance of being best, options drawn: every option that is somewhere the one to "
+        "choose, then those likeliest to be best", {"option__among": CONTENDERS}, 4.7,
     ),
     TableFigure(
         "frontier", "Options by cost and child-years", "frontier", worth.plot_frontier, worth.describe_frontier,
@@ -86,10 +91,11 @@ FIGURES = (
         "pilot_power", "What a pilot could detect", "pilot_power", pilot_power.plot_pilot_power,
         pilot_power.describe_pilot_power,
         ("design|Design|name", "areas|Areas|count", "years|Years|plain", "published|Announced",
-         "between_authority_sd|Spread between authorities|number", "detectable|Smallest detectable fall|number",
-         "expected|Expected fall|number", "lower|Lower|number", "upper|Upper|number",
+         "between_authority_sd|Spread between authorities|number",
+         "detectable_percent|Smallest detectable fall, %|number", "fall_percent_mean|Expected fall, %|number",
+         "fall_percent_lower|Lower|number", "fall_percent_upper|Upper|number",
          "power|Chance of finding it|probability"),
-        "Power of each design: fall in the log of starts", {"option": LEAD}, 3.8,
+        "Power of each design: fall in starts as a per cent of starts; spread of their logs", {"option": LEAD}, 3.8,
     ),
     TableFigure(
         "information_value", "Value of information by research question", "information_value",
@@ -134,4 +140,13 @@ def decision_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock
     >>> "tornado" in decision_figures(appraisal, "care_review")  # doctest: +SKIP
     True
     """
-    return table_figures(FIGURES, appraisal, option)
+    return table_figures([_filled(figure, appraisal, option) for figure in FIGURES], appraisal, option)
+
+
+def _filled(figure: TableFigure, appraisal: Appraisal, option: str) -> TableFigure:
+    """Return the figure with the contenders named, where its rows are theirs."""
+    if CONTENDERS not in figure.where.values() or not holds(appraisal, figure.table, option):
+        return figure
+    names = " ".join(worth.contenders(appraisal))
+    where = {key: names if value == CONTENDERS else value for key, value in figure.where.items()}
+    return replace(figure, where=where)

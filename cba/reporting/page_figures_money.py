@@ -192,7 +192,7 @@ def system_figure(appraisal: Appraisal, option: str, last_year: int) -> FigureBl
             "system_cost_by_year",
             shown,
             caption=f"Yearly cost of the system, {appraisal.option_labels[which]}",
-            where={"option": which},
+            where={"option": which, "price__among": " ".join(system.PRICES)},
             name=f"system_cost_{which}",
         )
         for which in ("bau", option)

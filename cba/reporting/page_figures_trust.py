@@ -23,14 +23,14 @@ FIGURES = (
     TableFigure(
         "vintages", "2032 as seen from each release", "backtest_vintages", record.plot_vintages,
         record.describe_vintages,
-        ("release|Release|plain", "quantity|Quantity", "label|In words", "mean|Mean|number",
+        ("release|Release|plain", "label|In words", "mean|Mean|number",
          "lower|Lower|number", "median|Median|number", "upper|Upper|number", "mcse|Monte Carlo error|number"),
         "Children and cost in 2032 under current policy as seen from each release, England", {}, 3.8,
     ),
     TableFigure(
         "structure", "Children in care in the target year by process", "structural", record.plot_structure,
         record.describe_structure,
-        ("label|Process", "weight|Share of draws|share", "quantity|Quantity", "option|Option|option",
+        ("label|Process", "weight|Share of draws|share", "quantity|Quantity|name", "option|Option|option",
          "mean|Mean|number", "lower|Lower|number", "upper|Upper|number", "mcse|Monte Carlo error|number"),
         "Headline quantities under each process the number in care may follow", {}, record.structure_height,
     ),

@@ -43,6 +43,45 @@ def require_programs(*, pictures: bool = False) -> None:
         _pdf_converter()
 
 
+def picture_folder(folder: Path) -> Path:
+    """Make the folder that pictures go into, before any work is done.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if needed.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If there is a file in its place or it cannot be made.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     picture_folder(Path(place) / "pictures").is_dir()
+    True
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            "the folder of the pictures cannot be made",
+            file=folder,
+            found=error.strerror,
+            allowed="a folder, or a name that is still free",
+            cause="a file of that name, or a place that may not be written to",
+            remedy="name another folder",
+        ) from None
+    return folder
+
+
 def report_pdf(html: str | Path) -> bytes:
     """Print a page as a tagged PDF: same order, title, language, headings as an outline.
 
@@ -95,7 +134,7 @@ def report_pictures(html: Path, folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If no Chromium, or no pdftoppm for the pages of the PDF, is found.
+        If no Chromium, or no pdftoppm for the pages of the PDF, is found, or the folder cannot be made.
     BrowserError
         If one of them fails.
 
@@ -104,7 +143,7 @@ def report_pictures(html: Path, folder: Path) -> list[Path]:
     >>> report_pictures(Path("report.html"), Path("pictures"))  # doctest: +SKIP
     """
     converter = _pdf_converter()
-    folder.mkdir(parents=True, exist_ok=True)
+    picture_folder(folder)
     taken: list[Path] = []
     printed = b""
     for width in WIDTHS:

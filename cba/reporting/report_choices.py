@@ -133,6 +133,32 @@ def vintages_shown(appraisal: Appraisal) -> tuple[int, int] | None:
     return int(releases.min()), int(releases.max())
 
 
+def record_is_current(appraisal: Appraisal) -> bool:
+    """Return whether the record of past forecasts is of the model the run was made with.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+        Its table ``backtest_about`` is read; without one there is no record to be out of date.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd
+    >>> about = pd.DataFrame({"item": ["draws", "current"], "value": [4000, False]})
+    >>> record_is_current(SimpleNamespace(tables={"backtest_about": about}))
+    False
+    """
+    about = appraisal.tables.get("backtest_about")
+    if about is None:
+        return True
+    return "False" not in set(about.loc[about["item"] == "current", "value"].astype(str))
+
+
 def carrier(appraisal: Appraisal, option: str) -> str:
     """Return the intervention that takes most children out of care in an option; empty where none does.
 

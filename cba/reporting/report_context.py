@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cba.costs.discount_schedules import find_schedule
 from cba.reporting.assumption_rows import assumption_rows
 from cba.reporting.bound_numbers import matching_rows
 from cba.reporting.checklist import STATUSES, checklist_of_run
@@ -34,10 +35,11 @@ from cba.reporting.report_choices import (
     paths_overlap,
     payer_message,
     prior_groups,
+    record_is_current,
     vintages_shown,
 )
 from cba.reporting.row_choices import row_choices
-from cba.reporting.run_record import flat_rows, run_identity, run_people, single_vintage_exceptions
+from cba.reporting.run_record import FRAMES, flat_rows, run_identity, run_people, single_vintage_exceptions
 from cba.reporting.template_lookups import TARGET_KEYS, lookups
 from cba.reporting.verbal_scale import BANDS
 
@@ -120,6 +122,8 @@ def _facts(
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
     return {
         "analysis": first.analysis,
+        "schedule_title": find_schedule(first.analysis.schedule).title,
+        "frame_words": FRAMES.get(first.analysis.frame or "", "Settings of its own"),
         "results": first.results,
         "lead": lead,
         "lead_stance": first.stance,
@@ -136,6 +140,7 @@ def _facts(
         "horizon": horizon_years(first),
         "paths_overlap": paths_overlap(first, lead, last_shown),
         "vintages_shown": vintages_shown(first),
+        "record_is_current": record_is_current(first),
         "hardest": hardest_target(first),
         "carrier": carrier(first, lead),
         "prior_groups": prior_groups(first),

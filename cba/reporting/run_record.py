@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cba.appraisal import Appraisal
 
 _LONGEST_ROW = 200
+
+FRAMES = {
+    "latest": "The newest data and evidence",
+    "review_2022": "What was known when the review reported in 2022",
+}
+"""Frame of an analysis in words."""
 
 PEOPLE = {
     "commissioner": "commissioner",
@@ -68,7 +75,31 @@ def run_identity(manifest: Mapping[str, Any], appraisal: Appraisal) -> dict[str,
     when = next(
         (manifest[key] for key in ("finished", "started", "created") if manifest.get(key)), "not recorded"
     )
-    return {"run_id": str(name), "as_at": str(when)}
+    return {"run_id": str(name), "as_at": str(when), "as_at_words": moment_in_words(str(when))}
+
+
+def moment_in_words(moment: str) -> str:
+    """Return a moment as people write it, UTC; other text as it is.
+
+    Parameters
+    ----------
+    moment : str
+        ISO 8601.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> moment_in_words("2026-11-22T06:05:18Z"), moment_in_words("not recorded")
+    ('22 November 2026, 06:05 UTC', 'not recorded')
+    """
+    try:
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+    except ValueError:
+        return moment
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def run_people(appraisal: Appraisal) -> dict[str, str]:

@@ -86,7 +86,10 @@ TITLES = {
     "perspectives": ("Net present value by who counts", MONEY),
     "pilot_learning": ("What a pilot teaches, and what waiting for it costs", MONEY),
     "pilot_or_now": ("Pilot first, go now or go in steps: expected payoff", MONEY),
-    "pilot_power": ("What pilots of each size could detect", "Log ratio; power from 0 to 1."),
+    "pilot_power": (
+        "What pilots of each size could detect",
+        "Log ratio and per cent of starts; power from 0 to 1.",
+    ),
     "plane": ("Share of draws by whether an option is better and cheaper", SHARES),
     "power_scaling": ("How far each prior and each set of data moves the result", ""),
     "prior_alternatives": ("Inputs fitted with other distributions", "Units as in the inputs."),

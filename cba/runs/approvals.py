@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cba.errors import InputError
+from cba.runs.analysis_lock import locked
 from cba.runs.manifest import utc
 from cba.runs.seals import sealed
-from cba.runs.store import locked
 from cba.runs.stored_runs import HEADLINE, POINTER, RunRecord, read_run, verify_run
 from cba.runs.whole_writing import StoreError, to_json, write_whole
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from cba.errors import InputError
+from cba.inputs.stored_analyses import stored_analysis
 from cba.runs.attribution import NOT_MOVED, Moved, Split, split_differences
 from cba.runs.compare_notes import comparison_notes, is_remade
 from cba.runs.compare_players import CODE, INPUT_PLAYERS, SAMPLER, moved_players
@@ -22,6 +23,7 @@ from cba.runs.compare_record import Change, Comparison, Stored
 from cba.runs.compare_worlds import Fit, read_held, worlds_between
 from cba.runs.fingerprints import input_fingerprints
 from cba.runs.stages import fit_stance
+from cba.runs.stored_runs import MANIFEST
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +72,7 @@ def compare_runs(
     ------
     InputError
         If the stance is in one run only or has no priors of its own, the runs share no option, or their inputs are
-        not known any more.
+        not known any more, or do not fit this version.
 
     Examples
     --------
@@ -102,14 +104,17 @@ def stored_run(
     -------
     Stored
 
+    Raises
+    ------
+    InputError
+        If another version stored the run and its settings do not fit this one.
+
     Examples
     --------
     >>> stored_run(run, stance="evidence", folders=(None, None)).results["npv_fiscal.care_review"]  # doctest: +SKIP
     """
-    from cba.inputs.analysis_records import Analysis
-
     published, priors = folders
-    analysis = Analysis.model_validate(run.manifest["settings"])
+    analysis = stored_analysis(run.manifest["settings"], file=run.path / MANIFEST, field="settings")
     held = read_held(
         analysis,
         stance=stance,

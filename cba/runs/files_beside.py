@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cba.runs.analysis_lock import locked
 from cba.runs.fingerprints import file_sha256
 from cba.runs.seals import sealed
-from cba.runs.store import locked
 from cba.runs.stored_runs import MANIFEST, RunRecord, read_run
 from cba.runs.whole_writing import store_errors, sync_folder, to_json, write_whole
 
@@ -42,13 +42,18 @@ def store_beside(run: RunRecord, name: str, content: bytes) -> RunRecord:
     True
     """
     with locked(run.path.parent), store_errors(f"{name} could not be stored", file=run.path / name):
-        beside = (run.path / name).with_name(f".{Path(name).name}.new")
-        _write_forced(beside, content)
-        entry = {"bytes": len(content), "sha256": file_sha256(beside)}
-        files = dict(sorted({**read_run(run.path).manifest["files"], name: entry}.items()))
-        write_whole(run.path / MANIFEST, to_json(sealed({**read_run(run.path).manifest, "files": files})))
-        os.replace(beside, run.path / name)
-        sync_folder(run.path)
+        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
+        place = run.path / name
+        beside = place.with_name(f".{place.name}.new")
+        try:
+            _write_forced(beside, content)
+            entry = {"bytes": len(content), "sha256": file_sha256(beside)}
+            files = dict(sorted({**manifest["files"], name: entry}.items()))
+            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
+            os.replace(beside, place)
+            sync_folder(place.parent)
+        finally:
+            beside.unlink(missing_ok=True)
     return read_run(run.path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from cba.decisions.forecast_scores import outturn_score
 from cba.errors import InputError
-from cba.runs.store import locked
+from cba.runs.analysis_lock import locked
 from cba.runs.stored_forecasts import Key, run_forecasts
 from cba.runs.stored_runs import RunRecord, list_runs
 from cba.runs.whole_writing import write_whole

@@ -101,7 +101,13 @@ def tell_hook(words: list[str], summary: Mapping[str, Any], *, seconds: float = 
         )
     try:
         done = subprocess.run(
-            words, input=to_json(dict(summary)), text=True, capture_output=True, timeout=seconds, check=False
+            words,
+            input=to_json(dict(summary)),
+            encoding="utf-8",
+            errors="replace",  # what a hook says in other encodings is no reason to fail
+            capture_output=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"it took longer than {seconds:.0f} seconds and was ended"

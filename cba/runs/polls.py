@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from cba.runs.analysis_lock import locked
 from cba.runs.whole_writing import StoreError, store_errors, to_json, write_whole
 
 _FILE = ".last_poll"
@@ -24,6 +25,8 @@ class Poll:
         In UTC; None where there never was one.
     days : tuple of date
         Days of publication announced at that time.
+    pending : bool
+        Whether the re-run that polled has not come to its end: it is under way, or it failed.
 
     Examples
     --------
@@ -33,6 +36,7 @@ class Poll:
 
     at: datetime | None = None
     days: tuple[date, ...] = ()
+    pending: bool = False
 
 
 def last_poll(folder: Path) -> Poll:
@@ -51,12 +55,13 @@ def last_poll(folder: Path) -> Poll:
     Examples
     --------
     >>> last_poll(Path("nowhere"))
-    Poll(at=None, days=())
+    Poll(at=None, days=(), pending=False)
     """
     try:
         noted = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         days = tuple(date.fromisoformat(day) for day in noted["days"])
-        return Poll(datetime.fromisoformat(noted["at"]).astimezone(UTC), days)
+        moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
+        return Poll(moment, days, pending=bool(noted.get("pending", False)))
     except (OSError, ValueError, KeyError, TypeError):
         return Poll()
 
@@ -74,7 +79,7 @@ def note_poll(folder: Path, poll: Poll) -> None:
     Raises
     ------
     StoreError
-        If it cannot be written.
+        If it cannot be written, or another run holds the lock of the analysis for over two minutes.
 
     Examples
     --------
@@ -84,10 +89,10 @@ def note_poll(folder: Path, poll: Poll) -> None:
     ...     last_poll(Path(folder)).days
     (datetime.date(2026, 11, 26),)
     """
-    with store_errors("the poll could not be noted", file=folder / _FILE):
-        folder.mkdir(parents=True, exist_ok=True)
     at = "" if poll.at is None else poll.at.astimezone(UTC).isoformat(timespec="seconds")
-    write_whole(folder / _FILE, to_json({"at": at, "days": [day.isoformat() for day in poll.days]}))
+    days = [day.isoformat() for day in poll.days]
+    with locked(folder), store_errors("the poll could not be noted", file=folder / _FILE):
+        write_whole(folder / _FILE, to_json({"at": at, "days": days, "pending": poll.pending}))
 
 
 @contextmanager

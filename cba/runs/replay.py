@@ -100,15 +100,18 @@ def archived_analysis(run: RunRecord) -> Analysis:
     ------
     StoreError
         If the archive is incomplete or damaged.
+    InputError
+        If another version stored the run and its settings do not fit this one.
 
     Examples
     --------
     >>> archived_analysis(run).name  # doctest: +SKIP
     'latest'
     """
-    from cba.inputs.analysis_records import Analysis
+    from cba.inputs.stored_analyses import stored_analysis
 
-    return Analysis.model_validate(read_json(archived_inputs(run) / ANALYSIS))
+    file = archived_inputs(run) / ANALYSIS
+    return stored_analysis(read_json(file), file=file)
 
 
 def same_code(run: RunRecord) -> bool:

@@ -2,30 +2,29 @@
 
 The single entry for cron, a systemd timer and a CI workflow. What it calls beside the run itself comes in as
 :class:`cba.runs.rerun_doors.Doors`, so that each can be left out; a door that fails after the run was stored is
-reported and does not undo the run.
+reported and does not undo the run. A re-run that did not come to its end is due again whenever the schedule starts it,
+and goes on from the run it had stored, if it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cba.runs.finishing import finished
 from cba.runs.polls import Poll, alone, last_poll, note_poll
 from cba.runs.requests import request_fingerprint, specified_name
-from cba.runs.rerun_doors import Doors, Outcome, Update
-from cba.runs.stored_runs import RunRecord, published_name, read_run, runs_of
+from cba.runs.rerun_doors import Doors, Log, Outcome, Update
+from cba.runs.stored_runs import RunRecord, published_name, runs_of
 from cba.runs.whole_writing import StoreError
 
 if TYPE_CHECKING:
     from cba.inputs.analysis_records import Analysis
     from cba.runs.execute import Progress
-
-Log = Callable[..., None]
-"""``log(event, **facts)``: one line of the log."""
 
 
 def rerun(
@@ -52,7 +51,8 @@ def rerun(
     by : str
         The analyst, for the manifest.
     if_due : bool
-        Do nothing unless a release is announced for today or a week has passed since the last poll.
+        Do nothing unless a release was announced since the last poll, a week has passed since it, or the re-run
+        that polled did not come to its end.
     wait : float, seconds
         How long to wait for another re-run of the analysis before leaving.
     log : callable, optional
@@ -84,7 +84,7 @@ def rerun(
     name = specified_name(spec)
     known = runs_of(root, name) if name else []
     sources = _has_sources(spec)
-    if not sources and not if_due:
+    if not sources and not if_due and not (name and last_poll(root / name).pending):
         quick = _unchanged(request_fingerprint(spec), known)
         if quick is not None:
             log("no change", run=quick.name)
@@ -111,39 +111,65 @@ def _with_lock(
 
     analysis = load_analysis(spec)
     folder, known = root / analysis.name, runs_of(root, analysis.name)
-    if if_due and not _is_due(last_poll(folder)):
+    poll = last_poll(folder)
+    if if_due and not _is_due(poll):
         log("not due")
         return Outcome("not due", analysis.name, known[-1] if known else None)
-    update = _updated(analysis, folder=folder, doors=doors, log=log, sources=sources)
+    update, asked = _updated(analysis, folder=folder, doors=doors, log=log, sources=sources)
     with doors.tables(analysis) if doors.tables is not None else _nothing():
         request = request_fingerprint(spec)
         same = _unchanged(request, known) or _same_stages(analysis, known)
-        if same is not None:
+        if same is None:
+            outcome = _new_run(
+                analysis,
+                root=root,
+                doors=doors,
+                by=by,
+                request=request or "",
+                update=update,
+                log=log,
+                progress=progress,
+            )
+        elif poll.pending and _unfinished(same):
+            log("finishing", run=same.name)
+            outcome = finished(same, root=root, doors=doors, update=update, log=log)
+        else:
             log("no change", run=same.name, held=list(update.held))
             status = "held" if update.held else "no change"
-            return Outcome(status, analysis.name, same, (*update.held, *_waiting(same)))
-        return _new_run(
-            analysis,
-            root=root,
-            doors=doors,
-            by=by,
-            request=request or "",
-            update=update,
-            log=log,
-            progress=progress,
-        )
+            outcome = Outcome(status, analysis.name, same, (*update.held, *_waiting(same)))
+    return _settled(outcome, folder=folder, poll=asked, log=log)
 
 
 def _is_due(poll: Poll) -> bool:
-    """Return whether a release was announced since the last poll, or a week has passed."""
+    """Return whether a release was announced since the last poll, a week has passed, or its re-run failed."""
     from cba.inputs.releases.release_days import due
 
     last = None if poll.at is None else poll.at.date()
-    return due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
+    return poll.pending or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
 
 
-def _updated(analysis: Analysis, *, folder: Path, doors: Doors, log: Log, sources: bool) -> Update:
-    """Update from the sources, where there are any, and note the poll with the days announced."""
+def _unfinished(run: RunRecord) -> bool:
+    """Return whether a re-run stored this run and came no further; one stored by hand names no request."""
+    return bool(run.manifest.get("request")) and not run.published and not run.approval
+
+
+def _settled(outcome: Outcome, *, folder: Path, poll: Poll, log: Log) -> Outcome:
+    """Note that the re-run has come to its end; where that cannot be noted the next one looks again."""
+    try:
+        note_poll(folder, replace(poll, pending=False))
+    except StoreError as error:  # what was published or held stands
+        log("poll not settled", problem=error.problem)
+        return replace(outcome, notes=(*outcome.notes, f"the next re-run will look again: {error.problem}"))
+    return outcome
+
+
+def _updated(
+    analysis: Analysis, *, folder: Path, doors: Doors, log: Log, sources: bool
+) -> tuple[Update, Poll]:
+    """Update from the sources, where there are any, and note the poll with the days announced.
+
+    It is noted before anything is computed, as pending: a run that is killed or fails leaves the next one due.
+    """
     update, days = Update(False, "no source is configured"), last_poll(folder).days
     if sources and doors.update is not None:
         update = doors.update(analysis)
@@ -153,8 +179,9 @@ def _updated(analysis: Analysis, *, folder: Path, doors: Doors, log: Log, source
             days = tuple(doors.days(analysis))
         except Exception as error:  # a calendar that does not answer: the weekly poll goes on
             log("calendar failed", problem=getattr(error, "problem", str(error)))
-    note_poll(folder, Poll(datetime.now(UTC), days))
-    return update
+    poll = Poll(datetime.now(UTC), days, pending=True)
+    note_poll(folder, poll)
+    return update, poll
 
 
 def _new_run(
@@ -168,14 +195,11 @@ def _new_run(
     log: Log,
     progress: Progress | None,
 ) -> Outcome:
-    """Run, score, compare, render, publish unless held."""
+    """Run, then finish: score, compare, render, publish unless held."""
     from cba.runs.execute import Order, execute
     from cba.runs.stages import ordinary_stages
-    from cba.runs.store import publish_run
 
-    folder = root / analysis.name
-    shown = published_name(folder)
-    log("run", analysis=analysis.name, published=shown)
+    log("run", analysis=analysis.name, published=published_name(root / analysis.name))
     stages = (doors.stages or ordinary_stages)()
     order = Order(by=by, request=request, held=update.held, publish=False)
     run = _schema_as_gate(
@@ -187,68 +211,9 @@ def _new_run(
         fetched=update.changed,
     )
     log("stored", run=run.name, held=list(run.held), seconds=run.manifest["seconds"])
-    before = read_run(folder / shown) if shown else None
-    records, notes = _records(run, before=before, doors=doors, root=root, log=log)
-    render = doors.render or stages.render
-    if render is not None:
-        run, failed = _rendered(run, render=render, records=records, log=log)
-        notes += failed
-    if run.held:
-        return Outcome("held", analysis.name, run, (*run.held, *notes), records)
-    run = publish_run(run)
-    log("published", run=run.name)
-    return Outcome("published", analysis.name, run, notes, records)
-
-
-def _records(
-    run: RunRecord, *, before: RunRecord | None, doors: Doors, root: Path, log: Log
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Score earlier forecasts and compare with the published run; keep what comes of it beside the manifest."""
-    from cba.runs.seals import sealed
-    from cba.runs.whole_writing import plain, to_json, write_whole
-
-    earlier = [one for one in runs_of(root, run.analysis) if one.name < run.name and not one.damage]
-    asked: dict[str, Callable[[], Mapping[str, Any]]] = {}
-    if doors.score is not None and earlier:
-        score = doors.score
-        asked["scores"] = lambda: score(run, earlier=earlier)
-    if doors.compare is not None and before is not None:
-        compare, old = doors.compare, before
-        asked["comparison"] = lambda: compare(old, run)
-    found: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    for name, ask in asked.items():
-        try:
-            found[name] = plain(dict(ask()))
-            write_whole(run.path / f"{name}.json", to_json(sealed(found[name])))
-            log(name, run=run.name)
-        except Exception as error:  # the run is stored and sound: what explains it must not undo it
-            problem = getattr(error, "problem", f"{type(error).__name__}: {error}")
-            log(f"{name} failed", problem=problem)
-            notes += (f"no {name}: {problem}",)
-    return found, notes
-
-
-def _rendered(
-    run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
-) -> tuple[RunRecord, tuple[str, ...]]:
-    """Write the report of a stored run, with what changed at its top."""
-    from cba.appraisal import Appraisal
-    from cba.runs.store import rewrite_report
-
-    try:
-        appraisals = {
-            stance: Appraisal.from_directory(run.path / "stances" / stance, lazy=True)
-            for stance in run.manifest["stances"]
-        }
-        headline = run.headline
-        html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
-        return rewrite_report(run, html), ()
-    except StoreError:
-        raise
-    except Exception as error:  # a report can be rendered again; the run stands
-        log("report failed", problem=f"{type(error).__name__}: {error}")
-        return run, (f"no report: {type(error).__name__}: {error}; render it with `cba report`",)
+    return finished(
+        run, root=root, doors=replace(doors, render=doors.render or stages.render), update=update, log=log
+    )
 
 
 def _schema_as_gate(

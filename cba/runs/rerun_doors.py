@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from cba.runs.stages import Stages
     from cba.runs.stored_runs import RunRecord
 
+Log = Callable[..., None]
+"""``log(event, **facts)``: one line of the log."""
+
 
 @dataclass(frozen=True)
 class Update:

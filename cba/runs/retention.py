@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cba.errors import InputError
+from cba.runs.analysis_lock import locked
 from cba.runs.input_archive import archive_lock, unreferenced
-from cba.runs.store import locked, removed_whole
+from cba.runs.store import removed_whole
 from cba.runs.stored_runs import RunRecord, list_runs
 from cba.runs.whole_writing import store_errors
 

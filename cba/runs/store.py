@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cba.runs.analysis_lock import STAGING, locked
 from cba.runs.fingerprints import file_sha256
-from cba.runs.input_archive import archive_inputs, archive_lock
+from cba.runs.input_archive import archive_inputs, archive_lock, hashes_of
 from cba.runs.run_names import free_name, utc_stamp
 from cba.runs.seals import sealed
 from cba.runs.stored_runs import (
@@ -30,7 +31,6 @@ from cba.runs.stored_runs import (
     read_run,
 )
 from cba.runs.whole_writing import (
-    StoreError,
     plain,
     store_errors,
     sync_folder,
@@ -38,9 +38,6 @@ from cba.runs.whole_writing import (
     to_json,
     write_whole,
 )
-
-_STAGING = ".staging-"
-_LOCK_SECONDS = 120.0
 
 
 def write_run(
@@ -105,11 +102,11 @@ def write_run(
             fill(staging, name)
             full = {**manifest, "run": name, "files": _hashes(staging)}
             if inputs is not None:
-                full["inputs"] = archive_inputs(root, inputs)
+                full["inputs"] = hashes_of(inputs)
             (staging / MANIFEST).write_text(to_json(sealed(plain(full))), encoding="utf-8")
 
-        with archive_lock(root) if inputs is not None else nullcontext():
-            _place(complete, staging=folder / f"{_STAGING}{name}", place=folder / name)
+        keeping = None if inputs is None else _kept(root, inputs)
+        _place(complete, staging=folder / f"{STAGING}{name}", place=folder / name, keeping=keeping)
         if publish or (publish is None and published_name(folder) is None):
             write_whole(folder / POINTER, name + "\n")
     return read_run(folder / name)
@@ -161,7 +158,7 @@ def write_failure(
         def complete(staging: Path) -> None:
             (staging / "diagnostics.json").write_text(to_json(diagnostics), encoding="utf-8")
 
-        _place(complete, staging=folder / f"{_STAGING}{name}", place=place)
+        _place(complete, staging=folder / f"{STAGING}{name}", place=place)
     return place / "diagnostics.json"
 
 
@@ -194,12 +191,16 @@ def rewrite_report(run: RunRecord, html: str) -> RunRecord:
     True
     """
     with locked(run.path.parent), store_errors("the report could not be replaced", file=run.path / REPORT):
+        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
         beside = run.path / f".{REPORT}.new"
-        write_whole(beside, html)
-        files = {**run.manifest["files"], REPORT: _hash(beside)}
-        write_whole(run.path / MANIFEST, to_json(sealed({**run.manifest, "files": files})))
-        os.replace(beside, run.path / REPORT)
-        sync_folder(run.path)
+        try:
+            write_whole(beside, html)
+            files = {**manifest["files"], REPORT: _hash(beside)}
+            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
+            os.replace(beside, run.path / REPORT)
+            sync_folder(run.path)
+        finally:
+            beside.unlink(missing_ok=True)
     return read_run(run.path)
 
 
@@ -253,70 +254,38 @@ def removed_whole(place: Path) -> None:
     []
     """
     with store_errors("the run could not be removed", file=place):
-        hidden = place.with_name(f"{_STAGING}{place.name}")
+        hidden = place.with_name(f"{STAGING}{place.name}")
         os.rename(place, hidden)
         sync_folder(place.parent)
         shutil.rmtree(hidden)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of one analysis; whatever a killed run left in its folder is removed first.
-
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``, made if it is missing.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be used, or another run holds the lock for over two minutes.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root, locked(Path(root) / "latest"):
-    ...     [place.name for place in (Path(root) / "latest").iterdir()]
-    ['.lock']
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
-    with store_errors("the folder of the analysis cannot be used", file=folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
-                file=folder / ".lock",
-                cause="two runs of one analysis at once, one of them stuck",
-                remedy="wait for it or end it, then retry",
-            ) from None
-    try:
-        for stale in [*folder.glob(f"{_STAGING}*"), *folder.glob(".*.part")]:  # no one else can hold the lock
-            if stale.is_dir():
-                shutil.rmtree(stale, ignore_errors=True)
-            else:
-                stale.unlink(missing_ok=True)
+def _kept(root: str | Path, inputs: Mapping[str, bytes]) -> Iterator[None]:
+    """Keep the inputs of a run and hold their archive until the run that names them is in place."""
+    with archive_lock(root):
+        archive_inputs(root, inputs)
         yield
-    finally:
-        lock.release()
 
 
-def _place(complete: Callable[[Path], None], *, staging: Path, place: Path) -> None:
-    """Fill a hidden folder, force it to disk and rename it; remove it where anything goes wrong."""
+def _place(
+    complete: Callable[[Path], None],
+    *,
+    staging: Path,
+    place: Path,
+    keeping: AbstractContextManager[None] | None = None,
+) -> None:
+    """Fill a hidden folder, force it to disk and rename it; remove it where anything goes wrong.
+
+    Only the rename is done inside `keeping`: all analyses share the archive, and filling takes long.
+    """
     staging.mkdir()
     try:
         complete(staging)
         sync_tree(staging)
-        os.rename(staging, place)
-        sync_folder(place.parent)
+        with keeping or nullcontext():
+            os.rename(staging, place)
+            sync_folder(place.parent)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise

@@ -10,7 +10,7 @@ from cba.errors import InputError
 from cba.runs.fingerprints import file_sha256
 from cba.runs.run_names import is_run_name, named_run
 from cba.runs.seals import damaged, read_json, seal_problem
-from cba.runs.whole_writing import StoreError, store_errors
+from cba.runs.whole_writing import StoreError, is_leftover, store_errors
 
 MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.html", "published"
 """Names of the files every store knows."""
@@ -192,6 +192,7 @@ def verify_run(path: str | Path) -> list[str]:
     -------
     list of str
         One sentence for each file that is missing, damaged or not in the manifest; empty where all is sound.
+        What a killed writer left half-written is no file of the run: the next writer removes it.
 
     Raises
     ------
@@ -227,7 +228,7 @@ def files_below(folder: Path) -> set[str]:
     Returns
     -------
     set of str
-        Paths relative to it, with forward slashes.
+        Paths relative to it, with forward slashes, without what a killed writer left half-written.
 
     Examples
     --------
@@ -236,7 +237,8 @@ def files_below(folder: Path) -> set[str]:
     ...     files_below(Path(folder))
     set()
     """
-    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    files = (file for file in folder.rglob("*") if file.is_file() and not is_leftover(file))
+    return {file.relative_to(folder).as_posix() for file in files}
 
 
 def list_runs(root: str | Path) -> list[RunRecord]:

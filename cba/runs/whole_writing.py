@@ -206,6 +206,26 @@ def write_whole(path: Path, text: str) -> None:
             beside.unlink(missing_ok=True)
 
 
+def is_leftover(path: Path) -> bool:
+    """Say whether a file is what a killed writer left beside the place it was writing to.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        True for hidden names that end in ``.part`` or ``.new``; whole files never have such a name.
+
+    Examples
+    --------
+    >>> is_leftover(Path("tables/.checklist.csv.new")), is_leftover(Path("tables/checklist.csv"))
+    (True, False)
+    """
+    return path.name.startswith(".") and path.name.endswith((".part", ".new"))
+
+
 def sync_folder(folder: Path) -> None:
     """Force a folder's list of names to disk, so that a rename survives a power cut.
 

@@ -198,6 +198,19 @@ def test_the_tornado_finds_known_slopes(known):
         assert (row["input_low"], row["input_high"]) == pytest.approx(tuple(ends))
     rest = table.iloc[2:]
     assert (rest["swing"].abs() / rest["swing_se"] > 4).mean() < 0.05
+    assert table["clear"].iloc[:2].all()
+    assert (
+        rest["clear"].sum() <= 1
+    )  # of a hundred that are nothing, a fitted slope strays so far in one table of four
+
+
+def test_an_input_that_cannot_move_a_result_is_not_clear_and_all_have_words_and_a_grade(known):
+    workings, *_ = known
+    table = drivers_table(workings)
+    assert not table.loc[table["swing"] == 0.0, "clear"].any() and (table["swing"] == 0.0).any()
+    assert set(table["confidence"]) <= {"green", "amber", "red", "blue", "fitted"}
+    assert "fitted" in set(table["confidence"])
+    assert not (table["description"] == table["input"]).any()
 
 
 def test_variance_is_split_as_it_was_made(known):

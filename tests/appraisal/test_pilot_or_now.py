@@ -165,6 +165,14 @@ def test_the_published_design_sees_four_times_what_is_expected_or_less(tables):
     assert (published["areas"], published["years"]) == (12, 2)
     assert published["detectable"] == pytest.approx(0.16, abs=0.01)
     assert published["expected"] < 0.05
+    assert published["detectable_percent"] == pytest.approx(100 * (1 - np.exp(-published["detectable"])))
+    # The share is concave in the fall of the log: its mean lies below that of the mean, by little for small falls.
+    at_mean = 100 * (1 - np.exp(-published["expected"]))
+    assert at_mean - 0.01 < published["fall_percent_mean"] <= at_mean
+    for end in ("lower", "upper"):
+        assert published[f"fall_percent_{end}"] == pytest.approx(
+            100 * (1 - np.exp(-published[end])), rel=0.02
+        )
     assert 0.025 < published["power"] < 0.1  # hardly above the size of the one-sided test
 
 

@@ -157,6 +157,31 @@ def test_a_truncated_record_is_refused(appraisal, tmp_path):
         Appraisal.from_directory(place)
 
 
+@pytest.mark.parametrize("change", [{"halo": 1}, {"release": None}])
+def test_the_record_of_another_version_is_refused_as_such(appraisal, tmp_path, change):
+    place = appraisal.to_directory(tmp_path / "run")
+    record = json.loads((place / "appraisal.json").read_text(encoding="utf-8"))
+    record["analysis"] |= change
+    (place / "appraisal.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="do not fit this version") as caught:
+        Appraisal.from_directory(place)
+    details = caught.value.details
+    assert details["file"] == str(place / "appraisal.json")
+    assert details["field"] == f"analysis.{next(iter(change))}"
+    assert details["usual cause"] == "stored by another version" and details["next step"]
+
+
+@pytest.mark.parametrize("lost", ["analysis", "stance", "provenance", "draws"])
+def test_a_record_that_lacks_a_part_is_refused(appraisal, tmp_path, lost):
+    place = appraisal.to_directory(tmp_path / "run")
+    record = json.loads((place / "appraisal.json").read_text(encoding="utf-8"))
+    del record[lost]
+    (place / "appraisal.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="no readable appraisal") as caught:
+        Appraisal.from_directory(place)
+    assert lost in caught.value.details["found"]
+
+
 def test_card_and_summary_name_every_option(appraisal):
     summary = appraisal.summary()
     assert list(summary.index) == list(appraisal.option_labels)
@@ -164,6 +189,48 @@ def test_card_and_summary_name_every_option(appraisal):
     card = appraisal._repr_html_()
     labels = [label for option, label in appraisal.option_labels.items() if option != "bau"]
     assert all(label in card for label in labels) and "£" in card
+
+
+# --- which tables are read ---------------------------------------------------------------------------------
+
+
+class _Read(Exception):
+    """Raised in place of reading."""
+
+
+EVENLY = {"evidence": 0.5, "sceptical": 0.5}
+
+
+@pytest.mark.parametrize("stance, weights", [("evidence", None), ("review", None), ("mixture", EVENLY)])
+def test_the_tables_are_those_of_the_snapshot_that_the_analysis_names(monkeypatch, tmp_path, stance, weights):
+    from cba.inputs.releases.snapshots import current_snapshot
+    from cba.inputs.releases.update import update_from_files
+    from cba.inputs.shipped_files import published_folder, reading_from, shipped_published_folder
+    from tests.inputs import release_files as made
+
+    held = made.table("care_duration")
+    row = dict(held[held["release"] == "2024"].iloc[-1]) | {"release": "2025", "year": "2025"}
+    newer = made.pd.concat([held, made.pd.DataFrame([row])])
+    store = tmp_path / "store"
+    update_from_files([made.write(newer, tmp_path / "care_duration.csv")], store=store)
+    shipped = made_inputs("latest", 40, 12).analysis
+    data = shipped.data.model_copy(update={"snapshot": "current", "store": str(store)})
+    newest = shipped.model_copy(update={"data": data})
+    seen = []
+
+    def read(*given, **named):
+        seen.append(published_folder())
+        raise _Read
+
+    monkeypatch.setattr("cba.appraisal.stages.read_inputs", read)
+    monkeypatch.setattr("cba.appraisal.stance_beliefs.read_inputs", read)
+    for analysis in (newest, shipped):
+        with pytest.raises(_Read):
+            appraise(analysis, stance=stance, weights=weights, progress=False)
+    with reading_from(published=tmp_path), pytest.raises(_Read):  # what is in force stays so
+        appraise(newest, stance=stance, weights=weights, progress=False)
+    assert seen == [current_snapshot(store).folder, shipped_published_folder(), tmp_path]
+    made.removable(store)
 
 
 # --- another analysis, and another stance ---------------------------------------------------------------

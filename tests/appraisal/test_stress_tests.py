@@ -20,8 +20,8 @@ from cba.appraisal.stress_slopes import (
     children_helped,
     price_response,
 )
-from cba.appraisal.stress_switching import StressedDraws, even_chance, switch_of_best
-from cba.appraisal.stress_tests import CONCLUSIONS, _said, stress_tables, stressed_draws
+from cba.appraisal.stress_switching import StressedDraws, Switch, even_chance, switch_of_best, switch_of_mean
+from cba.appraisal.stress_tests import CONCLUSIONS, _row, _said, stress_tables, stressed_draws
 from cba.costs.account_lines import saving_lines
 from cba.costs.option_account import total_cost
 from cba.costs.savings import placement_savings
@@ -178,9 +178,11 @@ def test_what_is_possible_is_told_from_what_is_not(found):
     assert set(found["quantity"]) == set(CONCLUSIONS)
     high = found["possible_upper"].fillna(np.inf)
     inside = (found["size"] >= found["possible_lower"]) & (found["size"] <= high)
-    assert (found["reachable"] == inside).all() and found["reachable"].any() and not inside.all()
-    assert (found["verdict"].str.startswith("It would have to be") == inside).all()
-    assert found.loc[~inside, "verdict"].str.startswith("Cannot change it").all()
+    untold = found["size_words"] == "cannot be told"
+    assert (found["reachable"] == (inside & ~untold)).all() and found["reachable"].any() and not inside.all()
+    assert (found["verdict"].str.startswith("It would have to be") == (inside & ~untold)).all()
+    assert found.loc[~inside & ~untold, "verdict"].str.startswith("Cannot change it").all()
+    assert found.loc[untold, "verdict"].str.startswith("Cannot be told").all()
     chance = found[found["quantity"] == "prob_fewer_30000"]
     assert not chance["reachable"].any() and chance["size"].isna().all()
 
@@ -194,10 +196,39 @@ def test_a_size_is_said_as_exactly_as_its_error_lets_it(size, se, words):
     assert _said(size, se) == words
 
 
+def test_no_effect_is_said_to_change_a_sign_at_a_size_of_nothing(found):
+    """Sizes of pure error were once rounded to 0: a loss of two billion that nothing would turn."""
+    rows = found[found["now"].abs() > 0.0]
+    assert (rows["size_words"] == "0").sum() == 0
+    close = found["size"].notna() & (found["size"].abs() < 2.0 * found["size_se"])
+    assert ((found["size_words"] == "cannot be told") == close).all()
+    assert ((found["size_words"] == "none does") == found["size"].isna()).all()
+
+
+def test_an_effect_that_does_not_act_on_an_option_has_a_size_that_cannot_be_told():
+    """A loss, and a slope that is noise about nought: the size is anything, and its error says so."""
+    rng = np.random.default_rng(3)
+    pure = switch_of_mean(rng.normal(-2e9, 1e9, 4000), rng.normal(0.0, 1e9, 4000), chains=None)
+    assert not pure.told and pure.se > abs(pure.size) / 2.0
+    row = _row(KINDS[3], "made", "npv_sign", pure, (1.5, "made"))
+    assert (row["size_words"], row["reachable"], row["hinted"]) == ("cannot be told", False, False)
+    acting = switch_of_mean(rng.normal(-2e9, 1e9, 4000), rng.normal(1e9, 1e9, 4000), chains=None)
+    assert acting.told and acting.size == pytest.approx(2.0, abs=4 * acting.se)
+
+
+@pytest.mark.parametrize(("size", "seen", "hinted"), [
+    (1.0, 1.5, True), (25.8, 1.5, False), (-0.5, 1.5, False), (-0.5, -0.7, True), (0.5, math.nan, False),
+])  # fmt: skip
+def test_a_size_is_hinted_at_only_between_nothing_and_the_figure_it_is_compared_with(size, seen, hinted):
+    market = next(kind for kind in KINDS if kind.name == "market")
+    assert _row(market, "made", "npv_sign", Switch(-1.0, False, size, 0.01), (seen, ""))["hinted"] is hinted
+
+
 def test_the_review_would_need_effects_that_stresses_cannot_give(found):
     lead = found[(found["option"] == LEAD) & (found["quantity"] == "npv_sign")].set_index("stress")
     assert not lead.drop("market")["reachable"].any()
     assert lead.loc["market", "size"] > 3.0 * lead.loc["market", "comparison"]
+    assert not lead["hinted"].any()
     assert lead.loc["market", "verdict"].endswith("beyond what published series hint at")
 
 

@@ -116,6 +116,20 @@ def test_system_cost_in_cash_is_the_real_one_times_prices(appraisal, workings):
     np.testing.assert_allclose(table["cash"] / table["real"], ratio, rtol=2e-3)
 
 
+def test_system_cost_at_the_prices_of_the_review_is_the_headline(appraisal, workings):
+    """The line drawn beside the claim is the quantity whose chance is stated, not one in another price base."""
+    table = appraisal.tables["system_cost_by_year"].query("price == 'prices_of_2021-22'")
+    rows = table[table["year"] == 2032].set_index("option")
+    for option in ("bau", "care_review"):
+        stated = appraisal.results[f"system_cost_2032_real.{option}"]
+        assert rows.loc[option, ["mean", "lower", "upper"]].tolist() == pytest.approx(
+            [stated[field] for field in ("mean", "lower", "upper")]
+        )
+    deflator = workings.inputs.observations["gdp_deflator"].to_series()
+    real = appraisal.tables["system_cost_by_year"].query("price == 'real'")["mean"].to_numpy()
+    np.testing.assert_allclose(real / table["mean"].to_numpy(), deflator[2024] / deflator[2022], rtol=1e-9)
+
+
 def test_cost_ladder_only_goes_down(appraisal):
     ladder = appraisal.tables["cost_ladder"]
     assert (ladder["average"] > ladder["avoidable"]).all()

@@ -117,20 +117,34 @@ def test_summary_pools_inventors_by_launches(fit):
 def test_sentence_is_computed(fit):
     placebos = pd.concat([made_placebos("starts", -0.05, 0.06), made_placebos("stock", -0.18, 0.04)])
     sentences = panel_summary(fit, level=LEVEL, placebos=placebos).set_index("outcome")["sentence"]
-    assert "uninformative because its 90% interval runs from" in sentences["starts"]
+    assert "tells little because its 90% interval runs from" in sentences["starts"]
     low, high = np.expm1(GROWN * (-0.05 + np.array([-1, 1]) * 1.6449 * 0.1))
     assert f"{low:+.1%} to {high:+.1%}".replace("-", "\N{MINUS SIGN}") in sentences["starts"]
     assert sentences["stock"].startswith("On children looked after at 31 March the panel finds")
     assert "before any allowance for bias" in sentences["stock"]
 
 
-def test_many_equal_placebos_make_it_uninformative_too():
+def test_many_equal_placebos_say_that_it_tells_little():
     """An interval that leaves out zero is not enough when a third of placebos are as far out."""
     row = {"outcome": "stock", "mean": -0.1, "lower": -0.15, "upper": -0.05, "prob_reduction": 0.99}
     row |= {"launches": 22, "placebo_sets": 500.0, "share_larger": 0.33}
     sentence = panel_sentence(row, level=LEVEL)
-    assert "uninformative because 33% of 500 sets" in sentence
-    assert "uninformative" not in panel_sentence({**row, "share_larger": 0.02}, level=LEVEL)
+    assert "tells little because 33% of 500 sets" in sentence
+    assert "tells little" not in panel_sentence({**row, "share_larger": 0.02}, level=LEVEL)
+
+
+def test_an_unusual_estimate_whose_interval_just_spans_none_points_without_settling():
+    """A chance of 0.93 with 3% of placebos as far is information; with no placebos nobody can say so."""
+    row = {"outcome": "stock", "mean": -0.075, "lower": -0.151, "upper": 0.008, "prob_reduction": 0.934}
+    row |= {"launches": 22, "placebo_sets": 500.0, "share_larger": 0.028}
+    sentence = panel_sentence(row, level=LEVEL)
+    minus = "\N{MINUS SIGN}"
+    assert "points to a reduction but does not settle it" in sentence and "little" not in sentence
+    for words in (f"{minus}7.5%", f"{minus}15.1% to +0.8%", "reduction is 0.93", "3% of 500 sets"):
+        assert words in sentence
+    assert "points to a rise" in panel_sentence({**row, "mean": 0.02}, level=LEVEL)
+    alone = panel_sentence({**row, "share_larger": np.nan}, level=LEVEL)
+    assert "tells little" in alone and "no placebos were run" in alone
 
 
 def test_early_release_gives_one_sentence_and_an_empty_path():

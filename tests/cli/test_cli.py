@@ -242,7 +242,7 @@ def test_an_interrupt_leaves_nothing(here, capsys, monkeypatch):
     assert "interrupted" in capsys.readouterr().err and not Path("reports").exists()
 
 
-# -- runs, check of a run, report ----------------------------------------------------------------------------
+# -- runs, check of a run ------------------------------------------------------------------------------------
 
 
 def test_runs_lists_and_verifies(fast, capsys):
@@ -271,56 +271,6 @@ def test_check_of_a_sound_run(fast, capsys):
     _, first = answer(capsys, "run", "small.toml")
     code, content = answer(capsys, "check", first["path"])
     assert code == 0 and content["checks"][0]["what"] == "run"
-
-
-def test_report_renders_again_from_what_is_stored(fast, capsys, monkeypatch):
-    _, first = answer(capsys, "run", "small.toml")
-
-    class Stored:
-        @staticmethod
-        def from_directory(path, *, lazy=False):
-            return json.loads((Path(path) / "appraisal.json").read_text())["stance"]
-
-    def rendered(appraisals, *, headline, manifest):
-        return f"<html>again: {list(appraisals.items())} {manifest['run']} {len(headline['results'])}</html>"
-
-    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
-
-    def beside(folder, *, appraisals, headline, manifest):
-        (folder / "workbook.xlsx").write_bytes(b"book")
-        (folder / "tables" / "checklist.csv").write_bytes(b"list")
-
-    monkeypatch.setattr("cba.cli.report.render", rendered)
-    monkeypatch.setattr("cba.cli.report.write_beside", beside)
-    for name in ("small", "small/latest", first["path"], first["run"][:12]):
-        code, content = answer(capsys, "report", name)
-        assert code == 0 and Path(content["report"]).resolve() == Path(first["report"]).resolve()
-    text = Path(first["report"]).read_text()
-    assert "[('evidence', 'evidence'), ('sceptical', 'sceptical')]" in text and first["run"] in text
-    assert answer(capsys, "runs", "--verify")[1]["runs"][0]["damage"] == []
-    Path(first["report"]).unlink()  # a lost report is made again; a lost number is not
-    assert main(["report", "small"]) == 0 and Path(first["report"]).is_file()
-
-
-def test_a_workbook_that_cannot_be_made_from_old_draws_stays_and_the_page_is_made(fast, capsys, monkeypatch):
-    from cba.errors import InputError
-
-    _, first = answer(capsys, "run", "small.toml")
-
-    class Stored:
-        @staticmethod
-        def from_directory(path, *, lazy=False):
-            return path.name
-
-    def lacks(folder, **what):
-        raise InputError("the draws lack an input that is read here", field="parameters")
-
-    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
-    monkeypatch.setattr("cba.cli.report.render", lambda *parts, **more: "<html>again</html>")
-    monkeypatch.setattr("cba.cli.report.write_beside", lacks)
-    assert main(["report", "small"]) == 0
-    assert "workbook stays as it was stored: the draws lack" in capsys.readouterr().err
-    assert Path(first["report"]).read_text() == "<html>again</html>"
 
 
 # -- check ---------------------------------------------------------------------------------------------------
@@ -374,6 +324,25 @@ def test_check_tells_files_apart_and_checks_all_of_them(here, capsys):
     assert main(["check", *given]) == 2
     out = capsys.readouterr().out
     assert "10 checked, 4 failed" in out and "description" not in out.splitlines()[0]
+
+
+@pytest.mark.parametrize("kind", ["priors", "options"])
+def test_check_of_a_folder_goes_on_after_a_file_that_cannot_be_parsed(here, capsys, kind):
+    import shutil
+
+    shipped = priors_folder() if kind == "priors" else priors_folder() / "options"
+    whole = {file.name for file in shipped.glob("*.toml")}
+    Path("mine").mkdir()
+    for name in whole:
+        shutil.copy(shipped / name, Path("mine"))
+    assert answer(capsys, "check", "mine")[0] == 0
+    Path("mine/aaa.toml").write_text("[group\n")
+    Path("mine/zzz.toml").write_text("id = \n")
+    code, content = answer(capsys, "check", "mine")
+    assert code == 2
+    sound = {Path(row["place"]).name for row in content["checks"] if row["exit_code"] == 0}
+    failed = {Path(row["place"]).name for row in content["checks"] if row["exit_code"]}
+    assert failed == {"aaa.toml", "zzz.toml"} and sound == whole
 
 
 def test_check_of_figures_that_disagree_exits_3(here, capsys):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from cba.cli import main
 from cba.cli.compare import compare
 from cba.errors import InputError
 from cba.runs.compare_words import with_words
+from cba.runs.execute import execute
+from cba.runs.stored_runs import RunRecord
+from tests.fakes import small_analysis, stages_of
 
 SHARES = {
     "data": {"value": 0.0, "mcse": 0.0, "within_error": True},
@@ -45,12 +50,19 @@ RECORD = with_words(NUMBERS)
 
 @pytest.fixture
 def compared(monkeypatch):
-    """Two runs by name, and a comparison that is not worked out."""
-    monkeypatch.setattr("cba.runs.stored_runs.find_run", lambda root, name: name)
+    """Two runs by name, and a comparison that is not worked out; the list says how often it was asked for."""
+    asked = []
+
+    def compare_runs(one, other, *, root, stance):
+        asked.append((one.name, other.name))
+        return SimpleNamespace(record=lambda: RECORD)
+
+    options = {"settings": {"options": ["bau", "care_review"]}}
     monkeypatch.setattr(
-        "cba.runs.compare.compare_runs",
-        lambda one, other, *, root, stance: SimpleNamespace(record=lambda: RECORD),
+        "cba.runs.stored_runs.find_run", lambda root, name: RunRecord(Path(name), "latest", name, options)
     )
+    monkeypatch.setattr("cba.runs.compare.compare_runs", compare_runs)
+    return asked
 
 
 def test_it_prints_a_table_and_sentences(compared, capsys, monkeypatch):
@@ -78,9 +90,42 @@ def test_another_kind_of_figure_is_refused(compared, tmp_path):
     with pytest.raises(InputError, match="cannot be written") as refused:
         compare("a", "b", figure=tmp_path / "change.doc")
     assert refused.value.details["field"] == "--figure" and refused.value.details["found"] == "change.doc"
+    assert compared == []  # before minutes of work, not after
 
 
 def test_an_option_that_is_not_in_both_runs_is_refused(compared):
     with pytest.raises(InputError, match="not in both runs") as refused:
         compare("a", "b", option="foster_only")
-    assert refused.value.details["allowed"] == "care_review"
+    assert refused.value.details["allowed"] == "care_review" and compared == []
+
+
+@pytest.fixture
+def analysis_called_latest(tmp_path, monkeypatch):
+    """Two stored runs of an analysis called as the shipped one is; readers see the first."""
+    monkeypatch.chdir(tmp_path)
+    for draws in (400, 800):
+        analysis = small_analysis(name="latest", draws=draws)
+        execute(analysis, root="reports", stages=stages_of())
+    asked = []
+
+    def compare_runs(one, other, *, root, stance):
+        asked.append((one.published, other.published))
+        return SimpleNamespace(record=lambda: RECORD)
+
+    monkeypatch.setattr("cba.runs.compare.compare_runs", compare_runs)
+    return asked
+
+
+def test_the_words_of_the_readme_mean_the_published_and_the_newest_run(analysis_called_latest, capsys):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (line,) = (line for line in readme.splitlines() if line.startswith("    cba compare "))
+    words = line.partition("#")[0].split()[1:]
+    assert main(words) == 0 and analysis_called_latest == [(True, False)]
+
+
+@pytest.mark.parametrize("words", [("published", "latest"), ("latest", "latest/published")])
+def test_two_words_for_one_run_are_refused(analysis_called_latest, capsys, words):
+    assert main(["compare", *words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["problem"] == "both words mean the same run" and "ANALYSIS/latest" in error["next step"]
+    assert all(f"`{word}`" in error["found"] for word in words) and analysis_called_latest == []

@@ -10,18 +10,44 @@ import pytest
 from cba.appraisal.council_view import council_view
 from cba.cli.council import council
 from cba.errors import InputError
+from cba.inputs.releases.snapshots import current_snapshot
+from cba.inputs.releases.update import update_from_files
+from cba.inputs.shipped_files import published_folder
 from tests.appraisal.made_workings import made_workings
+from tests.inputs import release_files as made
+
+SNAPSHOT = """
+schema = 1
+name = "mine"
+title = "Newer tables"
+release = 2024
+evidence_until = 2024
+stances = ["evidence"]
+options = ["bau", "care_review"]
+start_year = 2026
+target_year = 2032
+price_base = 2024
+draws = 400
+tune = 400
+chains = 4
+seed = 0
+
+[data]
+snapshot = "current"
+store = "{store}"
+"""
 
 
 @pytest.fixture
 def worked(monkeypatch):
+    """Workings that are not worked out; the list says for what, and from which tables."""
     asked = []
 
-    def made(analysis, *, stance, root):
-        asked.append((analysis, stance))
+    def made_of(inputs, *, root):
+        asked.append((inputs.analysis.name, inputs.stance, published_folder()))
         return made_workings()
 
-    monkeypatch.setattr("cba.cli.council.worked_analysis", made)
+    monkeypatch.setattr("cba.cli.council.worked_inputs", made_of)
     return asked
 
 
@@ -31,7 +57,7 @@ def test_json_holds_every_row(worked, capsys):
     view = council_view(made_workings(), "Leeds")
     assert len(answer["rows"]) == len(view) and answer["exit_code"] == 0
     assert answer["rows"][0]["mean"] == pytest.approx(view["mean"].iloc[0])
-    assert worked == [("latest", "evidence")]
+    assert [asked[:2] for asked in worked] == [("latest", "evidence")]
 
 
 def test_the_screen_names_the_council_the_years_and_who_pays(worked, capsys):
@@ -41,7 +67,37 @@ def test_the_screen_names_the_council_the_years_and_who_pays(worked, capsys):
         assert words in said
 
 
-def test_an_unknown_name_is_refused_with_near_ones(worked):
+def test_an_unknown_name_is_refused_with_near_ones_before_anything_is_fitted(worked):
     with pytest.raises(InputError, match="an unknown authority") as caught:
         council("Leds", root=Path("reports"))
-    assert "did you mean Leeds" in str(caught.value)
+    assert "did you mean Leeds" in str(caught.value) and worked == []
+
+
+def test_an_unknown_option_is_refused_before_anything_is_fitted(worked):
+    with pytest.raises(InputError, match="no such option") as caught:
+        council("Leeds", option="care_reveiw", root=Path("reports"))
+    assert "care_review" in caught.value.details["allowed"] and worked == []
+
+
+def test_an_option_of_other_authorities_is_refused_before_anything_is_fitted(worked):
+    with pytest.raises(InputError, match="limited to other authorities") as caught:
+        council("Leeds", analysis="review_2022", option="dfe_2023", root=Path("reports"))
+    assert caught.value.details["found"] == "Leeds (383)" and worked == []
+
+
+def test_the_tables_are_those_of_the_snapshot_that_the_analysis_names(worked, tmp_path):
+    store = tmp_path / "store"
+    row = {
+        "release": "2025",
+        "year": "2025",
+        "measure": "mean_days_final_period_of_care",
+        "days": "889",
+        "source": "S01",
+    }
+    rows = made.pd.concat([made.table("care_duration"), made.pd.DataFrame([row])])
+    update_from_files([made.write(rows, tmp_path / "care_duration.csv")], store=store)
+    spec = tmp_path / "mine.toml"
+    spec.write_text(SNAPSHOT.format(store=store), encoding="utf-8")
+    council("Leeds", analysis=str(spec), root=tmp_path)
+    assert [asked[2] for asked in worked] == [current_snapshot(store).folder]
+    made.removable(store)

@@ -117,10 +117,23 @@ def test_a_hook_that_fails_is_reported_and_fails_nothing(here, capsys):
     assert "published" in out and "the hook failed: it could not be started" in err
 
 
+def test_a_hook_that_fails_in_another_encoding_is_reported_and_fails_nothing(here, capsys):
+    hook = [
+        sys.executable,
+        "-c",
+        "import sys; sys.stderr.buffer.write(b'caf\\xe9 closed\\n'); sys.exit(3)",
+    ]
+    code = main(["rerun", "small.toml", "--hook", shlex.join(hook)])
+    out, err = capsys.readouterr()
+    assert code == 0 and "published" in out and "code 3 (caf\ufffd closed)" in err
+
+
 @pytest.mark.parametrize(
     "words, code, said",
     [
         (["rerun", "nosuch"], 2, "nosuch"),
+        (["rerun", "small.toml", "--hook", 'tell "team'], 2, "--hook"),
+        (["rerun", "small.toml", "--hook", "tell \\"], 2, "every quote closed"),
         (["rerun", "small.toml", "--wait", "-1"], 2, "--wait"),
         (["runs", "prune", "--keep", "0"], 2, "--keep"),
         (["runs", "prune"], 2, "--keep"),

@@ -12,11 +12,12 @@ import pytest
 from cba.appraisal.central_case import central_case
 from cba.appraisal.central_case_inputs import LIVE, cell_name
 from cba.appraisal.central_case_point import worked_point
+from cba.appraisal.drawn_inputs import DrawsOfAnotherVersion, drawn_inputs
 from cba.appraisal.headline import headline_results
 from cba.appraisal.inputs_read import provenance
 from cba.appraisal.record import Appraisal
 from cba.appraisal.tables_beliefs import priors_table
-from cba.errors import InputError
+from cba.inputs.priors import load_priors
 from cba.reporting.workbook import write_workbook
 from tests.appraisal.made_workings import made_workings
 
@@ -173,8 +174,31 @@ def test_options_that_do_not_fit_say_why(case):
     assert set(left_out) == {"care_review_reinvest"} and "savings" in left_out["care_review_reinvest"]
 
 
-def test_draws_of_another_version_are_refused_by_name(appraisal):
-    older = replace(appraisal, parameters=appraisal.parameters.drop_vars("foster.attrition"))
-    with pytest.raises(InputError, match="lack an input") as caught:
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ("foster.attrition",),
+        ("baseline.level_log_closure_rate",),
+        ("system.safeguarding_surprise", "unit_costs.residential_growth"),
+        ("family_help.log_risk_ratio", "delivery.start_delay"),
+    ],
+)
+def test_draws_of_another_version_are_refused_by_name(appraisal, lost):
+    older = replace(appraisal, parameters=appraisal.parameters.drop_vars(list(lost)))
+    with pytest.raises(DrawsOfAnotherVersion, match="lack uncertain inputs") as caught:
         worked_point(older)
-    assert "foster.attrition" in str(caught.value) and "run the analysis again" in str(caught.value)
+    assert caught.value.details["found"] == f"no draws of {', '.join(sorted(lost))}"
+    assert "run the analysis again" in str(caught.value)
+
+
+def test_a_mistake_in_the_calculation_is_no_other_version(appraisal, monkeypatch):
+    def mistaken(*given, **named):
+        raise KeyError("foster.atrition")
+
+    monkeypatch.setattr("cba.appraisal.central_case_point.care_system", mistaken)
+    with pytest.raises(KeyError, match="atrition"):
+        worked_point(appraisal)
+
+
+def test_every_input_of_a_joint_draw_is_known_by_name(appraisal):
+    assert drawn_inputs(load_priors()) == {str(name) for name in appraisal.parameters.data_vars}

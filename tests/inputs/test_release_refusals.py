@@ -239,6 +239,24 @@ def test_a_file_that_is_no_table(tmp_path, after_2023, content, problem):
     assert problem in refused(tmp_path, after_2023, {"download": file}).problem
 
 
+def test_a_cell_without_end(tmp_path, after_2023, good):
+    rows = made.england_rows(2024).to_csv(index=False, lineterminator="\n").splitlines(keepends=True)
+    quoted = '"' + "x" * 140_000 + '"'
+    rows[3] = rows[3].replace("2024", quoted, 1)
+    error = refused(tmp_path, after_2023, good, england="".join(rows).encode())
+    assert error.problem == "a row cannot be split into cells" and error.details["field"] == "row 4"
+    assert error.details["file"].endswith("england_2024.csv") and "131,072" in error.details["allowed"]
+
+
+@pytest.mark.parametrize("year", ["2" * 25, "-" + "9" * 16])
+def test_a_whole_number_that_no_column_can_hold(tmp_path, after_2023, good, year):
+    frame = made.england_rows(2024)
+    frame.loc[4, "year"] = year
+    error = refused(tmp_path, after_2023, good, england=frame)
+    assert "whole number" in error.problem and year in error.details["found"]
+    assert error.details["field"] == "column year, row 6" and "15 digits" in error.details["allowed"]
+
+
 def test_no_file_and_a_file_that_is_not_there(tmp_path, after_2023):
     with pytest.raises(InputError, match="no file was named"):
         update_from_files([], store=tmp_path / "store", parent=after_2023)

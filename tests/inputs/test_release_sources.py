@@ -10,7 +10,7 @@ import pytest
 from cba.errors import InputError
 from cba.inputs.data_records import Data, DataSource
 from cba.inputs.releases import ees_rows
-from cba.inputs.releases.ees_api import data_sets, publications, versions
+from cba.inputs.releases.ees_api import versions
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.refusals import SourceUnreachable
 from cba.inputs.releases.update import update_from_sources
@@ -241,16 +241,11 @@ def test_lists_come_page_by_page(fake, pace):
     def page(asked):
         at, of = int(asked.query["page"]), 3
         paging = {"page": at, "pageSize": 1, "totalResults": of, "totalPages": of}
-        return as_json({"paging": paging, "results": [{"id": at, "title": asked.query.get("search", "")}]})
+        return as_json({"paging": paging, "results": [{"version": f"{4 - at}.0"}]})
 
-    fake.says("/statistics/v1/publications", page)
-    fake.says("/statistics/v1/publications/p/data-sets", page)
     fake.says(f"{ROOT}/versions", page)
-    source = durations(fake)
-    found = list(publications(source, search="looked after", pace=pace))
-    assert [one["id"] for one in found] == [1, 2, 3] and found[0]["title"] == "looked after"
-    assert len(list(data_sets(source, publication="p", pace=pace))) == 3
-    assert len(list(versions(source, pace=pace))) == 3
+    found = list(versions(durations(fake), pace=pace))
+    assert [one["version"] for one in found] == ["3.0", "2.0", "1.0"]
 
 
 CSV = "time_period,geographic_level,measure,days\n" + "".join(

@@ -73,7 +73,7 @@ def _panel() -> dict[str, pd.DataFrame]:
         "mcse",
     ]
     summary = [
-        (outcome, -0.07, -0.18, 0.05, 0.84, 0.006, f"On {outcome} the panel is uninformative.")
+        (outcome, -0.07, -0.18, 0.05, 0.84, 0.006, f"On {outcome} the panel tells little.")
         for outcome in ("starts", "stock")
     ]
     heads = ["outcome", "mean", "lower", "upper", "prob_reduction", "mcse", "sentence"]
@@ -191,6 +191,7 @@ def _checks() -> dict[str, pd.DataFrame]:
     need = [
         ("family_help.log_risk_ratio", "Log risk ratio", -0.085, -0.36, 0.17, -0.39, -0.65, -0.2, -1.79),
         ("family_help.cost_per_child", "Cost of a child", 5042.5, 1865.6, 10_100.2, 2640.0, 1433.0, 4336.0, -0.91),
+        ("social.income_fifth_2", "Income of the second fifth", 1.5, 1.4, 1.6, 1.49, 1.39, 1.59, -0.33),
     ]  # fmt: skip
     names = ["parameter", "description", "mean", "lower", "upper", "needed_mean", "needed_lower"]
     weight = [(v, "a", "A", 0.0, 1.0, 7e7, 3e8) for v in (0.0, 50e3)]
@@ -200,7 +201,8 @@ def _checks() -> dict[str, pd.DataFrame]:
             scaling, columns=["quantity", "of", "component", "sensitivity", "noise", "moves", "diagnosis"]
         ),
         "need_to_believe": pd.DataFrame(need, columns=[*names, "needed_upper", "shift"]).assign(
-            which="draws nearest to the claims", draws=100, fewer_children=3_756.0
+            which="draws nearest to the claims", draws=100, fewer_children=3_756.0, shift_se=0.0987,
+            clear=[True, True, False],
         ),
         "weight_of_change": pd.DataFrame(
             weight, columns=["value_per_child_year", "option", "label", "weight_from", "weight_to"]
@@ -225,5 +227,8 @@ def _councils() -> pd.DataFrame:
             "council_cost": 4e3,
             "council_saving": net + 4e3,
             "council_net": net,
+            "first_year": 2026,
+            "last_year": 2035,
+            "counted_in": 2032,
         }
     )

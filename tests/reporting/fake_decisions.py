@@ -62,9 +62,9 @@ def _drivers(rng) -> pd.DataFrame:
             low, high = centre + step / rank, centre - step / rank
             error = step / (20 if rank < 5 else 1)
             rows.append((LEAD, outcome, name, f"Made-up input {name}", "ratio", "delivery", "red", 0.5, 1.5, low, high,
-                         high - low, error * rng.uniform(0.9, 1.1), rank))  # fmt: skip
+                         high - low, error * rng.uniform(0.9, 1.1), rank, rank < 5))  # fmt: skip
     names = "option outcome input description unit question confidence input_low input_high outcome_low outcome_high"
-    return pd.DataFrame(rows, columns=[*names.split(), "swing", "swing_se", "rank"])
+    return pd.DataFrame(rows, columns=[*names.split(), "swing", "swing_se", "rank", "clear"])
 
 
 def _variance() -> pd.DataFrame:
@@ -204,7 +204,7 @@ def _pilot() -> dict[str, pd.DataFrame]:
         error = 0.2 / areas**0.5
         announced = (areas, years) == (12, 2)
         power.append((LEAD, design, areas, years, announced, 150, 0.193, error, 2.8 * error, 0.021, -0.004, 0.06,
-                      0.03, 0.07))  # fmt: skip
+                      0.03, 0.07, -100 * np.expm1(-2.8 * error), 2.05, -0.41, 5.82))  # fmt: skip
     place = ["option", "value_per_child_year", "value_per_harm_year", "areas", "years"]
     each = ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping")
     names = "option design areas years published authorities between_authority_sd standard_error detectable expected"
@@ -214,7 +214,9 @@ def _pilot() -> dict[str, pd.DataFrame]:
             parts, columns=[*place, *(n + end for n in each for end in ("", "_se"))]
         ),
         "pilot_power": pd.DataFrame(
-            power, columns=[*names.split(), "lower", "upper", "full_coverage", "power"]
+            power,
+            columns=[*names.split(), "lower", "upper", "full_coverage", "power", "detectable_percent"]
+            + ["fall_percent_mean", "fall_percent_lower", "fall_percent_upper"],
         ),
     }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -165,6 +168,66 @@ def test_two_drawings_share_no_identifier(stances):
     )
     assert first and not first & second
     assert "<text" in made[0] and "DejaVu" not in made[0] and "<style" not in made[0]
+
+
+def test_every_line_of_a_label_ends_where_the_label_ends():
+    """Whatever font the page has, right lines share the end of a single line and centred ones their middle."""
+    figure, ax = plt.subplots()
+    ax.barh([0, 1], [1, 2])
+    ax.set_yticks([0, 1], ["Foster recruitment\nonly & more", "Single"])
+    ax.set_xlabel("Middle\nof several lines")
+    ax.text(0, 0, "left\nlines")
+    drawing = read_page(str(inline_svg(figure, name="lines", title="t", description="d")))
+    plt.close(figure)
+    found = {line.text(): line.attributes for line in drawing.find("text")}
+    ends = [float(found[words]["x"]) for words in ("Foster recruitment", "only & more", "Single")]
+    assert ends == pytest.approx([ends[0]] * 3, abs=0.02)
+    styles = [found[words]["style"] for words in ("Foster recruitment", "only & more")]
+    assert all("text-anchor: end" in style for style in styles)
+    first, second = (found[words] for words in ("Middle", "of several lines"))
+    assert first["x"] == second["x"] and first["y"] != second["y"] and "text-anchor: middle" in first["style"]
+    assert "text-anchor" not in found["left"]["style"]
+
+
+def test_the_line_of_the_claim_stands_in_its_own_prices(stances):
+    """What is drawn in real terms is what the claim is compared with; the table below holds the same prices."""
+    figure, ax = plt.subplots()
+    figures_system.plot_system_cost(stances[0], LEAD, last_year=2035, claim=15e9, ax=ax)
+    labels = {text.get_text() for text in ax.texts}
+    assert labels == {"Cash", "2021-22 prices", "Review: £15bn"}
+    table = stances[0].tables["system_cost_by_year"]
+    rows = table[
+        (table["option"] == "bau") & (table["price"] == "prices_of_2021-22") & (table["year"] <= 2035)
+    ]
+    drawn = [line.get_ydata() for line in ax.lines]
+    assert any(len(line) == len(rows) and np.allclose(line, rows["mean"] / 1e9) for line in drawn)
+    real = table[(table["option"] == "bau") & (table["price"] == "real") & (table["year"] <= 2035)]
+    assert not any(len(line) == len(real) and np.allclose(line, real["mean"] / 1e9) for line in drawn)
+    plt.close(figure)
+    words = figures_system.describe_system_cost(stances[0], LEAD, last_year=2035)
+    assert "at 2021-22 prices, with the option" in words
+
+
+def test_every_option_to_choose_is_drawn_however_many_they_are():
+    """Six options, each the one to choose at one value and never likely to be best, and one that never is."""
+    names = [f"o{n}" for n in range(7)]
+    rows = [(1e4 * 2**v, n, n == f"o{v}", 0.004) for v in range(6) for n in names]
+    table = pd.DataFrame(rows, columns=["value_per_child_year", "option", "best", "prob_best"])
+    appraisal = SimpleNamespace(tables={"acceptability": table}, option_labels={n: n.upper() for n in names})
+    assert sorted(figures_worth.contenders(appraisal)) == names[:6]
+    ax = figures_worth.plot_acceptability(appraisal, LEAD)
+    lines = ax.lines[::2]
+    assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}) == len(lines) == 6
+    plt.close(ax.figure)
+
+
+def test_the_power_of_a_pilot_is_drawn_in_per_cent_of_starts(stances):
+    ax = FIGURES["pilot_power"](stances, None)
+    rows = stances[0].tables["pilot_power"].query("years == 2")
+    marks = {line.get_label(): line.get_xdata() for line in ax.lines}
+    np.testing.assert_allclose(marks["Smallest detectable"], 100 * (1 - np.exp(-rows["detectable"])))
+    assert ax.get_xlabel() == "Fall in starts, %"
+    plt.close(ax.figure)
 
 
 def test_the_card_shows_both_framings_or_the_reason(stances):

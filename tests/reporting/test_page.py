@@ -266,6 +266,45 @@ def test_a_section_without_its_tables_is_left_out():
     assert {"summary", "payback", "options"} <= headings
 
 
+def test_the_option_to_choose_stands_in_the_table_however_rarely_it_is_best(stances):
+    """The highest expected value goes with a chance of being best of 0.4%: its row is listed all the same."""
+    appraisal = make_appraisal()
+    table = appraisal.tables["acceptability"].copy()
+    value = table["value_per_child_year"].max()
+    rare = (table["value_per_child_year"] == value) & (table["option"] == "kinship_only")
+    assert rare.sum() == 1
+    table.loc[table["option"] == "kinship_only", "prob_best"] = 0.004
+    table.loc[table["value_per_child_year"] == value, "best"] = rare
+    appraisal.tables["acceptability"] = table
+    html = render_report([appraisal], headline={"results": appraisal.results}, manifest={})
+    figure = next(f for f in read_page(html).find("figure") if f.attributes["id"] == "fig-acceptability")
+    rows = [[cell.text() for cell in row.children if not isinstance(cell, str)] for row in figure.find("tr")]
+    assert any(row[1].startswith("Kinship") and row[-1] == "<1%" for row in rows[1:])
+    nobody = set(table.loc[~table["best"].astype(bool), "option"]) - set(table.loc[table["best"], "option"])
+    hopeless = [o for o in nobody if table.loc[table["option"] == o, "prob_best"].max() < 0.05]
+    assert not any(row[1] == appraisal.option_labels[name] for name in hopeless for row in rows[1:])
+
+
+def test_ways_of_financing_say_their_prices_and_do_not_compare_one_with_itself(page, stances):
+    section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "options")
+    table = next(t for t in section.find("table") if "financing" in next(t.find("caption")).text())
+    rows = [[cell.text() for cell in row.children if not isinstance(cell, str)] for row in table.find("tr")]
+    assert "before any overrun" in rows[0][1] and rows[1][2] == "by definition"
+    assert [row[0] for row in rows[1:]] == [
+        stances[0].option_labels[name] for name in stances[0].tables["financing_modes"]["option"]
+    ]
+    assert all("%" in row[2] for row in rows[2:])
+    assert "at 2023-24 prices, still before any overrun" in re.sub(r"\s+", " ", section.text())
+
+
+def test_the_pilot_and_the_tracker_speak_of_starts_in_words(page, stances):
+    row = stances[0].tables["pilot_power"].query("areas == 12 and years == 2").iloc[0]
+    headings = [re.sub(r"\s+", " ", heading.text()) for heading in page.find("h3")]
+    pilot = next(words for words in headings if words.startswith("The announced pilot could detect"))
+    assert f"a fall in starts of about {row['detectable_percent']:.0f}%; 2" in pilot and "log" not in pilot
+    assert any(words.startswith("Unaccompanied children aside,") for words in headings)
+
+
 def test_the_pilot_is_said_to_be_best_as_often_as_it_is(page, stances):
     table = stances[0].tables["pilot_or_now"]
     best = table[table["best"]]

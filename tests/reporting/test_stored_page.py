@@ -288,3 +288,38 @@ def test_a_part_without_its_tables_is_named_under_diagnostics(page, stored):
     assert lacking
     section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "diagnostics")
     assert lacking <= {code.text() for code in section.find("code")}
+
+
+def test_convergence_is_judged_on_numbers_a_reader_can_judge(page):
+    """R-hat is about one and effective draws are many, whatever the size of the quantity they judge."""
+    cells = [e for e in page.find("data") if e.attributes.get("data-table") == "decision_convergence"]
+    texts = {
+        field: [
+            e.text() for e in cells if e.attributes["data-field"] == field and e.attributes["value"] != ""
+        ]
+        for field in ("rhat", "ess_bulk", "ess_tail")
+    }
+    assert texts["rhat"] and all(number_in(text) >= 0.9 for text in texts["rhat"])
+    assert all(
+        number_in(text) >= 1 and "within" not in text for f in ("ess_bulk", "ess_tail") for text in texts[f]
+    )
+
+
+def test_no_size_of_an_effect_outside_the_model_is_a_rounded_nought(page, stored):
+    section = next(s for s in page.find("section") if s.attributes.get("aria-labelledby") == "stress")
+    said = set()
+    for held in section.find("table"):
+        heads = [head.text().strip() for head in next(held.find("thead")).find("th")]
+        places = [
+            place
+            for place, head in enumerate(heads)
+            if head.startswith("Size ") and head != "Size counted in"
+        ]
+        for row in next(held.find("tbody")).find("tr"):
+            cells = [cell.text().strip() for cell in row.children if not isinstance(cell, str)]
+            said |= {cells[place] for place in places}
+    assert "0" not in said and "none does" in said and len(said) > 10
+    heading = next(section.find("figure")).text()
+    table = stored.tables["stress_tests"].query("option == 'care_review' and quantity == 'npv_sign'")
+    assert not table["hinted"].any() and table["reachable"].any()
+    assert "At no size that published or modelled figures hint at" in heading

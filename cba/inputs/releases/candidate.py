@@ -30,6 +30,9 @@ from cba.inputs.releases.table_merging import (
 )
 from cba.inputs.series_schemas import check_schema
 
+_DIGITS = 15
+"""Most digits of a whole number: far more than any year or count has, and few enough to be held exactly."""
+
 _SUMMED = ("england_children", "authority_children", "authorities", "spending_england", "spending_authority")
 """Tables whose figures are compared with each other."""
 
@@ -166,7 +169,7 @@ def _check_pieces(pieces: Sequence[Piece], *, held: dict[str, pd.DataFrame]) -> 
 
 
 def _refuse_fractions(piece: Piece, column: str) -> None:
-    bad = ~piece.rows[column].str.fullmatch(r"-?\d+")
+    bad = ~piece.rows[column].str.fullmatch(rf"-?[0-9]{{1,{_DIGITS}}}")
     if bad.any():
         index = int(piece.rows.index[bad.to_numpy()][0])
         raise InputError(
@@ -174,9 +177,9 @@ def _refuse_fractions(piece: Piece, column: str) -> None:
             file=piece.origin.address,
             field=f"column {column}, row {piece.lines[index]}",
             found=repr(piece.rows.loc[index, column]),
-            allowed="a whole number",
-            cause="a financial year such as 2023-24 entered for the year 2024",
-            remedy="write the year in which the financial year ends",
+            allowed=f"a whole number of up to {_DIGITS} digits",
+            cause="a financial year such as 2023-24 entered for the year 2024, or two cells run together",
+            remedy="correct the cell; for a year, write the one in which the financial year ends",
         )
 
 

@@ -131,7 +131,8 @@ def read_csv_bytes(content: bytes, *, file: str, origin: Origin) -> Sheet:
     Raises
     ------
     InputError
-        If it is not UTF-8 text, cut off, empty, or has rows of unequal length or a column twice.
+        If it is not UTF-8 text, cut off, empty, or has a cell of endless length, rows of unequal length or a
+        column twice.
 
     Examples
     --------
@@ -150,7 +151,7 @@ def read_csv_bytes(content: bytes, *, file: str, origin: Origin) -> Sheet:
             cause="a spreadsheet or a zip file",
             remedy="unpack the download, or save the sheet as CSV (UTF-8)",
         ) from None
-    table = list(csv.reader(io.StringIO(text, newline="")))
+    table = _table(text, file=file)
     if not text.endswith("\n") or "\0" in text:
         raise InputError(
             "the file was cut off: its last line has no line end",
@@ -173,6 +174,26 @@ def read_csv_bytes(content: bytes, *, file: str, origin: Origin) -> Sheet:
     _refuse_uneven(table, file=file)
     header = [name.strip() for name in table[0]]
     return Sheet(file, pd.DataFrame(table[1:], columns=header, dtype=str), origin)
+
+
+def _table(text: str, *, file: str) -> list[list[str]]:
+    """Split a text into rows of cells."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    table: list[list[str]] = []
+    try:
+        for row in reader:
+            table.append(row)
+    except csv.Error as error:
+        raise InputError(
+            "a row cannot be split into cells",
+            file=file,
+            field=f"row {len(table) + 1}",
+            found=str(error),
+            allowed=f"cells of up to {csv.field_size_limit():,} characters",
+            cause="a quote that is never closed, or a file that is no table",
+            remedy="download the file again, or close the quote in the row named",
+        ) from None
+    return table
 
 
 def _refuse_uneven(table: Sequence[Sequence[str]], *, file: str) -> None:

@@ -121,48 +121,6 @@ def parsed(answer: Answer) -> Any:
         ) from None
 
 
-def publications(source: DataSource, *, search: str, pace: Pace) -> Iterator[Mapping[str, Any]]:
-    """List the publications whose title matches.
-
-    Parameters
-    ----------
-    source : DataSource
-    search : str
-        Three letters or more.
-    pace : Pace
-
-    Yields
-    ------
-    mapping
-
-    Examples
-    --------
-    >>> list(publications(source, search="looked after", pace=Pace()))  # doctest: +SKIP
-    """
-    yield from _pages(source, "/v1/publications", pace=pace, search=search, pageSize=40)
-
-
-def data_sets(source: DataSource, *, publication: str, pace: Pace) -> Iterator[Mapping[str, Any]]:
-    """List the data sets of a publication.
-
-    Parameters
-    ----------
-    source : DataSource
-    publication : str
-        UUID.
-    pace : Pace
-
-    Yields
-    ------
-    mapping
-
-    Examples
-    --------
-    >>> list(data_sets(source, publication="...", pace=Pace()))  # doctest: +SKIP
-    """
-    yield from _pages(source, f"/v1/publications/{publication}/data-sets", pace=pace, pageSize=20)
-
-
 def versions(source: DataSource, *, pace: Pace) -> Iterator[Mapping[str, Any]]:
     """List the versions of the data set, newest first.
 

@@ -1,7 +1,8 @@
 """Take in what is new, from downloaded files or from the configured sources, and keep it as a snapshot.
 
 :func:`update_from_files` and :func:`update_from_sources` are the two doors; both end in the same checks, and
-both leave the store untouched where anything is refused.
+both leave the store untouched where anything is refused. The store is held by one update only while it is
+written to; where another has stored something meanwhile, the work is done again on what is held now.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING
 
 from cba.errors import InputError
 from cba.inputs.releases.asked_sources import ask
-from cba.inputs.releases.candidate import build_candidate
+from cba.inputs.releases.candidate import Candidate, build_candidate
 from cba.inputs.releases.content_hashes import content_identifier, folder_sha256, shipped_identifier
-from cba.inputs.releases.delivered import Piece, read_file
+from cba.inputs.releases.delivered import Piece, Sheet, read_file
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.mapped_rows import mapped_pieces, maps
 from cba.inputs.releases.origins import Origin
 from cba.inputs.releases.refusals import NeedsPerson
 from cba.inputs.releases.release_layouts import pieces_of
 from cba.inputs.releases.snapshots import Snapshot, current_snapshot, write_snapshot
+from cba.inputs.releases.store_lock import storing_alone
 from cba.inputs.releases.table_changes import TableChange, in_words
 from cba.inputs.releases.table_merging import EVIDENCE_KEYS, held_table
 from cba.inputs.shipped_files import shipped_published_folder
@@ -59,6 +61,24 @@ class UpdateOutcome:
 
 
 NOTHING_NEW = "nothing new"
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What an update starts from: a folder of tables, its identifier, and the snapshot that is current."""
+
+    base: Path
+    known: str
+    current: Snapshot | None
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """What came in through a door: pieces of tables, where they are from, and what there is to say."""
+
+    pieces: Sequence[Piece]
+    origins: Sequence[Origin]
+    notes: Sequence[str] = ()
 
 
 def update_from_files(
@@ -111,11 +131,20 @@ def update_from_files(
             cause="a pattern that matched nothing",
             remedy="name the files of the release",
         )
-    base, known, current = _base(Path(store), parent)
     retrieved = now().astimezone(UTC).isoformat(timespec="seconds")
     sheets = [read_file(file, retrieved=retrieved) for file in files]
-    evidence = {name: tuple(held_table(name, folder=base).columns) for name in EVIDENCE_KEYS}
-    authorities = held_table("authorities", folder=base)
+    return _taken(
+        lambda held: _read(sheets, held=held, sources=sources),
+        store=Path(store),
+        parent=parent,
+        dry_run=dry_run,
+    )
+
+
+def _read(sheets: Sequence[Sheet], *, held: _Held, sources: Sequence[DataSource]) -> _Arrived:
+    """Take from downloaded files what the tables hold."""
+    evidence = {name: tuple(held_table(name, folder=held.base).columns) for name in EVIDENCE_KEYS}
+    authorities = held_table("authorities", folder=held.base)
     pieces: list[Piece] = []
     for sheet in sheets:
         fitting = [source for source in sources if maps(sheet, source=source)]
@@ -125,57 +154,69 @@ def update_from_files(
             pieces += pieces_of(sheet, evidence_columns=evidence)
     unused = [sheet.origin.name for sheet in sheets if all(one.origin is not sheet.origin for one in pieces)]
     notes = [f"{name} holds nothing that the tables take" for name in unused]
-    return _taken(
-        pieces,
-        base=base,
-        known=known,
-        current=current,
-        store=Path(store),
-        origins=[sheet.origin for sheet in sheets],
-        notes=notes,
-        dry_run=dry_run,
-    )
+    return _Arrived(pieces, [sheet.origin for sheet in sheets], notes)
 
 
-def _base(store: Path, parent: Path | None) -> tuple[Path, str, Snapshot | None]:
-    """Folder to start from, its identifier and the snapshot it is, if it is one."""
+def _held(store: Path, parent: Path | None) -> _Held:
+    """Return what an update of a store starts from."""
     current = current_snapshot(store)
     if parent is not None:
-        return parent, content_identifier(folder_sha256(parent)), current
+        return _Held(parent, content_identifier(folder_sha256(parent)), current)
     if current is None:
-        return shipped_published_folder(), shipped_identifier(), None
-    return current.folder, current.identifier, current
+        return _Held(shipped_published_folder(), shipped_identifier(), None)
+    return _Held(current.folder, current.identifier, current)
 
 
 def _taken(
-    pieces: Sequence[Piece],
-    *,
-    base: Path,
-    known: str,
-    current: Snapshot | None,
-    store: Path,
-    origins: Sequence[Origin],
-    notes: Sequence[str],
-    dry_run: bool,
+    arrival: Callable[[_Held], _Arrived], *, store: Path, parent: Path | None, dry_run: bool
 ) -> UpdateOutcome:
-    """Check what arrived and store it where it says something new."""
+    """Check what arrived and store it where it says something new.
+
+    Asking and checking take minutes, so they hold nothing up. Only where another update has stored something
+    meanwhile are they done again, now alone: its figures would be lost otherwise.
+    """
     with tempfile.TemporaryDirectory(prefix="cba-update-") as place:
-        candidate = build_candidate(pieces, parent=base, folder=Path(place) / "published")
-        if not candidate.changes:
-            return UpdateOutcome(current, False, (NOTHING_NEW, *notes))
-        said = in_words(candidate.changes, notes=(*candidate.notes, *notes))
-        if dry_run:
-            return UpdateOutcome(current, True, said, changes=candidate.changes)
-        snapshot = write_snapshot(
-            candidate.folder,
-            store=store,
-            parent=known,
-            sources=_with_earlier(origins, current=current),
-            changes=candidate.changes,
-            releases=candidate.releases,
-            notes=(*candidate.notes, *notes),
-        )
+        held = _held(store, parent)
+        arrived, candidate = _checked(arrival, held=held, folder=Path(place) / "published")
+        if dry_run or not candidate.changes:
+            return _outcome(held.current, arrived=arrived, candidate=candidate)
+        with storing_alone(store):
+            now = _held(store, parent)
+            if _identifier(now) != _identifier(held):
+                held = now
+                arrived, candidate = _checked(arrival, held=held, folder=Path(place) / "again")
+            if not candidate.changes:
+                return _outcome(held.current, arrived=arrived, candidate=candidate)
+            snapshot = write_snapshot(
+                candidate.folder,
+                store=store,
+                parent=held.known,
+                sources=_with_earlier(arrived.origins, current=held.current),
+                changes=candidate.changes,
+                releases=candidate.releases,
+                notes=(*candidate.notes, *arrived.notes),
+            )
+    return _outcome(snapshot, arrived=arrived, candidate=candidate)
+
+
+def _checked(
+    arrival: Callable[[_Held], _Arrived], *, held: _Held, folder: Path
+) -> tuple[_Arrived, Candidate]:
+    """Lay what arrives over what is held, and let it pass every check."""
+    arrived = arrival(held)
+    return arrived, build_candidate(arrived.pieces, parent=held.base, folder=folder)
+
+
+def _outcome(snapshot: Snapshot | None, *, arrived: _Arrived, candidate: Candidate) -> UpdateOutcome:
+    """Say what an update found."""
+    if not candidate.changes:
+        return UpdateOutcome(snapshot, False, (NOTHING_NEW, *arrived.notes))
+    said = in_words(candidate.changes, notes=(*candidate.notes, *arrived.notes))
     return UpdateOutcome(snapshot, True, said, changes=candidate.changes)
+
+
+def _identifier(held: _Held) -> str:
+    return "" if held.current is None else held.current.identifier
 
 
 def _with_earlier(origins: Sequence[Origin], *, current: Snapshot | None) -> tuple[Origin, ...]:
@@ -264,26 +305,27 @@ def update_from_data(
             remedy="download the release and use `cba update --from FILE`, or describe the sources",
         )
     place = Path(data.store if store is None else store)
-    base, known, current = _base(place, None)
-    authorities = held_table("authorities", folder=base)
+    try:
+        return _taken(
+            lambda held: _asked(data, held=held, pace=pace or Pace()),
+            store=place,
+            parent=None,
+            dry_run=dry_run,
+        )
+    except NeedsPerson as reason:
+        held_back = ("held: a person must decide",)
+        return UpdateOutcome(current_snapshot(place), False, held_back, held_reason=str(reason))
+
+
+def _asked(data: Data, *, held: _Held, pace: Pace) -> _Arrived:
+    """Ask every source for what it holds now."""
+    authorities = held_table("authorities", folder=held.base)
     pieces: list[Piece] = []
     origins: list[Origin] = []
-    try:
-        for source in data.sources:
-            origin, several = ask(
-                source, base=base, current=current, authorities=authorities, pace=pace or Pace()
-            )
-            pieces += several
-            origins.append(origin)
-    except NeedsPerson as reason:
-        return UpdateOutcome(current, False, ("held: a person must decide",), held_reason=str(reason))
-    return _taken(
-        pieces,
-        base=base,
-        known=known,
-        current=current,
-        store=place,
-        origins=origins,
-        notes=(),
-        dry_run=dry_run,
-    )
+    for source in data.sources:
+        origin, several = ask(
+            source, base=held.base, current=held.current, authorities=authorities, pace=pace
+        )
+        pieces += several
+        origins.append(origin)
+    return _Arrived(pieces, origins)
