@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 WIDEST = 1e6
 """GBP: value of a child-year at which the text quotes what certainty is worth, beside cash alone."""
 
+PLAIN_WORDS = {
+    "delivery.cost_overrun": "how far the programme overruns its published money",
+    "family_help.log_risk_ratio": "how far family help lowers the risk that a child starts to be looked after",
+    "kinship.log_risk_ratio": "how far family-network meetings lower the chance of being looked after",
+    "reform.home_price_cut": "how far reform of placements lowers the price of children’s homes",
+}
+"""Inputs that may matter most, as the front page names them; others by their description."""
+
 
 def decision_choices(appraisal: Appraisal, option: str) -> dict[str, Any]:
     """Return what the templates of the decision sections name; empty entries where a table is not there.
@@ -66,7 +74,10 @@ def _of_drivers(appraisal: Appraisal, option: str) -> dict[str, Any]:
     shares = matching_rows(appraisal.tables["variance_shares"], {"option": option, "split": "question"})
     return {
         "top_driver": first.to_dict(),
-        "top_words": mine[mine["rank"] == 1].set_index("outcome")["description"].to_dict(),
+        "top_words": {
+            row["outcome"]: PLAIN_WORDS.get(row["input"], f"“{row['description']}”")
+            for row in mine[mine["rank"] == 1].to_dict("records")
+        },
         "top_question": str(shares.loc[shares["effect"].idxmax(), "name"]),
     }
 
