@@ -9,6 +9,7 @@ from typing import Any
 from cba.runs.analysis_lock import locked
 from cba.runs.records_beside import records_beside
 from cba.runs.rerun_doors import Doors, Log, Outcome, Update
+from cba.runs.run_names import run_moment
 from cba.runs.seals import sealed
 from cba.runs.store import publish_run, rewrite_report
 from cba.runs.stored_runs import RunRecord, published_name, read_run, runs_of
@@ -68,7 +69,9 @@ def _records(
     run: RunRecord, *, before: RunRecord | None, doors: Doors, root: Path, log: Log
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Score earlier forecasts and compare with the published run; keep what comes of it beside the manifest."""
-    earlier = [one for one in runs_of(root, run.analysis) if one.name < run.name and not one.damage]
+    earlier = [
+        one for one in runs_of(root, run.analysis) if run_moment(one) < run_moment(run) and not one.damage
+    ]
     asked: dict[str, Callable[[], Mapping[str, Any]]] = {}
     if doors.score is not None and earlier:
         score = doors.score

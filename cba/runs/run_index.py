@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cba.runs.run_names import run_moment
 from cba.runs.stored_runs import RunRecord, list_runs
 from cba.runs.whole_writing import StoreError, store_errors, write_whole
 
@@ -86,9 +87,9 @@ def index_rows(root: str | Path) -> list[IndexRow]:
     ['held', 'published', 'superseded']
     """
     runs = list_runs(root)
-    shown = {run.analysis: run.name for run in runs if run.published}
-    rows = [_row(run, shown=shown.get(run.analysis, "")) for run in runs]
-    return sorted(rows, key=lambda row: (row.run, row.analysis), reverse=True)
+    shown = {run.analysis: run for run in runs if run.published}
+    newest_first = sorted(runs, key=lambda run: (run_moment(run), run.analysis), reverse=True)
+    return [_row(run, shown=shown.get(run.analysis)) for run in newest_first]
 
 
 def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]) -> Path:
@@ -125,25 +126,25 @@ def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]
     return place
 
 
-def _row(run: RunRecord, *, shown: str) -> IndexRow:
-    reasons: tuple[str, ...] = (run.damage,) if run.damage else run.held
+def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
+    damage, reasons = run.damage, run.held
     figures: dict[str, Any] = {}
     key = ""
-    if not run.damage:
+    if not damage:
         try:
             results = run.headline["results"]
             key = _headline_key(results)
             figures = results.get(key) or {}
         except (StoreError, KeyError) as error:
-            reasons = (getattr(error, "problem", "headline.json holds no results"),)
+            damage = getattr(error, "problem", "headline.json holds no results")
     report = f"{run.analysis}/{run.name}/report.html" if (run.path / "report.html").is_file() else ""
     return IndexRow(
         analysis=run.analysis,
         title=str(run.manifest.get("title") or run.analysis),
         run=run.name,
         finished=str(run.manifest.get("finished") or ""),
-        status="damaged" if reasons and not run.held else _status(run, shown=shown),
-        reasons=reasons,
+        status="damaged" if damage else _status(run, shown=shown),
+        reasons=(damage,) if damage else reasons,
         approved_by=str(run.approval.get("approved_by", "")),
         key=key,
         label=str(figures.get("label", "")),
@@ -156,12 +157,12 @@ def _row(run: RunRecord, *, shown: str) -> IndexRow:
     )
 
 
-def _status(run: RunRecord, *, shown: str) -> str:
+def _status(run: RunRecord, *, shown: RunRecord | None) -> str:
     if run.published:
         return "published"
     if run.held:
         return "held"
-    return "superseded" if run.name < shown else "not published"
+    return "superseded" if shown is not None and run_moment(run) < run_moment(shown) else "not published"
 
 
 def _headline_key(results: dict[str, Any]) -> str:

@@ -129,6 +129,27 @@ def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunR
     )
 
 
+def run_moment(run: RunRecord) -> tuple[str, str, str]:
+    """Return what runs are ordered by in time: two of one second are told apart by their manifests.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    tuple of str
+        Second, exact start where the manifest is sound, and name.
+
+    Examples
+    --------
+    >>> from cba.runs.stored_runs import RunRecord
+    >>> run_moment(RunRecord(Path("a"), "latest", "20261121T093000Z-0123abcd", {}))[0]
+    '20261121T093000Z'
+    """
+    return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
+
+
 def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
     """Return the runs that a name may mean; see :func:`cba.runs.stored_runs.find_run`."""
     analysis, _, which = name.rpartition("/")
@@ -139,7 +160,7 @@ def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
     if which == "":
         return published or among[-1:]
     if which == "latest":
-        return sorted(among, key=lambda run: run.name)[-1:]
+        return sorted(among, key=run_moment)[-1:]
     if which == "published":
         return published
     exact = [run for run in among if run.name == which]

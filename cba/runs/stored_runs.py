@@ -8,7 +8,7 @@ from typing import Any
 
 from cba.errors import InputError
 from cba.runs.fingerprints import file_sha256
-from cba.runs.run_names import is_run_name, named_run
+from cba.runs.run_names import is_run_name, named_run, run_moment
 from cba.runs.seals import damaged, read_json, seal_problem
 from cba.runs.whole_writing import StoreError, is_leftover, store_errors
 
@@ -302,12 +302,7 @@ def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
         return []
     with store_errors("the folder of the reports cannot be read", file=folder):
         places = [place for place in folder.iterdir() if is_run_name(place.name)]
-    return sorted((_record(place) for place in places if (place / MANIFEST).is_file()), key=_in_time)
-
-
-def _in_time(run: RunRecord) -> tuple[str, str, str]:
-    """Sort by the second in the name, then by the exact start: runs of one second differ by fingerprint alone."""
-    return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
+    return sorted((_record(place) for place in places if (place / MANIFEST).is_file()), key=run_moment)
 
 
 def find_run(root: str | Path, name: str) -> RunRecord:

@@ -6,13 +6,16 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from cba.reporting.runs_index import render_runs_index
 from cba.runs.execute import Order, execute
 from cba.runs.run_index import index_rows, write_index
+from cba.runs.run_names import named_run, run_moment
 from cba.runs.store import publish_run
+from cba.runs.stored_runs import RunRecord
 from cba.runs.whole_writing import StoreError
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
@@ -31,7 +34,8 @@ def test_rows_are_newest_first_with_status_and_headline(root):
     rows = [row for row in index_rows(root) if row.analysis == "small"]
     assert [row.status for row in rows] == ["held", "published", "superseded"]
     assert rows[0].reasons and not rows[1].reasons and rows[0].key == "npv_fiscal.care_review"
-    assert [row.run for row in rows] == sorted((row.run for row in rows), reverse=True)
+    seconds = [row.run.partition("-")[0] for row in rows]
+    assert seconds == sorted(seconds, reverse=True)
     assert rows[0].mean == pytest.approx(rows[1].mean + 3e9 - 1e7)
 
 
@@ -87,8 +91,22 @@ def test_the_trend_keeps_order_and_scale(root):
     assert heights[1] - heights[0] == pytest.approx(slope * (means[1] - means[0]), abs=0.2)
 
 
-def test_a_damaged_run_is_listed_as_such(root):
-    run = index_rows(root)[0]
+def test_runs_of_one_second_keep_the_order_they_were_made_in():
+    """The end of a name is a fingerprint, which says nothing of time."""
+    early = {"started_exactly": "2026-11-22T07:00:00.100000+00:00"}
+    late = {"started_exactly": "2026-11-22T07:00:00.900000+00:00"}
+    runs = [
+        RunRecord(Path("a"), "small", "20261122T070000Z-ffffffff", early),
+        RunRecord(Path("b"), "small", "20261122T070000Z-00000000", late),
+    ]
+    for given in (runs, runs[::-1]):
+        assert max(given, key=run_moment).path == Path("b")
+        assert named_run(given, "small/latest", root="reports").path == Path("b")
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 3])  # held runs among them
+def test_a_damaged_run_is_listed_as_such(root, position):
+    run = index_rows(root)[position]
     folder = root / run.analysis / run.run
     (folder / "headline.json").write_text("{")
     row = next(row for row in index_rows(root) if row.run == run.run and row.analysis == run.analysis)
