@@ -100,9 +100,8 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
     leading = {
         name: leading_inputs(workings.system.parameters, outcome) for name, outcome in outcomes.items()
     }
-    with threadpool_limits(
-        1, user_api="blas"
-    ):  # set once: many small products, and setting it takes longer than each
+    # Set once, because the products are small and many, and setting it takes longer than each.
+    with threadpool_limits(1, user_api="blas"):
         found = pd.DataFrame([measured_influence(outcomes, inputs[name], leading) for name in papers["name"]])
     table = pd.concat([papers, found], axis=1)
     return table.sort_values("influence", ascending=False, kind="stable").reset_index(drop=True)

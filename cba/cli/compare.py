@@ -61,7 +61,7 @@ def compare(
     --------
     >>> compare("latest/published", "latest/latest")  # doctest: +SKIP
     """
-    from cba.runs.compare import compare_runs
+    from cba.runs.compare import common_options, compare_runs
     from cba.runs.compare_words import change_sentences, spoken_option
     from cba.runs.stored_runs import find_run
 
@@ -69,7 +69,8 @@ def compare(
         _refuse_other_kinds(figure)
     one, other = find_run(root, before), find_run(root, after)
     _refuse_same(one, other, words=(before, after))
-    about = spoken_option({"settings": {"options": _common_options(one, other)}}, option)
+    offered = (run.manifest["settings"]["options"] for run in (one, other))
+    about = spoken_option({"settings": {"options": common_options(*offered)}}, option)
     record = compare_runs(one, other, root=root, stance=stance).record()
     sentences = change_sentences(record, option=about)
     if figure is not None:
@@ -130,12 +131,6 @@ def _refuse_same(before: RunRecord, after: RunRecord, *, words: tuple[str, str])
             cause="the name of an analysis means its published run",
             remedy="use ANALYSIS/latest for the newest, or the start of a run's name as `cba runs` lists it",
         )
-
-
-def _common_options(before: RunRecord, after: RunRecord) -> list[str]:
-    """Return the options of both runs, as :func:`cba.runs.compare.compare_runs` compares them."""
-    one, other = (run.manifest["settings"]["options"] for run in (before, after))
-    return [name for name in other if name in one]
 
 
 def _refuse_other_kinds(file: Path) -> None:

@@ -93,17 +93,14 @@ def report(
 
 def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
     """Make page, workbook and checklist, then store them; also say why the workbook is kept, where it is."""
-    from cba.appraisal import Appraisal  # slow to import: only once there is a run to render
     from cba.runs.files_beside import store_beside
     from cba.runs.records_beside import records_beside
     from cba.runs.store import rewrite_report
+    from cba.runs.stored_stages import stored_appraisals
 
     records, headline = records_beside(record), record.headline
     with _tables_of_run(record):
-        appraisals = {
-            stance: Appraisal.from_directory(record.path / "stances" / stance, lazy=True)
-            for stance in record.manifest["stances"]
-        }
+        appraisals = stored_appraisals(record)
         html = _page(record, appraisals, headline=headline, records=records)
         beside, kept = _made_beside(appraisals, headline)
     rewritten = rewrite_report(record, html)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cba.runs.whole_writing import StoreError, is_leftover, store_errors
+from cba.runs.file_locks import holding
+from cba.runs.whole_writing import is_leftover
 
 STAGING = ".staging-"
 """How the name of a folder begins that is being filled, or removed."""
@@ -41,25 +42,16 @@ def locked(folder: Path) -> Iterator[None]:
     ...     [place.name for place in (Path(root) / "latest").iterdir()]
     ['.lock']
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
-    with store_errors("the folder of the analysis cannot be used", file=folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
-                file=folder / ".lock",
-                cause="two runs of one analysis at once, one of them stuck",
-                remedy="wait for it or end it, then retry",
-            ) from None
-    try:
+    with holding(
+        folder / ".lock",
+        wait=_LOCK_SECONDS,
+        what="the folder of the analysis",
+        busy=f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
+        cause="two runs of one analysis at once, one of them stuck",
+        remedy="wait for it or end it, then retry",
+    ):
         _clear(folder)
         yield
-    finally:
-        lock.release()
 
 
 def _clear(folder: Path) -> None:

@@ -7,7 +7,7 @@ the present code makes of the earlier run's inputs less what that run had stored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,27 @@ _AT_ONCE = 2
 
 Folders = tuple[Path | None, Path | None]
 """Where the published tables and the priors of a run are."""
+
+
+def common_options(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Return the options of both runs, which alone are compared.
+
+    Parameters
+    ----------
+    before, after : sequence of str
+        Ids of the options of each.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the later run.
+
+    Examples
+    --------
+    >>> common_options(["bau", "care_review"], ["kinship_only", "care_review", "bau"])
+    ('care_review', 'bau')
+    """
+    return tuple(name for name in after if name in before)
 
 
 def compare_runs(
@@ -174,7 +195,7 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
     >>> compare_stored(before, after, root="reports").notes  # doctest: +SKIP
     """
     one, other = before.held.inputs.analysis, after.held.inputs.analysis
-    options = tuple(name for name in other.options if name in one.options)
+    options = common_options(one.options, other.options)
     if len(options) < 2:
         raise InputError(
             "the two runs have no option in common",

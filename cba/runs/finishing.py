@@ -13,6 +13,7 @@ from cba.runs.run_names import run_moment
 from cba.runs.seals import sealed
 from cba.runs.store import publish_run, rewrite_report
 from cba.runs.stored_runs import RunRecord, published_name, read_run, runs_of
+from cba.runs.stored_stages import stored_appraisals
 from cba.runs.whole_writing import StoreError, plain, to_json, write_whole
 
 
@@ -109,14 +110,8 @@ def _rendered(
     run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
 ) -> tuple[RunRecord, tuple[str, ...]]:
     """Write the report of a stored run, with what changed at its top."""
-    from cba.appraisal import Appraisal
-
     try:
-        appraisals = {
-            stance: Appraisal.from_directory(run.path / "stances" / stance, lazy=True)
-            for stance in run.manifest["stances"]
-        }
-        headline = run.headline
+        appraisals, headline = stored_appraisals(run), run.headline
         html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
         return rewrite_report(run, html), ()
     except StoreError:

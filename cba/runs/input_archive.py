@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.runs.file_locks import holding
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.whole_writing import StoreError, store_errors, sync_folder, sync_tree, to_json
 
@@ -150,25 +151,15 @@ def archive_lock(root: str | Path) -> Iterator[None]:
     ...     [place.name for place in Path(root).iterdir()]
     ['.inputs']
     """
-    from filelock import FileLock, Timeout
-
-    folder = Path(root) / ARCHIVE
-    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
-    with store_errors("the archive of inputs cannot be used", file=folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
-                file=folder / ".lock",
-                cause="two runs at once, one of them stuck",
-                remedy="wait for it or end it, then retry",
-            ) from None
-    try:
+    with holding(
+        Path(root) / ARCHIVE / ".lock",
+        wait=_LOCK_SECONDS,
+        what="the archive of inputs",
+        busy=f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
+        cause="two runs at once, one of them stuck",
+        remedy="wait for it or end it, then retry",
+    ):
         yield
-    finally:
-        lock.release()
 
 
 def archived_inputs(run: RunRecord) -> Path:

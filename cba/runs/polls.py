@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cba.runs.analysis_lock import locked
-from cba.runs.whole_writing import StoreError, store_errors, to_json, write_whole
+from cba.runs.file_locks import holding
+from cba.runs.whole_writing import store_errors, to_json, write_whole
 
 _FILE = ".last_poll"
 
@@ -121,21 +122,12 @@ def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
     ...     [place.name for place in (Path(root) / "latest").iterdir()]
     ['.rerun.lock']
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".rerun.lock", timeout=wait)
-    with store_errors("the folder of the analysis cannot be used", file=folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                "another re-run of this analysis is under way; nothing was done",
-                file=folder / ".rerun.lock",
-                cause="two schedules, or a person beside the schedule",
-                remedy="leave it to the other one, or wait for it with --wait SECONDS",
-            ) from None
-    try:
+    with holding(
+        folder / ".rerun.lock",
+        wait=wait,
+        what="the folder of the analysis",
+        busy="another re-run of this analysis is under way; nothing was done",
+        cause="two schedules, or a person beside the schedule",
+        remedy="leave it to the other one, or wait for it with --wait SECONDS",
+    ):
         yield
-    finally:
-        lock.release()

@@ -122,6 +122,37 @@ def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> No
             table.to_csv(place, index=False, lineterminator="\n")
 
 
+def stored_appraisals(run: RunRecord) -> dict[str, Appraisal]:
+    """Read every appraisal of a run; most of their draws stay in its files until they are used.
+
+    Parameters
+    ----------
+    run : RunRecord
+        Must stay where it is until then.
+
+    Returns
+    -------
+    dict of str to Appraisal
+        By stance, the headline stance first.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, or another version stored it with other settings.
+
+    Examples
+    --------
+    >>> list(stored_appraisals(run))  # doctest: +SKIP
+    ['evidence', 'sceptical', 'review']
+    """
+    from cba.appraisal import Appraisal
+
+    return {
+        stance: Appraisal.from_directory(run.path / "stances" / stance, lazy=True)
+        for stance in run.manifest["stances"]
+    }
+
+
 def _read(run: RunRecord, *, analysis: Analysis, stance: str) -> StoredStage:
     """Read an appraisal and give it the analysis asked for."""
     from cba.appraisal import Appraisal
