@@ -56,7 +56,7 @@ notebooks: $(STAMP) ## run the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
 
 panel: $(STAMP) ## refit England's panel of authorities (a few minutes): after a new release or a change of priors/panel.toml
-	$(PYTHON) -c "from cba.appraisal.panel_results import write_panel_results; print(write_panel_results())"
+	$(PYTHON) -c "from cba.tables.authorities import write_panel_results; print(write_panel_results())"
 
 backtest: $(STAMP) ## score past forecasts again and keep the record (ten minutes): after a new release or a change of business as usual
 	$(VENV)/bin/cba backtest --write

@@ -11,12 +11,10 @@ import nutpie
 import pytest
 
 import cba
-from cba.models.baseline import build_baseline
-from cba.models.effects import build_effects, studies_used
-from cba.models.flow_rates import flow_rates
-from cba.projection.business_as_usual import business_as_usual
-from cba.projection.future_population import future_population
-from cba.projection.rate_paths import rate_paths
+from cba.models.baseline import build_baseline, flow_rates
+from cba.models.effects import build_effects
+from cba.models.studies import studies_used
+from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
 
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 4}
 

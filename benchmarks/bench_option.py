@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cba.appraisal.arrays import option_arrays
-from cba.costs.option_account import option_account, total_saving
+from cba.costs.account import total_saving
+from cba.costs.option_account import option_account
 from cba.costs.reinvestment import cashed
 from tests.appraisal.made_workings import made_workings
 

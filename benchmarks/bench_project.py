@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.projection import project
+from cba.projection.kernel import project
 
 SAMPLES, OPTIONS, YEARS, STATES = 10_000, 2, 60, 4
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cba import costs, decisions, projection
-    from cba.appraisal import Appraisal, appraise
+    from cba.appraisal.record import Appraisal
     from cba.inputs.analyses import load_analysis
     from cba.inputs.evidence import load_evidence
     from cba.inputs.observations import load_observations
     from cba.inputs.priors import load_priors
     from cba.models.baseline import fit_baseline
     from cba.models.effects import fit_effects
+    from cba.recipe import appraise
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "Appraisal": "cba.appraisal",
-    "appraise": "cba.appraisal",
+    "Appraisal": "cba.appraisal.record",
+    "appraise": "cba.recipe",
     "fit_baseline": "cba.models.baseline",
     "fit_effects": "cba.models.effects",
     "load_analysis": "cba.inputs.analyses",

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.inputs.analysis_records import Analysis
+from cba.inputs.analyses import Analysis
 from cba.runs.stages import Stages
 
 OPTIONS = ("bau", "care_review", "kinship_only")

@@ -10,10 +10,9 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.baseline import TOTALS, WALKS, total_draws
-from cba.models.estimands import ESTIMANDS
-from cba.models.flow_rates import SERIES, flow_rates
-from cba.models.reach import REACH_ENTRIES
+from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, total_draws
+from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.studies import ESTIMANDS
 
 PASSED = xr.Dataset(
     {

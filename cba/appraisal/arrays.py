@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from cba.costs.account import child_years, total_cost, total_saving
 from cba.costs.discounting import discount_factors
-from cba.costs.option_account import total_cost, total_saving
-from cba.costs.savings import child_years
 from cba.costs.system_cost import usual_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 
 if TYPE_CHECKING:
-    from cba.appraisal.stages import Inputs
-    from cba.costs.option_account import CostBasis, OptionAccount
-    from cba.inputs.analysis_records import Analysis
+    from cba.appraisal.inputs import Inputs
+    from cba.costs.account import CostBasis, OptionAccount
+    from cba.inputs.analyses import Analysis
     from cba.projection.care_system import CareSystem
 
 _IN_OUTTURN = ("council", "dfe", "nhs")

@@ -15,7 +15,29 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import backtest, calibrate, check, compare, council, priors, report, rerun, run, runs, update
+from cba.cli import (
+    check,
+    council,
+    priors,
+    run,
+    runs,
+    update,
+)
+from cba.cli import (
+    run as report,
+)
+from cba.cli import (
+    runs as compare,
+)
+from cba.cli import (
+    trust as backtest,
+)
+from cba.cli import (
+    trust as calibrate,
+)
+from cba.cli import (
+    update as rerun,
+)
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130

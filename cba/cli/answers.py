@@ -41,7 +41,7 @@ def answer_json(content: Any) -> None:
       "runs": []
     }
     """
-    from cba.runs.whole_writing import to_json
+    from cba.runs.whole_files import to_json
 
     sys.stdout.write(to_json(content))
 

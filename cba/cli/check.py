@@ -67,7 +67,7 @@ def check(
 
     Examples
     --------
-    >>> from cba.inputs.shipped_files import options_folder
+    >>> from cba.inputs.files import options_folder
     >>> check([options_folder() / "bau.toml"])  # doctest: +ELLIPSIS
     ok     option: ...bau.toml (1 options)
     1 checked, all sound
@@ -102,8 +102,8 @@ def shipped_checks() -> list[Check]:
     >>> sorted({check.what for check in shipped_checks()})
     ['analysis', 'evidence', 'observed series', 'options', 'plausibility', 'priors', 'study costs']
     """
-    from cba.inputs.published_tables import PUBLISHED
-    from cba.inputs.shipped_files import analysis_names, options_folder, priors_folder
+    from cba.inputs.files import analysis_names, options_folder, priors_folder
+    from cba.inputs.tables import PUBLISHED
 
     return [
         *_folder_checks(priors_folder()),
@@ -132,7 +132,7 @@ def checks_of(path: Path) -> list[Check]:
 
     Examples
     --------
-    >>> from cba.inputs.shipped_files import priors_folder
+    >>> from cba.inputs.files import priors_folder
     >>> [check.what for check in checks_of(priors_folder() / "delivery.toml")]
     ['priors', 'priors']
     """
@@ -177,7 +177,7 @@ def _folder_checks(path: Path) -> list[Check]:
 
 def _toml_kind(path: Path) -> str:
     """Tell an analysis, an option and a file of priors apart by their keys."""
-    from cba.inputs.toml_reading import read_toml
+    from cba.inputs.files import read_toml
 
     keys = set(read_toml(path))
     if keys & {"release", "start_year", "stances"}:
@@ -195,7 +195,8 @@ def _kind_if_parsed(path: Path) -> str | None:
 
 def _table_check(path: Path) -> Check:
     """Tell a table of evidence from a published table, by its name."""
-    from cba.inputs.published_tables import TABLES, read_table
+    from cba.inputs.table_words import TABLES
+    from cba.inputs.tables import read_table
 
     place = str(path)
     if path.stem in TABLES:
@@ -222,14 +223,14 @@ def _priors(path: Path, stance: str) -> str:
 
 
 def _plausibility() -> str:
-    from cba.inputs.plausibility import load_plausibility
+    from cba.inputs.prior_checks import load_plausibility
 
     return f"bounds of {len(load_plausibility())} policy outputs"
 
 
 def _study_costs() -> str:
+    from cba.inputs.files import priors_folder
     from cba.inputs.priors import load_priors
-    from cba.inputs.shipped_files import priors_folder
 
     return f"{len(load_priors(priors_folder() / 'studies'))} costs of studies"
 
@@ -251,10 +252,10 @@ def _evidence(path: Path | None) -> str:
 def _observed(folder: Path) -> str:
     """Load and reconcile the newest release and every release that a known analysis stands in."""
     from cba.inputs.analyses import load_analysis
+    from cba.inputs.files import analysis_names
     from cba.inputs.observations import load_observations
-    from cba.inputs.published_tables import PUBLISHED
     from cba.inputs.reconciliation import check_reconciliation
-    from cba.inputs.shipped_files import analysis_names
+    from cba.inputs.tables import PUBLISHED
 
     newest = load_observations(path=folder)
     check_reconciliation(newest)
@@ -275,8 +276,8 @@ def _analysis(name: str) -> str:
 
 def _run(path: Path) -> str:
     """Verify a stored run."""
-    from cba.cli.report import refuse_damaged
-    from cba.runs.stored_runs import read_run
+    from cba.cli.run import refuse_damaged
+    from cba.runs.reading import read_run
 
     record = read_run(path)
     refuse_damaged(record)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cba.appraisal.inputs_read import Inputs
-    from cba.appraisal.stages import Workings
-    from cba.inputs.analysis_records import Analysis
+    from cba.appraisal.inputs import Inputs
+    from cba.appraisal.workings import Workings
+    from cba.inputs.analyses import Analysis
 
 _MILLION = 1e6
 
@@ -57,9 +57,9 @@ def council(
     --------
     >>> council("Leeds")  # doctest: +SKIP
     """
-    from cba.appraisal.council_view import council_view
     from cba.cli.run import tables_in_force
     from cba.inputs.analyses import load_analysis
+    from cba.tables.councils import council_view
 
     specification = load_analysis(analysis)
     with tables_in_force(specification):
@@ -101,9 +101,9 @@ def asked_inputs(analysis: Analysis, *, stance: str, authority: str, option: str
     >>> asked_inputs(analysis, stance="evidence", authority="Leeds", option="care_review").stance
     'evidence'
     """
-    from cba.appraisal.council_view import refuse_unknown
-    from cba.appraisal.inputs_read import read_inputs
+    from cba.appraisal.inputs import read_inputs
     from cba.runs.stages import observe
+    from cba.tables.councils import refuse_unknown
 
     inputs = read_inputs(analysis, stance=stance, observations=observe(analysis))
     refuse_unknown(inputs, authority, option)
@@ -128,7 +128,7 @@ def worked_inputs(inputs: Inputs, *, root: Path) -> Workings:
     --------
     >>> worked_inputs(inputs, root=Path("reports")).years  # doctest: +SKIP
     """
-    from cba.appraisal.stages import work_through
+    from cba.appraisal.workings import work_through
     from cba.runs.stages import fit_stance
 
     baseline, effects = fit_stance(
@@ -140,7 +140,7 @@ def worked_inputs(inputs: Inputs, *, root: Path) -> Workings:
 def _print(table: pd.DataFrame) -> None:
     from rich.table import Table
 
-    from cba.reporting.full_names import full_name
+    from cba.reporting.names import full_name
 
     first = table.iloc[0]
     years = sorted(table["year"].unique())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +12,150 @@ import typer
 from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, is_interactive, terminal
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from rich.table import Table
 
-    from cba.inputs.analysis_records import Analysis
+    from cba.inputs.analyses import Analysis
     from cba.runs.execute import Progress
-    from cba.runs.stored_runs import RunRecord
+    from cba.runs.reading import RunRecord
+
+
+# --- The headline in the terminal: one row an option, and two sentences that give both framings ---
+
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def headline_table(headline: Mapping[str, Any]) -> Table:
+    """Return the results of the headline stance, every figure rounded to what its error supports.
+
+    Parameters
+    ----------
+    headline : mapping
+        As in headline.json.
+
+    Returns
+    -------
+    Table
+        One row an option, business as usual left out.
+
+    Examples
+    --------
+    >>> headline_table(run.headline).row_count  # doctest: +SKIP
+    10
+    """
+    from rich.table import Table
+
+    run, results = headline["run"], headline["results"]
+    settings = run["settings"]
+    year, level = settings["target_year"], f"{settings['level']:.0%}"
+    about = f"stance {run['headline_stance']}, difference from bau, {level} intervals"
+    table = Table(title=f"{run.get('title') or run['analysis']}\n{about}")
+    table.add_column("Option", overflow="fold", no_wrap=True)
+    for column in (
+        f"Fewer children {year}",
+        "P(30,000 fewer)",
+        "NPV, £bn",
+        "P(net saving)",
+        "P(net cost)",
+        "Pays back",
+    ):
+        table.add_column(column, justify="right")
+    for option in settings["options"]:
+        if option != "bau":
+            table.add_row(option, *_cells(results, option=option, year=year))
+    return table
+
+
+def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the finding in two sentences, each with the chance of it and of its opposite.
+
+    Parameters
+    ----------
+    headline : mapping
+        As in headline.json.
+
+    Returns
+    -------
+    tuple of str
+        On children in care and on money, about ``care_review``, or the first option where it is not there.
+
+    Examples
+    --------
+    >>> print(headline_sentences(run.headline)[1])  # doctest: +SKIP
+    care_review has a 4% chance of a net saving over 10 years and a 96% chance of a net cost; ...
+    """
+    settings, results = headline["run"]["settings"], headline["results"]
+    options = [option for option in settings["options"] if option != "bau"]
+    option = "care_review" if "care_review" in options else options[0]
+    year = settings["target_year"]
+    saving, cost = _framings(results.get(f"prob_npv_positive.{option}"))
+    met, missed = _framings(results.get(f"prob_fewer_30000_{year}.{option}"))
+    fewer = results.get(f"fewer_children_{year}.{option}")
+    npv = results.get(f"npv_fiscal.{option}")
+    interval = f"{settings['level']:.0%} interval"
+    prices = f"{settings['price_base'] - 1}-{settings['price_base'] % 100:02d} prices"
+    low, mean, high = (_shown(fewer, field, style="fewer") for field in ("lower", "mean", "upper"))
+    return (
+        f"{option} has a {met} chance of at least 30,000 fewer children in care by March {year} and a"
+        f" {missed} chance of less than that: on average {mean} than business as usual ({interval} {low} to"
+        f" {high}).",
+        f"It has a {saving} chance of a net saving over {settings['horizon']} years and a {cost} chance of a"
+        f" net cost: on average {_shown(npv, 'mean', style='net')}"
+        f" ({interval}: {_shown(npv, 'lower', style='net')} to {_shown(npv, 'upper', style='net')};"
+        f" present value, {prices}).",
+    )
+
+
+def _cells(results: Results, *, option: str, year: int) -> tuple[str, ...]:
+    """Return the cells of one option."""
+    npv = results.get(f"npv_fiscal.{option}")
+    saving, cost = _framings(results.get(f"prob_npv_positive.{option}"))
+    return (
+        _shown(results.get(f"fewer_children_{year}.{option}"), "mean", style="count"),
+        _framings(results.get(f"prob_fewer_30000_{year}.{option}"))[0],
+        f"{_billions(npv, 'lower')} to {_billions(npv, 'upper')}",
+        saving,
+        cost,
+        _payback(results.get(f"payback_year.{option}"), never=results.get(f"prob_never.{option}")),
+    )
+
+
+def _payback(year: Mapping[str, Any] | None, *, never: Mapping[str, Any] | None) -> str:
+    """Return the median year with the chance that it never comes."""
+    chance = f"never: {_framings(never)[0]}"
+    if year is None or year.get("median") is None:
+        return chance
+    return f"{_shown(year, 'median', style='year')} ({chance})"
+
+
+def _shown(entry: Mapping[str, Any] | None, field: str, *, style: Any = "money") -> str:
+    """Return one figure of a result, rounded to the Monte Carlo error of its mean."""
+    from cba.reporting.numbers import UNDEFINED, is_defined, rounding_unit, show
+
+    if entry is None or not is_defined(entry.get(field)):
+        return UNDEFINED
+    value = float(entry[field])
+    return show(value, style=style, unit=None if style == "year" else rounding_unit(value, entry.get("mcse")))
+
+
+def _billions(entry: Mapping[str, Any] | None, field: str) -> str:
+    """Return one figure of a result in GBP billion, rounded as `_shown` rounds."""
+    from cba.reporting.numbers import UNDEFINED, is_defined, rounding_unit, show
+
+    if entry is None or not is_defined(entry.get(field)):
+        return UNDEFINED
+    value = float(entry[field])
+    return show(value / 1e9, style="number", unit=rounding_unit(value, entry.get("mcse")) / 1e9)
+
+
+def _framings(entry: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return a probability and that of its opposite."""
+    from cba.reporting.numbers import UNDEFINED, is_defined, show
+
+    if entry is None or not is_defined(entry.get("mean")):
+        return UNDEFINED, UNDEFINED
+    chance, error = float(entry["mean"]), float(entry.get("mcse") or 0.0)
+    return show(chance, style="probability", unit=error), show(1.0 - chance, style="probability", unit=error)
 
 
 WORKBOOK = "workbook.xlsx"
@@ -71,8 +211,8 @@ def run(
     from cba.cli.runs import write_index_page
     from cba.inputs.analyses import load_analysis
     from cba.runs.execute import Order, execute
-    from cba.runs.journal import person
-    from cba.runs.requests import request_fingerprint
+    from cba.runs.manifest import person
+    from cba.runs.rerun import request_fingerprint
     from cba.runs.stages import ordinary_stages
 
     analysis = load_analysis(spec)
@@ -112,7 +252,7 @@ def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
     """
     if analysis.data.snapshot == "shipped":
         return nullcontext()
-    from cba.inputs.releases.chosen_tables import tables_of
+    from cba.inputs.analyses import tables_of
 
     return tables_of(analysis)
 
@@ -141,8 +281,8 @@ def with_draws(analysis: Analysis, draws: int) -> Analysis:
     >>> with_draws(cba.load_analysis("latest"), 2000).draws  # doctest: +SKIP
     2000
     """
-    from cba.inputs.analysis_records import Analysis
-    from cba.inputs.toml_reading import checked_record
+    from cba.inputs.analyses import Analysis
+    from cba.inputs.files import checked_record
 
     changed = {**analysis.model_dump(by_alias=True), "draws": draws}
     return checked_record(Analysis, changed, file="--draws")
@@ -168,7 +308,7 @@ def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manife
     >>> render(appraisals, headline=headline, manifest=manifest)[:15]  # doctest: +SKIP
     '<!DOCTYPE html>'
     """
-    from cba.reporting.report import render_report
+    from cba.reporting.page import render_report
 
     return render_report(appraisals, headline=headline, manifest=manifest)
 
@@ -191,9 +331,9 @@ def write_beside(
     --------
     >>> write_beside(folder, appraisals=appraisals, headline=headline, manifest=manifest)  # doctest: +SKIP
     """
-    from cba.appraisal.central_case import central_case
-    from cba.reporting.report import report_checklist
-    from cba.reporting.workbook import write_workbook
+    from cba.reporting.page import report_checklist
+    from cba.workbook.live_case import central_case
+    from cba.workbook.sheets import write_workbook
 
     checklist = report_checklist(list(appraisals.values()), manifest=manifest)
     checklist.to_csv(folder / "tables" / "checklist.csv", index=False, lineterminator="\n")
@@ -223,8 +363,6 @@ def _answer(record: RunRecord, code: int) -> None:
 
 def _print_outcome(record: RunRecord) -> None:
     """Print the headline of a run, the precision it missed, and whether readers see it."""
-    from cba.cli.headline import headline_sentences, headline_table
-
     headline, console = record.headline, terminal()
     console.print(headline_table(headline))
     for sentence in headline_sentences(headline):
@@ -259,3 +397,191 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
             task, description=what, completed=done, total=total
         )
         yield told
+
+
+# --- ``cba report``: render the report of a stored run again, as a page, a PDF or pictures to look at ---
+
+
+PDF = "report.pdf"
+
+
+REWRITTEN = (WORKBOOK, "tables/checklist.csv")
+"""Files made again with the page."""
+
+
+def report(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS, ANALYSIS/latest or its name.")
+    ],
+    root: Root = REPORTS,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also write report.pdf beside it: tagged, for circulation.")
+    ] = False,
+    screenshots: Annotated[
+        Path | None,
+        typer.Option(help="Also take pictures of the page and the PDF into this folder.", metavar="DIR"),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Render report.html of a stored run again; no number is computed anew.
+
+    Parameters
+    ----------
+    run : str
+        As :func:`cba.runs.reading.find_run` reads it.
+    root : Path
+        Folder of the reports.
+    pdf : bool
+        Print the page to report.pdf, which needs Chromium.
+    screenshots : Path, optional
+        Folder for pictures at 1280 and 390 pixels and of the pages of the PDF.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Examples
+    --------
+    >>> report("latest")  # doctest: +SKIP
+    Report: reports/latest/20261121T093000Z-0123abcd/report.html
+    """
+    from cba.runs.reading import find_run
+
+    if pdf or screenshots is not None:
+        from cba.reporting.pdf import picture_folder, require_programs
+
+        require_programs(pictures=screenshots is not None)
+    record = find_run(root, run)
+    refuse_damaged(record, but_report=True)
+    if screenshots is not None:
+        picture_folder(screenshots)
+    rewritten, kept = _rewritten(record)
+    made = {"report": rewritten.path / "report.html"}
+    if pdf:
+        from cba.reporting.pdf import report_pdf
+        from cba.runs.store import store_beside
+
+        rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
+        made["pdf"] = rewritten.path / PDF
+    pictures = _pictures(made["report"], screenshots)
+    if kept:
+        typer.echo(f"The workbook stays as it was stored: {kept}", err=True)
+    if as_json:
+        about = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "pictures": pictures}
+        answer_json({**about, "workbook": "kept" if kept else "written", "exit_code": 0})
+        return
+    typer.echo(f"Report: {made['report']}")
+    if pdf:
+        typer.echo(f"PDF: {made['pdf']}")
+    elif PDF in rewritten.manifest["files"]:
+        typer.echo("report.pdf beside it is of the page before; --pdf prints it anew.")
+    if pictures:
+        typer.echo(f"Pictures: {len(pictures)} in {screenshots}")
+
+
+def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
+    """Make page, workbook and checklist, then store them; also say why the workbook is kept, where it is."""
+    from cba.runs.cache import stored_appraisals
+    from cba.runs.store import records_beside, rewrite_report, store_beside
+
+    records, headline = records_beside(record), record.headline
+    with _tables_of_run(record):
+        appraisals = stored_appraisals(record)
+        html = _page(record, appraisals, headline=headline, records=records)
+        beside, kept = _made_beside(appraisals, headline)
+    rewritten = rewrite_report(record, html)
+    for name, content in beside.items():
+        rewritten = store_beside(rewritten, name, content)
+    return rewritten, kept
+
+
+def _page(record: RunRecord, appraisals: dict[str, Any], *, headline: Any, records: Mapping[str, Any]) -> str:
+    """Render the page; a run of another version may lack what this version's page shows."""
+    from cba.errors import InputError
+    from cba.runs.fingerprints import run_fingerprints
+
+    try:
+        return render(appraisals, headline=headline, manifest={**headline["run"], **records})
+    except (LookupError, InputError) as error:
+        if run_fingerprints(record.manifest["settings"]).code == record.manifest["fingerprints"]["code"]:
+            raise
+        raise InputError(
+            "the page of this version shows what the run did not store",
+            file=record.path,
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            allowed="a run of this version",
+            cause="stored by another version of the package",
+            remedy="run the analysis again, or read the report.html it was stored with",
+        ) from error
+
+
+def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:
+    """Put the published tables a run was made from in force where it read a snapshot of newer ones."""
+    if record.manifest["settings"].get("data", {}).get("snapshot", "shipped") == "shipped":
+        return nullcontext()
+    from cba.inputs.files import reading_from
+    from cba.runs.archive import archived_inputs
+
+    return reading_from(published=archived_inputs(record) / "published")
+
+
+def _made_beside(appraisals: dict[str, Any], headline: Any) -> tuple[dict[str, bytes], str]:
+    """Make the checklist and the workbook; of draws that another version stored, the checklist alone."""
+    from tempfile import TemporaryDirectory
+
+    from cba.appraisal.inputs import DrawsOfAnotherVersion
+
+    kept = ""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "tables").mkdir()
+        try:
+            write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        except DrawsOfAnotherVersion as error:  # page and checklist need the tables alone
+            kept = str(error)
+        files = {name: folder / name for name in REWRITTEN}
+        return {name: file.read_bytes() for name, file in files.items() if file.is_file()}, kept
+
+
+def _pictures(html: Path, folder: Path | None) -> list[Path]:
+    """Take pictures of the page where they are asked for."""
+    if folder is None:
+        return []
+    from cba.reporting.pdf import report_pictures
+
+    return report_pictures(html, folder)
+
+
+def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
+    """Refuse a run whose files are not the ones it stored.
+
+    Parameters
+    ----------
+    record : RunRecord
+    but_report : bool
+        Leave report.html and report.pdf out, which are about to be written anew.
+
+    Raises
+    ------
+    StoreError
+        Names every damaged or missing file.
+
+    Examples
+    --------
+    >>> refuse_damaged(find_run("reports", "latest"))  # doctest: +SKIP
+    """
+    from cba.runs.reading import verify_run
+    from cba.runs.whole_files import StoreError
+
+    problems = verify_run(record.path)
+    if but_report:
+        anew = ("report.html", PDF, *REWRITTEN)
+        problems = [line for line in problems if not line.lstrip(".").startswith(anew)]
+    if problems:
+        raise StoreError(
+            f"{len(problems)} file(s) of the run are not what was stored: {'; '.join(problems)}",
+            file=record.path,
+            cause="changed, removed or cut short after the run was stored",
+            remedy="restore the run from a copy, or run the analysis again",
+        )

@@ -2,15 +2,263 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer_json
+from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, describe
+from cba.cli.runs import write_index_page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cba.inputs.releases.update import UpdateOutcome
+    from cba.runs.rerun import Doors, Outcome
+
+
+# --- ``cba rerun``: the single entry for cron, a systemd timer and a CI workflow ---
+
+
+def rerun(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="An analysis: a name such as `latest`, or a .toml file.")
+    ],
+    root: Root = REPORTS,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")
+    ] = None,
+    if_due: Annotated[
+        bool, typer.Option("--if-due", help="Only on announced days of publication, and weekly otherwise.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", help="Seconds to wait for another re-run.", metavar="SECONDS")
+    ] = 0.0,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", help="Append lines of JSON here; `-` is standard error.", metavar="FILE"),
+    ] = None,
+    hook: Annotated[
+        str | None,
+        typer.Option("--hook", help="Command told the outcome as JSON on its standard input.", metavar="CMD"),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Update from the configured sources and run again where anything changed.
+
+    Nothing changed: prints "no change", exit code 0. A headline shift beyond tolerance or a major change of the
+    data: computed, stored and held for a person, exit code 4; readers see what they saw before until
+    `cba runs approve` releases it.
+
+    Parameters
+    ----------
+    spec : str
+        Name or file of an analysis.
+    root : Path
+        Folder of the reports.
+    by : str, optional
+        The analyst.
+    if_due : bool
+        Poll on announced days and weekly otherwise.
+    wait : float
+        Seconds.
+    log : str, optional
+        File of the log.
+    hook : str, optional
+        Command and arguments; no shell reads them.
+    as_json : bool
+        Answer in JSON.
+    debug : bool
+        Show tracebacks.
+
+    Returns
+    -------
+    int
+        Exit code.
+
+    Examples
+    --------
+    >>> rerun("latest")  # doctest: +SKIP
+    no change: run 20261121T093000Z-0123abcd is up to date
+    0
+    """
+    from cba.runs.manifest import json_log, person
+    from cba.runs.rerun import rerun as run_again
+
+    if not 0.0 <= wait < math.inf:  # not a bound of the option: typer would load a checker that costs 0.2 s
+        raise typer.BadParameter("a number of seconds, 0 or more", param_hint="--wait")
+    write = json_log(log, spec=spec)
+    words = hook_words(hook)
+    try:
+        outcome = run_again(
+            spec, root=root, doors=doors(), by=person(by), if_due=if_due, wait=wait, log=write
+        )
+    except BaseException as error:
+        failure = describe(error)
+        write("failed", problem=failure["error"]["problem"], exit_code=failure["exit_code"])
+        _tell(words, {"status": "failed", "spec": spec, **failure}, write=write)
+        raise
+    if outcome.status not in ("no change", "not due"):
+        write_index_page(root)
+    summary: dict[str, Any] = _summary(outcome)
+    if problem := _tell(words, summary, write=write):
+        summary["notes"] = [*summary["notes"], f"the hook failed: {problem}"]
+    if as_json:
+        answer_json(summary)
+    else:
+        _print(outcome, notes=summary["notes"])
+    return outcome.exit_code
+
+
+def hook_words(hook: str | None) -> list[str]:
+    """Return the command of a hook and its arguments.
+
+    Parameters
+    ----------
+    hook : str or None
+        As typed; quotes keep words together.
+
+    Returns
+    -------
+    list of str
+        Empty where there is no hook.
+
+    Raises
+    ------
+    InputError
+        If a quote is left open.
+
+    Examples
+    --------
+    >>> hook_words("tell-team --channel 'social care'")
+    ['tell-team', '--channel', 'social care']
+    """
+    try:
+        return shlex.split(hook) if hook else []
+    except ValueError as error:
+        from cba.errors import InputError
+
+        raise InputError(
+            "the command of the hook cannot be read",
+            field="--hook",
+            found=hook,
+            allowed="a command and its arguments, every quote closed",
+            cause=f"a quote or backslash too many ({str(error).lower()})",
+            remedy="close the quote, or put a backslash before it",
+        ) from None
+
+
+def doors() -> Doors:
+    """Return what a re-run calls beside the run, as far as this version has it.
+
+    Returns
+    -------
+    Doors
+
+    Examples
+    --------
+    >>> doors().render is not None
+    True
+    """
+    from cba.cli.run import render, tables_in_force, write_beside
+    from cba.runs.rerun import Doors
+
+    def stages() -> Any:
+        from cba.runs.stages import ordinary_stages
+
+        return ordinary_stages(write_beside=write_beside, reweight=True)
+
+    return Doors(
+        render=render,
+        stages=stages,
+        update=_update,
+        days=_days,
+        tables=tables_in_force,
+        compare=_compare,
+        score=_score,
+    )
+
+
+def _update(analysis: Any) -> Any:
+    from cba.inputs.releases.update import update_from_sources
+    from cba.runs.rerun import Update
+
+    found = update_from_sources(analysis, store=Path(analysis.data.store))
+    held = (found.held_reason,) if found.held_reason else ()
+    summary = found.summary if isinstance(found.summary, str) else "; ".join(found.summary)
+    return Update(changed=bool(found.changed), summary=summary, held=held)
+
+
+def _days(analysis: Any) -> Any:
+    from datetime import UTC, datetime
+
+    from cba.inputs.releases.calendar import known_days, release_days
+
+    return known_days(release_days(analysis.data, today=datetime.now(UTC).date()))
+
+
+def _compare(before: Any, after: Any) -> Any:
+    from cba.runs.compare import compare_runs
+
+    return compare_runs(before, after, root=after.path.parents[1]).record()
+
+
+def _score(run: Any, *, earlier: Any) -> Any:
+    from cba.inputs.observations import load_observations
+    from cba.runs.forecasts import arrival_record
+
+    observations = load_observations(run.manifest["settings"]["release"])
+    return arrival_record(run.path.parents[1], run.analysis, observations)
+
+
+def _tell(words: list[str], summary: dict[str, Any], *, write: Callable[..., None]) -> str:
+    """Tell the hook, where there is one; what goes wrong with it is reported and fails nothing."""
+    if not words:
+        return ""
+    from cba.runs.manifest import tell_hook
+
+    problem = tell_hook(words, summary)
+    write("hook", problem=problem or None)
+    if problem:
+        typer.echo(f"warning: the hook failed: {problem}", err=True)
+    return problem
+
+
+def _summary(outcome: Outcome) -> dict[str, Any]:
+    run = outcome.run
+    return {
+        "status": outcome.status,
+        "analysis": outcome.analysis,
+        "run": None if run is None else run.name,
+        "path": None if run is None else run.path,
+        "published": None if run is None else run.published,
+        "notes": list(outcome.notes),
+        "exit_code": outcome.exit_code,
+    }
+
+
+def _print(outcome: Outcome, *, notes: list[str]) -> None:
+    run = outcome.run
+    if outcome.status == "no change" and run is not None:
+        typer.echo(f"no change: run {run.name} is up to date")
+    elif outcome.status == "not due":
+        typer.echo("not due: no release is announced for today, and the last poll is less than a week old")
+    elif outcome.status == "held" and (run is None or not run.held):
+        typer.echo("nothing was run: a person is needed")
+    elif run is not None:
+        said = (
+            "published" if outcome.status == "published" else "held for approval; readers see what they saw"
+        )
+        typer.echo(f"new run {run.name}: {said}")
+        typer.echo(f"Report: {run.path / 'report.html'}")
+    for note in notes:
+        typer.echo(f"  {note}")
+    if outcome.status == "held" and run is not None and run.held:
+        typer.echo(f'Release it with: cba runs approve {run.analysis}/{run.name} --by NAME --note "TEXT"')
+
 
 HELD = 4
 """Exit code where a person must decide."""

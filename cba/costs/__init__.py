@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from cba.costs import optimism_bias
-from cba.costs.discount_schedules import DiscountSchedule, find_schedule, flat_schedule, list_schedules
-from cba.costs.discounting import discount_factors, present_value
+from cba.costs.discounting import (
+    DiscountSchedule,
+    discount_factors,
+    find_schedule,
+    flat_schedule,
+    list_schedules,
+    present_value,
+)
 from cba.costs.prices import PriceIndex, cash_index, deflate
 
 __all__ = [

@@ -6,75 +6,33 @@ Financing modes differ only in the recurrent money: `fade` has none, `new_recurr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cba.costs.account_lines import cost_lines, price_cut, saving_lines, support_lines
-from cba.costs.account_lines import starts_averted as starts_averted  # readers look for it here
-from cba.costs.bought_services import bought_services
-from cba.costs.placement_prices import PlacementPrices
-from cba.costs.prices import PriceIndex
-from cba.costs.programme_money import MoneyLine, programme_money, recurrent_cap
+from cba.costs.account import (
+    CostBasis,
+    MoneyLine,
+    OptionAccount,
+    cost_lines,
+    placement_savings,
+    price_cut,
+    programme_money,
+    recurrent_cap,
+    saving_lines,
+    support_lines,
+)
+from cba.costs.account import (
+    starts_averted as starts_averted,
+)
 from cba.costs.reinvestment import reinvested_account
-from cba.costs.savings import SavingLine, placement_savings
 from cba.dimensions import COMPONENTS
 from cba.projection.care_system import CareSystem
-from cba.projection.option_children import OptionChildren, Services, option_children
+from cba.projection.option_children import option_children
+from cba.projection.services import bought_services
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
-
-
-@dataclass(frozen=True)
-class CostBasis:
-    """What every option's account shares on the money side.
-
-    Attributes
-    ----------
-    prices : PlacementPrices
-        What placements cost.
-    index : PriceIndex
-        Deflator with its growth beyond the last published year.
-    price_base, start_year : int
-        Years ending 31 March.
-    """
-
-    prices: PlacementPrices
-    index: PriceIndex
-    price_base: int
-    start_year: int
-
-
-@dataclass(frozen=True)
-class OptionAccount:
-    """What one option does.
-
-    Attributes
-    ----------
-    children : OptionChildren
-        Changes in children looked after.
-    services : Services
-        What its money buys.
-    costs : tuple of MoneyLine
-        Programme and recurrent money, overrun included, the part of allowances paid to existing carers (kind
-        ``deadweight``), and what councils spend on children who are not in care, at home (component
-        ``home_support``) or with special guardians (``guardianship_support``), (sample, year).
-    savings : tuple of SavingLine
-        Cashable savings, (sample, year).
-    avoided : ndarray, shape (sample, year, placement)
-        Avoidable cost of placements before cashability.
-    recurrent : ndarray, shape (sample, year)
-        Recurrent money, GBP of the price base, before any overrun.
-    """
-
-    children: OptionChildren
-    services: Services
-    costs: tuple[MoneyLine, ...]
-    savings: tuple[SavingLine, ...]
-    avoided: np.ndarray
-    recurrent: np.ndarray
 
 
 def option_account(option: Option, system: CareSystem, basis: CostBasis) -> OptionAccount:
@@ -117,44 +75,6 @@ def option_account(option: Option, system: CareSystem, basis: CostBasis) -> Opti
     if option.financing != "reinvest":
         return _account(option, system, basis, lines, cap)
     return reinvested_account(option, system, basis, lines, cap, account=_account)
-
-
-def total_saving(account: OptionAccount) -> np.ndarray:
-    """Cashable saving of all payers in each year.
-
-    Parameters
-    ----------
-    account : OptionAccount
-        As returned by :func:`option_account`.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-
-    Examples
-    --------
-    >>> total_saving(account)  # doctest: +SKIP
-    """
-    return sum((line.amount for line in account.savings), np.zeros_like(account.recurrent))
-
-
-def total_cost(account: OptionAccount) -> np.ndarray:
-    """Programme, recurrent, allowance and support cost of all payers in each year.
-
-    Parameters
-    ----------
-    account : OptionAccount
-        As returned by :func:`option_account`.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-
-    Examples
-    --------
-    >>> total_cost(account)  # doctest: +SKIP
-    """
-    return sum((line.amount for line in account.costs), np.zeros_like(account.recurrent))
 
 
 def _account(

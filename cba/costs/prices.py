@@ -6,13 +6,21 @@ and back changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+from cba.models.unit_costs import spread_ahead
+from cba.models.unit_costs_accounts import WEEKS, last_account_year
+
+if TYPE_CHECKING:
+    from cba.inputs.priors import PriorRegistry
+
 
 DEFLATOR_DIM = "deflator_year"
 
@@ -220,3 +228,319 @@ def _check_published(published: xr.DataArray) -> None:
             cause="growth rates in place of an index, or an empty cell",
             remedy="chain the growth rates into an index before use",
         )
+
+
+# --- Bring every money input to the price base of the run, once ---
+
+
+CONVERTED = "price_base"
+"""Attribute that marks a parameter as converted, so that it cannot be converted twice."""
+
+
+def in_price_base(
+    parameters: xr.Dataset, priors: PriorRegistry, *, price_base: int, prices: PriceIndex
+) -> xr.Dataset:
+    """Return the parameters with every entry in GBP restated in the price base.
+
+    Parameters
+    ----------
+    parameters : Dataset, dims (sample)
+        Joint draws, each money entry in its own price year.
+    priors : PriorRegistry
+        Says which entries are money and in which price year.
+    price_base : int
+        Year ending 31 March.
+    prices : PriceIndex
+        Deflator with its growth beyond the last published year.
+
+    Returns
+    -------
+    Dataset
+        Same variables; money entries carry the attribute ``price_base``.
+
+    Raises
+    ------
+    InputError
+        If the parameters were converted before.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> index = xr.DataArray(
+    ...     [100.0, 106.0], coords={"deflator_year": [2022, 2023]}, dims="deflator_year"
+    ... )
+    >>> drawn = xr.Dataset({"legal.cost_per_case": ("sample", [1000.0])})  # in prices of 2021-22
+    >>> prices = PriceIndex(published=index)
+    >>> in_price_base(drawn, load_priors(), price_base=2023, prices=prices)["legal.cost_per_case"].values
+    array([1060.])
+    """
+    converted = parameters.copy()
+    for name, entry in priors.entries.items():
+        if entry.price_year is None or name not in parameters:
+            continue
+        if CONVERTED in parameters[name].attrs:
+            raise InputError(
+                "a money input would be converted twice",
+                field=name,
+                found=f"already in prices of {parameters[name].attrs[CONVERTED]}",
+                allowed="money in its own price year",
+                cause="the conversion applied to its own result",
+                remedy="convert the drawn parameters once",
+            )
+        factor = prices.index(price_base) / prices.index(int(entry.price_year))
+        converted[name] = (parameters[name] * factor).assign_attrs(
+            parameters[name].attrs | {CONVERTED: price_base}
+        )
+    return converted
+
+
+# --- Paths of unit costs in real terms: growth that settles at a long-run pace, and what no equation … ---
+
+
+LONG_RUN = ("unit_costs.real_earnings_growth", "unit_costs.growth_above_earnings")
+"""Parts of the real growth at which unit costs settle."""
+
+
+def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray, steps: int) -> np.ndarray:
+    """Price index 1 to `steps` years after the base year.
+
+    Parameters
+    ----------
+    first, settled : ndarray, shape (sample,)
+        Real growth now and in the long run, log points a year.
+    half_life : ndarray, shape (sample,)
+        Years in which the gap between the two halves, above 0.
+    steps : int
+        Number of years.
+
+    Returns
+    -------
+    ndarray, shape (sample, step), ratio to the base year
+        ``exp(settled t + (first - settled) (1 - 2^(-t/H)) / (1 - 2^(-1/H)))``.
+
+    Examples
+    --------
+    Growth that has already settled compounds.
+
+    >>> flat = np.array([0.1])
+    >>> growth_path(flat, settled=flat, half_life=np.array([3.0]), steps=2).round(4).tolist()
+    [[1.1052, 1.2214]]
+    """
+    decay = 0.5 ** (np.arange(steps)[None, :] / half_life[:, None])
+    growth = settled[:, None] + (first - settled)[:, None] * decay
+    return np.exp(np.cumsum(growth, axis=1))
+
+
+def unit_cost_path(
+    parameters: xr.Dataset, costs: tuple[str, ...], *, steps: int, settles: bool = True
+) -> np.ndarray:
+    """Real unit cost 1 to `steps` years ahead, as a ratio to its true level today.
+
+    Parameters
+    ----------
+    parameters : Dataset, dims (sample)
+        With ``X_growth`` and ``X_surprise`` of each cost, ``lasting_share`` and ``error_share`` of its set, the
+        half-life of growth, the growth of earnings and the long-run growth above it.
+    costs : tuple of str
+        First parts of the names, for example ``("unit_costs.residential",)``; of several the average growth.
+    steps : int
+        Number of years.
+    settles : bool
+        Whether growth settles at that of earnings and what is above it; at none otherwise.
+
+    Returns
+    -------
+    ndarray, shape (sample, step), above 0
+        ``growth path x exp(surprise x spread)``.
+
+    Examples
+    --------
+    >>> entries = {"a.b_growth": 0.02, "a.b_surprise": 0.0, "a.lasting_share": 0.0, "a.error_share": 0.0,
+    ...            "unit_costs.growth_half_life": 3.0, "unit_costs.real_earnings_growth": 0.02,
+    ...            "unit_costs.growth_above_earnings": 0.0}
+    >>> drawn = xr.Dataset({name: ("sample", [value]) for name, value in entries.items()})
+    >>> unit_cost_path(drawn, ("a.b",), steps=2).round(4).tolist()
+    [[1.0202, 1.0408]]
+    """
+    group = costs[0].partition(".")[0]
+    half_life = parameters["unit_costs.growth_half_life"].values
+    first = np.mean([parameters[f"{cost}_growth"].values for cost in costs], axis=0)
+    surprise = np.mean([parameters[f"{cost}_surprise"].values for cost in costs], axis=0)
+    settled = (
+        np.sum([parameters[name].values for name in LONG_RUN], axis=0) if settles else np.zeros_like(first)
+    )
+    spread = spread_ahead(
+        steps,
+        lasting=parameters[f"{group}.lasting_share"].values,
+        error=parameters[f"{group}.error_share"].values,
+        half_life=half_life,
+    )
+    path = growth_path(first, settled=settled, half_life=half_life, steps=steps)
+    return path * np.exp(surprise[:, None] * spread)
+
+
+# --- What a placement costs in each year, real terms: today's average and a path of real growth that … ---
+
+
+FOSTER = ("foster_relative_or_friend", "foster_in_house", "foster_agency")
+
+
+@dataclass(frozen=True)
+class PlacementPrices:
+    """Average yearly cost of a placement.
+
+    Attributes
+    ----------
+    year : int
+        Last year with published unit costs.
+    today : ndarray, shape (sample, placement)
+        Average cost in that year, GBP of the price base.
+    path : ndarray, shape (sample, year, placement)
+        Average cost in each later year, GBP of the price base.
+    """
+
+    year: int
+    today: np.ndarray
+    path: np.ndarray
+
+
+def placement_prices(
+    observations: xr.Dataset,
+    parameters: xr.Dataset,
+    *,
+    years: np.ndarray,
+    price_base: int,
+    prices: PriceIndex,
+) -> PlacementPrices:
+    """Average yearly cost of a placement today and in each year, GBP of the price base.
+
+    Parameters
+    ----------
+    observations : Dataset
+        Unit costs and placements as published.
+    parameters : Dataset, dims (sample)
+        Joint draws, money in the price base.
+    years : ndarray of int
+        Years ending 31 March, all after the last published unit cost.
+    price_base : int
+        Year ending 31 March.
+    prices : PriceIndex
+        Deflator with its growth beyond the last published year.
+
+    Returns
+    -------
+    PlacementPrices
+        The fostering average is split so that relatives, in-house and agency placements, weighted by their
+        numbers, give the published average, with agency dearer by ``unit_costs.agency_premium``.
+
+    Raises
+    ------
+    InputError
+        If a split price is not positive.
+
+    Examples
+    --------
+    >>> found = placement_prices(seen, drawn, years=years, price_base=2024, prices=index)  # doctest: +SKIP
+    >>> found.path.mean(axis=0)  # doctest: +SKIP
+    """
+    base_year = last_account_year(observations)
+    value = {str(n): parameters[n].values for n in parameters.data_vars}
+    today = _prices_today(observations, value, year=base_year, price_base=price_base, prices=prices)
+    steps = np.asarray(years) - base_year
+    growth = _growth_by_placement(parameters, steps=int(steps[-1]))
+    path = np.stack([today[p][:, None] * growth[p][:, steps - 1] for p in PLACEMENTS], axis=-1)
+    return PlacementPrices(base_year, np.stack([today[p] for p in PLACEMENTS], axis=-1), path)
+
+
+def _prices_today(
+    observations: xr.Dataset,
+    value: Mapping[str, np.ndarray],
+    *,
+    year: int,
+    price_base: int,
+    prices: PriceIndex,
+) -> dict[str, np.ndarray]:
+    """Average yearly cost by placement in the last published year, (sample,), GBP of the price base."""
+    weekly = observations["unit_cost_weekly"].sel(year=year)
+    factor = np.asarray(prices.index(price_base) / prices.index(year), dtype=float)
+    factor = np.broadcast_to(factor, value["unit_costs.agency_premium"].shape)
+    average = {
+        service: float(weekly.sel(service=service))
+        * WEEKS
+        * factor
+        * np.exp(value[f"unit_costs.{name}_level"])
+        for service, name in (("residential_care", "residential"), ("fostering", "fostering"))
+    }
+    counts = (
+        observations["stock_by_placement"].sel(placement=list(FOSTER)).dropna("year").isel(year=-1).values
+    )
+    today = {"childrens_home": average["residential_care"]}
+    today |= foster_prices(
+        average["fostering"],
+        counts=counts,
+        relative_ratio=value["unit_costs.relative_foster_ratio"],
+        premium=value["unit_costs.agency_premium"],
+    )
+    for name in ("supported_accommodation", "other_residential", "with_parents"):
+        today[name] = value[f"unit_costs.{name}"] * WEEKS
+    return today | {"placed_for_adoption": today["with_parents"]}
+
+
+def _growth_by_placement(parameters: xr.Dataset, *, steps: int) -> dict[str, np.ndarray]:
+    """Price index by placement, (sample, step): homes, fostering, and others in between."""
+    residential, fostering = "unit_costs.residential", "unit_costs.fostering"
+    home, foster, between = (
+        unit_cost_path(parameters, costs, steps=steps)
+        for costs in ((residential,), (fostering,), (residential, fostering))
+    )
+    dearer = {"childrens_home": home, "supported_accommodation": between, "other_residential": between}
+    return {name: dearer.get(name, foster) for name in PLACEMENTS}
+
+
+def foster_prices(
+    average: np.ndarray, *, counts: np.ndarray, relative_ratio: np.ndarray, premium: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Split the average cost of fostering into relatives, in-house and agency.
+
+    Parameters
+    ----------
+    average : ndarray, shape (sample,), GBP a year
+        Published average of all foster placements.
+    counts : ndarray, shape (3,), children
+        Placements with relatives or friends, in-house and with agencies.
+    relative_ratio : ndarray, shape (sample,)
+        Cost with relatives as a share of in-house.
+    premium : ndarray, shape (sample,), GBP a year
+        Cost with agencies above in-house.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,), GBP a year
+        Weighted by `counts` they give `average`.
+
+    Raises
+    ------
+    InputError
+        If a price is not positive.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> split = foster_prices(30e3 * one, counts=np.array([0, 1, 1]), relative_ratio=one, premium=10e3 * one)
+    >>> split["foster_in_house"].tolist(), split["foster_agency"].tolist()
+    ([25000.0], [35000.0])
+    """
+    relative, own, agency = counts / counts.sum()
+    in_house = (average - agency * premium) / (relative * relative_ratio + own + agency)
+    if (in_house <= 0).any() or (in_house + premium <= 0).any():
+        dear = (in_house <= 0).any()
+        raise InputError(
+            "a foster placement would cost nothing or less",
+            file="priors/costs.toml",
+            field="unit_costs.agency_premium",
+            found=float(premium.max() if dear else premium.min()),
+            allowed="premiums that leave every foster price above 0",
+            cause="a premium wider than the average cost of fostering allows",
+            remedy="narrow the prior",
+        )
+    return dict(zip(FOSTER, (in_house * relative_ratio, in_house, in_house + premium), strict=True))

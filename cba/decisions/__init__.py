@@ -11,38 +11,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cba.decisions.acceptability_curves import acceptability
-    from cba.decisions.conditional_curves import ConditionalMean, conditional_mean, tornado
-    from cba.decisions.draws import Estimate
-    from cba.decisions.frontier import break_even_value, cost_effectiveness_frontier, plane_quadrants
-    from cba.decisions.monte_carlo_error import (
+    from cba.decisions.choice import (
+        acceptability,
+        break_even_value,
+        cost_effectiveness_frontier,
+        cvar,
+        expected_loss,
+        plane_quadrants,
+        probability_at_least,
+        ranking_probabilities,
+        regret_table,
+        stochastic_dominance,
+    )
+    from cba.decisions.draws import (
+        Estimate,
         effective_sample_size,
         mcse_mean,
         mcse_probability,
         mcse_quantile,
         round_to_error,
     )
-    from cba.decisions.partial_information import evppi, evppi_by_threshold
-    from cba.decisions.payback import payback_distribution, payback_year
-    from cba.decisions.perfect_information import evpi, evpi_with_error
-    from cba.decisions.population_totals import OptimalDesign, enbs, optimal_design, population_value
-    from cba.decisions.ratios import Mvpf, benefit_cost_ratio, mvpf
-    from cba.decisions.risk import (
-        cvar,
-        expected_loss,
-        ranking_probabilities,
-        regret_table,
-        stochastic_dominance,
+    from cba.decisions.information import (
+        ConditionalMean,
+        conditional_mean,
+        evpi,
+        evpi_with_error,
+        evppi,
+        evppi_by_threshold,
+        tornado,
     )
-    from cba.decisions.sample_information import (
-        PairedStudies,
-        evsi,
-        evsi_normal_study,
-        evsi_with_covariance,
+    from cba.decisions.ratios import (
+        Mvpf,
+        SwitchingValue,
+        benefit_cost_ratio,
+        mvpf,
+        payback_distribution,
+        payback_year,
+        switching_value,
     )
-    from cba.decisions.shapley_values import shapley
-    from cba.decisions.sobol_indices import sobol
-    from cba.decisions.staged_decision import (
+    from cba.decisions.shapley import shapley, shapley_effects, sobol
+    from cba.decisions.staged import (
         LearnedChoice,
         StagedDecision,
         compare_strategies,
@@ -50,68 +58,73 @@ if TYPE_CHECKING:
         learn_then_choose,
         mean_payoff,
     )
-    from cba.decisions.study_designs import (
+    from cba.decisions.studies import (
+        OptimalDesign,
+        PairedStudies,
+        enbs,
+        evsi,
+        evsi_normal_study,
+        evsi_with_covariance,
         normal_study,
+        optimal_design,
         pathfinder,
         pathfinder_standard_error,
+        population_value,
         randomised_trial,
     )
-    from cba.decisions.switching import SwitchingValue, switching_value
-    from cba.decisions.targets import probability_at_least
-    from cba.decisions.variance_shares import shapley_effects
 
 _MODULE_OF = {
-    "ConditionalMean": "conditional_curves",
+    "ConditionalMean": "information",
     "Estimate": "draws",
-    "LearnedChoice": "staged_decision",
+    "LearnedChoice": "staged",
     "Mvpf": "ratios",
-    "OptimalDesign": "population_totals",
-    "PairedStudies": "sample_information",
-    "StagedDecision": "staged_decision",
-    "SwitchingValue": "switching",
-    "acceptability": "acceptability_curves",
+    "OptimalDesign": "studies",
+    "PairedStudies": "studies",
+    "StagedDecision": "staged",
+    "SwitchingValue": "ratios",
+    "acceptability": "choice",
     "benefit_cost_ratio": "ratios",
-    "break_even_value": "frontier",
-    "compare_strategies": "staged_decision",
-    "conditional_mean": "conditional_curves",
-    "cost_effectiveness_frontier": "frontier",
-    "cvar": "risk",
-    "decide_in_stages": "staged_decision",
-    "effective_sample_size": "monte_carlo_error",
-    "enbs": "population_totals",
-    "evpi": "perfect_information",
-    "evpi_with_error": "perfect_information",
-    "evppi": "partial_information",
-    "evppi_by_threshold": "partial_information",
-    "evsi": "sample_information",
-    "evsi_normal_study": "sample_information",
-    "evsi_with_covariance": "sample_information",
-    "expected_loss": "risk",
-    "learn_then_choose": "staged_decision",
-    "mcse_mean": "monte_carlo_error",
-    "mcse_probability": "monte_carlo_error",
-    "mcse_quantile": "monte_carlo_error",
-    "mean_payoff": "staged_decision",
+    "break_even_value": "choice",
+    "compare_strategies": "staged",
+    "conditional_mean": "information",
+    "cost_effectiveness_frontier": "choice",
+    "cvar": "choice",
+    "decide_in_stages": "staged",
+    "effective_sample_size": "draws",
+    "enbs": "studies",
+    "evpi": "information",
+    "evpi_with_error": "information",
+    "evppi": "information",
+    "evppi_by_threshold": "information",
+    "evsi": "studies",
+    "evsi_normal_study": "studies",
+    "evsi_with_covariance": "studies",
+    "expected_loss": "choice",
+    "learn_then_choose": "staged",
+    "mcse_mean": "draws",
+    "mcse_probability": "draws",
+    "mcse_quantile": "draws",
+    "mean_payoff": "staged",
     "mvpf": "ratios",
-    "normal_study": "study_designs",
-    "optimal_design": "population_totals",
-    "pathfinder": "study_designs",
-    "pathfinder_standard_error": "study_designs",
-    "payback_distribution": "payback",
-    "payback_year": "payback",
-    "plane_quadrants": "frontier",
-    "population_value": "population_totals",
-    "probability_at_least": "targets",
-    "randomised_trial": "study_designs",
-    "ranking_probabilities": "risk",
-    "regret_table": "risk",
-    "round_to_error": "monte_carlo_error",
-    "shapley": "shapley_values",
-    "shapley_effects": "variance_shares",
-    "sobol": "sobol_indices",
-    "stochastic_dominance": "risk",
-    "switching_value": "switching",
-    "tornado": "conditional_curves",
+    "normal_study": "studies",
+    "optimal_design": "studies",
+    "pathfinder": "studies",
+    "pathfinder_standard_error": "studies",
+    "payback_distribution": "ratios",
+    "payback_year": "ratios",
+    "plane_quadrants": "choice",
+    "population_value": "studies",
+    "probability_at_least": "choice",
+    "randomised_trial": "studies",
+    "ranking_probabilities": "choice",
+    "regret_table": "choice",
+    "round_to_error": "draws",
+    "shapley": "shapley",
+    "shapley_effects": "shapley",
+    "sobol": "shapley",
+    "stochastic_dominance": "choice",
+    "switching_value": "ratios",
+    "tornado": "information",
 }
 
 __all__ = [

@@ -2,21 +2,509 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.analysis_records import Analysis
-from cba.inputs.data_records import Data
-from cba.inputs.options import load_options, named_options
-from cba.inputs.releases.chosen_tables import chosen_folder
-from cba.inputs.shipped_files import analysis_file, analysis_names
-from cba.inputs.toml_reading import (
+from cba.inputs.data_sources import Data
+from cba.inputs.files import (
+    Number,
+    Switch,
+    Text,
+    Whole,
+    analysis_file,
+    analysis_names,
     checked_record,
+    fingerprint,
     nearest,
     read_toml,
+    reading_from,
 )
+from cba.inputs.options import Option, load_options, named_options
+from cba.inputs.releases.snapshots import chosen_folder
+
+# --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
+
+
+MIXED = ("evidence", "sceptical")
+"""Stances that may be mixed: full joint beliefs, each with priors of its own."""
+
+
+_TOLERANCE = 1e-9
+
+
+_FIELD = "mixture"
+
+
+Weight = Annotated[Number, Field(ge=0.0, le=1.0)]
+
+
+class Mixture(BaseModel):
+    """How much each stance is believed; the weights sum to 1 and are never rescaled.
+
+    Parameters
+    ----------
+    evidence, sceptical : float, 0 to 1
+        Probability that the world is as the stance holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    evidence: Weight
+    sceptical: Weight
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_review(cls, written: Any) -> Any:
+        if isinstance(written, Mapping) and "review" in written:
+            raise refused_review("mixed with other stances")
+        return written
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Mixture:
+        total = self.evidence + self.sceptical
+        if abs(total - 1.0) > _TOLERANCE:
+            raise InputError(
+                "the weights of the stances do not sum to 1",
+                found=f"evidence {self.evidence:g}, sceptical {self.sceptical:g}: {total:g} in all",
+                allowed="weights from 0 to 1 that sum to 1",
+                cause="one weight changed without the other, or per cent for a proportion",
+                remedy="state both again; they are never rescaled",
+            )
+        return self
+
+
+def refused_review(use: str) -> InputError:
+    """Return the error for a use of the `review` stance that it does not have.
+
+    Parameters
+    ----------
+    use : str
+        What was asked, such as ``"mixed with other stances"``.
+
+    Returns
+    -------
+    InputError
+
+    Examples
+    --------
+    >>> refused_review("mixed with other stances").problem
+    '`review` cannot be mixed with other stances'
+    """
+    return InputError(
+        f"`review` cannot be {use}",
+        field="review",
+        found="review",
+        allowed=", ".join(MIXED),
+        cause="review is the evidence conditioned on its own claims: it says what one would need to believe, "
+        "and is nobody's probability",
+        remedy="use evidence, sceptical or a mixture of the two; read review beside them",
+    )
+
+
+def refuse_review(stance: str, *, use: str) -> None:
+    """Refuse `review` where a probability is needed, such as for the value of information.
+
+    Parameters
+    ----------
+    stance : str
+        Of the draws in hand.
+    use : str
+        What they were to be used for, after "cannot be".
+
+    Raises
+    ------
+    InputError
+        If the stance is ``review``.
+
+    Examples
+    --------
+    >>> refuse_review("evidence", use="used for the value of information")
+    """
+    if stance == "review":
+        raise refused_review(use)
+
+
+def stance_weights(written: Mixture | Mapping[str, float] | None) -> Mixture:
+    """Return checked weights from an analysis or from a call.
+
+    Parameters
+    ----------
+    written : Mixture, mapping of stance to weight, or None
+        None where neither the analysis nor the call has any.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    InputError
+        If there are none, `review` is among them, a stance is unknown or missing, or they do not sum to 1.
+
+    Examples
+    --------
+    >>> stance_weights({"evidence": 0.7, "sceptical": 0.3}).sceptical
+    0.3
+    """
+    if isinstance(written, Mixture):
+        return written
+    if written is None:
+        raise InputError(
+            "a mixture has no weights",
+            field=_FIELD,
+            allowed="[mixture] evidence = 0.7, sceptical = 0.3, or any two weights that sum to 1",
+            cause="the stance named without its table",
+            remedy="write [mixture] in the analysis, or give `weights`; there is no default",
+        )
+    return checked_record(Mixture, dict(written), file="weights of the mixture", field=_FIELD)
+
+
+# --- The record of an analysis: every setting a run depends on beside its inputs, and how they must … ---
+
+
+Stance = Literal["evidence", "sceptical", "mixture", "review"]
+
+
+Schedule = Literal[
+    "green_book_2026", "green_book_2026_health", "green_book_2026_reduced", "review_2026_flat_3"
+]
+
+
+Frame = Literal["review_2022", "latest"]
+
+
+Count = Annotated[Whole, Field(ge=1)]
+
+
+Year = Annotated[Whole, Field(ge=2000, le=2100)]
+
+
+class Gates(BaseModel):
+    """Limits the draws of a fit must meet before anything is computed from them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rhat: Annotated[Number, Field(gt=1.0, le=1.1)] = 1.01
+    ess: Annotated[Number, Field(ge=1)] = 400
+    bfmi: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.3
+    divergences: Annotated[Whole, Field(ge=0)] = 0
+
+
+class Precision(BaseModel):
+    """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not.
+
+    Parameters
+    ----------
+    npv : float
+        Of the mean net present value of every option, GBP of the price base.
+    probability : float
+        Of every headline probability, 0 to 0.5.
+    most_draws : int
+        Draws beyond which none are added.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    npv: Annotated[Number, Field(gt=0.0)]
+    probability: Annotated[Number, Field(gt=0.0, lt=0.5)]
+    most_draws: Count
+
+
+class Scenarios(BaseModel):
+    """Switches that change an input for the whole run; None leaves it as published.
+
+    Parameters
+    ----------
+    review_price_year : int or None
+        Price year given to the review's figures, whose own price base is not stated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
+
+
+class Analysis(BaseModel):
+    """A checked specification; see :func:`load_analysis`.
+
+    Parameters
+    ----------
+    name, title : str
+        Name of the file and of the folder of runs; heading of the report.
+    frame : {"review_2022", "latest"} or None
+        As it would have looked when; taken from the name where that is a frame.
+    release, evidence_until : int
+        Children-looked-after release and last year of evidence admitted.
+    stances : tuple of str
+        Beliefs to appraise under; the first is the headline.
+    options : tuple of str
+        The first is ``bau``, to which the others are compared.
+    start_year, horizon, long_horizon : int
+        First year (ending 31 March) and numbers of years; the long one is the sensitivity.
+    target_year : int
+        Year ending 31 March of the claim on children in care.
+    price_base : int
+        Year ending 31 March in whose prices money is reported.
+    schedule : str
+        Discount schedule.
+    mid_year : bool
+        Whether flows are discounted to the middle of their year; year 0 undiscounted otherwise.
+    level : float
+        Probability of the equal-tailed intervals.
+    draws, tune, chains, seed : int
+        Draws in all, warm-up draws per chain, chains, seed.
+    long : str or None
+        Path of a long-run series of children in care held by the user, relative to the file.
+    mixture : Mixture or None
+        Weights of the stance ``mixture``.
+    hold : dict of str to float
+        Tolerated shift by headline quantity beyond which a run waits for a person.
+    precision : Precision or None
+        Monte Carlo error asked for; None takes the draws as they are.
+    commissioner, analyst, assurer, approver : str or None
+        Who asked for, made, checked and released the analysis; printed in the report.
+    review_by : date or None
+        Day after which the analysis is not to be used unreviewed.
+    own_options : tuple of Option
+        Options of the user's own files, which the specification names by path.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: Text
+    frame: Frame | None = None
+    release: Year
+    evidence_until: Year
+    stances: Annotated[tuple[Stance, ...], Field(min_length=1)] = ("evidence", "sceptical", "review")
+    options: Annotated[tuple[Text, ...], Field(min_length=2)]
+    start_year: Year
+    horizon: Annotated[Whole, Field(ge=1, le=60)] = 10
+    long_horizon: Annotated[Whole, Field(ge=1, le=60)] = 30
+    target_year: Year
+    price_base: Year
+    schedule: Schedule = "green_book_2026"
+    mid_year: Switch = False
+    level: Annotated[Number, Field(gt=0.5, lt=0.999)] = 0.9
+    draws: Count
+    tune: Count
+    chains: Annotated[Whole, Field(ge=2, le=16)]
+    seed: Annotated[Whole, Field(ge=0)]
+    long: Text | None = None
+    gates: Gates = Gates()
+    data: Data = Data()
+    scenarios: Scenarios = Scenarios()
+    mixture: Mixture | None = None
+    own_options: tuple[Option, ...] = ()
+    hold: dict[Text, Number] = {}
+    precision: Precision | None = None
+    commissioner: Text | None = None
+    analyst: Text | None = None
+    assurer: Text | None = None
+    approver: Text | None = None
+    review_by: date | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Analysis:
+        _check_stances(self)
+        _check_lists(self)
+        _check_years(self)
+        _check_draws(self)
+        return self
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the specification: same settings, same fingerprint, whatever the layout."""
+        return fingerprint(self.model_dump(mode="json"))
+
+
+def _check_stances(analysis: Analysis) -> None:
+    if "review" in analysis.stances and analysis.stances.index("review") == 0:
+        raise InputError(
+            "`review` cannot be the headline stance",
+            field="stances",
+            found=list(analysis.stances),
+            allowed="evidence or sceptical first",
+            cause="review is the evidence conditioned on the claims, not a belief of its own",
+            remedy="put evidence first",
+        )
+    if "review" in analysis.stances and "evidence" not in analysis.stances:
+        raise InputError(
+            "`review` is asked for without `evidence`",
+            field="stances",
+            found=list(analysis.stances),
+            allowed="evidence beside review",
+            cause="review conditions the draws of evidence",
+            remedy="add evidence",
+        )
+    if ("mixture" in analysis.stances) != (analysis.mixture is not None):
+        asked = "mixture" in analysis.stances
+        raise InputError(
+            "the stance `mixture` and its weights do not come together",
+            field="mixture",
+            found="a stance without weights" if asked else "weights without the stance",
+            allowed='both: "mixture" among the stances, and [mixture] with a weight for each stance mixed',
+            cause="one of the two left out",
+            remedy="write [mixture] evidence = 0.7, sceptical = 0.3"
+            if asked
+            else 'add "mixture" to the stances, or remove the weights',
+        )
+
+
+def _check_lists(analysis: Analysis) -> None:
+    for field in ("stances", "options"):
+        values = getattr(analysis, field)
+        if len(set(values)) != len(values):
+            raise InputError(
+                "a name is listed twice",
+                field=field,
+                found=list(values),
+                allowed="each once",
+                cause="a copied line",
+                remedy="remove one",
+            )
+    if analysis.options[0] != "bau":
+        raise InputError(
+            "the first option is not business as usual",
+            field="options",
+            found=analysis.options[0],
+            allowed="bau first",
+            cause="options sorted by name",
+            remedy="put bau first: the others are compared with it",
+        )
+
+
+def _check_years(analysis: Analysis) -> None:
+    last = analysis.start_year + analysis.long_horizon - 1
+    if analysis.start_year <= analysis.release:
+        raise InputError(
+            "the analysis starts in a year that is already observed",
+            field="start_year",
+            found=analysis.start_year,
+            allowed=f"after {analysis.release}, the last year of release {analysis.release}",
+            cause="first calendar year written for the year ending 31 March",
+            remedy="2022-23 is 2023",
+        )
+    if not analysis.start_year <= analysis.target_year <= last:
+        raise InputError(
+            "the target year lies outside the projection",
+            field="target_year",
+            found=analysis.target_year,
+            allowed=f"{analysis.start_year} to {last}",
+            cause="a start or horizon changed without the target",
+            remedy="correct one of the three",
+        )
+    if analysis.long_horizon < analysis.horizon:
+        raise InputError(
+            "the long horizon is shorter than the horizon",
+            field="long_horizon",
+            found=analysis.long_horizon,
+            allowed=f"{analysis.horizon} or more",
+            cause="the two swapped",
+            remedy="correct one",
+        )
+    if analysis.evidence_until >= analysis.start_year + 1:
+        raise InputError(
+            "evidence is admitted from after the start of the programme",
+            field="evidence_until",
+            found=analysis.evidence_until,
+            allowed=f"up to {analysis.start_year}",
+            cause="a frame moved back without its evidence",
+            remedy="correct evidence_until or start_year",
+        )
+
+
+def _check_draws(analysis: Analysis) -> None:
+    if analysis.draws % analysis.chains:
+        raise InputError(
+            "draws are not a multiple of chains",
+            field="draws",
+            found=f"{analysis.draws} draws, {analysis.chains} chains",
+            allowed="a multiple of chains",
+            cause="draws are counted over all chains",
+            remedy="change one of the two",
+        )
+
+
+# --- The specification that a stored run was made from, read back: refused where another version wrote … ---
+
+
+def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Analysis:
+    """Return the specification that a file of a stored run holds.
+
+    Parameters
+    ----------
+    settings : object
+        As read from the file.
+    file : str or Path
+        Named in the message.
+    field : str
+        Where in the file the specification stands.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    InputError
+        If this version knows a field of it no more, or misses one.
+
+    Examples
+    --------
+    >>> from cba.inputs.analyses import load_analysis
+    >>> kept = load_analysis("smoke").model_dump(mode="json", by_alias=True)
+    >>> stored_analysis(kept, file="manifest.json", field="settings").name
+    'smoke'
+    """
+    try:
+        return checked_record(Analysis, settings, file=file, field=field)
+    except InputError as error:
+        raise InputError(
+            f"the settings of a stored run do not fit this version: {error.problem}",
+            file=error.details["file"],
+            field=error.details["field"],
+            found=error.details["found"],
+            allowed=error.details["allowed"],
+            cause="stored by another version",
+            remedy="compare runs of this version, or run the analysis again",
+        ) from None
+
+
+# --- Which folder of published tables an analysis reads: the one in force, its snapshot, or the … ---
+
+
+@contextmanager
+def tables_of(analysis: Analysis, *, store: Path | None = None) -> Iterator[Path]:
+    """Let every reader of published tables take those that an analysis asks for.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    store : Path, optional
+        Folder of snapshots, in place of the analysis's own.
+
+    Yields
+    ------
+    Path
+        The folder in force while the block runs; one put in force before is left as it is.
+
+    Raises
+    ------
+    SnapshotDamaged
+        If there is no such snapshot, or a file of it is not what was stored.
+
+    Examples
+    --------
+    >>> from cba.inputs.analyses import load_analysis
+    >>> with tables_of(load_analysis("latest")) as folder:
+    ...     folder.name
+    'published'
+    """
+    folder = chosen_folder(analysis.data, store=store)
+    with reading_from(published=folder):
+        yield folder
 
 
 def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None = None) -> Analysis:

@@ -9,17 +9,217 @@ breakdowns were not).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.dimensions import AGE_BANDS
-from cba.inputs import published_categories as words
-from cba.inputs.known_values import Dims, as_known, to_array
-from cba.inputs.observed_placements import split_placements
+from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.errors import InputError
+from cba.inputs import table_words as words
+
+# --- From long tables to labelled arrays, each cell from the latest release not after a given one ---
+
+
+Dims = Mapping[str, tuple[str, Sequence]]
+"""Dimension of an array to the column of the table that holds it and its members in order."""
+
+
+def as_known(table: pd.DataFrame, *, release: int, key: Sequence[str]) -> pd.DataFrame:
+    """Keep, for each key, the row of the latest release not after the one asked for.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column ``release``.
+    release : int
+        The release to stand in.
+    key : sequence of str
+        Columns that name a figure apart from its release.
+
+    Returns
+    -------
+    DataFrame
+        One row per key.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"release": [2022, 2023], "year": [2022, 2022], "children": [82170, 82080]})
+    >>> int(as_known(table, release=2024, key=["year"])["children"].iloc[0])
+    82080
+    """
+    known = table[table["release"] <= release].sort_values("release", kind="stable")
+    return known.drop_duplicates(list(key), keep="last")
+
+
+def to_array(table: pd.DataFrame, *, dims: Dims, value: str) -> xr.DataArray:
+    """Lay the rows of a long table out as a labelled array; NaN where there is no row.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per cell.
+    dims : mapping of str to (column, members)
+        For each dimension of the result the column that holds it and its members in order; rows of other
+        members are left out.
+    value : str
+        Column with the values.
+
+    Returns
+    -------
+    DataArray, dims as given, float64
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"year": [2023, 2024], "children": [83760, 83630]})
+    >>> to_array(rows, dims={"year": ("year", [2022, 2023, 2024])}, value="children").values
+    array([   nan, 83760., 83630.])
+    """
+    places = [pd.Index(members).get_indexer(table[column]) for column, members in dims.values()]
+    inside = np.logical_and.reduce([place >= 0 for place in places])
+    values = np.full([len(members) for _, members in dims.values()], np.nan)
+    values[tuple(place[inside] for place in places)] = table[value].to_numpy(dtype=float)[inside]
+    return xr.DataArray(
+        values, dims=list(dims), coords={name: list(members) for name, (_, members) in dims.items()}
+    )
+
+
+# --- Published placement groups turned into the project's placements, on one footing across the … ---
+
+
+IN_HOUSE = ("own_la", "other_la", "other_public")
+"""Providers whose foster placements count as in-house."""
+
+
+AGENCY = ("private", "voluntary")
+"""Providers whose foster placements count as agency."""
+
+
+RULE = (
+    "childrens_home = secure and children's homes; supported_accommodation = independent, semi-independent "
+    "and supported accommodation + other; "
+    "other_residential = other residential settings + residential schools; "
+    "foster_agency = private and voluntary share of foster placements in the stock, x all foster placements; "
+    "foster_in_house = carers who are not relatives or friends, less agency (family and friends carers are "
+    "approved by authorities)"
+)
+"""How the placements are built from the published groups; shown in the attributes."""
+
+
+def _group(published: xr.DataArray, name: str) -> xr.DataArray:
+    return published.sel(placement_published=name, drop=True)
+
+
+def _childrens_homes(published: xr.DataArray) -> xr.DataArray:
+    """Take secure and children's homes; where that sum is withheld, the wider group less its other part."""
+    group = published.sel(placement_published="secure_childrens_homes_semi_independent", drop=True)
+    part = published.sel(placement_published="semi_independent_unregulated", drop=True)
+    return published.sel(placement_published="secure_and_childrens_homes", drop=True).fillna(group - part)
+
+
+def agency_share(providers: xr.DataArray, *, published: xr.DataArray) -> xr.DataArray:
+    """Agency share of foster placements with carers who are not relatives or friends, at 31 March.
+
+    Parameters
+    ----------
+    providers : DataArray, dims (year, provider), children
+        Children in foster care at 31 March by provider.
+    published : DataArray, dims (year, placement_published), children
+        Stock by published placement group.
+
+    Returns
+    -------
+    DataArray, dims (year), share in [0, 1]
+
+    Notes
+    -----
+    ``(private + voluntary) / all providers x foster_all / foster_other_carer``: the provider table covers all
+    foster care, and the carers who are relatives or friends are taken to be in-house.
+
+    Examples
+    --------
+    >>> providers = xr.DataArray([[60.0, 0.0, 0.0, 30.0, 10.0]], dims=("year", "provider"), coords={
+    ...     "provider": ["own_la", "other_la", "other_public", "private", "voluntary"]})
+    >>> published = xr.DataArray([[100.0, 80.0]], dims=("year", "placement_published"), coords={
+    ...     "placement_published": ["foster_all", "foster_other_carer"]})
+    >>> float(agency_share(providers, published=published)[0])
+    0.5
+    """
+    agency = providers.sel(provider=list(AGENCY)).sum("provider", skipna=False)
+    everyone = agency + providers.sel(provider=list(IN_HOUSE)).sum("provider", skipna=False)
+    foster = published.sel(placement_published="foster_all", drop=True)
+    other_carers = published.sel(placement_published="foster_other_carer", drop=True)
+    return agency / everyone * foster / other_carers
+
+
+def split_placements(
+    published: xr.DataArray,
+    *,
+    foster_in_stock: xr.DataArray,
+    providers: xr.DataArray,
+    hidden: xr.DataArray,
+    measure: str,
+) -> xr.DataArray:
+    """Children by placement, in the categories of :data:`cba.dimensions.PLACEMENTS`.
+
+    Parameters
+    ----------
+    published : DataArray, dims (year, placement_published), children
+        Stock, starts (first placement) or ceases (last placement) by published group.
+    foster_in_stock : DataArray, dims (year, placement_published), children
+        Stock by published group: providers are published for the stock only.
+    providers : DataArray, dims (year, provider), children
+        Children in foster care at 31 March by provider.
+    hidden : DataArray, dims (year), bool
+        Years in which `placed_for_adoption` was withheld as a small number: it enters as zero (1 to 5
+        children in England).
+    measure : str
+        ``stock``, ``starts`` or ``ceases``, for the attributes.
+
+    Returns
+    -------
+    DataArray, dims (year, placement), children
+        A year is whole or missing altogether; parts add up to the published total within rounding to 10.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> stock = load_observations()["stock_by_placement"].sel(year=2024)
+    >>> int(stock.sel(placement="childrens_home")), int(stock.sel(placement="supported_accommodation"))
+    (8640, 10040)
+    """
+    group = partial(_group, published)
+    adoption = group("placed_for_adoption")
+    other_carers = group("foster_other_carer")
+    agency = other_carers * agency_share(providers, published=foster_in_stock)
+    parts = {
+        "foster_relative_or_friend": group("foster_relative_or_friend"),
+        "foster_in_house": other_carers - agency,
+        "foster_agency": agency,
+        "childrens_home": _childrens_homes(published),
+        "supported_accommodation": group("independent_semi_supported") + group("other"),
+        "other_residential": group("other_residential_settings") + group("residential_schools"),
+        "with_parents": group("with_parents"),
+        "placed_for_adoption": xr.where(hidden, 0.0, adoption),
+    }
+    stacked = xr.concat([parts[name] for name in PLACEMENTS], dim="placement", coords="minimal")
+    result = stacked.assign_coords(placement=list(PLACEMENTS)).transpose("year", "placement")
+    result = result.where(np.isfinite(result).all("placement"))
+    providers_note = "" if measure == "stock" else "; provider shares are those of the stock in the same year"
+    when = {"stock": "at 31 March", "starts": "first placement", "ceases": "last placement"}[measure]
+    result.attrs = {
+        "units": "children",
+        "long_name": f"{measure} by placement ({when})",
+        "derivation": RULE + providers_note,
+    }
+    return result
+
 
 FIRST_YEAR = 1994
 """First year ending 31 March with a published total."""
+
 
 TOTALS: Mapping[str, tuple[str, str, str, str]] = {
     "stock": ("stock", "total", "total", "children looked after at 31 March"),
@@ -50,6 +250,7 @@ TOTALS: Mapping[str, tuple[str, str, str, str]] = {
     "non_uasc_starts": ("starts", "uasc", "non_uasc", "all other children starting in the year"),
 }
 """Variables over years alone: measure, breakdown, category, long name."""
+
 
 BREAKDOWNS: Mapping[str, tuple[str, str, str, Sequence[str], str]] = {
     "stock_by_age": ("stock", "age", "age", AGE_BANDS, "children looked after at 31 March, by age then"),
@@ -160,7 +361,7 @@ def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.Da
 
     Examples
     --------
-    >>> from cba.inputs.published_tables import read_table
+    >>> from cba.inputs.tables import read_table
     >>> england = children_of_england(read_table("england_children"), release=2024)
     >>> int(england["starts"].sel(year=2024)), int(england["ceases"].sel(year=2024))
     (33050, 33620)
@@ -241,7 +442,7 @@ def children_of_authorities(
 
     Examples
     --------
-    >>> from cba.inputs.published_tables import read_table
+    >>> from cba.inputs.tables import read_table
     >>> councils = children_of_authorities(
     ...     read_table("authority_children"),
     ...     england=read_table("england_children"),
@@ -265,3 +466,225 @@ def children_of_authorities(
         totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
         arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
     return arrays
+
+
+# --- Children aged 0 to 17: the denominator of every rate, on one census footing, and its projection ---
+
+
+BANDS = ("0_4", "5_9", "10_14", "15", "16")
+"""Age bands whose sum stands in for 0-17 where 0-17 itself was not published (mid-2010 and mid-2011)."""
+
+
+@dataclass(frozen=True)
+class _Vintage:
+    """Estimates of one vintage on one census footing.
+
+    Attributes
+    ----------
+    vintage, census_base : int
+        Release that used the estimates, and the census they rest on.
+    people : dict of int to float
+        Mid-year to population.
+    bands : bool
+        True for the sum of age bands 0 to 16 instead of 0 to 17.
+    """
+
+    vintage: int
+    census_base: int
+    people: dict[int, float]
+    bands: bool = False
+
+
+def _by_mid_year(people: pd.Series) -> dict[int, float]:
+    years = people.index.to_numpy(dtype=int)
+    return dict(zip(years.tolist(), people.to_numpy(dtype=float).tolist(), strict=True))
+
+
+def _vintages(estimates: pd.DataFrame) -> list[_Vintage]:
+    """Every vintage and footing of 0-17, and the age-band sums that have all their bands."""
+    found = []
+    for vintage, base in estimates[["vintage", "census_base"]].drop_duplicates().to_numpy(dtype=int).tolist():
+        rows = estimates[(estimates["vintage"] == vintage) & (estimates["census_base"] == base)]
+        whole = rows[rows["age_band"] == "0_17"]
+        if len(whole):
+            found.append(_Vintage(vintage, base, _by_mid_year(whole.set_index("mid_year")["population"])))
+        sums = rows[rows["age_band"].isin(BANDS)].groupby("mid_year")["population"].agg(["sum", "size"])
+        bands = _by_mid_year(sums.loc[sums["size"] == len(BANDS), "sum"])
+        if bands:
+            found.append(_Vintage(vintage, base, bands, bands=True))
+    return found
+
+
+def _agrees(copy: _Vintage, known: list[_Vintage]) -> bool:
+    """Whether a later copy repeats, at the earliest mid-year it shares, what was already published."""
+    for other in known:
+        if other.census_base == copy.census_base and not other.bands:
+            shared = sorted(set(copy.people) & set(other.people))
+            if shared and copy.people[shared[0]] == other.people[shared[0]]:
+                return True
+    return False
+
+
+def _preference(vintages: list[_Vintage], *, release: int, base: int) -> list[_Vintage]:
+    """Vintages in the order in which their growth is believed.
+
+    First those known in the release and on the footing of its newest level, newest first; then a later copy
+    of those same estimates reaching further back; then known ones on an older footing; then later vintages
+    on the footing of the newest level, oldest first; the age-band sums last.
+    """
+    totals = [one for one in vintages if not one.bands]
+    known = [one for one in totals if one.vintage <= release]
+    later = [one for one in totals if one.vintage > release and one.census_base == base]
+    newest_first = sorted(known, key=lambda one: -one.vintage)
+    copies = [one for one in later if _agrees(one, known)]
+    return [
+        *(one for one in newest_first if one.census_base == base),
+        *copies,
+        *(one for one in newest_first if one.census_base != base),
+        *sorted((one for one in later if one not in copies), key=lambda one: one.vintage),
+        *(one for one in vintages if one.bands),
+    ]
+
+
+def _growth(preference: list[_Vintage], mid_year: int) -> tuple[float, _Vintage] | None:
+    """Growth from one mid-year to the next, and the vintage that shows it."""
+    for one in preference:
+        if mid_year in one.people and mid_year + 1 in one.people:
+            return one.people[mid_year + 1] / one.people[mid_year], one
+    return None
+
+
+def _sentence(mid_years: list[int], vintage: _Vintage) -> str:
+    span = f"mid-{min(mid_years)} to mid-{max(mid_years) + 1}"
+    if vintage.bands:
+        return f"population_0_17: growth {span} is that of ages 0 to 16, of which one vintage exists"
+    return f"population_0_17: growth {span} is that of vintage {vintage.vintage}, later than the release"
+
+
+def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArray, list[str]]:
+    """Splice the population 0-17 that children of each year are divided by, without the step of a census.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``population_england``.
+    release : int
+        The release to stand in.
+
+    Returns
+    -------
+    DataArray, dims (year), people
+        For year t the estimate of mid-year t-1, as the publisher divides; NaN before 2010.
+    list of str
+        One sentence for each stretch that rests on estimates published after the release.
+
+    Raises
+    ------
+    InputError
+        If no estimate of 0-17 was known in the release.
+
+    Notes
+    -----
+    The level is that of the newest vintage known; ``p(t-1) = p(t) / g(t)`` with g the growth inside one
+    vintage on one census footing, and forwards the same way where the newest estimate is older than t-1.
+
+    Examples
+    --------
+    >>> from cba.inputs.tables import read_table
+    >>> people, _ = splice_population(read_table("population_england"), release=2024)
+    >>> int(people.sel(year=2024))
+    11998646
+    """
+    estimates = table[table["kind"] == "estimate"]
+    vintages = _vintages(estimates)
+    known = [one for one in vintages if one.vintage <= release and not one.bands]
+    if not known:
+        raise InputError(
+            "no population estimate was known in this release",
+            file="population_england.csv",
+            field="vintage",
+            found=f"earliest vintage {min((one.vintage for one in vintages), default='none')}",
+            allowed=f"an estimate of 0_17 of vintage {release} or earlier",
+            cause="rows of early vintages were removed",
+            remedy="restore them; every DfE release names the estimate it divided by",
+        )
+    newest = max(known, key=lambda one: (one.vintage, max(one.people)))
+    preference = _preference(vintages, release=release, base=newest.census_base)
+    anchor = max(newest.people)
+    level = {anchor: newest.people[anchor]}
+    borrowed: dict[int, _Vintage] = {}
+    for mid_year in [*range(anchor - 1, 2000, -1), *range(anchor, release - 1)]:
+        step = _growth(preference, mid_year)
+        if step is None:
+            continue
+        growth, vintage = step
+        if mid_year < anchor and mid_year + 1 in level:
+            level[mid_year] = level[mid_year + 1] / growth
+        elif mid_year >= anchor and mid_year in level:
+            level[mid_year + 1] = level[mid_year] * growth
+        if vintage.vintage > release or vintage.bands:
+            borrowed[mid_year] = vintage
+    spliced = pd.DataFrame({"year": [y + 1 for y in level], "people": list(level.values())})
+    people = to_array(spliced, dims={"year": ("year", range(FIRST_YEAR, release + 1))}, value="people")
+    people.attrs = {
+        "units": "people",
+        "long_name": "children aged 0 to 17, mid-year before the year named, on one census footing",
+        "mid_year": "year t holds the estimate of 30 June t-1",
+    }
+    exceptions = [
+        _sentence([year for year, used in borrowed.items() if used is vintage], vintage)
+        for vintage in vintages
+        if any(used is vintage for used in borrowed.values())
+    ]
+    return people, exceptions
+
+
+def project_population(table: pd.DataFrame, *, people: xr.DataArray, newest: bool) -> xr.DataArray:
+    """Move the projection of 0-17 to the level of the last estimate, so that its growth carries on from it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``population_england``.
+    people : DataArray, dims (year), people
+        As returned by :func:`splice_population`.
+    newest : bool
+        Whether the release is the newest: the projection has a single vintage and is missing otherwise.
+
+    Returns
+    -------
+    DataArray, dims (population_year), people
+        For year t the projection of mid-year t-1; the first year is the last estimate itself, where that
+        was projected too.
+
+    Notes
+    -----
+    ``projected(t) x estimate(t0) / projected(t0)`` with t0 the last year that was estimated: the projection
+    starts from mid-2022 and puts mid-2023 at 11.92 million where the estimate is 12.00 million.
+
+    Examples
+    --------
+    >>> from cba.inputs.tables import read_table
+    >>> table = read_table("population_england")
+    >>> people, _ = splice_population(table, release=2024)
+    >>> ahead = project_population(table, people=people, newest=True)
+    >>> int(ahead.sel(population_year=2024)) == int(people.sel(year=2024))
+    True
+    """
+    rows = table[table["kind"] == "projection"]
+    sums = rows.groupby("mid_year")["population"].sum()
+    joined = int(people.dropna("year")["year"].max())
+    future = sums[sums.index + 1 >= joined] if newest else sums
+    frame = pd.DataFrame({"year": future.index + 1, "people": future.to_numpy()})
+    years = list(frame["year"])
+    projected = to_array(frame, dims={"population_year": ("year", years)}, value="people")
+    if newest and joined in years:
+        projected = projected * float(people.sel(year=joined)) / float(projected.sel(population_year=joined))
+    else:
+        projected = projected * float("nan")
+    projected.attrs = {
+        "units": "people",
+        "long_name": "children aged 0 to 17, projected from the last estimate on, mid-year before the year",
+        "mid_year": "population_year t holds 30 June t-1",
+    }
+    return projected

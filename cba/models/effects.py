@@ -7,10 +7,10 @@ The true effect behind study i of estimand e, in favour of the programme where d
 with k = 1 on log scales and 0.1 for risk differences, t_e the shift of evidence from abroad, shared by all foreign
 studies of one estimand, and kappa the ratio of the log effect on being in care some months later to the log effect
 on entering (1 for studies of entry). What a study reports of x_i is a normal estimate, two arms of counts
-(:mod:`cba.models.effects_likelihoods`) or only an interval. Studies of whole areas speak of ln(1 - c phi (1 - RR))
+(:mod:`cba.models.studies`) or only an interval. Studies of whole areas speak of ln(1 - c phi (1 - RR))
 instead (:mod:`cba.models.effects_areas`). Normal parts are integrated out; a before-and-after study cannot outvote
 a trial, whatever its sample. Effects may be adverse. Pooled without bias, and with two models of publication bias,
-stand beside in the same model and share nothing with it (:mod:`cba.models.effects_pooling`).
+stand beside in the same model and share nothing with it (:mod:`cba.models.studies`).
 """
 
 from __future__ import annotations
@@ -24,22 +24,36 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from cba.models.effects_areas import area_draws, area_reports, prior_areas, reach_entries_of, reach_terms
-from cba.models.effects_likelihoods import interval_log_density
-from cba.models.effects_pooling import ADJUSTED, VARIANTS, Reported, pooled_terms, served_reports
-from cba.models.effects_studies import StudyArrays, studies_used, study_arrays, with_panel
-from cba.models.estimands import ESTIMANDS, FAMILY_HELP
-from cba.models.gates import Gates
-from cba.models.log_densities import with_log_densities
-from cba.models.normal_priors import normal_settings
-from cba.models.prior_terms import prior_term
-from cba.models.reach import checked_starts, recent_starts
-from cba.models.sampling import sample_gated
+from cba.models.baseline import normal_settings, prior_term
+from cba.models.effects_areas import (
+    area_draws,
+    area_reports,
+    checked_starts,
+    prior_areas,
+    reach_entries_of,
+    reach_terms,
+    recent_starts,
+)
+from cba.models.sampling import Gates, sample_gated, with_log_densities
+from cba.models.studies import (
+    ADJUSTED,
+    ESTIMANDS,
+    FAMILY_HELP,
+    VARIANTS,
+    Reported,
+    StudyArrays,
+    interval_log_density,
+    pooled_terms,
+    served_reports,
+    studies_used,
+    study_arrays,
+    with_panel,
+)
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
-    from cba.inputs.prior_registry import PriorRegistry
-    from cba.models.panel_finding import PanelFinding
+    from cba.inputs.priors import PriorRegistry
+    from cba.models.authorities import PanelFinding
 
 __all__ = ["ESTIMANDS", "build_effects", "fit_effects", "studies_used"]
 
@@ -73,7 +87,7 @@ def build_effects(
     studies : DataFrame
         As returned by :func:`studies_used`.
     priors : PriorRegistry
-        Needs the ``effects.*`` entries and those of :data:`cba.models.reach.REACH_ENTRIES`.
+        Needs the ``effects.*`` entries and those of :data:`cba.models.effects_areas.REACH_ENTRIES`.
     starts : mapping of str to float, optional
         Children starting to be looked after a year by age band, without unaccompanied children; those of the
         newest shipped release when left out.

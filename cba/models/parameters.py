@@ -9,12 +9,12 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.models.baseline import TOTALS
-from cba.models.estimands import ESTIMANDS
-from cba.models.reach import REACH_ENTRIES
+from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.studies import ESTIMANDS
 from cba.models.unit_costs import unit_cost_draws
 
 if TYPE_CHECKING:
-    from cba.inputs.prior_registry import PriorRegistry
+    from cba.inputs.priors import PriorRegistry
 
 ROLL_OUT = {
     "care_entry_log_rr": "family_help.log_risk_ratio",
@@ -64,7 +64,7 @@ def joint_parameters(
     -------
     Dataset, dims (sample)
         One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the attenuation excepted,
-        which enter through the fits), those of :data:`cba.models.reach.REACH_ENTRIES` as the synthesis leaves
+        which enter through the fits), those of :data:`cba.models.effects_areas.REACH_ENTRIES` as the synthesis leaves
         them; the roll-out effects of :data:`ROLL_OUT`; growth, level and surprise of every unit cost
         (:func:`cba.models.unit_costs.unit_cost_draws`); ``baseline.trend_persistence`` and
         ``baseline.long_run_pace`` as the totals leave them; and ``baseline.level_*``, the fitted last level of each

@@ -2,17 +2,326 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
+import pytensor.tensor as pt
 import xarray as xr
+from pytensor.compile.mode import Mode
+from pytensor.graph.replace import graph_replace, vectorize_graph
 
-from cba.models.gates import Gates, convergence_table, require_convergence
-from cba.models.log_densities import with_log_densities
+from cba.errors import GateError
+
+# --- Convergence gates: figures of a fit against the thresholds it must meet before its draws may be … ---
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Thresholds of convergence.
+
+    Attributes
+    ----------
+    rhat : float
+        Largest rank-normalised R-hat allowed, over every parameter.
+    ess : float
+        Smallest bulk and tail effective sample size allowed.
+    bfmi : float
+        Smallest energy fraction of missing information allowed, in every chain.
+    divergences : int
+        Most divergent transitions allowed.
+
+    Examples
+    --------
+    >>> Gates().rhat, Gates(ess=100.0).ess
+    (1.01, 100.0)
+    """
+
+    rhat: float = 1.01
+    ess: float = 400.0
+    bfmi: float = 0.3
+    divergences: int = 0
+
+
+def convergence_table(tree: xr.DataTree, gates: Gates | None = None) -> pd.DataFrame:
+    """Compare a fit with the gates.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Groups ``posterior`` and ``sample_stats``, dims (chain, draw, ...).
+    gates : Gates, optional
+        Thresholds; Vehtari et al. (2021), doi 10.1214/20-BA1221, and Betancourt (2016), arXiv 1604.00695.
+
+    Returns
+    -------
+    DataFrame
+        Columns check, found, required, where (the worst parameter), passed; one row per gate. A figure that
+        cannot be computed, as where a chain never moved, is the worst there is: NaN, and not passed.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> dims = ("chain", "draw")
+    >>> stats = {"energy": (dims, rng.standard_normal((4, 500)))}
+    >>> stats["diverging"] = (dims, np.zeros((4, 500), bool))
+    >>> posterior = xr.Dataset({"level": (dims, rng.standard_normal((4, 500)))})
+    >>> fit = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset(stats)})
+    >>> bool(convergence_table(fit)["passed"].all())
+    True
+    """
+    from arviz_stats import bfmi, ess, rhat  # slow to import, and needed only where something was sampled
+
+    gates = gates or Gates()
+    posterior = tree["posterior"].to_dataset()
+    rows = []
+    for check, figures, required, largest in (
+        ("R-hat", rhat(posterior), gates.rhat, True),
+        ("effective draws, bulk", ess(posterior, method="bulk"), gates.ess, False),
+        ("effective draws, tail", ess(posterior, method="tail"), gates.ess, False),
+    ):
+        where, found = _worst(figures, largest=largest)
+        rows.append((check, found, required, where, found <= required if largest else found >= required))
+    energy = float(np.min(np.asarray(bfmi(tree)["energy"])))
+    rows.append(("BFMI", energy, gates.bfmi, "sampler", energy >= gates.bfmi))
+    divergent = int(tree["sample_stats"]["diverging"].sum())
+    rows.append(("divergences", divergent, gates.divergences, "sampler", divergent <= gates.divergences))
+    return pd.DataFrame(rows, columns=["check", "found", "required", "where", "passed"])
+
+
+def _worst(figures: xr.Dataset, *, largest: bool) -> tuple[str, float]:
+    """Name and figure of the worst parameter; NaN, which no comparison would notice, is worst of all."""
+    by_name = {}
+    for name, values in figures.data_vars.items():
+        # max and min skip NaN unless told not to, and one bad element must not hide behind the others.
+        by_name[str(name)] = float(values.max(skipna=False) if largest else values.min(skipna=False))
+    for name, figure in by_name.items():
+        if np.isnan(figure):
+            return name, figure
+    where = (max if largest else min)(by_name, key=by_name.__getitem__)
+    return where, by_name[where]
+
+
+def require_convergence(table: pd.DataFrame, *, model: str) -> None:
+    """Raise if any gate failed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by :func:`convergence_table`.
+    model : str
+        Name used in the message.
+
+    Raises
+    ------
+    GateError
+        Listing every failed check with the figure found and the figure required.
+
+    Examples
+    --------
+    >>> row = ("R-hat", 1.2, 1.01, "level", False)
+    >>> table = pd.DataFrame([row], columns=["check", "found", "required", "where", "passed"])
+    >>> require_convergence(table, model="baseline")
+    Traceback (most recent call last):
+    ...
+    cba.errors.GateError: the baseline model has not converged: 1 of 1 checks failed...
+    """
+    failed = table[~table["passed"].astype(bool)]
+    if len(failed):
+        raise GateError(
+            f"the {model} model has not converged: {len(failed)} of {len(table)} checks failed, so no "
+            "results are given (raise `tune` and `draws` in the analysis, or look at the named parameter)",
+            tuple(
+                f"{row.check}: found {row.found:.4g}, required {row.required:g} ({row.where})"
+                for row in failed.itertuples()
+            ),
+        )
+
+
+# --- Importance weights of draws: smoothed by a Pareto tail [1]_, and resampled systematically to … ---
+
+
+_STREAM = 21
+
+
+def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Importance weights with their largest values smoothed by a Pareto tail, and the shape of that tail.
+
+    Parameters
+    ----------
+    log_weights : ndarray, shape (sample,)
+        Up to a constant.
+
+    Returns
+    -------
+    weights : ndarray, shape (sample,)
+        Sum to 1.
+    k : float
+        -inf where all are equal.
+
+    Examples
+    --------
+    >>> weights, k = smoothed_weights(np.zeros(100))
+    >>> bool(np.allclose(weights, 0.01)), k
+    (True, -inf)
+    """
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weights) == 0:
+        return np.full(log_weights.size, 1.0 / log_weights.size), -np.inf
+    smooth, k = array_stats.psislw(-(log_weights - log_weights.max()))
+    weights = np.exp(smooth - smooth.max())
+    return weights / weights.sum(), float(k)
+
+
+def systematic(weights: np.ndarray, *, seed: int) -> np.ndarray:
+    """Places of equally weighted draws that stand for weighted ones.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (sample,)
+        Sum to 1.
+    seed : int
+        Of the one uniform number that is drawn.
+
+    Returns
+    -------
+    ndarray of int, shape (sample,)
+        In order; draw i comes ``n w_i`` times, rounded up or down.
+
+    Examples
+    --------
+    >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), seed=0).tolist()
+    [0, 0, 2, 3]
+    """
+    count = weights.size
+    start = np.random.default_rng([seed, _STREAM]).random()
+    edges = np.cumsum(weights)
+    places = np.searchsorted(edges / edges[-1], (np.arange(count) + start) / count, side="right")
+    return np.minimum(places, count - 1)
+
+
+# --- Log prior and log likelihood of every draw of a fit, for asking how much each of them moves a … ---
+
+
+PRIOR, LIKELIHOOD = "log_prior", "log_likelihood"
+"""Names of the two groups of a fit, as ArviZ expects them."""
+
+
+def with_log_densities(
+    tree: xr.DataTree,
+    model: pm.Model,
+    *,
+    latent: Sequence[str] = (),
+    aside: Sequence[str] = (),
+    only: Mapping[str, Callable[[str], bool]] | None = None,
+) -> xr.DataTree:
+    """Add to a fit the log density of its draws: of each prior, and of each observed variable.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Its ``posterior`` (chain, draw, ...) holds every free variable of the model, untransformed.
+    model : pymc.Model
+        The model it was sampled from.
+    latent : sequence of str
+        Free variables that are part of the model and not prior beliefs (study effects, common factors, noise of
+        counts): left out of the prior.
+    aside : sequence of str
+        Observed variables of alternatives shown beside the result, and the free variables that belong to them:
+        left out of both.
+    only : mapping of dimension to predicate, optional
+        Where variables hold alternatives side by side: the labels of a dimension that belong to the result.
+
+    Returns
+    -------
+    DataTree
+        A new tree with groups ``log_prior`` and ``log_likelihood``, one variable each, dims (chain, draw), summed
+        over everything but the draws.
+
+    Notes
+    -----
+    All draws are evaluated at once, without compiling: the graph of the model is vectorised over the draws and
+    run by NumPy.
+
+    Examples
+    --------
+    >>> with pm.Model() as model:
+    ...     level = pm.Normal("level")
+    ...     seen = pm.Normal("seen", level, observed=1.0)
+    >>> posterior = xr.Dataset({"level": (("chain", "draw"), [[0.0, 1.0]])})
+    >>> dense = with_log_densities(xr.DataTree.from_dict({"posterior": posterior}), model)
+    >>> dense["log_likelihood"]["seen"].values.round(3).tolist()
+    [[-1.419, -0.919]]
+    """
+    posterior = tree["posterior"].to_dataset()
+    left_out = {*latent, *aside}
+    priors = [rv for rv in model.free_RVs if rv.name not in left_out]
+    observed = [rv for rv in model.observed_RVs if rv.name not in left_out]
+    found = _log_densities(model, [*priors, *observed], posterior, only=only or {})
+    nodes = {name: node.to_dataset() for name, node in tree.children.items()}
+    for group, variables in ((PRIOR, priors), (LIKELIHOOD, observed)):
+        nodes[group] = xr.Dataset({rv.name: found[rv.name] for rv in variables})
+    return xr.DataTree.from_dict(nodes)
+
+
+def _log_densities(
+    model: pm.Model,
+    variables: list,
+    posterior: xr.Dataset,
+    *,
+    only: Mapping[str, Callable[[str], bool]],
+) -> dict[str, xr.DataArray]:
+    """Log density of each variable in every draw, summed over its own dimensions, dims (chain, draw)."""
+    if not variables:
+        return {}
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    given: list[np.ndarray] = []
+    batched: dict[Any, Any] = {}
+    values: dict[Any, Any] = {}
+    for rv in model.free_RVs:
+        held = posterior[rv.name].transpose("chain", "draw", ...).values
+        given.append(held.reshape(chains * draws, *held.shape[2:]).astype(rv.type.dtype, copy=False))
+        one = pt.tensor(rv.name, dtype=rv.type.dtype, shape=rv.type.shape)
+        batched[one] = pt.tensor(rv.name, dtype=rv.type.dtype, shape=(None, *rv.type.shape))
+        transform = model.rvs_to_transforms[rv]
+        values[model.rvs_to_values[rv]] = (
+            one if transform is None else transform.forward(one, *rv.owner.inputs)
+        )
+    # Densities of the priors as stated: without the Jacobian of the transform the sampler works in.
+    logs = graph_replace(model.logp(vars=variables, jacobian=False, sum=False), values, strict=False)
+    run = pytensor.function(
+        list(batched.values()),
+        vectorize_graph(logs, replace=batched),
+        mode=Mode(linker="py", optimizer="fast_compile"),
+        on_unused_input="ignore",
+    )
+    found = {}
+    for rv, log in zip(variables, run(*given), strict=True):
+        kept = _of_result(model, rv.name, np.asarray(log), only=only)
+        total = kept.reshape(chains * draws, -1).sum(axis=1)
+        found[rv.name] = xr.DataArray(total.reshape(chains, draws), dims=("chain", "draw"))
+    return found
+
+
+def _of_result(
+    model: pm.Model, name: str, log: np.ndarray, *, only: Mapping[str, Callable[[str], bool]]
+) -> np.ndarray:
+    """Return the elements of a variable whose labels belong to the result; all where nothing is said of them."""
+    for axis, dim in enumerate(model.named_vars_to_dims.get(name, ()), start=1):
+        if dim in only and log.ndim > axis:
+            wanted = [place for place, label in enumerate(model.coords[dim]) if only[dim](str(label))]
+            log = log.take(wanted, axis=axis)
+    return log
+
 
 SAMPLED_AT_LEAST = 2000
 """Draws sampled per chain before thinning: enough for the gates to judge a chain that mixes slowly."""
+
 
 SAMPLED_PER_DRAW = 2
 """Sampled draws per draw kept."""
@@ -44,12 +353,12 @@ def sample_gated(
     progress : bool
         Show a progress bar.
     gates : Gates, optional
-        Thresholds of :func:`cba.models.gates.convergence_table`.
+        Thresholds of :func:`cba.models.sampling.convergence_table`.
     keep : sequence of str, optional
         Variables kept in ``posterior`` after the gates were checked on all of them.
     latent : sequence of str, optional
         Given, the fit also holds ``log_prior`` and ``log_likelihood`` of every draw, with these free variables left
-        out of the prior (:func:`cba.models.log_densities.with_log_densities`).
+        out of the prior (:func:`cba.models.sampling.with_log_densities`).
     name : str
         Name of the model in messages.
     target_accept : float

@@ -8,28 +8,286 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.models.normal_priors import normal_settings
+from cba.models.baseline import normal_settings
 from cba.models.unit_costs_accounts import (
     PARTS,
     driver_index,
     driver_weights,
     last_account_year,
+    published_drivers,
     published_spending,
 )
-from cba.models.unit_costs_drivers import published_drivers
-from cba.models.unit_costs_growth import SHARES, JointGrowth, joined, joint_growth
 
 if TYPE_CHECKING:
-    from cba.inputs.prior_registry import PriorRegistry
+    from cba.inputs.priors import PriorRegistry
+
+
+# --- Joint posterior of recent real growth and level of several unit costs, in closed form ---
+
+
+SHARES = tuple(
+    (lasting / 4.0, error / 4.0) for lasting in range(4) for error in range(4) if lasting + error <= 3
+)
+"""Shares of a change's variance that (last, are errors of level), equally likely beforehand; at least a
+quarter is a change that does not come back."""
+
+
+@dataclass(frozen=True)
+class JointGrowth:
+    """Draws from the joint posterior, all paired.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (sample, cost)
+        Mean growth over the years seen, log points a year.
+    growth : ndarray, shape (sample, cost)
+        Growth today: the mean and what lasts of recent deviations, log points a year.
+    level : ndarray, shape (sample, cost)
+        True less published level of the last year, log points.
+    covariance : ndarray, shape (sample, cost, cost)
+        Of a yearly change.
+    lasting, error : ndarray, shape (sample, cost)
+        Shares of its variance; the same for costs estimated together.
+    half_life : ndarray, shape (sample,)
+        Years.
+    """
+
+    mean: np.ndarray
+    growth: np.ndarray
+    level: np.ndarray
+    covariance: np.ndarray
+    lasting: np.ndarray
+    error: np.ndarray
+    half_life: np.ndarray
+
+
+def time_correlation(
+    years: int, *, lasting: np.ndarray, error: np.ndarray, half_life: np.ndarray
+) -> np.ndarray:
+    """Correlation of the yearly changes of one cost over time.
+
+    Parameters
+    ----------
+    years : int
+        Number of changes.
+    lasting, error : ndarray, shape (...)
+        Shares of the variance.
+    half_life : ndarray, shape (...)
+        Years, above 0.
+
+    Returns
+    -------
+    ndarray, shape (..., years, years)
+        ``lasting 2^(-|s - t| / H)``, plus the rest on the diagonal, less half of `error` beside it.
+
+    Examples
+    --------
+    >>> one = np.ones(())
+    >>> time_correlation(2, lasting=0.5 * one, error=0.25 * one, half_life=one).tolist()
+    [[1.0, 0.125], [0.125, 1.0]]
+    """
+    gap = np.abs(np.arange(years)[:, None] - np.arange(years)[None, :])
+    kept = 0.5 ** (gap / half_life[..., None, None])
+    found = lasting[..., None, None] * kept - 0.5 * error[..., None, None] * (gap == 1)
+    return found + (1.0 - lasting)[..., None, None] * (gap == 0)
+
+
+def joint_growth(
+    changes: np.ndarray,
+    *,
+    prior_mean: np.ndarray,
+    prior_sd: float,
+    change_sd: float,
+    half_life: np.ndarray,
+    seed: int | list[int],
+) -> JointGrowth:
+    """Draw growth, level and covariance of several costs given their yearly changes.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (year, cost)
+        Real log changes; three years or more.
+    prior_mean : ndarray, shape (cost,)
+        Prior mean of mean growth, log points a year.
+    prior_sd, change_sd : float
+        Prior standard deviation of mean growth, and of a yearly change about it.
+    half_life : ndarray, shape (sample,)
+        Years in which lasting growth halves, drawn beforehand: a few years of data cannot tell.
+    seed : int or list of int
+        Seed.
+
+    Returns
+    -------
+    JointGrowth
+        Independent draws, one per half-life.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three changes, or one is missing.
+
+    Notes
+    -----
+    Conjugate: S ~ inverse Wishart(K + 2, change_sd^2 I), whose mean is change_sd^2 I, and
+    mu | S ~ N(prior_mean, S prior_sd^2 / change_sd^2). Given shares and half-life the changes are matrix-t, which
+    weighs the shares; then S is inverse Wishart and (mu, a_T, e_T) given S matrix normal.
+
+    Examples
+    --------
+    A cost that always grew by 5% a year grows by 5% today.
+
+    >>> found = joint_growth(np.full((12, 1), 0.05), prior_mean=np.array([0.02]), prior_sd=0.1,
+    ...                      change_sd=0.01, half_life=np.full(2000, 3.0), seed=0)
+    >>> round(float(found.growth.mean()), 2)
+    0.05
+    """
+    _require_changes(changes)
+    years, costs = changes.shape
+    rng = np.random.default_rng(seed)
+    draws = half_life.size
+    ratio = (prior_sd / change_sd) ** 2  # variance of the mean in units of that of a change
+    lasting, error = (np.array(column)[:, None] for column in zip(*SHARES, strict=True))
+    over_time = time_correlation(years, lasting=lasting, error=error, half_life=half_life[None, :]) + ratio
+    gap = changes - prior_mean
+    solved = np.linalg.solve(over_time, np.broadcast_to(gap, (*over_time.shape[:2], years, costs)))
+    squares = np.einsum("tk,gstl->gskl", gap, solved) + change_sd**2 * np.eye(costs)
+    degrees = costs + 2 + years
+    weight = -0.5 * (costs * np.linalg.slogdet(over_time)[1] + degrees * np.linalg.slogdet(squares)[1])
+    chosen = (weight + rng.gumbel(size=weight.shape)).argmax(axis=0)
+    each = np.arange(draws)
+    share, wrong = lasting[chosen, 0], error[chosen, 0]
+    covariance, root = _inverse_wishart(squares[chosen, each], degrees=degrees, rng=rng)
+    latent = _latest(
+        over_time[chosen, each],
+        solved[chosen, each],
+        lasting=share,
+        error=wrong,
+        ratio=ratio,
+        half_life=half_life,
+        noise=rng.standard_normal((draws, 3, costs)),
+        root=root,
+    )
+    mean = prior_mean + latent[:, 0]
+    wide = np.ones((1, costs))
+    return JointGrowth(
+        mean,
+        mean + latent[:, 1],
+        -latent[:, 2],
+        covariance,
+        share[:, None] * wide,
+        wrong[:, None] * wide,
+        half_life,
+    )
+
+
+def _require_changes(changes: np.ndarray) -> None:
+    if len(changes) < 3 or not np.isfinite(changes).all():
+        raise InputError(
+            "too few yearly changes to estimate growth",
+            field="unit_cost_weekly",
+            found=f"{len(changes)} changes, {int((~np.isfinite(changes)).sum())} values missing",
+            allowed="3 or more, none missing",
+            cause="an early release",
+            remedy="choose a later release",
+        )
+
+
+def _inverse_wishart(
+    scale: np.ndarray, *, degrees: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw covariances (sample, cost, cost), each with its own scale, and a root R with R R' the covariance."""
+    draws, costs, _ = scale.shape
+    lower = np.tril(rng.standard_normal((draws, costs, costs)), -1)
+    lower[:, range(costs), range(costs)] = np.sqrt(rng.chisquare(degrees - np.arange(costs), (draws, costs)))
+    root = np.linalg.cholesky(scale) @ np.linalg.inv(lower).swapaxes(1, 2)
+    return root @ root.swapaxes(1, 2), root
+
+
+def _latest(
+    over_time: np.ndarray,
+    solved: np.ndarray,
+    *,
+    lasting: np.ndarray,
+    error: np.ndarray,
+    ratio: float,
+    half_life: np.ndarray,
+    noise: np.ndarray,
+    root: np.ndarray,
+) -> np.ndarray:
+    """Draw (mean less its prior, lasting growth in the last year, error of the last level), (sample, 3, cost)."""
+    years = over_time.shape[-1]
+    joint = np.zeros((lasting.size, 3, years))
+    joint[:, 0] = ratio
+    joint[:, 1] = lasting[:, None] * 0.5 ** (np.arange(years)[::-1] / half_life[:, None])
+    joint[:, 2, -1] = error / 2.0
+    own = np.zeros((lasting.size, 3, 3))
+    own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = ratio, lasting, error / 2.0
+    left = own - joint @ np.linalg.solve(over_time, joint.swapaxes(1, 2))
+    values, vectors = np.linalg.eigh(left)  # a share of 0 leaves nothing to draw, which Cholesky refuses
+    spread = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return joint @ solved + spread @ noise @ root.swapaxes(1, 2)
+
+
+def joined(
+    sets: tuple[JointGrowth, ...], changes: np.ndarray, *, change_sd: float, seed: int | list[int]
+) -> JointGrowth:
+    """Join sets of costs, with the covariance of all their changes over the years they share.
+
+    Parameters
+    ----------
+    sets : tuple of JointGrowth
+        Paired by half-life.
+    changes : ndarray, shape (year, cost)
+        Real log changes of all costs, in the order of the sets, in the years all are published.
+    change_sd : float
+        Prior standard deviation of a yearly change.
+    seed : int or list of int
+        Seed.
+
+    Returns
+    -------
+    JointGrowth
+        Growth, level and shares as in the sets. ``covariance`` is drawn for all costs together, inverse Wishart
+        with the mean change of each taken off: what moves all costs at once, the measure of general prices not
+        least, would be lost between sets otherwise.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three changes, or one is missing.
+
+    Examples
+    --------
+    >>> changes = np.random.default_rng(0).normal(0.02, 0.01, (12, 2))
+    >>> settings = {"prior_sd": 0.1, "change_sd": 0.01, "half_life": np.full(100, 3.0), "seed": 0}
+    >>> one, two = (joint_growth(changes[:, [k]], prior_mean=np.array([0.02]), **settings) for k in (0, 1))
+    >>> joined((one, two), changes, change_sd=0.01, seed=1).covariance.shape
+    (100, 2, 2)
+    """
+    _require_changes(changes)
+    years, costs = changes.shape
+    gap = changes - changes.mean(axis=0)
+    draws = sets[0].half_life.size
+    scale = np.broadcast_to(gap.T @ gap + change_sd**2 * np.eye(costs), (draws, costs, costs))
+    rng = np.random.default_rng(seed)
+    covariance, _ = _inverse_wishart(scale, degrees=costs + 2 + years - 1, rng=rng)
+    side_by_side = {
+        name: np.concatenate([getattr(one, name) for one in sets], axis=1)
+        for name in ("mean", "growth", "level", "lasting", "error")
+    }
+    return JointGrowth(**side_by_side, covariance=covariance, half_life=sets[0].half_life)
+
 
 NEED = "need_rate"
 """Children in need per child of the population: a driver that moves, estimated beside the costs."""
+
 
 SETS: Mapping[str, tuple[str, ...]] = {
     "unit_costs": ("residential_care", "fostering", "cla_all"),
@@ -37,8 +295,10 @@ SETS: Mapping[str, tuple[str, ...]] = {
 }
 """Costs whose growth is estimated together: services with a published weekly cost; parts of spending per driver."""
 
+
 COSTS = tuple(cost for costs in SETS.values() for cost in costs)
 """All of them, in order."""
+
 
 NAMES: Mapping[str, str] = {
     "residential_care": "unit_costs.residential",
@@ -46,6 +306,7 @@ NAMES: Mapping[str, str] = {
     **{cost: f"system.{cost}" for cost in SETS["system"]},
 }
 """Cost to the first part of the names of its parameters."""
+
 
 HALF_LIFE = "unit_costs.growth_half_life"
 
@@ -269,3 +530,88 @@ def prior_unit_cost_draws(priors: PriorRegistry, *, draws: int, seed: int) -> xr
         chosen = np.array(SHARES)[rng.integers(len(SHARES), size=draws)]
         columns[f"{costs}.lasting_share"], columns[f"{costs}.error_share"] = chosen.T
     return xr.Dataset({name: ("sample", values) for name, values in columns.items()})
+
+
+# --- The process of unit costs run ahead of the last published year, for its spread, and back to … ---
+
+
+def spread_ahead(steps: int, *, lasting: np.ndarray, error: np.ndarray, half_life: np.ndarray) -> np.ndarray:
+    """Standard deviation of a cost some years ahead, in units of that of a yearly change.
+
+    Parameters
+    ----------
+    steps : int
+        Years ahead, 1 to `steps`.
+    lasting, error : ndarray, shape (sample,)
+        Shares of the variance of a change.
+    half_life : ndarray, shape (sample,)
+        Years.
+
+    Returns
+    -------
+    ndarray, shape (sample, step)
+        Root of ``h (1 - lasting - error) + lasting (1 - r^2) sum_{m=1..h-1} ((1 - r^m) / (1 - r))^2`` with
+        r = 2^(-1/H): changes that do not come back, and new growth that lasts, after the first year's, which
+        is today's growth.
+
+    Examples
+    --------
+    Without lasting growth and errors it is a random walk.
+
+    >>> zero = np.zeros(1)
+    >>> spread_ahead(4, lasting=zero, error=zero, half_life=zero + 3.0).round(3).tolist()
+    [[1.0, 1.414, 1.732, 2.0]]
+    """
+    kept = (0.5 ** (1.0 / half_life))[:, None]
+    carried = ((1.0 - kept ** np.arange(steps)) / (1.0 - kept)) ** 2
+    grown = lasting[:, None] * (1.0 - kept**2) * np.cumsum(carried, axis=1)
+    return np.sqrt((1.0 - lasting - error)[:, None] * np.arange(1, steps + 1) + grown)
+
+
+def simulated_past(found: JointGrowth, *, years: int, seed: int | list[int]) -> np.ndarray:
+    """Run the process backwards from the last published year: what earlier years would have been published as.
+
+    Parameters
+    ----------
+    found : JointGrowth
+        Draws of growth today, mean growth, level, covariance and shares.
+    years : int
+        Years back.
+    seed : int or list of int
+        Seed of changes and errors.
+
+    Returns
+    -------
+    ndarray, shape (sample, years + 1, cost)
+        Log cost relative to the published one of the last year; the last year first, then each year before.
+
+    Notes
+    -----
+    The process reads the same in both directions: going back, lasting growth returns to its mean at the same
+    pace, changes that do not come back have the same covariance, and each published level has its own error.
+
+    Examples
+    --------
+    >>> from cba.models.unit_costs import joint_growth
+    >>> changes = np.full((12, 1), 0.05)
+    >>> found = joint_growth(changes, prior_mean=np.array([0.02]), prior_sd=0.1, change_sd=0.01,
+    ...                      half_life=np.full(2000, 3.0), seed=0)
+    >>> past = simulated_past(found, years=10, seed=1)
+    >>> past.shape, round(float(past[:, -1].mean()), 1)
+    ((2000, 11, 1), -0.5)
+    """
+    rng = np.random.default_rng(seed)
+    draws, costs = found.mean.shape
+    root = np.linalg.cholesky(found.covariance)
+
+    def noise(share: np.ndarray) -> np.ndarray:
+        return np.sqrt(share) * (root @ rng.standard_normal((draws, costs, 1)))[..., 0]
+
+    kept = (0.5 ** (1.0 / found.half_life))[:, None]
+    lasting, level = found.growth - found.mean, found.level.copy()
+    published = [level + noise(found.error / 2.0)]
+    for _ in range(years):
+        level = level - found.mean - lasting - noise(1.0 - found.lasting - found.error)
+        published.append(level + noise(found.error / 2.0))
+        lasting = kept * lasting + noise((1.0 - kept**2) * found.lasting)
+    return np.stack(published, axis=1)

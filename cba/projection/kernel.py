@@ -6,19 +6,175 @@ package is built on it, and so can be any other stock-flow account with yearly s
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.projection.cohort_checks import (
-    ENTRIES_DIMS,
-    INITIAL_DIMS,
-    MOVES_DIMS,
-    check_alignment,
-    check_counts,
-    check_moves,
-    check_whole,
-)
+
+# --- What the cohort kernel refuses: dims, labels, counts and moves, each with a message that says … ---
+
+
+ROW_SUM_TOLERANCE = 1e-9
+"""How far a row of moves may exceed 1 before it is refused: room for rounding, not for error."""
+
+
+INITIAL_DIMS = ("sample", "option", "state")
+
+
+ENTRIES_DIMS = ("sample", "option", "year", "state")
+
+
+MOVES_DIMS = ("sample", "option", "year", "from_state", "to_state")
+
+
+AXES: dict[str, tuple[str, ...]] = {
+    "sample": ("sample",),
+    "option": ("option",),
+    "year": ("year",),
+    "state": ("state", "from_state", "to_state"),
+}
+
+
+OPTIONAL = {"initial": {"option"}, "entries": {"option"}, "moves": {"option", "year"}}
+
+
+type Carrier = tuple[str, xr.DataArray, str]
+"""An argument's name, the argument, and the dim of it that is meant."""
+
+
+def check_alignment(*, initial: xr.DataArray, entries: xr.DataArray, moves: xr.DataArray) -> None:
+    """Refuse missing or unknown dims, and labels that differ between arguments in value or in order."""
+    arrays = {"entries": entries, "initial": initial, "moves": moves}
+    _check_dims(initial, "initial", INITIAL_DIMS)
+    _check_dims(entries, "entries", ENTRIES_DIMS)
+    _check_dims(moves, "moves", MOVES_DIMS)
+    for axis, dims in AXES.items():
+        carriers = [(name, array, dim) for name, array in arrays.items() for dim in dims if dim in array.dims]
+        for carrier in carriers[1:]:
+            _check_same_length(axis, carriers[0], carrier)
+        labelled = [(name, array, dim) for name, array, dim in carriers if dim in array.indexes]
+        for carrier in labelled[1:]:
+            _check_same_labels(axis, labelled[0], carrier)
+
+
+def _check_dims(array: xr.DataArray, name: str, dims: tuple[str, ...]) -> None:
+    required = set(dims) - OPTIONAL[name]
+    if required <= set(array.dims) <= set(dims):
+        return
+    optional = " and ".join(sorted(OPTIONAL[name]))
+    raise InputError(
+        f"{name} has the wrong dims",
+        field=name,
+        found=tuple(array.dims),
+        allowed=f"{tuple(dim for dim in dims if dim in required)}, and optionally {optional}",
+        remedy="rename or expand the dims; for one known value use .expand_dims(sample=...)",
+    )
+
+
+def _check_same_length(axis: str, first: Carrier, second: Carrier) -> None:
+    (first_name, first_array, first_dim), (second_name, second_array, second_dim) = first, second
+    expected, found = first_array.sizes[first_dim], second_array.sizes[second_dim]
+    if expected == found:
+        return
+    raise InputError(
+        f"{first_name} and {second_name} differ in the length of {axis!r}",
+        field=f"{second_name}.{second_dim}",
+        found=found,
+        allowed=f"{expected}, as in {first_name}",
+        remedy="draw all inputs once, together, and select the same labels from each",
+    )
+
+
+def _check_same_labels(axis: str, first: Carrier, second: Carrier) -> None:
+    (first_name, first_array, first_dim), (second_name, second_array, second_dim) = first, second
+    labels, others = first_array.indexes[first_dim], second_array.indexes[second_dim]
+    if labels.equals(others):
+        return
+    worst = int(np.flatnonzero(np.asarray(labels != others))[0])
+    raise InputError(
+        f"{first_name} and {second_name} are not aligned: labels of {axis!r} differ or are in another order",
+        field=f"{second_name}.{second_dim}",
+        found=f"{others[worst]} at position {worst}",
+        allowed=f"{labels[worst]}, as in {first_name}",
+        cause="inputs drawn or sorted separately, so that one draw is not one state of the world",
+        remedy=f"reindex {second_name} to the labels of {first_name}; rows are never matched silently",
+    )
+
+
+def _position(array: xr.DataArray, flat: int, dims: tuple[str, ...]) -> str:
+    """Labels of element `flat` of `array` (its dims in the order of `dims`), for a message."""
+    present = [dim for dim in dims if dim in array.dims]
+    index = np.unravel_index(flat, [array.sizes[dim] for dim in present])
+    parts = []
+    for dim, place in zip(present, index, strict=True):
+        label = array.indexes[dim][place] if dim in array.indexes else int(place)
+        parts.append(f"{dim}={label}")
+    return ", ".join(parts)
+
+
+def check_counts(values: np.ndarray, array: xr.DataArray, name: str) -> None:
+    """Refuse counts that are negative, NaN or infinite, naming the worst."""
+    good = np.isfinite(values) & (values >= 0)
+    if good.all():
+        return
+    # NaN and infinity sort below every negative number, so that the worst fault is the one shown.
+    worst = int(np.argmin(np.where(np.isfinite(values), values, -np.inf)))
+    found = values.flat[worst]
+    kind = "negative" if np.isfinite(found) else "not finite"
+    where = _position(array, worst, INITIAL_DIMS if name == "initial" else ENTRIES_DIMS)
+    raise InputError(
+        f"{name} holds {int((~good).sum())} counts that are negative or not finite; the worst is {kind}",
+        field=f"{name}[{where}]",
+        found=found,
+        allowed="finite, >= 0",
+        cause="a gap in a series, or a flow taken out of a stock that was smaller",
+        remedy=f"correct {name}; nothing is clipped",
+    )
+
+
+def check_whole(values: np.ndarray, array: xr.DataArray) -> None:
+    """Refuse an initial stock of part children: process noise moves whole ones."""
+    broken = values != np.rint(values)
+    if broken.any():
+        worst = int(np.argmax(broken))
+        raise InputError(
+            "process noise moves whole children, and the initial stock is not whole",
+            field=f"initial[{_position(array, worst, INITIAL_DIMS)}]",
+            found=values.flat[worst],
+            allowed="whole numbers when rng is given",
+            remedy="pass counts, or leave rng out for expectations",
+        )
+
+
+def check_moves(values: np.ndarray, moves: xr.DataArray) -> None:
+    """Refuse probabilities below 0 or missing, and rows that sum to more than 1, naming the worst row."""
+    if not values.min(initial=0.0) >= 0.0:  # written so that NaN fails too
+        worst = int(np.argmin(np.where(np.isnan(values), -np.inf, values)))
+        where = _position(moves, worst, MOVES_DIMS)
+        raise InputError(
+            "a move probability is negative or missing",
+            field=f"moves[{where}]",
+            found=values.flat[worst],
+            allowed="0 to 1",
+            cause="a remainder of shares that already summed to more than 1",
+            remedy="correct the moves; nothing is clipped",
+        )
+    totals = np.einsum("...ij->...i", values)
+    over = totals > 1.0 + ROW_SUM_TOLERANCE
+    if not over.any():
+        return
+    worst = int(np.argmax(totals))
+    where = _position(moves.isel(to_state=0), worst, MOVES_DIMS)
+    raise InputError(
+        f"move probabilities out of {where} sum to {totals.flat[worst]:.6g}, more than 1 "
+        f"({int(over.sum())} of {totals.size} rows are wrong; this is the worst)",
+        field="moves",
+        found=f"{totals.flat[worst]:.9g}",
+        allowed="rows summing to at most 1; the remainder leaves",
+        cause="yearly and monthly rates mixed, or each exit made yearly on its own",
+        remedy="correct the moves; rows are never rescaled silently",
+    )
 
 
 def project(
@@ -61,7 +217,7 @@ def project(
     adding variances up year after year would grow without limit.
 
     Inputs in (sample, ..., state) order and float64 are read in place. The loop works on blocks of 64
-    samples turned into a structure of arrays; see `cba.projection.recursion`.
+    samples turned into a structure of arrays; see `cba.projection.kernel`.
 
     References
     ----------
@@ -90,8 +246,6 @@ def project(
     if rng is None:
         states = _expected(start, joining, moving, shape=shape, entries=entries)
     else:
-        from cba.projection.process_noise import simulated_states
-
         check_counts(joining, entries, "entries")
         check_whole(start, initial)
         states = simulated_states(start, joining, moving, shape=shape, rng=np.random.default_rng(rng))
@@ -106,7 +260,6 @@ def _expected(
     shape: tuple[int, ...],
     entries: xr.DataArray,
 ) -> np.ndarray:
-    from cba.projection.recursion import expected_states  # numba: seconds to import, so only when used
 
     out = np.empty(shape)
     # The loop has seen every entry anyway, so it does the checking; the slow look is for the message alone.
@@ -144,3 +297,124 @@ def _labelled(states: np.ndarray, arrays: tuple[xr.DataArray, ...]) -> xr.DataAr
         if source is not None:
             coords[dim] = source.coords[dim].variable
     return xr.DataArray(states if has_option else states[:, 0], dims=dims, coords=coords)
+
+
+# --- Process noise: whole children who enter by a Poisson and move by a multinomial law, one draw per … ---
+
+
+def simulated_states(
+    initial: np.ndarray,
+    entries: np.ndarray,
+    moves: np.ndarray,
+    *,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw one path per sample and option; inputs already checked and shaped by `cba.projection.kernel`.
+
+    Parameters
+    ----------
+    initial, entries, moves : ndarray
+        (sample, 1 or option, state), (sample, 1 or option, year, state) and (sample, 1 or option, 1 or year,
+        from_state, to_state): whole children, children a year, probabilities.
+    shape : tuple of int
+        (sample, option, year, state) of the result.
+    rng : Generator
+        Advanced by one draw. Options share the stream seeded by it: equal inputs give equal paths, so that
+        an option without effect differs from business as usual by exactly nothing.
+
+    Returns
+    -------
+    ndarray (sample, option, year, state), children, whole numbers
+    """
+    out = np.empty(shape)
+    seed = int(rng.integers(2**63))
+    for option in range(shape[1]):
+        of_option = np.random.default_rng(seed)
+        stock = _of(initial, option).astype(np.int64)
+        joining, moving = _of(entries, option), _of(moves, option)
+        for year in range(shape[2]):
+            moved = _multinomial(stock, moving[:, year if moving.shape[1] > 1 else 0], of_option)
+            stock = moved + of_option.poisson(joining[:, year])
+            out[:, option, year] = stock
+    return out
+
+
+def _of(values: np.ndarray, option: int) -> np.ndarray:
+    return values[:, option if values.shape[1] > 1 else 0]
+
+
+def _multinomial(stock: np.ndarray, moves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Where each row's children go, by binomials in turn: goal j has p_j / (1 - p_0 - ... - p_{j-1})."""
+    arrived = np.zeros_like(stock)
+    for origin in range(stock.shape[1]):
+        waiting = stock[:, origin].copy()
+        unplaced = np.ones(stock.shape[0])
+        for goal in range(stock.shape[1]):
+            share = moves[:, origin, goal]
+            # Rows are checked before: only rounding can take the ratio past 1, or to 0/0 at the end.
+            chance = np.divide(share, unplaced, out=np.zeros_like(share), where=unplaced > 0)
+            took = rng.binomial(waiting, np.minimum(chance, 1.0))
+            arrived[:, goal] += took
+            waiting -= took
+            unplaced = np.maximum(unplaced - share, 0.0)
+    return arrived
+
+
+# --- The compiled inner loop of the cohort kernel: the only module here that imports numba ---
+
+
+BLOCK = 64
+
+
+@numba.njit(cache=True, parallel=True)
+def expected_states(initial: np.ndarray, entries: np.ndarray, moves: np.ndarray, out: np.ndarray) -> bool:
+    """Fill `out` with x(t+1) = x(t) moves(t) + entries(t); say whether entries were all finite and >= 0.
+
+    Shapes: initial (sample, 1 or option, state); entries (sample, 1 or option, year, state); moves (sample,
+    1 or option, 1 or year, state, state); out (sample, option, year, state). The check rides on the loop: a
+    state that was ever NaN or infinite stays so, whatever multiplies it, hence one look at the last year.
+    """
+    samples, options, years, states = out.shape
+    blocks = (samples + BLOCK - 1) // BLOCK
+    faults = 0
+    for job in numba.prange(blocks * options):
+        option = job % options
+        first = (job // options) * BLOCK
+        end = min(first + BLOCK, samples)
+        of_initial = option if initial.shape[1] > 1 else 0
+        of_entries = option if entries.shape[1] > 1 else 0
+        of_moves = option if moves.shape[1] > 1 else 0
+        stock = np.zeros((states, BLOCK))
+        arriving = np.zeros((states, BLOCK))
+        move = np.zeros((states, states, BLOCK))
+        lowest = np.zeros(BLOCK)
+        for state in range(states):
+            for lane in range(end - first):
+                stock[state, lane] = initial[first + lane, of_initial, state]
+        for year in range(years):
+            if year == 0 or moves.shape[2] > 1:
+                for lane in range(end - first):
+                    for origin in range(states):
+                        for goal in range(states):
+                            move[origin, goal, lane] = moves[first + lane, of_moves, year, origin, goal]
+            for goal in range(states):
+                source = entries[first:end, of_entries, year, goal]
+                reached = arriving[goal]
+                for lane in range(end - first):
+                    entry = source[lane]
+                    reached[lane] = entry
+                    lowest[lane] = entry if entry < lowest[lane] else lowest[lane]
+                for origin in range(states):
+                    leaving, share = stock[origin], move[origin, goal]
+                    for lane in range(BLOCK):
+                        reached[lane] += leaving[lane] * share[lane]
+                result = out[first:end, option, year, goal]
+                for lane in range(end - first):
+                    result[lane] = reached[lane]
+            stock, arriving = arriving, stock
+        for lane in range(BLOCK):
+            faults += lowest[lane] < 0.0
+            for state in range(states):
+                faults += not stock[state, lane] < np.inf
+    return faults == 0

@@ -8,9 +8,7 @@ import numpy as np
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.projection.averted_stock import averted_stock
-from cba.projection.care_system import CareSystem
-from cba.projection.early_leavers import early_leavers
+from cba.projection.care_system import CareSystem, averted_stock, early_leavers
 
 _PLACE = {name: index for index, name in enumerate(PLACEMENTS)}
 _RELATIVES = _PLACE["foster_relative_or_friend"]

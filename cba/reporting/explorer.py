@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from cba.appraisal.explorer_results import explorer_results
-from cba.appraisal.headline import FEWER_CHILDREN
-from cba.costs.discount_schedules import find_schedule, list_schedules
-from cba.costs.discounting import discount_factors
-from cba.reporting.bound_numbers import bound
-from cba.reporting.full_names import stance_name
-from cba.reporting.numbers import Style, rounding_unit, show
-from cba.reporting.page_templates import templates
+from cba.appraisal.quantities import FEWER_CHILDREN
+from cba.costs.discounting import discount_factors, find_schedule, list_schedules
+from cba.reporting.names import stance_name
+from cba.reporting.numbers import Style, bound, rounding_unit, show
+from cba.reporting.sections import templates
+from cba.tables.explorer import explorer_results
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cba.appraisal import Appraisal
-    from cba.inputs.analysis_records import Analysis
+    from cba.appraisal.record import Appraisal
+    from cba.inputs.analyses import Analysis
 
 LEAST_DRAWS = 100
 """Effective draws below which a result is marked, as for the stance `review`."""
@@ -79,7 +77,7 @@ def explorer_payload(first: Appraisal, draws: Mapping[str, xr.Dataset], *, lead:
     first : Appraisal
         Of the headline stance.
     draws : mapping of str to Dataset
-        By stance, as returned by :func:`cba.appraisal.explorer_draws.explorer_draws`.
+        By stance, as returned by :func:`cba.tables.explorer.explorer_draws`.
     lead : str
         Option shown first.
 

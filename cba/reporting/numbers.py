@@ -10,16 +10,32 @@ more than one point; one that would print as 0 or 100 prints as "<1%" or ">99%".
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeGuard
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
 
 from cba.errors import InputError
+
+if TYPE_CHECKING:
+    from cba.appraisal.record import Appraisal
+
 
 Style = Literal[
     "count", "fewer", "money", "price", "net", "probability", "share", "ratio", "year", "number", "plain"
 ]
 
+
 UNDEFINED = "not defined"
+
+
 _MINUS = "\N{MINUS SIGN}"
+
+
 _BILLION, _MILLION = 1e9, 1e6
 
 
@@ -257,3 +273,447 @@ _STYLES = {
     "number": _plain,
     "plain": _verbatim,
 }
+
+
+# --- How a cell of a table is printed: as far as its Monte Carlo error lets it, in the style its row's … ---
+
+
+ERRORS_IN_SE = ("value", "expected_payoff", "effect")
+"""Columns whose standard error stands in a column ``se`` of their table; others have ``<column>_se``, if any."""
+
+
+SAMPLED = "effect"
+"""Column whose ``_se`` is a study's sampling error, not a Monte Carlo error: it does not round the estimate."""
+
+
+COMPARISONS = ("shift", "learned")
+"""Columns that compare two intervals: the interval of their row is of another quantity."""
+
+
+ERRORS = ("mcse", "se")
+"""Columns that hold an error, alone or as the beginning or the end of a name (``mcse_lower``, ``swing_se``)."""
+
+
+WITHOUT_UNIT = ("rhat", "ess", "weight", "k_hat")
+"""Beginnings of columns that judge or weigh what stands in their row: the row's error, in its unit, is not theirs."""
+
+
+IN_UNIT = ("mean", "median", "lower", "upper")
+"""Columns in the unit of their row, as its errors are; others, such as the ends of an input, have their own."""
+
+
+MONEY = "GBP"
+
+
+CHANCE = "probability"
+
+
+CHILDREN = "children"
+
+
+UNITS: Mapping[str, str] = {
+    "npv": MONEY,
+    "system_cost": MONEY,
+    "children_in_care": CHILDREN,
+    "fewer_children": CHILDREN,
+    "prob_": CHANCE,
+}
+"""Beginnings of what a column ``quantity`` holds, to the unit of a row that states none."""
+
+
+def is_error(field: str) -> bool:
+    """Return whether a column holds errors.
+
+    Parameters
+    ----------
+    field : str
+        Name of the column.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [is_error(name) for name in ("mcse", "mcse_lower", "swing_se", "se", "mean", "sets")]
+    [True, True, True, True, False, False]
+    """
+    return any(field == name or field.startswith(f"{name}_") or field.endswith(f"_{name}") for name in ERRORS)
+
+
+def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
+    """Return the style of a cell of a table that holds several quantities: the row's unit decides for a number.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table. Its ``unit`` is read or, where it has none, its ``quantity``.
+    field : str
+        Name of the column.
+    style : str
+        What the column asks for; only ``number`` gives way.
+
+    Returns
+    -------
+    str
+        ``money`` and ``count`` for amounts and children and their errors; ``probability`` for chances, whose errors
+        stay numbers.
+
+    Examples
+    --------
+    >>> row = {"unit": "GBP", "mean": -9.1e9, "mcse": 1.8e7, "rhat": 1.0}
+    >>> [unit_style(row, field, style="number") for field in ("mean", "mcse", "rhat")]
+    ['money', 'money', 'number']
+    >>> unit_style({"quantity": "prob_children_100000", "mean": 0.4}, "mean", style="number")
+    'probability'
+    """
+    if style != "number" or not (field in IN_UNIT or is_error(field)):
+        return style
+    quantity = str(row.get("quantity", ""))
+    implied = next((unit for start, unit in UNITS.items() if quantity.startswith(start)), "")
+    unit = str(row.get("unit", implied))
+    if unit in (MONEY, CHILDREN):
+        return "money" if unit == MONEY else "count"
+    return "probability" if unit == CHANCE and not is_error(field) else style
+
+
+def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> float:
+    """Return the standard error of a cell: stated in its row, else implied by its interval, else 0.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table.
+    field : str
+        Name of the column.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    appraisal : Appraisal
+
+    Returns
+    -------
+    float
+        0 for a column that holds errors or judges its row: it has no error of its own.
+
+    Examples
+    --------
+    >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
+    """
+    if is_error(field) or field.startswith(WITHOUT_UNIT):
+        return 0.0
+    own = row.get(f"{field}_se", row.get("se") if field in ERRORS_IN_SE else None)
+    own = None if field == SAMPLED and f"{SAMPLED}_se" in row else own
+    if is_defined(own):
+        return float(own)
+    stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
+    if style != "probability" and "prob_mcse" not in row and any(name.startswith("prob_") for name in row):
+        stated = None  # where a row holds a chance and one error, the error is of the chance
+    if is_defined(stated):
+        return float(stated)
+    draws = int(appraisal.analysis.draws)
+    if style == "probability":
+        value = float(row[field])
+        return (max(value * (1.0 - value), 0.0) / draws) ** 0.5
+    stem = field.rsplit("_", 1)[0] + "_" if "_" in field else ""
+    lower, upper = row.get(f"{stem}lower"), row.get(f"{stem}upper")
+    if is_defined(lower) and is_defined(upper) and field not in COMPARISONS:
+        return error_from_interval(float(lower), float(upper), draws=draws)
+    return 0.0
+
+
+# --- Numbers in the page that say where they come from ---
+
+
+STYLE_OF_QUANTITY: tuple[tuple[str, Style], ...] = (
+    ("children_in_care", "count"),
+    ("fewer_children", "fewer"),
+    ("prob_", "probability"),
+    ("npv", "net"),
+    ("bcr", "ratio"),
+    ("payback_year", "year"),
+    ("gross_saving", "money"),
+    ("annual_saving", "money"),
+    ("system_cost", "money"),
+)
+
+
+_TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
+    "": lambda cells, value: cells == value,
+    "starts": lambda cells, value: cells.astype(str).str.startswith(str(value)),
+    "from": lambda cells, value: cells >= value,
+    "to": lambda cells, value: cells <= value,
+    "never": lambda cells, value: cells.isna() == value,
+    "not": lambda cells, value: cells != value,
+    "before": lambda cells, value: cells.astype(str) < str(value),
+    "among": lambda cells, value: cells.isin(str(value).split()),
+}
+
+
+def style_of(key: str) -> Style:
+    """Return how a result is written, from the start of its key.
+
+    Parameters
+    ----------
+    key : str
+        Key of a result.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> style_of("prob_npv_positive.care_review"), style_of("npv_fiscal.care_review")
+    ('probability', 'net')
+    """
+    return next((style for start, style in STYLE_OF_QUANTITY if key.startswith(start)), "number")
+
+
+def bound(value: object, text: str, attributes: Mapping[str, object]) -> Markup:
+    """Return a ``<data>`` element; every attribute and the text are escaped.
+
+    Parameters
+    ----------
+    value : object
+        Raw value.
+    text : str
+        What the reader sees.
+    attributes : mapping
+        Names and values of the ``data-`` attributes.
+
+    Returns
+    -------
+    Markup
+
+    Examples
+    --------
+    >>> print(bound(0.25, "25%", {"data-key": "prob_never.a", "data-field": "mean"}))
+    <data class="n" value="0.25" data-key="prob_never.a" data-field="mean">25%</data>
+    """
+    raw = repr(float(value)) if is_defined(value) else ""
+    named = "".join(f' {name}="{escape(str(content))}"' for name, content in attributes.items())
+    return Markup(f'<data class="n" value="{raw}"{named}>{escape(text)}</data>')
+
+
+def result_number(
+    appraisal: Appraisal, key: str, field: str = "mean", *, style: Style | None = None
+) -> Markup:
+    """Return one field of one result as a bound number.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    key : str
+        Key of ``appraisal.results``.
+    field : str
+        ``mean``, ``median``, ``lower``, ``upper``, ``level`` or ``mcse``.
+    style : str, optional
+        See :func:`cba.reporting.numbers.show`; by default from the key.
+
+    Returns
+    -------
+    Markup
+
+    Raises
+    ------
+    InputError
+        If the appraisal has no such key or the result no such field.
+
+    Examples
+    --------
+    >>> result_number(appraisal, "bcr.care_review")  # doctest: +SKIP
+    """
+    entry = appraisal.results.get(key)
+    if entry is None or field not in entry:
+        raise InputError(
+            "the appraisal has no such result", field=f"{key}, {field}", allowed="a key of results"
+        )
+    value = entry[field]
+    chosen = style or ("share" if field == "level" else style_of(key))
+    unit = _unit(entry, value, chosen, field=field)
+    text = show(value, style=chosen, unit=unit)
+    return bound(value, text, {"data-stance": appraisal.stance, "data-key": key, "data-field": field})
+
+
+def _unit(entry: Mapping[str, Any], value: object, style: Style, *, field: str) -> float | None:
+    """Return what to round to: for a probability its standard error, for an error its second figure."""
+    if field in ("level", "mcse"):
+        return rounding_unit(float(value), figures=2) if is_defined(value) else None
+    stated = entry.get("mcse")
+    error = float(stated) if is_defined(stated) else 0.0
+    if style == "probability":
+        return error
+    return rounding_unit(float(value), error) if is_defined(value) else None
+
+
+def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
+    """Return the rows that hold the given values.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    where : mapping
+        Column to value; ``name__starts`` asks how a text starts, ``year__from`` and ``year__to`` bound a
+        number, ``year__never`` asks whether it is missing, ``name__among`` whether it is one of several words,
+        ``name__not`` whether it differs, ``reviewed__before`` whether an ISO date is earlier.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If a column does not exist.
+
+    Examples
+    --------
+    >>> matching_rows(frame, where)  # doctest: +SKIP
+    """
+    held = np.ones(len(frame), dtype=bool)
+    for key, value in where.items():
+        column, _, test = key.partition("__")
+        if column not in frame:
+            raise InputError(
+                "a table has no such column", field=column, allowed=", ".join(map(str, frame.columns))
+            )
+        held &= _TESTS[test](frame[column], value).to_numpy(dtype=bool)
+    return frame[held]
+
+
+def table_number(
+    appraisal: Appraisal,
+    table: str,
+    field: str,
+    *,
+    where: Mapping[str, object],
+    style: Style = "number",
+    aggregate: str = "",
+    error: float | None = None,
+) -> Markup:
+    """Return one cell of a table, or the ``sum`` or ``count`` of the matching cells, as a bound number.
+
+    Parameters
+    ----------
+    appraisal : Appraisal
+    table, field : str
+        Name of the table and of the column.
+    where : mapping
+        Column values that pick the rows.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    aggregate : str
+        Empty for one cell; ``sum`` or ``count`` over the rows that match.
+    error : float, optional
+        Monte Carlo standard error of the cell, where its row does not state it.
+
+    Returns
+    -------
+    Markup
+
+    Raises
+    ------
+    InputError
+        If, without an aggregate, not exactly one row matches.
+
+    Examples
+    --------
+    >>> table_number(appraisal, "npv", "mean", where={})  # doctest: +SKIP
+    """
+    rows = matching_rows(appraisal.tables[table], where)
+    attributes = {"data-stance": appraisal.stance, "data-table": table, "data-field": field}
+    attributes["data-where"] = urlencode(where)
+    if aggregate:
+        attributes["data-aggregate"] = aggregate
+        value = float(rows[field].sum()) if aggregate == "sum" else float(len(rows))
+        return bound(value, show(value, style=style), attributes)
+    if len(rows) != 1:
+        raise InputError(
+            "a cell is not one cell", field=f"{table}, {where}", found=f"{len(rows)} rows", allowed="1"
+        )
+    row = rows.iloc[0].to_dict() | ({} if error is None else {"mcse": error})
+    return bound(row[field], cell_text(row, field, style=style, appraisal=appraisal), attributes)
+
+
+def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> str:
+    """Return the text of one cell, rounded to the error its row states or its interval implies.
+
+    Parameters
+    ----------
+    row : mapping
+        One row of a table.
+    field : str
+        Name of the column.
+    style : str
+        See :func:`cba.reporting.numbers.show`.
+    appraisal : Appraisal
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> cell_text(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
+    """
+    value = row[field]
+    if not is_defined(value):
+        return UNDEFINED
+    if style == "plain":
+        return show(value, style=style)
+    style = unit_style(row, field, style=style)
+    error = row_error(row, field, style=style, appraisal=appraisal)
+    if style == "share":
+        return show(value, style=style, unit=percentage_step(error))
+    unit = error if style == "probability" else rounding_unit(float(value), error)
+    return show(value, style=style, unit=unit)
+
+
+# --- Words for probabilities: the UK government's probability yardstick, printed in the report and … ---
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band: its words, the range the yardstick gives, and where the next one starts here (0 to 1)."""
+
+    words: str
+    yardstick: str
+    below: float
+
+
+BANDS = (
+    Band("a remote chance", "0% to about 5%", 0.075),
+    Band("highly unlikely", "about 10% to 20%", 0.225),
+    Band("unlikely", "about 25% to 35%", 0.375),
+    Band("a realistic possibility", "about 40% to under 50%", 0.525),
+    Band("likely", "about 55% to 75%", 0.775),
+    Band("highly likely", "about 80% to 90%", 0.925),
+    Band("almost certain", "about 95% to 100%", 1.0),
+)
+
+
+def words_for(probability: float) -> str:
+    """Return the words for a probability.
+
+    Parameters
+    ----------
+    probability : float
+        0 to 1.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If it is outside 0 to 1.
+
+    Examples
+    --------
+    >>> words_for(0.02), words_for(0.6)
+    ('a remote chance', 'likely')
+    """
+    if not 0.0 <= probability <= 1.0:
+        raise InputError("a probability is outside 0 to 1", found=probability, allowed="0 to 1")
+    return next((band.words for band in BANDS if probability < band.below), BANDS[-1].words)

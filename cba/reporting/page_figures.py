@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from markupsafe import Markup
 
-from cba.reporting import figures_children as children
-from cba.reporting import figures_evidence as evidence
-from cba.reporting import figures_npv as npv
-from cba.reporting.bound_numbers import matching_rows
-from cba.reporting.figure_blocks import FigureBlock, draw_block, range_columns, table_and_link
-from cba.reporting.figures_intervals import interval_height
-from cba.reporting.full_names import stance_name
+from cba.reporting.figures import children, evidence
+from cba.reporting.figures import money as npv
+from cba.reporting.figures.money import ladder_figure, money_figures, system_figure
+from cba.reporting.figures.style import (
+    FigureBlock,
+    draw_block,
+    interval_height,
+    range_columns,
+    table_and_link,
+)
 from cba.reporting.html_tables import columns, frame_link, result_table
-from cba.reporting.numbers import Style
-from cba.reporting.page_figures_money import ladder_figure, money_figures, system_figure
+from cba.reporting.names import stance_name
+from cba.reporting.numbers import Style, matching_rows
 
 if TYPE_CHECKING:
-    from cba.appraisal import Appraisal
+    from cba.appraisal.record import Appraisal
 
 
 CLAIMED_FEWER = 30_000.0

@@ -3,21 +3,300 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import selectors
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cba.errors import InputError
-from cba.reporting.chromium import Browser, BrowserError, find_chromium, open_page
+
+# --- Chromium, driven over a pipe: open one local page, ask for a PDF or a picture, and close it again ---
+
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+"""Programs looked for on the PATH, in this order."""
+
+
+SECONDS = 120.0
+"""Longest wait for one answer: a report has fifty drawings, and machines that build are slow."""
+
+
+_FLAGS = (
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+)
+
+
+class BrowserError(Exception):
+    """Chromium did not do what it was asked.
+
+    Parameters
+    ----------
+    problem : str
+        What happened, in words.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.details = {
+            "file": None,
+            "field": None,
+            "found": None,
+            "allowed": None,
+            "usual cause": "a browser that is too old, was killed, or found too little memory",
+            "next step": "run it again; if it stays, print report.html from a browser",
+        }
+
+
+def find_chromium() -> str:
+    """Return the path of Chromium or a browser built on it.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If none is on the PATH.
+
+    Examples
+    --------
+    >>> find_chromium()  # doctest: +SKIP
+    '/usr/bin/chromium'
+    """
+    found = next((path for path in map(shutil.which, NAMES) if path), None)
+    if found is None:
+        raise InputError(
+            "no Chromium is found on this machine",
+            field="PATH",
+            found="none of " + ", ".join(NAMES),
+            allowed="Chromium, Chrome or Edge",
+            cause="PDF and pictures are made by a browser, which Python packages do not bring",
+            remedy="install it (Debian: apt-get install chromium), or print report.html from a browser",
+        )
+    return found
+
+
+@dataclass
+class Browser:
+    """A running Chromium with one page open.
+
+    Attributes
+    ----------
+    process : Popen
+    writing, reading : int
+        Ends of the pipe.
+    session : str
+        Of the page.
+    """
+
+    process: subprocess.Popen[bytes]
+    writing: int
+    reading: int
+    session: str = ""
+    _last: int = 0
+    _rest: bytes = b""
+    _events: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one command and return its answer.
+
+        Parameters
+        ----------
+        method : str
+            Of the DevTools protocol, such as ``Page.printToPDF``.
+        **parameters : object
+            Its parameters.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        BrowserError
+            If the browser refuses, dies or does not answer.
+
+        Examples
+        --------
+        >>> browser.ask("Browser.getVersion")["product"]  # doctest: +SKIP
+        """
+        self._last += 1
+        message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        with suppress(BrokenPipeError):
+            _write_all(self.writing, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next(method)
+            if answer.get("id") != self._last:
+                self._events.append(answer)
+            elif "error" in answer:
+                raise BrowserError(f"Chromium refused {method}: {answer['error'].get('message')}")
+            else:
+                return dict(answer["result"])
+
+    def wait_for(self, event: str) -> None:
+        """Wait until an event has come, such as ``Page.loadEventFired``.
+
+        Parameters
+        ----------
+        event : str
+            Name of the event.
+
+        Raises
+        ------
+        BrowserError
+            If it does not come.
+
+        Examples
+        --------
+        >>> browser.wait_for("Page.loadEventFired")  # doctest: +SKIP
+        """
+        while not any(told.get("method") == event for told in self._events):
+            self._events.append(self._next(event))
+
+    def _next(self, what: str) -> dict[str, Any]:
+        """Return the next message; `what` is awaited, for the error."""
+        until = time.monotonic() + SECONDS
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self.reading, selectors.EVENT_READ)
+            while b"\0" not in self._rest:
+                if not waiting.select(timeout=max(until - time.monotonic(), 0.0)):
+                    raise BrowserError(f"Chromium did not answer {what} within {SECONDS:.0f} seconds")
+                part = os.read(self.reading, 1 << 20)
+                if not part:
+                    raise BrowserError(f"Chromium ended before it answered {what}")
+                self._rest += part
+        message, _, self._rest = self._rest.partition(b"\0")
+        return dict(json.loads(message))
+
+
+@contextmanager
+def open_page(file: Path, *, width: int = 1280, height: int = 900) -> Iterator[Browser]:
+    """Open a local page in a Chromium of its own, which is closed at the end.
+
+    Parameters
+    ----------
+    file : Path
+        An HTML file.
+    width, height : int
+        Of the window, in CSS pixels.
+
+    Returns
+    -------
+    Iterator of Browser
+        Once the page has loaded.
+
+    Raises
+    ------
+    InputError
+        If no Chromium is found.
+    BrowserError
+        If it does not open the page.
+
+    Examples
+    --------
+    >>> with open_page(Path("report.html")) as browser:  # doctest: +SKIP
+    ...     browser.ask("Page.printToPDF")
+    """
+    program = find_chromium()
+    with TemporaryDirectory(prefix="cba-browser-", ignore_cleanup_errors=True) as profile:
+        browser = _started(program, profile)
+        try:
+            target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
+            attached = browser.ask("Target.attachToTarget", targetId=target, flatten=True)
+            browser.session = attached["sessionId"]
+            browser.ask("Page.enable")
+            browser.ask(
+                "Emulation.setDeviceMetricsOverride",
+                width=width,
+                height=height,
+                deviceScaleFactor=1,
+                mobile=width < 600,
+            )
+            browser.ask("Page.navigate", url=file.resolve().as_uri())
+            browser.wait_for("Page.loadEventFired")
+            yield browser
+        finally:
+            _close(browser)
+
+
+def _started(program: str, profile: str) -> Browser:
+    """Start Chromium, which reads commands at descriptor 3 and answers at 4."""
+    commands, writing = os.pipe()
+    reading, answers = os.pipe()
+    sandbox = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+
+    def at_three_and_four() -> None:
+        low, high = os.dup(commands), os.dup(answers)
+        os.dup2(low, 3)
+        os.dup2(high, 4)
+
+    process = subprocess.Popen(
+        [program, *_FLAGS, *sandbox, f"--user-data-dir={profile}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=False,
+        preexec_fn=at_three_and_four,
+    )
+    os.close(commands)
+    os.close(answers)
+    return Browser(process, writing, reading)
+
+
+def _close(browser: Browser) -> None:
+    browser.session = ""
+    with suppress(BrowserError):
+        browser.ask("Browser.close")
+    for end in (browser.writing, browser.reading):
+        os.close(end)
+    try:
+        browser.process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        browser.process.kill()
+        browser.process.wait()
+
+
+def _write_all(end: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(end, content) :]
+
 
 WIDTHS = (1280, 390)
 """Widths of the pictures: a desk and a telephone, in CSS pixels."""
 
+
 _TALLEST = 4000
 """CSS pixels of one picture: a whole report would be taller than a browser can paint."""
 
+
 _A4 = {"paperWidth": 8.27, "paperHeight": 11.69}
+
+
 _MARGIN = dict.fromkeys(("marginTop", "marginBottom", "marginLeft", "marginRight"), 0.6)
 
 

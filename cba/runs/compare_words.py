@@ -29,7 +29,7 @@ def spoken_option(record: Mapping[str, Any], option: str | None = None) -> str:
     Parameters
     ----------
     record : mapping
-        As :meth:`cba.runs.compare_record.Comparison.record` gives it.
+        As :meth:`cba.runs.comparison.Comparison.record` gives it.
     option : str, optional
         ``care_review`` when left out, or the first option where both runs do not have it.
 
@@ -69,7 +69,7 @@ def spoken_changes(record: Mapping[str, Any], *, option: str) -> list[Mapping[st
     Parameters
     ----------
     record : mapping
-        As :meth:`cba.runs.compare_record.Comparison.record` gives it.
+        As :meth:`cba.runs.comparison.Comparison.record` gives it.
     option : str
 
     Returns
@@ -92,7 +92,7 @@ def change_sentences(record: Mapping[str, Any], *, option: str | None = None) ->
     Parameters
     ----------
     record : mapping
-        As :meth:`cba.runs.compare_record.Comparison.record` gives it.
+        As :meth:`cba.runs.comparison.Comparison.record` gives it.
     option : str, optional
         As in :func:`spoken_option`.
 

@@ -12,25 +12,274 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
-from cba.runs.failures import note_failure
-from cba.runs.fingerprints import Fingerprints, input_fingerprints, run_fingerprints
-from cba.runs.holds import hold_reasons, hold_tolerances
-from cba.runs.input_archive import ANALYSIS, hashes_of, read_inputs_once
-from cba.runs.manifest import build_manifest
-from cba.runs.merged_results import merged_headline
-from cba.runs.precision import with_precision
+from cba.inputs.files import harmless_in_spreadsheet
+from cba.runs.archive import ANALYSIS, hashes_of, read_inputs_once
+from cba.runs.cache import StoredStage, stage_fingerprints, write_stage
+from cba.runs.fingerprints import Fingerprints, beliefs_of, input_fingerprints, run_fingerprints
+from cba.runs.manifest import build_manifest, code_record, environment_record, utc
+from cba.runs.reading import HEADLINE, REPORT, RunRecord, published_name, read_run, runs_of
+from cba.runs.review import hold_reasons, hold_tolerances
 from cba.runs.reweighting import fit_note
-from cba.runs.run_files import fill_run
-from cba.runs.stage_fingerprints import stage_fingerprints
-from cba.runs.stages import Stages, beliefs_of, ordinary_stages
-from cba.runs.store import write_run
-from cba.runs.stored_runs import RunRecord, published_name, read_run, runs_of
-from cba.runs.stored_stages import StoredStage
-from cba.runs.whole_writing import StoreError, require_writable
+from cba.runs.stages import Stages, ordinary_stages
+from cba.runs.store import write_failure, write_run
+from cba.runs.whole_files import StoreError, plain, require_writable, to_json
 
 if TYPE_CHECKING:
-    from cba.appraisal import Appraisal
-    from cba.inputs.analysis_records import Analysis
+    import pandas as pd
+
+    from cba.appraisal.record import Appraisal
+    from cba.inputs.analyses import Analysis
+
+
+# --- What is kept of a run that failed a correctness gate: diagnostics, never results ---
+
+
+def note_failure(
+    error: GateError, *, root: Path, settings: Mapping[str, Any], fingerprints: Fingerprints
+) -> Path:
+    """Store the diagnostics of a failed gate and add their path to the error as a note.
+
+    Parameters
+    ----------
+    error : GateError
+    root : Path
+        Folder of the reports.
+    settings : mapping
+        The analysis as plain values.
+    fingerprints : Fingerprints
+        Of the run.
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> note_failure(error, root=Path("reports"), settings=settings, fingerprints=prints)  # doctest: +SKIP
+    """
+    diagnostics = _diagnostics(error, settings=settings, fingerprints=fingerprints)
+    place = write_failure(root, analysis=settings["name"], moment=datetime.now(UTC), diagnostics=diagnostics)
+    error.add_note(str(place))
+    return place
+
+
+def _diagnostics(
+    error: GateError, *, settings: Mapping[str, Any], fingerprints: Fingerprints
+) -> dict[str, Any]:
+    """Return what is kept of a run that failed a gate."""
+    return {
+        "schema": 1,
+        "outcome": "a correctness gate failed: no results",
+        "approvable": False,
+        "problem": error.problem,
+        "failures": list(error.failures),
+        "analysis": settings["name"],
+        "settings": dict(settings),
+        "failed_at": utc(datetime.now(UTC)),
+        "fingerprints": fingerprints.record(),
+        "code": code_record(),
+        "environment": environment_record(),
+    }
+
+
+# --- Results of a run over its stances: the headline and the tables, one file each, with the stance … ---
+
+
+def merged_headline(appraisals: Mapping[str, Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headline of a run.
+
+    Parameters
+    ----------
+    appraisals : mapping of str to Appraisal
+        By stance; the first is the headline stance.
+    manifest : mapping
+        Without hashes of files (the headline is one of them).
+
+    Returns
+    -------
+    dict
+        ``schema`` 1, ``run`` (the manifest), ``results`` of the headline stance and ``results_by_stance`` of
+        the others. A result that is undefined is None.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> appraisal = SimpleNamespace(results={"bcr.care_review": {"mean": float("nan")}})
+    >>> merged_headline({"evidence": appraisal}, manifest={})["results"]
+    {'bcr.care_review': {'mean': None}}
+    """
+    headline, *others = appraisals
+    return plain(
+        {
+            "schema": 1,
+            "run": dict(manifest),
+            "results": appraisals[headline].results,
+            "results_by_stance": {stance: appraisals[stance].results for stance in others},
+        }
+    )
+
+
+def merged_tables(appraisals: Mapping[str, Appraisal]) -> dict[str, pd.DataFrame]:
+    """Return each table over all stances, with `stance` as its first column.
+
+    Parameters
+    ----------
+    appraisals : mapping of str to Appraisal
+        By stance.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By name of table. A table that has a column `stance` of its own (the priors: whose override is in
+        force) keeps it as `set_by_stance`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from types import SimpleNamespace
+    >>> appraisal = SimpleNamespace(tables={"npv": pd.DataFrame({"option": ["bau"], "mean": [0.0]})})
+    >>> merged_tables({"evidence": appraisal})["npv"].columns.tolist()
+    ['stance', 'option', 'mean']
+    """
+    import pandas as pd
+
+    names = dict.fromkeys(name for appraisal in appraisals.values() for name in appraisal.tables)
+    merged = {}
+    for name in names:
+        parts = []
+        for stance, appraisal in appraisals.items():
+            if name in appraisal.tables:
+                part = (
+                    appraisal.tables[name].copy().rename(columns={"stance": "set_by_stance"})
+                )  # whole again
+                part.insert(0, "stance", stance)
+                parts.append(part)
+        merged[name] = pd.concat(parts, ignore_index=True)
+    return merged
+
+
+# --- Draws added until the headline is as precise as an analysis asks, or a statement that it is not ---
+
+
+ROUNDS = 3
+"""Times draws are added at most: the first guess of how many are needed is itself uncertain."""
+
+
+def with_precision[Result](
+    analysis: Analysis,
+    *,
+    appraise: Callable[[Analysis], Result],
+    results: Callable[[Result], Mapping[str, Mapping[str, Any]]],
+    tell: Callable[[str], None] = lambda what: None,
+) -> tuple[Result, dict[str, Any] | None]:
+    """Appraise, and appraise again with more draws while the headline is less precise than asked.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Its ``precision`` says what is asked; None takes the draws as they are.
+    appraise : callable
+        Analysis to what was found; called with more draws until the precision is met, the most draws allowed are
+        made, or draws were added three times.
+    results : callable
+        What was found to headline entries of the headline stance, each with its ``mcse``.
+    tell : callable
+        Told when draws are added.
+
+    Returns
+    -------
+    tuple
+        What was found, and the record for the manifest: ``asked``, ``draws``, ``met`` and ``missed`` (a sentence for
+        each quantity less precise than asked); None where nothing was asked.
+
+    Notes
+    -----
+    Every round starts the samplers anew with the analysis's seed, so a run with precision asked is as reproducible as
+    one without.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> found, record = with_precision(
+    ...     SimpleNamespace(precision=None), appraise=lambda analysis: "found", results=lambda found: {}
+    ... )
+    >>> found, record
+    ('found', None)
+    """
+    found = appraise(analysis)
+    asked = analysis.precision
+    if asked is None:
+        return found, None
+    from cba.tables.convergence import draws_needed, precision_missed
+
+    made = analysis
+    for _ in range(ROUNDS):
+        needed = draws_needed(results(found), asked, draws=made.draws, chains=analysis.chains)
+        if needed <= made.draws:
+            break
+        tell(f"{needed:,} draws")
+        made = made.model_copy(update={"draws": needed})
+        found = appraise(made)
+    missed = precision_missed(results(found), asked)
+    return found, {
+        "asked": asked.model_dump(mode="json"),
+        "draws": made.draws,
+        "met": not missed,
+        "missed": missed,
+    }
+
+
+# --- The files of a run, as they are written into its folder before it appears ---
+
+
+def fill_run(
+    folder: Path,
+    *,
+    appraisals: Mapping[str, Appraisal],
+    manifest: Mapping[str, Any],
+    render: Callable[..., str] | None = None,
+    stored: Mapping[str, StoredStage] | None = None,
+    write_beside: Callable[..., None] | None = None,
+) -> None:
+    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, report.html and what stands beside.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists and is empty.
+    appraisals : mapping of str to Appraisal
+        By stance.
+    manifest : mapping
+        With the name of the run, without hashes of files.
+    render : callable, optional
+        As in :class:`cba.runs.stages.Stages`.
+    stored : mapping of str to StoredStage, optional
+        Stances whose draws are copied from an earlier run.
+    write_beside : callable, optional
+        As in :class:`cba.runs.stages.Stages`.
+
+    Examples
+    --------
+    >>> fill_run(Path("folder"), appraisals=appraisals, manifest=manifest)  # doctest: +SKIP
+    """
+    headline = merged_headline(appraisals, manifest=manifest)
+    (folder / HEADLINE).write_text(to_json(headline), encoding="utf-8")
+    (folder / "stances").mkdir()
+    for stance, appraisal in appraisals.items():
+        if stored and stance in stored:
+            write_stage(stored[stance], appraisal, folder=folder / "stances" / stance)
+        else:
+            appraisal.to_directory(folder / "stances" / stance)
+    (folder / "tables").mkdir()
+    for name, table in merged_tables(appraisals).items():
+        safe = harmless_in_spreadsheet(table)
+        safe.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    if render is not None:
+        html = render(appraisals, headline=headline, manifest=manifest)
+        (folder / REPORT).write_text(html, encoding="utf-8")
+    if write_beside is not None:
+        write_beside(folder, appraisals=appraisals, headline=headline, manifest=manifest)
+
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the number of steps done and the number of steps in all."""

@@ -13,12 +13,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cba.inputs.shipped_files import options_folder, priors_folder, published_folder
+from cba.inputs.files import options_folder, priors_folder, published_folder
+
+if TYPE_CHECKING:
+    pass
+
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """Folder of the package whose code is fingerprinted."""
+
 
 NUMERICAL_LIBRARIES = (
     "numpy",
@@ -32,6 +37,7 @@ NUMERICAL_LIBRARIES = (
     "numba",
 )
 """Libraries whose version can move a result."""
+
 
 MODEL_ROOMS = ("dimensions.py", "errors.py", "inputs", "models")
 """Code a fit depends on: what reads its inputs and what builds and samples it."""
@@ -272,3 +278,45 @@ def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
         settings=content_sha256(settings),
         environment=content_sha256(library_versions()),
     )
+
+
+# --- The stages of a run as ordinarily made: observe and reconcile, fit (from the cache), appraise, … ---
+
+
+def prior_stance(stance: str) -> str:
+    """Return the stance whose priors and fits another one uses.
+
+    Parameters
+    ----------
+    stance : str
+
+    Returns
+    -------
+    str
+        ``evidence`` for ``review``, which conditions the draws of evidence; the stance itself otherwise.
+
+    Examples
+    --------
+    >>> prior_stance("review"), prior_stance("sceptical")
+    ('evidence', 'sceptical')
+    """
+    return "evidence" if stance == "review" else stance
+
+
+def beliefs_of(stance: str) -> tuple[str, ...]:
+    """Return the stances whose fits a stance needs.
+
+    Parameters
+    ----------
+    stance : str
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> beliefs_of("mixture"), beliefs_of("review")
+    (('evidence', 'sceptical'), ('evidence',))
+    """
+    return ("evidence", "sceptical") if stance == "mixture" else (prior_stance(stance),)

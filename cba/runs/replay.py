@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.inputs.shipped_files import reading_from
-from cba.runs.input_archive import ANALYSIS, archived_inputs
-from cba.runs.merged_results import merged_headline
-from cba.runs.seals import read_json
-from cba.runs.stage_fingerprints import stage_fingerprints
+from cba.inputs.files import reading_from
+from cba.runs.archive import ANALYSIS, archived_inputs
+from cba.runs.cache import stage_fingerprints
+from cba.runs.execute import merged_headline
 from cba.runs.stages import Stages, ordinary_stages
+from cba.runs.whole_files import read_json
 
 if TYPE_CHECKING:
-    from cba.inputs.analysis_records import Analysis
-    from cba.runs.stored_runs import RunRecord
+    from cba.inputs.analyses import Analysis
+    from cba.runs.reading import RunRecord
 
 
 def replay_run(
@@ -73,9 +73,9 @@ def _fitting_as(run: RunRecord, stages: Stages) -> Stages:
     from dataclasses import replace
     from functools import partial
 
+    from cba.runs.reading import read_run
     from cba.runs.reweighting import REWEIGHTED
     from cba.runs.stages import fit_stance
-    from cba.runs.stored_runs import read_run
 
     notes = [note for models in run.manifest.get("fits", {}).values() for note in models.values()]
     if all(note["made_by"] != REWEIGHTED for note in notes):
@@ -108,7 +108,7 @@ def archived_analysis(run: RunRecord) -> Analysis:
     >>> archived_analysis(run).name  # doctest: +SKIP
     'latest'
     """
-    from cba.inputs.stored_analyses import stored_analysis
+    from cba.inputs.analyses import stored_analysis
 
     file = archived_inputs(run) / ANALYSIS
     return stored_analysis(read_json(file), file=file)

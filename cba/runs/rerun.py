@@ -1,30 +1,498 @@
 """One re-run: update, ask whether anything changed, run, compare with what readers see, publish or hold.
 
 The single entry for cron, a systemd timer and a CI workflow. What it calls beside the run itself comes in as
-:class:`cba.runs.rerun_doors.Doors`, so that each can be left out; a door that fails after the run was stored is
+:class:`cba.runs.rerun.Doors`, so that each can be left out; a door that fails after the run was stored is
 reported and does not undo the run. A re-run that did not come to its end is due again whenever the schedule starts it,
 and goes on from the run it had stored, if it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cba.runs.finishing import finished
-from cba.runs.polls import Poll, alone, last_poll, note_poll
-from cba.runs.requests import request_fingerprint, specified_name
-from cba.runs.rerun_doors import Doors, Log, Outcome, Update
-from cba.runs.stored_runs import RunRecord, published_name, runs_of
-from cba.runs.whole_writing import StoreError
+from cba.inputs.files import analysis_file
+from cba.runs.cache import parsed_sha256, parsed_toml, stage_fingerprints, stored_appraisals
+from cba.runs.fingerprints import content_sha256, file_sha256, library_versions
+from cba.runs.reading import RunRecord, published_name, read_run, run_moment, runs_of
+from cba.runs.store import publish_run, records_beside, rewrite_report
+from cba.runs.whole_files import (
+    StoreError,
+    holding,
+    locked,
+    plain,
+    sealed,
+    store_errors,
+    to_json,
+    write_whole,
+)
 
 if TYPE_CHECKING:
-    from cba.inputs.analysis_records import Analysis
+    from cba.inputs.analyses import Analysis
     from cba.runs.execute import Progress
+    from cba.runs.stages import Stages
+
+
+# --- When the sources of an analysis were last asked for news, and that one re-run asks at a time ---
+
+
+_FILE = ".last_poll"
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A poll of the sources.
+
+    Attributes
+    ----------
+    at : datetime or None
+        In UTC; None where there never was one.
+    days : tuple of date
+        Days of publication announced at that time.
+    pending : bool
+        Whether the re-run that polled has not come to its end: it is under way, or it failed.
+
+    Examples
+    --------
+    >>> Poll().days
+    ()
+    """
+
+    at: datetime | None = None
+    days: tuple[date, ...] = ()
+    pending: bool = False
+
+
+def last_poll(folder: Path) -> Poll:
+    """Return when an analysis was last polled, and the days announced then.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``.
+
+    Returns
+    -------
+    Poll
+        Empty where it never was, or the note cannot be read: a poll is then due.
+
+    Examples
+    --------
+    >>> last_poll(Path("nowhere"))
+    Poll(at=None, days=(), pending=False)
+    """
+    try:
+        noted = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        days = tuple(date.fromisoformat(day) for day in noted["days"])
+        moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
+        return Poll(moment, days, pending=bool(noted.get("pending", False)))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Poll()
+
+
+def note_poll(folder: Path, poll: Poll) -> None:
+    """Note that an analysis was polled.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``.
+    poll : Poll
+        With a moment.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, or another run holds the lock of the analysis for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     note_poll(Path(folder), Poll(datetime(2026, 11, 21, tzinfo=UTC), (date(2026, 11, 26),)))
+    ...     last_poll(Path(folder)).days
+    (datetime.date(2026, 11, 26),)
+    """
+    at = "" if poll.at is None else poll.at.astimezone(UTC).isoformat(timespec="seconds")
+    days = [day.isoformat() for day in poll.days]
+    with locked(folder), store_errors("the poll could not be noted", file=folder / _FILE):
+        write_whole(folder / _FILE, to_json({"at": at, "days": days, "pending": poll.pending}))
+
+
+@contextmanager
+def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Be the only re-run of an analysis, or leave.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``, made if it is missing.
+    wait : float, seconds
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If another re-run has the lock for longer than `wait`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root, alone(Path(root) / "latest"):
+    ...     [place.name for place in (Path(root) / "latest").iterdir()]
+    ['.rerun.lock']
+    """
+    with holding(
+        folder / ".rerun.lock",
+        wait=wait,
+        what="the folder of the analysis",
+        busy="another re-run of this analysis is under way; nothing was done",
+        cause="two schedules, or a person beside the schedule",
+        remedy="leave it to the other one, or wait for it with --wait SECONDS",
+    ):
+        yield
+
+
+# --- What is asked for, fingerprinted from files alone: the quick way to see that a re-run has nothing … ---
+
+
+_STANCES = ("evidence", "sceptical", "review")
+
+
+_NO_YEAR = 0
+
+
+def specification_file(spec: str | Path) -> Path | None:
+    """Return the file a person means by the name or path of an analysis.
+
+    Parameters
+    ----------
+    spec : str or Path
+        As :func:`cba.load_analysis` takes it.
+
+    Returns
+    -------
+    Path or None
+        None where there is none; loading it says why.
+
+    Examples
+    --------
+    >>> specification_file("latest").name
+    'latest.toml'
+    """
+    text = str(spec)
+    if text.endswith(".toml") or "/" in text or "\\" in text:
+        return Path(spec) if Path(spec).is_file() else None
+    return analysis_file(text)
+
+
+def request_fingerprint(spec: str | Path) -> str | None:
+    """Fingerprint a specification with all it is made from, without loading it.
+
+    Parameters
+    ----------
+    spec : str or Path
+        Name or file of an analysis.
+
+    Returns
+    -------
+    str or None
+        SHA-256 of what the specification says, the option files and series of its own, the snapshot it reads
+        and every stage; None where that cannot be said from the files alone.
+
+    Examples
+    --------
+    >>> request_fingerprint("latest") == request_fingerprint("latest") != request_fingerprint("smoke")
+    True
+    """
+    file = specification_file(spec)
+    if file is None:
+        return None
+    try:
+        written = parsed_toml(file)
+        stances = [str(stance) for stance in written.get("stances", _STANCES)]
+        years = {name: written.get(name, _NO_YEAR) for name in ("release", "evidence_until")}
+        return content_sha256(
+            {
+                "specification": _plain(written),
+                "own": {name: _own_sha256(file.parent / name) for name in _own_files(written)},
+                "snapshot": _snapshot(written.get("data", {})),
+                "stages": stage_fingerprints({**written, **years, "stances": stances}),
+                "libraries": library_versions(),
+            }
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None  # not as it should be: loading it says what is wrong
+
+
+def specified_name(spec: str | Path) -> str | None:
+    """Return the name a specification gives its analysis, without loading it.
+
+    Parameters
+    ----------
+    spec : str or Path
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> specified_name("latest")
+    'latest'
+    """
+    file = specification_file(spec)
+    return None if file is None else file.stem
+
+
+def _own_files(written: Mapping[str, Any]) -> list[str]:
+    """Return the paths a specification names: option files and the long-run series."""
+    named = [*written.get("options", ()), written.get("long")]
+    return [str(name) for name in named if name and ("/" in str(name) or "." in str(name))]
+
+
+def _own_sha256(path: Path) -> str:
+    return parsed_sha256(path) if path.suffix == ".toml" else file_sha256(path)
+
+
+def _snapshot(data: Mapping[str, Any]) -> str:
+    """Return which snapshot is read: snapshots are named by what they hold, so the name is enough."""
+    name = str(data.get("snapshot", "shipped"))
+    if name != "current":
+        return name
+    pointer = Path(str(data.get("store", "reports/.data"))) / "current"
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "shipped"
+
+
+def _plain(content: Any) -> Any:
+    """Return TOML content that JSON holds: dates and infinities as text."""
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain(value) for value in content]
+    return content if isinstance(content, bool | int | str) else repr(content)
+
+
+# --- What a re-run calls beside the run itself, and what becomes of it ---
+
+
+Log = Callable[..., None]
+"""``log(event, **facts)``: one line of the log."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update from the configured sources brought.
+
+    Attributes
+    ----------
+    changed : bool
+    summary : str
+        In a sentence.
+    held : tuple of str
+        Why a person must look before readers see it: a major change of the data.
+
+    Examples
+    --------
+    >>> Update(changed=False, summary="checked, no change").held
+    ()
+    """
+
+    changed: bool
+    summary: str
+    held: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What a re-run calls beside the run itself; each may be left out.
+
+    Attributes
+    ----------
+    update : callable or None
+        ``update(analysis)`` to an Update; called where the analysis names sources.
+    days : callable or None
+        ``days(analysis)`` to the announced days of publication, asked for at each poll.
+    tables : callable or None
+        ``tables(analysis)`` to a context manager that puts the snapshot of the analysis in force.
+    score : callable or None
+        ``score(run, earlier=)`` to plain values: earlier forecasts against the new outturn.
+    compare : callable or None
+        ``compare(before, run)`` to plain values: what changed since the published run, and why.
+    render : callable or None
+        As in :class:`cba.runs.stages.Stages`, with ``comparison`` and ``scores`` added to the manifest it is given.
+    stages : callable or None
+        Makes the stages; the ordinary ones when left out.
+
+    Examples
+    --------
+    >>> Doors().update is None
+    True
+    """
+
+    update: Callable[[Analysis], Update] | None = None
+    days: Callable[[Analysis], Iterable[date]] | None = None
+    tables: Callable[[Analysis], Any] | None = None
+    score: Callable[..., Mapping[str, Any]] | None = None
+    compare: Callable[..., Mapping[str, Any]] | None = None
+    render: Callable[..., str] | None = None
+    stages: Callable[[], Stages] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a re-run.
+
+    Attributes
+    ----------
+    status : {"no change", "not due", "published", "held"}
+    analysis : str
+    run : RunRecord or None
+        The run stored, else the newest there is.
+    notes : tuple of str
+        What the reader must know: reasons to hold, doors that failed.
+
+    Examples
+    --------
+    >>> Outcome("no change", "latest").exit_code
+    0
+    """
+
+    status: str
+    analysis: str
+    run: RunRecord | None = None
+    notes: tuple[str, ...] = ()
+    records: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 4 where a person is needed, 0 otherwise.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> Outcome("held", "latest").exit_code
+        4
+        """
+        return 4 if self.status == "held" else 0
+
+
+# --- What a re-run does with a run it has stored: score, compare, render, then publish or hold ---
+
+
+def finished(run: RunRecord, *, root: Path, doors: Doors, update: Update, log: Log) -> Outcome:
+    """Score, compare and render a stored run, and publish it unless it is held.
+
+    Parameters
+    ----------
+    run : RunRecord
+        The newest of its analysis; not shown to readers yet.
+    root : Path
+        Folder of the reports.
+    doors : Doors
+        What is called; a door that fails is reported and does not undo the run.
+    update : Update
+        Whose reasons hold the run beside its own.
+    log : callable
+        Told every step.
+
+    Returns
+    -------
+    Outcome
+        ``published`` or ``held``.
+
+    Raises
+    ------
+    StoreError
+        If the report or the pointer cannot be written, or the published run is damaged.
+
+    Notes
+    -----
+    Killed anywhere, it can be done again: forecasts are scored once, so scores that stand are taken as they are.
+
+    Examples
+    --------
+    >>> finished(run, root=Path("reports"), doors=Doors(), update=update, log=log).status  # doctest: +SKIP
+    'published'
+    """
+    shown = published_name(root / run.analysis)
+    before = read_run(root / run.analysis / shown) if shown else None
+    records, notes = _records(run, before=before, doors=doors, root=root, log=log)
+    if doors.render is not None:
+        run, failed = _rendered(run, render=doors.render, records=records, log=log)
+        notes += failed
+    held = tuple(dict.fromkeys((*run.held, *update.held)))
+    if held:
+        return Outcome("held", run.analysis, run, (*held, *notes), records)
+    run = publish_run(run)
+    log("published", run=run.name)
+    return Outcome("published", run.analysis, run, notes, records)
+
+
+def _records(
+    run: RunRecord, *, before: RunRecord | None, doors: Doors, root: Path, log: Log
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Score earlier forecasts and compare with the published run; keep what comes of it beside the manifest."""
+    earlier = [
+        one for one in runs_of(root, run.analysis) if run_moment(one) < run_moment(run) and not one.damage
+    ]
+    asked: dict[str, Callable[[], Mapping[str, Any]]] = {}
+    if doors.score is not None and earlier:
+        score = doors.score
+        asked["scores"] = lambda: score(run, earlier=earlier)
+    if doors.compare is not None and before is not None:
+        compare, old = doors.compare, before
+        asked["comparison"] = lambda: compare(old, run)
+    found: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    for name, ask in asked.items():
+        if name == "scores" and (stand := _standing_scores(run)):
+            found[name] = stand
+            continue
+        try:
+            found[name] = plain(dict(ask()))
+            with locked(run.path.parent):
+                write_whole(run.path / f"{name}.json", to_json(sealed(found[name])))
+            log(name, run=run.name)
+        except Exception as error:  # the run is stored and sound: what explains it must not undo it
+            problem = getattr(error, "problem", f"{type(error).__name__}: {error}")
+            log(f"{name} failed", problem=problem)
+            notes += (f"no {name}: {problem}",)
+    return found, notes
+
+
+def _standing_scores(run: RunRecord) -> dict[str, Any]:
+    """Return the scores that an earlier attempt has kept whole; empty where there are none."""
+    try:
+        return records_beside(run).get("scores", {})
+    except StoreError:
+        return {}
+
+
+def _rendered(
+    run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
+) -> tuple[RunRecord, tuple[str, ...]]:
+    """Write the report of a stored run, with what changed at its top."""
+    try:
+        appraisals, headline = stored_appraisals(run), run.headline
+        html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
+        return rewrite_report(run, html), ()
+    except StoreError:
+        raise
+    except Exception as error:  # a report can be rendered again; the run stands
+        log("report failed", problem=f"{type(error).__name__}: {error}")
+        return run, (f"no report: {type(error).__name__}: {error}; render it with `cba report`",)
 
 
 def rerun(
@@ -142,7 +610,7 @@ def _with_lock(
 
 def _is_due(poll: Poll) -> bool:
     """Return whether a release was announced since the last poll, a week has passed, or its re-run failed."""
-    from cba.inputs.releases.release_days import due
+    from cba.inputs.releases.calendar import due
 
     last = None if poll.at is None else poll.at.date()
     return poll.pending or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
@@ -221,7 +689,7 @@ def _schema_as_gate(
 ) -> RunRecord:
     """Run; tables that an update fetched and a schema refuses are a failed gate, not a user's mistake."""
     from cba.errors import GateError, InputError
-    from cba.runs.failures import note_failure
+    from cba.runs.execute import note_failure
     from cba.runs.fingerprints import run_fingerprints
 
     try:
@@ -244,7 +712,7 @@ def _unchanged(request: str | None, known: list[RunRecord]) -> RunRecord | None:
 
 def _same_stages(analysis: Analysis, known: list[RunRecord]) -> RunRecord | None:
     """Return the newest run where every stage of it would come out the same."""
-    from cba.runs.stage_fingerprints import stage_fingerprints
+    from cba.runs.cache import stage_fingerprints
 
     newest = next((run for run in reversed(known) if not run.damage), None)
     prints = stage_fingerprints(analysis.model_dump(mode="json", by_alias=True))
@@ -259,8 +727,7 @@ def _waiting(run: RunRecord) -> tuple[str, ...]:
 def _has_sources(spec: str | Path) -> bool:
     """Return whether a specification names sources, without loading it."""
     from cba.errors import InputError
-    from cba.runs.requests import specification_file
-    from cba.runs.stage_fingerprints import parsed_toml
+    from cba.runs.cache import parsed_toml
 
     file = specification_file(spec)
     try:

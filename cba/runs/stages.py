@@ -12,18 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints
-from cba.runs.fit_cache import cached_fit, fit_key
-from cba.runs.fits_again import earlier_priors, with_totals
-from cba.runs.reweighting import reweighted_fit
+from cba.runs.cache import cached_fit, fit_key
+from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints, prior_stance
+from cba.runs.reweighting import earlier_priors, reweighted_fit, with_totals
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cba.appraisal import Appraisal
-    from cba.inputs.analysis_records import Analysis
-    from cba.runs.stored_runs import RunRecord
-    from cba.runs.stored_stages import StoredStage
+    from cba.appraisal.record import Appraisal
+    from cba.inputs.analyses import Analysis
+    from cba.runs.cache import StoredStage
+    from cba.runs.reading import RunRecord
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def fit_stance(
     use_cache : bool
         False fits again and keeps nothing.
     code : str, optional
-        As in :func:`cba.runs.fit_cache.fit_key`.
+        As in :func:`cba.runs.cache.fit_key`.
     reweight : bool or RunRecord
         Re-weight the draws of the analysis's last run, or of the run given, where only priors moved since.
 
@@ -189,8 +188,8 @@ def fit_stance(
     """
     from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
-    from cba.models.panel_results import known_panel
-    from cba.models.reach import recent_starts
+    from cba.models.authority_findings import known_panel
+    from cba.models.effects_areas import recent_starts
 
     priors = load_priors(stance=prior_stance(stance))
     starts, panel = recent_starts(observations), known_panel(analysis.evidence_until)
@@ -199,13 +198,13 @@ def fit_stance(
 
     def _baseline() -> xr.DataTree:
         from cba.models.baseline import fit_baseline
-        from cba.models.gates import Gates
+        from cba.models.sampling import Gates
 
         return fit_baseline(observations, priors, **settings, gates=Gates(**gates))
 
     def _effects() -> xr.DataTree:
         from cba.models.effects import fit_effects
-        from cba.models.gates import Gates
+        from cba.models.sampling import Gates
 
         return fit_effects(evidence, priors, starts=starts, panel=panel, **settings, gates=Gates(**gates))
 
@@ -232,45 +231,6 @@ def fit_stance(
     baseline = reweighted_fit(root, model="baseline", key=baseline_key, fit=_baseline, **again)
     effects = reweighted_fit(root, model="effects", key=effects_key, fit=_effects, **again)
     return with_totals(baseline, observations, priors, settings=settings), effects
-
-
-def prior_stance(stance: str) -> str:
-    """Return the stance whose priors and fits another one uses.
-
-    Parameters
-    ----------
-    stance : str
-
-    Returns
-    -------
-    str
-        ``evidence`` for ``review``, which conditions the draws of evidence; the stance itself otherwise.
-
-    Examples
-    --------
-    >>> prior_stance("review"), prior_stance("sceptical")
-    ('evidence', 'sceptical')
-    """
-    return "evidence" if stance == "review" else stance
-
-
-def beliefs_of(stance: str) -> tuple[str, ...]:
-    """Return the stances whose fits a stance needs.
-
-    Parameters
-    ----------
-    stance : str
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> beliefs_of("mixture"), beliefs_of("review")
-    (('evidence', 'sceptical'), ('evidence',))
-    """
-    return ("evidence", "sceptical") if stance == "mixture" else (prior_stance(stance),)
 
 
 def sampler_settings(analysis: Analysis) -> dict[str, Any]:
@@ -306,18 +266,18 @@ def _tables(analysis: Analysis) -> Mapping[str, Any]:
 
 
 def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) -> Appraisal:
-    from cba.appraisal import appraise
+    from cba.recipe import appraise
 
     return appraise(analysis, stance=stance, progress=progress, **given)
 
 
 def _stored(root: Path, **asked: Any) -> StoredStage | None:
-    from cba.runs.stored_stages import stored_appraisal
+    from cba.runs.cache import stored_appraisal
 
     return stored_appraisal(root, **asked)
 
 
 def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:
-    from cba.appraisal.belief_sensitivity import with_weight_of_change
+    from cba.tables.beliefs import with_weight_of_change
 
     return with_weight_of_change(appraisals)

@@ -12,32 +12,138 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cba.runs.analysis_lock import STAGING, locked
+from cba.errors import InputError
+from cba.runs.archive import archive_inputs, archive_lock, hashes_of, unreferenced
 from cba.runs.fingerprints import file_sha256
-from cba.runs.input_archive import archive_inputs, archive_lock, hashes_of
-from cba.runs.run_names import free_name, utc_stamp
-from cba.runs.seals import sealed
-from cba.runs.stored_runs import (
+from cba.runs.reading import (
     MANIFEST,
     POINTER,
     REPORT,
     RunRecord,
     files_below,
+    free_name,
+    list_runs,
     published_name,
     read_run,
+    utc_stamp,
 )
-from cba.runs.whole_writing import (
+from cba.runs.whole_files import (
+    STAGING,
+    damaged,
+    locked,
     plain,
+    read_json,
+    seal_problem,
+    sealed,
     store_errors,
     sync_folder,
     sync_tree,
     to_json,
     write_whole,
 )
+
+# --- A file put beside a stored run's report, such as its PDF, with its hash in the manifest ---
+
+
+def store_beside(run: RunRecord, name: str, content: bytes) -> RunRecord:
+    """Write a file into a stored run and its hash into the manifest; every other file stays as it is.
+
+    Parameters
+    ----------
+    run : RunRecord
+    name : str
+        File in the run's folder, such as ``report.pdf`` or ``tables/checklist.csv``; one that is there is replaced.
+    content : bytes
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+
+    Notes
+    -----
+    The manifest is written before the file takes its place: a kill in between leaves a file that
+    :func:`cba.runs.reading.verify_run` names, and writing it again mends it.
+
+    Examples
+    --------
+    >>> store_beside(run, "report.pdf", pdf).name == run.name  # doctest: +SKIP
+    True
+    """
+    with locked(run.path.parent), store_errors(f"{name} could not be stored", file=run.path / name):
+        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
+        place = run.path / name
+        beside = place.with_name(f".{place.name}.new")
+        try:
+            _write_forced(beside, content)
+            entry = {"bytes": len(content), "sha256": file_sha256(beside)}
+            files = dict(sorted({**manifest["files"], name: entry}.items()))
+            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
+            os.replace(beside, place)
+            sync_folder(place.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+    return read_run(run.path)
+
+
+def _write_forced(file: Path, content: bytes) -> None:
+    """Write bytes and force them to disk."""
+    with open(file, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+# --- What a re-run kept beside a run for its report: what changed since the run before, and how … ---
+
+
+RECORDS = ("comparison", "scores")
+"""Records that a report shows, each in a file of its name."""
+
+
+def records_beside(run: RunRecord) -> dict[str, dict[str, Any]]:
+    """Return the records that a re-run kept beside a run, as its report was given them.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    dict of str to dict
+        ``comparison`` and ``scores``, as far as the run has them; without their seals.
+
+    Raises
+    ------
+    StoreError
+        If one of them is not what was stored; names the file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> records_beside(RunRecord(Path("nowhere"), "latest", "20261121T093000Z-0123abcd", {}))
+    {}
+    """
+    found = {}
+    for name in RECORDS:
+        file = run.path / f"{name}.json"
+        if not file.is_file():
+            continue
+        record = read_json(file)
+        problem = seal_problem(record)
+        if problem:
+            raise damaged(file, problem)
+        found[name] = {key: value for key, value in record.items() if key not in sealed({})}
+    return found
 
 
 def write_run(
@@ -183,7 +289,7 @@ def rewrite_report(run: RunRecord, html: str) -> RunRecord:
     Notes
     -----
     The manifest is written first: a kill in between leaves a report that
-    :func:`cba.runs.stored_runs.verify_run` names, and writing it again mends it.
+    :func:`cba.runs.reading.verify_run` names, and writing it again mends it.
 
     Examples
     --------
@@ -297,3 +403,104 @@ def _hash(path: Path) -> dict[str, Any]:
 
 def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     return {name: _hash(folder / name) for name in sorted(files_below(folder))}
+
+
+# --- Retention: old runs are removed, never one that readers see, saw approved, or that waits for a … ---
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What was removed, or would be.
+
+    Attributes
+    ----------
+    runs : tuple of RunRecord
+    inputs : tuple of Path
+        Files of the archive that no remaining run names.
+    bytes : int
+        Space they take.
+
+    Examples
+    --------
+    >>> Pruning((), (), 0).bytes
+    0
+    """
+
+    runs: tuple[RunRecord, ...]
+    inputs: tuple[Path, ...]
+    bytes: int
+
+
+def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning:
+    """Remove all but the newest runs of each analysis, and archived inputs that no run names any more.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    keep : int
+        Newest runs of each analysis to keep, 1 or more. Published, approved and damaged runs, and those that wait
+        for approval, are kept besides.
+    dry_run : bool
+        Remove nothing; say what would go.
+
+    Returns
+    -------
+    Pruning
+
+    Raises
+    ------
+    InputError
+        If `keep` is below 1.
+    StoreError
+        If a run cannot be removed; it is then still whole, or gone from the list.
+
+    Notes
+    -----
+    A run is renamed to a hidden name first, so that a kill leaves it whole or out of sight; the next run clears
+    what is left.
+
+    Examples
+    --------
+    >>> prune_runs("no such folder", keep=3).runs
+    ()
+    """
+    if keep < 1:
+        raise InputError(
+            "the number of runs to keep is too low",
+            field="--keep",
+            found=keep,
+            allowed="1 or more",
+            cause="a sign or a zero mistyped",
+            remedy="keep at least the newest run",
+        )
+    root, runs = Path(root), list_runs(root)
+    going = [run for name in {run.analysis: None for run in runs} for run in _spare(runs, name, keep=keep)]
+    staying = [run for run in runs if run not in going]
+    if dry_run or not runs:
+        inputs = unreferenced(root, staying)
+        return Pruning(tuple(going), tuple(inputs), sum(map(_size, [*(r.path for r in going), *inputs])))
+    gone, freed = [], 0
+    for run in going:
+        with locked(run.path.parent):
+            if run in _spare(list_runs(root), run.analysis, keep=keep):  # nobody published it meanwhile
+                freed += _size(run.path)
+                removed_whole(run.path)
+                gone.append(run)
+    with archive_lock(root), store_errors("archived inputs could not be removed", file=root):
+        inputs = unreferenced(root, list_runs(root))
+        freed += sum(map(_size, inputs))
+        for place in inputs:
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    return Pruning(tuple(gone), tuple(inputs), freed)
+
+
+def _spare(runs: list[RunRecord], analysis: str, *, keep: int) -> list[RunRecord]:
+    """Return the runs of an analysis that may go."""
+    own = [run for run in runs if run.analysis == analysis]
+    return [run for run in own[:-keep] if not (run.published or run.approval or run.held or run.damage)]
+
+
+def _size(place: Path) -> int:
+    files = place.rglob("*") if place.is_dir() else [place]
+    return sum(file.stat().st_size for file in files if file.is_file())

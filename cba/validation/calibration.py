@@ -2,25 +2,474 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cba.errors import InputError
-from cba.models.calibrated_models import LATENT, library_versions, made_from, shipped_refit
-from cba.validation.calibration_ranks import judged_ranks
-from cba.validation.calibration_store import keep_replicate, kept_replicates, store_folder
-from cba.validation.calibration_workers import run_replicates
+from cba.models.calibration_record import RECORD, SUMMARY, made_from
+from cba.validation.calibrated_models import LATENT, library_versions, shipped_refit
+
+# --- Are ranks uniform? The test and band of Säilynoja, Bürkner and Vehtari (2022) on the counts of … ---
+
+
+LEVEL = 0.05
+"""Chance, in each family of quantities, of finding anything wrong where nothing is."""
+
+
+SIMULATIONS = 20_000
+
+
+RANKS_SEED = 20220523
+
+
+def judged_ranks(
+    ranks: pd.DataFrame, *, ranked: int, latent: Sequence[str] = (), level: float = LEVEL
+) -> pd.DataFrame:
+    """Judge whether the ranks of every quantity are uniform, allowing for how many are judged.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        One row per replicate, one column per quantity; 0 to `ranked`.
+    ranked : int
+        Draws the truth was ranked among.
+    latent : sequence of str
+        Variables judged as a family of their own, because there are hundreds of them.
+    level : float
+        Chance of a false alarm in a family, 0 to 1.
+
+    Returns
+    -------
+    DataFrame
+        One row per quantity: ``quantity``, ``variable``, ``family`` (parameters or latent), ``p_value``,
+        ``p_adjusted`` (Holm 1979, within the family), ``largest_departure`` (of the shares of ranks from uniform),
+        ``mean_rank`` (0.5 where all is well), ``spread`` (variance over that of uniform ranks: above 1 draws are too
+        narrow, below 1 too wide), ``finding``, ``passed``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> ranks = pd.DataFrame({"good": rng.integers(0, 100, 200), "narrow": rng.choice([0, 50, 99], 200)})
+    >>> judged_ranks(ranks, ranked=99)[["quantity", "passed", "finding"]].values.tolist()
+    [['good', True, 'as it should be'], ['narrow', False, 'draws too narrow']]
+    """
+    values = ranks.to_numpy(int)
+    variable = [str(name).split("[")[0] for name in ranks.columns]
+    scaled = (values + 0.5) / (ranked + 1)
+    table = pd.DataFrame(
+        {
+            "quantity": [str(name) for name in ranks.columns],
+            "variable": variable,
+            "family": ["latent" if name in latent else "parameters" for name in variable],
+            "p_value": uniformity_p_values(values, ranked=ranked),
+            "largest_departure": np.abs(rank_shares(values, ranked=ranked) - _points(ranked)[:, None]).max(0),
+            "mean_rank": scaled.mean(axis=0),
+            "spread": 12.0 * scaled.var(axis=0) / (1.0 - 1.0 / (ranked + 1) ** 2),
+        }
+    )
+    table["p_adjusted"] = table.groupby("family", sort=False)["p_value"].transform(_holm)
+    table["passed"] = table["p_adjusted"] > level
+    table["finding"] = [
+        "as it should be" if row.passed else _finding(row.mean_rank, row.spread, count=len(ranks))
+        for row in table.itertuples()
+    ]
+    order = ["quantity", "variable", "family", "p_value", "p_adjusted", "largest_departure", "mean_rank"]
+    return table[[*order, "spread", "finding", "passed"]]
+
+
+def _holm(values: pd.Series) -> np.ndarray:
+    order = np.argsort(values.to_numpy())
+    steps = np.maximum.accumulate(values.to_numpy()[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def _finding(mean_rank: float, spread: float, *, count: int) -> str:
+    """Name the departure that is larger in standard errors: of the mean rank, or of their spread."""
+    shift = (mean_rank - 0.5) / np.sqrt(1.0 / (12.0 * count))
+    wide = (spread - 1.0) / np.sqrt(0.8 / count)  # a uniform variable has kurtosis 1.8
+    if abs(shift) > abs(wide):
+        return "draws too low" if shift > 0 else "draws too high"
+    return "draws too narrow" if wide > 0 else "draws too wide"
+
+
+def _points(ranked: int) -> np.ndarray:
+    return np.arange(1, ranked + 1) / (ranked + 1)
+
+
+def rank_shares(ranks: np.ndarray, *, ranked: int) -> np.ndarray:
+    """Share of ranks below 1, 2, ..., `ranked`.
+
+    Parameters
+    ----------
+    ranks : ndarray of int, shape (replicate, quantity)
+    ranked : int
+
+    Returns
+    -------
+    ndarray, shape (ranked, quantity)
+
+    Examples
+    --------
+    >>> rank_shares(np.array([[0], [1], [2], [3]]), ranked=3).ravel().tolist()
+    [0.25, 0.5, 0.75]
+    """
+    return np.stack([(ranks < place).mean(axis=0) for place in range(1, ranked + 1)])
+
+
+def uniformity_p_values(ranks: np.ndarray, *, ranked: int, simulations: int = SIMULATIONS) -> np.ndarray:
+    """Probability of ranks as far from uniform as these, quantity by quantity.
+
+    Parameters
+    ----------
+    ranks : ndarray of int, shape (replicate, quantity)
+    ranked : int
+    simulations : int
+        Sets of uniform ranks compared with.
+
+    Returns
+    -------
+    ndarray, shape (quantity,)
+        ``(1 + sets at least as far out) / (1 + sets)``.
+
+    Examples
+    --------
+    >>> even = np.repeat(np.arange(100), 2)[:, None]
+    >>> float(uniformity_p_values(even, ranked=99, simulations=500).round(1)[0])
+    1.0
+    """
+    counts = np.rint(rank_shares(ranks, ranked=ranked) * len(ranks)).astype(int)
+    found = _furthest(counts, replicates=len(ranks), ranked=ranked)
+    null = _null(len(ranks), ranked, simulations)
+    return (1.0 + np.searchsorted(null, found, side="right")) / (1.0 + simulations)
+
+
+def _furthest(counts: np.ndarray, *, replicates: int, ranked: int) -> np.ndarray:
+    """Least two-sided probability of a count, over all places; counts have shape (ranked, set)."""
+    table = _tails(replicates, ranked)
+    return np.array([table[np.arange(ranked), column].min() for column in counts.T])
+
+
+@lru_cache(maxsize=8)
+def _tails(replicates: int, ranked: int) -> np.ndarray:
+    """Log of the smaller tail probability of each count at each place, (ranked, replicates + 1)."""
+    count, place = np.arange(replicates + 1)[None, :], _points(ranked)[:, None]
+    below = stats.binom.logcdf(count, replicates, place)
+    above = stats.binom.logsf(count - 1, replicates, place)
+    return np.minimum(below, above)
+
+
+@lru_cache(maxsize=8)
+def _null(replicates: int, ranked: int, simulations: int) -> np.ndarray:
+    """The statistic of sets of uniform ranks, sorted."""
+    rng = np.random.default_rng(RANKS_SEED)
+    table, found = _tails(replicates, ranked), []
+    for start in range(0, simulations, 5000):
+        size = min(5000, simulations - start)
+        drawn = rng.multinomial(replicates, np.full(ranked + 1, 1.0 / (ranked + 1)), size=size)
+        below = drawn.cumsum(axis=1)[:, :-1]
+        found.append(table[np.arange(ranked)[None, :], below].min(axis=1))
+    return np.sort(np.concatenate(found))
+
+
+def rank_band(replicates: int, *, ranked: int, level: float = LEVEL) -> pd.DataFrame:
+    """Band that the shares of uniform ranks stay inside at every place at once.
+
+    Parameters
+    ----------
+    replicates : int
+    ranked : int
+    level : float
+        Chance of leaving it anywhere, 0 to 1.
+
+    Returns
+    -------
+    DataFrame
+        ``place`` (0 to 1), ``lower`` and ``upper``: shares of ranks below it.
+
+    Examples
+    --------
+    >>> band = rank_band(200, ranked=99)
+    >>> bool(((band["lower"] < band["place"]) & (band["place"] < band["upper"])).all())
+    True
+    """
+    from arviz_stats.ecdf_utils import get_pointwise_confidence_band, simulate_confidence_bands
+
+    places = _points(ranked)
+    rng = np.random.default_rng(RANKS_SEED)
+    pointwise = simulate_confidence_bands(replicates, 1, places, 1.0 - level, 2000, rng)
+    lower, upper = get_pointwise_confidence_band(pointwise, replicates, places)
+    return pd.DataFrame({"place": places, "lower": lower, "upper": upper})
+
+
+# --- Replicates of a calibration on disk: one small file each, so that what is done is never done again ---
+
+
+_NEEDED = ("ranks", "divergences", "least_effective_draws", "thinned_by", "redrawn")
+
+
+def store_folder(root: str | Path, *, model: str, fingerprint: str, seed: int) -> Path:
+    """Return the folder for the replicates of one state of a model and one seed.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of all calibrations.
+    model : str
+    fingerprint : str
+        As returned by :func:`cba.models.calibration_record.made_from`.
+    seed : int
+
+    Returns
+    -------
+    Path
+        Replicates of another state of the model lie in another folder and are never mixed in.
+
+    Examples
+    --------
+    >>> store_folder("store", model="baseline", fingerprint="abcdef0123456789", seed=1).name
+    'baseline-abcdef012345-seed1'
+    """
+    return Path(root) / f"{model}-{fingerprint[:12]}-seed{seed}"
+
+
+def keep_replicate(folder: Path, number: int, result: dict[str, Any]) -> None:
+    """Write one replicate; its file appears whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where missing.
+    number : int
+        From 0.
+    result : dict
+        As returned by :func:`cba.validation.refits.simulated_refit`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> result = {"ranks": {"level": 3}, "divergences": 0, "least_effective_draws": 99.0, "thinned_by": 10,
+    ...           "redrawn": 0}
+    >>> keep_replicate(folder, 7, result)
+    >>> kept_replicates(folder) == {7: result}
+    True
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / f"replicate_{number:05d}.json"
+    beside = place.with_suffix(f".{os.getpid()}.part")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(result, file, sort_keys=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, place)
+
+
+def kept_replicates(folder: Path) -> dict[int, dict[str, Any]]:
+    """Read the replicates done so far, in the order of their numbers.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist.
+
+    Returns
+    -------
+    dict of int to dict
+
+    Raises
+    ------
+    InputError
+        If a file is not a replicate.
+
+    Examples
+    --------
+    >>> kept_replicates(Path("no such folder"))
+    {}
+    """
+    found = {}
+    for place in sorted(folder.glob("replicate_*.json")):
+        try:
+            result = json.loads(place.read_text("utf-8"))
+            missing = [name for name in _NEEDED if name not in result]
+        except (ValueError, TypeError):
+            missing = list(_NEEDED)
+        if missing:
+            raise InputError(
+                "a stored replicate cannot be read",
+                file=str(place),
+                field=missing[0],
+                found="missing",
+                allowed=", ".join(_NEEDED),
+                cause="a file changed by hand, or a damaged disk",
+                remedy="delete this file: the replicate is done again",
+            )
+        found[int(place.stem.rsplit("_", 1)[1])] = result
+    return found
+
+
+# --- Run numbered replicates here, over processes or over a cluster; a worker that dies loses nothing ---
+
+
+Work = Callable[[int], dict[str, Any]]
+
+
+Keep = Callable[[int, dict[str, Any]], None]
+
+
+LOSSES = 3
+"""Times in a row that workers may die without one replicate getting done."""
+
+
+PATIENCE = "10s"
+"""How long to wait for a scheduler to answer."""
+
+
+class WorkersLostError(RuntimeError):
+    """Workers died again and again; the replicates finished before are kept.
+
+    Parameters
+    ----------
+    left : int
+        Replicates not done.
+
+    Examples
+    --------
+    >>> WorkersLostError(3).exit_code
+    1
+    """
+
+    exit_code = 1
+
+    def __init__(self, left: int) -> None:
+        super().__init__(
+            f"worker processes died {LOSSES} times in a row with {left} replicates left (the usual cause is too "
+            "little memory: use fewer workers). What was done is kept: the same command goes on from there"
+        )
+
+
+def run_replicates(
+    work: Work, replicates: Sequence[int], *, keep: Keep, workers: int = 1, scheduler: str | None = None
+) -> None:
+    """Run each replicate once and hand its result over as it is done, in whatever order.
+
+    Parameters
+    ----------
+    work : callable
+        ``work(number)``; must depend on nothing but the number, and be importable by name for other processes.
+    replicates : sequence of int
+    keep : callable
+        ``keep(number, result)``, called in this process.
+    workers : int
+        Processes; 1 works in this one.
+    scheduler : str, optional
+        Address of a dask cluster to use instead; its workers must have this package installed.
+
+    Raises
+    ------
+    InputError
+        If the cluster cannot be used, or fewer than one worker is asked for.
+    WorkersLostError
+        If processes keep dying.
+
+    Examples
+    --------
+    >>> found = {}
+    >>> run_replicates(lambda number: {"twice": 2 * number}, [1, 2], keep=found.__setitem__)
+    >>> found
+    {1: {'twice': 2}, 2: {'twice': 4}}
+    """
+    if workers < 1:
+        raise InputError(
+            "no worker to run replicates on",
+            field="workers",
+            found=workers,
+            allowed="1 or more",
+            cause="a mistyped number",
+            remedy="leave it out to use one process",
+        )
+    if scheduler is not None:
+        _over_cluster(work, replicates, keep=keep, address=scheduler)
+    elif workers == 1:
+        for replicate in replicates:
+            keep(replicate, work(replicate))
+    else:
+        _over_processes(work, replicates, keep=keep, workers=workers)
+
+
+def _over_processes(work: Work, replicates: Sequence[int], *, keep: Keep, workers: int) -> None:
+    """Start anew with what is left whenever a process dies: a pool cannot go on without one of its own."""
+    left, losses = list(replicates), 0
+    context = multiprocessing.get_context("spawn")
+    while left:
+        before = len(left)
+        pool = ProcessPoolExecutor(max_workers=min(workers, len(left)), mp_context=context)
+        try:
+            futures = {pool.submit(work, replicate): replicate for replicate in left}
+            for future in as_completed(futures):
+                keep(futures[future], future.result())
+                left.remove(futures[future])
+        except BrokenProcessPool as lost:
+            losses = losses + 1 if len(left) == before else 0
+            if losses >= LOSSES:
+                raise WorkersLostError(len(left)) from lost
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _over_cluster(work: Work, replicates: Sequence[int], *, keep: Keep, address: str) -> None:
+    """Hand the replicates to a cluster; what a lost worker had in hand, dask gives to another."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as missing:
+        raise InputError(
+            "working on a cluster needs dask.distributed, which is not installed",
+            field="scheduler",
+            found=address,
+            cause="the optional extra was left out",
+            remedy="pip install 'cba[cluster]'",
+        ) from missing
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as silent:
+        raise InputError(
+            "no scheduler answers at this address",
+            field="scheduler",
+            found=address,
+            allowed="an address like tcp://host:8786",
+            cause="a scheduler that is not running, or another port",
+            remedy="start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`",
+        ) from silent
+    with client, client.as_current():
+        futures = client.map(work, list(replicates), pure=False, retries=LOSSES)
+        numbers = {future.key: replicate for future, replicate in zip(futures, replicates, strict=True)}
+        for future in as_completed(futures):
+            keep(numbers[future.key], future.result())
+
 
 SEED = 20220523
+
+
 FEWEST = 20
 """Replicates below which ranks say too little to judge."""
 
+
 RANKED = 99
+
 
 STUCK = 0.5
 """Share of divergent steps beyond which a chain has not moved and its draws are none."""
@@ -42,7 +491,7 @@ class Calibration:
     replicates : DataFrame
         Per replicate: divergences, least_effective_draws, thinned_by, redrawn, stuck.
     verdicts : DataFrame
-        As returned by :func:`cba.validation.calibration_ranks.judged_ranks`.
+        As returned by :func:`cba.validation.calibration.judged_ranks`.
     """
 
     model: str
@@ -79,7 +528,7 @@ def calibrate(
     replicates : int
         Replicates in all, at least 20; those numbered 0 to `replicates` - 1.
     workers, scheduler
-        As in :func:`cba.validation.calibration_workers.run_replicates`.
+        As in :func:`cba.validation.calibration.run_replicates`.
     seed : int
         With a replicate's number it settles all its random numbers: results do not depend on the workers.
     progress : callable, optional
@@ -162,7 +611,7 @@ def as_frames(results: dict[int, dict[str, Any]]) -> tuple[pd.DataFrame, pd.Data
     Parameters
     ----------
     results : dict of int to dict
-        As returned by :func:`cba.models.simulated_refits.simulated_refit`, by number.
+        As returned by :func:`cba.validation.refits.simulated_refit`, by number.
 
     Returns
     -------
@@ -183,3 +632,86 @@ def as_frames(results: dict[int, dict[str, Any]]) -> tuple[pd.DataFrame, pd.Data
     )
     details["stuck"] = details["divergences"] > STUCK * RANKED * details["thinned_by"]
     return ranks[~details["stuck"]].rename_axis("replicate"), details.rename_axis("replicate")
+
+
+# --- Keep a finished calibration as small files in the package, which every report shows ---
+
+
+KEPT_PLACES = 2
+"""Every second place of the shares is kept: half the size, and no line in a figure is any different."""
+
+
+def write_record(calibrations: Sequence[Calibration], folder: str | Path | None = None) -> Path:
+    """Write calibrations over the record's earlier ones of the same models; other models stay.
+
+    Parameters
+    ----------
+    calibrations : sequence of Calibration
+    folder : str or Path, optional
+        The package's own place by default.
+
+    Returns
+    -------
+    Path
+        The folder: ``calibration_summary.csv``, one row per model, and for each model
+        ``calibration_<model>.csv`` (a verdict per quantity), ``..._ranks.csv`` (of parameters, for whoever wants to
+        judge them otherwise) and ``..._shares.csv`` (what the figure shows).
+
+    Examples
+    --------
+    >>> write_record([calibration], "elsewhere")  # doctest: +SKIP
+    """
+    place = RECORD if folder is None else Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    summaries = {found.model: _summary(found) for found in calibrations}
+    kept = place / SUMMARY
+    if kept.exists():
+        earlier = pd.read_csv(kept, dtype=str).fillna("")
+        summaries = {row["model"]: row for row in earlier.to_dict("records")} | summaries
+    for found in calibrations:
+        parameters = found.verdicts.loc[found.verdicts["family"] == "parameters", "quantity"]
+        _write(place / f"calibration_{found.model}.csv", found.verdicts)
+        _write(place / f"calibration_{found.model}_ranks.csv", found.ranks[list(parameters)].reset_index())
+        _write(place / f"calibration_{found.model}_shares.csv", _shares(found, list(parameters)))
+    _write(kept, pd.DataFrame([summaries[name] for name in sorted(summaries)]))
+    return place
+
+
+def _summary(found: Calibration) -> dict[str, object]:
+    """Return what was done and found, as plain values."""
+    divergent = found.replicates["divergences"] > 0
+    slow = found.replicates["least_effective_draws"] < RANKED
+    return {
+        "model": found.model,
+        "replicates": len(found.replicates),
+        "stuck_replicates": int(found.replicates["stuck"].sum()),
+        "quantities": len(found.verdicts),
+        "failed": int((~found.verdicts["passed"]).sum()),
+        "below_5_percent": int((found.verdicts["p_value"] < 0.05).sum()),
+        "smallest_p_adjusted": float(found.verdicts["p_adjusted"].min()),
+        "divergent_replicates": int(divergent.sum()),
+        "slow_replicates": int(slow.sum()),
+        "redrawn": int(found.replicates["redrawn"].sum()),
+        "seed": found.seed,
+        "made": datetime.now(UTC).date().isoformat(),
+        "made_from": found.fingerprint,
+        "versions": "; ".join(f"{name} {number}" for name, number in sorted(found.versions.items())),
+    }
+
+
+def _shares(found: Calibration, quantities: list[str]) -> pd.DataFrame:
+    """Share of ranks below each place less the place itself, one column per quantity; and the band."""
+    band = rank_band(len(found.ranks), ranked=RANKED)
+    shares = rank_shares(found.ranks[quantities].to_numpy(int), ranked=RANKED)
+    place = band["place"].to_numpy()
+    table = pd.DataFrame(
+        np.column_stack([place, band["lower"] - place, band["upper"] - place, shares - place[:, None]]),
+        columns=["place", "lower", "upper", *quantities],
+    )
+    return table.iloc[KEPT_PLACES - 1 :: KEPT_PLACES]
+
+
+def _write(place: Path, table: pd.DataFrame) -> None:
+    beside = place.with_suffix(".part")
+    table.to_csv(beside, index=False, lineterminator="\n", float_format="%.4g")
+    os.replace(beside, place)

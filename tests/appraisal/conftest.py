@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cba.appraisal.stages import assembled
+from cba.recipe import assembled
 from tests.appraisal.made_workings import made_workings
 
 

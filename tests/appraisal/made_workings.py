@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.inputs_read import Inputs, read_inputs
-from cba.appraisal.stages import Workings, worked_options
+from cba.appraisal.inputs import Inputs, read_inputs
+from cba.appraisal.workings import Workings, worked_options
 from cba.inputs.analyses import load_analysis
-from cba.inputs.option_records import Option
-from cba.inputs.options import load_options
+from cba.inputs.options import Option, load_options
 from cba.models.parameters import joint_parameters
 from tests.made_fits import made_baseline, made_effects
 

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.appraisal.assumptions_log import assumptions_log, entry_draws, log_entries
-from cba.appraisal.input_influence import leading_inputs, measured_influence
 from cba.inputs.priors import load_priors
+from cba.tables.assumptions import (
+    assumptions_log,
+    entry_draws,
+    leading_inputs,
+    log_entries,
+    measured_influence,
+)
 from tests.appraisal.made_workings import made_workings
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.attribution import PLAYERS, attribution_table, component_account, with_components
-from cba.appraisal.headline import discounted
-from cba.costs.option_account import option_account, total_cost
+from cba.appraisal.quantities import discounted
+from cba.costs.account import total_cost
+from cba.costs.option_account import option_account
 from cba.decisions import shapley
+from cba.tables.attribution import PLAYERS, attribution_table, component_account, with_components
 from tests.appraisal.made_workings import option
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cba.appraisal.belief_sensitivity import preferred, weight_of_change, with_weight_of_change
 from cba.appraisal.record import Appraisal
 from cba.errors import InputError
+from cba.tables.beliefs import preferred, weight_of_change, with_weight_of_change
 
 LABELS = {"bau": "Business as usual", "a": "A", "b": "B"}
 

@@ -7,17 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.break_even_map import (
-    CUTS,
-    REFERENCE_RATIO,
-    VALUES,
-    break_even_map,
-    map_draws,
-    region_edge,
-)
-from cba.appraisal.headline import discounted
-from cba.costs.option_account import total_cost
+from cba.appraisal.quantities import discounted
+from cba.costs.account import total_cost
 from cba.errors import InputError
+from cba.tables.attribution import CUTS, REFERENCE_RATIO, VALUES, break_even_map, map_draws, region_edge
 from tests.appraisal.made_workings import changed, made_draws, made_inputs, worked
 
 LEAD = "care_review"
@@ -48,7 +41,7 @@ def test_for_family_help_alone_what_is_left_is_its_cost(workings):
 
 
 def test_value_and_child_years_do_not_depend_on_the_effect(workings, drawn, monkeypatch):
-    monkeypatch.setattr("cba.appraisal.break_even_map.REFERENCE_RATIO", REFERENCE_RATIO + 0.06)
+    monkeypatch.setattr("cba.tables.attribution.REFERENCE_RATIO", REFERENCE_RATIO + 0.06)
     other = map_draws(workings, LEAD)
     np.testing.assert_allclose(other.value, drawn.value, rtol=1e-9)
     np.testing.assert_allclose(other.child_years, drawn.child_years, rtol=1e-9)

@@ -7,13 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.cash_flow_statements import (
-    finance_director_statement,
-    largest_gaps,
-    require_adding_up,
-    treasury_statement,
-)
 from cba.errors import GateError
+from cba.tables.money import finance_director_statement, largest_gaps, require_adding_up, treasury_statement
 
 
 @pytest.fixture(scope="module")

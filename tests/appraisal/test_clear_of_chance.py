@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.appraisal.clear_of_chance import clear_of_chance, errors_asked
-from cba.appraisal.fitted_names import FITTED_NAMES, described
-from cba.appraisal.need_to_believe import need_to_believe
+from cba.appraisal.quantities import clear_of_chance, errors_asked
+from cba.stances.review import need_to_believe
+from cba.tables.assumptions import FITTED_NAMES, described
 from tests.appraisal.made_workings import made_draws
 
 

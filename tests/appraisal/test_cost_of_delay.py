@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.cost_of_delay import cost_of_delay
-from cba.costs.option_account import total_cost
+from cba.costs.account import total_cost
+from cba.tables.money import cost_of_delay
 from tests.appraisal.made_workings import made_workings
 
 

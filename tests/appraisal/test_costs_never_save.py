@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.costs.option_account import total_saving
+from cba.costs.account import total_saving
 from cba.inputs.priors import load_priors
 from tests.appraisal.made_workings import made_draws, made_inputs, made_workings, worked
 

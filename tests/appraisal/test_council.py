@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cba.appraisal.council_children import counted, usual_stock
-from cba.appraisal.council_position import care_shares, council_position, find_authority, price_moments
-from cba.appraisal.council_summary import council_summary
-from cba.appraisal.council_view import council_account, council_view
 from cba.costs.prices import cash_index
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
+from cba.tables.all_councils import council_summary
+from cba.tables.councils import (
+    care_shares,
+    council_account,
+    council_position,
+    council_view,
+    counted,
+    find_authority,
+    price_moments,
+    usual_stock,
+)
 from tests.appraisal.made_workings import made_workings, option
 
 LEAD = "care_review"

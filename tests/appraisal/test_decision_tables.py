@@ -9,12 +9,22 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from cba.appraisal.decision_acceptability import VALUES, best_option_table, frontier_table, share_error
-from cba.appraisal.decision_drivers import drivers_table, lead_option, switching_table, variance_table
-from cba.appraisal.decision_risk import VALUES as RISK_VALUES
-from cba.appraisal.decision_tables import decision_tables, learning_tables, of_headline_stance
-from cba.appraisal.decision_values import NOT_MONEY, grouped_questions, question_inputs
+from cba.appraisal.quantities import lead_option, of_headline_stance
 from cba.costs.discounting import discount_factors
+from cba.tables.decisions import (
+    NOT_MONEY,
+    RISK_VALUES,
+    VALUES,
+    best_option_table,
+    drivers_table,
+    frontier_table,
+    grouped_questions,
+    question_inputs,
+    share_error,
+    switching_table,
+    variance_table,
+)
+from cba.tables.every_table import decision_tables, learning_tables
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.distribution import (
+from cba.tables.society import (
     distributional_sensitivity,
     income_weights,
     mvpf_table,
     need_shares,
+    perspectives_table,
+    social_lines,
     tax_shares,
     who_bears,
 )
-from cba.appraisal.perspectives import perspectives_table, social_lines
 
 
 @pytest.fixture(scope="module")

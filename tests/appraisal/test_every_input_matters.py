@@ -10,18 +10,16 @@ import numpy as np
 import pytest
 
 import cba
-from cba.appraisal.distribution import distributional_sensitivity, mvpf_table
-from cba.appraisal.headline import headline_results
-from cba.appraisal.perspectives import perspectives_table
-from cba.appraisal.social_switching import social_switching
-from cba.appraisal.stages import worked_options
+from cba.appraisal.quantities import headline_results
+from cba.appraisal.workings import worked_options
 from cba.costs.prices import cash_index
 from cba.inputs.priors import load_priors
-from cba.models.baseline import build_baseline, total_draws
-from cba.models.effects import build_effects, studies_used
-from cba.models.flow_rates import flow_rates
-from cba.models.panel_results import known_panel
+from cba.models.authority_findings import known_panel
+from cba.models.baseline import build_baseline, flow_rates, total_draws
+from cba.models.effects import build_effects
+from cba.models.studies import studies_used
 from cba.models.unit_costs import NAMES
+from cba.tables.society import distributional_sensitivity, mvpf_table, perspectives_table, social_switching
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs
 
 MODELS = Path(cba.__file__).parent / "models"
@@ -222,7 +220,7 @@ def test_share_aged_16_moves_the_rates_of_releases_without_ages():
 
 def test_population_growth_moves_years_without_a_projection():
     from cba.inputs.observations import load_observations
-    from cba.projection.future_population import future_population
+    from cba.projection.business_as_usual import future_population
 
     old = load_observations(2019)
     growth = made_draws("latest", DRAWS, LONG)["baseline.population_growth"]

@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.explorer_draws import QUANTITIES, explorer_draws, option_streams
-from cba.appraisal.explorer_results import ExplorerSettings, explorer_results, unpacked, weighted_quantile
-from cba.appraisal.headline import discounted, payback_draws
+from cba.appraisal.quantities import discounted, payback_draws
+from cba.costs.account import total_cost, total_saving
 from cba.costs.discounting import discount_factors
-from cba.costs.option_account import option_account, total_cost, total_saving
-from cba.decisions.monte_carlo_error import mcse_quantile
+from cba.costs.option_account import option_account
+from cba.decisions.draws import mcse_quantile
 from cba.errors import InputError
+from cba.tables.explorer import (
+    QUANTITIES,
+    ExplorerSettings,
+    explorer_draws,
+    explorer_results,
+    option_streams,
+    unpacked,
+    weighted_quantile,
+)
 from tests.appraisal.made_workings import changed, made_draws, made_inputs, worked
 
 OPTIONS = ("care_review", "care_review_reinvest", "family_help_only", "kinship_only", "placement_reform")

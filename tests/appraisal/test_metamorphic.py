@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.appraisal.headline import discounted, headline_results
-from cba.appraisal.stages import appraise
+from cba.appraisal.quantities import discounted, headline_results
+from cba.costs.account import total_cost, total_saving
 from cba.costs.discounting import discount_factors, present_value
-from cba.costs.option_account import option_account, total_cost, total_saving
+from cba.costs.option_account import option_account
 from cba.decisions import evpi
 from cba.errors import InputError
+from cba.recipe import appraise
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked
 from tests.made_fits import made_effects
 

@@ -8,10 +8,11 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.appraisal import Appraisal, appraise
-from cba.appraisal.mixture import HELD, from_evidence, mixed_tree
+from cba.appraisal.record import Appraisal
 from cba.errors import InputError
-from cba.inputs.stance_weights import Mixture, refuse_review, stance_weights
+from cba.inputs.analyses import Mixture, refuse_review, stance_weights
+from cba.recipe import appraise
+from cba.stances.mixture import HELD, from_evidence, mixed_tree
 from tests.appraisal.made_workings import made_fits, made_inputs
 from tests.made_fits import made_effects
 

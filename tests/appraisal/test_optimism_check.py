@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.headline import discounted
-from cba.appraisal.optimism_check import _account, optimism_check, optimism_devices
+from cba.appraisal.quantities import discounted
+from cba.costs.account import total_cost, total_saving
 from cba.costs.optimism_bias import DEVICES, Device
-from cba.costs.option_account import total_cost, total_saving
 from cba.errors import InputError
 from cba.models.parameters import ROLL_OUT
+from cba.tables.accounts import _account, optimism_check, optimism_devices
 from tests.appraisal.made_workings import made_draws, made_inputs, worked
 
 LEAD = "care_review"
@@ -77,7 +77,7 @@ def test_a_harm_is_not_made_smaller_by_cutting_benefits(workings, table):
 
 def test_two_devices_on_one_input_stop_the_table(workings, monkeypatch):
     twice = (*DEVICES, Device("delivery.cost_overrun", "cost", "uplift", 1.0))
-    monkeypatch.setattr("cba.appraisal.optimism_check.DEVICES", twice)
+    monkeypatch.setattr("cba.tables.accounts.DEVICES", twice)
     with pytest.raises(InputError, match="corrected for optimism twice"):
         optimism_check(workings, LEAD)
 

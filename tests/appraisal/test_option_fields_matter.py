@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.costs.option_account import option_account, total_cost, total_saving
-from cba.inputs.option_records import Effects, Option, Recurrent, Spend
+from cba.costs.account import total_cost, total_saving
+from cba.costs.option_account import option_account
+from cba.inputs.options import Effects, Option, Recurrent, Spend
 from tests.appraisal.made_workings import made_workings, option
 
 RECORD_ONLY = {

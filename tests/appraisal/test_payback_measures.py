@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cba.appraisal.headline import payback_draws
-from cba.appraisal.payback_measures import covered_draws, first_year_covered, payback_measures
+from cba.appraisal.quantities import payback_draws
+from cba.tables.money import covered_draws, first_year_covered, payback_measures
 
 YEARS = np.arange(2026, 2034)
 MONEY = arrays(float, (3, YEARS.size), elements=st.integers(-3, 6).map(float))

@@ -7,25 +7,23 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.perspectives import (
-    GUARDIANS,
-    perspectives_table,
-    social_account,
-    social_lines,
-    social_net_benefit,
-)
-from cba.appraisal.social_switching import social_switching
-from cba.appraisal.value_of_lives import (
-    CARE_CLAIM,
-    claimed_amount,
-    safe_child_years,
-    value_of_child_year,
-    worth_of_lives,
-)
 from cba.costs.discounting import discount_factors
 from cba.costs.social_value import VALUED
 from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
+from cba.tables.society import (
+    CARE_CLAIM,
+    GUARDIANS,
+    claimed_amount,
+    perspectives_table,
+    safe_child_years,
+    social_account,
+    social_lines,
+    social_net_benefit,
+    social_switching,
+    value_of_child_year,
+    worth_of_lives,
+)
 
 LEAD = "care_review"
 

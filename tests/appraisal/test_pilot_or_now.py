@@ -7,23 +7,31 @@ import pytest
 import xarray as xr
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.decision_tables import INFORMATION_VALUES
-from cba.appraisal.decision_values import QUESTIONS, break_even_values, information_value
-from cba.appraisal.pilot_courses import (
-    FIRST_STEP,
-    STOPPING_SHARE,
-    courses,
-    pilot_by_length,
-    within_horizon,
-)
-from cba.appraisal.pilot_options import pilot_option, stopped_option
-from cba.appraisal.pilot_or_now import AREAS, VALUES, YEARS, _learned, pilot_tables
-from cba.appraisal.pilot_power import authority_scatter, shown_effects, study_error
+from cba.costs.account import total_cost
 from cba.costs.discounting import discount_factors
-from cba.costs.option_account import option_account, total_cost
-from cba.decisions.staged_decision import learn_then_choose
+from cba.costs.option_account import option_account
+from cba.decisions.staged import learn_then_choose
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
+from cba.tables.decisions import QUESTIONS, break_even_values, information_value
+from cba.tables.every_table import INFORMATION_VALUES
+from cba.tables.pilots import (
+    AREAS,
+    FIRST_STEP,
+    STOPPING_SHARE,
+    VALUES,
+    YEARS,
+    _learned,
+    authority_scatter,
+    courses,
+    pilot_by_length,
+    pilot_option,
+    pilot_tables,
+    shown_effects,
+    stopped_option,
+    study_error,
+    within_horizon,
+)
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400

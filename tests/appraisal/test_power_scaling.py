@@ -9,17 +9,10 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from cba.appraisal.power_scaling import (
-    CONFLICT,
-    LARGEST_K,
-    NO_DATA,
-    STRONG_PRIOR,
-    components,
-    power_scaling,
-    smoothed_weights,
-)
 from cba.errors import InputError
-from cba.models.reach import REACH_ENTRIES
+from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.sampling import smoothed_weights
+from cba.tables.beliefs import CONFLICT, LARGEST_K, NO_DATA, STRONG_PRIOR, components, power_scaling
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 1000

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.prior_checks import prior_tables, prior_workings, real_outturn
-from cba.appraisal.stages import worked_options
-from cba.inputs.plausibility import load_plausibility
-from cba.models.prior_fits import prior_baseline
+from cba.appraisal.workings import worked_options
+from cba.inputs.prior_checks import load_plausibility
+from cba.models.checks import prior_baseline
+from cba.stances.prior_checks import prior_tables, prior_workings, real_outturn
 from tests.appraisal.made_workings import made_inputs
 
 DRAWS = 400

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from cba.appraisal import Appraisal, appraise
-from cba.appraisal.record import ARRAYS
+from cba.appraisal.record import ARRAYS, Appraisal
 from cba.errors import InputError
+from cba.recipe import appraise
 from tests.appraisal.made_workings import made_fits, made_inputs
 
 
@@ -203,9 +203,9 @@ EVENLY = {"evidence": 0.5, "sceptical": 0.5}
 
 @pytest.mark.parametrize("stance, weights", [("evidence", None), ("review", None), ("mixture", EVENLY)])
 def test_the_tables_are_those_of_the_snapshot_that_the_analysis_names(monkeypatch, tmp_path, stance, weights):
+    from cba.inputs.files import published_folder, reading_from, shipped_published_folder
     from cba.inputs.releases.snapshots import current_snapshot
     from cba.inputs.releases.update import update_from_files
-    from cba.inputs.shipped_files import published_folder, reading_from, shipped_published_folder
     from tests.inputs import release_files as made
 
     held = made.table("care_duration")
@@ -222,8 +222,8 @@ def test_the_tables_are_those_of_the_snapshot_that_the_analysis_names(monkeypatc
         seen.append(published_folder())
         raise _Read
 
-    monkeypatch.setattr("cba.appraisal.stages.read_inputs", read)
-    monkeypatch.setattr("cba.appraisal.stance_beliefs.read_inputs", read)
+    monkeypatch.setattr("cba.recipe.read_inputs", read)
+    monkeypatch.setattr("cba.stances.mixture.read_inputs", read)
     for analysis in (newest, shipped):
         with pytest.raises(_Read):
             appraise(analysis, stance=stance, weights=weights, progress=False)

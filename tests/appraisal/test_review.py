@@ -7,19 +7,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal import Appraisal, appraise, review
-from cba.appraisal.attribution import component_account
-from cba.appraisal.conditioning import kept, kept_workings
-from cba.appraisal.need_to_believe import MEETING, NEAREST
-from cba.appraisal.review import (
+from cba.appraisal.quantities import FROM_FAMILY_HELP, IN_ALL
+from cba.appraisal.record import Appraisal
+from cba.recipe import appraise, assembled
+from cba.stances import review
+from cba.stances.review import (
     ENOUGH,
-    FROM_FAMILY_HELP,
-    IN_ALL,
+    MEETING,
+    NEAREST,
     claim_chance,
     claims_met,
     conditioned_on_claims,
+    kept,
+    kept_workings,
 )
-from cba.appraisal.stages import assembled
+from cba.tables.attribution import component_account
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked
 
 MANY = 300

@@ -9,24 +9,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cba.appraisal.headline import discounted
-from cba.appraisal.stress_curves import curve_sizes
-from cba.appraisal.stress_slopes import (
+from cba.appraisal.quantities import discounted
+from cba.costs.account import placement_savings, saving_lines, total_cost
+from cba.dimensions import PLACEMENTS
+from cba.projection.care_system import averted_stock
+from cba.tables.stress import (
     BOUGHT,
+    CONCLUSIONS,
     KINDS,
     OWN_CARERS,
     Slopes,
+    StressedDraws,
     StressKind,
+    Switch,
+    _row,
+    _said,
     children_helped,
+    curve_sizes,
+    even_chance,
     price_response,
+    stress_tables,
+    stressed_draws,
+    switch_of_best,
+    switch_of_mean,
 )
-from cba.appraisal.stress_switching import StressedDraws, Switch, even_chance, switch_of_best, switch_of_mean
-from cba.appraisal.stress_tests import CONCLUSIONS, _row, _said, stress_tables, stressed_draws
-from cba.costs.account_lines import saving_lines
-from cba.costs.option_account import total_cost
-from cba.costs.savings import placement_savings
-from cba.dimensions import PLACEMENTS
-from cba.projection.averted_stock import averted_stock
 from tests.appraisal.made_workings import line_sum, made_draws, made_inputs, made_workings, worked
 
 LEAD = "care_review"

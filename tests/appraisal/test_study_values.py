@@ -9,22 +9,24 @@ import pytest
 import xarray as xr
 from scipy.stats import kstest
 
-from cba.appraisal.conditioning import kept_workings
-from cba.appraisal.pilot_courses import PUBLISHED_AREAS, pilot_by_length
-from cba.appraisal.studies_on_offer import (
-    NEEDED,
-    PATHFINDER_AREAS,
-    TRIAL_FAMILIES,
-    studies_on_offer,
-    study_costs,
-)
-from cba.appraisal.study_values import optimal_studies, remaining_share, study_values
 from cba.costs.discounting import discount_factors
 from cba.decisions import evpi, randomised_trial
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
+from cba.inputs.files import priors_folder
 from cba.inputs.priors import load_priors
-from cba.inputs.shipped_files import priors_folder
+from cba.stances.review import kept_workings
+from cba.tables.pilots import PUBLISHED_AREAS, pilot_by_length
+from cba.tables.studies import (
+    NEEDED,
+    PATHFINDER_AREAS,
+    TRIAL_FAMILIES,
+    optimal_studies,
+    remaining_share,
+    studies_on_offer,
+    study_costs,
+    study_values,
+)
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400

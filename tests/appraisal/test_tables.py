@@ -174,7 +174,7 @@ def test_financing_modes_are_in_the_order_of_what_they_spend(appraisal):
 
 
 def test_starts_fall_by_what_is_averted_net_of_what_was_deferred(appraisal, workings):
-    from cba.costs.option_account import starts_averted
+    from cba.costs.account import starts_averted
 
     averted = starts_averted(workings.system, workings.accounts["care_review"].children).mean(axis=0)
     table = appraisal.tables["starts_by_year"].pivot(index="year", columns="option", values="mean")

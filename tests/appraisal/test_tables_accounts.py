@@ -7,13 +7,20 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.headline import headline_results
-from cba.appraisal.inputs_read import read_inputs
-from cba.appraisal.tables_accounts import accounts_backtest, accounts_reconciliation, system_cost_parts
-from cba.appraisal.tables_accounts_scenarios import SCENARIOS, growth_scenarios, review_price_base
-from cba.appraisal.tables_money import cost_ladder
-from cba.appraisal.tables_unit_costs import other_unit_costs, unit_cost_growth
-from cba.inputs.analysis_records import Scenarios
+from cba.appraisal.inputs import read_inputs
+from cba.appraisal.quantities import headline_results
+from cba.inputs.analyses import Scenarios
+from cba.tables.accounts import (
+    SCENARIOS,
+    accounts_backtest,
+    accounts_reconciliation,
+    growth_scenarios,
+    other_unit_costs,
+    review_price_base,
+    system_cost_parts,
+    unit_cost_growth,
+)
+from cba.tables.money import cost_ladder
 from tests.appraisal.made_workings import made_draws, made_inputs, made_workings, worked
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.tables_chain import effect_chain
 from cba.dimensions import AGE_BANDS
+from cba.tables.children import effect_chain
 
 TILTS = {"under_1": "family_help.age_tilt_under_1", "16_plus": "family_help.age_tilt_16_plus"}
 

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from cba.appraisal.tables_panel import panel_authorities, panel_path, panel_sentence, panel_summary
-from cba.models.authority_panel_finding import HORIZON, with_paths
+from cba.models.authorities import HORIZON, with_paths
+from cba.tables.authorities import panel_authorities, panel_path, panel_sentence, panel_summary
 
 DRAWS, RAMP = 4000, 2.0
 GROWN = 1 - np.exp(-HORIZON / RAMP)
@@ -164,7 +164,7 @@ def test_authorities_lists_who_is_in_and_who_is_out(fit):
 
 
 def test_figure_draws_the_table(fit):
-    from cba.reporting.figures_panel import describe_panel_effect, plot_panel_effect
+    from cba.reporting.figures.beliefs import describe_panel_effect, plot_panel_effect
 
     placebos = pd.concat([made_placebos("starts", -0.04, 0.06), made_placebos("stock", -0.18, 0.04)])
     path = panel_path(fit, level=LEVEL, placebos=placebos)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.tables_schedules import discount_schedules_table
-from cba.costs.discount_schedules import list_schedules
+from cba.costs.discounting import list_schedules
+from cba.tables.money import discount_schedules_table
 from tests.appraisal.made_workings import made_workings
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.review import IN_ALL
-from cba.appraisal.tables_beliefs import what_it_would_take
-from cba.appraisal.tables_children import starts_by_year
-from cba.appraisal.tracker import tracker_table
+from cba.appraisal.quantities import IN_ALL
 from cba.inputs.observations import load_observations
 from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.tables.beliefs import what_it_would_take
+from cba.tables.children import starts_by_year, tracker_table
 from tests.appraisal.made_workings import made_workings
 
 

@@ -7,12 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.break_even_map import map_draws
-from cba.appraisal.headline import discounted
-from cba.appraisal.unmonetised import unmonetised_and_financing
-from cba.appraisal.unmonetised_measures import MEASURES
-from cba.appraisal.value_of_lives import value_of_child_year
+from cba.appraisal.quantities import discounted
 from cba.inputs.options import load_options
+from cba.tables.attribution import map_draws
+from cba.tables.society import UNMONETISED_MEASURES, unmonetised_and_financing, value_of_child_year
 from tests.appraisal.made_workings import made_workings
 
 LEAD = "care_review"
@@ -91,6 +89,6 @@ def test_what_was_published_later_is_not_known_in_2022():
 
 def test_the_option_names_the_measures_it_does_not_monetise():
     listed = " ".join(load_options([LEAD])[0].unmonetised).lower()
-    for measure in MEASURES:
+    for measure in UNMONETISED_MEASURES:
         first = measure.label.lower().split(":")[0].split(" ")[0]
         assert first in listed, measure.label

@@ -14,7 +14,7 @@ import pytest
 
 from cba.cli import main
 from cba.errors import GateError
-from cba.inputs.shipped_files import priors_folder
+from cba.inputs.files import priors_folder
 from tests.fakes import made_up, small_analysis, stages_of
 
 SMALL = """
@@ -290,7 +290,7 @@ def test_check_of_everything_that_ships(here, capsys):
 
 
 def test_check_tells_files_apart_and_checks_all_of_them(here, capsys):
-    from cba.inputs.published_tables import PUBLISHED
+    from cba.inputs.tables import PUBLISHED
 
     option = priors_folder() / "options" / "dfe_2023.toml"
     Path("broken.toml").write_text("[group.entry]\ndescription = 'no more'\n")
@@ -348,7 +348,7 @@ def test_check_of_a_folder_goes_on_after_a_file_that_cannot_be_parsed(here, caps
 def test_check_of_figures_that_disagree_exits_3(here, capsys):
     import shutil
 
-    from cba.inputs.published_tables import PUBLISHED
+    from cba.inputs.tables import PUBLISHED
 
     shutil.copytree(PUBLISHED, here / "mine")
     table = here / "mine" / "england_children.csv"

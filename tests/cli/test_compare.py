@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from cba.cli import main
-from cba.cli.compare import compare
+from cba.cli.runs import compare
 from cba.errors import InputError
 from cba.runs.compare_words import with_words
 from cba.runs.execute import execute
-from cba.runs.stored_runs import RunRecord
+from cba.runs.reading import RunRecord
 from tests.fakes import small_analysis, stages_of
 
 SHARES = {
@@ -59,7 +59,7 @@ def compared(monkeypatch):
 
     options = {"settings": {"options": ["bau", "care_review"]}}
     monkeypatch.setattr(
-        "cba.runs.stored_runs.find_run", lambda root, name: RunRecord(Path(name), "latest", name, options)
+        "cba.runs.reading.find_run", lambda root, name: RunRecord(Path(name), "latest", name, options)
     )
     monkeypatch.setattr("cba.runs.compare.compare_runs", compare_runs)
     return asked

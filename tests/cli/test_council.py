@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cba.appraisal.council_view import council_view
 from cba.cli.council import council
 from cba.errors import InputError
+from cba.inputs.files import published_folder
 from cba.inputs.releases.snapshots import current_snapshot
 from cba.inputs.releases.update import update_from_files
-from cba.inputs.shipped_files import published_folder
+from cba.tables.councils import council_view
 from tests.appraisal.made_workings import made_workings
 from tests.inputs import release_files as made
 

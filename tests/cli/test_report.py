@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cba.appraisal.drawn_inputs import DrawsOfAnotherVersion
+from cba.appraisal.inputs import DrawsOfAnotherVersion
 from cba.cli import main
-from cba.inputs.shipped_files import published_folder, shipped_published_folder
-from cba.runs.seals import sealed
-from cba.runs.stored_runs import find_run
-from cba.runs.whole_writing import to_json
+from cba.inputs.files import published_folder, shipped_published_folder
+from cba.runs.reading import find_run
+from cba.runs.whole_files import sealed, to_json
 from tests.cli.test_cli import SMALL, answer
 from tests.fakes import stages_of
 
@@ -29,9 +28,9 @@ def stored(tmp_path, monkeypatch, capsys):
         def from_directory(path, *, lazy=False):
             return json.loads((Path(path) / "appraisal.json").read_text())["stance"]
 
-    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
-    monkeypatch.setattr("cba.cli.report.render", rendered)
-    monkeypatch.setattr("cba.cli.report.write_beside", beside)
+    monkeypatch.setattr("cba.appraisal.record.Appraisal", Stored)
+    monkeypatch.setattr("cba.cli.run.render", rendered)
+    monkeypatch.setattr("cba.cli.run.write_beside", beside)
     return answer(capsys, "run", "small.toml")[1]
 
 
@@ -70,7 +69,7 @@ def test_a_run_of_another_version_that_lacks_what_the_page_shows_is_named(stored
     def lacks(*given, **more):
         raise IndexError("single positional indexer is out-of-bounds")
 
-    monkeypatch.setattr("cba.cli.report.render", lacks)
+    monkeypatch.setattr("cba.cli.run.render", lacks)
     before = files_of(stored["path"])
     assert main(["report", "small"]) == 1 and "IndexError" in capsys.readouterr().err
     manifest = json.loads((Path(stored["path"]) / "manifest.json").read_text())
@@ -113,7 +112,7 @@ def test_of_draws_of_another_version_the_workbook_stays_and_the_rest_is_made(sto
         raise DrawsOfAnotherVersion("the draws lack uncertain inputs", found="no draws of a.b")
 
     assert main(["report", "small"]) == 0
-    monkeypatch.setattr("cba.cli.report.write_beside", lacks)
+    monkeypatch.setattr("cba.cli.run.write_beside", lacks)
     capsys.readouterr()
     assert main(["report", "small", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -131,7 +130,7 @@ def test_a_mistake_in_the_workbook_is_no_other_version_and_leaves_the_run_as_it_
     def mistaken(folder, **what):
         raise KeyError("a name that nobody draws")
 
-    monkeypatch.setattr("cba.cli.report.write_beside", mistaken)
+    monkeypatch.setattr("cba.cli.run.write_beside", mistaken)
     before = files_of(stored["path"])
     assert main(["report", "small"]) == 1
     assert "KeyError" in capsys.readouterr().err and files_of(stored["path"]) == before

@@ -14,7 +14,7 @@ import pytest
 
 from cba.cli import main
 from cba.errors import GateError
-from cba.runs.polls import alone
+from cba.runs.rerun import alone
 from cba.runs.stages import Stages
 from tests.cli.test_cli import ERROR_FIELDS, SMALL, answer
 from tests.fakes import made_up, stages_of
@@ -43,12 +43,12 @@ def use(monkeypatch, *, shift: float = 0.0, appraise=None) -> None:
             return Path(path).name
 
     monkeypatch.setattr("cba.runs.stages.ordinary_stages", ordinary)
-    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+    monkeypatch.setattr("cba.appraisal.record.Appraisal", Stored)
     monkeypatch.setattr(
         "cba.cli.run.render", lambda a, *, headline, manifest: f"<html>{manifest['run']}</html>"
     )
-    monkeypatch.setattr("cba.cli.rerun._compare", lambda before, after: {"moved": []})
-    monkeypatch.setattr("cba.cli.rerun._score", lambda run, *, earlier: {"added": []})
+    monkeypatch.setattr("cba.cli.update._compare", lambda before, after: {"moved": []})
+    monkeypatch.setattr("cba.cli.update._score", lambda run, *, earlier: {"added": []})
 
 
 def test_run_no_change_held_approve_and_the_list(here, capsys, monkeypatch):

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 import cba
-from cba.costs.accounts_drivers import future_drivers, running_total
-from cba.costs.accounts_history import LINES, by_line, forecast_history, modelled_history, published_real
-from cba.costs.unit_cost_paths import growth_path, unit_cost_path
-from cba.models.unit_costs import unit_cost_draws
-from cba.models.unit_costs_accounts import PARTS
-from cba.models.unit_costs_drivers import DRIVERS, published_drivers
-from cba.models.unit_costs_process import spread_ahead
+from cba.costs.prices import growth_path, unit_cost_path
+from cba.costs.system_cost import (
+    LINES,
+    by_line,
+    forecast_history,
+    future_drivers,
+    modelled_history,
+    published_real,
+    running_total,
+)
+from cba.models.unit_costs import spread_ahead, unit_cost_draws
+from cba.models.unit_costs_accounts import DRIVERS, PARTS, published_drivers
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import cba
-from cba.costs.bought_services import area_share, bought_services
 from cba.errors import InputError
+from cba.projection.services import area_share, bought_services
 from tests.appraisal.made_workings import made_workings, option
 
 

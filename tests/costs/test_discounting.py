@@ -11,8 +11,14 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs import discount_factors, find_schedule, flat_schedule, list_schedules, present_value
-from cba.costs.discount_schedules import _schedule
+from cba.costs.discounting import (
+    _schedule,
+    discount_factors,
+    find_schedule,
+    flat_schedule,
+    list_schedules,
+    present_value,
+)
 from cba.errors import InputError
 
 YEARS = [0, 1, 5, 10, 20, 30, 31, 50, 75, 76, 100, 125, 126, 200, 201, 301]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.distributional_weights import falling_shares, weighted_worth, welfare_weights
+from cba.costs.social_value import falling_shares, weighted_worth, welfare_weights
 from cba.errors import InputError
 
 INCOME = st.floats(1e3, 1e6)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.costs.account_lines import starts_averted
-from cba.costs.bought_services import allowance_bill
-from cba.costs.option_account import _account, option_account, total_cost, total_saving
-from cba.costs.placement_prices import WEEKS
-from cba.costs.programme_money import programme_money, recurrent_cap
-from cba.costs.reinvestment import SUPPORT, _of_draws, cashed, reinvested_account
-from cba.costs.savings import child_years
+from cba.costs.account import (
+    SUPPORT,
+    child_years,
+    programme_money,
+    recurrent_cap,
+    starts_averted,
+    total_cost,
+    total_saving,
+)
+from cba.costs.option_account import _account, option_account
+from cba.costs.reinvestment import _of_draws, cashed, reinvested_account
 from cba.dimensions import PLACEMENTS
-from cba.inputs.option_records import Recurrent
+from cba.inputs.options import Recurrent
+from cba.models.unit_costs_accounts import WEEKS
+from cba.projection.services import allowance_bill
 from tests.appraisal.made_workings import (
     changed,
     line_sum,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.costs.parameter_prices import in_price_base
-from cba.costs.prices import PriceIndex
+from cba.costs.prices import PriceIndex, in_price_base
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import load_priors

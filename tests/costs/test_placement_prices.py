@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.placement_prices import FOSTER, WEEKS, foster_prices
-from cba.costs.unit_cost_paths import growth_path
+from cba.costs.prices import FOSTER, foster_prices, growth_path
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+from cba.models.unit_costs_accounts import WEEKS
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 RATES = st.floats(-0.1, 0.15)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cba.costs.account import conversion, programme_money, recurrent_cap
 from cba.costs.prices import PriceIndex
-from cba.costs.programme_money import conversion, programme_money, recurrent_cap
 from cba.errors import InputError
 from cba.inputs.options import load_options
 from tests.appraisal.made_workings import option

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cba.costs.savings import avoidable_share, cashable, child_years, placement_savings
+from cba.costs.account import avoidable_share, cashable, child_years, placement_savings
 from cba.dimensions import PLACEMENTS
 
 SHARES = st.floats(0.0, 1.0)

@@ -7,12 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.costs.placement_prices import PlacementPrices
-from cba.costs.prices import PriceIndex
+from cba.costs.prices import PlacementPrices, PriceIndex
 from cba.costs.system_cost import last_accounts, system_cost
 from cba.inputs.observations import load_observations
-from cba.models.unit_costs_accounts import PARTS
-from cba.models.unit_costs_drivers import DRIVERS
+from cba.models.unit_costs_accounts import DRIVERS, PARTS
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 LINES = ("total_cla", "total_safeguarding", "total_family_support")

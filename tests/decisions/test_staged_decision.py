@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.decisions.staged_decision import STRATEGIES, StagedDecision, decide_in_stages, learn_then_choose
+from cba.decisions.staged import STRATEGIES, StagedDecision, decide_in_stages, learn_then_choose
 from cba.errors import InputError
 from tests.decisions.known_answers import normal_loss
 

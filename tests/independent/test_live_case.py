@@ -9,16 +9,15 @@ from dataclasses import replace
 import openpyxl
 import pytest
 
-from cba.appraisal.central_case import central_case
-from cba.appraisal.central_case_inputs import LIVE, cell_name
-from cba.appraisal.central_case_point import worked_point
-from cba.appraisal.drawn_inputs import DrawsOfAnotherVersion, drawn_inputs
-from cba.appraisal.headline import headline_results
-from cba.appraisal.inputs_read import provenance
+from cba.appraisal.inputs import DrawsOfAnotherVersion, drawn_inputs, provenance
+from cba.appraisal.quantities import headline_results
 from cba.appraisal.record import Appraisal
-from cba.appraisal.tables_beliefs import priors_table
 from cba.inputs.priors import load_priors
-from cba.reporting.workbook import write_workbook
+from cba.tables.beliefs import priors_table
+from cba.workbook.live_case import central_case
+from cba.workbook.live_inputs import LIVE, cell_name
+from cba.workbook.live_point import worked_point
+from cba.workbook.sheets import write_workbook
 from tests.appraisal.made_workings import made_workings
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
@@ -195,7 +194,7 @@ def test_a_mistake_in_the_calculation_is_no_other_version(appraisal, monkeypatch
     def mistaken(*given, **named):
         raise KeyError("foster.atrition")
 
-    monkeypatch.setattr("cba.appraisal.central_case_point.care_system", mistaken)
+    monkeypatch.setattr("cba.workbook.live_point.care_system", mistaken)
     with pytest.raises(KeyError, match="atrition"):
         worked_point(appraisal)
 

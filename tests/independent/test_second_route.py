@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.headline import payback_draws
+from cba.appraisal.quantities import payback_draws
 from tests.appraisal.made_workings import made_workings
 from tests.independent import plain_money
 from tests.independent.plain_inputs import plain_worlds

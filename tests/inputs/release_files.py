@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cba.inputs.shipped_files import shipped_published_folder
+from cba.inputs.files import shipped_published_folder
 
 _BACK = {
     "return_home_single_code": "return_home_pre2014_code",

@@ -8,8 +8,8 @@ import tomllib
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.data_records import Data
-from cba.inputs.toml_reading import checked_record
+from cba.inputs.data_sources import Data
+from cba.inputs.files import checked_record
 
 EXAMPLE = """
 store = "reports/.data"

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from cba.errors import InputError
 from cba.inputs.distributions import PARAMETERS, distribution
-from cba.inputs.elicitation import elicit
-from cba.inputs.expert_pools import pool_experts
+from cba.inputs.experts import elicit, pool_experts
 from cba.inputs.quantile_fits import fit_quantiles
 
 UNIT = statistics.NormalDist()

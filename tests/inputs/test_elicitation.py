@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from cba.errors import InputError
-from cba.inputs.expert_entries import POOLED_AT
-from cba.inputs.prior_alternatives import MOST_OUTSIDE, alternative_fits, prior_alternatives
+from cba.inputs.experts import POOLED_AT
+from cba.inputs.prior_checks import MOST_OUTSIDE, alternative_fits, prior_alternatives
 from cba.inputs.priors import load_priors
 
 ENTRY = """

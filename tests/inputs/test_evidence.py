@@ -11,8 +11,7 @@ import pytest
 from scipy import stats
 
 from cba.errors import InputError
-from cba.inputs.effect_scales import harmonise
-from cba.inputs.evidence import load_evidence
+from cba.inputs.evidence import harmonise, load_evidence
 from cba.inputs.evidence_columns import DESIGN_CLASSES, OUTCOME_CLASSES
 
 HERE = Path(__file__).parent

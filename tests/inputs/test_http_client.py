@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from cba.errors import InputError
+from cba.inputs.releases.downloads import SourceUnreachable
 from cba.inputs.releases.http_client import Pace, fetch, retry_after
-from cba.inputs.releases.refusals import SourceUnreachable
 from tests.inputs.fake_publishers import Reply, as_json, publishers
 
 JSON = ("application/json",)

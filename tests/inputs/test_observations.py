@@ -9,8 +9,9 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.inputs.observations import load_observations, load_programme_rollout
-from cba.inputs.published_tables import PUBLISHED, TABLES
 from cba.inputs.reconciliation import check_reconciliation, closure_residual, reconcile
+from cba.inputs.table_words import TABLES
+from cba.inputs.tables import PUBLISHED
 
 RELEASES = [*range(2010, 2020), *range(2021, 2025)]
 

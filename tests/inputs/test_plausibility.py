@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.plausibility import QUANTITIES, load_plausibility
+from cba.inputs.files import priors_folder
+from cba.inputs.prior_checks import QUANTITIES, load_plausibility
 from cba.inputs.priors import load_priors
-from cba.inputs.shipped_files import priors_folder
 
 SHIPPED = (priors_folder() / "checks" / "plausibility.toml").read_text(encoding="utf-8")
 

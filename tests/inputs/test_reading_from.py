@@ -11,11 +11,7 @@ import pytest
 from cba.errors import InputError
 from cba.inputs.analyses import load_analysis
 from cba.inputs.evidence import load_evidence
-from cba.inputs.observations import load_observations, load_programme_rollout
-from cba.inputs.options import load_options
-from cba.inputs.plausibility import load_plausibility
-from cba.inputs.priors import load_priors
-from cba.inputs.shipped_files import (
+from cba.inputs.files import (
     options_folder,
     priors_folder,
     published_file,
@@ -24,6 +20,10 @@ from cba.inputs.shipped_files import (
     reading_from,
     shipped_published_folder,
 )
+from cba.inputs.observations import load_observations, load_programme_rollout
+from cba.inputs.options import load_options
+from cba.inputs.prior_checks import load_plausibility
+from cba.inputs.priors import load_priors
 
 
 def _changed(file: Path, old: str, new: str) -> None:

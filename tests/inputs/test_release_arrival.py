@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from cba.inputs.files import reading_from, shipped_published_folder
 from cba.inputs.observations import load_observations
 from cba.inputs.releases.snapshots import current_snapshot, shipped_identifier
 from cba.inputs.releases.update import update_from_files
-from cba.inputs.shipped_files import reading_from, shipped_published_folder
 from tests.inputs import release_files as made
 
 

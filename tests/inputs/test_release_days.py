@@ -6,9 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from cba.inputs.data_records import Data, DataSource
-from cba.inputs.releases.http_client import Pace
-from cba.inputs.releases.release_days import (
+from cba.inputs.data_sources import Data, DataSource
+from cba.inputs.releases.calendar import (
     ReleaseDay,
     announced_days,
     due,
@@ -16,6 +15,7 @@ from cba.inputs.releases.release_days import (
     next_release_day,
     release_days,
 )
+from cba.inputs.releases.http_client import Pace
 from tests.inputs.fake_publishers import UUID, as_json, publishers
 
 NOVEMBER = date(2026, 11, 19)

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.releases.delivered import Piece
-from cba.inputs.releases.origins import Origin
-from cba.inputs.releases.release_checks import refuse_parts
+from cba.inputs.releases.checks import refuse_parts
+from cba.inputs.releases.downloads import Origin, Piece
 from cba.inputs.releases.update import update_from_files
 from tests.inputs import release_files as made
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.data_records import Data, DataSource
-from cba.inputs.releases import ees_rows
-from cba.inputs.releases.ees_api import versions
+from cba.inputs.data_sources import Data, DataSource
+from cba.inputs.releases import publishers as ees_rows
+from cba.inputs.releases.downloads import SourceUnreachable
 from cba.inputs.releases.http_client import Pace
-from cba.inputs.releases.refusals import SourceUnreachable
+from cba.inputs.releases.publishers import versions
 from cba.inputs.releases.update import update_from_sources
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import UUID, DataSet, Reply, as_json, publishers

@@ -7,8 +7,8 @@ import pytest
 
 from cba.errors import GateError, InputError
 from cba.inputs.observations import load_observations
-from cba.inputs.published_tables import PUBLISHED
 from cba.inputs.reconciliation import check_reconciliation
+from cba.inputs.tables import PUBLISHED
 
 MALFORMED = Path(__file__).parent / "malformed_series"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.inputs import shipped_files
+from cba.inputs import files as shipped_files
 
 
 def test_a_wheel_reads_what_it_packs(tmp_path, monkeypatch):

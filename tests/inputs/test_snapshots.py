@@ -13,20 +13,19 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.analyses import load_analysis
-from cba.inputs.data_records import Data
+from cba.inputs.analyses import load_analysis, tables_of
+from cba.inputs.data_sources import Data
+from cba.inputs.files import published_folder, reading_from, shipped_published_folder
 from cba.inputs.releases import snapshots
-from cba.inputs.releases.chosen_tables import chosen_folder, tables_of
-from cba.inputs.releases.origins import Origin
-from cba.inputs.releases.refusals import SnapshotDamaged
+from cba.inputs.releases.downloads import Origin, SnapshotDamaged
 from cba.inputs.releases.snapshots import (
+    chosen_folder,
     current_snapshot,
     identifiers,
     read_snapshot,
     shipped_identifier,
     write_snapshot,
 )
-from cba.inputs.shipped_files import published_folder, reading_from, shipped_published_folder
 from tests.inputs.release_files import removable
 
 EARLIER = Origin("a", "a.csv", "0" * 64, 9, "2026-11-01T00:00:00+00:00")

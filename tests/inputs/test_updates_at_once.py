@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from cba.inputs.releases import update
-from cba.inputs.releases.refusals import SnapshotDamaged
+from cba.inputs.releases.downloads import SnapshotDamaged
 from cba.inputs.releases.snapshots import current_snapshot, identifiers, shipped_identifier
-from cba.inputs.releases.store_lock import storing_alone
+from cba.inputs.releases.update import storing_alone
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import DataSet, publishers
 from tests.inputs.test_release_sources import MEASURE, ROOT, ROWS, asked, durations, pace, store  # noqa: F401
@@ -110,7 +110,7 @@ def test_what_a_killed_update_left_is_removed(store, lengths):  # noqa: F811
 HOLDER = """
 import sys
 from pathlib import Path
-from cba.inputs.releases.store_lock import storing_alone
+from cba.inputs.releases.update import storing_alone
 with storing_alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -121,12 +121,12 @@ def test_a_second_update_waits_or_says_that_it_cannot(store, lengths, monkeypatc
     command = [sys.executable, "-c", HOLDER, str(store)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        monkeypatch.setattr("cba.inputs.releases.store_lock._SECONDS", 0.2)
+        monkeypatch.setattr("cba.inputs.releases.update._SECONDS", 0.2)
         with pytest.raises(SnapshotDamaged, match="another update has held the store") as caught:
             update.update_from_files([lengths], store=store)
         assert caught.value.exit_code == 1 and "update again" in caught.value.details["next step"]
         assert current_snapshot(store) is None
-        monkeypatch.setattr("cba.inputs.releases.store_lock._SECONDS", 30.0)
+        monkeypatch.setattr("cba.inputs.releases.update._SECONDS", 30.0)
         threading.Timer(0.3, holder.stdin.close).start()
         assert update.update_from_files([lengths], store=store).changed
 

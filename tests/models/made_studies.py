@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import cba
-from cba.models.estimands import FAMILY_HELP
+from cba.models.studies import FAMILY_HELP
 
 STARTS = {"under_1": 5200.0, "1_4": 4800.0, "5_9": 4900.0, "10_15": 7700.0, "16_plus": 3200.0}
 """About those of 2024, without unaccompanied children."""

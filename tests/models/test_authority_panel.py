@@ -13,19 +13,31 @@ from scipy import integrate, stats
 import cba
 from cba.errors import InputError
 from cba.inputs.observations import load_programme_rollout
-from cba.models.authority_panel import build_authority_panel, fit_authority_panel
-from cba.models.authority_panel_data import authority_panel
-from cba.models.authority_panel_finding import HORIZON, panel_finding, with_paths
-from cba.models.authority_panel_launches import (
+from cba.models.authorities import (
+    HORIZON,
+    Scales,
+    build_authority_panel,
+    fit_authority_panel,
+    null_fit,
+    panel_arrays,
+    panel_finding,
+    quick_effect,
+    with_paths,
+)
+from cba.models.authority_data import (
     Launches,
+    authority_panel,
     calendar_year,
     programme_launches,
     years_since_launch,
 )
-from cba.models.authority_panel_layout import panel_arrays
-from cba.models.authority_panel_placebo import panel_rows, placebo_adopters, placebo_dates, placebo_position
-from cba.models.authority_panel_quick import Scales, null_fit, quick_effect
-from cba.models.panel_results import RESULTS
+from cba.models.authority_findings import (
+    RESULTS,
+    panel_rows,
+    placebo_adopters,
+    placebo_dates,
+    placebo_position,
+)
 
 SCALES = {
     "starts": Scales(0.47, 0.148, 0.096, 0.0095, 0.034, 0.2, 0.9, 0.3, 2.1, 0.5, 0.08),
@@ -427,7 +439,7 @@ def test_fit_of_the_real_panel_agrees_with_the_quick_method_and_with_what_is_kep
     observations, rollout, priors, panel
 ):
     """Two methods, one panel: means within half a posterior standard deviation, errors within a quarter."""
-    from cba.models.authority_panel_quick import quick_effects
+    from cba.models.authorities import quick_effects
 
     fit = fit_authority_panel(observations, rollout, priors)
     kept = pd.read_csv(RESULTS / "summary.csv").set_index("outcome")

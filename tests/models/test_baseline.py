@@ -9,10 +9,8 @@ from scipy import stats
 
 import cba
 from cba.errors import GateError, InputError
-from cba.models.baseline import KEPT, WALKS, build_baseline
-from cba.models.flow_rates import SERIES, FlowRates, flow_rates
-from cba.models.gates import Gates
-from cba.models.sampling import sample_gated
+from cba.models.baseline import KEPT, SERIES, WALKS, FlowRates, build_baseline, flow_rates
+from cba.models.sampling import Gates, sample_gated
 
 QUICK = "FAST_COMPILE"  # no C or machine code: seconds saved where a function is called a few times
 

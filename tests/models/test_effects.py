@@ -14,12 +14,11 @@ from scipy import optimize, stats
 import cba
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
-from cba.inputs.prior_registry import PriorRegistry
-from cba.models.effects import build_effects, fit_effects, studies_used
-from cba.models.effects_pooling import ADJUSTED
-from cba.models.estimands import ESTIMANDS, FAMILY_HELP
-from cba.models.gates import Gates
-from cba.models.panel_finding import PanelFinding
+from cba.inputs.priors import PriorRegistry
+from cba.models.authorities import PanelFinding
+from cba.models.effects import build_effects, fit_effects
+from cba.models.sampling import Gates
+from cba.models.studies import ADJUSTED, ESTIMANDS, FAMILY_HELP, studies_used
 from tests.models.made_studies import STARTS, evidence_of, studies
 
 QUICK = "FAST_COMPILE"

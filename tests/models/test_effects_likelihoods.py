@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import integrate, stats
 
-from cba.models.effects_likelihoods import (
+from cba.models.studies import (
     arm_log_density,
     interval_log_density,
     log_normal_cdf,

@@ -9,7 +9,7 @@ import xarray as xr
 import cba
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.flow_rates import SERIES, flow_rates, uasc_age_share, unaccompanied_starts
+from cba.models.baseline import SERIES, flow_rates, uasc_age_share, unaccompanied_starts
 from cba.projection.business_as_usual import business_as_usual
 
 SMALLEST_HISTORY = 6

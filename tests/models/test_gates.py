@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from cba.errors import GateError
-from cba.models.gates import Gates, convergence_table, require_convergence
+from cba.models.sampling import Gates, convergence_table, require_convergence
 
 CHAINS, DRAWS = 4, 1000
 

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from cba.models.log_densities import with_log_densities
+from cba.models.sampling import with_log_densities
 
 DIMS = ("chain", "draw")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cba.models.panel_results import RESULTS, inputs_sha256, known_panel, panel_tables
+from cba.models.authority_findings import RESULTS, inputs_sha256, known_panel, panel_tables
 
 
 def test_the_kept_results_were_made_from_the_tables_and_priors_that_ship():

@@ -8,11 +8,10 @@ import xarray as xr
 
 import cba
 from cba.errors import InputError
-from cba.models.baseline import TOTALS
-from cba.models.estimands import ESTIMANDS
-from cba.models.flow_rates import SERIES
+from cba.models.baseline import SERIES, TOTALS
+from cba.models.effects_areas import REACH_ENTRIES
 from cba.models.parameters import ROLL_OUT, STRAIGHT, joint_parameters, require_finite
-from cba.models.reach import REACH_ENTRIES
+from cba.models.studies import ESTIMANDS
 from cba.models.unit_costs import NAMES
 from tests.made_fits import made_baseline, made_effects
 

@@ -11,21 +11,19 @@ from scipy import stats
 
 import cba
 from cba.dimensions import AGE_BANDS
-from cba.models.baseline import WALKS
-from cba.models.effects_studies import OPEN_END, StudyArrays
-from cba.models.estimands import ESTIMANDS
-from cba.models.flow_rates import FlowRates, flow_rates
-from cba.models.predictive_checks import (
+from cba.models.baseline import WALKS, FlowRates, flow_rates
+from cba.models.checks import (
     MovementDraws,
     autocorrelations,
     change_probabilities,
     left_out,
     movement_draws,
     replicated_changes,
+    study_checks,
     unaccompanied_moments,
     yearly_log_density,
 )
-from cba.models.predictive_studies import study_checks
+from cba.models.studies import ESTIMANDS, OPEN_END, StudyArrays
 
 
 @pytest.fixture(scope="module")

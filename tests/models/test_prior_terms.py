@@ -11,10 +11,10 @@ import pytest
 import cba
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
-from cba.inputs.prior_registry import PriorRegistry
-from cba.models.effects import build_effects, studies_used
-from cba.models.normal_priors import normal_settings
-from cba.models.prior_terms import prior_term
+from cba.inputs.priors import PriorRegistry
+from cba.models.baseline import normal_settings, prior_term
+from cba.models.effects import build_effects
+from cba.models.studies import studies_used
 from cba.models.unit_costs import unit_cost_draws
 
 FAMILIES = {

@@ -9,7 +9,7 @@ from scipy import optimize
 import cba
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.reach import (
+from cba.models.effects_areas import (
     ELIGIBLE,
     RISK,
     checked_starts,

@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from cba.inputs.distributions import distribution
 from cba.inputs.priors import load_priors
-from cba.models.importance_weights import smoothed_weights, systematic
-from cba.models.reweighting import log_ratios, moved_entries, reweighted
+from cba.models.sampling import smoothed_weights, systematic
+from cba.runs.reweighting import log_ratios, moved_entries, reweighted
 
 ENTRY = "family_help.age_tilt_under_1"
 NAME = "age_tilt_under_1"

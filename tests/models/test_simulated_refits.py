@@ -12,14 +12,18 @@ from pytensor.compile.mode import Mode
 
 import cba
 from cba.errors import InputError
-from cba.models.baseline import build_baseline
-from cba.models.calibrated_models import CALIBRATED, made_from, shipped_case, shipped_refit
-from cba.models.code_reached import code_reached
-from cba.models.flow_rates import flow_rates
-from cba.models.replaceable_data import constant_above, with_replaceable_data
-from cba.models.simulated_baseline import simulated_history
-from cba.models.simulated_effects import simulated_events
-from cba.models.simulated_refits import Case, Simulated, compiled, simulated_refit
+from cba.models.baseline import build_baseline, flow_rates
+from cba.models.calibration_record import CALIBRATED, code_reached, made_from
+from cba.validation.calibrated_models import shipped_case, shipped_refit
+from cba.validation.refits import (
+    Case,
+    Simulated,
+    compiled,
+    constant_above,
+    simulated_refit,
+    with_replaceable_data,
+)
+from cba.validation.simulation import simulated_events, simulated_history
 
 QUICK = Mode(linker="py", optimizer="fast_compile")
 
@@ -67,9 +71,10 @@ def test_a_baseline_with_replaced_data_is_the_model_built_on_them(baseline_case)
 
 def test_effects_with_replaced_data_are_the_model_built_on_them():
     """Estimates, intervals, counts and what is significant: results moved in the table, or in the compiled model."""
-    from cba.models.effects import build_effects, studies_used
-    from cba.models.panel_results import known_panel
-    from cba.models.reach import recent_starts
+    from cba.models.authority_findings import known_panel
+    from cba.models.effects import build_effects
+    from cba.models.effects_areas import recent_starts
+    from cba.models.studies import studies_used
 
     priors, case = cba.load_priors(), shipped_case("effects")
     starts = recent_starts(cba.load_observations())
@@ -230,7 +235,7 @@ def test_refits_find_the_exact_posterior_and_so_does_simuk():
 
 @pytest.mark.slow
 def test_refits_are_calibrated_and_a_wrong_likelihood_is_found():
-    from cba.validation.calibration_ranks import uniformity_p_values
+    from cba.validation.calibration import uniformity_p_values
 
     for believed, calibrated in ((1.0, True), (0.5, False)):
         ready = compiled(conjugate_case(believed_sd=believed))

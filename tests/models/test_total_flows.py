@@ -7,7 +7,7 @@ import pytest
 
 import cba
 from cba.errors import InputError
-from cba.models.total_flows import TotalFlows, checked_totals, total_flow_posterior, total_flows
+from cba.models.totals import TotalFlows, checked_totals, total_flow_posterior, total_flows
 
 
 @pytest.fixture(scope="module")

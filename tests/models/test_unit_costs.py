@@ -23,9 +23,10 @@ from cba.models.unit_costs_accounts import (
     PARTS,
     driver_index,
     driver_weights,
+    guardianship_orders,
+    published_drivers,
     published_spending,
 )
-from cba.models.unit_costs_drivers import guardianship_orders, published_drivers
 
 
 @pytest.fixture(scope="module")

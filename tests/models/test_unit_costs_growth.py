@@ -7,8 +7,15 @@ import pytest
 from scipy import stats
 
 from cba.errors import InputError
-from cba.models.unit_costs_growth import SHARES, JointGrowth, joined, joint_growth, time_correlation
-from cba.models.unit_costs_process import simulated_past, spread_ahead
+from cba.models.unit_costs import (
+    SHARES,
+    JointGrowth,
+    joined,
+    joint_growth,
+    simulated_past,
+    spread_ahead,
+    time_correlation,
+)
 
 PRIOR = {"prior_sd": 0.04, "change_sd": 0.03}
 CHANGES = np.array([0.037, 0.044, 0.061, 0.028, 0.043, 0.091, 0.107, 0.073])

@@ -7,10 +7,8 @@ import pytest
 
 import cba
 from cba.models.parameters import joint_parameters
-from cba.projection.business_as_usual import business_as_usual
+from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
 from cba.projection.care_system import care_system
-from cba.projection.future_population import future_population
-from cba.projection.rate_paths import rate_paths
 from cba.projection.stay_length import stay_length
 from tests.made_fits import made_baseline, made_effects
 

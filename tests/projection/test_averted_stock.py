@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cba.projection.averted_stock import averted_stock
+from cba.projection.care_system import averted_stock
 
 
 def inputs(*, samples=3, years=7, lags=9, placements=8, seed=0):

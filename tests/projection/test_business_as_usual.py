@@ -8,9 +8,7 @@ import xarray as xr
 
 import cba
 from cba.dimensions import AGE_BANDS
-from cba.projection.business_as_usual import business_as_usual
-from cba.projection.future_population import future_population
-from cba.projection.rate_paths import rate_paths
+from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
 from tests.made_fits import made_baseline
 
 YEARS = range(2025, 2056)

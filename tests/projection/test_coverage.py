@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.projection.coverage import coverage, filled_foster_places, reform_progress, service_money
-from cba.projection.slippage import service_timing
+from cba.projection.services import (
+    coverage,
+    filled_foster_places,
+    reform_progress,
+    service_money,
+    service_timing,
+)
 
 ONE = np.ones(1)
 CARERS = 9000  # the review's target: carers, not households

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cba.projection.early_leavers import early_leavers
+from cba.projection.care_system import early_leavers
 
 
 def by_loops(rate, relatives, kernel):

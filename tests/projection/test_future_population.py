@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 import cba
-from cba.projection.future_population import future_population
+from cba.projection.business_as_usual import future_population
 
 
 def test_projected_years_are_those_published_and_the_same_in_every_draw():

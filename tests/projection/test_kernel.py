@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cba.errors import InputError
-from cba.projection import project
+from cba.projection.kernel import project
 
 KEEP, JOIN, START = 0.997, 0.3, 100.0  # C13: 0.3% leave each day, 0.3 join, 100 children at day 0
 

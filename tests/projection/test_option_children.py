@@ -9,7 +9,7 @@ import pytest
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.projection.averted_stock import averted_stock
+from cba.projection.care_system import averted_stock
 from cba.projection.option_children import averted_share, no_services, option_children
 from tests.projection.conftest import YEARS, made_system
 

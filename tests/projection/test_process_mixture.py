@@ -8,11 +8,8 @@ import xarray as xr
 
 import cba
 from cba.models.parameters import joint_parameters
-from cba.projection.business_as_usual import business_as_usual
-from cba.projection.future_population import future_population
-from cba.projection.pace import held_to_pace
-from cba.projection.process_mixture import at_pace, pace_targets, usual_rates
-from cba.projection.rate_paths import rate_paths
+from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
+from cba.projection.processes import at_pace, held_to_pace, pace_targets, usual_rates
 from tests.made_fits import made_baseline, made_effects
 
 YEARS = range(2025, 2041)

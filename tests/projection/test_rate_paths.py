@@ -9,8 +9,8 @@ import xarray as xr
 import cba
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.flow_rates import SERIES
-from cba.projection.rate_paths import rate_paths
+from cba.models.baseline import SERIES
+from cba.projection.business_as_usual import rate_paths
 from tests.made_fits import made_baseline
 
 YEARS = range(2025, 2033)

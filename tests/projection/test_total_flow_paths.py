@@ -7,8 +7,8 @@ import pytest
 
 import cba
 from cba.errors import InputError
-from cba.models.total_flows import total_flow_posterior, total_flows
-from cba.projection.total_flow_paths import PROCESSES, total_paths
+from cba.models.totals import total_flow_posterior, total_flows
+from cba.projection.processes import PROCESSES, total_paths
 
 DRAWS = 4000
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.stages import read_inputs, work_through
-from cba.appraisal.tables_beliefs import what_it_would_take
+from cba.appraisal.inputs import read_inputs
+from cba.appraisal.workings import work_through
 from cba.inputs.analyses import load_analysis
 from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.tables.beliefs import what_it_would_take
 from tests.made_fits import made_baseline, made_effects
 
 # Cuts for 17,000 and for 30,000 fewer children that the design found, from 2022-23 and from 2025-26.

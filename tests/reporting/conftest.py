@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cba.reporting.report import render_report
+from cba.reporting.page import render_report
 from tests.reporting.fake_appraisal import FakeAppraisal, make_stances
 from tests.reporting.page_reading import Element, read_page
 

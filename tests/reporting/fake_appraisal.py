@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.inputs.analysis_records import Analysis
+from cba.inputs.analyses import Analysis
 from tests.reporting.fake_beliefs import belief_tables
 from tests.reporting.fake_decisions import decision_tables
 from tests.reporting.fake_logs import log_tables

@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cba.reporting.cell_errors import row_error
-from cba.reporting.figures_accounts import describe_accounts, plot_accounts
+from cba.reporting.figures.system import describe_accounts, plot_accounts
 from cba.reporting.html_tables import columns, html_table
-from cba.reporting.report import render_report
+from cba.reporting.numbers import row_error
+from cba.reporting.page import render_report
 from tests.reporting.fake_appraisal import make_appraisal
 from tests.reporting.page_reading import read_page
 

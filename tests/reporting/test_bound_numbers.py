@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cba.errors import InputError
-from cba.reporting.bound_numbers import result_number, table_number
+from cba.reporting.numbers import result_number, table_number
 from tests.reporting.page_reading import number_in, places_of, prose_without_numbers
 from tests.reporting.table_lookups import matches
 

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cba.reporting.bound_numbers import cell_text
-from cba.reporting.cell_errors import is_error, row_error, unit_style
-from cba.reporting.full_names import full_name, input_name
 from cba.reporting.html_tables import columns, html_table
+from cba.reporting.names import full_name, input_name
+from cba.reporting.numbers import cell_text, is_error, row_error, unit_style
 from tests.reporting.page_reading import read_page
 
 RUN = SimpleNamespace(analysis=SimpleNamespace(draws=4000), stance="evidence", option_labels={})

@@ -12,25 +12,50 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from cba.reporting import (
-    figures_children,
-    figures_drivers,
-    figures_evidence,
-    figures_information,
-    figures_money,
-    figures_npv,
-    figures_payers,
-    figures_pilot,
-    figures_pilot_power,
-    figures_risk,
-    figures_switching,
-    figures_system,
-    figures_targets,
-    figures_worth,
-)
 from cba.reporting.card import result_card
-from cba.reporting.chart_style import colours, duo
-from cba.reporting.inline_svg import inline_svg
+from cba.reporting.figures import (
+    children as figures_children,
+)
+from cba.reporting.figures import (
+    decisions as figures_risk,
+)
+from cba.reporting.figures import (
+    decisions as figures_worth,
+)
+from cba.reporting.figures import (
+    drivers as figures_drivers,
+)
+from cba.reporting.figures import (
+    drivers as figures_switching,
+)
+from cba.reporting.figures import (
+    evidence as figures_evidence,
+)
+from cba.reporting.figures import (
+    learning as figures_information,
+)
+from cba.reporting.figures import (
+    learning as figures_pilot,
+)
+from cba.reporting.figures import (
+    learning as figures_pilot_power,
+)
+from cba.reporting.figures import (
+    learning as figures_targets,
+)
+from cba.reporting.figures import (
+    money as figures_money,
+)
+from cba.reporting.figures import (
+    money as figures_npv,
+)
+from cba.reporting.figures import (
+    money as figures_payers,
+)
+from cba.reporting.figures import (
+    system as figures_system,
+)
+from cba.reporting.figures.style import colours, duo, inline_svg
 from tests.reporting.page_reading import read_page
 
 LEAD = "care_review"

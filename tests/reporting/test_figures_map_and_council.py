@@ -11,8 +11,8 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from cba.reporting.figures_break_even_map import describe_break_even_map, plot_break_even_map
-from cba.reporting.figures_council import describe_council, plot_council
+from cba.reporting.figures.beliefs import describe_break_even_map, plot_break_even_map
+from cba.reporting.figures.system import describe_council, plot_council
 
 OPTION = "care_review"
 COLUMNS = ["option", "kind", "name", "label", "cut", "value", "npv", "prob_positive"]

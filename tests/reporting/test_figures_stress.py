@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cba.reporting.figures_stress import describe_stress, plot_stress, stress_height
-from cba.reporting.page_figures_stress import stress_figures
+from cba.reporting.figures.drivers import describe_stress, plot_stress, stress_figures, stress_height
 
 LEAD = "care_review"
 

@@ -9,12 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cba.reporting.figures_calibration import describe_calibration, describe_pit, plot_calibration, plot_pit
-from cba.reporting.figures_fit_checks import TOGETHER, describe_autocorrelation, describe_total, plot_total
-from cba.reporting.full_names import full_name
-from cba.reporting.page_figures_fits import fit_figures
-from cba.reporting.page_templates import templates
-from cba.reporting.template_lookups import lookups
+from cba.reporting.figures.fits import (
+    TOGETHER,
+    describe_autocorrelation,
+    describe_calibration,
+    describe_pit,
+    describe_total,
+    fit_figures,
+    plot_calibration,
+    plot_pit,
+    plot_total,
+)
+from cba.reporting.names import full_name
+from cba.reporting.page import lookups
+from cba.reporting.sections import templates
 from tests.reporting.fake_appraisal import make_appraisal
 
 LEAD = "care_review"

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cba.errors import InputError
-from cba.reporting.numbers import error_from_interval, is_defined, rounding_unit, show
-from cba.reporting.verbal_scale import words_for
+from cba.reporting.numbers import error_from_interval, is_defined, rounding_unit, show, words_for
 from tests.reporting.page_reading import number_in
 
 MONEY = st.floats(-5e10, 5e10).filter(lambda value: abs(value) > 1.0)

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from cba.errors import InputError
-from cba.reporting.checklist import checklist
 from cba.reporting.html_tables import frame_link
-from cba.reporting.report import render_report, report_checklist
+from cba.reporting.page import render_report, report_checklist
+from cba.reporting.page_choices import checklist
 from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
 from tests.reporting.page_reading import read_page
 

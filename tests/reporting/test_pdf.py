@@ -9,10 +9,9 @@ import shutil
 import pytest
 
 from cba.errors import InputError
-from cba.reporting import chromium as driver
+from cba.reporting import pdf as driver
 from cba.reporting import pdf as printing
-from cba.reporting.chromium import BrowserError, find_chromium, open_page
-from cba.reporting.pdf import report_pdf, report_pictures
+from cba.reporting.pdf import BrowserError, find_chromium, open_page, report_pdf, report_pictures
 from tests.reporting.browser.made_explorer import explorer_page, made_appraisals
 from tests.reporting.page_reading import read_page
 

@@ -12,8 +12,8 @@ import pytest
 
 from cba.errors import InputError
 from cba.reporting.explorer import explorer_parts
-from cba.reporting.report import render_report
-from cba.reporting.security import content_policy, secured, web_address
+from cba.reporting.page import render_report
+from cba.reporting.sections import content_policy, secured, web_address
 from tests.reporting.browser.made_explorer import made_appraisals
 from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
 from tests.reporting.page_reading import read_page

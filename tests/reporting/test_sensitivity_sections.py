@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from cba.reporting.figures_drivers import clear_drivers, describe_tornado
-from cba.reporting.report import render_report
+from cba.reporting.figures.drivers import clear_drivers, describe_tornado
+from cba.reporting.page import render_report
 from tests.reporting.fake_appraisal import make_appraisal
 from tests.reporting.fake_decisions import LEAD
 from tests.reporting.page_reading import read_page

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 
-from cba.appraisal import stages
-from cba.appraisal.assumptions_log import assumptions_log
+from cba import recipe as stages
 from cba.appraisal.record import Appraisal
-from cba.appraisal.tracker import tracker_table
 from cba.inputs.observations import load_observations
-from cba.reporting.report import render_report
+from cba.reporting.page import render_report
+from cba.tables.assumptions import assumptions_log
+from cba.tables.children import tracker_table
 from tests.appraisal.made_workings import made_workings
 from tests.reporting.page_reading import number_in, prose_without_numbers, read_page
 from tests.reporting.table_lookups import matches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from cba.reporting.bound_numbers import cell_text
+from cba.reporting.numbers import cell_text
 
 RUN = SimpleNamespace(analysis=SimpleNamespace(draws=4000), stance="evidence", option_labels={})
 POUNDS = {"unit": "GBP", "mean": -9.108e9, "mcse": 1.78e7, "mcse_lower": 4.6e7, "rhat": 1.0004}

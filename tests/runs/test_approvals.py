@@ -8,10 +8,10 @@ import os
 import pytest
 
 from cba.errors import GateError, InputError
-from cba.runs.approvals import approve_run, refuse_failed
 from cba.runs.execute import Order, execute
-from cba.runs.stored_runs import find_run, list_runs, read_run, verify_run
-from cba.runs.whole_writing import StoreError
+from cba.runs.reading import find_run, list_runs, read_run, verify_run
+from cba.runs.review import approve_run, refuse_failed
+from cba.runs.whole_files import StoreError
 from tests.fakes import small_analysis, stages_of
 from tests.runs.test_holds import shifted
 

@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.runs.compare import compare_runs, compare_stored, kept_folders
-from cba.runs.compare_players import CODE, UNIT_COSTS
-from cba.runs.compare_record import Stored
+from cba.runs.compare import compare_runs, compare_stored, kept_folders, read_held, worlds_between
 from cba.runs.compare_words import change_sentences, difference_in_words, in_words
-from cba.runs.compare_worlds import read_held, worlds_between
+from cba.runs.comparison import CODE, UNIT_COSTS, Stored
 from cba.runs.fingerprints import input_fingerprints
-from cba.runs.stored_runs import RunRecord
+from cba.runs.reading import RunRecord
 from tests.runs.test_compare_worlds import OPTIONS_HERE, changed_priors, made_fit, small
 
 

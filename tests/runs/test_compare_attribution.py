@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cba.runs.attribution import Moved, split_differences
+from cba.runs.comparison import Moved, split_differences
 
 PLAYERS = ("data", "priors and evidence", "unit costs")
 

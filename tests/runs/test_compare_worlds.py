@@ -10,12 +10,11 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from cba.appraisal.headline import headline_results
-from cba.appraisal.headline_draws import WITHOUT_MEAN, headline_draws
+from cba.appraisal.quantities import WITHOUT_MEAN, headline_draws, headline_results
 from cba.inputs.analyses import load_analysis
-from cba.inputs.shipped_files import priors_folder, shipped_published_folder
-from cba.runs.compare_players import DATA, OPTIONS, PRICES, PRIORS, UNIT_COSTS, moved_players
-from cba.runs.compare_worlds import mixed_inputs, read_held, worlds_between
+from cba.inputs.files import priors_folder, shipped_published_folder
+from cba.runs.compare import mixed_inputs, read_held, worlds_between
+from cba.runs.comparison import DATA, OPTIONS, PRICES, PRIORS, UNIT_COSTS, moved_players
 from tests.made_fits import made_baseline, made_effects
 
 OPTIONS_HERE = ("bau", "care_review", "kinship_only")
@@ -121,8 +120,8 @@ def test_mixed_inputs_take_each_entry_from_its_group(held):
 
 def test_the_ends_are_the_two_runs_to_the_last_bit(held, tmp_path):
     """Worked out as a run would, apart from any mixing: a second path to the same numbers."""
-    from cba.appraisal.fits import joint_draws
-    from cba.appraisal.stages import worked_options
+    from cba.appraisal.inputs import joint_draws
+    from cba.appraisal.workings import worked_options
 
     folder = changed_priors(
         tmp_path / "priors",
@@ -177,7 +176,7 @@ def test_evidence_is_read_from_where_the_priors_come_from(held, tmp_path):
     seen = {}
 
     def fit(analysis, *, stance, observations, root):
-        from cba.inputs.shipped_files import published_file
+        from cba.inputs.files import published_file
 
         seen["evidence"] = published_file("evidence_effects.csv").read_bytes()
         seen["data"] = published_file("england_children.csv").resolve().parent
@@ -206,8 +205,8 @@ def test_headline_draws_can_be_of_some_options():
 
 def test_every_setting_of_an_analysis_belongs_somewhere():
     """A setting added later must be given to a group, or be known to move no figure of one stance."""
-    from cba.inputs.analysis_records import Analysis
-    from cba.runs.compare_players import SAMPLER, SETTINGS
+    from cba.inputs.analyses import Analysis
+    from cba.runs.comparison import SAMPLER, SETTINGS
 
     placed = {name for names in SETTINGS.values() for name in names} | set(SAMPLER)
     says_how = {

@@ -12,8 +12,8 @@ import pytest
 
 from cba.errors import GateError, InputError
 from cba.runs.execute import execute
-from cba.runs.stored_runs import list_runs, verify_run
-from cba.runs.whole_writing import StoreError
+from cba.runs.reading import list_runs, verify_run
+from cba.runs.whole_files import StoreError
 from tests.fakes import OPTIONS, made_up, small_analysis, stages_of
 
 APPRAISAL_FILES = (
@@ -173,7 +173,7 @@ def test_the_fake_offers_nothing_the_real_appraisal_does_not():
     """The store is tested with made-up appraisals: every field it reads must exist on the real one."""
     from dataclasses import fields
 
-    from cba.appraisal import Appraisal
+    from cba.appraisal.record import Appraisal
     from tests.fakes import FakeAppraisal
 
     real = {field.name for field in fields(Appraisal)} | set(dir(Appraisal))

@@ -17,7 +17,7 @@ def test_file_sha256_is_that_of_the_bytes(tmp_path):
 
 
 def test_every_input_file_is_in(tmp_path):
-    from cba.inputs.shipped_files import options_folder, priors_folder, published_file
+    from cba.inputs.files import options_folder, priors_folder, published_file
 
     found = prints.input_fingerprints()
     for file in [*priors_folder().glob("*.toml")]:

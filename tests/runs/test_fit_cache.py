@@ -9,7 +9,7 @@ import xarray as xr
 from cba.errors import GateError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.priors import load_priors
-from cba.runs.fit_cache import PRIOR_GROUPS, cached_fit, fit_key
+from cba.runs.cache import PRIOR_GROUPS, cached_fit, fit_key
 
 
 def made(seed: int = 0) -> xr.DataTree:
@@ -151,9 +151,9 @@ def test_the_models_read_no_prior_outside_their_groups(model):
     from dataclasses import replace
 
     from cba.inputs.observations import load_observations
-    from cba.models.baseline import build_baseline
-    from cba.models.effects import build_effects, studies_used
-    from cba.models.flow_rates import flow_rates
+    from cba.models.baseline import build_baseline, flow_rates
+    from cba.models.effects import build_effects
+    from cba.models.studies import studies_used
 
     priors = load_priors()
     kept = {name: entry for name, entry in priors.entries.items() if name.startswith(PRIOR_GROUPS[model])}

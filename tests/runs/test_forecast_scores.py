@@ -11,22 +11,25 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from cba.appraisal.forecasts import POINTS, QUANTILES, forecast_table, quantile_rows
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
-from cba.runs.forecast_scores import (
+from cba.runs.forecasts import (
     COLUMNS,
+    FORECASTS,
     SCORES,
     Score,
+    arrival_record,
     not_scored,
+    ordinal,
     outturn_of,
     read_scores,
+    run_forecasts,
     score_arrival,
+    score_sentences,
 )
-from cba.runs.forecast_scores_words import arrival_record, ordinal, score_sentences
 from cba.runs.store import write_run
-from cba.runs.stored_forecasts import FORECASTS, run_forecasts
+from cba.tables.children import POINTS, QUANTILES, forecast_table, quantile_rows
 
 YEARS = (2024, 2025)
 

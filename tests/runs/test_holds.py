@@ -6,8 +6,8 @@ import pytest
 
 from cba.errors import InputError
 from cba.runs.execute import Order, execute
-from cba.runs.holds import TOLERANCES, hold_reasons, hold_tolerances
-from cba.runs.stored_runs import find_run
+from cba.runs.reading import find_run
+from cba.runs.review import TOLERANCES, hold_reasons, hold_tolerances
 from tests.fakes import made_up, small_analysis, stages_of
 
 

@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from cba.runs.analysis_lock import locked
-from cba.runs.approvals import approve_run
-from cba.runs.polls import Poll, last_poll, note_poll
-from cba.runs.seals import sealed
-from cba.runs.stored_runs import read_run, verify_run
-from cba.runs.whole_writing import to_json, write_whole
+from cba.runs.reading import read_run, verify_run
+from cba.runs.rerun import Poll, last_poll, note_poll
+from cba.runs.review import approve_run
+from cba.runs.whole_files import locked, sealed, to_json, write_whole
 from tests.runs.test_store import fill, store
 
 LEFT = (
@@ -68,9 +66,9 @@ def test_any_other_file_that_was_added_is_still_named(tmp_path, name):
 
 CHILD = """
 import os, signal, sys
-from cba.runs.files_beside import store_beside
+from cba.runs.store import store_beside
 from cba.runs.store import rewrite_report
-from cba.runs.stored_runs import read_run
+from cba.runs.reading import read_run
 import filelock
 
 path, at, seen = sys.argv[1], int(sys.argv[2]), 0

@@ -9,10 +9,9 @@ import pytest
 from cba.errors import InputError
 from cba.runs.compare import compare_runs
 from cba.runs.execute import execute
+from cba.runs.reading import find_run, read_run
 from cba.runs.replay import archived_analysis
-from cba.runs.seals import sealed
-from cba.runs.stored_runs import find_run, read_run
-from cba.runs.whole_writing import to_json
+from cba.runs.whole_files import sealed, to_json
 from tests.fakes import small_analysis, stages_of
 
 

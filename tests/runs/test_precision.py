@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import cba
-from cba.appraisal.decision_convergence import draws_needed, precision_missed
-from cba.inputs.analysis_records import Precision
-from cba.runs.precision import with_precision
+from cba.inputs.analyses import Precision
+from cba.runs.execute import with_precision
+from cba.tables.convergence import draws_needed, precision_missed
 
 
 def asking(**changes):

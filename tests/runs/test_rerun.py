@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 
 from cba.errors import GateError, InputError
-from cba.runs.journal import json_log, tell_hook
-from cba.runs.polls import Poll, alone, last_poll, note_poll
-from cba.runs.rerun import rerun
-from cba.runs.rerun_doors import Doors, Update
-from cba.runs.stored_runs import list_runs, verify_run
-from cba.runs.whole_writing import StoreError
+from cba.runs.manifest import json_log, tell_hook
+from cba.runs.reading import list_runs, verify_run
+from cba.runs.rerun import Doors, Poll, Update, alone, last_poll, note_poll, rerun
+from cba.runs.whole_files import StoreError
 from tests.cli.test_cli import SMALL
 from tests.fakes import made_up, stages_of
 
@@ -65,7 +63,7 @@ def stored(monkeypatch):
         def from_directory(path, *, lazy=False):
             return Path(path).name
 
-    monkeypatch.setattr("cba.appraisal.Appraisal", Stored)
+    monkeypatch.setattr("cba.appraisal.record.Appraisal", Stored)
 
 
 def edit_seed(folder: Path, seed: int) -> None:
@@ -171,7 +169,7 @@ def test_an_update_held_with_changed_tables_holds_the_run(here):
 
 
 def test_a_source_that_cannot_be_reached_stops_it_with_its_own_code(here):
-    from cba.inputs.releases.refusals import SourceUnreachable
+    from cba.inputs.releases.downloads import SourceUnreachable
 
     (here / "small.toml").write_text(SMALL + SOURCE)
 

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from cba.errors import GateError
-from cba.runs.polls import Poll, last_poll, note_poll
-from cba.runs.rerun import rerun
-from cba.runs.rerun_doors import Doors, Update
-from cba.runs.stored_runs import list_runs, verify_run
-from cba.runs.whole_writing import StoreError
+from cba.runs.reading import list_runs, verify_run
+from cba.runs.rerun import Doors, Poll, Update, last_poll, note_poll, rerun
+from cba.runs.whole_files import StoreError
 from tests.cli.test_cli import SMALL
 from tests.fakes import stages_of
 from tests.runs.test_rerun import SOURCE, edit_seed, fake, here, stored  # noqa: F401
@@ -80,7 +78,7 @@ def test_killed_after_storing_the_next_one_goes_on_from_the_stored_run(here, mon
     note_poll(FOLDER, Poll(datetime(2026, 1, 1, tzinfo=UTC)))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         if at == "publish":
-            patch.setattr("cba.runs.finishing.publish_run", killed)
+            patch.setattr("cba.runs.rerun.publish_run", killed)
         scheduled(doors if at == "publish" else replace(doors, **{at: killed}))
     second = list_runs("reports")[-1]
     assert second.name != first.run.name and not second.published

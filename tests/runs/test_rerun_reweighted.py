@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cba.cli.rerun import doors
-from cba.inputs.shipped_files import priors_folder, reading_from
+from cba.cli.update import doors
+from cba.inputs.files import priors_folder, reading_from
 from cba.runs.rerun import rerun
 from cba.runs.stages import ordinary_stages
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.runs.approvals import approve_run
+from cba.runs.archive import archived_inputs
 from cba.runs.execute import Order, execute
-from cba.runs.input_archive import archived_inputs
-from cba.runs.retention import prune_runs
-from cba.runs.store import publish_run
-from cba.runs.stored_runs import list_runs, verify_run
+from cba.runs.reading import list_runs, verify_run
+from cba.runs.review import approve_run
+from cba.runs.store import prune_runs, publish_run
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
 

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from cba.inputs.priors import load_priors
-from cba.runs.fit_cache import cached_fit, fit_key
+from cba.runs.cache import cached_fit, fit_key
 from cba.runs.reweighting import fit_note, reweighted_fit
 from tests.models.test_reweighting import ENTRY, NAME, made_fit, posterior_of, with_normal
 

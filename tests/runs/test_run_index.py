@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cba.reporting.runs_index import render_runs_index
+from cba.reporting.card import render_runs_index
 from cba.runs.execute import Order, execute
-from cba.runs.run_index import index_rows, write_index
-from cba.runs.run_names import named_run, run_moment
+from cba.runs.reading import RunRecord, index_rows, named_run, run_moment, write_index
 from cba.runs.store import publish_run
-from cba.runs.stored_runs import RunRecord
-from cba.runs.whole_writing import StoreError
+from cba.runs.whole_files import StoreError
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
 

@@ -28,7 +28,7 @@ def accepted(words: list[str]) -> None:
     from inspect import signature
     from typing import get_args, get_type_hints
 
-    from cba.cli.rerun import rerun
+    from cba.cli.update import rerun
 
     assert words[:2] == ["cba", "rerun"] and words[2] in ("latest", "review_2022")
     hints = get_type_hints(rerun, include_extras=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.shipped_files import priors_folder, published_folder, reading_from
-from cba.runs import fingerprints, stage_fingerprints
+from cba.inputs.files import priors_folder, published_folder, reading_from
+from cba.runs import cache as stage_fingerprints
+from cba.runs import fingerprints
 from tests.fakes import small_analysis
 
 ALL = {

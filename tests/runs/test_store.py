@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from cba.runs.reading import find_run, list_runs, read_run, verify_run
 from cba.runs.store import publish_run, rewrite_report, write_failure, write_run
-from cba.runs.stored_runs import find_run, list_runs, read_run, verify_run
-from cba.runs.whole_writing import StoreError, require_writable, write_whole
+from cba.runs.whole_files import StoreError, require_writable, write_whole
 
 MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -261,7 +261,7 @@ def test_killed_at_every_step_the_store_stays_sound_and_the_next_run_cleans_up(t
 HOLDER = """
 import sys
 from pathlib import Path
-from cba.runs.analysis_lock import locked
+from cba.runs.whole_files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -272,11 +272,11 @@ def test_where_the_lock_is_held_the_second_run_leaves_cleanly_or_waits(tmp_path,
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "latest")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        monkeypatch.setattr("cba.runs.analysis_lock._LOCK_SECONDS", 0.2)
+        monkeypatch.setattr("cba.runs.whole_files._LOCK_SECONDS", 0.2)
         with pytest.raises(StoreError, match="another run has held the lock"):
             store(tmp_path)
         assert list_runs(tmp_path) == []
-        monkeypatch.setattr("cba.runs.analysis_lock._LOCK_SECONDS", 30.0)
+        monkeypatch.setattr("cba.runs.whole_files._LOCK_SECONDS", 30.0)
         threading.Timer(0.3, holder.stdin.close).start()
         assert store(tmp_path).published  # waited until the other left
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from cba.runs.cache import stored_appraisal
 from cba.runs.execute import execute
+from cba.runs.reading import verify_run
 from cba.runs.replay import replay_run
 from cba.runs.stages import ordinary_stages
-from cba.runs.stored_runs import verify_run
-from cba.runs.stored_stages import stored_appraisal
 from tests.fakes import FakeAppraisal, made_up, small_analysis, stages_of
 
 
@@ -24,7 +24,7 @@ class Readable(FakeAppraisal):
 
     @classmethod
     def from_directory(cls, folder, *, lazy=False):
-        from cba.inputs.analysis_records import Analysis
+        from cba.inputs.analyses import Analysis
 
         record = json.loads((folder / "appraisal.json").read_text())
         npv = xr.open_dataset(folder / "draws.nc", engine="h5netcdf")["npv"].load()
@@ -36,7 +36,7 @@ class Readable(FakeAppraisal):
 @pytest.fixture
 def counted(monkeypatch):
     """Stages that count what they make, read back from the store, and add a table after all stances."""
-    monkeypatch.setattr("cba.appraisal.Appraisal", Readable)
+    monkeypatch.setattr("cba.appraisal.record.Appraisal", Readable)
     made: list[str] = []
 
     def appraise(analysis, *, stance, **fits):
@@ -122,8 +122,8 @@ def test_a_real_run_is_read_and_replayed_to_the_last_bit(tmp_path):
     import shutil
 
     from cba.inputs.analyses import load_analysis
+    from cba.inputs.files import priors_folder, reading_from
     from cba.inputs.priors import load_priors
-    from cba.inputs.shipped_files import priors_folder, reading_from
     from tests.made_fits import made_baseline, made_effects
 
     def fit(analysis, *, stance, observations, root):

@@ -8,15 +8,40 @@ import pytest
 
 import cba
 from cba.errors import InputError
-from cba.models.total_flows import TotalFlows
-from cba.validation.backtest_ages import backtest_ages
-from cba.validation.backtest_record import BacktestRecord, write_backtest
-from cba.validation.backtest_summary import headline_scores, long_run_error, score_summary, stacking_table
-from cba.validation.backtest_totals import AHEAD, SHIPPED, STACKED_THEN, backtest_totals
-from cba.validation.known_then import AS_PUBLISHED, SINCE_REVISED, KnownOrigins, Origin, known_origins
-from cba.validation.reference_forecasts import REFERENCES, arima, drift, ets, naive
-from cba.validation.scoring import crps_draws, crps_normal, scores
-from cba.validation.stacking import mixture_terms, stacked_weights, weights_known_then
+from cba.models.totals import TotalFlows
+from cba.validation.backtest import (
+    AHEAD,
+    AS_PUBLISHED,
+    SHIPPED,
+    SINCE_REVISED,
+    STACKED_THEN,
+    KnownOrigins,
+    Origin,
+    backtest_ages,
+    backtest_totals,
+    known_origins,
+)
+from cba.validation.record import (
+    BacktestRecord,
+    headline_scores,
+    long_run_error,
+    score_summary,
+    stacking_table,
+    write_backtest,
+)
+from cba.validation.scores import (
+    REFERENCES,
+    arima,
+    crps_draws,
+    crps_normal,
+    drift,
+    ets,
+    mixture_terms,
+    naive,
+    scores,
+    stacked_weights,
+    weights_known_then,
+)
 
 YEARS, DRAWS = 5, 40_000
 

@@ -11,12 +11,23 @@ import pytest
 from scipy import stats
 
 from cba.errors import InputError
-from cba.validation import calibration_ranks
-from cba.validation.calibration import Calibration, _all_replicates, as_frames, calibrate
-from cba.validation.calibration_ranks import judged_ranks, rank_band, rank_shares, uniformity_p_values
-from cba.validation.calibration_record import write_record
-from cba.validation.calibration_store import keep_replicate, kept_replicates, store_folder
-from cba.validation.calibration_workers import WorkersLostError, run_replicates
+from cba.validation import calibration as calibration_ranks
+from cba.validation.calibration import (
+    Calibration,
+    WorkersLostError,
+    _all_replicates,
+    as_frames,
+    calibrate,
+    judged_ranks,
+    keep_replicate,
+    kept_replicates,
+    rank_band,
+    rank_shares,
+    run_replicates,
+    store_folder,
+    uniformity_p_values,
+    write_record,
+)
 
 RANKED = 99
 
@@ -200,7 +211,7 @@ def test_what_cannot_be_done_is_refused(tmp_path, settings, field, remedy):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(counted, monkeypatch):
-    monkeypatch.setattr("cba.validation.calibration_workers.PATIENCE", "1s")
+    monkeypatch.setattr("cba.validation.calibration.PATIENCE", "1s")
     with pytest.raises(InputError, match="dask scheduler") as refused:
         run_replicates(counted.work, [1], keep=lambda *_: None, scheduler="tcp://127.0.0.1:9")
     assert refused.value.details["found"] == "tcp://127.0.0.1:9"
@@ -245,7 +256,7 @@ def made_calibration(model: str = "baseline", *, seed: int = 1) -> Calibration:
 
 
 def test_the_record_is_read_back_as_written_and_says_that_the_model_has_changed(tmp_path):
-    from cba.models.calibration_files import calibration_tables
+    from cba.models.calibration_record import calibration_tables
 
     write_record([made_calibration("baseline"), made_calibration("effects")], tmp_path)
     tables = calibration_tables(tmp_path)
@@ -273,7 +284,7 @@ def test_one_model_done_again_leaves_the_other(tmp_path):
 
 def test_the_kept_record_is_sound():
     """Where a record is shipped: 200 replicates or more of each model, and verdicts that follow from its ranks."""
-    from cba.models.calibration_files import RECORD, SUMMARY
+    from cba.models.calibration_record import RECORD, SUMMARY
 
     if not (RECORD / SUMMARY).exists():
         pytest.skip("no calibration is kept: make one with `cba calibrate all --record`")

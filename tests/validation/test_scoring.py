@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cba.errors import InputError
-from cba.validation.scoring import crps_draws, crps_normal
+from cba.validation.scores import crps_draws, crps_normal
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,21 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
-from cba.inputs.published_tables import TABLES, read_tables
 from cba.inputs.reconciliation import PARTS, reconcile
-from cba.inputs.releases.delivered import Piece, at_its_row
-from cba.inputs.releases.release_checks import refuse_older, refuse_parts, refuse_steps, releases_in
-from cba.inputs.releases.table_changes import TableChange, changes_between
-from cba.inputs.releases.table_merging import (
+from cba.inputs.releases.checks import refuse_older, refuse_parts, refuse_steps, releases_in
+from cba.inputs.releases.downloads import Piece, at_its_row
+from cba.inputs.releases.merge import (
     EVIDENCE_KEYS,
     Merged,
+    TableChange,
+    changes_between,
     held_table,
     merge,
     refuse_duplicates,
     with_marks,
 )
-from cba.inputs.series_schemas import check_schema
+from cba.inputs.table_words import TABLES
+from cba.inputs.tables import check_schema, read_tables
 
 _DIGITS = 15
 """Most digits of a whole number: far more than any year or count has, and few enough to be held exactly."""

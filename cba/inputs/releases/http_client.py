@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from cba.errors import InputError
-from cba.inputs.data_records import LOOPBACK
-from cba.inputs.releases.refusals import SourceUnreachable
+from cba.inputs.data_sources import LOOPBACK
+from cba.inputs.releases.downloads import SourceUnreachable
 
 if TYPE_CHECKING:
     import httpx

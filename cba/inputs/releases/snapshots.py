@@ -8,41 +8,358 @@ read-only; its files are verified whenever it is read. ``<store>/current`` names
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.inputs.releases.chosen_tables import tables_of
-from cba.inputs.releases.content_hashes import content_identifier, folder_sha256, shipped_identifier
-from cba.inputs.releases.origins import Origin
-from cba.inputs.releases.refusals import SnapshotDamaged
-from cba.inputs.releases.snapshot_reading import (
-    POINTER,
-    RECORD,
-    Snapshot,
-    current_snapshot,
-    identifiers,
-    read_snapshot,
-    seal_of,
-)
+from cba.inputs.data_sources import Data
+from cba.inputs.files import published_folder, published_in_force, shipped_published_folder
+from cba.inputs.releases.downloads import Origin, SnapshotDamaged
 
 if TYPE_CHECKING:
-    from cba.inputs.releases.table_changes import TableChange
+    from cba.inputs.releases.merge import TableChange
 
-__all__ = [
-    "Snapshot",
-    "current_snapshot",
-    "identifiers",
-    "read_snapshot",
-    "shipped_identifier",
-    "tables_of",
-    "write_snapshot",
-]
+
+# --- What a folder of tables is named by: the SHA-256 of everything it holds ---
+
+
+def folder_sha256(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every table of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of str to str
+        File name to SHA-256, sorted.
+
+    Examples
+    --------
+    >>> "england_children.csv" in folder_sha256(shipped_published_folder())
+    True
+    """
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.glob("*.csv"))
+        if file.is_file()
+    }
+
+
+def content_identifier(files: Mapping[str, str]) -> str:
+    """Return the identifier that belongs to the files of a folder.
+
+    Parameters
+    ----------
+    files : mapping of str to str
+        As returned by :func:`folder_sha256`.
+
+    Returns
+    -------
+    str
+
+    Notes
+    -----
+    SHA-256 of the canonical JSON of file names and their SHA-256.
+
+    Examples
+    --------
+    >>> content_identifier({"a.csv": "0"}) == content_identifier({"a.csv": "1"})
+    False
+    """
+    text = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def shipped_identifier() -> str:
+    """Return the identifier that the shipped tables would have as a snapshot.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> len(shipped_identifier())
+    64
+    """
+    return content_identifier(folder_sha256(shipped_published_folder()))
+
+
+# --- Read snapshots of the published tables: every file verified, and a damaged one named ---
+
+
+RECORD = "snapshot.json"
+
+
+POINTER = "current"
+
+
+_RESTORE = "restore the file from a copy of the store, or run `cba update` again into a new store"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as it stands in its store.
+
+    Parameters
+    ----------
+    identifier : str
+        SHA-256 of the content: 64 hexadecimal digits.
+    folder : Path
+        Holds the tables; give it to :func:`cba.inputs.files.reading_from`.
+    parent : str
+        Identifier of the content it was made from.
+    releases : mapping of str to tuple of str
+        Releases (or vintages) held, by table.
+    sources : tuple of Origin
+        What arrived: name, address, version, retrieval time, SHA-256, bytes, licence.
+    changes : tuple of dict
+        What differs from the parent, by table: new rows, revised figures.
+    notes : tuple of str
+    files : mapping of str to str
+        File name to SHA-256.
+    """
+
+    identifier: str
+    folder: Path
+    parent: str
+    releases: Mapping[str, tuple[str, ...]]
+    sources: tuple[Origin, ...]
+    changes: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+    files: Mapping[str, str]
+
+
+def seal_of(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 that belongs to a record, its own seal left out.
+
+    Parameters
+    ----------
+    record : mapping
+        As in ``snapshot.json``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> seal_of({"a": 1}) == seal_of({"a": 1, "seal": "x"})
+    True
+    """
+    bare = {name: value for name, value in record.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(bare, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def read_snapshot(store: Path, identifier: str) -> Snapshot:
+    """Read a snapshot and verify every file of it.
+
+    Parameters
+    ----------
+    store : Path
+    identifier : str
+        64 hexadecimal digits, or the first 8 or more of them.
+
+    Returns
+    -------
+    Snapshot
+
+    Raises
+    ------
+    SnapshotDamaged
+        If there is no such snapshot, or a file of it is missing, added or changed; the file is named.
+
+    Examples
+    --------
+    >>> read_snapshot(Path("reports/.data"), "3fa04c11")  # doctest: +SKIP
+    """
+    folder = _folder_of(Path(store), identifier)
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        sealed = record["seal"] == seal_of(record) and record["identifier"] == folder.name
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder / RECORD, found=str(error)) from None
+    if not sealed:
+        raise _damaged(folder / RECORD, found="its content does not fit its seal")
+    _verify_files(folder, record["files"])
+    return Snapshot(
+        identifier=folder.name,
+        folder=folder,
+        parent=record["parent"],
+        releases={name: tuple(several) for name, several in record["releases"].items()},
+        sources=tuple(Origin(**source) for source in record["sources"]),
+        changes=tuple(record["changes"]),
+        notes=tuple(record["notes"]),
+        files=record["files"],
+    )
+
+
+def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        found = folder_sha256(folder)
+    except OSError as error:
+        raise _damaged(Path(error.filename or folder), found=error.strerror) from None
+    for name in sorted(set(files) | set(found)):
+        if files.get(name) != found.get(name):
+            what = "missing" if name not in found else "added" if name not in files else "changed"
+            raise _damaged(folder / name, found=what)
+    if content_identifier(files) != folder.name:
+        raise _damaged(folder / RECORD, found="the files listed do not give the identifier")
+
+
+def _damaged(file: Path, *, found: object) -> SnapshotDamaged:
+    return SnapshotDamaged(
+        "a snapshot is damaged: a file is not what was stored",
+        file=file,
+        found=found,
+        allowed="the bytes whose SHA-256 the snapshot names",
+        cause="a file edited by hand, a disk error, or a copy that stopped half way",
+        remedy=_RESTORE,
+    )
+
+
+def _folder_of(store: Path, identifier: str) -> Path:
+    found = []
+    if len(identifier) >= 8 and set(identifier) <= set("0123456789abcdef"):
+        found = [one for one in store.glob(f"{identifier}*") if one.is_dir()] if store.is_dir() else []
+    if len(found) == 1 and len(found[0].name) == 64:
+        return found[0]
+    raise SnapshotDamaged(
+        "there is no such snapshot" if not found else "several snapshots begin like this",
+        file=store,
+        field="snapshot",
+        found=identifier,
+        allowed=", ".join(one[:12] for one in identifiers(store)) or "none stored yet",
+        cause="another store, a misspelt identifier, or a snapshot removed",
+        remedy="name one of those listed, or give the store with --store",
+    )
+
+
+def identifiers(store: Path) -> tuple[str, ...]:
+    """Return the identifiers of the snapshots of a store, sorted.
+
+    Parameters
+    ----------
+    store : Path
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> identifiers(Path("no-such-store"))
+    ()
+    """
+    if not Path(store).is_dir():
+        return ()
+    return tuple(sorted(one.name for one in Path(store).iterdir() if one.is_dir() and len(one.name) == 64))
+
+
+def current_snapshot(store: Path) -> Snapshot | None:
+    """Return the snapshot that ``current`` names.
+
+    Parameters
+    ----------
+    store : Path
+
+    Returns
+    -------
+    Snapshot or None
+        None where nothing has been stored: the shipped tables are current.
+
+    Raises
+    ------
+    SnapshotDamaged
+        If it names none, or one that is damaged.
+
+    Examples
+    --------
+    >>> current_snapshot(Path("no-such-store")) is None
+    True
+    """
+    pointer = Path(store) / POINTER
+    try:
+        text = pointer.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(pointer, found=str(error)) from None
+    return read_snapshot(Path(store), text)
+
+
+# --- Which folder of published tables an analysis reads: the one in force, its snapshot, or the … ---
+
+
+def chosen_snapshot(data: Data, *, store: Path | None = None) -> Snapshot | None:
+    """Return the snapshot that an analysis asks for.
+
+    Parameters
+    ----------
+    data : Data
+        Its ``[data]`` table.
+    store : Path, optional
+        Folder of snapshots, in place of the analysis's own.
+
+    Returns
+    -------
+    Snapshot or None
+        None for the shipped tables: asked for, or ``current`` before anything was stored.
+
+    Raises
+    ------
+    SnapshotDamaged
+        If there is no such snapshot, or a file of it is not what was stored.
+
+    Examples
+    --------
+    >>> chosen_snapshot(Data()) is None
+    True
+    """
+    place = Path(data.store) if store is None else Path(store)
+    if data.snapshot == "shipped":
+        return None
+    return current_snapshot(place) if data.snapshot == "current" else read_snapshot(place, data.snapshot)
+
+
+def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
+    """Return the folder of tables that an analysis reads.
+
+    Parameters
+    ----------
+    data : Data
+        Its ``[data]`` table.
+    store : Path, optional
+        Folder of snapshots, in place of the analysis's own.
+
+    Returns
+    -------
+    Path
+        The folder in force inside :func:`cba.inputs.files.reading_from`; elsewhere that of the
+        snapshot, or the shipped one.
+
+    Raises
+    ------
+    SnapshotDamaged
+        If there is no such snapshot, or a file of it is not what was stored.
+
+    Examples
+    --------
+    >>> chosen_folder(Data()).name
+    'published'
+    """
+    if published_in_force():
+        return published_folder()
+    snapshot = chosen_snapshot(data, store=store)
+    return shipped_published_folder() if snapshot is None else snapshot.folder
 
 
 def write_snapshot(
@@ -86,7 +403,7 @@ def write_snapshot(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from cba.inputs.shipped_files import shipped_published_folder
+    >>> from cba.inputs.files import shipped_published_folder
     >>> with TemporaryDirectory() as store:
     ...     made = write_snapshot(shipped_published_folder(), store=Path(store), parent="")
     ...     again = write_snapshot(shipped_published_folder(), store=Path(store), parent="another")

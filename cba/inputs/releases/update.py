@@ -7,32 +7,182 @@ written to; where another has stored something meanwhile, the work is done again
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from cba.errors import InputError
-from cba.inputs.releases.asked_sources import ask
+from cba.inputs.data_sources import DataSource
+from cba.inputs.files import shipped_published_folder
 from cba.inputs.releases.candidate import Candidate, build_candidate
-from cba.inputs.releases.content_hashes import content_identifier, folder_sha256, shipped_identifier
-from cba.inputs.releases.delivered import Piece, Sheet, read_file
+from cba.inputs.releases.deflators import deflator_piece
+from cba.inputs.releases.downloads import NeedsPerson, Origin, Piece, Sheet, SnapshotDamaged, read_file
 from cba.inputs.releases.http_client import Pace
-from cba.inputs.releases.mapped_rows import mapped_pieces, maps
-from cba.inputs.releases.origins import Origin
-from cba.inputs.releases.refusals import NeedsPerson
-from cba.inputs.releases.release_layouts import pieces_of
-from cba.inputs.releases.snapshots import Snapshot, current_snapshot, write_snapshot
-from cba.inputs.releases.store_lock import storing_alone
-from cba.inputs.releases.table_changes import TableChange, in_words
-from cba.inputs.releases.table_merging import EVIDENCE_KEYS, held_table
-from cba.inputs.shipped_files import shipped_published_folder
+from cba.inputs.releases.layouts import pieces_of
+from cba.inputs.releases.merge import EVIDENCE_KEYS, TableChange, held_table, in_words
+from cba.inputs.releases.publishers import catalogue_csv, newest, population_rows
+from cba.inputs.releases.rows import cited_row, mapped_pieces, maps
+from cba.inputs.releases.snapshots import (
+    Snapshot,
+    content_identifier,
+    current_snapshot,
+    folder_sha256,
+    shipped_identifier,
+    write_snapshot,
+)
 
 if TYPE_CHECKING:
-    from cba.inputs.analysis_records import Analysis
-    from cba.inputs.data_records import Data, DataSource
+    from cba.inputs.analyses import Analysis
+    from cba.inputs.data_sources import Data
+
+
+# --- Ask one configured source for what it holds now, through the client of its kind ---
+
+
+def ask(
+    source: DataSource,
+    *,
+    base: Path,
+    current: Snapshot | None,
+    authorities: pd.DataFrame,
+    pace: Pace,
+) -> tuple[Origin, tuple[Piece, ...]]:
+    """Ask one source for what it holds now.
+
+    Parameters
+    ----------
+    source : DataSource
+    base : Path
+        Folder of the tables held.
+    current : Snapshot or None
+        Whose record says which versions were taken.
+    authorities : DataFrame
+        The table ``authorities``.
+    pace : Pace
+
+    Returns
+    -------
+    Origin, tuple of Piece
+        No piece from a version that is already held.
+
+    Raises
+    ------
+    NeedsPerson
+        If the data set was withdrawn, superseded or changed in a major version.
+    SourceUnreachable
+        If there is no whole answer.
+    InputError
+        If what it says is not what the mapping expects.
+
+    Examples
+    --------
+    >>> ask(source, base=base, current=None, authorities=authorities, pace=Pace())  # doctest: +SKIP
+    """
+    if source.kind == "hmt_deflator":
+        first = int(held_table("gdp_deflator", folder=base)["year"].min())
+        piece = deflator_piece(source, first_year=first, pace=pace)
+        return piece.origin, (piece, cited_row(source, origin=piece.origin))
+    units: Mapping[str, str] = {}
+    if source.kind == "ees":
+        held = next((one for one in (current.sources if current else ()) if one.name == source.name), None)
+        accepted = _later(source.version or "", held.version if held else "")
+        found = newest(source, accepted=accepted, held=_version_of(held), pace=pace)
+        if found.sheet is None and held is not None:
+            return held, ()
+        sheet, units = found.sheet, found.units
+    else:
+        sheet = (
+            catalogue_csv(source, pace=pace)
+            if source.kind == "ees_csv"
+            else population_rows(source, pace=pace)
+        )
+    if sheet is None:
+        raise AssertionError("a version that is not held comes with its rows")
+    return sheet.origin, mapped_pieces(sheet, source=source, authorities=authorities, units=units)
+
+
+def _version_of(held: Origin | None) -> tuple[str, str]:
+    return ("", "") if held is None else (held.version, held.published)
+
+
+def _later(pinned: str, taken: str) -> str:
+    """Return the later of two versions; one may be empty."""
+    return max(
+        (one for one in (pinned, taken) if one), key=lambda one: [int(part) for part in one.split(".")]
+    )
+
+
+# --- One update of a store of snapshots at a time; what a killed one left half-written is removed by … ---
+
+
+LOCK = ".lock"
+
+
+_SECONDS = 120.0
+
+
+@contextmanager
+def storing_alone(store: Path) -> Iterator[None]:
+    """Be the only update that stores into a store of snapshots.
+
+    Parameters
+    ----------
+    store : Path
+        Made where it does not exist.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    SnapshotDamaged
+        If the store cannot be used, or another update holds it for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, storing_alone(Path(folder) / ".data"):
+    ...     [place.name for place in (Path(folder) / ".data").iterdir()]
+    ['.lock']
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(store / LOCK, timeout=_SECONDS)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise SnapshotDamaged(
+            f"another update has held the store of snapshots for over {_SECONDS:.0f} seconds",
+            file=store / LOCK,
+            cause="two updates at once, one of them stuck",
+            remedy="wait for it or end it, then update again",
+        ) from None
+    except OSError as error:
+        raise SnapshotDamaged(
+            "the snapshot could not be stored",
+            file=error.filename or store,
+            found=error.strerror or str(error),
+            cause="a full disk, a read-only folder, or a file where the store belongs",
+            remedy="free space or choose another folder with --store, then run again",
+        ) from error
+    try:
+        for stale in store.glob(".*.part"):  # its writer is gone: no one else can hold the lock
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)

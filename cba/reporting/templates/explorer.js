@@ -31,7 +31,7 @@
   }
   Object.keys(data.stances).forEach(function (name) { unpack(data.stances[name]); });
 
-  /* ---- arithmetic: the same definitions as cba/appraisal/explorer_results.py ---- */
+  /* ---- arithmetic: the same definitions as cba/tables/explorer.py ---- */
   function draw(stance, set, out) {
     var place = stance.place[set.option], years = data.years.length, horizon = data.horizon;
     var schedule = data.schedules[set.schedule], start = out.npv.length;

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from cba.reporting.chromium import NAMES
+from cba.reporting.pdf import NAMES
 from tests.reporting.browser.made_explorer import explorer_page, made_appraisals
 
 

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.explorer_draws import CONTROLS, QUANTITIES
 from cba.reporting.explorer import explorer_parts
-from cba.reporting.page_templates import templates
-from cba.reporting.security import secured
+from cba.reporting.sections import secured, templates
+from cba.tables.explorer import CONTROLS, QUANTITIES
 from tests.reporting.fake_appraisal import make_analysis
 
 LABELS = {

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cba.reporting.report import render_report
+from cba.reporting.page import render_report
 from tests.reporting.browser.accessibility import violations
 from tests.reporting.browser.made_explorer import made_draws
 from tests.reporting.conftest import MANIFEST

@@ -1,0 +1,149 @@
+"""The stages of an appraisal, in order: inputs, fits, business as usual, options, money, headline, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from cba.appraisal.arrays import OptionArrays, option_arrays
+from cba.appraisal.inputs import Inputs, fitted, joint_draws
+from cba.costs.account import CostBasis, OptionAccount
+from cba.costs.option_account import option_account
+from cba.costs.prices import PriceIndex, in_price_base, placement_prices
+from cba.projection.business_as_usual import business_as_usual, future_population
+from cba.projection.care_system import CareSystem, care_system
+from cba.projection.processes import usual_rates
+from cba.projection.stay_length import stay_length
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Workings:
+    """What the stages hand to tables and headline.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        As read.
+    baseline, effects : DataTree
+        Fits.
+    system : CareSystem
+        Business as usual.
+    basis : CostBasis
+        Prices and money conventions.
+    accounts : dict of str to OptionAccount
+        By option id, in the order of the analysis.
+    arrays : OptionArrays
+        The accounts as labelled arrays.
+    chains : int or None
+        Markov chains the draws come from, for their errors; None for independent draws.
+    """
+
+    inputs: Inputs
+    baseline: xr.DataTree
+    effects: xr.DataTree
+    system: CareSystem
+    basis: CostBasis
+    accounts: dict[str, OptionAccount]
+    arrays: OptionArrays
+    chains: int | None
+
+    @property
+    def years(self) -> list[int]:
+        """Years ending 31 March of the whole projection."""
+        return [int(y) for y in self.system.years]
+
+
+def work_through(
+    inputs: Inputs,
+    *,
+    baseline: xr.DataTree | None = None,
+    effects: xr.DataTree | None = None,
+    progress: bool = False,
+) -> Workings:
+    """Fit where needed, then project and cost every option on common draws.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As returned by :func:`cba.appraisal.inputs.read_inputs`.
+    baseline, effects : DataTree, optional
+        Fits to use; made here when left out.
+    progress : bool
+        Show the sampler's progress.
+
+    Returns
+    -------
+    Workings
+
+    Examples
+    --------
+    >>> work_through(inputs).accounts["care_review"].recurrent  # doctest: +SKIP
+    """
+    baseline, effects = fitted(inputs, baseline=baseline, effects=effects, progress=progress)
+    drawn = joint_draws(inputs, baseline=baseline, effects=effects)
+    return worked_options(inputs, drawn, baseline=baseline, effects=effects)
+
+
+def worked_options(
+    inputs: Inputs, drawn: xr.Dataset, *, baseline: xr.DataTree, effects: xr.DataTree
+) -> Workings:
+    """Project and cost every option on given draws of every parameter.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As returned by :func:`cba.appraisal.inputs.read_inputs`.
+    drawn : Dataset, dims (sample)
+        As returned by :func:`cba.models.parameters.joint_parameters`: money in its own price years.
+    baseline, effects : DataTree
+        The fits `drawn` was joined from.
+
+    Returns
+    -------
+    Workings
+
+    Examples
+    --------
+    >>> worked_options(inputs, drawn, baseline=baseline, effects=effects).arrays.npv  # doctest: +SKIP
+    """
+    analysis, observations = inputs.analysis, inputs.observations
+    growth = drawn["prices.deflator_growth"].copy(data=np.expm1(drawn["prices.deflator_growth"].values))
+    index = PriceIndex(published=observations["gdp_deflator"], growth_beyond=growth)
+    parameters = in_price_base(drawn, inputs.priors, price_base=analysis.price_base, prices=index)
+    system = _care_system(inputs, baseline, parameters)
+    prices = placement_prices(
+        observations, parameters, years=system.years, price_base=analysis.price_base, prices=index
+    )
+    basis = CostBasis(prices, index, analysis.price_base, analysis.start_year)
+    accounts = {option.id: option_account(option, system, basis) for option in inputs.options}
+    arrays = option_arrays(inputs, system, basis, accounts)
+    chains = int(baseline["posterior"].sizes["chain"])
+    return Workings(inputs, baseline, effects, system, basis, accounts, arrays, chains)
+
+
+def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) -> CareSystem:
+    analysis = inputs.analysis
+    constant = baseline["constant_data"].to_dataset()
+    first = int(constant["last_year"]) + 1
+    years = range(first, analysis.start_year + analysis.long_horizon)
+    people = future_population(
+        inputs.observations, years=years, growth=parameters["baseline.population_growth"]
+    )
+    rates = usual_rates(baseline, years=years, population=people, parameters=parameters, seed=analysis.seed)
+    usual = business_as_usual(baseline, rates, people)
+    last = np.exp(constant["observed_rates"].isel(year=-1).values)
+    reachable = last[:5] * float(constant["population"])
+    return care_system(
+        inputs.observations,
+        usual,
+        parameters,
+        stays=stay_length(inputs.observations),
+        reachable_starts=reachable,
+        uasc_starts=float(last[-1]),
+    )

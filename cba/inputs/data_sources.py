@@ -1,0 +1,319 @@
+"""The ``[data]`` table of an analysis: which snapshot it reads, and the sources an update may fetch from.
+
+The shipped analyses name no source, so nothing they do needs a network. What a publisher calls its data sets,
+columns and labels changes without notice; it is therefore written here, in the analysis, and never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cba.errors import InputError
+from cba.inputs.files import Text, Whole
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts on this machine: the only ones that may be spoken to without encryption."""
+
+
+MADE = ("source", "flag", "release", "vintage")
+"""Columns of the tables that the update itself fills in."""
+
+
+Kind = Literal["ees", "ees_csv", "nomis", "hmt_deflator"]
+
+
+Words = dict[Text, Text]
+
+
+class WordMap(BaseModel):
+    """How the labels of one column of a source become the words of a column of ours.
+
+    Parameters
+    ----------
+    column : str
+        Column (filter) of the source.
+    labels : dict of str to str
+        Label to word; several labels of one word are added up. Each label must be there.
+    ignore : tuple of str
+        Labels that are left out, such as totals; any label in neither list is refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    column: Text
+    labels: Annotated[Words, Field(min_length=1)]
+    ignore: tuple[Text, ...] = ()
+
+
+class TableMap(BaseModel):
+    """How rows of a source become rows of one published table.
+
+    Parameters
+    ----------
+    table : str
+        Table of ``cba/inputs/published``.
+    value, unit : str
+        Column (indicator) with the figure and the unit the publisher gives it.
+    level : str or None
+        Geographic level to keep, as the publisher writes it.
+    year_column : str
+        Column with the period.
+    place_column : str or None
+        Column with the code of the authority: its three digits or its code of the statistics office.
+    fixed : dict of str to str
+        Columns of ours that hold one word throughout.
+    keep : dict of str to str
+        Columns of the source and the one label to keep of each.
+    words : dict of str to WordMap
+        Columns of ours that depend on a column of the source.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    table: Text
+    value: Text
+    unit: Annotated[str, Field(strict=True)] = ""
+    level: Text | None = None
+    year_column: Text = "time_period"
+    place_column: Text | None = None
+    fixed: Words = {}
+    keep: Words = {}
+    words: dict[Text, WordMap] = {}
+
+    @model_validator(mode="after")
+    def _fills_its_table(self) -> TableMap:
+        check_columns(self)
+        return self
+
+
+class DataSource(BaseModel):
+    """One data set of a publisher.
+
+    Parameters
+    ----------
+    name : str
+        What messages and records call it.
+    kind : {"ees", "ees_csv", "nomis", "hmt_deflator"}
+        Explore Education Statistics through its API or as a CSV of its catalogue; population from Nomis; the
+        GDP deflators of HM Treasury.
+    base_url : str
+        Without a slash at the end.
+    data_set : str
+        Identifier of the data set, or the path of the collection of deflators.
+    version : str or None
+        Version accepted so far (``ees`` only): a newer minor version is taken, a newer major one is not.
+    parameters : dict of str to str
+        Parameters of the query (``nomis`` only), such as ``geography``.
+    hosts : tuple of str
+        Hosts beside that of `base_url` that an answer may come from.
+    publication, calendar, calendar_url : str or None
+        Slug of the publication (words to search for, on GOV.UK), ``ees`` or ``gov_uk`` and its address: where
+        the days of the next releases are announced.
+    source, title, publisher, licence : str
+        Key in ``sources.csv`` and, for a new key, what it stands for.
+    outturn_lag_months : int
+        Months after 31 March from which a year of the deflator counts as outturn.
+    tables : tuple of TableMap
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Text
+    kind: Kind
+    base_url: Text
+    data_set: Text
+    version: Annotated[Text, Field(pattern=r"^\d+\.\d+(\.\d+)?$")] | None = None
+    parameters: Words = {}
+    hosts: tuple[Text, ...] = ()
+    publication: Text | None = None
+    calendar: Literal["ees", "gov_uk"] | None = None
+    calendar_url: Text | None = None
+    source: Annotated[Text, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    title: Text | None = None
+    publisher: Text | None = None
+    licence: Text = "Open Government Licence v3.0"
+    outturn_lag_months: Annotated[Whole, Field(ge=0, le=24)] = 3
+    tables: tuple[TableMap, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> DataSource:
+        for field, url in (("base_url", self.base_url), ("calendar_url", self.calendar_url)):
+            if url is not None:
+                check_url(url, field=field)
+        _check_kind(self)
+        return self
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Return every host this source may be spoken to on."""
+        urls = [url for url in (self.base_url, self.calendar_url) if url is not None]
+        return tuple(sorted({urlsplit(url).netloc for url in urls} | set(self.hosts)))
+
+
+class Data(BaseModel):
+    """Which tables an analysis reads, and where newer ones come from.
+
+    Parameters
+    ----------
+    store : str
+        Folder of snapshots, relative to the working folder.
+    snapshot : str
+        ``shipped``, ``current`` (the newest of the store) or an identifier.
+    sources : tuple of DataSource
+        None for the shipped analyses, so that they run without a network.
+
+    Examples
+    --------
+    >>> Data().snapshot
+    'shipped'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    store: Text = "reports/.data"
+    snapshot: Annotated[Text, Field(pattern=r"^(shipped|current|[0-9a-f]{8,64})$")] = "shipped"
+    sources: tuple[DataSource, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Data:
+        names = [source.name for source in self.sources]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise InputError(
+                "two sources have one name",
+                field="sources",
+                found=repeated[0],
+                allowed="a name of its own for each",
+                cause="a source copied and not renamed",
+                remedy="rename one",
+            )
+        return self
+
+
+def check_url(url: str, *, field: str) -> None:
+    """Refuse an address that is not an encrypted one, except on this machine.
+
+    Parameters
+    ----------
+    url : str
+    field : str
+        Named in the message.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> check_url("https://api.education.gov.uk/statistics", field="base_url")
+    """
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    if not encrypted or not parts.netloc or "@" in parts.netloc or parts.query or url.endswith("/"):
+        raise InputError(
+            "an address of a source is not usable",
+            field=field,
+            found=url,
+            allowed="https://host/path, without user name, question mark or slash at the end",
+            cause="http for https, or a whole query pasted in place of the address",
+            remedy="correct the address; put parameters into `parameters`",
+        )
+
+
+def _check_kind(source: DataSource) -> None:
+    """Refuse a source that lacks what its kind needs."""
+    problem: tuple[str, object, str] | None = None
+    uuid = re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", source.data_set)
+    if source.kind in ("ees", "ees_csv") and not uuid:
+        problem = ("data_set", source.data_set, "a UUID such as 7588c2d6-9e8a-4d84-8f19-6b8d52a01fbd")
+    elif source.kind == "ees" and source.version is None:
+        problem = ("version", "none", "the version whose columns the mapping was written for, such as 2.0")
+    elif source.kind != "ees" and source.version is not None:
+        problem = (
+            "version",
+            source.version,
+            "no version: only the API of Explore Education Statistics has any",
+        )
+    elif source.kind == "nomis" and not re.fullmatch(r"NM_\d+_\d+", source.data_set):
+        problem = ("data_set", source.data_set, "an identifier of Nomis such as NM_2002_1")
+    elif source.kind != "nomis" and source.parameters:
+        problem = ("parameters", dict(source.parameters), "parameters for kind nomis only")
+    elif source.kind == "hmt_deflator" and source.tables:
+        problem = ("tables", f"{len(source.tables)} table(s)", "none: the layout of the deflators is known")
+    elif source.kind != "hmt_deflator" and not source.tables:
+        problem = ("tables", "none", "at least one [[data.sources.tables]]")
+    elif len({source.publication is None, source.calendar is None, source.calendar_url is None}) > 1:
+        problem = ("calendar", "one of the three", "publication, calendar and calendar_url together, or none")
+    if problem:
+        field, found, allowed = problem
+        raise InputError(
+            f"a source of kind {source.kind} is not complete",
+            field=field,
+            found=found,
+            allowed=allowed,
+            cause="a source of another kind copied, or a line left out",
+            remedy="see the example in cba/inputs/releases/__init__.py",
+        )
+
+
+def check_columns(table: TableMap) -> None:
+    """Refuse a mapping that does not fill its table, or fills it with unknown words.
+
+    Parameters
+    ----------
+    table : TableMap
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> check_columns(TableMap(table="care_duration", value="days",
+    ...                        fixed={"measure": "mean_days_final_period_of_care"}))
+    """
+    from cba.inputs.table_words import TABLES, WORDS
+
+    mapped = [name for name in TABLES if name not in ("sources", "authorities", "programme_rollout")]
+    if table.table not in mapped:
+        raise _wrong(table, "table", found=table.table, allowed=", ".join(mapped))
+    columns = TABLES[table.table].columns
+    figure = next(name for name, kind in columns.items() if kind == "float64")
+    year = next(name for name in ("year", "mid_year") if name in columns)
+    filled = {figure, year, *MADE, *table.fixed, *table.words}
+    if table.place_column is not None:
+        filled.add("authority" if "authority" in columns else "area")
+    missing = [name for name in columns if name not in filled]
+    unknown = [name for name in (*table.fixed, *table.words) if name not in columns or name in (figure, year)]
+    twice = [name for name in table.words if name in table.fixed]
+    if missing or unknown or twice:
+        found = f"missing: {missing or 'none'}; unknown: {unknown or 'none'}; twice: {twice or 'none'}"
+        raise _wrong(table, "fixed", found=found, allowed=f"once each: {', '.join(columns)}")
+    given: dict[str, tuple[str, ...]] = {name: (word,) for name, word in table.fixed.items()}
+    given |= {name: tuple(words.labels.values()) for name, words in table.words.items()}
+    for name, several in given.items():
+        allowed = _words_of(table, name) or WORDS.get((table.table, name))
+        bad = [word for word in several if allowed is not None and word not in allowed]
+        if bad:
+            raise _wrong(table, name, found=bad[0], allowed=", ".join(allowed or ()))
+
+
+def _words_of(table: TableMap, name: str) -> tuple[str, ...] | None:
+    from cba.inputs.table_words import CATEGORIES
+
+    if name != "category" or table.table != "england_children":
+        return None
+    breakdown = table.fixed.get("breakdown")
+    return (
+        CATEGORIES.get(breakdown) if breakdown else tuple(w for words in CATEGORIES.values() for w in words)
+    )
+
+
+def _wrong(table: TableMap, field: str, *, found: object, allowed: str) -> InputError:
+    return InputError(
+        f"the mapping of a source does not fit the table {table.table}",
+        field=field,
+        found=found,
+        allowed=allowed,
+        cause="a column or word misspelt, or left out",
+        remedy="correct the mapping: README.md beside the published tables has every column",
+    )

@@ -1,0 +1,503 @@
+"""Turn a stated judgement into a distribution.
+
+A judgement is a probability that the quantity lies in an interval, or a set of quantiles. Families with a
+closed form are fitted by it; for the others PreliZ finds the member of greatest entropy. Every result keeps
+the judgement, the fitted quantiles, the fit error and two other families that were given the same judgement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import special
+from scipy.integrate import cumulative_trapezoid
+
+from cba.errors import InputError
+from cba.inputs.distributions import Distribution, Floats, check_family, distribution
+from cba.inputs.files import Number, Text, checked_record, placed
+from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
+
+ALTERNATIVES = ("Normal", "LogNormal", "Gamma", "Beta", "HalfNormal", "Exponential", "Triangular", "Uniform")
+"""Families compared with the one asked for, in the order preferred where they fit equally well."""
+
+
+MASS_TOLERANCE = 1e-6
+"""Largest accepted distance between the stated mass of an interval and the fitted one."""
+
+
+_REPORTED = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an expert said: `mass` in ``[lower, upper]``, or `quantiles` (probability to value)."""
+
+    mass: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    quantiles: Mapping[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Elicited:
+    """A distribution elicited from a judgement.
+
+    Parameters
+    ----------
+    judgement : Judgement
+        As stated.
+    distribution : Distribution
+        The fitted member of the family asked for.
+    fitted_quantiles : mapping of probability to value
+        At 5, 25, 50, 75 and 95%, and at the stated probabilities.
+    fit_error : float
+        Interval: distance between stated and fitted mass. Quantiles: see
+        :class:`cba.inputs.quantile_fits.QuantileFit`.
+    method : str
+        ``"closed form"``, ``"greatest entropy (PreliZ)"`` or ``"least squares"``.
+    alternatives : tuple of Elicited
+        The same judgement in up to two other families, best fit first, without alternatives of their own.
+    """
+
+    judgement: Judgement
+    distribution: Distribution
+    fitted_quantiles: Mapping[float, float]
+    fit_error: float
+    method: str
+    alternatives: tuple[Elicited, ...] = ()
+
+
+def elicit(
+    family: str,
+    *,
+    mass: float | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+    quantiles: Mapping[float, float] | None = None,
+    alternatives: Sequence[str] = ALTERNATIVES,
+) -> Elicited:
+    """Fit a family to one judgement and store how it was obtained.
+
+    Parameters
+    ----------
+    family : str
+        One of :data:`ALTERNATIVES` for an interval; any family of
+        :data:`cba.inputs.distributions.PARAMETERS` but Fixed for quantiles.
+    mass : float
+        Probability (0 to 1) that the quantity lies between `lower` and `upper`. A Normal, Triangular
+        or Uniform is centred on the interval; a HalfNormal or an Exponential needs `lower = 0`.
+    lower, upper : float
+        The interval, in the unit of the quantity.
+    quantiles : mapping, optional
+        Probability to value, instead of an interval.
+    alternatives : sequence of str
+        Families tried for comparison; the two that fit best are kept.
+
+    Returns
+    -------
+    Elicited
+
+    Raises
+    ------
+    InputError
+        An incomplete or impossible judgement, or a family that cannot meet it.
+
+    Notes
+    -----
+    Normal: ``sigma = (upper - lower) / 2 / z((1 + mass) / 2)``; HalfNormal: ``upper / z((1 + mass) / 2)``;
+    Exponential: ``rate = -ln(1 - mass) / upper``; Uniform and Triangular: half-widths ``h / mass`` and
+    ``h / (1 - sqrt(1 - mass))`` for an interval of half-width h. LogNormal, Gamma and Beta: the member of
+    greatest differential entropy among those with the stated mass [1]_.
+
+    References
+    ----------
+    .. [1] Icazatti et al. (2023) PreliZ: a tool-box for prior elicitation. Journal of Open Source Software
+       8(89), 5499. https://doi.org/10.21105/joss.05499
+
+    Examples
+    --------
+    >>> found = elicit("Exponential", mass=0.9, lower=0, upper=4, alternatives=())
+    >>> round(found.distribution.parameters["lam"], 6)
+    0.575646
+    """
+    for name in (family, *alternatives):
+        check_family(name)
+    judgement = Judgement(mass, lower, upper, MappingProxyType(dict(quantiles)) if quantiles else None)
+    _check_judgement(judgement)
+    chosen = _one(family, judgement)
+    others: list[Elicited] = []
+    for other in alternatives:
+        if other != family:
+            try:
+                others.append(_one(other, judgement))
+            except InputError:
+                continue  # this family cannot hold the judgement: it is no alternative
+    best = tuple(sorted(others, key=lambda found: round(found.fit_error, 6))[:2])
+    return Elicited(
+        judgement, chosen.distribution, chosen.fitted_quantiles, chosen.fit_error, chosen.method, best
+    )
+
+
+def _check_judgement(judgement: Judgement) -> None:
+    """Refuse a judgement that is neither a complete interval nor a set of quantiles, or is both."""
+    interval = (judgement.mass, judgement.lower, judgement.upper)
+    given = [value is not None for value in interval]
+    if judgement.quantiles is not None and not any(given):
+        return
+    complete = all(given) and judgement.quantiles is None
+    finite = complete and all(math.isfinite(value) for value in interval if value is not None)
+    if (
+        not finite
+        or not 0 < float(judgement.mass or 0) < 1
+        or not float(judgement.lower or 0) < float(judgement.upper or 0)
+    ):
+        raise InputError(
+            "a judgement is neither a full interval nor a set of quantiles",
+            field="judgement",
+            found=f"mass {judgement.mass}, interval {judgement.lower} to {judgement.upper}",
+            allowed="mass in (0, 1) with lower < upper, or quantiles alone",
+            cause="per cent for a proportion, or the ends swapped",
+            remedy="state mass, lower and upper",
+        )
+
+
+def _one(family: str, judgement: Judgement) -> Elicited:
+    """Fit one family to a judgement."""
+    if judgement.quantiles is not None:
+        fit = fit_quantiles(family, quantiles=judgement.quantiles)
+        return Elicited(
+            judgement, fit.distribution, _quantiles(fit.distribution, judgement), fit.error, fit.method
+        )
+    assert judgement.mass is not None and judgement.lower is not None and judgement.upper is not None
+    parameters = _interval_closed_form(family, judgement.mass, judgement.lower, judgement.upper)
+    method = "closed form"
+    if parameters is None:
+        parameters = _greatest_entropy(family, judgement.mass, judgement.lower, judgement.upper)
+        method = "greatest entropy (PreliZ)"
+    fitted = distribution(family, parameters=parameters)
+    held = float(fitted.cdf(judgement.upper) - fitted.cdf(judgement.lower))
+    error = abs(held - judgement.mass)
+    if error > MASS_TOLERANCE:
+        raise _cannot(family, judgement, f"mass {held:.6g}")
+    return Elicited(judgement, fitted, _quantiles(fitted, judgement), error, method)
+
+
+def _quantiles(fitted: Distribution, judgement: Judgement) -> Mapping[float, float]:
+    probabilities = sorted({*_REPORTED, *(judgement.quantiles or ())})
+    return MappingProxyType({p: float(fitted.ppf(p)) for p in probabilities})
+
+
+def _interval_closed_form(family: str, mass: float, lower: float, upper: float) -> dict[str, float] | None:
+    """Return the parameters of families an interval determines, None for the others."""
+    z = float(special.ndtri((1 + mass) / 2))
+    if family == "Normal":
+        return {"mu": (lower + upper) / 2, "sigma": (upper - lower) / 2 / z}
+    if family in ("HalfNormal", "Exponential") and lower == 0:
+        return {"sigma": upper / z} if family == "HalfNormal" else {"lam": -math.log1p(-mass) / upper}
+    centre, half = (lower + upper) / 2, (upper - lower) / 2
+    if family == "Uniform":
+        return {"lower": centre - half / mass, "upper": centre + half / mass}
+    if family == "Triangular":
+        width = half / (1 - math.sqrt(1 - mass))
+        return {"lower": centre - width, "mode": centre, "upper": centre + width}
+    return None
+
+
+def _greatest_entropy(family: str, mass: float, lower: float, upper: float) -> dict[str, float]:
+    """Ask PreliZ for the member of greatest entropy with this mass in the interval."""
+    judgement = Judgement(mass, lower, upper)
+    if family not in ("LogNormal", "Gamma", "Beta"):
+        raise _cannot(family, judgement, "no rule for this family and interval")
+    if lower < 0 or (family == "Beta" and upper > 1):
+        raise _cannot(family, judgement, "an interval outside the support")
+    import preliz
+
+    member: Any = getattr(preliz, family)()
+    with np.errstate(all="ignore"):  # its optimiser steps outside the family's limits on the way
+        preliz.maxent(member, lower, upper, mass, plot=False)
+    return {name: float(value) for name, value in zip(member.param_names, member.params, strict=True)}
+
+
+def _cannot(family: str, judgement: Judgement, found: str) -> InputError:
+    return InputError(
+        f"a {family} cannot hold this judgement",
+        field="judgement",
+        found=found,
+        allowed=f"mass {judgement.mass} in {judgement.lower} to {judgement.upper}, within {MASS_TOLERANCE:g}",
+        cause="a family whose support or shape excludes the interval",
+        remedy="choose another family, or state quantiles",
+    )
+
+
+# --- Pool the distributions of several experts into one, linearly or logarithmically ---
+
+
+_GRID = 20_001
+
+
+_TAIL = 1e-7
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Several experts as one distribution, tabulated on a grid.
+
+    Parameters
+    ----------
+    method : {"linear", "logarithmic"}
+    weights : tuple of float
+        One per expert, summing to 1.
+    grid, cumulative : ndarray
+        Values in ascending order and the pooled probability of lying at or below each.
+    """
+
+    method: str
+    weights: tuple[float, ...]
+    grid: Floats
+    cumulative: Floats
+
+    def ppf(self, probability: npt.ArrayLike) -> Floats:
+        """Return pooled quantiles, by interpolation on the grid."""
+        return np.interp(np.asarray(probability, dtype=float), self.cumulative, self.grid)
+
+    def cdf(self, value: npt.ArrayLike) -> Floats:
+        """Return the pooled P(X <= value)."""
+        return np.interp(np.asarray(value, dtype=float), self.grid, self.cumulative, left=0.0, right=1.0)
+
+
+def pool_experts(
+    experts: Sequence[Distribution],
+    *,
+    weights: Sequence[float] | None = None,
+    method: Literal["linear", "logarithmic"] = "linear",
+) -> Pool:
+    """Pool the distributions of several experts.
+
+    Parameters
+    ----------
+    experts : sequence of Distribution
+        Two or more, continuous.
+    weights : sequence of float, optional
+        One per expert, not negative, summing to 1; equal by default.
+    method : {"linear", "logarithmic"}
+        Linear keeps every expert's view as a possibility (a mixture); logarithmic looks for common ground
+        and is narrower.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    InputError
+        Fewer than two experts, weights that do not sum to 1, or (logarithmic) experts with no value in
+        common.
+
+    Notes
+    -----
+    Linear: ``F(x) = sum_i w_i F_i(x)``. Logarithmic: ``f(x)`` proportional to ``prod_i f_i(x)^w_i`` [1]_; for
+    Normals the precision is the weighted mean of precisions.
+
+    References
+    ----------
+    .. [1] O'Hagan et al. (2006) Uncertain Judgements: Eliciting Experts' Probabilities, section 9.2. Wiley.
+
+    Examples
+    --------
+    >>> from cba.inputs.distributions import distribution
+    >>> pair = [distribution("Normal", parameters={"mu": m, "sigma": 1.0}) for m in (-1.0, 1.0)]
+    >>> round(float(pool_experts(pair, method="logarithmic").ppf(0.975)), 3)
+    1.96
+    """
+    shares = _checked_weights(experts, weights)
+    if method not in ("linear", "logarithmic"):
+        raise InputError(
+            "an unknown way of pooling", field="method", found=method, allowed="linear, logarithmic"
+        )
+    grid = _common_grid(experts)
+    if method == "linear":
+        cumulative = sum(share * expert.cdf(grid) for share, expert in zip(shares, experts, strict=True))
+        return Pool(method, shares, *_increasing(grid, np.asarray(cumulative)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = [s * np.log(e.pdf(grid)) for s, e in zip(shares, experts, strict=True) if s > 0]
+        density = np.sum(logs, axis=0)
+    density = np.where(np.isfinite(density), density, -np.inf)
+    if not np.isfinite(density).any():
+        raise InputError(
+            "the experts have no value in common",
+            field="experts",
+            found=f"supports {[expert.support for expert in experts]}",
+            allowed="overlapping supports",
+            cause="experts answering different questions",
+            remedy="pool linearly, or ask again",
+        )
+    mass = cumulative_trapezoid(np.exp(density - density.max()), grid, initial=0.0)
+    return Pool(method, shares, *_increasing(grid, mass / mass[-1]))
+
+
+def _checked_weights(experts: Sequence[Distribution], weights: Sequence[float] | None) -> tuple[float, ...]:
+    shares = tuple(weights) if weights is not None else tuple(1 / len(experts) for _ in experts)
+    sound = len(shares) == len(experts) and all(share >= 0 for share in shares)
+    if len(experts) < 2 or not sound or abs(sum(shares) - 1) > 1e-9:
+        raise InputError(
+            "the weights of the experts do not sum to 1",
+            field="weights",
+            found=f"{len(experts)} experts, weights {list(shares)}",
+            allowed="two experts or more, one weight each, none negative, sum 1",
+            cause="an expert added without a weight",
+            remedy="state the weights again; they are never rescaled",
+        )
+    return shares
+
+
+def _common_grid(experts: Sequence[Distribution]) -> Floats:
+    """Return a grid dense where any expert has mass: equal steps in value and in each one's probability."""
+    inner = np.linspace(_TAIL, 1 - _TAIL, _GRID // 2)
+    by_probability = [expert.ppf(inner) for expert in experts]
+    ends = np.concatenate(by_probability)
+    return np.unique(np.concatenate([ends, np.linspace(ends.min(), ends.max(), _GRID)]))
+
+
+def _increasing(grid: Floats, cumulative: Floats) -> tuple[Floats, Floats]:
+    """Keep grid points at which the cumulative probability rises, so that it can be inverted."""
+    rises = np.concatenate([[True], np.diff(cumulative) > 0])
+    return grid[rises], cumulative[rises]
+
+
+# --- Priors stated by several experts: each one's quantiles, pooled into the quantiles the entry is … ---
+
+
+POOLED_AT = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Probabilities at which the pool is handed to the family of the entry."""
+
+
+class Expert(BaseModel):
+    """What one expert said, and the weight of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Text
+    distribution: Text
+    quantiles: Mapping[Text, Number]
+    weight: Annotated[Number, Field(ge=0.0, le=1.0)]
+    lower: Number | None = None
+    upper: Number | None = None
+
+
+class _Panel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    pool: Literal["linear", "logarithmic"]
+    experts: Annotated[tuple[Expert, ...], Field(min_length=2)]
+
+
+@dataclass(frozen=True)
+class PooledExperts:
+    """The experts behind an entry.
+
+    Attributes
+    ----------
+    pool : {"linear", "logarithmic"}
+    experts : tuple of Expert
+    fits : tuple of QuantileFit
+        Each expert's own distribution, with its fit error.
+    quantiles : mapping of str to float
+        Of the pool, at :data:`POOLED_AT`, keyed as in a prior file.
+    """
+
+    pool: str
+    experts: tuple[Expert, ...]
+    fits: tuple[QuantileFit, ...]
+    quantiles: Mapping[str, float]
+
+    def words(self) -> str:
+        """Return in one line who said what, and how it was pooled."""
+        said = [
+            f"{expert.name} (weight {expert.weight:g}, {expert.distribution}, fit error {fit.error:.1%}): "
+            + ", ".join(f"{float(p):.0%} at {value:g}" for p, value in expert.quantiles.items())
+            for expert, fit in zip(self.experts, self.fits, strict=True)
+        ]
+        return f"{self.pool} pool of " + "; ".join(said)
+
+    def content(self) -> list[Any]:
+        """Return everything that identifies the panel, as plain values."""
+        return [self.pool, [expert.model_dump(mode="json") for expert in self.experts]]
+
+
+def split_experts(
+    written: Mapping[str, Any], *, name: str, file: str
+) -> tuple[dict[str, Any], PooledExperts | None]:
+    """Replace the experts of a written entry by the quantiles of their pool.
+
+    Parameters
+    ----------
+    written : mapping
+        The entry as read from TOML.
+    name, file : str
+        Named in messages.
+
+    Returns
+    -------
+    entry : dict
+        Without experts; with the pooled quantiles where there were any.
+    panel : PooledExperts or None
+
+    Raises
+    ------
+    InputError
+        If quantiles or parameters stand beside experts, a field is wrong, weights do not sum to 1, or what an
+        expert said does not fit the family named.
+
+    Examples
+    --------
+    >>> says = {"distribution": "Normal", "weight": 0.5}
+    >>> panel = [
+    ...     {**says, "name": name, "quantiles": {"0.05": mean - 1.645, "0.95": mean + 1.645}}
+    ...     for name, mean in (("A", -1.0), ("B", 1.0))
+    ... ]
+    >>> entry, pooled = split_experts({"pool": "logarithmic", "experts": panel}, name="x.y", file="x.toml")
+    >>> round(entry["quantiles"]["0.95"], 1)
+    1.6
+    """
+    rest = {key: value for key, value in written.items() if key not in ("experts", "pool")}
+    if len(rest) == len(written):
+        return rest, None
+    if {"quantiles", "params"} & set(rest):
+        raise InputError(
+            "an entry states experts and a distribution of its own",
+            file=file,
+            field=f"{name}.experts",
+            found=" and ".join(sorted({"quantiles", "params"} & set(rest))) + " beside experts",
+            allowed="one of the two",
+            cause="an earlier judgement left in place",
+            remedy="remove the quantiles or params; they are worked out from the pool",
+        )
+    stated = {key: written[key] for key in ("pool", "experts") if key in written}
+    panel = checked_record(_Panel, stated, file=file, field=name)
+    try:
+        pooled = _pooled(panel)
+    except InputError as error:
+        raise placed(error, file=file, field=f"{name}.experts") from None
+    return rest | {"quantiles": dict(pooled.quantiles)}, pooled
+
+
+def _pooled(panel: _Panel) -> PooledExperts:
+    fits = tuple(
+        fit_quantiles(
+            expert.distribution,
+            quantiles={float(p): value for p, value in expert.quantiles.items()},
+            lower=expert.lower,
+            upper=expert.upper,
+        )
+        for expert in panel.experts
+    )
+    pool = pool_experts(
+        [fit.distribution for fit in fits], weights=[e.weight for e in panel.experts], method=panel.pool
+    )
+    quantiles = {f"{p:g}": float(pool.ppf(p)) for p in POOLED_AT}
+    return PooledExperts(panel.pool, panel.experts, fits, quantiles)

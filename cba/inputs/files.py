@@ -1,0 +1,503 @@
+"""Text that a spreadsheet would take for a formula, made harmless before a table is written as CSV."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pandas as pd
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from cba.errors import InputError
+
+_SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with an apostrophe before every text that starts like a formula.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows to write.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> harmless_in_spreadsheet(pd.DataFrame({"a": ["=1+1", "plain"]}))["a"].tolist()
+    ["'=1+1", 'plain']
+    """
+    return frame.map(
+        lambda value: (
+            f"'{value}" if isinstance(value, str) and value.startswith(_SPREADSHEET_SIGNS) else value
+        )
+    )
+
+
+# --- Where input files are: those that come with the package, or the folders put in force for a while ---
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+_PACKED = _PACKAGE / "_shipped"
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """Folders put in force; None where the shipped one is read."""
+
+    published: Path | None = None
+    priors: Path | None = None
+
+
+_SHIPPED = _Folders()
+
+
+_IN_FORCE: ContextVar[_Folders] = ContextVar("folders_in_force", default=_SHIPPED)
+
+
+@contextmanager
+def reading_from(*, published: Path | None = None, priors: Path | None = None) -> Iterator[None]:
+    """Make every reader of inputs take other folders while the block runs.
+
+    Parameters
+    ----------
+    published : Path, optional
+        Folder in the layout of ``cba/inputs/published``: observed series and evidence tables.
+    priors : Path, optional
+        Folder in the layout of ``priors/``, with ``options``, ``checks`` and ``studies`` inside.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    InputError
+        If a folder does not exist.
+
+    Notes
+    -----
+    Blocks nest: what an inner block leaves out stays as the outer one had it, and leaving a block, also by an
+    error, restores what was in force before. The setting belongs to the thread (and asyncio task) that made
+    it; a reader given a path of its own does not look at it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, reading_from(published=Path(folder)):
+    ...     published_folder() == Path(folder)
+    True
+    >>> published_folder().name
+    'published'
+    """
+    for folder in (published, priors):
+        if folder is not None and not Path(folder).is_dir():
+            raise InputError(
+                "a folder of inputs does not exist",
+                file=folder,
+                cause="a snapshot or an archive of inputs that was moved or removed",
+                remedy="restore the folder, or leave it out to read the shipped files",
+            )
+    before = _IN_FORCE.get()
+    token = _IN_FORCE.set(
+        _Folders(
+            published=before.published if published is None else Path(published),
+            priors=before.priors if priors is None else Path(priors),
+        )
+    )
+    try:
+        yield
+    finally:
+        _IN_FORCE.reset(token)
+
+
+def shipped_published_folder() -> Path:
+    """Return the folder of the published tables that came with the package, whatever is in force."""
+    return _PACKAGE / "inputs" / "published"
+
+
+def published_folder() -> Path:
+    """Return the folder of published tables in force: the shipped one outside :func:`reading_from`."""
+    return _IN_FORCE.get().published or shipped_published_folder()
+
+
+def published_in_force() -> bool:
+    """Return whether :func:`reading_from` has put another folder of published tables in force."""
+    return _IN_FORCE.get().published is not None
+
+
+def shipped_folder(name: str) -> Path:
+    """Return the folder ``priors`` or ``reports`` that came with the package.
+
+    Parameters
+    ----------
+    name : str
+        ``"priors"`` or ``"reports"``.
+
+    Returns
+    -------
+    Path
+        ``cba/_shipped/<name>`` of an installed wheel, else ``<name>`` of the source checkout.
+
+    Raises
+    ------
+    InputError
+        If neither place has the folder.
+
+    Examples
+    --------
+    >>> shipped_folder("priors").name
+    'priors'
+    """
+    for folder in (_PACKED / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
+    raise InputError(
+        f"the folder {name}/ that comes with the package is missing",
+        file=_PACKED / name,
+        cause="an incomplete installation",
+        remedy="install the package again, or name a folder of your own with `path`",
+    )
+
+
+def priors_folder() -> Path:
+    """Return the folder of prior files in force (one ``*.toml`` per group of priors)."""
+    return _IN_FORCE.get().priors or shipped_folder("priors")
+
+
+def options_folder() -> Path:
+    """Return the folder of option files in force (one ``*.toml`` per option)."""
+    return priors_folder() / "options"
+
+
+def published_file(name: str) -> Path:
+    """Return the path of a published table in the folder in force.
+
+    Parameters
+    ----------
+    name : str
+        File name, for example ``"evidence_effects.csv"``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no such table.
+
+    Examples
+    --------
+    >>> published_file("evidence_effects.csv").suffix
+    '.csv'
+    """
+    path = published_folder() / name
+    if not path.is_file():
+        raise InputError(
+            "a published table is missing",
+            file=path,
+            cause="a folder of inputs copied in part"
+            if published_in_force()
+            else "an incomplete installation",
+            remedy="copy the table into the folder" if published_in_force() else "install the package again",
+        )
+    return path
+
+
+def analysis_file(name: str) -> Path | None:
+    """Return the file of an analysis given by name: ``reports/<name>.toml`` here first, then as shipped.
+
+    Parameters
+    ----------
+    name : str
+        Name of the analysis, without folder or ending.
+
+    Returns
+    -------
+    Path or None
+        ``None`` where no such file exists.
+    """
+    here = Path.cwd() / "reports" / f"{name}.toml"
+    if here.is_file():
+        return here
+    shipped = shipped_folder("reports") / f"{name}.toml"
+    return shipped if shipped.is_file() else None
+
+
+def analysis_names() -> tuple[str, ...]:
+    """Return the names of the analyses that :func:`analysis_file` can find, sorted."""
+    folders = (Path.cwd() / "reports", shipped_folder("reports"))
+    return tuple(sorted({file.stem for folder in folders for file in folder.glob("*.toml")}))
+
+
+# --- Read TOML and turn it into checked records, refusing what is unreadable, duplicated, unknown or … ---
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+Whole = Annotated[int, Field(strict=True)]
+
+
+Text = Annotated[str, Field(strict=True, min_length=1)]
+
+
+Switch = Annotated[bool, Field(strict=True)]
+
+
+_MISTAKES = {
+    "missing": (
+        "a required field is missing",
+        "the entry was shortened or copied from an older form",
+        "add the field",
+    ),
+    "extra_forbidden": (
+        "an unknown field",
+        "a misspelt name, or a field in the wrong table",
+        "correct the name or remove the field",
+    ),
+    "finite_number": (
+        "a number is NaN or infinite",
+        "a blank or failed cell pasted from a spreadsheet",
+        "give a finite number, or remove the entry",
+    ),
+    "literal_error": (
+        "a value is not one of the allowed words",
+        "a spelling mistake or a word from an older version",
+        "use one of the allowed words",
+    ),
+    "string_too_short": ("a text is empty", "a field left blank", "fill it in"),
+    "too_short": ("a list or table is empty", "a field left blank", "give at least one"),
+    "greater_than_equal": (
+        "a number is below the lowest allowed",
+        "a sign, or a figure in other units",
+        "correct the number",
+    ),
+    "less_than_equal": (
+        "a number is above the highest allowed",
+        "a figure in other units",
+        "correct the number",
+    ),
+    "greater_than": ("a number is too low", "a sign, or a figure in other units", "correct the number"),
+    "less_than": ("a number is too high", "per cent for a proportion", "correct the number"),
+    "string_pattern_mismatch": (
+        "a text is not of the required form",
+        "a name or code mistyped",
+        "correct it",
+    ),
+}
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read one TOML file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+        The file as nested dictionaries.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, not UTF-8, empty, cut short, or holds a key twice; the message
+        gives the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the file is not UTF-8 text",
+            file=path,
+            found=f"byte {error.start}: {error.reason}",
+            cause="saved by a word processor or spreadsheet, or damaged",
+            remedy="save it again as plain UTF-8 text",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            "the file cannot be read",
+            file=path,
+            found=error.strerror,
+            remedy="check that it is a readable file",
+        ) from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _unparsable(error, path) from None
+    if not content:
+        raise InputError(
+            "the file is empty", file=path, cause="a truncated copy", remedy="restore the file, or delete it"
+        )
+    return content
+
+
+def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:
+    """Say whether a file holds a key twice or cannot be parsed at all."""
+    found = str(error)
+    if "overwrite" in found or "twice" in found or "mutate" in found:
+        return InputError(
+            "a key or table appears twice",
+            file=path,
+            found=found,
+            allowed="each key once",
+            cause="an entry copied and not renamed",
+            remedy="remove or rename one of the two",
+        )
+    return InputError(
+        "the file is not valid TOML",
+        file=path,
+        found=found,
+        cause="a truncated file, or a quote, bracket or comma left out",
+        remedy="correct the line named above",
+    )
+
+
+def checked_record[Record: BaseModel](
+    model: type[Record], data: Any, *, file: str | Path, field: str = ""
+) -> Record:
+    """Validate `data` against a pydantic model, turning its complaints into one InputError.
+
+    Parameters
+    ----------
+    model : type
+        A pydantic model.
+    data : dict
+        What was read from the file.
+    file : str or Path
+        Named in the message.
+    field : str
+        Dotted name of the entry the data came from; put before the name of the offending field.
+
+    Returns
+    -------
+    BaseModel
+        An instance of `model`.
+
+    Raises
+    ------
+    InputError
+        For the first problem found; says how many more there are.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        raise _as_input_error(problems, model, file=file, field=field) from None
+
+
+def _as_input_error(
+    problems: list[ErrorDetails], model: type[BaseModel], *, file: str | Path, field: str
+) -> InputError:
+    """Word the first of pydantic's complaints the way all our errors are worded."""
+    first = problems[0]
+    location = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    place = ".".join(part for part in (field, location) if part)
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, InputError):
+        return placed(inner, file=file, field=place)
+    problem, cause, remedy = _MISTAKES.get(
+        first["type"], (first["msg"], "a value of the wrong type", "correct the value")
+    )
+    allowed = _allowed(first.get("ctx", {}))
+    if first["type"] == "extra_forbidden":
+        names = _field_names(model, first["loc"][:-1])
+        allowed = ", ".join(names)
+        remedy += nearest(str(first["loc"][-1]), names)
+    if first["type"] == "missing":
+        remedy += f" `{first['loc'][-1]}`"
+    if first["type"] == "finite_number":
+        allowed = "a finite number"
+    if len(problems) > 1:
+        remedy += f" ({len(problems) - 1} more problem(s) in this entry)"
+    found = None if first["type"] == "missing" else repr(first["input"])
+    return InputError(
+        problem, file=file, field=place, found=found, allowed=allowed, cause=cause, remedy=remedy
+    )
+
+
+def _allowed(context: Mapping[str, Any]) -> str | None:
+    """Say what pydantic would have accepted."""
+    words = {"ge": "or more", "le": "or less", "gt": "(not included) or more", "lt": "(not included) or less"}
+    limits = [f"{context[key]} {word}" for key, word in words.items() if key in context]
+    return "; ".join(limits) or context.get("expected") or context.get("pattern")
+
+
+def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Return the field names of the model nested at `location`."""
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            inner = _nested_model(model.model_fields[part].annotation)
+            model = inner or model
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the first pydantic model inside a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _nested_model(part))), None)
+
+
+def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
+    """Return the same error with its file, and its field put under `field`.
+
+    Examples
+    --------
+    >>> inner = InputError("sigma must be positive", field="params.sigma", found=-1)
+    >>> placed(inner, file="priors/costs.toml", field="costs.slippage").details["field"]
+    'costs.slippage.params.sigma'
+    """
+    details = error.details
+    inner = details["field"]
+    return InputError(
+        error.problem,
+        file=details["file"] or file,
+        field=".".join(part for part in (field, inner) if part) or None,
+        found=details["found"],
+        allowed=details["allowed"],
+        cause=details["usual cause"],
+        remedy=details["next step"],
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean x?"`` for the closest known name, or an empty text.
+
+    Examples
+    --------
+    >>> nearest("care_reveiw", ["bau", "care_review"])
+    '; did you mean care_review?'
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
+    """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order.
+
+    Examples
+    --------
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,203 @@
+"""Bounds of what is plausible for a policy output, stated with their papers: prior checks count draws inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cba.errors import InputError
+from cba.inputs.experts import ALTERNATIVES, elicit
+from cba.inputs.files import Number, Text, checked_record, nearest, priors_folder, read_toml
+from cba.inputs.prior_entries import Basis, Confidence, Source
+from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
+
+if TYPE_CHECKING:
+    from cba.inputs.prior_entries import PriorEntry
+    from cba.inputs.priors import PriorRegistry
+
+
+QUANTITIES: tuple[str, ...] = ("children_in_care", "system_cost", "fewer_children", "annual_saving")
+"""Outputs that have bounds."""
+
+
+class Bounds(BaseModel):
+    """Lowest and highest plausible value of one output, as a ratio or share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    description: Text
+    lower: Number
+    upper: Number
+    unit: Text
+    basis: Basis
+    confidence: Confidence
+    owner: Text
+    reviewed: date
+    source: Annotated[tuple[Source, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Bounds:
+        if not self.lower < self.upper:
+            raise InputError(
+                "the lower bound is not below the upper one",
+                field="lower",
+                found=f"{self.lower:g} and {self.upper:g}",
+                allowed="lower < upper",
+                cause="the two swapped",
+                remedy="correct one of the two",
+            )
+        return self
+
+
+def load_plausibility(path: str | Path | None = None) -> Mapping[str, Bounds]:
+    """Load the plausibility bounds of policy outputs.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A TOML file; ``priors/checks/plausibility.toml`` as shipped by default.
+
+    Returns
+    -------
+    mapping of str to Bounds
+        One per member of :data:`QUANTITIES`.
+
+    Raises
+    ------
+    InputError
+        If an output is unknown or has no bounds, or a field is missing or out of order.
+
+    Examples
+    --------
+    >>> load_plausibility()["fewer_children"].upper
+    0.3
+    """
+    file = priors_folder() / "checks" / "plausibility.toml" if path is None else Path(path)
+    written = read_toml(file)
+    unknown = sorted(set(written) - set(QUANTITIES))
+    missing = [name for name in QUANTITIES if name not in written]
+    if unknown or missing:
+        raise InputError(
+            "an unknown output has bounds" if unknown else "an output has no bounds",
+            file=file,
+            field=(unknown or missing)[0],
+            allowed=", ".join(QUANTITIES),
+            cause="a misspelt heading, or a table removed",
+            remedy="correct the heading" + nearest((unknown or missing)[0], QUANTITIES)
+            if unknown
+            else "add the table",
+        )
+    return MappingProxyType(
+        {name: checked_record(Bounds, written[name], file=file, field=name) for name in QUANTITIES}
+    )
+
+
+# --- The same stated quantiles in other families: what the choice of a family adds to a prior ---
+
+
+SHOWN = 2
+"""Alternatives kept for each entry."""
+
+
+MOST_OUTSIDE = 0.001
+"""Largest probability an alternative may put where the entry's own family has none."""
+
+
+def alternative_fits(entry: PriorEntry, *, families: Sequence[str] = ALTERNATIVES) -> tuple[QuantileFit, ...]:
+    """Fit other families to the quantiles an entry states, best first.
+
+    Parameters
+    ----------
+    entry : PriorEntry
+    families : sequence of str
+        Families tried; the entry's own is left out. Those that reach where the entry cannot are cut there, if
+        fewer than two others hold the belief.
+
+    Returns
+    -------
+    tuple of QuantileFit
+        Up to two; none where parameters were stated, because then the family is part of what was said.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> [fit.distribution.family for fit in alternative_fits(load_priors()["delivery.start_delay"])]  # doctest: +SKIP
+    ['Gamma', 'Beta']
+    """
+    if entry.quantiles is None:
+        return ()
+    others = [family for family in families if family != entry.fitted.family]
+    found = [fit for family in others if (fit := _within(entry, family, cut=False)) is not None]
+    if len(found) < SHOWN:
+        had = {fit.distribution.family for fit in found}
+        cut = [_within(entry, family, cut=True) for family in others if family not in had]
+        found += [fit for fit in cut if fit is not None]
+    return tuple(sorted(found, key=lambda fit: round(fit.error, 6))[:SHOWN])
+
+
+def _within(entry: PriorEntry, family: str, *, cut: bool) -> QuantileFit | None:
+    """Fit a family, as it is or cut to where the entry may be; None where it cannot hold the belief there."""
+    low, high = entry.support
+    bounds = {"lower": low, "upper": high} if cut else {}
+    finite = {end: value for end, value in bounds.items() if math.isfinite(value)}
+    stated = entry.quantiles or {}
+    try:
+        if family == "Triangular" and len(stated) == 2:
+            fit = _centred(stated)
+        else:
+            fit = fit_quantiles(family, quantiles=stated, largest_error=math.inf, **finite)
+    except InputError:
+        return None
+    outside = 1.0 - float(fit.distribution.cdf(high) - fit.distribution.cdf(low))
+    return fit if outside <= MOST_OUTSIDE else None
+
+
+def _centred(stated: Mapping[float, float]) -> QuantileFit:
+    """Return the triangle centred on two quantiles with equal tails, which two numbers alone do not determine."""
+    (p, lower), (q, upper) = sorted(stated.items())
+    if not math.isclose(p + q, 1.0):
+        raise InputError("the tails are not equal", field="quantiles", found=f"{p:g} and {q:g}")
+    found = elicit("Triangular", mass=q - p, lower=lower, upper=upper, alternatives=())
+    fitted = {probability: float(found.distribution.ppf(probability)) for probability in (p, q)}
+    return QuantileFit(found.distribution, stated, fitted, found.fit_error, found.method)
+
+
+def prior_alternatives(priors: PriorRegistry) -> pd.DataFrame:
+    """Every fitted prior beside the two other families that come nearest to what was stated.
+
+    Parameters
+    ----------
+    priors : PriorRegistry
+        As returned by :func:`cba.load_priors`.
+
+    Returns
+    -------
+    DataFrame
+        One row per entry and family, the entry's own first: name, rank (0 for its own), family, fit_error (largest
+        miss as a share of the stated spread), q05, q50, q95, stated (quantiles) and experts. Entries stated
+        by parameters are left out: they were fitted to nothing.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> prior_alternatives(load_priors()).groupby("name")["rank"].max().max().item()  # doctest: +SKIP
+    2
+    """
+    rows = []
+    for entry in priors.entries.values():
+        if entry.quantiles is None:
+            continue
+        own = (entry.fitted, entry.fit_error)
+        others = [(fit.distribution, fit.error) for fit in alternative_fits(entry)]
+        stated = ", ".join(f"{p:g}: {value:g}" for p, value in entry.quantiles.items())
+        for rank, (fitted, error) in enumerate([own, *others]):
+            low, middle, high = (float(value) for value in fitted.ppf([0.05, 0.5, 0.95]))
+            rows.append((entry.name, rank, fitted.label, error, low, middle, high, stated, entry.experts))
+    columns = ["name", "rank", "family", "fit_error", "q05", "q50", "q95", "stated", "experts"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,212 @@
+"""Days on which releases are announced, and whether a check is due: on announced days, weekly otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+from cba.inputs.releases.http_client import Pace
+from cba.inputs.releases.publishers import get_json
+
+if TYPE_CHECKING:
+    from cba.inputs.data_sources import Data
+
+
+State = Literal["provisional", "confirmed", "cancelled"]
+
+
+LONGEST_GAP = timedelta(days=7)
+"""Without an announced day a check is due after a week."""
+
+
+ANNOUNCEMENTS = "/api/search.json"
+
+
+_LONDON = ZoneInfo("Europe/London")
+
+
+@dataclass(frozen=True, order=True)
+class ReleaseDay:
+    """A day on which something is announced to be published.
+
+    Parameters
+    ----------
+    day : date
+        In London.
+    title : str
+    state : {"provisional", "confirmed", "cancelled"}
+    """
+
+    day: date
+    title: str
+    state: State
+
+
+def next_release_day(publication: Mapping[str, Any]) -> date | None:
+    """Return the day of a publication's next release.
+
+    Parameters
+    ----------
+    publication : mapping
+        As the content API of Explore Education Statistics describes it: ``nextReleaseDate`` is
+        ``{year, month, day}``, of which month and day may be missing, or null.
+
+    Returns
+    -------
+    date or None
+        None where no day is announced: none, or only the month.
+
+    Examples
+    --------
+    >>> next_release_day({"nextReleaseDate": {"year": 2026, "month": 11, "day": 19}})
+    datetime.date(2026, 11, 19)
+    >>> next_release_day({"nextReleaseDate": {"year": 2026, "month": 11}}) is None
+    True
+    """
+    found = publication.get("nextReleaseDate")
+    if not isinstance(found, Mapping):
+        return None
+    try:
+        return date(int(found["year"]), int(found["month"]), int(found["day"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def announced_days(answer: Mapping[str, Any]) -> tuple[ReleaseDay, ...]:
+    """Return the days that GOV.UK's announcements of statistics name.
+
+    Parameters
+    ----------
+    answer : mapping
+        Of the search API: ``results`` with ``title``, ``release_timestamp`` and
+        ``statistics_announcement_state``.
+
+    Returns
+    -------
+    tuple of ReleaseDay
+        Sorted; cancelled ones too, so that they can be told apart. What has no readable time is left out.
+
+    Examples
+    --------
+    >>> announced_days({"results": [{"title": "Children looked after",
+    ...     "release_timestamp": "2026-11-19T09:30:00+00:00", "statistics_announcement_state": "confirmed"}]})
+    (ReleaseDay(day=datetime.date(2026, 11, 19), title='Children looked after', state='confirmed'),)
+    """
+    days = []
+    for one in answer.get("results", []):
+        state = str(one.get("statistics_announcement_state") or one.get("state") or "provisional")
+        try:
+            moment = datetime.fromisoformat(str(one.get("release_timestamp") or one.get("display_date")))
+        except ValueError:
+            continue
+        if state in ("provisional", "confirmed", "cancelled"):
+            day = (moment.astimezone(_LONDON) if moment.tzinfo else moment).date()
+            days.append(ReleaseDay(day, str(one.get("title", "")), state))  # type: ignore[arg-type]
+    return tuple(sorted(days))
+
+
+def known_days(days: Iterable[ReleaseDay]) -> tuple[date, ...]:
+    """Return the days that still stand.
+
+    Parameters
+    ----------
+    days : iterable of ReleaseDay
+
+    Returns
+    -------
+    tuple of date
+        Without the cancelled ones, each once, sorted.
+
+    Examples
+    --------
+    >>> known_days([ReleaseDay(date(2026, 11, 19), "a", "cancelled"),
+    ...             ReleaseDay(date(2026, 12, 1), "b", "provisional")])
+    (datetime.date(2026, 12, 1),)
+    """
+    return tuple(sorted({one.day for one in days if one.state != "cancelled"}))
+
+
+def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[ReleaseDay, ...]:
+    """Ask the publishers when the next releases of the configured sources are due.
+
+    Parameters
+    ----------
+    data : Data
+        The ``[data]`` table of an analysis.
+    today : date
+        Earlier days are left out.
+    pace : Pace, optional
+
+    Returns
+    -------
+    tuple of ReleaseDay
+        Empty where no source names its publication.
+
+    Raises
+    ------
+    SourceUnreachable
+        If a calendar does not answer.
+
+    Examples
+    --------
+    >>> from cba.inputs.data_sources import Data
+    >>> release_days(Data(), today=date(2026, 11, 22))
+    ()
+    """
+    pace = pace or Pace()
+    found: list[ReleaseDay] = []
+    asked: set[tuple[str, str]] = set()
+    for source in data.sources:
+        if source.publication is None or source.calendar_url is None:
+            continue
+        address = (source.calendar_url, source.publication)
+        if address in asked:
+            continue
+        asked.add(address)
+        if source.calendar == "gov_uk":
+            parameters = {
+                "filter_format": "statistics_announcement",
+                "filter_release_timestamp": f"from:{today.isoformat()}",
+                "q": source.publication,
+                "fields": "title,link,release_timestamp,statistics_announcement_state",
+            }
+            answer = get_json(source, source.calendar_url + ANNOUNCEMENTS, pace=pace, **parameters)
+            found += announced_days(answer)
+            continue
+        publication = get_json(source, f"{source.calendar_url}/publications/{source.publication}", pace=pace)
+        day = next_release_day(publication)
+        if day is not None:
+            found.append(ReleaseDay(day, str(publication.get("title", source.publication)), "confirmed"))
+    return tuple(sorted(one for one in set(found) if one.day >= today))
+
+
+def due(today: date, *, known_days: Iterable[date], last_checked: date | None) -> bool:
+    """Return whether the sources should be asked today.
+
+    Parameters
+    ----------
+    today : date
+    known_days : iterable of date
+        Announced days of publication.
+    last_checked : date or None
+        Day of the last check that was answered.
+
+    Returns
+    -------
+    bool
+        True where nothing was ever checked, an announced day has come since the last check, or a week has
+        passed.
+
+    Examples
+    --------
+    >>> due(date(2026, 11, 19), known_days=[date(2026, 11, 19)], last_checked=date(2026, 11, 18))
+    True
+    >>> due(date(2026, 11, 20), known_days=[date(2026, 11, 19)], last_checked=date(2026, 11, 19))
+    False
+    """
+    if last_checked is None or today - last_checked >= LONGEST_GAP:
+        return True
+    return any(last_checked < day <= today for day in known_days)

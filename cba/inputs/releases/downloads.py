@@ -1,0 +1,495 @@
+"""Where something that arrived came from, as the record of a snapshot keeps it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cba.errors import InputError
+
+LICENCE = "Open Government Licence v3.0"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something came from, kept in the record of a snapshot.
+
+    Parameters
+    ----------
+    name : str
+        Name of the source in the configuration, or of the file.
+    address : str
+        URL or file name.
+    sha256 : str
+        Of the bytes as received.
+    bytes : int
+        Their number.
+    retrieved : str
+        UTC time, ISO 8601.
+    licence : str
+    version : str
+        Version of the publisher's data set, where it has one.
+    published : str
+        When the publisher says it was published, where it does.
+    """
+
+    name: str
+    address: str
+    sha256: str
+    bytes: int
+    retrieved: str
+    licence: str = LICENCE
+    version: str = ""
+    published: str = ""
+
+
+# --- What arrived: pieces of published tables with the rows of the file they came from, and where they … ---
+
+
+LARGEST = 300_000_000
+"""Bytes of a delivered file; no release comes near it."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows for one published table.
+
+    Parameters
+    ----------
+    table : str
+        One of :data:`cba.inputs.table_words.TABLES`, or an evidence table.
+    rows : DataFrame
+        All text, the columns of the table, 0, 1, ... as index.
+    lines : tuple of int
+        Row of the file each row came from (the header is row 1).
+    origin : Origin
+    whole : bool
+        Whether these rows are the whole table, to replace what is held.
+    """
+
+    table: str
+    rows: pd.DataFrame
+    lines: tuple[int, ...]
+    origin: Origin
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV file as received: its header, its rows as text and its origin.
+
+    Parameters
+    ----------
+    file : str
+        Named in messages.
+    rows : DataFrame
+        All text; row i stands in line i + 2 of the file.
+    origin : Origin
+    """
+
+    file: str
+    rows: pd.DataFrame
+    origin: Origin
+
+
+def read_file(file: str | Path, *, retrieved: str) -> Sheet:
+    """Read a downloaded CSV file.
+
+    Parameters
+    ----------
+    file : str or Path
+    retrieved : str
+        UTC time at which it is read.
+
+    Returns
+    -------
+    Sheet
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not text, cut off, or has a row that is longer or shorter than its header.
+
+    Examples
+    --------
+    >>> from cba.inputs.files import published_file
+    >>> read_file(published_file("care_duration.csv"), retrieved="2026-11-22T00:00:00+00:00").rows.shape
+    (24, 5)
+    """
+    file = Path(file)
+    try:
+        if file.stat().st_size > LARGEST:
+            raise InputError(
+                "a file is too large to be a release",
+                file=file,
+                found=f"{file.stat().st_size:,} bytes",
+                allowed=f"up to {LARGEST:,}",
+                cause="pupil-level or other data in place of the published tables",
+                remedy="give the published CSV file",
+            )
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "the file cannot be read",
+            file=file,
+            found=error.strerror,
+            cause="a misspelt path, or a folder in place of a file",
+            remedy="check the name",
+        ) from None
+    origin = Origin(
+        name=file.name, address=file.name, sha256=_sha256(content), bytes=len(content), retrieved=retrieved
+    )
+    return read_csv_bytes(content, file=str(file), origin=origin)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_csv_bytes(content: bytes, *, file: str, origin: Origin) -> Sheet:
+    r"""Read the bytes of a CSV file, refusing any that is not whole.
+
+    Parameters
+    ----------
+    content : bytes
+    file : str
+        Named in messages.
+    origin : Origin
+
+    Returns
+    -------
+    Sheet
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8 text, cut off, empty, or has a cell of endless length, rows of unequal length or a
+        column twice.
+
+    Examples
+    --------
+    >>> origin = Origin("a", "a.csv", "", 9, "")
+    >>> read_csv_bytes(b"year,n\n2024,5\n", file="a.csv", origin=origin).rows.to_dict("records")
+    [{'year': '2024', 'n': '5'}]
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the file is not comma separated text",
+            file=file,
+            found=f"byte {error.start}: {error.reason}",
+            allowed="CSV in UTF-8",
+            cause="a spreadsheet or a zip file",
+            remedy="unpack the download, or save the sheet as CSV (UTF-8)",
+        ) from None
+    table = _table(text, file=file)
+    if not text.endswith("\n") or "\0" in text:
+        raise InputError(
+            "the file was cut off: its last line has no line end",
+            file=file,
+            field=f"row {max(len(table), 1)}",
+            found=repr(text[-40:]),
+            allowed="whole rows, each closed by a line end",
+            cause="a download that stopped half way",
+            remedy="download the file again",
+        )
+    if len(table) < 2:
+        raise InputError(
+            "the file holds no rows",
+            file=file,
+            found=f"{len(table)} line(s)",
+            allowed="a header and rows",
+            cause="a download that stopped before it began",
+            remedy="download the file again",
+        )
+    _refuse_uneven(table, file=file)
+    header = [name.strip() for name in table[0]]
+    return Sheet(file, pd.DataFrame(table[1:], columns=header, dtype=str), origin)
+
+
+def _table(text: str, *, file: str) -> list[list[str]]:
+    """Split a text into rows of cells."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    table: list[list[str]] = []
+    try:
+        for row in reader:
+            table.append(row)
+    except csv.Error as error:
+        raise InputError(
+            "a row cannot be split into cells",
+            file=file,
+            field=f"row {len(table) + 1}",
+            found=str(error),
+            allowed=f"cells of up to {csv.field_size_limit():,} characters",
+            cause="a quote that is never closed, or a file that is no table",
+            remedy="download the file again, or close the quote in the row named",
+        ) from None
+    return table
+
+
+def _refuse_uneven(table: Sequence[Sequence[str]], *, file: str) -> None:
+    header = [name.strip() for name in table[0]]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise InputError(
+            "a column stands in the file twice",
+            file=file,
+            field=f"column {repeated[0]}, row 1",
+            found=f"{header.count(repeated[0])} times",
+            allowed="each column once",
+            cause="two files pasted side by side",
+            remedy="remove one of the two",
+        )
+    for line, row in enumerate(table[1:], start=2):
+        if len(row) != len(header):
+            raise InputError(
+                "a row is longer or shorter than the header",
+                file=file,
+                field=f"row {line}",
+                found=f"{len(row)} cells",
+                allowed=f"{len(header)} cells: {', '.join(header)}",
+                cause="a comma inside an unquoted text, or a download that stopped half way",
+                remedy="download the file again",
+            )
+
+
+def at_its_row(error: InputError, *, piece: Piece) -> InputError:
+    """Return a schema error with the row of the file the piece came from.
+
+    Parameters
+    ----------
+    error : InputError
+        As raised for the rows of the piece, numbered from 2.
+    piece : Piece
+
+    Returns
+    -------
+    InputError
+
+    Examples
+    --------
+    >>> piece = Piece("care_duration", pd.DataFrame(), (2, 9), Origin("a", "a.csv", "", 0, ""))
+    >>> at_its_row(InputError("odd", field="column days, row 3"), piece=piece).details["field"]
+    'column days, row 9'
+    """
+    field = error.details["field"] or ""
+    before, separator, row = field.rpartition("row ")
+    if separator and row.isdigit() and 0 <= int(row) - 2 < len(piece.lines):
+        field = f"{before}row {piece.lines[int(row) - 2]}"
+    return InputError(
+        error.problem,
+        file=piece.origin.address,
+        field=field or None,
+        found=error.details["found"],
+        allowed=error.details["allowed"],
+        cause=error.details["usual cause"],
+        remedy=error.details["next step"],
+    )
+
+
+# --- Why an update stopped: a person must decide, a source did not answer, or the store of snapshots … ---
+
+
+class UpdateStop(RuntimeError):
+    """An update that stopped before anything was written, worded like every other error of the project.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence.
+    file, field, found, allowed, cause, remedy : optional
+        As in :class:`cba.errors.InputError`.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        field: str | None = None,
+        found: object = None,
+        allowed: object = None,
+        cause: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.details = {
+            "file": None if file is None else str(file),
+            "field": field,
+            "found": None if found is None else str(found),
+            "allowed": None if allowed is None else str(allowed),
+            "usual cause": cause,
+            "next step": remedy,
+        }
+        lines = [f"  {name}: {value}" for name, value in self.details.items() if value is not None]
+        super().__init__("\n".join([problem, *lines]))
+
+
+class NeedsPerson(UpdateStop):
+    """A change that is not accepted unseen: a major version, a withdrawn or superseded data set.
+
+    Examples
+    --------
+    >>> NeedsPerson("the data set was withdrawn", file="stock").exit_code
+    4
+    """
+
+    exit_code = 4
+
+
+class SourceUnreachable(UpdateStop):
+    """A source that gave no usable answer, after every retry.
+
+    Examples
+    --------
+    >>> SourceUnreachable("the source did not answer", found="timeout").exit_code
+    5
+    """
+
+    exit_code = 5
+
+
+class SnapshotDamaged(UpdateStop):
+    """A snapshot or its store that cannot be read or written as it should.
+
+    Examples
+    --------
+    >>> SnapshotDamaged("a file of a snapshot was changed", file="stock.csv").exit_code
+    1
+    """
+
+    exit_code = 1
+
+
+# --- Words of the department's harmonised release files that the published tables rename, derive or … ---
+
+
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "stock": ("total", "age", "placement", "provider_foster"),
+    "starts": ("total", "age", "placement", "legal_status", "uasc", "previous_permanence"),
+    "ceases": ("total", "age", "placement", "reason", "duration"),
+    "adoptions": ("total",),
+    "sgo": ("total", "carer_status"),
+    "uasc_stock": ("total", "age", "placement"),
+}
+"""Breakdowns of each measure that the tables hold."""
+
+
+UNUSED: Mapping[str, tuple[str, ...]] = {
+    "stock": (
+        "legal_status",
+        "locality",
+        "need",
+        "provider",
+        "provider_independent_semi_supported",
+        "provider_secure_and_childrens_homes",
+        "provider_secure_childrens_homes_semi_independent_pre2024",
+        "sex",
+    ),
+    "starts": ("need", "sex", "taken_into_care"),
+    "ceases": ("age_18_detail", "legal_status", "need", "sex"),
+    "adoptions": ("age",),
+    "sgo": ("age",),
+    "uasc_stock": ("sex",),
+}
+"""Breakdowns that are published and not used here; any other is new and refused."""
+
+
+LEFT_OUT = frozenset(
+    (
+        "16",
+        "17",
+        "interim_care_order",
+        "full_care_order",
+        "police_protection",
+        "emergency_protection_order",
+        "child_assessment_order",
+        "remand",
+        "pace",
+        "supervision_order_residence",
+        "sgo_former_foster_carer",
+        "sgo_other_carer",
+        "residential_plus_independent_comparable",
+    )
+)
+"""Parts of categories that the tables hold, and sums over categories: they would be counted twice."""
+
+
+RENAMED: Mapping[str, str] = {
+    "return_home_pre2014_code": "return_home_single_code",
+    "secure_childrens_homes_semi_independent_pre2024": "secure_childrens_homes_semi_independent",
+    "other_in_community_pre2024": "living_independently_or_employment",
+    "sgo_total": "special_guardianship",
+}
+"""Category of a release file to the word of the tables."""
+
+
+SUPERSEDED = frozenset(
+    (
+        "secure_childrens_homes_semi_independent",
+        "living_independently_or_employment",
+        "missing_over_24h",
+        "return_home_single_code",
+    )
+)
+"""Categories the publisher has stopped printing; a newer release may come without them."""
+
+
+OTHER_AREAS: Mapping[str, str] = {"London (Inner)": "Inner London", "London (Outer)": "Outer London"}
+"""Names of regions in the unit cost file to the names of the tables."""
+
+
+LEVELS: Mapping[str, str] = {"local_authority": "authority", "region": "region", "england": "england"}
+"""Levels of the unit cost file to the words of the tables."""
+
+
+SINGLE_AGES = tuple(str(age) for age in range(18, 26))
+"""Single years of age above 17 in the population file: not children."""
+
+
+def census_base(*, kind: str, vintage: int, band: str, mid_year: int) -> int:
+    """Return the census that a population figure of a release file rests on.
+
+    Parameters
+    ----------
+    kind : str
+        ``estimate`` or ``projection``.
+    vintage : int
+        Year of the release that used the figure.
+    band : str
+        ``0_17``, an age band or a single age.
+    mid_year : int
+
+    Returns
+    -------
+    int
+        2001, 2011 or 2021.
+
+    Notes
+    -----
+    The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
+    already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
+
+    Examples
+    --------
+    >>> census_base(kind="estimate", vintage=2022, band="0_17", mid_year=2020)
+    2011
+    >>> census_base(kind="estimate", vintage=2024, band="0_17", mid_year=2020)
+    2021
+    """
+    if kind == "projection" or vintage >= 2024:
+        return 2021
+    if band != "0_17" and mid_year <= 2021:
+        return 2021 if mid_year == 2021 else 2011
+    if vintage == 2023 or (vintage == 2022 and mid_year == 2021):
+        return 2021
+    return 2001 if vintage == 2010 else 2011

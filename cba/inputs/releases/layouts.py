@@ -1,0 +1,322 @@
+"""Turn a downloaded file into pieces of the published tables: which layout it has, and what each row becomes.
+
+Two families of layouts are known: the harmonised release files of the department's statistics (one long file
+per topic, with ``label_as_published`` and ``source_id``) and the project's own tables. A header that is
+neither is refused with the nearest layout, so that a renamed or new column stops an update.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from cba.errors import InputError
+from cba.inputs.files import nearest
+from cba.inputs.releases import downloads as words
+from cba.inputs.releases.downloads import Piece, Sheet
+from cba.inputs.table_words import TABLES
+
+_CHILDREN = "release year measure dimension category label_as_published children flag source_id"
+
+
+LAYOUTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    name: (table, tuple(columns.split()))
+    for name, table, columns in (
+        ("England, children looked after", "england_children", _CHILDREN),
+        (
+            "authorities, children looked after",
+            "authority_children",
+            "release year la_code la_name region measure children flag source_id",
+        ),
+        (
+            "length of the last period of care",
+            "care_duration",
+            "release year measure label_as_published days flag source_id",
+        ),
+        (
+            "authorities",
+            "authorities",
+            "la_code new_la_code other_new_la_codes la_name region first_year last_year predecessor_codes "
+            "successor_codes change_date note",
+        ),
+        (
+            "England, population",
+            "population_england",
+            "mid_year age_band population kind vintage source_id",
+        ),
+        (
+            "authorities, population",
+            "population_authority",
+            "la_code mid_year population_0_17 vintage source_id",
+        ),
+        (
+            "England, section 251",
+            "spending_england",
+            "financial_year year line line_as_published measure gbp_million price_basis flag source_id",
+        ),
+        (
+            "authorities, section 251",
+            "spending_authority",
+            "la_code financial_year year line measure gbp_million price_basis flag source_id",
+        ),
+        (
+            "weekly unit costs",
+            "unit_costs",
+            "level la_code area_name financial_year year service gbp_per_child_week flag source_id",
+        ),
+        ("GDP deflator", "gdp_deflator", "financial_year growth_percent index base status source_id"),
+        ("England, children in need", "children_in_need", "release year measure count flag source_id"),
+        (
+            "programme roll-out",
+            "programme_rollout",
+            "programme la_name la_code role event date date_precision source_url verification note source_id",
+        ),
+    )
+}
+"""Layouts of the harmonised release files: table and columns."""
+
+
+NOT_USED: Mapping[str, tuple[str, ...]] = {
+    name: tuple(columns.split())
+    for name, columns in (
+        (
+            "meaning of categories",
+            "measure dimension category role parent meaning releases years_with_values",
+        ),
+        ("long-run series", "year measure category children flag source_id"),
+        ("authorities, children in need", "release year la_code la_name measure count flag source_id"),
+        ("deprivation", "la_code new_la_code year measure value source_id"),
+    )
+}
+"""Layouts of release files that hold nothing the tables take: passed over, and said so."""
+
+
+_RENAMED = {
+    "source_id": "source",
+    "dimension": "breakdown",
+    "la_code": "authority",
+    "la_name": "authority_name",
+    "new_la_code": "ons_code",
+    "predecessor_codes": "predecessors",
+    "successor_codes": "successors",
+    "index": "deflator",
+}
+
+
+_EVIDENCE = ("evidence_effects", "evidence_costs", "published_claims")
+
+
+def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
+    """Recognise a delivered file and return what it adds to the published tables.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    evidence_columns : mapping of str to tuple of str
+        Header of each evidence table held, by name.
+
+    Returns
+    -------
+    tuple of Piece
+        One; for authorities' children two, of which the second names the authorities; none for a file that
+        holds nothing the tables take.
+
+    Raises
+    ------
+    InputError
+        If the header is no known layout, or a cell holds an unknown word.
+
+    Examples
+    --------
+    >>> from cba.inputs.releases.downloads import read_file
+    >>> from cba.inputs.files import published_file
+    >>> sheet = read_file(published_file("care_duration.csv"), retrieved="")
+    >>> [(piece.table, len(piece.rows)) for piece in pieces_of(sheet, evidence_columns={})]
+    [('care_duration', 24)]
+    """
+    header = set(sheet.rows.columns)
+    own = {name: tuple(table.columns) for name, table in TABLES.items()} | dict(evidence_columns)
+    for name, columns in own.items():
+        if header == set(columns):
+            return (_piece(name, sheet.rows[list(columns)], sheet=sheet),)
+    for name, (table, columns) in LAYOUTS.items():
+        if header == set(columns):
+            return _converted(name, table, sheet)
+    if any(header == set(columns) for columns in NOT_USED.values()):
+        return ()
+    raise _unknown_layout(sheet, own)
+
+
+def _unknown_layout(sheet: Sheet, own: Mapping[str, tuple[str, ...]]) -> InputError:
+    """Say which columns a file has too many or too few, against the layout most like it."""
+    header = set(sheet.rows.columns)
+    known = {f"table {name}": columns for name, columns in own.items()}
+    known |= {f"release file '{name}'": columns for name, (_, columns) in LAYOUTS.items()}
+    shared = {
+        name: len(header & set(columns)) / len(header | set(columns)) for name, columns in known.items()
+    }
+    name = max(shared, key=lambda one: shared[one])
+    if shared[name] < 0.4:
+        return InputError(
+            "the layout of the file is not known",
+            file=sheet.file,
+            field="row 1",
+            found=", ".join(sheet.rows.columns),
+            allowed="; ".join(sorted(known)),
+            cause="another statistic, or a file of Explore Education Statistics that no source maps",
+            remedy="give one of the files listed, or describe the columns under [data] of the analysis",
+        )
+    unknown = [column for column in sheet.rows.columns if column not in known[name]]
+    missing = [column for column in known[name] if column not in header]
+    return InputError(
+        "an unknown column" if unknown else "a column is missing",
+        file=sheet.file,
+        field=f"column {(unknown or missing)[0]}, row 1",
+        found=f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}",
+        allowed=f"{', '.join(known[name])} ({name})",
+        cause="the publisher has changed the layout, or a heading was renamed or gives another unit",
+        remedy="restore the heading; convert the figures if the unit differs"
+        + (nearest(unknown[0], missing) if unknown and missing else ""),
+    )
+
+
+def _piece(table: str, rows: pd.DataFrame, *, sheet: Sheet, whole: bool = False) -> Piece:
+    """Number the rows anew and remember the line each came from."""
+    lines = tuple(int(index) + 2 for index in rows.index)
+    return Piece(table, rows.reset_index(drop=True), lines, sheet.origin, whole)
+
+
+def _converted(layout: str, table: str, sheet: Sheet) -> tuple[Piece, ...]:
+    rows = sheet.rows.rename(columns=_RENAMED)
+    convert = _CONVERTERS.get(table)
+    if convert is not None:
+        rows = convert(rows, sheet)
+    _refuse_rows_without(rows, sheet=sheet)
+    piece = _piece(
+        table, rows[list(TABLES[table].columns)], sheet=sheet, whole=table in ("authorities", "gdp_deflator")
+    )
+    if table != "authority_children":
+        return (piece,)
+    named = rows.drop_duplicates("authority")
+    names = named[["authority", "authority_name", "region"]]
+    return (piece, _piece("authority_names", names, sheet=sheet))
+
+
+def _refuse_rows_without(rows: pd.DataFrame, *, sheet: Sheet) -> None:
+    if rows.empty:
+        raise InputError(
+            "the file holds nothing that the tables use",
+            file=sheet.file,
+            found=f"{len(sheet.rows)} rows, none of them used",
+            allowed="at least one row of a breakdown the tables hold",
+            cause="a file of another breakdown or measure",
+            remedy="give the file with the totals",
+        )
+
+
+def _refuse_word(column: str, *, bad: pd.Series, sheet: Sheet, allowed: str) -> None:
+    """Raise for the first row whose word the layout does not know."""
+    if bad.any():
+        row = int(bad.index[bad.to_numpy()][0])
+        raise InputError(
+            f"an unknown word in {column}",
+            file=sheet.file,
+            field=f"column {column}, row {row + 2}",
+            found=sheet.rows.loc[row, column],
+            allowed=allowed,
+            cause="a category the publisher has just introduced or renamed",
+            remedy="decide what it means for the tables and add it to release_words.py",
+        )
+
+
+def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Keep the breakdowns the tables use, in their words; a breakdown never seen before is refused."""
+    _refuse_word(
+        "measure", bad=~rows["measure"].isin(list(words.KEPT)), sheet=sheet, allowed=", ".join(words.KEPT)
+    )
+    kept = {(measure, one) for measure, several in words.KEPT.items() for one in several}
+    unused = {(measure, one) for measure, several in words.UNUSED.items() for one in several}
+    pairs = pd.Series(list(zip(rows["measure"], rows["breakdown"], strict=True)), index=rows.index)
+    _refuse_word(
+        "dimension",
+        bad=~pairs.isin(kept | unused),
+        sheet=sheet,
+        allowed=", ".join(sorted({one for _, one in kept | unused})),
+    )
+    rows = rows[pairs.isin(kept)]
+    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(words.LEFT_OUT)]
+    return rows.assign(
+        category=rows["category"].replace(dict(words.RENAMED)),
+        measure=rows["measure"].replace({"sgo": "sgo_orders"}),
+    )
+
+
+def _population(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    rows = rows[~rows["age_band"].isin(words.SINGLE_AGES)]
+    _whole_numbers(rows, ("vintage", "mid_year"), sheet=sheet)
+    bases = [
+        str(
+            words.census_base(
+                kind=row["kind"],
+                vintage=int(row["vintage"]),
+                band=row["age_band"],
+                mid_year=int(row["mid_year"]),
+            )
+        )
+        for row in rows.to_dict("records")
+    ]
+    return rows.assign(census_base=bases)
+
+
+def _whole_numbers(rows: pd.DataFrame, columns: tuple[str, ...], *, sheet: Sheet) -> None:
+    for column in columns:
+        _refuse_word(column, bad=~rows[column].str.fullmatch(r"\d{4}"), sheet=sheet, allowed="a year, 2024")
+
+
+def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    return rows[rows["measure"] == "total_expenditure"]
+
+
+def _unit_costs(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    _refuse_word(
+        "level", bad=~rows["level"].isin(list(words.LEVELS)), sheet=sheet, allowed=", ".join(words.LEVELS)
+    )
+    councils = rows["level"] == "local_authority"
+    area = rows["area_name"].replace(dict(words.OTHER_AREAS)).where(~councils, rows["authority"])
+    return rows.assign(area=area, level=rows["level"].replace(dict(words.LEVELS)), price_basis="cash")
+
+
+def _deflator(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Give each row its year and the table its vintage, which the file itself does not print."""
+    _refuse_word(
+        "financial_year",
+        bad=~rows["financial_year"].str.fullmatch(r"\d{4}-\d{2}"),
+        sheet=sheet,
+        allowed="a financial year, 2023-24",
+    )
+    found = re.search(r"(20\d{2}-(?:0[1-9]|1[0-2]))", sheet.origin.name)
+    return rows.assign(
+        year=[str(int(text[:4]) + 1) for text in rows["financial_year"]], vintage=found[1] if found else ""
+    )
+
+
+def _rollout(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Keep the bare precision of a date; what the file says beside it goes into the note."""
+    parts = rows["date_precision"].str.extract(r"^(?P<word>[^ (]*)\s*(?:\((?P<aside>.*)\))?")
+    aside = parts["aside"].fillna("").str.replace('"', "", regex=False)
+    joined = rows["note"].where(rows["note"] == "", rows["note"] + "; ") + "date: " + aside
+    return rows.assign(note=rows["note"].where(aside == "", joined), date_precision=parts["word"])
+
+
+_CONVERTERS: Mapping[str, Callable[[pd.DataFrame, Sheet], pd.DataFrame]] = {
+    "england_children": _england,
+    "population_england": _population,
+    "spending_england": _gross,
+    "spending_authority": _gross,
+    "unit_costs": _unit_costs,
+    "gdp_deflator": _deflator,
+    "programme_rollout": _rollout,
+    "authorities": lambda rows, sheet: rows.assign(source="S01"),
+}

@@ -1,0 +1,520 @@
+"""Lay what arrived over the tables held: new rows added, revised rows replaced, everything else untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cba.errors import InputError
+from cba.inputs.releases.checks import NUMBERED, releases_in
+from cba.inputs.releases.downloads import Piece
+from cba.inputs.releases.rows import Missing, read_figure
+from cba.inputs.table_words import MEASURES, POPULATION_BANDS, TABLES
+
+EVIDENCE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "evidence_effects": ("study_id", "scale"),
+    "evidence_costs": ("item_id",),
+    "published_claims": ("claim_id",),
+}
+"""Columns that name a row of an evidence table."""
+
+
+ORDER: Mapping[str, tuple[str, ...]] = {
+    "england_children": ("release", "year", "measure", "breakdown", "category"),
+    "authority_children": ("release", "year", "measure", "authority"),
+    "care_duration": ("release", "year"),
+    "population_england": ("kind", "vintage", "age_band", "mid_year"),
+    "population_authority": ("authority", "mid_year"),
+    "spending_england": ("line", "year"),
+    "spending_authority": ("authority", "line", "year"),
+    "unit_costs": ("level", "area", "service", "year"),
+    "gdp_deflator": ("vintage", "year"),
+    "children_in_need": ("release", "measure", "year"),
+    "authorities": ("authority",),
+    "sources": ("source",),
+}
+"""Columns the rows of a table are sorted by; a table not named keeps its rows in order of arrival."""
+
+
+_FIRST = {"england": 0, "region": 1, "authority": 2} | {band: i for i, band in enumerate(POPULATION_BANDS)}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Tables after an arrival.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        All text; only those that something arrived for.
+    notes : tuple of str
+        What was added beside the rows delivered.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...]
+
+
+def key_of(table: str) -> tuple[str, ...]:
+    """Return the columns that name a row of a table.
+
+    Parameters
+    ----------
+    table : str
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> key_of("care_duration")
+    ('release', 'measure', 'year')
+    """
+    return EVIDENCE_KEYS[table] if table in EVIDENCE_KEYS else TABLES[table].key
+
+
+def held_table(name: str, *, folder: Path) -> pd.DataFrame:
+    """Read a table as text, exactly as it is written.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> from cba.inputs.files import published_folder
+    >>> held_table("care_duration", folder=published_folder()).loc[0, "days"]
+    '820'
+    """
+    return pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+
+
+def with_marks(piece: Piece) -> Piece:
+    """Turn suppression marks in the figures of a piece into empty cells with a flag, and refuse other words.
+
+    Parameters
+    ----------
+    piece : Piece
+
+    Returns
+    -------
+    Piece
+
+    Raises
+    ------
+    InputError
+        For a cell that is neither a number nor a known mark.
+    """
+    if piece.table not in TABLES:
+        return piece
+    table, rows = TABLES[piece.table], piece.rows.copy()
+    for column, kind in table.columns.items():
+        if kind == "str":
+            continue
+        for index, text in enumerate(rows[column].tolist()):
+            figure = read_figure(text) if text else ""
+            if isinstance(figure, Missing) and column == table.value:
+                flags = [part for part in rows.loc[index, "flag"].split(";") if part]
+                rows.loc[index, "flag"] = ";".join([*flags, figure.in_table])
+                rows.loc[index, column] = ""
+            elif figure is None or isinstance(figure, Missing) or (not text and kind == "int64"):
+                raise _not_a_figure(piece, column=column, index=index, text=text)
+            elif figure != text:
+                rows.loc[index, column] = figure
+    return Piece(piece.table, rows, piece.lines, piece.origin, piece.whole)
+
+
+def _not_a_figure(piece: Piece, *, column: str, index: int, text: str) -> InputError:
+    return InputError(
+        f"a cell of {column} is not a number",
+        file=piece.origin.address,
+        field=f"column {column}, row {piece.lines[index]}",
+        found=repr(text),
+        allowed="a plain number, or a mark such as c, x, z, low or ~ in a column of figures",
+        cause="a symbol kept from a spreadsheet, or a mark the publisher has just introduced",
+        remedy="restore the published figure; a new mark is added to suppression_marks.py",
+    )
+
+
+def refuse_duplicates(piece: Piece) -> None:
+    """Refuse a piece that has two rows for one key.
+
+    Parameters
+    ----------
+    piece : Piece
+
+    Raises
+    ------
+    InputError
+    """
+    if piece.table not in TABLES and piece.table not in EVIDENCE_KEYS:
+        return
+    key = list(key_of(piece.table))
+    again = piece.rows.duplicated(key)
+    if again.any():
+        index = int(again.to_numpy().nonzero()[0][0])
+        raise InputError(
+            "a key occurs twice",
+            file=piece.origin.address,
+            field=f"column {'+'.join(key)}, row {piece.lines[index]}",
+            found=", ".join(f"{name}={piece.rows.loc[index, name]}" for name in key),
+            allowed="one row for each key",
+            cause="rows of two files pasted together",
+            remedy="keep the row the publisher printed and delete the other",
+        )
+
+
+def merge(pieces: Sequence[Piece], *, parent: Path) -> Merged:
+    """Lay pieces over the tables of a folder.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        Marks read, duplicates refused.
+    parent : Path
+        Folder with the tables held.
+
+    Returns
+    -------
+    Merged
+
+    Raises
+    ------
+    InputError
+        If a whole table comes without rows that are held, or two files give one row differently.
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    given: dict[str, pd.DataFrame] = {}
+    for piece in pieces:
+        if piece.table == "authority_names":
+            continue
+        _refuse_conflict(piece, given)
+        held = tables.get(piece.table, held_table(piece.table, folder=parent))
+        if piece.whole and piece.table == "authorities":
+            _refuse_lost(piece, held)
+        tables[piece.table] = _laid_over(held, piece)
+    notes = _bring_authorities(pieces, tables=tables, parent=parent)
+    return Merged({name: _sorted(table, name) for name, table in tables.items()}, tuple(notes))
+
+
+def _refuse_conflict(piece: Piece, given: dict[str, pd.DataFrame]) -> None:
+    """Two files of one update may repeat each other, never contradict each other."""
+    key = list(key_of(piece.table))
+    before = given.get(piece.table)
+    if before is not None:
+        both = piece.rows.reset_index().merge(before, on=key, suffixes=("", "_before"))
+        for column in [name for name in piece.rows.columns if name not in (*key, "source")]:
+            differ = both[both[column] != both[f"{column}_before"]]
+            if len(differ):
+                row = differ.iloc[0]
+                raise InputError(
+                    "two files give different figures for one row",
+                    file=piece.origin.address,
+                    field=f"column {column}, row {piece.lines[int(row['index'])]}",
+                    found=f"{row[column]} here, {row[f'{column}_before']} in another file",
+                    allowed="the same figure",
+                    cause="files of two releases or two downloads given together",
+                    remedy="give the files of one release at a time, oldest first",
+                )
+    given[piece.table] = piece.rows if before is None else pd.concat([before, piece.rows])
+
+
+def _refuse_lost(piece: Piece, held: pd.DataFrame) -> None:
+    lost = sorted(set(held["authority"]) - set(piece.rows["authority"]))
+    if lost:
+        raise InputError(
+            "the list of authorities lacks some that are held",
+            file=piece.origin.address,
+            field="column la_code",
+            found=f"without {', '.join(lost[:5])}{' and others' if len(lost) > 5 else ''}",
+            allowed="every authority that has figures, also those that no longer exist",
+            cause="a list of today's authorities, or a file cut off between two rows",
+            remedy="add the authorities, with the last year in which they had figures",
+        )
+
+
+def _same_figure(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
+
+
+def _laid_over(held: pd.DataFrame, piece: Piece) -> pd.DataFrame:
+    """Replace the rows that differ in what they say and add new ones; a repeated row stays as it was."""
+    key = list(key_of(piece.table))
+    places = {tuple(row): index for index, row in enumerate(held[key].to_numpy().tolist())}
+    others = [name for name in held.columns if name not in (*key, "source")]
+    result, fresh = held.copy(), []
+    values = held[others].to_numpy().tolist()
+    for index, (name, row) in enumerate(
+        zip(piece.rows[key].to_numpy().tolist(), piece.rows[others].to_numpy().tolist(), strict=True)
+    ):
+        place = places.get(tuple(name))
+        if place is None:
+            fresh.append(index)
+        elif not all(_same_figure(new, old) for new, old in zip(row, values[place], strict=True)):
+            result.iloc[place] = piece.rows.iloc[index][held.columns]
+    return pd.concat([result, piece.rows.iloc[fresh][list(held.columns)]], ignore_index=True)
+
+
+def _bring_authorities(
+    pieces: Sequence[Piece], *, tables: dict[str, pd.DataFrame], parent: Path
+) -> list[str]:
+    """Add authorities that appear for the first time and move the last year of those with newer figures."""
+    named = {
+        row["authority"]: row
+        for piece in pieces
+        if piece.table == "authority_names"
+        for row in piece.rows.to_dict("records")
+    }
+    figures = tables.get("authority_children")
+    if figures is None:
+        return []
+    listed = tables.get("authorities", held_table("authorities", folder=parent)).copy()
+    years = figures.assign(year=figures["year"].astype(int)).groupby("authority")["year"].agg(["min", "max"])
+    notes = []
+    for code in [one for one in years.index if one not in set(listed["authority"]) and one in named]:
+        row = {
+            "authority": code,
+            "authority_name": named[code]["authority_name"],
+            "region": named[code]["region"],
+            "note": "named by the file of its figures; predecessors not given",
+            "source": figures.loc[figures["authority"] == code, "source"].iloc[-1],
+            "first_year": str(years.loc[code, "min"]),
+            "last_year": str(years.loc[code, "max"]),
+        }
+        listed = pd.concat([listed, pd.DataFrame([row]).reindex(columns=listed.columns, fill_value="")])
+        notes.append(f"authority {code} {row['authority_name']} is new")
+    listed = listed.reset_index(drop=True)
+    last = listed["authority"].map(years["max"])
+    later = last.notna() & (last.fillna(0) > listed["last_year"].astype(int))
+    if later.any():
+        listed.loc[later, "last_year"] = last[later].astype(int).astype(str)
+    if notes or later.any() or "authorities" in tables:
+        tables["authorities"] = listed
+    return notes
+
+
+def _sorted(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Sort as the shipped tables are sorted: numbers by size, levels and age bands in their own order."""
+    if name not in ORDER:
+        return table
+    kinds = TABLES[name].columns
+    keys = pd.DataFrame(index=table.index)
+    for column in ORDER[name]:
+        if column in ("level", "age_band"):
+            keys[column] = table[column].map(_FIRST).fillna(len(_FIRST))
+        else:
+            keys[column] = table[column].astype(int) if kinds[column] == "int64" else table[column]
+    order = keys.sort_values(list(ORDER[name]), kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+# --- What a new folder of tables says that the old one did not: new rows, revised figures, in words … ---
+
+
+SHOWN = 200
+"""Revised figures kept one by one for each table; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One figure that a new release restates.
+
+    Parameters
+    ----------
+    figure : str
+        What it counts: the key of the row apart from its release.
+    before, after : str
+        As known before and after; empty where withheld.
+    """
+
+    figure: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """Changes of one table.
+
+    Parameters
+    ----------
+    table : str
+    new_releases : tuple of str
+    new_rows, revised, corrected, removed : int
+        Rows added; figures that a newer release restates; rows of a held release that were corrected; rows
+        that are gone.
+    revisions : tuple of Revision
+        The largest first, at most :data:`SHOWN`.
+    """
+
+    table: str
+    new_releases: tuple[str, ...]
+    new_rows: int
+    revised: int
+    corrected: int
+    removed: int
+    revisions: tuple[Revision, ...]
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return asdict(self)
+
+
+def changes_between(
+    old: Mapping[str, pd.DataFrame], *, new: Mapping[str, pd.DataFrame]
+) -> tuple[TableChange, ...]:
+    """Compare tables before and after.
+
+    Parameters
+    ----------
+    old, new : mapping of str to DataFrame
+        All text. Tables of `new` that do not differ are left out.
+
+    Returns
+    -------
+    tuple of TableChange
+
+    Examples
+    --------
+    >>> row = {"measure": "mean_days_final_period_of_care", "source": "S01"}
+    >>> held = pd.DataFrame([{"release": "2023", "year": "2023", "days": "900", **row}])
+    >>> more = pd.DataFrame([{"release": "2024", "year": "2023", "days": "905", **row}])
+    >>> change, = changes_between({"care_duration": held}, new={"care_duration": pd.concat([held, more])})
+    >>> change.new_releases, change.new_rows, change.revisions[0].before, change.revisions[0].after
+    (('2024',), 1, '900', '905')
+    """
+    found = [_change(name, old[name], table) for name, table in new.items() if not old[name].equals(table)]
+    return tuple(one for one in found if one.new_rows or one.revised or one.corrected or one.removed)
+
+
+def _change(name: str, old: pd.DataFrame, new: pd.DataFrame) -> TableChange:
+    key = list(key_of(name))
+    columns = [column for column in new.columns if column not in key]
+    before, after = (table.set_index(key)[columns].fillna("") for table in (old, new))
+    both = before.index.intersection(after.index)
+    differ = (before.loc[both].to_numpy() != after.loc[both].to_numpy()).any(axis=1)
+    revisions = _revisions(name, old, new)
+    return TableChange(
+        table=name,
+        new_releases=tuple(sorted(releases_in(new, name=name) - releases_in(old, name=name))),
+        new_rows=len(after.index.difference(before.index)),
+        revised=len(revisions),
+        corrected=int(differ.sum()) if name in NUMBERED or not revisions else 0,
+        removed=len(before.index.difference(after.index)),
+        revisions=tuple(revisions[:SHOWN]),
+    )
+
+
+def _value_of(name: str) -> str | None:
+    """Return the column of figures of a table, the first that is a number and not part of its key."""
+    if name not in TABLES:
+        return None
+    table = TABLES[name]
+    figures = [column for column, kind in table.columns.items() if kind != "str" and column not in table.key]
+    return figures[0] if figures and name != "authorities" else None
+
+
+def _known(table: pd.DataFrame, name: str, value: str) -> pd.Series:
+    """Return each figure as the newest release of the table has it."""
+    part = [column for column in key_of(name) if column not in ("release", "vintage")]
+    order = NUMBERED.get(name, "vintage" if "vintage" in table else None)
+    rows = table if order is None else table.sort_values(order, kind="stable")
+    return rows.drop_duplicates(part, keep="last").set_index(part)[value]
+
+
+def _revisions(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[Revision]:
+    value = _value_of(name)
+    if value is None:
+        return []
+    before, after = _known(old, name, value), _known(new, name, value)
+    both = before.index.intersection(after.index)
+    table = pd.DataFrame({"before": before.loc[both], "after": after.loc[both]})
+    numbers = pd.DataFrame(
+        {side: pd.to_numeric(table[side], errors="coerce").astype("float64") for side in ("before", "after")}
+    )
+    moved = table[(numbers["before"] != numbers["after"]) & ~numbers.isna().all(axis=1)]
+    size = (numbers["after"] - numbers["before"]).abs().fillna(0).to_dict()
+    names = list(both.names)
+    order = sorted(moved.index, key=lambda index: (*_rank(names, index), -size[index]))
+    return [
+        Revision(" ".join(map(str, index if isinstance(index, tuple) else (index,))), str(b), str(a))
+        for index, b, a in moved.loc[order].itertuples(name=None)
+    ]
+
+
+def _rank(names: Sequence[str], index: Any) -> tuple[int, int, int]:
+    """Put totals before breakdowns, the newest year first, the number in care before flows."""
+    row = dict(zip(names, index if isinstance(index, tuple) else (index,), strict=True))
+    if row.get("breakdown", "total") != "total" or "breakdown" not in row:
+        return (1, 0, 0)
+    return (0, -int(row["year"]), MEASURES.index(row["measure"]))
+
+
+def in_words(changes: Sequence[TableChange], *, notes: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the changes as sentences.
+
+    Parameters
+    ----------
+    changes : sequence of TableChange
+    notes : sequence of str
+        Said after them.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> revision = Revision("2023 stock total total", "83840", "83760")
+    >>> in_words([TableChange("england_children", ("2024",), 795, 1, 0, 0, (revision,))])[0]
+    'england_children: release 2024 is new (795 rows); 1 figure revised, 2023 stock total total from 83,840 to 83,760'
+    """
+    sentences = []
+    for change in changes:
+        word = "vintage" if NUMBERED.get(change.table) == "vintage" else "release"
+        parts = []
+        if change.new_releases:
+            parts.append(f"{word} {', '.join(change.new_releases)} is new ({_rows(change.new_rows)})")
+        elif change.new_rows:
+            parts.append(f"{_rows(change.new_rows, 'new ')}")
+        if change.revised:
+            shown = change.revisions[0]
+            parts.append(
+                f"{change.revised} figure{'s' * (change.revised > 1)} revised, "
+                f"{'among them ' * (change.revised > 1)}{shown.figure} from {_said(shown.before)} "
+                f"to {_said(shown.after)}"
+            )
+        if change.corrected and change.table == "authorities":
+            parts.append(f"{change.corrected} with newer figures or another description")
+        elif change.corrected:
+            parts.append(f"{change.corrected} held row{'s' * (change.corrected > 1)} corrected")
+        if change.removed:
+            parts.append(f"{change.removed} row{'s' * (change.removed > 1)} gone")
+        sentences.append(f"{change.table}: {'; '.join(parts)}")
+    return (*sentences, *notes)
+
+
+def _rows(count: int, word: str = "") -> str:
+    return f"{count} {word}row{'s' * (count != 1)}"
+
+
+def _said(figure: str) -> str:
+    try:
+        return f"{float(figure):,.10g}"
+    except ValueError:
+        return figure or "withheld"

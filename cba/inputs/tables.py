@@ -1,0 +1,429 @@
+"""Reading of the published tables: one plain CSV per topic, refused whole when it is not what it says it is.
+
+Every table is read with the types its columns must have, checked against its schema
+(:mod:`cba.inputs.tables`) and returned as a DataFrame. Nothing is filled, dropped or corrected: a
+file that cannot be read, ends early, holds a word where a number belongs or fails its schema raises
+:class:`cba.errors.InputError` naming the file, the column, the row and what to do next.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from cba.errors import InputError
+from cba.inputs import table_words as words
+from cba.inputs.files import published_folder, shipped_published_folder
+from cba.inputs.table_words import ADVICE, EMPTY_ALLOWED, RANGES, TABLES, WHOLE, WORDS, YEARS, Table
+
+PUBLISHED = shipped_published_folder()
+"""Folder of the tables shipped with the package."""
+
+
+FETCH_AGAIN = "fetch the file again from its source, or restore it from version control"
+
+
+def _text_of(file: Path) -> str:
+    """Contents of a file that exists, is UTF-8 text and ends with a line end."""
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            "a published table is missing",
+            file=file,
+            found="no such file",
+            allowed=f"the tables {', '.join(TABLES)}, each a .csv file in one folder",
+            cause="the folder holds another layout, or one file was left out when copying",
+            remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "the file cannot be read as text",
+            file=file,
+            found=str(error),
+            allowed="comma separated text in UTF-8",
+            cause="a spreadsheet or a compressed file saved under a .csv name, or a broken download",
+            remedy=FETCH_AGAIN,
+        ) from None
+    if "\0" in text or not text.endswith("\n"):
+        raise InputError(
+            "the file was cut off: its last line has no line end",
+            file=file,
+            field=f"row {text.count(chr(10)) + 1}",
+            found=repr(text[-40:]),
+            allowed="whole rows, each closed by a line end",
+            cause="a download or a copy stopped half way",
+            remedy=FETCH_AGAIN,
+        )
+    return text
+
+
+def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
+    """Find the first cell that is not a number where one belongs, and raise for it."""
+    cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    patterns = {"int64": r"-?\d+", "float64": r"-?\d*\.?\d+(?:[eE][-+]?\d+)?|"}
+    for name, kind in table.columns.items():
+        if kind == "str" or name not in cells:
+            continue
+        bad = cells.index[~cells[name].str.fullmatch(patterns[kind])]
+        if len(bad):
+            found = cells[name].iloc[bad[0]]
+            raise InputError(
+                f"a cell of {name} is not {'a whole number' if kind == 'int64' else 'a number'}",
+                file=file,
+                field=f"column {name}, row {bad[0] + 2}",
+                found=repr(found),
+                allowed="a whole number"
+                if kind == "int64"
+                else "a plain number, or nothing where a flag explains",
+                cause="NaN, a symbol such as 'c' or 'x', or a thousands separator kept from a spreadsheet",
+                remedy="leave the cell empty and say why in `flag`, or restore the published figure",
+            )
+
+
+def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            dtype=dict(table.columns),
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except pd.errors.ParserError as error:
+        row = re.search(r"line (\d+)", str(error))
+        raise InputError(
+            "a row has more cells than the header",
+            file=file,
+            field=f"row {row.group(1)}" if row else None,
+            found=str(error).strip(),
+            allowed=f"{len(table.columns)} cells: {', '.join(table.columns)}",
+            cause="a comma inside an unquoted text, or two lines run together",
+            remedy="quote the text, or restore the row",
+        ) from None
+    except pd.errors.EmptyDataError:
+        raise InputError(
+            "the file is empty",
+            file=file,
+            found="no header",
+            allowed=", ".join(table.columns),
+            cause="a download or a copy stopped before it began",
+            remedy=FETCH_AGAIN,
+        ) from None
+    except (ValueError, OverflowError):
+        _refuse_cells(text, table=table, file=file)
+        raise
+    for name in ("flag", "note", "predecessors", "successors", "change_date"):
+        if name in frame:
+            frame[name] = frame[name].fillna("")
+    return frame
+
+
+def read_table(
+    name: str,
+    *,
+    folder: Path | None = None,
+    sources: tuple[str, ...] | None = None,
+    authorities: tuple[str, ...] | None = None,
+) -> pd.DataFrame:
+    """Read and check one published table.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`TABLES`.
+    folder : Path, optional
+        Folder with the tables; the one in force by default (:func:`~cba.inputs.files.reading_from`).
+    sources, authorities : tuple of str, optional
+        Source keys and authority codes that rows may name; unchecked when left out.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``TABLES[name]``, units as in the data dictionary beside the tables.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, cut off or breaks its schema.
+
+    Examples
+    --------
+    >>> deflator = read_table("gdp_deflator").set_index("year")["deflator"]
+    >>> float(deflator.loc[2024])
+    100.0
+    """
+    file = (published_folder() if folder is None else Path(folder)) / f"{name}.csv"
+    frame = _parse(_text_of(file), table=TABLES[name], file=file)
+    check_schema(frame, name=name, file=file, sources=sources, authorities=authorities)
+    return frame
+
+
+def read_tables(names: tuple[str, ...], *, folder: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Read several tables of one folder, each row checked against its ``sources`` and ``authorities``.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Tables wanted beside ``sources`` and ``authorities``, which are always read.
+    folder : Path, optional
+        Folder with the tables; the one in force by default.
+
+    Returns
+    -------
+    dict of str to DataFrame
+
+    Raises
+    ------
+    InputError
+        If any is refused.
+
+    Examples
+    --------
+    >>> sorted(read_tables(("care_duration",)))
+    ['authorities', 'care_duration', 'sources']
+    """
+    sources = read_table("sources", folder=folder)
+    keys = tuple(sources["source"])
+    authorities = read_table("authorities", folder=folder, sources=keys)
+    codes = tuple(authorities["authority"])
+    tables = {"sources": sources, "authorities": authorities}
+    wanted = [name for name in names if name not in tables]
+    return tables | {
+        name: read_table(name, folder=folder, sources=keys, authorities=codes) for name in wanted
+    }
+
+
+# --- Schemas of the published tables (pandera), and the translation of a failure into one readable … ---
+
+
+ABOUT_ROWS = ("unique_rows", "no_year_gap")
+"""Checks that compare rows: told last, since a wrong word in one cell makes them fail too."""
+
+
+PRIORITY = (*(name for name in ADVICE if name not in ABOUT_ROWS), *ABOUT_ROWS)
+"""Which failure is told first: columns, then cells, then rows."""
+
+
+def _no_year_gap(keys: tuple[str, ...], year: str) -> Callable[[pd.DataFrame], pd.Series]:
+    """Check that consecutive years of each group differ by one (repeats are left to the key check)."""
+
+    def check(frame: pd.DataFrame) -> pd.Series:
+        group = frame.groupby([name for name in keys if name != year], sort=False).ngroup().to_numpy()
+        years = frame[year].to_numpy()
+        order = np.lexsort((years, group))
+        jump = (np.diff(years[order]) > 1) & (np.diff(group[order]) == 0)
+        passed = np.ones(len(frame), dtype=bool)
+        passed[order[1:][jump]] = False
+        return pd.Series(passed, index=frame.index)
+
+    return check
+
+
+def _unique_rows(keys: tuple[str, ...]) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda frame: ~frame.duplicated(list(keys))
+
+
+def _explained(value: str) -> Callable[[pd.DataFrame], pd.Series]:
+    pattern = "|".join(words.WITHHELD)
+    return lambda frame: frame[value].isna() == frame["flag"].str.contains(pattern)
+
+
+def _known_category(frame: pd.DataFrame) -> pd.Series:
+    allowed = pd.MultiIndex.from_tuples(
+        [(breakdown, category) for breakdown, several in words.CATEGORIES.items() for category in several]
+    )
+    pairs = pd.MultiIndex.from_frame(frame[["breakdown", "category"]])
+    return pd.Series(pairs.isin(allowed), index=frame.index)
+
+
+def _column_checks(table: str, column: str) -> list[pa.Check]:
+    checks = []
+    if (table, column) in WORDS:
+        allowed = WORDS[table, column]
+        checks.append(pa.Check(lambda cells: cells.isin(allowed), name="known_word"))
+    if (table, column) in RANGES:
+        low, high, _ = RANGES[table, column]
+        checks.append(pa.Check(lambda cells: cells >= 0, name="not_negative"))
+        checks.append(
+            pa.Check(lambda cells: (cells >= low) & (cells <= high) | (cells < 0), name="plausible_size")
+        )
+    if column in WHOLE:
+        checks.append(pa.Check(lambda cells: cells % 1 == 0, name="whole_number"))
+    if column in YEARS and not (table == "gdp_deflator" and column == "vintage"):
+        first, last = YEARS[column]
+        checks.append(pa.Check(lambda cells: (cells >= first) & (cells <= last), name="plausible_year"))
+    return checks
+
+
+def _table_checks(name: str, table: Table) -> list[pa.Check]:
+    checks = [pa.Check(_unique_rows(table.key), name="unique_rows")]
+    if table.year:
+        checks.append(pa.Check(_no_year_gap(table.key, table.year), name="no_year_gap"))
+    if table.value:
+        checks.append(pa.Check(_explained(table.value), name="explained_when_empty"))
+    if name == "england_children":
+        checks.append(pa.Check(_known_category, name="known_category"))
+    if "release" in table.columns:
+        checks.append(
+            pa.Check(
+                lambda frame: (frame["release"] != 2020) & (frame["year"] <= frame["release"]),
+                name="published_release",
+            )
+        )
+    if name == "gdp_deflator":
+        checks.append(
+            pa.Check(lambda frame: (frame["year"] != 2024) | (frame["deflator"] == 100.0), name="cash_base")
+        )
+    return checks
+
+
+def _may_be_empty(name: str, column: str, table: Table) -> bool:
+    england_row = name == "programme_rollout" and column == "authority"
+    just_created = name == "authorities" and column == "ons_code"  # its figures come before its code
+    optional = england_row or just_created or column == "growth_percent"
+    return column in EMPTY_ALLOWED or column == table.value or optional
+
+
+@lru_cache(maxsize=64)
+def build_schema(
+    name: str, *, sources: tuple[str, ...] | None = None, authorities: tuple[str, ...] | None = None
+) -> pa.DataFrameSchema:
+    """Build the schema of one published table.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`cba.inputs.table_words.TABLES`.
+    sources, authorities : tuple of str, optional
+        Keys that the columns `source` and `authority` may hold; any when left out.
+
+    Returns
+    -------
+    pandera.DataFrameSchema
+
+    Examples
+    --------
+    >>> sorted(build_schema("care_duration").columns)
+    ['days', 'measure', 'release', 'source', 'year']
+    """
+    table = TABLES[name]
+    columns = {}
+    for column, kind in table.columns.items():
+        checks = _column_checks(name, column)
+        if column == "source" and sources is not None and name != "sources":
+            checks.append(pa.Check(lambda cells: cells.isin(sources), name="known_source"))
+        if column == "authority" and authorities is not None and name != "authorities":
+            checks.append(pa.Check(lambda cells: cells.isin(authorities), name="known_authority"))
+        columns[column] = pa.Column(
+            None if kind == "str" else kind, checks=checks, nullable=_may_be_empty(name, column, table)
+        )
+    return pa.DataFrameSchema(columns, checks=_table_checks(name, table), strict=True, name=name)
+
+
+def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | None, ...]) -> str:
+    """Say what the failing check would have accepted, as specifically as it can be."""
+    if check == "known_word":
+        return ", ".join(WORDS[name, column])
+    if check == "known_source":
+        return ", ".join(keys[0] or ())
+    if check == "plausible_size":
+        low, high, unit = RANGES[name, column]
+        return f"{low:,} to {high:,} {unit}"
+    if check == "plausible_year":
+        return "{} to {}".format(*YEARS[column])
+    if check in {"column_in_dataframe", "column_in_schema"}:
+        return ", ".join(TABLES[name].columns)
+    return ADVICE[check].allowed
+
+
+def _found(
+    frame: pd.DataFrame, *, name: str, check: str, column: str, row: int | None
+) -> tuple[str, str, str]:
+    """Column, value found and, for a category, the words of its breakdown."""
+    table = TABLES[name]
+    if row is None:
+        return column, ", ".join(map(str, frame.columns)), ""
+    if check in {"unique_rows", "no_year_gap"}:
+        key = ", ".join(f"{part}={frame[part].iloc[row]}" for part in table.key)
+        return table.year if check == "no_year_gap" else "+".join(table.key), key, ""
+    if check == "known_category":
+        several = words.CATEGORIES.get(str(frame["breakdown"].iloc[row]), ())
+        return "category", str(frame["category"].iloc[row]), ", ".join(several)
+    if check == "published_release":
+        return "release", f"release {frame['release'].iloc[row]}, year {frame['year'].iloc[row]}", ""
+    if check == "explained_when_empty":
+        return table.value, f"{frame[table.value].iloc[row]} with flag '{frame['flag'].iloc[row]}'", ""
+    column = "deflator" if check == "cash_base" else column
+    return column, str(frame[column].iloc[row]), ""
+
+
+def check_schema(
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    file: Path,
+    sources: tuple[str, ...] | None = None,
+    authorities: tuple[str, ...] | None = None,
+) -> None:
+    """Refuse a table that breaks its schema.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The table as read.
+    name : str
+        One of :data:`cba.inputs.table_words.TABLES`.
+    file : Path
+        Named in the message.
+    sources, authorities : tuple of str, optional
+        As in :func:`build_schema`.
+
+    Raises
+    ------
+    InputError
+        For the first failure (columns, cells, rows): column, row in the file (the header is row 1),
+        what was found, what is allowed, the usual cause, the next step, and how many more there are.
+
+    Examples
+    --------
+    >>> from cba.inputs.tables import read_table
+    >>> table = read_table("gdp_deflator")
+    >>> check_schema(table, name="gdp_deflator", file=Path("gdp_deflator.csv"))
+    >>> table["deflator"] *= -1
+    >>> check_schema(table, name="gdp_deflator", file=Path("gdp_deflator.csv"))
+    Traceback (most recent call last):
+    cba.errors.InputError: a value is negative (23 rows of this table fail)
+    ...
+    """
+    try:
+        build_schema(name, sources=sources, authorities=authorities).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as failures:
+        cases = failures.failure_cases
+    else:
+        return
+    known = cases[cases["check"].isin(PRIORITY)]
+    order = known["check"].map(PRIORITY.index)
+    first = known.loc[order.sort_values(kind="stable").index[0]] if len(known) else cases.iloc[0]
+    check = str(first["check"])
+    advice = ADVICE.get(check, ADVICE["column_in_dataframe"])
+    row = None if pd.isna(first["index"]) else int(first["index"])
+    column = str(first["failure_case"] if row is None else first["column"])
+    column, found, listed = _found(frame, name=name, check=check, column=column, row=row)
+    rows = cases["index"].dropna().nunique()
+    more = f" ({rows} rows of this table fail)" if rows > 1 else ""
+    raise InputError(
+        f"{advice.problem}{more}",
+        file=file,
+        field=f"column {column}" if row is None else f"column {column}, row {row + 2}",
+        found=found,
+        allowed=listed or _allowed(name, check, column, (sources, authorities)),
+        cause=advice.cause,
+        remedy=advice.remedy,
+    )

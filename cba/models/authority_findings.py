@@ -1,0 +1,297 @@
+"""Placebos: the panel's effect where there was no programme, to see how large it comes out by chance.
+
+Placebo adopters are authorities that never launched a programme, drawn at random and given the real launches. Placebo
+dates are the real adopters with every launch moved back and everything from the real launch on dropped. Both go
+through the quick method, and so does the real estimate they are compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.inputs.files import priors_folder, published_file
+from cba.models.authorities import PanelFinding, fit_scales, null_fit, quick_effect, quick_effects
+from cba.models.authority_data import OUTCOMES, YEAR_END, AuthorityPanel, Launches
+
+SETS = 500
+"""Sets of placebo adopters drawn unless told otherwise."""
+
+
+SHIFTS = (2, 3, 4)
+"""Years by which placebo dates come before the real ones."""
+
+
+def placebo_adopters(
+    panel: AuthorityPanel, fit: xr.DataTree, *, sets: int = SETS, seed: int = 20220523
+) -> pd.DataFrame:
+    """Estimate the effect in random authorities that never launched a programme.
+
+    Parameters
+    ----------
+    panel : AuthorityPanel
+        As returned by :func:`cba.models.authority_data.authority_panel`.
+    fit : DataTree
+        The Bayesian fit of the same panel, for its scales.
+    sets : int
+        Sets of placebo adopters; each takes every real launch (programme, candidate dates, inventors too).
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    DataFrame
+        Columns outcome, placebo (0 is the real adopters), effect, se: log points at the horizon, the programmes'
+        inventors left out, and innovators, innovators_se for those in the inventors' place.
+
+    Notes
+    -----
+    Real adopters are left out of the placebo panel altogether, so that a real effect cannot leak into it. Under no
+    effect of any kind the real estimate is one more draw from this distribution (randomisation inference).
+
+    Examples
+    --------
+    >>> table = placebo_adopters(panel, fit, sets=100)  # doctest: +SKIP
+    """
+    never = np.setdiff1d(np.arange(len(panel.authority)), panel.launch_row)
+    controls = panel_rows(panel, never)
+    rng = np.random.default_rng([seed, 3])
+    places = [rng.permutation(len(never))[: len(panel.launch_row)] for _ in range(sets)]
+    rows = []
+    for outcome, real in quick_effects(panel, fit).items():
+        rows.append({"outcome": outcome, "placebo": 0, **real._asdict()})
+        null = null_fit(controls, fit_scales(fit, outcome), outcome=outcome)
+        for number, chosen in enumerate(places, start=1):
+            found = quick_effect(null, panel.launches, chosen)
+            rows.append({"outcome": outcome, "placebo": number, **found._asdict()})
+    return pd.DataFrame(rows)
+
+
+def panel_rows(panel: AuthorityPanel, rows: np.ndarray) -> AuthorityPanel:
+    """Return some authorities of a panel, as authorities without a launch.
+
+    Parameters
+    ----------
+    panel : AuthorityPanel
+    rows : ndarray of int
+        Rows to keep; none of them has a launch.
+
+    Returns
+    -------
+    AuthorityPanel
+
+    Examples
+    --------
+    >>> panel_rows(panel, np.array([0, 1])).starts.shape  # doctest: +SKIP
+    (2, 12)
+    """
+    by_row = ("authority", "name", "region", "starts", "stock", "population", "usable")
+    none = Launches(panel.launches.table.iloc[:0], panel.launches.dates[:0])
+    return replace(
+        panel,
+        launches=none,
+        launch_row=np.zeros(0, dtype=int),
+        **{name: getattr(panel, name)[rows] for name in by_row},
+    )
+
+
+def placebo_position(table: pd.DataFrame) -> pd.DataFrame:
+    """Say where the real estimate falls among the placebos.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by :func:`placebo_adopters`.
+
+    Returns
+    -------
+    DataFrame
+        One row per outcome: real (log points), placebo_mean, placebo_sd, placebo_lower and placebo_upper (5% and 95%),
+        share_lower (share of sets, the real one counted in, with as low an effect), share_larger (with as large an
+        effect either way), typical_se (mean standard error the method itself gives).
+
+    Examples
+    --------
+    >>> rows = {"outcome": "stock", "placebo": [0, 1, 2, 3], "effect": [-0.2, 0.1, 0.0, -0.1], "se": 0.1}
+    >>> placebo_position(pd.DataFrame(rows))["share_lower"].item()
+    0.25
+    """
+    rows = []
+    for outcome, group in table.groupby("outcome", sort=False):
+        real = float(group.loc[group["placebo"] == 0, "effect"].iloc[0])
+        placebos = group.loc[group["placebo"] > 0, "effect"].to_numpy(float)
+        apart = np.abs(placebos - placebos.mean()) >= abs(real - placebos.mean())
+        rows.append(
+            {
+                "outcome": outcome,
+                "sets": len(placebos),
+                "real": real,
+                "placebo_mean": placebos.mean(),
+                "placebo_sd": placebos.std(ddof=1),
+                "placebo_lower": np.quantile(placebos, 0.05),
+                "placebo_upper": np.quantile(placebos, 0.95),
+                "share_lower": (1 + (placebos <= real).sum()) / (1 + len(placebos)),
+                "share_larger": (1 + apart.sum()) / (1 + len(placebos)),
+                "typical_se": group.loc[group["placebo"] > 0, "se"].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def placebo_dates(
+    panel: AuthorityPanel, fit: xr.DataTree, *, shifts: tuple[int, ...] = SHIFTS
+) -> pd.DataFrame:
+    """Estimate the effect of the real adopters before they began, launches moved back.
+
+    Parameters
+    ----------
+    panel : AuthorityPanel
+    fit : DataTree
+        The Bayesian fit of the same panel, for its scales.
+    shifts : tuple of int
+        Years by which launches are moved back.
+
+    Returns
+    -------
+    DataFrame
+        Columns outcome, shift (0: the real dates), launches, effect, se, z: log points at the horizon. Inventors
+        are left out, their counts too: the panel begins two years before they did.
+
+    Notes
+    -----
+    Everything from the first 31 March after the earliest possible real launch on is dropped for the adopters. With no
+    effect before launch the estimate should be within its error of zero; one that is already low says that those who
+    joined were falling, or falling back from a peak, before the programme.
+
+    Examples
+    --------
+    >>> placebo_dates(panel, fit)  # doctest: +SKIP
+    """
+    spread = ~panel.launches.innovator
+    launches = Launches(panel.launches.table[spread].reset_index(drop=True), panel.launches.dates[spread])
+    rows = panel.launch_row[spread]
+    usable = panel.usable.copy()
+    usable[panel.launch_row[~spread]] = False
+    before = usable.copy()
+    earliest = launches.table["earliest"].to_numpy(float)
+    before[rows] &= panel.years[None, :] + YEAR_END <= earliest[:, None]
+    found = []
+    for outcome in OUTCOMES:
+        scales = fit_scales(fit, outcome)
+        null = null_fit(panel, scales, outcome=outcome, usable=before)
+        real = null_fit(panel, scales, outcome=outcome, usable=usable)
+        for shift in (0, *shifts):
+            moved = Launches(launches.table, launches.dates - shift)
+            effect = quick_effect(real if shift == 0 else null, moved, rows)
+            found.append(
+                {
+                    "outcome": outcome,
+                    "shift": shift,
+                    "launches": len(rows),
+                    "effect": effect.effect,
+                    "se": effect.se,
+                    "z": effect.effect / effect.se,
+                }
+            )
+    return pd.DataFrame(found)
+
+
+# --- Read what England's panel of authorities was found to say: kept files, made by … ---
+
+
+RESULTS = Path(__file__).parents[1] / "inputs" / "panel_results"
+
+
+FINDING = "finding"
+
+
+TABLES = ("path", "summary", "authorities", "placebo_dates")
+"""Tables shown with a run; the placebo sets themselves stay in their file."""
+
+
+_MADE_FROM = (
+    "authority_children.csv",
+    "authorities.csv",
+    "population_authority.csv",
+    "programme_rollout.csv",
+)
+
+
+def inputs_sha256() -> str:
+    """Return the SHA-256 of what the panel is made from: its published tables and its priors.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> len(inputs_sha256())
+    64
+    """
+    found = hashlib.sha256()
+    for file in (*(published_file(name) for name in _MADE_FROM), priors_folder() / "panel.toml"):
+        found.update(Path(file).read_bytes().replace(b"\r\n", b"\n"))
+    return found.hexdigest()
+
+
+def known_panel(until: int) -> PanelFinding | None:
+    """Return the finding of the panel, where its data were out by a year.
+
+    Parameters
+    ----------
+    until : int
+        Last calendar year of evidence admitted.
+
+    Returns
+    -------
+    PanelFinding or None
+        None where the panel was not known by then.
+
+    Examples
+    --------
+    >>> known_panel(2022) is None
+    True
+    """
+    row = pd.read_csv(RESULTS / f"{FINDING}.csv").iloc[0]
+    if int(row["known_by"]) > until:
+        return None
+    return PanelFinding(
+        study_id=str(row["study_id"]),
+        log_change=float(row["log_change"]),
+        se=float(row["se"]),
+        coverage_low=float(row["coverage_low"]),
+        coverage_high=float(row["coverage_high"]),
+        age_note=str(row["age_note"]),
+        known_by=int(row["known_by"]),
+    )
+
+
+def panel_tables(until: int) -> dict[str, pd.DataFrame]:
+    """Return the tables of the panel as ``panel_<name>``, where its data were out by a year.
+
+    Parameters
+    ----------
+    until : int
+        Last calendar year of evidence admitted.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        As :mod:`cba.tables.authorities` describes them; empty where the panel was not known by then.
+
+    Examples
+    --------
+    >>> panel_tables(2022)
+    {}
+    """
+    if known_panel(until) is None:
+        return {}
+    kept = {"panel_" + name: pd.read_csv(RESULTS / f"{name}.csv") for name in TABLES}
+    kept["panel_authorities"] = kept["panel_authorities"].astype({"authority": str})
+    return kept

@@ -1,0 +1,673 @@
+"""Does the fitted baseline describe the years it was fitted to? Predictions with each year left out, from one fit.
+
+The density of a whole year's changes is worked out with what is particular to the year (its common factors, its
+shocks, its counting noise) integrated out, so that leaving a year out is a matter of weighing draws by one over that
+density (Pareto-smoothed; Vehtari, Simpson, Gelman, Yao and Gabry 2024). Counting noise that two successive years share
+is counted in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+from pytensor.compile.mode import Mode
+from scipy.special import log_ndtr, logsumexp, ndtr
+
+from cba.dimensions import AGE_BANDS
+from cba.errors import InputError
+from cba.models.baseline import SERIES, TOTALS, FlowRates, build_baseline, flow_rates
+from cba.models.effects import build_effects, handed_on
+from cba.models.effects_areas import checked_starts, recent_starts
+from cba.models.studies import ESTIMANDS, OPEN_END, StudyArrays, studies_used, study_arrays
+from cba.models.totals import LEVERS, total_flows
+
+if TYPE_CHECKING:
+    from cba.inputs.evidence import Evidence
+    from cba.inputs.priors import PriorRegistry
+
+
+MOST_DRAWS = 1000
+"""Draws used: enough for probabilities to within 0.02."""
+
+
+LARGEST_K = 0.7
+"""Pareto k beyond which leaving a year out by weights cannot be trusted."""
+
+
+_FACTOR = np.linspace(-5.0, 5.0, 41)
+
+
+_STARTS, _EXITS, _ALONE = slice(0, 5), slice(5, 10), slice(10, 15)
+
+
+@dataclass(frozen=True)
+class MovementDraws:
+    """Posterior draws of how rates move; every array has shape (draw, ...).
+
+    Attributes
+    ----------
+    sd : ndarray, shape (draw, 15)
+    start_loading, exit_loading : ndarray, shape (draw, 5)
+    correlation, shock_probability, persistence, log_long_run, unaccompanied_sd : ndarray, shape (draw,)
+    shock_ratio : float
+    place : ndarray of int, shape (draw,)
+        Which of all draws of the fit, chain after chain, these are.
+    """
+
+    sd: np.ndarray
+    start_loading: np.ndarray
+    exit_loading: np.ndarray
+    correlation: np.ndarray
+    shock_probability: np.ndarray
+    persistence: np.ndarray
+    log_long_run: np.ndarray
+    unaccompanied_sd: np.ndarray
+    shock_ratio: float
+    place: np.ndarray
+
+
+@dataclass(frozen=True)
+class YearsLeftOut:
+    """Weights that leave one year out.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (draw, year)
+        Each column sums to 1.
+    pareto_k : ndarray, shape (year,)
+    """
+
+    weights: np.ndarray
+    pareto_k: np.ndarray
+
+
+def movement_draws(fit: xr.DataTree, *, most: int = MOST_DRAWS) -> MovementDraws:
+    """Take evenly spaced draws of how rates move from a fit.
+
+    Parameters
+    ----------
+    fit : DataTree
+        As returned by :func:`cba.fit_baseline`.
+    most : int
+        Draws at most.
+
+    Returns
+    -------
+    MovementDraws
+
+    Examples
+    --------
+    >>> movement_draws(fit).sd.shape  # doctest: +SKIP
+    (1000, 15)
+    """
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    total = posterior.sizes["sample"]
+    place = np.arange(total)[:: -(-total // most)]
+
+    def of(name: str) -> np.ndarray:
+        return posterior[name].transpose("sample", ...).values[place]
+
+    return MovementDraws(
+        sd=of("innovation_sd"),
+        start_loading=of("start_common_loading"),
+        exit_loading=of("exit_common_loading"),
+        correlation=of("common_correlation"),
+        shock_probability=of("shock_probability"),
+        persistence=of("uasc_persistence"),
+        log_long_run=np.log(of("uasc_long_run_starts")),
+        unaccompanied_sd=of("uasc_innovation_sd"),
+        shock_ratio=float(fit["constant_data"]["shock_ratio"]),
+        place=place,
+    )
+
+
+def _noise_variance(rates: FlowRates) -> np.ndarray:
+    """Variance of a yearly change by counting noise, (series, change)."""
+    return rates.noise[:, 1:] ** 2 + rates.noise[:, :-1] ** 2
+
+
+def _log_mixture(gap: np.ndarray, sd: np.ndarray, extra: np.ndarray, draws: MovementDraws) -> np.ndarray:
+    """Log density of gaps of walks: ordinary years and shocks, each with counting noise; draws come first."""
+    chance = draws.shock_probability.reshape(-1, *[1] * (np.ndim(gap) - 1))
+    parts = []
+    for ratio, share in ((1.0, 1.0 - chance), (draws.shock_ratio, chance)):
+        variance = (ratio * sd) ** 2 + extra
+        parts.append(np.log(share) - 0.5 * (np.log(2.0 * np.pi * variance) + gap**2 / variance))
+    return np.logaddexp(*parts)
+
+
+def yearly_log_density(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
+    """Log density of all changes of each year, what is particular to the year integrated out.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    rates : FlowRates
+        The published changes and their counting noise.
+
+    Returns
+    -------
+    ndarray, shape (draw, year - 1)
+
+    Notes
+    -----
+    With A(f) and B(g) the densities of the start and the exit rates at values of their common factors,
+    ``integral A(f) B(g) phi(f, g; rho)`` by the trapezium rule on a grid of a quarter of a standard deviation.
+
+    Examples
+    --------
+    >>> yearly_log_density(draws, rates).shape  # doctest: +SKIP
+    (1000, 13)
+    """
+    changes, noise = np.diff(rates.values, axis=1), _noise_variance(rates)
+    blocks = []
+    for rows, loading in ((_STARTS, draws.start_loading), (_EXITS, draws.exit_loading)):
+        gap = changes[None, rows, :, None] - loading[:, :, None, None] * _FACTOR
+        sd = draws.sd[:, rows, None, None]
+        blocks.append(_log_mixture(gap, sd, noise[None, rows, :, None], draws).sum(axis=1))
+    together = _integrated(blocks[0], blocks[1], draws.correlation)
+    alone = changes[None, _ALONE] - np.zeros((len(draws.sd), 1, 1))
+    alone_density = _log_mixture(alone, draws.sd[:, _ALONE, None], noise[None, _ALONE], draws).sum(axis=1)
+    mean, variance = unaccompanied_moments(draws, rates)
+    gap = changes[-1] - mean
+    unaccompanied = -0.5 * (np.log(2.0 * np.pi * variance) + gap**2 / variance)
+    return together + alone_density + unaccompanied
+
+
+def _integrated(starts: np.ndarray, exits: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+    """Log of the double integral over both common factors; inputs (draw, year, node)."""
+    rho = correlation[:, None, None]
+    f, g = _FACTOR[None, :, None], _FACTOR[None, None, :]
+    square = (f**2 - 2.0 * rho * f * g + g**2) / (1.0 - rho**2)
+    density = np.exp(-0.5 * square) / (2.0 * np.pi * np.sqrt(1.0 - rho**2))
+    tops = starts.max(axis=2, keepdims=True), exits.max(axis=2, keepdims=True)
+    half = np.exp(starts - tops[0]) @ density
+    whole = (half * np.exp(exits - tops[1])).sum(axis=2) * (_FACTOR[1] - _FACTOR[0]) ** 2
+    return np.log(whole) + tops[0][..., 0] + tops[1][..., 0]
+
+
+def unaccompanied_moments(draws: MovementDraws, rates: FlowRates) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each year's change in the log of unaccompanied starts, given the year before.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    rates : FlowRates
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (draw, year - 1)
+
+    Examples
+    --------
+    >>> unaccompanied_moments(draws, rates)[0].shape  # doctest: +SKIP
+    (1000, 13)
+    """
+    pull = (1.0 - draws.persistence)[:, None]
+    mean = pull * (draws.log_long_run[:, None] - rates.values[-1, :-1])
+    noise = rates.noise[-1, 1:] ** 2 + draws.persistence[:, None] ** 2 * rates.noise[-1, :-1] ** 2
+    return mean, draws.unaccompanied_sd[:, None] ** 2 + noise
+
+
+def left_out(log_density: np.ndarray) -> YearsLeftOut:
+    """Weigh draws so that they are draws without one year, or one study.
+
+    Parameters
+    ----------
+    log_density : ndarray, shape (draw, year)
+        Of what is left out, given each draw.
+
+    Returns
+    -------
+    YearsLeftOut
+
+    Examples
+    --------
+    What every draw explains equally well moves nothing.
+
+    >>> left_out(np.zeros((400, 2))).weights.sum(axis=0).round(6).tolist()
+    [1.0, 1.0]
+    """
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_density, axis=0).max(initial=0.0) == 0.0:
+        return YearsLeftOut(
+            np.full(log_density.shape, 1.0 / len(log_density)), np.zeros(log_density.shape[1])
+        )
+    # given the log density of what is left out, it weighs by one over it
+    log_weights, pareto_k = array_stats.psislw(log_density.T, r_eff=1.0, axis=-1)
+    weights = np.exp(log_weights - logsumexp(log_weights, axis=-1, keepdims=True))
+    return YearsLeftOut(weights.T, np.asarray(pareto_k))
+
+
+def change_probabilities(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
+    """Probability of a change no larger than the one published, given each draw.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    rates : FlowRates
+
+    Returns
+    -------
+    ndarray, shape (draw, series, year - 1)
+        Averaged over draws with a year left out, these are the values of the probability integral transform.
+
+    Examples
+    --------
+    >>> change_probabilities(draws, rates).shape  # doctest: +SKIP
+    (1000, 16, 13)
+    """
+    changes, noise = np.diff(rates.values, axis=1), _noise_variance(rates)
+    common = np.concatenate([draws.start_loading, draws.exit_loading, np.zeros((len(draws.sd), 5))], axis=1)
+    found = np.empty((len(draws.sd), *changes.shape))
+    chance = draws.shock_probability[:, None, None]
+    found[:, :-1] = 0.0
+    for ratio, share in ((1.0, 1.0 - chance), (draws.shock_ratio, chance)):
+        variance = (ratio * draws.sd[..., None]) ** 2 + common[..., None] ** 2 + noise[:-1]
+        found[:, :-1] += share * ndtr(changes[:-1] / np.sqrt(variance))
+    mean, variance = unaccompanied_moments(draws, rates)
+    found[:, -1] = np.exp(log_ndtr((changes[-1] - mean) / np.sqrt(variance)))
+    return found
+
+
+def replicated_changes(draws: MovementDraws, rates: FlowRates, *, seed: int) -> np.ndarray:
+    """Draw the changes of every year anew, each from the published rates of the year before.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    rates : FlowRates
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (draw, series, year - 1)
+
+    Examples
+    --------
+    >>> replicated_changes(draws, rates, seed=1).shape  # doctest: +SKIP
+    (1000, 16, 13)
+    """
+    rng = np.random.default_rng([seed, 41])
+    count, years = len(draws.sd), rates.values.shape[1] - 1
+    factor = rng.standard_normal((count, 2, years))
+    rho = draws.correlation[:, None]
+    exits = rho * factor[:, 0] + np.sqrt(1.0 - rho**2) * factor[:, 1]
+    shock = rng.random((count, 15, years)) < draws.shock_probability[:, None, None]
+    steps = np.where(shock, draws.shock_ratio, 1.0) * draws.sd[..., None]
+    noise = rates.noise * rng.standard_normal((count, *rates.noise.shape))
+    found = np.diff(noise, axis=2)
+    found[:, :-1] += steps * rng.standard_normal(steps.shape)
+    found[:, _STARTS] += draws.start_loading[..., None] * factor[:, None, 0]
+    found[:, _EXITS] += draws.exit_loading[..., None] * exits[:, None]
+    pull = (1.0 - draws.persistence)[:, None]
+    before = rates.values[-1, :-1] - noise[:, -1, :-1]
+    found[:, -1] += pull * (draws.log_long_run[:, None] - before)
+    found[:, -1] += draws.unaccompanied_sd[:, None] * rng.standard_normal((count, years))
+    return found
+
+
+def spread_of_total_starts(first: np.ndarray, *, loading: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Standard deviation of an ordinary year's change in the log of total starts.
+
+    Parameters
+    ----------
+    first : ndarray, shape (age,)
+        Log start rates whose shares weigh the age bands.
+    loading : ndarray, shape (..., age)
+        On the common factor of starts.
+    sd : ndarray, shape (..., age)
+        Of each band's own yearly change.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Examples
+    --------
+    >>> found = spread_of_total_starts(np.zeros(5), loading=np.full(5, 0.03), sd=np.full(5, 0.04 * 5**0.5))
+    >>> float(found.round(6))
+    0.05
+    """
+    weight = np.exp(first) / np.exp(first).sum()
+    return np.sqrt((loading @ weight) ** 2 + ((sd * weight) ** 2).sum(axis=-1))
+
+
+def autocorrelations(changes: np.ndarray, *, lags: int = 3) -> np.ndarray:
+    """Autocorrelation of innovations about their expected value of 0.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (..., year)
+        Innovations: changes less what the year before lets one expect.
+    lags : int
+
+    Returns
+    -------
+    ndarray, shape (..., lag)
+        ``sum e(t) e(t+k) / sum e(t)^2``; a drift shows as a positive one, because nothing is taken off.
+
+    Examples
+    --------
+    >>> autocorrelations(np.array([1.0, -1.0, 1.0, -1.0]), lags=2).tolist()
+    [-0.75, 0.5]
+    """
+    total = (changes**2).sum(axis=-1)
+    each = [(changes[..., lag:] * changes[..., :-lag]).sum(axis=-1) / total for lag in range(1, lags + 1)]
+    return np.stack(each, axis=-1)
+
+
+# --- Would the synthesis have expected each study it was fitted to? Every study predicted from the … ---
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Centre and spread of what each study would report, given each draw; shape (draw, study)."""
+
+    centre: np.ndarray
+    sd: np.ndarray
+
+
+def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
+    """Hold each study against what the other studies let one expect of it.
+
+    Parameters
+    ----------
+    fit : DataTree
+        As returned by :func:`cba.fit_effects`.
+    studies : StudyArrays
+        Those it was fitted to, in their order.
+
+    Returns
+    -------
+    DataFrame
+        One row per study: ``study``, ``estimand``, ``kind`` (served or area), ``reported`` (NaN for an interval),
+        ``expected``, ``expected_sd``, ``residual`` (in standard deviations), ``pit`` (probability of a result no
+        larger), ``probability_inside`` (of the interval reported), ``pareto_k``.
+
+    Notes
+    -----
+    What is particular to a study of children served (its own setting, its bias, its error) is integrated out; counted
+    studies are held against the normal approximation of their log risk ratio or risk difference. Studies of areas keep
+    their own setting and coverage and are weighed out by Pareto-smoothed weights alone.
+
+    Examples
+    --------
+    >>> study_checks(fit, studies)["residual"].abs().max()  # doctest: +SKIP
+    1.4
+    """
+    expected = _expected(fit["posterior"].to_dataset(), studies)
+    log_density = _log_density(studies, expected)
+    weighed = left_out(log_density)
+    mean = (weighed.weights * expected.centre).sum(axis=0)
+    square = (weighed.weights * (expected.sd**2 + expected.centre**2)).sum(axis=0)
+    sd = np.sqrt(square - mean**2)
+    reported = np.where(studies.censored, np.nan, studies.effect)
+    pit = (weighed.weights * ndtr((reported - expected.centre) / expected.sd)).sum(axis=0)
+    inside = (weighed.weights * np.exp(_log_inside(studies, expected))).sum(axis=0)
+    names = list(ESTIMANDS)
+    return pd.DataFrame(
+        {
+            "study": studies.names,
+            "estimand": [names[place] for place in studies.estimand],
+            "kind": np.where(studies.area, "area", "served"),
+            "reported": reported,
+            "expected": mean,
+            "expected_sd": sd,
+            "residual": (reported - mean) / sd,
+            "pit": pit,
+            "probability_inside": np.where(studies.censored, inside, np.nan),
+            "pareto_k": weighed.pareto_k,
+        }
+    )
+
+
+def _expected(posterior: xr.Dataset, s: StudyArrays) -> _Expected:
+    flat = posterior.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
+    mean, spread, transport = (
+        flat[name].values[:, s.estimand] for name in ("mean", "heterogeneity", "transport")
+    )
+    unit = s.sign * s.scale
+    kappa = np.where(s.in_care, flat["in_care_ratio"].values[:, None], 1.0)
+    centre = kappa * (mean + s.foreign * unit * transport) + unit * s.bias_mean
+    variance = (kappa * s.scale * spread) ** 2 + (s.scale * s.bias_sd) ** 2 + s.se**2
+    if s.area.any():
+        areas = flat["area_change"].sel(area=list(s.names[s.area])).values
+        centre[:, s.area] = areas + s.sign[s.area] * s.bias_mean[s.area]
+        variance[:, s.area] = s.se[s.area] ** 2 + s.bias_sd[s.area] ** 2
+    return _Expected(centre, np.sqrt(variance))
+
+
+def _log_inside(s: StudyArrays, expected: _Expected) -> np.ndarray:
+    """Log probability of each reported interval, on the side where both tails are small; 0 without an interval."""
+    lower = np.where(s.censored, s.lower, -OPEN_END)
+    upper = np.where(s.censored, s.upper, OPEN_END)
+    a, b = (lower - expected.centre) / expected.sd, (upper - expected.centre) / expected.sd
+    swap = a + b > 0
+    small, large = log_ndtr(np.where(swap, -b, a)), log_ndtr(np.where(swap, -a, b))
+    return large + np.log1p(-np.exp(np.minimum(small - large, -1e-15)))
+
+
+def _log_density(s: StudyArrays, expected: _Expected) -> np.ndarray:
+    effect = np.where(s.censored, 0.0, s.effect)
+    normal = -0.5 * ((effect - expected.centre) / expected.sd) ** 2 - np.log(expected.sd)
+    return np.where(s.censored, _log_inside(s, expected), normal - 0.5 * np.log(2.0 * np.pi))
+
+
+# --- Draws from the priors of a model in the shape of a fit, so that a projection can be made before … ---
+
+
+BASELINE = (
+    "innovation_sd",
+    "start_common_loading",
+    "exit_common_loading",
+    "common_correlation",
+    "shock_probability",
+    "uasc_persistence",
+    "uasc_long_run_starts",
+    "uasc_innovation_sd",
+)
+"""Variables of the baseline model that say how rates move."""
+
+
+def prior_draws(model: pm.Model, *, names: Sequence[str], draws: int, chains: int, seed: int) -> xr.Dataset:
+    """Draw variables of a model from its priors.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        A built model.
+    names : sequence of str
+        Free or deterministic variables.
+    draws, chains : int
+        Draws per chain and chains; all are independent, chains only give the shape of a fit.
+    seed : int
+        Same seed, same draws.
+
+    Returns
+    -------
+    Dataset, dims (chain, draw, ...)
+
+    Examples
+    --------
+    >>> with pm.Model(coords={"age": ["young", "old"]}) as model:
+    ...     level = pm.Normal("level", dims="age")
+    >>> prior_draws(model, names=["level"], draws=3, chains=2, seed=1)["level"].shape
+    (2, 3, 2)
+    """
+    rng = np.random.default_rng([seed, 11])
+    quick = Mode(linker="py", optimizer="fast_compile")  # run once: compiling would cost more than it saves
+    with np.errstate(over="ignore"):
+        found = pm.draw([model[name] for name in names], draws=draws * chains, random_seed=rng, mode=quick)
+    variables = {}
+    for name, values in zip(names, found, strict=True):
+        dims = model.named_vars_to_dims.get(name) or [f"{name}_{axis}" for axis in range(values.ndim - 1)]
+        variables[name] = (
+            ("chain", "draw", *map(str, dims)),
+            values.reshape(chains, draws, *values.shape[1:]),
+        )
+    used = {d for dims, _ in variables.values() for d in dims} & set(model.coords)
+    return xr.Dataset(variables, coords={d: list(model.coords[d]) for d in used})
+
+
+def prior_baseline(
+    observations: xr.Dataset,
+    priors: PriorRegistry,
+    *,
+    draws: int,
+    chains: int,
+    seed: int,
+    since: int | None = None,
+) -> xr.DataTree:
+    """Business as usual with its movements drawn from the priors, started from one year's published account.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+    priors : PriorRegistry
+        Needs the ``baseline.*`` entries.
+    draws, chains, seed : int
+        As in :func:`prior_draws`.
+    since : int, optional
+        Year ending 31 March whose stock and rates the projection starts from; the last one by default. An
+        earlier one gives a back-cast, to be held against what was published since.
+
+    Returns
+    -------
+    DataTree
+        In the form of :func:`cba.fit_baseline`: no yearly change of any rate has been seen.
+
+    Raises
+    ------
+    InputError
+        If the release has no account of that year.
+
+    Examples
+    --------
+    >>> import cba
+    >>> known, priors = cba.load_observations(), cba.load_priors()
+    >>> fit = prior_baseline(known, priors, draws=10, chains=2, seed=1, since=2016)
+    >>> int(fit["constant_data"]["last_year"]), fit["posterior"]["last_level"].shape
+    (2016, (2, 10, 16))
+    """
+    rates = flow_rates(observations, uasc_leave_share=float(priors["baseline.uasc_leave_share"].median))
+    place = _place(rates, since)
+    model = build_baseline(rates, priors)
+    posterior = prior_draws(model, names=BASELINE, draws=draws, chains=chains, seed=seed)
+    noise = np.random.default_rng([seed, 12]).standard_normal((chains, draws, len(SERIES)))
+    levels = rates.values[:, place] - rates.noise[:, place] * noise
+    posterior["last_level"] = xr.DataArray(
+        levels, dims=("chain", "draw", "series"), coords={"series": list(SERIES)}
+    )
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "totals": _prior_totals(priors, draws=draws, chains=chains, seed=seed),
+            "constant_data": _constants(observations, priors, rates, place=place),
+        }
+    )
+
+
+def _prior_totals(priors: PriorRegistry, *, draws: int, chains: int, seed: int) -> xr.Dataset:
+    """Momentum and pace before any total was seen, dims (chain, draw)."""
+    rng = np.random.default_rng([seed, 13])
+    return xr.Dataset(
+        {
+            name: (("chain", "draw"), priors[f"baseline.{name}"].fitted.ppf(rng.random((chains, draws))))
+            for name in TOTALS
+        }
+    )
+
+
+def prior_effects(
+    evidence: Evidence,
+    priors: PriorRegistry,
+    *,
+    observations: xr.Dataset,
+    draws: int,
+    chains: int,
+    seed: int,
+) -> xr.DataTree:
+    """Effects and reach before any study, and the effect in a new setting.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Only shapes the model; no result in it is used.
+    priors : PriorRegistry
+        Needs the ``effects.*`` entries and those of reach.
+    observations : Dataset
+        Gives the starts reach is a share of.
+    draws, chains, seed : int
+        As in :func:`prior_draws`.
+
+    Returns
+    -------
+    DataTree
+        ``posterior`` with the variables :func:`cba.fit_effects` hands on, drawn from the priors.
+
+    Examples
+    --------
+    >>> import cba
+    >>> known = cba.load_observations()
+    >>> fit = prior_effects(cba.load_evidence(), cba.load_priors(), observations=known, draws=4, chains=2, seed=1)
+    >>> fit["posterior"]["new_setting"].sizes["estimand"]
+    4
+    """
+    starts, studies = recent_starts(observations), studies_used(evidence, priors)
+    model = build_effects(studies, priors, starts=starts)
+    names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
+    found = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
+    every = study_arrays(studies, priors)
+    areas, counts = every.of(every.area), checked_starts(starts, priors)
+    return xr.DataTree.from_dict({"posterior": handed_on(found, areas, counts, priors, seed=seed)})
+
+
+def _place(rates: FlowRates, since: int | None) -> int:
+    years = [int(year) for year in rates.years]
+    if since is None:
+        return len(years) - 1
+    if since not in years:
+        raise InputError(
+            "a back-cast starts in a year without a published account",
+            field="since",
+            found=since,
+            allowed=f"{years[0]} to {years[-1]}",
+            cause="a year before the first stock by age",
+            remedy="choose a year of the series",
+        )
+    return years.index(since)
+
+
+def _constants(
+    observations: xr.Dataset, priors: PriorRegistry, rates: FlowRates, *, place: int
+) -> xr.Dataset:
+    """What the projection needs of the year it starts from beside the draws."""
+    year = int(rates.years[place])
+    stock = observations["stock_by_age"].sel(age=list(AGE_BANDS), year=year).values.astype(float)
+    totals = total_flows(observations.sel(year=slice(None, year)))
+    return xr.Dataset(
+        {
+            "stock": ("age", stock),
+            "uasc_share": ("age", rates.uasc_share),
+            "population": float(observations["population_0_17"].sel(year=year)),
+            "shock_ratio": float(priors["baseline.shock_ratio"].median),
+            "last_year": year,
+            "observed_rates": (("series", "year"), rates.values[:, : place + 1]),
+            "last_change": ("lever", np.diff(totals.rates, axis=1)[:, -1]),
+        },
+        coords={
+            "age": list(AGE_BANDS),
+            "series": list(SERIES),
+            "lever": list(LEVERS),
+            "year": rates.years[: place + 1],
+        },
+    )

@@ -1,0 +1,717 @@
+"""Densities of what a study reports: events in two arms, and a result known only to lie in an interval.
+
+All are written on PyTensor tensors, so that one compiled model holds every kind of study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+
+from cba.dimensions import AGE_BANDS
+from cba.errors import InputError
+from cba.inputs.evidence_columns import IN_MODEL
+from cba.models.baseline import normal_settings, prior_term
+
+if TYPE_CHECKING:
+    from cba.inputs.evidence import Evidence
+    from cba.inputs.priors import PriorRegistry
+    from cba.models.authorities import PanelFinding
+
+
+_ROOT_HALF = np.sqrt(0.5)
+
+
+_TINY = 1e-300
+
+
+def risks_from_ratio(log_ratio: Any, log_odds_product: Any) -> tuple[Any, Any]:
+    """Risks of both arms from their log ratio and the log of the product of their odds.
+
+    Parameters
+    ----------
+    log_ratio : tensor
+        Log of the treated risk over the control risk.
+    log_odds_product : tensor
+        Log of the product of both odds: any real number, whatever the ratio.
+
+    Returns
+    -------
+    treated, control : tensor
+        In (0, 1).
+
+    Notes
+    -----
+    The odds product varies independently of the risk ratio, which a control risk does not (a ratio above
+    1/p0 would make a risk above 1): Richardson, Robins and Wang (2017), doi 10.1080/01621459.2016.1192546.
+    With r the ratio and w the odds product, ``r (1 - w) p0^2 + w (1 + r) p0 - w = 0``.
+
+    Examples
+    --------
+    >>> treated, control = risks_from_ratio(pt.constant(np.log(0.5)), pt.constant(np.log(0.2 / 0.8 * 0.4 / 0.6)))
+    >>> float(treated.eval(mode="FAST_COMPILE").round(6)), float(control.eval(mode="FAST_COMPILE").round(6))
+    (0.2, 0.4)
+    """
+    ratio, product = pt.exp(log_ratio), pt.exp(log_odds_product)
+    root = pt.sqrt((product * (1.0 - ratio)) ** 2 + 4.0 * product * ratio)
+    control = 2.0 * product / (product * (1.0 + ratio) + root)
+    return ratio * control, control
+
+
+def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, Any]:
+    """Risks of both arms from their difference and the log of the product of their odds.
+
+    Parameters
+    ----------
+    difference : tensor
+        Treated risk less control risk, in (-1, 1).
+    log_odds_product : tensor
+        As in :func:`risks_from_ratio`.
+
+    Returns
+    -------
+    treated, control : tensor
+        In (0, 1).
+
+    Notes
+    -----
+    With d the difference and w the odds product, ``(1 - w) p0^2 + (d + w (2 - d)) p0 - w (1 - d) = 0``. The arm with
+    the lower risk is solved for and the difference added to it: taken from the higher one, a risk near 0 would lose
+    every digit.
+
+    Examples
+    --------
+    >>> odds_product = np.log(0.78 / 0.22 * 0.72 / 0.28)
+    >>> treated, control = risks_from_difference(pt.constant(0.06), pt.constant(odds_product))
+    >>> float(treated.eval(mode="FAST_COMPILE").round(6)), float(control.eval(mode="FAST_COMPILE").round(6))
+    (0.78, 0.72)
+    """
+    product = pt.exp(log_odds_product)
+    treated_lower = difference < 0
+    apart = pt.switch(treated_lower, -difference, difference)
+    linear = apart + product * (2.0 - apart)
+    last = product * (1.0 - apart)
+    lower = 2.0 * last / (linear + pt.sqrt(linear**2 + 4.0 * (1.0 - product) * last))
+    higher = lower + apart
+    return pt.switch(treated_lower, lower, higher), pt.switch(treated_lower, higher, lower)
+
+
+def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> Any:
+    """Log probability of the events in one arm, its variance multiplied by a design effect.
+
+    Parameters
+    ----------
+    events, people : tensor
+        Counts; events need not be whole, where they are a published risk times the people.
+    risk : tensor
+        In (0, 1).
+    design_effect : tensor
+        Variance of the count over that of independent people; above 0.
+
+    Returns
+    -------
+    tensor
+
+    Notes
+    -----
+    The binomial where the design effect D is 1. Otherwise the extended quasi-likelihood (Nelder and Pregibon
+    1987, doi 10.1093/biomet/74.2.221): deviance over D, less half the log of D, so that with the risk free
+    nothing is learned about D, as it must be from one count.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> numbers = (pt.constant(np.float64(number)) for number in (25, 760, 0.03, 1))
+    >>> found = arm_log_density(*numbers)
+    >>> abs(float(found.eval(mode="FAST_COMPILE")) - float(stats.binom(760, 0.03).logpmf(25))) < 1e-9
+    True
+    """
+    share = events / people
+    coefficient = pt.gammaln(people + 1.0) - pt.gammaln(events + 1.0) - pt.gammaln(people - events + 1.0)
+    logs = [part * pt.log(pt.maximum(part, _TINY)) for part in (share, 1.0 - share)]  # 0 log 0 is 0
+    best = people * (logs[0] + logs[1])
+    found = events * pt.log(risk) + (people - events) * pt.log1p(-risk)
+    return coefficient + best + (found - best) / design_effect - 0.5 * pt.log(design_effect)
+
+
+def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
+    """Log probability that a normal result lies between two bounds.
+
+    Parameters
+    ----------
+    lower, upper : tensor
+        Bounds, lower below upper; an open end is a bound some hundred standard deviations away.
+    mean, sd : tensor
+        Of the result.
+
+    Returns
+    -------
+    tensor
+
+    Notes
+    -----
+    ``log(Phi(b) - Phi(a))``, worked on the side of the mean where both tails are small, so that it stays exact
+    far from the mean.
+
+    Examples
+    --------
+    >>> found = interval_log_density(pt.constant(10.0), pt.constant(0.0), pt.constant(1.0), pt.constant(11.0))
+    >>> float(found.eval(mode="FAST_COMPILE").round(4))
+    -53.2313
+    """
+    a, b = (lower - mean) / sd, (upper - mean) / sd
+    swap = (a + b) > 0.0
+    low, high = pt.switch(swap, -b, a), pt.switch(swap, -a, b)
+    small, large = log_normal_cdf(low), log_normal_cdf(high)
+    return large + pt.log1mexp(pt.minimum(small - large, -1e-15))
+
+
+def log_normal_cdf(value: Any) -> Any:
+    """Log of the standard normal distribution function, exact in the lower tail.
+
+    Parameters
+    ----------
+    value : tensor
+
+    Returns
+    -------
+    tensor
+
+    Examples
+    --------
+    >>> float(log_normal_cdf(pt.constant(-40.0)).eval(mode="FAST_COMPILE").round(3))
+    -804.608
+    """
+    scaled = -value * _ROOT_HALF
+    tail = pt.log(pt.erfcx(pt.maximum(scaled, 0.0)) / 2.0) - pt.maximum(scaled, 0.0) ** 2
+    return pt.switch(value < 0.0, tail, pt.log1p(-pt.erfc(-pt.minimum(scaled, 0.0)) / 2.0))
+
+
+# --- Quantities the evidence speaks of: their scale, their direction and the prior of their mean ---
+
+
+@dataclass(frozen=True)
+class Estimand:
+    """One quantity the evidence speaks of.
+
+    Attributes
+    ----------
+    prior : str
+        Registry entry of the mean before any study.
+    favours : int
+        Sign of an effect in favour of the programme: -1 where less care is better, +1 otherwise.
+    scale : float
+        Multiplies heterogeneity and bias, which are stated in log points.
+    label : str
+        In words, with the scale.
+
+    Examples
+    --------
+    >>> ESTIMANDS["permanence_risk_diff"].scale
+    0.1
+    """
+
+    prior: str
+    favours: int
+    scale: float
+    label: str
+
+
+FAMILY_HELP = "care_entry_log_rr"
+"""The estimand that has a reach: its effect is felt by the share of would-be starts that is eligible."""
+
+
+ESTIMANDS = {
+    FAMILY_HELP: Estimand(
+        "effects.mean_log_risk_ratio", -1, 1.0, "Family help: log risk ratio of entering care"
+    ),
+    "family_network_log_rr": Estimand(
+        "effects.mean_log_risk_ratio",
+        -1,
+        1.0,
+        "Family-network meetings: log risk ratio of being looked after at 12 months",
+    ),
+    "permanence_risk_diff": Estimand(
+        "effects.mean_permanence", 1, 0.1, "Guardianship allowances: difference in cumulative permanence"
+    ),
+    "foster_substitution_log_ratio": Estimand(
+        "effects.mean_substitution", 1, 1.0, "Foster support: log ratio of foster to other placements"
+    ),
+}
+"""Estimands by name, as used in the evidence table."""
+
+
+# --- Studies of the synthesis as arrays: where each belongs, what it reports, and what may be wrong … ---
+
+
+HOME = "England"
+"""Effects in any other country carry the shift of transport."""
+
+
+OPEN_END = 25.0
+"""Stands for an open end of an interval: a log ratio or difference no study comes near."""
+
+
+_TAIL = 1.6448536269514722
+
+
+PANEL = "england_panel"
+"""Design of the finding of England's own panel: it has a bias prior of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyArrays:
+    """Studies in the order of their rows; every array has shape (study,) unless it says otherwise.
+
+    Attributes
+    ----------
+    names : ndarray of str
+    estimand : ndarray of int
+        Position in :data:`cba.models.studies.ESTIMANDS`.
+    sign, scale : ndarray
+        Direction that favours the programme; multiplier of bias, transport and heterogeneity.
+    effect, se : ndarray
+        Harmonised; `effect` is NaN for a censored study.
+    lower, upper : ndarray
+        Bounds of a censored study, open ends at plus and minus :data:`OPEN_END`.
+    bias_mean, bias_sd : ndarray
+        Of the design, log points in favour of the programme.
+    foreign, in_care, censored, area : ndarray of bool
+        Not in England; family help judged by children in care some months on; interval only; whole area.
+    arms : ndarray, shape (study, 4)
+        Events and people treated, events and people of the control arm; NaN where not counted.
+    design_log_mean, design_log_sd : ndarray
+        Log of the design effect; 0 and 0 where none is stated.
+    coverage_mean, coverage_sd : ndarray
+        Log odds of the share covered in an area; NaN elsewhere.
+    ages : ndarray of str
+        Whose starts an area-level effect speaks of; empty elsewhere.
+    """
+
+    names: np.ndarray
+    estimand: np.ndarray
+    sign: np.ndarray
+    scale: np.ndarray
+    effect: np.ndarray
+    se: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    bias_mean: np.ndarray
+    bias_sd: np.ndarray
+    foreign: np.ndarray
+    in_care: np.ndarray
+    censored: np.ndarray
+    area: np.ndarray
+    arms: np.ndarray
+    design_log_mean: np.ndarray
+    design_log_sd: np.ndarray
+    coverage_mean: np.ndarray
+    coverage_sd: np.ndarray
+    ages: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def of(self, chosen: np.ndarray) -> StudyArrays:
+        """Return the chosen studies."""
+        return StudyArrays(**{name: values[chosen] for name, values in vars(self).items()})
+
+
+def studies_used(evidence: Evidence, priors: PriorRegistry) -> pd.DataFrame:
+    """Studies that enter the synthesis in this stance.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        As returned by :func:`cba.load_evidence`.
+    priors : PriorRegistry
+        Its ``evidence_designs`` says which designs the stance admits; None admits all.
+
+    Returns
+    -------
+    DataFrame
+        Rows with use ``synthesis`` or ``censored``, all columns of the evidence table.
+
+    Raises
+    ------
+    InputError
+        If a study names an estimand the synthesis does not know.
+
+    Examples
+    --------
+    >>> import cba
+    >>> sceptical = cba.load_priors(stance="sceptical")
+    >>> studies_used(cba.load_evidence(), sceptical)["design_class"].unique().tolist()
+    ['rct']
+    """
+    used = evidence.effects[evidence.effects["use"].isin(IN_MODEL)]
+    if priors.evidence_designs is not None:
+        used = used[used["design_class"].isin(list(priors.evidence_designs))]
+    unknown = sorted(set(used["estimand"]) - set(ESTIMANDS))
+    if unknown:
+        raise InputError(
+            "a study names an estimand that the synthesis does not know",
+            file="evidence_effects.csv",
+            field="estimand",
+            found=unknown[0],
+            allowed=", ".join(ESTIMANDS),
+            cause="a new kind of outcome",
+            remedy="use a listed estimand or set use to excluded",
+        )
+    return used.reset_index(drop=True)
+
+
+def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorRegistry) -> pd.DataFrame:
+    """Add the finding of England's own panel of authorities as one area-level study.
+
+    Parameters
+    ----------
+    studies : DataFrame
+        As returned by :func:`studies_used`.
+    panel : PanelFinding or None
+        None adds nothing; neither does a stance that does not admit panels.
+    priors : PriorRegistry
+        Says which designs the stance admits.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If a study of that name is in the table already.
+
+    Examples
+    --------
+    >>> import cba
+    >>> priors = cba.load_priors()
+    >>> studies = studies_used(cba.load_evidence(), priors)
+    >>> with_panel(studies, None, priors) is studies
+    True
+    """
+    admitted = priors.evidence_designs is None or "panel" in priors.evidence_designs
+    if panel is None or not admitted:
+        return studies
+    if panel.study_id in set(studies["study_id"]):
+        raise InputError(
+            "the panel finding has the name of a study in the evidence table",
+            file="evidence_effects.csv",
+            field="study_id",
+            found=panel.study_id,
+            allowed="a name of its own",
+            cause="the finding typed into the table as well",
+            remedy="remove that row, or rename the finding",
+        )
+    row = {
+        "study_id": panel.study_id,
+        "estimand": FAMILY_HELP,
+        "country": HOME,
+        "design_class": PANEL,
+        "outcome_class": "entered_care",
+        "use": "synthesis",
+        "level": "area",
+        "starts_ages": "all",
+        "effect": panel.log_change,
+        "effect_se": panel.se,
+        "coverage_low": panel.coverage_low,
+        "coverage_high": panel.coverage_high,
+    }
+    return pd.concat([studies, pd.DataFrame([row])], ignore_index=True)
+
+
+def study_arrays(studies: pd.DataFrame, priors: PriorRegistry) -> StudyArrays:
+    """Return the studies as arrays, each with the bias prior of its design.
+
+    Parameters
+    ----------
+    studies : DataFrame
+        As returned by :func:`studies_used`.
+    priors : PriorRegistry
+        Needs ``effects.bias_*``.
+
+    Returns
+    -------
+    StudyArrays
+
+    Examples
+    --------
+    >>> import cba
+    >>> priors = cba.load_priors()
+    >>> arrays = study_arrays(studies_used(cba.load_evidence(), priors), priors)
+    >>> bool(arrays.censored.any()), bool(arrays.area.any())
+    (True, True)
+    """
+    names = list(ESTIMANDS)
+    estimand = np.array([names.index(e) for e in studies["estimand"]], dtype=int)
+    about = [ESTIMANDS[e] for e in studies["estimand"]]
+    bias = np.reshape(
+        [normal_settings(priors, f"effects.bias_{d}") for d in studies["design_class"]], (-1, 2)
+    )
+    design = _log_range(studies, "design_effect", log=np.log)
+    coverage = _log_range(studies, "coverage", log=lambda share: np.log(share / (1.0 - share)))
+    arms = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
+    return StudyArrays(
+        names=studies["study_id"].to_numpy(str),
+        estimand=estimand,
+        sign=np.array([a.favours for a in about], dtype=float),
+        scale=np.array([a.scale for a in about], dtype=float),
+        effect=studies["effect"].to_numpy(float),
+        se=studies["effect_se"].to_numpy(float),
+        lower=np.nan_to_num(studies["bound_low"].to_numpy(float), nan=-OPEN_END),
+        upper=np.nan_to_num(studies["bound_high"].to_numpy(float), nan=OPEN_END),
+        bias_mean=bias[:, 0],
+        bias_sd=bias[:, 1],
+        foreign=(studies["country"] != HOME).to_numpy(bool),
+        in_care=(
+            (studies["outcome_class"] == "in_care_at_follow_up") & (studies["estimand"] == FAMILY_HELP)
+        ).to_numpy(bool),
+        censored=(studies["use"] == "censored").to_numpy(bool),
+        area=(studies["level"] == "area").to_numpy(bool),
+        arms=studies[arms].to_numpy(float),
+        design_log_mean=np.nan_to_num(design[0]),
+        design_log_sd=np.nan_to_num(design[1]),
+        coverage_mean=coverage[0],
+        coverage_sd=coverage[1],
+        ages=studies["starts_ages"].to_numpy(str),
+    )
+
+
+def _log_range(
+    studies: pd.DataFrame, name: str, *, log: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd, on a log or log-odds scale, of the normal whose 5% and 95% points are a stated range."""
+    low, high = log(studies[f"{name}_low"].to_numpy(float)), log(studies[f"{name}_high"].to_numpy(float))
+    return (low + high) / 2.0, (high - low) / (2.0 * _TAIL)
+
+
+def age_weights(ages: np.ndarray, starts_share: np.ndarray) -> np.ndarray:
+    """Share of each study's starts by age band, shape (study, age).
+
+    Parameters
+    ----------
+    ages : ndarray of str
+        ``all`` or an age band.
+    starts_share : ndarray, shape (age,)
+        England's shares.
+
+    Returns
+    -------
+    ndarray, rows summing to 1
+
+    Examples
+    --------
+    >>> age_weights(np.array(["all", "5_9"]), np.full(5, 0.2)).tolist()
+    [[0.2, 0.2, 0.2, 0.2, 0.2], [0.0, 0.0, 1.0, 0.0, 0.0]]
+    """
+    one = np.eye(len(AGE_BANDS))
+    rows = [starts_share if age == "all" else one[AGE_BANDS.index(str(age))] for age in ages]
+    return np.reshape(rows, (-1, len(AGE_BANDS)))
+
+
+# --- Studies of children served, pooled in four ways at once: the headline and three for comparison ---
+
+
+VARIANTS = ("adjusted", "raw", "precision", "selection")
+"""Ways of pooling; the first is the headline."""
+
+
+ADJUSTED, RAW, PRECISION, SELECTION = range(len(VARIANTS))
+
+
+SIGNIFICANT = 1.959963984540054
+"""Standard errors from 0 at which a result counts as significant."""
+
+
+ODDS_PRODUCT_SD = 6.0
+"""Sd of the log odds product of a counted study before its data: nearly flat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooled:
+    """Variables of the pooling; rows by way of pooling, the first the headline.
+
+    Attributes
+    ----------
+    mean, heterogeneity, transport : tensor, shape (variant, estimand)
+    ratio : tensor, shape (variant,)
+        Log effect on being in care some months on over the log effect on entering.
+    slope, weight : tensor
+        Of publication bias.
+    """
+
+    mean: pt.TensorVariable
+    heterogeneity: pt.TensorVariable
+    transport: pt.TensorVariable
+    ratio: pt.TensorVariable
+    slope: pt.TensorVariable
+    weight: pt.TensorVariable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What studies report, gathered so that each kind of data is one variable of the model.
+
+    Attributes
+    ----------
+    centre, sd : tensor
+        Of the normal behind each report.
+    names : tuple of str
+        ``variant:study``.
+    lower, upper : ndarray
+        The report: equal where it is an estimate, bounds where it is an interval.
+    """
+
+    centre: pt.TensorVariable
+    sd: pt.TensorVariable
+    names: tuple[str, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def served_reports(s: StudyArrays, pooled: Pooled) -> Reported:
+    """Return what the studies of children served report, and add their arms to the model in context.
+
+    Parameters
+    ----------
+    s : StudyArrays
+        Studies of children served, at least one.
+    pooled : Pooled
+        Variables of the model in context.
+
+    Returns
+    -------
+    Reported
+        Every way of pooling and study, but for the counted studies of the headline, which enter as arms.
+
+    Examples
+    --------
+    >>> import cba
+    >>> from cba.models.effects import build_effects, studies_used
+    >>> priors = cba.load_priors()
+    >>> model = build_effects(studies_used(cba.load_evidence(), priors), priors)
+    >>> "arms" in model.named_vars
+    True
+    """
+    variant, study = np.divmod(np.arange(len(VARIANTS) * len(s)), len(s))
+    every = s.of(study)
+    adjusted = variant != RAW
+    design = _design_effects(s)
+    kappa = 1.0 + (every.in_care & adjusted) * (pooled.ratio[variant] - 1.0)
+    unit = every.sign * every.scale
+    place = variant * len(ESTIMANDS) + every.estimand
+    mean, transport, heterogeneity = (
+        term.ravel()[place] for term in (pooled.mean, pooled.transport, pooled.heterogeneity)
+    )
+    shift = adjusted * every.foreign * unit
+    known = adjusted * unit * every.bias_mean
+    slope = (variant == PRECISION) * every.sign * every.se
+    centre = kappa * (mean + shift * transport) + known + slope * pooled.slope
+    spread2 = (kappa * every.scale * heterogeneity) ** 2 + adjusted * (every.scale * every.bias_sd) ** 2
+    ratio = design[study] / np.exp(every.design_log_mean)
+    error2 = every.se**2 * (1.0 + (variant == ADJUSTED) * (ratio - 1.0))
+    total = pt.sqrt(spread2 + error2)
+    chosen = np.flatnonzero(variant == SELECTION)
+    _add_selection(s, centre[chosen], total[chosen], pooled.weight)
+    counted = ~np.isnan(every.arms).any(axis=1) & ~every.censored & (variant == ADJUSTED)
+    if counted.any():
+        place = np.flatnonzero(counted)
+        _add_arms(every.of(place), centre[place], pt.sqrt(spread2[place]), design[study[place]])
+    kept = np.flatnonzero(~counted)
+    return Reported(
+        centre=centre[kept],
+        sd=total[kept],
+        names=tuple(f"{VARIANTS[variant[i]]}:{every.names[i]}" for i in kept),
+        lower=np.where(every.censored, every.lower, every.effect)[kept],
+        upper=np.where(every.censored, every.upper, every.effect)[kept],
+    )
+
+
+def _design_effects(s: StudyArrays) -> pt.TensorVariable:
+    """Variance of each study over that of independent children; 1 where none is stated."""
+    clustered = np.flatnonzero(s.design_log_sd > 0)
+    if not len(clustered):
+        return pt.constant(np.ones(len(s)))
+    found = pm.LogNormal("design_effect", s.design_log_mean[clustered], s.design_log_sd[clustered])
+    place = np.zeros(len(s), dtype=int)
+    place[clustered] = 1 + np.arange(len(clustered))
+    return pt.concatenate([np.ones(1), found])[place]
+
+
+def _add_arms(
+    s: StudyArrays, centre: pt.TensorVariable, spread: pt.TensorVariable, design: pt.TensorVariable
+) -> None:
+    """Add the studies whose arms are counted: the true effect of each is a variable of the model."""
+    events, people = s.arms[:, [0, 2]], s.arms[:, [1, 3]]
+    odds = np.log((events + 0.5) / (people - events + 0.5)).sum(axis=1)
+    effect = centre + spread * pm.Normal("counted_offset", 0.0, 1.0, shape=len(s))
+    log_odds_product = pm.Normal("log_odds_product", 0.0, ODDS_PRODUCT_SD, shape=len(s), initval=odds)
+    risks: list[pt.TensorVariable] = []
+    order: list[tuple[int, int]] = []
+    for difference, solve in ((False, risks_from_ratio), (True, risks_from_difference)):
+        here = np.flatnonzero((s.scale != 1.0) == difference)
+        if len(here):
+            found = solve(effect[here], log_odds_product[here])
+            risks += found
+            order += [(int(study), arm) for arm in range(2) for study in here]
+    study, arm = np.array(order).T
+    names = [f"{s.names[i]}:{('treat', 'control')[j]}" for i, j in order]
+    pm.modelcontext(None).add_coord("arm", names)
+    pm.CustomDist(
+        "arms", people[study, arm], pt.concatenate(risks), design[study],
+        logp=arm_log_density, observed=events[study, arm], dims="arm",
+    )  # fmt: skip
+
+
+def _add_selection(
+    s: StudyArrays, centre: pt.TensorVariable, total: pt.TensorVariable, weight: pt.TensorVariable
+) -> None:
+    """Divide the density of every study by its chance of being seen; without a benefit that is omega."""
+    significant = s.sign * np.where(s.censored, _inside(s), s.effect) > SIGNIFICANT * s.se
+    chance = pt.exp(log_normal_cdf((s.sign * centre - SIGNIFICANT * s.se) / total))
+    seen = pt.switch(significant, 0.0, pt.log(weight)) - pt.log(weight + (1.0 - weight) * chance)
+    pm.Potential("selection_seen", pt.sum(seen))
+
+
+def _inside(s: StudyArrays) -> np.ndarray:
+    """A result inside each interval: its middle, or the closed end where the other is open."""
+    low = np.where(s.lower <= -OPEN_END, s.upper, s.lower)
+    return (low + np.where(s.upper >= OPEN_END, s.lower, s.upper)) / 2.0
+
+
+def pooled_terms(priors: PriorRegistry, means: np.ndarray) -> Pooled:
+    """Add the variables of all ways of pooling to the PyMC model in context.
+
+    Parameters
+    ----------
+    priors : PriorRegistry
+        Needs ``effects.*``.
+    means : ndarray, shape (estimand, 2)
+        Mean and sd of the prior of each estimand's mean.
+
+    Returns
+    -------
+    Pooled
+
+    Examples
+    --------
+    >>> import cba
+    >>> with pm.Model(coords={"variant": VARIANTS, "estimand": ["one"]}):
+    ...     pooled_terms(cba.load_priors(), np.array([[0.0, 0.3]])).mean.name
+    'mean'
+    """
+    dims = ("variant", "estimand")
+    return Pooled(
+        mean=pm.Normal("mean", means[:, 0], means[:, 1], dims=dims),
+        heterogeneity=prior_term(priors, "effects.heterogeneity", dims=dims),
+        transport=prior_term(priors, "effects.transport", dims=dims),
+        ratio=prior_term(priors, "effects.in_care_ratio", dims="variant"),
+        slope=prior_term(priors, "effects.publication_slope"),
+        weight=prior_term(priors, "effects.publication_weight"),
+    )

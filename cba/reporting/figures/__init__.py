@@ -1,0 +1,1 @@
+"""Figures of the report, grouped by what they show."""

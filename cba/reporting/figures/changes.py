@@ -1,0 +1,309 @@
+"""Waterfall of what moved a headline figure between two runs, from the record of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from cba.errors import InputError
+from cba.reporting.figures.style import (
+    TEXT,
+    FigureBlock,
+    draw_block,
+    duo,
+    name_values,
+    new_axes,
+    page_axes,
+    scale_of,
+    styled,
+)
+from cba.reporting.numbers import bound
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+TWO_ERRORS = 2.0
+"""Monte Carlo errors each side of a step that its whisker shows."""
+
+
+_ROOM = 0.16
+"""Share of the width kept free for numbers."""
+
+
+def change_named(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return one change of a comparison.
+
+    Parameters
+    ----------
+    record : mapping
+        Record of a comparison: ``before``, ``after``, ``moved`` and ``changes``.
+    key : str
+        ``<quantity>.<option>``.
+
+    Returns
+    -------
+    mapping
+
+    Raises
+    ------
+    InputError
+        If the comparison has no such quantity.
+
+    Examples
+    --------
+    >>> change_named({"changes": [{"key": "npv_fiscal.a"}]}, "npv_fiscal.a")
+    {'key': 'npv_fiscal.a'}
+    """
+    for change in record["changes"]:
+        if change["key"] == key:
+            found: Mapping[str, Any] = change
+            return found
+    raise InputError(
+        "the comparison has no such quantity",
+        field="key",
+        found=key,
+        allowed=", ".join(change["key"] for change in record["changes"][:6]) or "none: nothing moved",
+        cause="a quantity that is not defined in both runs",
+        remedy="choose one of the quantities compared",
+    )
+
+
+def steps(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the steps from the figure before to the figure after.
+
+    Parameters
+    ----------
+    record : mapping
+        As in :func:`change_named`.
+    key : str
+
+    Returns
+    -------
+    list of dict
+        One step a group that differs, the largest first: ``player``, ``start``, ``end``, ``mcse``,
+        ``within_error``; the last ends where the figure after stands, to rounding.
+
+    Examples
+    --------
+    >>> shares = {"data": {"value": 2.0, "mcse": 0.1, "within_error": False}}
+    >>> steps({"moved": ["data"], "changes": [{"key": "k", "before": 1.0, "after": 3.0, "shares": shares}]}, "k")
+    [{'player': 'data', 'start': 1.0, 'end': 3.0, 'mcse': 0.1, 'within_error': False}]
+    """
+    change = change_named(record, key)
+    ordered = sorted(record["moved"], key=lambda player: -abs(change["shares"][player]["value"]))
+    found, at = [], float(change["before"])
+    for player in ordered:
+        share = change["shares"][player]
+        found.append(
+            {
+                "player": player,
+                "start": at,
+                "end": at + share["value"],
+                "mcse": share["mcse"],
+                "within_error": share["within_error"],
+            }
+        )
+        at += share["value"]
+    return found
+
+
+@styled
+def plot_change(record: Mapping[str, Any], key: str, *, ax: Axes | None = None) -> Axes:
+    """Draw how each group of inputs moved one figure from the earlier run to the later one.
+
+    Parameters
+    ----------
+    record : mapping
+        As in :func:`change_named`.
+    key : str
+        ``<quantity>.<option>``.
+    ax : Axes, optional
+        Axes to draw on; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        The axis does not begin at nothing: the ends are points, and only steps are bars. Whiskers are two Monte
+        Carlo errors each side; a step within them is hatched.
+
+    Examples
+    --------
+    >>> plot_change(record, "npv_fiscal.care_review")  # doctest: +SKIP
+    """
+    change, found = change_named(record, key), steps(record, key)
+    ax = new_axes(height=_height(record)) if ax is None else ax
+    divisor, unit = _scale(change)
+    rows = ["Before", *(step["player"].capitalize() for step in found), "After"]
+    blue, orange = duo()
+    for row, step in enumerate(found, start=1):
+        start, width = step["start"] / divisor, (step["end"] - step["start"]) / divisor
+        ax.barh(
+            row,
+            width,
+            left=start,
+            height=0.55,
+            color=blue if width >= 0 else orange,
+            hatch="////" if step["within_error"] else None,
+            edgecolor="white",
+            xerr=TWO_ERRORS * step["mcse"] / divisor,
+            error_kw={"ecolor": TEXT, "capsize": 2, "lw": 1},
+        )
+        ax.annotate(
+            f"{width:+.3g}",
+            (max(start, start + width + TWO_ERRORS * step["mcse"] / divisor), row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=TEXT,
+        )
+    for row, name in ((0, "before"), (len(rows) - 1, "after")):
+        value = change[name] / divisor
+        ax.plot(value, row, marker="D", ms=7, color=TEXT, ls="none")
+        ax.annotate(
+            f"{value:,.4g}", (value, row), xytext=(7, 0), textcoords="offset points", va="center", color=TEXT
+        )
+    ax.set_yticks(range(len(rows)), rows)
+    ax.invert_yaxis()
+    ax.margins(x=_ROOM)
+    left, right = ax.get_xlim()
+    ax.set_xlim(left, right + _ROOM * (right - left))
+    ax.grid(axis="y", visible=False)
+    name_values(ax, unit)
+    return ax
+
+
+def change_figure(record: Mapping[str, Any], *, key: str) -> Figure:
+    """Return the waterfall as a figure that no window knows of, for a file or a page.
+
+    Parameters
+    ----------
+    record : mapping
+        As in :func:`change_named`.
+    key : str
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> change_figure(record, key="npv_fiscal.care_review").savefig("change.svg")  # doctest: +SKIP
+    """
+    ax = page_axes(height=_height(record))
+    figure = plot_change(record, key, ax=ax).figure
+    return figure  # type: ignore[return-value]
+
+
+def describe_change(record: Mapping[str, Any], key: str) -> str:
+    """Return the text alternative of :func:`plot_change`.
+
+    Parameters
+    ----------
+    record : mapping
+        As in :func:`change_named`.
+    key : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_change(record, "npv_fiscal.care_review")  # doctest: +SKIP
+    """
+    change = change_named(record, key)
+    divisor, unit = _scale(change)
+    said = [
+        f"{step['player']} {(step['end'] - step['start']) / divisor:+.3g}"
+        + (" (within Monte Carlo error)" if step["within_error"] else "")
+        for step in steps(record, key)
+    ]
+    return (
+        f"Waterfall chart. Horizontal axis: {change['label']}, {unit}. From {change['before'] / divisor:,.4g} in "
+        f"{record['before']} to {change['after'] / divisor:,.4g} in {record['after']}: {', '.join(said)}."
+    )
+
+
+def _scale(change: Mapping[str, Any]) -> tuple[float, str]:
+    """Divisor and words of the axis: money by the size of what moved, the rest as it is."""
+    if str(change["unit"]).startswith("GBP"):
+        divisor, words = scale_of(max(abs(s["value"]) for s in change["shares"].values()))
+        return divisor, words + (" a year" if "per year" in change["unit"] else "")
+    if change["unit"] == "probability":
+        return 0.01, "%"
+    return 1.0, str(change["unit"])
+
+
+def change_context(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the section on changes uses, from what a re-run kept beside its manifest.
+
+    Parameters
+    ----------
+    manifest : mapping
+        With ``comparison`` and ``scores`` where a re-run made them.
+
+    Returns
+    -------
+    dict
+        ``changes`` and ``forecast_scores`` (None where there is none), ``change_rows`` (bound cells of what is told)
+        and ``change_block`` (the waterfall, or None).
+
+    Examples
+    --------
+    >>> change_context({})["changes"] is None
+    True
+    """
+    record, scores = manifest.get("comparison"), manifest.get("scores")
+    if not record or not record["moved"]:
+        return {
+            "changes": record,
+            "forecast_scores": scores,
+            "change_rows": [],
+            "change_block": None,
+        }
+    told = [change for change in record["changes"] if change["key"] in record["told"]]
+    key = f"npv_fiscal.{record['option']}"
+    return {
+        "changes": record,
+        "forecast_scores": scores,
+        "change_rows": [_bound_row(change, moved=record["moved"]) for change in told],
+        "change_block": _block(record, key) if key in record["told"] else None,
+    }
+
+
+def _bound_row(change: Mapping[str, Any], *, moved: list[str]) -> dict[str, Any]:
+    """Cells of one quantity, each bound to the number it shows."""
+    key = change["key"]
+
+    def cell(value: float, text: str, field: str) -> Markup:
+        return bound(value, text, {"data-comparison": key, "data-field": field})
+
+    return {
+        "label": change["label"],
+        "option": key.rpartition(".")[2],
+        "before": cell(change["before"], change["before_text"], "before"),
+        "after": cell(change["after"], change["after_text"], "after"),
+        "difference": cell(change["difference"], change["text"], "difference"),
+        "shares": [cell(change["shares"][p]["value"], change["shares"][p]["text"], p) for p in moved],
+    }
+
+
+def _block(record: Mapping[str, Any], key: str) -> FigureBlock:
+    return draw_block(
+        "fig-changes",
+        title="What moved the net present value since the last run",
+        draw=lambda ax: plot_change(record, key, ax=ax),
+        description=describe_change(record, key),
+        tables=[],
+        links=[],
+        height=_height(record),
+    )
+
+
+def _height(record: Mapping[str, Any]) -> float:
+    """Inches: a row for each end and for each group that differs."""
+    return 1.3 + 0.42 * (len(record["moved"]) + 2)

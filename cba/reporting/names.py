@@ -1,0 +1,171 @@
+"""Names of categories written out for readers."""
+
+from __future__ import annotations
+
+from cba.tables.assumptions import FITTED_NAMES
+
+FULL_NAMES = {
+    "council": "Councils",
+    "dfe": "Department for Education",
+    "nhs": "NHS",
+    "justice": "Justice",
+    "dwp_hmrc": "DWP and HMRC",
+    "programme": "Programme spending",
+    "recurrent": "Recurrent spending",
+    "saving": "Cashable saving",
+    "deadweight": "Payments to existing carers (deadweight)",
+    "unlock": "Saving released later",
+    "family_help": "Family help",
+    "kinship": "Kinship support",
+    "home_support": "Support at home",
+    "guardianship_support": "Special guardianship support",
+    "mixture": "Mixture of evidence and sceptical",
+    "foster": "Foster recruitment",
+    "workforce": "Workforce",
+    "regional_care": "Regional co-operatives",
+    "other": "Other measures",
+    "cost_only": "Measures with a cost and no modelled effect",
+    "care_entry_log_rr": "Log risk ratio of entering care",
+    "family_network_log_rr": "Log risk ratio of being looked after",
+    "permanence_risk_diff": "Difference in permanence",
+    "foster_substitution_log_ratio": "Log ratio of foster to other placements",
+    "panel": "Panel of areas",
+    "review": "Review of studies",
+    "foster_relative_or_friend": "Foster care with a relative or friend",
+    "foster_in_house": "Foster care, council",
+    "foster_agency": "Foster care, agency",
+    "childrens_home": "Children's home",
+    "supported_accommodation": "Supported accommodation",
+    "other_residential": "Other residential",
+    "with_parents": "With parents",
+    "placed_for_adoption": "Placed for adoption",
+    "raw": "As published",
+    "precision": "Bias, small-study slope removed",
+    "selection": "Bias, selection removed",
+    "bias_adjusted": "Bias removed, England",
+    "new_setting": "Roll-out at study strength",
+    "new_authority": "One authority in it",
+    "roll_out": "National roll-out",
+    "rct": "Randomised trial",
+    "cluster_rct": "Cluster randomised trial",
+    "matched": "Matched comparison",
+    "before_after": "Before and after",
+    "provider": "Provider's claim",
+    "provider_claim": "Provider's claim",
+    "real": "Real terms",
+    "cash": "Cash",
+    "never": "Never",
+    "go_now": "Go now",
+    "pilot_first": "Pilot first",
+    "in_steps": "Go in steps",
+    "extended": "Dominated by a mix",
+    "none": "Not valued",
+    "lifetime_cost": "Lifetime cost of care experience",
+    "pathfinder_1": "Pathfinder, one year",
+    "pathfinder_2": "Pathfinder, two years",
+    "pathfinder_3": "Pathfinder, three years",
+    "trial": "Randomised trial",
+    "cost_return_help": "Return of family help's costs",
+    "cost_return_homes": "Return of children's homes' costs",
+    "wellby": "Life satisfaction (WELLBY)",
+    "qaly": "Quality of life (QALY)",
+    "same_years": "The same years for both",
+    "own_years": "As many years from each start",
+    "long": "Long horizon",
+    "total": "All children's social care",
+    "total_cla": "Children looked after",
+    "total_safeguarding": "Safeguarding",
+    "total_family_support": "Family support",
+    "npv": "Net present value",
+    "npv_fiscal": "Net present value",
+    "system_cost": "Yearly cost of the system",
+    "prob_npv_positive": "Chance of a net saving",
+    "starts": "Starts to be looked after",
+    "stock": "Children looked after at 31 March",
+    "prob_fewer_30000": "Chance of 30,000 fewer children",
+}
+
+
+_EFFECTS = {
+    "family_help.log_risk_ratio": "Effect of family help",
+    "kinship.log_risk_ratio": "Effect of family-network meetings",
+    "kinship.permanence_gain": "Effect of guardianship allowances on permanence",
+    "foster.substitution": "Effect of foster support on other placements",
+    "baseline.children_in_target_year": "Children in care on current policy",
+}
+"""Inputs that are results of the synthesis or of the path of current policy, by what they are to a reader."""
+
+
+_STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
+
+
+def full_name(name: object) -> str:
+    """Return the words for a category; an unknown one is shown with its underscores as spaces.
+
+    Parameters
+    ----------
+    name : str
+        Category or name; missing where a table read back has none.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> full_name("dwp_hmrc"), full_name("new_payer"), full_name(float("nan"))
+    ('DWP and HMRC', 'New payer', '')
+    """
+    if name is None or isinstance(name, float) and name != name:
+        return ""
+    text = str(name)
+    if text in FULL_NAMES:
+        return FULL_NAMES[text]
+    words = text.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def input_name(name: object) -> str:
+    """Return the words for an uncertain input: those of an effect or a fit, else its group, then what it is.
+
+    Parameters
+    ----------
+    name : str
+        Name of the input, ``group.item``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> input_name("family_help.log_risk_ratio"), input_name("family_help.cost_per_child")
+    ('Effect of family help', 'Family help: cost per child')
+    >>> input_name("baseline.level_logit_exit_10_15")
+    'Rate of leaving care at ages 10 to 15, last level'
+    """
+    known = _EFFECTS.get(str(name)) or FITTED_NAMES.get(str(name))
+    if known:
+        return known
+    group, _, item = str(name).partition(".")
+    return f"{full_name(group)}: {item.replace('_', ' ')}" if item else full_name(group)
+
+
+def stance_name(stance: str) -> str:
+    """Return a stance's name as a heading.
+
+    Parameters
+    ----------
+    stance : str
+        Stance id.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> stance_name("sceptical")
+    'Sceptical'
+    """
+    return _STANCES.get(stance, full_name(stance))

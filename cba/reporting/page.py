@@ -1,0 +1,425 @@
+"""The functions templates call to look numbers up, each bound to where the number comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from cba.costs.discounting import find_schedule
+from cba.errors import InputError
+from cba.reporting.choices import (
+    FRAMES,
+    GRADES,
+    carrier,
+    flat_rows,
+    hardest_target,
+    horizon_years,
+    last_shown_year,
+    lead_option,
+    overall_grade,
+    paths_overlap,
+    payer_message,
+    payer_totals,
+    prior_groups,
+    reason,
+    record_is_current,
+    run_identity,
+    run_people,
+    single_vintage_exceptions,
+    vintages_shown,
+)
+from cba.reporting.explorer import explorer_parts
+from cba.reporting.figures.beliefs import belief_figures
+from cba.reporting.figures.changes import change_context
+from cba.reporting.figures.children import tracker_choices, tracker_figures
+from cba.reporting.figures.decisions import decision_figures
+from cba.reporting.figures.drivers import stress_figures
+from cba.reporting.figures.fits import fit_figures, trust_figures
+from cba.reporting.html_tables import assumption_rows, columns, csv_link, frame_link, html_table
+from cba.reporting.names import full_name, input_name, stance_name
+from cba.reporting.numbers import (
+    BANDS,
+    Style,
+    bound,
+    cell_text,
+    is_defined,
+    matching_rows,
+    result_number,
+    show,
+    style_of,
+    table_number,
+    words_for,
+)
+from cba.reporting.page_choices import STATUSES, checklist_of_run, decision_choices, row_choices
+from cba.reporting.page_figures import all_figures, effect_figures
+from cba.reporting.sections import (
+    anchors_of,
+    holds,
+    parts_of,
+    sections_left_out,
+    secured,
+    shown_sections,
+    templates,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cba.appraisal.record import Appraisal
+
+
+TARGET_KEYS = {
+    "stock": "children_in_care_2032",
+    "fewer": "fewer_children_2032",
+    "prob_fewer": "prob_fewer_30000_2032",
+    "yearly": "annual_saving_2032",
+    "prob_yearly": "prob_annual_saving_1bn_2032",
+    "system_cash": "system_cost_2032_cash",
+    "system_real": "system_cost_2032_real",
+    "prob_system_cash": "prob_system_cost_15bn_2032_cash",
+    "prob_system_real": "prob_system_cost_15bn_2032_real",
+}
+"""Quantities of the target year by the name templates use; the keys say 2032 whatever the year."""
+
+
+def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
+    """Return the functions the templates call; ``stance`` defaults to the headline's.
+
+    Parameters
+    ----------
+    by_stance : mapping of str to Appraisal
+    first : Appraisal
+        Of the headline stance.
+    lead : str
+        Option the report follows.
+
+    Returns
+    -------
+    dict of str to callable
+
+    Examples
+    --------
+    >>> lookups({"evidence": appraisal}, appraisal, "care_review")["n"]("bcr.care_review")  # doctest: +SKIP
+    """
+    return {
+        **_by_stance(by_stance, first),
+        **_of_headline_stance(first, lead),
+        "fact": _fact_of(by_stance, first),
+        "plain_style": _plain_style,
+        "error_style": _error_style,
+    }
+
+
+def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str, Callable[..., Any]]:
+    """Return the functions that look in the appraisal of any stance."""
+
+    def held(stance: str | None) -> Appraisal:
+        return by_stance[stance or first.stance]
+
+    def n(key: str, field: str = "mean", stance: str | None = None, style: Style | None = None) -> Markup:
+        return result_number(held(stance), key, field, style=style)
+
+    def defined(key: str, field: str = "mean", stance: str | None = None) -> bool:
+        return is_defined(held(stance).results[key][field])
+
+    def cell(
+        table: str,
+        field: str,
+        style: Style = "number",
+        stance: str | None = None,
+        error: float | None = None,
+        **where: object,
+    ) -> Markup:
+        return table_number(held(stance), table, field, style=style, where=where, error=error)
+
+    def table(
+        name: str,
+        specified: Sequence[str],
+        caption: str,
+        where: Mapping[str, object] | None = None,
+        stance: str | None = None,
+        order: str = "",
+    ) -> Markup:
+        shown = columns(*specified)
+        return html_table(held(stance), name, shown, caption=caption, where=where, order=order)
+
+    def likelihood(key: str, stance: str | None = None) -> str:
+        return words_for(float(held(stance).results[key]["mean"]))
+
+    return {
+        "n": n,
+        "defined": defined,
+        "cell": cell,
+        "table": table,
+        "likelihood": likelihood,
+        "reason": lambda key, stance=None: reason(held(stance), key),
+    }
+
+
+def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
+    """Return the functions that look in the appraisal of the headline stance."""
+
+    def total(table: str, field: str, aggregate: str, **where: object) -> Markup:
+        return table_number(first, table, field, style="plain", aggregate=aggregate, where=where)
+
+    def horizon_total(**where: object) -> Markup:
+        first_year, last_year = horizon_years(first)
+        picked = {"option": lead, "year__from": first_year, "year__to": last_year, **where}
+        return table_number(first, "cash_flow_by_year", "mean", style="money", aggregate="sum", where=picked)
+
+    def row_number(name: str, position: int, field: str, style: Style = "number") -> Markup:
+        row = first.tables[name].iloc[position].to_dict()
+        place = {"data-stance": first.stance, "data-table": name, "data-row": position, "data-field": field}
+        return bound(row[field], cell_text(row, field, style=style, appraisal=first), place)
+
+    return {
+        "total": total,
+        "horizon_total": horizon_total,
+        "row_number": row_number,
+        "label": lambda option: first.option_labels.get(option, option),
+        "csv": lambda table_name, name: csv_link(first, table_name, name=name),
+        "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
+        "holds": lambda name: holds(first, name, lead),
+    }
+
+
+def _plain_style(key: str) -> Style:
+    """Return the style of a quantity in a table, where signs stand for words."""
+    style = style_of(key)
+    signed: dict[Style, Style] = {"net": "money", "fewer": "count"}
+    return signed.get(style, style)
+
+
+def _error_style(key: str) -> Style:
+    """Return the style of a quantity's error: an error of a probability or of a year is a plain number."""
+    style = _plain_style(key)
+    return "number" if style in ("probability", "year", "ratio") else style
+
+
+def _fact_of(by_stance: Mapping[str, Appraisal], first: Appraisal) -> Callable[..., Markup]:
+    """Return the function that binds a setting or an entry of the provenance."""
+
+    def fact(
+        path: str,
+        style: Style = "plain",
+        stance: str | None = None,
+        value: object = None,
+        error: float | None = None,
+    ) -> Markup:
+        found: Any = by_stance[stance or first.stance]
+        if value is None:
+            for step in path.split("."):
+                found = found[step] if isinstance(found, Mapping) else getattr(found, step)
+            value = found
+        if not is_defined(value):
+            return escape(str(value))
+        text = show(value, style=style, unit=error)
+        return bound(value, text, {"data-stance": stance or first.stance, "data-fact": path})
+
+    return fact
+
+
+# --- What the templates are given: look-up functions, names, figures, and the choices a page makes ---
+
+
+def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything the report's templates use.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline first.
+    manifest : mapping
+        Content of manifest.json.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> report_context([appraisal], manifest={})["lead"]  # doctest: +SKIP
+    'care_review'
+    """
+    first = appraisals[0]
+    by_stance = {appraisal.stance: appraisal for appraisal in appraisals}
+    lead, last_shown = lead_option(first), last_shown_year(first)
+    identity = run_identity(manifest, first)
+    return (
+        _facts(first, by_stance, lead, last_shown)
+        | TARGET_KEYS
+        | lookups(by_stance, first, lead)
+        | explorer_parts(appraisals, lead=lead)
+        | {
+            "figures": all_figures(appraisals, lead, last_year=last_shown)
+            | decision_figures(first, lead)
+            | belief_figures(appraisals, lead)
+            | tracker_figures(appraisals, lead)
+            | fit_figures(first, lead)
+            | trust_figures(first, lead)
+            | stress_figures(first, lead),
+            **change_context(manifest),
+            **decision_choices(first, lead),
+            **row_choices(by_stance, first, lead),
+            **tracker_choices(appraisals, lead),
+            **assumption_rows(first, as_at=identity["as_at"]),
+            "effect_figures": effect_figures(first),
+            "manifest_rows": flat_rows(manifest, first.provenance),
+            "exceptions": single_vintage_exceptions(manifest, first),
+            "people": run_people(first),
+            **identity,
+            **_contents(first, lead, manifest=manifest),
+        }
+    )
+
+
+def _contents(first: Appraisal, lead: str, *, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections shown and left out, and the checklist as this run meets it."""
+    shown = shown_sections(first, lead, manifest=manifest)
+    anchors = anchors_of(shown)
+    table = checklist_of_run(first, anchors=anchors, people=run_people(first))
+    return {
+        "sections": shown,
+        "parts": parts_of(shown),
+        "left_out": sections_left_out(first, lead),
+        "checklist": table.to_dict("records"),
+        "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
+        "checklist_link": frame_link(table, name="checklist"),
+        "anchors": anchors,
+    }
+
+
+def _facts(
+    first: Appraisal, by_stance: Mapping[str, Appraisal], lead: str, last_shown: int
+) -> dict[str, Any]:
+    """Return names, lists and choices."""
+    flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
+    reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
+    return {
+        "analysis": first.analysis,
+        "schedule_title": find_schedule(first.analysis.schedule).title,
+        "frame_words": FRAMES.get(first.analysis.frame or "", "Settings of its own"),
+        "results": first.results,
+        "lead": lead,
+        "lead_stance": first.stance,
+        "stances": list(by_stance),
+        "shown_stances": [
+            s for s, held in by_stance.items() if is_defined(held.results[f"npv_fiscal.{lead}"]["mean"])
+        ],
+        "other_stances": [s for s in by_stance if s != first.stance],
+        "options": list(first.option_labels),
+        "bands": BANDS,
+        "grades": GRADES,
+        "last_observed": int(first.tables["history"]["year"].max()),
+        "last_shown": last_shown,
+        "horizon": horizon_years(first),
+        "paths_overlap": paths_overlap(first, lead, last_shown),
+        "vintages_shown": vintages_shown(first),
+        "record_is_current": record_is_current(first),
+        "hardest": hardest_target(first),
+        "carrier": carrier(first, lead),
+        "prior_groups": prior_groups(first),
+        "overall_grade": overall_grade(first),
+        "claims": first.tables["claims"].to_dict("records"),
+        "payers": list(payer_totals(first, lead).index),
+        "kinds": list(flows["kind"].unique()),
+        "payer_message": payer_message(first, lead),
+        "review": reviews[0] if reviews else None,
+        "shown_results": [
+            k
+            for k in first.results
+            if k.endswith((f".{lead}", ".bau")) and is_defined(first.results[k]["mean"])
+        ],
+        "full_name": full_name,
+        "input_name": input_name,
+        "stance_name": stance_name,
+    }
+
+
+# --- The report: the appraisals of one run as a single HTML file that loads nothing and runs one … ---
+
+
+def render_report(
+    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal],
+    *,
+    headline: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+) -> str:
+    """Return the report of a run as one HTML page.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
+        One per stance, all of the same analysis; the first is the headline stance.
+    headline : mapping
+        Content of headline.json; its ``results`` must be those of the first appraisal.
+    manifest : mapping
+        Content of manifest.json; printed under provenance.
+
+    Returns
+    -------
+    str
+        HTML 5, UTF-8, under 5 MB; text from inputs is escaped.
+
+    Raises
+    ------
+    InputError
+        No appraisal, or a headline whose results are not the first appraisal's.
+
+    Examples
+    --------
+    >>> render_report([appraisal], headline=headline, manifest=manifest)[:15]  # doctest: +SKIP
+    '<!DOCTYPE html>'
+    """
+    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
+    if not given:
+        raise InputError(
+            "there is nothing to report", field="appraisals", found="none", allowed="one or more"
+        )
+    _check_headline(given[0], headline)
+    page = templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
+    return secured(page)
+
+
+def report_checklist(
+    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal], *, manifest: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
+        The first is the headline stance.
+    manifest : mapping, optional
+        Content of manifest.json, which says whether an earlier run is compared.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`cba.reporting.page_choices.checklist_of_run`, the same rows as the page prints.
+
+    Examples
+    --------
+    >>> report_checklist([appraisal])["status"].value_counts()  # doctest: +SKIP
+    """
+    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
+    first = given[0]
+    shown = shown_sections(first, lead_option(first), manifest=manifest or {})
+    return checklist_of_run(first, anchors=anchors_of(shown), people=run_people(first))
+
+
+def _check_headline(appraisal: Appraisal, headline: Mapping[str, Any]) -> None:
+    """Refuse a headline that is not of the first appraisal."""
+    stated = headline.get("results", {})
+    different = sorted(set(stated) ^ set(appraisal.results))
+    if different:
+        raise InputError(
+            "headline and first appraisal hold different results",
+            field="headline.results",
+            found=", ".join(different[:5]),
+            allowed="the keys of the first appraisal",
+            cause="appraisals out of order",
+            remedy="give the appraisal of the headline stance first",
+        )

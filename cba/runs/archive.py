@@ -1,0 +1,280 @@
+"""The archive of inputs: every file a run was made from, kept once by its SHA-256 and shared between runs.
+
+``<root>/.inputs/<sha256>`` holds a file's bytes; the manifest of a run names its files with their hashes, so
+an old run can be made again when the shipped files have long moved on. Whoever adds or removes files holds
+the lock of the archive until the manifest that names them is in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cba.runs.fingerprints import content_sha256, file_sha256, input_files
+from cba.runs.whole_files import StoreError, holding, store_errors, sync_folder, sync_tree, to_json
+
+if TYPE_CHECKING:
+    from cba.runs.reading import RunRecord
+
+
+ARCHIVE = ".inputs"
+"""Folder of the archive, under the folder of the reports."""
+
+
+ANALYSIS = "analysis.json"
+"""Name under which the checked analysis itself is kept."""
+
+
+_FOLDERS = "folders"
+
+
+_LOCK_SECONDS = 120.0
+
+
+def read_inputs_once(settings: Mapping[str, Any]) -> dict[str, bytes]:
+    """Read every file a run is made from, so that what is hashed is what is kept.
+
+    Parameters
+    ----------
+    settings : mapping
+        The analysis as plain values; kept as ``analysis.json``.
+
+    Returns
+    -------
+    dict
+        Name, as in :func:`cba.runs.fingerprints.input_files`, to bytes.
+
+    Examples
+    --------
+    >>> sorted(read_inputs_once({"name": "latest"}))[0]
+    'analysis.json'
+    """
+    files = {name: path.read_bytes() for name, path in input_files().items()}
+    return {**files, ANALYSIS: to_json(dict(settings)).encode("utf-8")}
+
+
+def hashes_of(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Return the SHA-256 and size of each file, for the manifest.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+
+    Returns
+    -------
+    dict
+        Name to ``sha256`` and ``bytes``.
+
+    Examples
+    --------
+    >>> hashes_of({"a": b"abc"})["a"]["bytes"]
+    3
+    """
+    return {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
+    }
+
+
+def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Keep files in the archive; those already there, and sound, are not written again.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    files : mapping of str to bytes
+        Name to content.
+
+    Returns
+    -------
+    dict
+        As :func:`hashes_of`.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written; the archive keeps what it had.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     kept = archive_inputs(root, {"a": b"abc", "b": b"abc"})
+    ...     len([f for f in (Path(root) / ".inputs").iterdir() if len(f.name) == 64])
+    1
+    """
+    folder, hashes = Path(root) / ARCHIVE, hashes_of(files)
+    with store_errors("the inputs of the run could not be kept", file=folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.glob(".*.part"):
+            stale.unlink(missing_ok=True)
+        missing = {hashes[name]["sha256"]: data for name, data in files.items()}
+        missing = {sha: data for sha, data in missing.items() if not _sound(folder / sha, sha)}
+        for sha, data in missing.items():
+            beside = folder / f".{sha}.{os.getpid()}.part"
+            try:
+                with beside.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(beside, folder / sha)
+            finally:
+                beside.unlink(missing_ok=True)
+        if missing:
+            sync_folder(folder)
+    return hashes
+
+
+@contextmanager
+def archive_lock(root: str | Path) -> Iterator[None]:
+    """Hold the lock of the archive, so that no file is removed between being kept and being named.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be used, or another holds the lock for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root, archive_lock(root):
+    ...     [place.name for place in Path(root).iterdir()]
+    ['.inputs']
+    """
+    with holding(
+        Path(root) / ARCHIVE / ".lock",
+        wait=_LOCK_SECONDS,
+        what="the archive of inputs",
+        busy=f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
+        cause="two runs at once, one of them stuck",
+        remedy="wait for it or end it, then retry",
+    ):
+        yield
+
+
+def archived_inputs(run: RunRecord) -> Path:
+    """Lay out the inputs a stored run was made from, for :func:`cba.inputs.files.reading_from`.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    Path
+        Folder with ``priors/`` (``options``, ``studies`` and ``checks`` inside), ``published/``, ``costs/``,
+        ``panel_results/`` and ``analysis.json``. It is named by its content and made once: do not change it.
+
+    Raises
+    ------
+    StoreError
+        If the run names no inputs (stored by an older version), or a file of the archive is missing or damaged;
+        names the file.
+
+    Examples
+    --------
+    >>> sorted(place.name for place in archived_inputs(run).iterdir())  # doctest: +SKIP
+    ['analysis.json', 'costs', 'panel_results', 'priors', 'published']
+    """
+    inputs = run.manifest.get("inputs")
+    if not inputs:
+        raise StoreError(
+            "the run names no inputs to make it again from",
+            file=run.path / "manifest.json",
+            cause="stored by a version that did not keep them",
+            remedy="run the analysis again with the version of the package the manifest names",
+        )
+    archive = run.path.parents[1] / ARCHIVE
+    name = content_sha256({name: entry["sha256"] for name, entry in inputs.items()})[:16]
+    place = archive / _FOLDERS / name
+    if _laid_out(place, inputs):
+        return place
+    with archive_lock(archive.parent), store_errors("the inputs could not be laid out", file=place):
+        staging = place.with_name(f".{name}.{os.getpid()}.part")
+        for stale in (place, *place.parent.glob(".*.part")):
+            shutil.rmtree(stale, ignore_errors=True)
+        try:
+            for file, entry in inputs.items():
+                kept = archive / entry["sha256"]
+                _require_sound(kept, entry["sha256"], name=file)
+                target = staging / _layout(file)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(kept, target)
+            sync_tree(staging)
+            os.rename(staging, place)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return place
+
+
+def unreferenced(root: str | Path, runs: list[RunRecord]) -> list[Path]:
+    """Return the files and folders of the archive that no stored run names.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    runs : list of RunRecord
+        All stored runs.
+
+    Returns
+    -------
+    list of Path
+        None at all while the manifest of any run is damaged: it may name any of them.
+
+    Examples
+    --------
+    >>> unreferenced("no such folder", [])
+    []
+    """
+    folder = Path(root) / ARCHIVE
+    if any(run.damage for run in runs) or not folder.is_dir():
+        return []
+    named = {entry["sha256"] for run in runs for entry in run.manifest.get("inputs", {}).values()}
+    files = [file for file in sorted(folder.iterdir()) if len(file.name) == 64 and file.name not in named]
+    laid_out = {
+        content_sha256({name: entry["sha256"] for name, entry in run.manifest["inputs"].items()})[:16]
+        for run in runs
+        if run.manifest.get("inputs")
+    }
+    folders = sorted((folder / _FOLDERS).iterdir()) if (folder / _FOLDERS).is_dir() else []
+    return [*files, *(place for place in folders if place.name not in laid_out)]
+
+
+def _layout(name: str) -> str:
+    """Return where a file belongs in a folder that readers can be pointed at: options are inside priors."""
+    return f"priors/{name}" if name.startswith("options/") else name
+
+
+def _sound(path: Path, sha256: str) -> bool:
+    return path.is_file() and file_sha256(path) == sha256
+
+
+def _laid_out(place: Path, inputs: Mapping[str, Mapping[str, Any]]) -> bool:
+    return place.is_dir() and all(
+        _sound(place / _layout(name), entry["sha256"]) for name, entry in inputs.items()
+    )
+
+
+def _require_sound(path: Path, sha256: str, *, name: str) -> None:
+    if not _sound(path, sha256):
+        raise StoreError(
+            f"the kept copy of {name} is {'damaged' if path.is_file() else 'missing'}",
+            file=path,
+            cause="changed, removed or cut short after the run was stored",
+            remedy="restore the file from a copy of the reports folder",
+        )

@@ -1,0 +1,591 @@
+"""Exact Shapley attribution of paired differences: who moved a figure, by how much, and with what error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from cba.decisions.draws import mcse_mean
+from cba.decisions.shapley import shapley
+from cba.runs.compare_words import with_words
+
+if TYPE_CHECKING:
+    from cba.appraisal.inputs import Inputs
+    from cba.inputs.prior_entries import PriorEntry
+    from cba.models.authorities import PanelFinding
+
+
+TWO_ERRORS = 2.0
+"""A figure of less than this many of its Monte Carlo errors is not told from none."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A difference of means, or a share of one.
+
+    Attributes
+    ----------
+    value : float
+    mcse : float
+        Monte Carlo standard error, of paired draws.
+
+    Examples
+    --------
+    >>> Moved(3.0, 2.0).within_error
+    True
+    """
+
+    value: float
+    mcse: float
+
+    @property
+    def within_error(self) -> bool:
+        """Whether it cannot be told from no change: at most two of its Monte Carlo errors."""
+        return abs(self.value) <= TWO_ERRORS * self.mcse
+
+    def plus(self, other: Moved) -> Moved:
+        """Return the sum, the two errors taken as independent.
+
+        Parameters
+        ----------
+        other : Moved
+
+        Returns
+        -------
+        Moved
+
+        Examples
+        --------
+        >>> Moved(1.0, 3.0).plus(Moved(2.0, 4.0))
+        Moved(value=3.0, mcse=5.0)
+        """
+        return Moved(self.value + other.value, float(np.hypot(self.mcse, other.mcse)))
+
+
+NOT_MOVED = Moved(0.0, 0.0)
+"""The share of a group that is the same in both runs."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One figure's difference and its shares.
+
+    Attributes
+    ----------
+    first, last : float
+        Mean where every group is as before, and where every group is as after.
+    total : Moved
+    shares : mapping of str to Moved
+        By player; they sum to `total` to rounding.
+    """
+
+    first: float
+    last: float
+    total: Moved
+    shares: Mapping[str, Moved]
+
+
+def split_differences(
+    world: Callable[[frozenset[str]], Mapping[str, np.ndarray]],
+    players: Sequence[str],
+    *,
+    chains: int | None = None,
+    each: Callable[..., Iterable[Mapping[str, np.ndarray]]] = map,
+) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Split the difference of every figure among the players, draw by draw.
+
+    Parameters
+    ----------
+    world : callable
+        From a set of players to draws (sample) by figure; called once for each of the 2^n sets.
+    players : sequence of str
+        Those that differ; none leaves nothing to split.
+    chains : int, optional
+        Equally long Markov chains the draws come from, in order; None for independent draws.
+    each : callable
+        ``each(world, sets)`` works the worlds out in order; that of a pool works out several at a time.
+
+    Returns
+    -------
+    splits : dict of str to Split
+        Of the figures that every world has.
+    missing : tuple of str
+        Figures that some worlds have and others have not, which cannot be split.
+
+    Notes
+    -----
+    ``phi_i = sum_S |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))`` [1]_ is linear in v, so that it is taken in
+    every draw: the mean is the share of the mean, and the spread over draws gives its error on common random numbers.
+
+    References
+    ----------
+    .. [1] Shapley (1953) in *Contributions to the Theory of Games II*, 307-317.
+
+    Examples
+    --------
+    >>> worlds = {frozenset(): [0.0, 2.0], frozenset("a"): [1.0, 3.0]}
+    >>> splits, _ = split_differences(lambda s: {"npv": np.array(worlds[s])}, "a")
+    >>> splits["npv"].total, splits["npv"].shares["a"]
+    (Moved(value=1.0, mcse=0.0), Moved(value=1.0, mcse=0.0))
+    """
+    names = list(players)
+    sets = [frozenset(c) for size in range(len(names) + 1) for c in combinations(names, size)]
+    found = dict(zip(sets, each(world, sets), strict=True))
+    every = set.intersection(*(set(draws) for draws in found.values()))
+    known = list(dict.fromkeys(key for draws in found.values() for key in draws))
+    keys = [key for key in known if key in every]
+    tables = {members: np.stack([draws[key] for key in keys]) for members, draws in found.items()}
+    none, whole = tables[frozenset()], tables[frozenset(names)]
+    shares = shapley(tables.__getitem__, names) if names else {}
+    splits = {
+        key: Split(
+            float(none[row].mean()),
+            float(whole[row].mean()),
+            paired(whole[row] - none[row], chains=chains),
+            {name: paired(share[row], chains=chains) for name, share in shares.items()},
+        )
+        for row, key in enumerate(keys)
+    }
+    return splits, tuple(key for key in known if key not in every)
+
+
+def paired(difference: np.ndarray, *, chains: int | None) -> Moved:
+    """Mean of a difference that was taken draw by draw, and its error.
+
+    Parameters
+    ----------
+    difference : ndarray, shape (sample,)
+    chains : int or None
+        As in :func:`split_differences`.
+
+    Returns
+    -------
+    Moved
+
+    Examples
+    --------
+    >>> paired(np.array([1.0, 1.0]), chains=None)
+    Moved(value=1.0, mcse=0.0)
+    """
+    return Moved(float(difference.mean()), mcse_mean(difference, chains=chains))
+
+
+# --- Notes on a comparison of two runs: whose code the figures are of, and what could not be compared … ---
+
+
+REMADE = 1e-9
+"""Relative difference up to which a figure made again is the stored one."""
+
+
+def is_remade(figure: float, stored: float) -> bool:
+    """Say whether a figure made again is the stored one.
+
+    Parameters
+    ----------
+    figure, stored : float
+        In the same unit.
+
+    Returns
+    -------
+    bool
+        Whether they differ by :data:`REMADE` of the stored figure at most.
+
+    Examples
+    --------
+    >>> is_remade(1.0 + 1e-12, 1.0), is_remade(1.001, 1.0)
+    (True, False)
+    """
+    return abs(figure - stored) <= REMADE * max(abs(stored), 1e-12)
+
+
+def comparison_notes(
+    before: Stored,
+    after: Stored,
+    *,
+    changes: list[Change],
+    splits: Mapping[str, Split],
+    missing: tuple[str, ...],
+    same_code: bool,
+) -> tuple[str, ...]:
+    """Say how two runs were compared, as far as the reader must know it.
+
+    Parameters
+    ----------
+    before, after : Stored
+    changes : list of Change
+        Those compared.
+    splits : mapping of str to Split
+        By key of the change.
+    missing : tuple of str
+        Quantities that are not defined in every world.
+    same_code : bool
+        Whether both runs were made by the same code, libraries and draws.
+
+    Returns
+    -------
+    tuple of str
+        Sentences; none where both runs are made again to the digit from the same options and priors.
+
+    Examples
+    --------
+    >>> comparison_notes(before, after, changes=[], splits={}, missing=(), same_code=True)  # doctest: +SKIP
+    ()
+    """
+    one, other = before.held.inputs, after.held.inputs
+    notes = []
+    apart = [
+        c.key
+        for c in changes
+        if not (
+            is_remade(splits[c.key].first, before.results[c.key]["mean"])
+            and is_remade(splits[c.key].last, after.results[c.key]["mean"])
+        )
+    ]
+    if not same_code:
+        notes.append(
+            "The runs were made by different code, libraries or numbers of draws. The share of the code is taken"
+            " first: what the present code makes of the earlier run's inputs, less what that run had stored."
+        )
+    elif apart:
+        notes.append(
+            "The code or the libraries have changed since both runs: both were made again, and the figures here are"
+            " those of the present code, not the stored ones."
+        )
+    for words, only in (
+        ("are in the earlier run only", set(one.analysis.options) - set(other.analysis.options)),
+        ("are in the later run only", set(other.analysis.options) - set(one.analysis.options)),
+    ):
+        if only:
+            notes.append(f"Options that {words} are not compared: {', '.join(sorted(only))}.")
+    added = sorted(set(other.priors) - set(one.priors))
+    if added:
+        notes.append(
+            f"{len(added)} priors are in the later run only, and are as there in every comparison:"
+            f" {', '.join(added[:5])}{' and others' if len(added) > 5 else ''}."
+        )
+    if missing:
+        notes.append(f"Not defined in every world, and so not split: {', '.join(missing)}.")
+    return tuple(notes)
+
+
+# --- Who can have moved a result between two runs: groups of inputs, and whether two runs hold the … ---
+
+
+DATA, PRIORS, UNIT_COSTS, PRICES, OPTIONS, CODE = PLAYERS = (
+    "data",
+    "priors and evidence",
+    "unit costs",
+    "prices and schedule",
+    "options",
+    "code",
+)
+"""Groups a difference is split among, in the order they are told."""
+
+
+INPUT_PLAYERS = PLAYERS[:-1]
+"""Those that are inputs; the code is no input."""
+
+
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    DATA: ("release", "start_year"),
+    PRIORS: ("evidence_until",),
+    UNIT_COSTS: (),
+    PRICES: ("price_base", "schedule", "mid_year", "horizon", "long_horizon", "target_year"),
+    OPTIONS: ("scenarios",),
+}
+"""Settings of an analysis that belong to each group."""
+
+
+SAMPLER = ("draws", "tune", "chains", "seed")
+"""Settings that say how a result is computed."""
+
+
+_SAYS = ("schema_version", "label", "description", "frames", "unmonetised")
+"""Fields of an option that no number depends on."""
+
+
+_COST_GROUPS = ("unit_costs", "avoidable", "cashable", "legal", "payers")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one run holds.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        As read for the stance compared.
+    panel : PanelFinding or None
+        What England's panel of authorities says, where it was known.
+    name : str
+        Of the run, for messages.
+    published, priors : Path or None
+        Folders its inputs are read from; None for those of the package.
+    """
+
+    inputs: Inputs
+    panel: PanelFinding | None = None
+    name: str = ""
+    published: Path | None = None
+    priors: Path | None = None
+
+
+def player_of_entry(entry: PriorEntry) -> str:
+    """Return the group an entry of the registry belongs to.
+
+    Parameters
+    ----------
+    entry : PriorEntry
+
+    Returns
+    -------
+    str
+        Prices for general inflation; unit costs for what a service costs and how much of it can be saved, and for
+        every entry in money; priors and evidence for the rest.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> priors = load_priors()
+    >>> [player_of_entry(priors[name]) for name in ("family_help.cost_per_child", "prices.deflator_growth")]
+    ['unit costs', 'prices and schedule']
+    """
+    group = entry.name.partition(".")[0]
+    if group == "prices":
+        return PRICES
+    return UNIT_COSTS if group in _COST_GROUPS or entry.price_year is not None else PRIORS
+
+
+def player_of_series(name: str) -> str:
+    """Return the group a variable of the observed series belongs to.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`cba.load_observations`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> [player_of_series(name) for name in ("stock", "unit_cost_weekly", "gdp_deflator")]
+    ['data', 'unit costs', 'prices and schedule']
+    """
+    if name.startswith(("spending", "unit_cost")):
+        return UNIT_COSTS
+    return PRICES if name == "gdp_deflator" else DATA
+
+
+def moved_players(before: Held, after: Held) -> tuple[str, ...]:
+    """Return the groups of inputs that differ between two runs.
+
+    Parameters
+    ----------
+    before, after : Held
+        Under one stance.
+
+    Returns
+    -------
+    tuple of str
+        In the order of :data:`INPUT_PLAYERS`. Groups are compared by what is computed from them: the wording of a
+        source, or a study that no synthesis uses, is no difference.
+
+    Examples
+    --------
+    >>> moved_players(before, after)  # doctest: +SKIP
+    ('unit costs',)
+    """
+    return tuple(p for p in INPUT_PLAYERS if not _same(p, before, after))
+
+
+def _same(player: str, before: Held, after: Held) -> bool:
+    one, other = before.inputs, after.inputs
+    if any(getattr(one.analysis, name) != getattr(other.analysis, name) for name in SETTINGS[player]):
+        return False
+    if not _series(one, player).equals(_series(other, player)):
+        return False
+    if _entries(one, player) != _entries(other, player):
+        return False
+    also = _ALSO.get(player)
+    return also is None or also(before, after)
+
+
+def _series(inputs: Inputs, player: str) -> xr.Dataset:
+    """Return the observed series of a group without their notes; the labels of one group only."""
+    known = inputs.observations
+    return known[[name for name in known.data_vars if player_of_series(str(name)) == player]]
+
+
+def _entries(inputs: Inputs, player: str) -> dict[str, Any]:
+    """Return the numbers of a group's entries."""
+    found = {}
+    for name, entry in inputs.priors.entries.items():
+        if player_of_entry(entry) == player:
+            fitted = entry.fitted
+            shape = (fitted.family, *sorted(fitted.parameters.items()), fitted.lower, fitted.upper)
+            found[name] = (shape, entry.price_year, entry.shares_group)
+    return found
+
+
+def _same_evidence(before: Held, after: Held) -> bool:
+    one, other = before.inputs, after.inputs
+    return (
+        one.evidence.effects.equals(other.evidence.effects)
+        and one.priors.evidence_designs == other.priors.evidence_designs
+        and before.panel == after.panel
+    )
+
+
+def _same_options(before: Held, after: Held) -> bool:
+    one, other = ({o.id: o for o in held.inputs.options} for held in (before, after))
+    common = [name for name in other if name in one]
+    return all(_acts(one[name]) == _acts(other[name]) for name in common)
+
+
+def _acts(option: Any) -> Any:
+    """Return what an option does, without its words."""
+    return _without_words(option.model_dump(mode="json", exclude=set(_SAYS)))
+
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_words(v) for k, v in value.items() if k not in ("note", "source", "description")}
+    return [_without_words(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+_ALSO: Mapping[str, Callable[[Held, Held], bool]] = {PRIORS: _same_evidence, OPTIONS: _same_options}
+
+
+# --- Record of a comparison: the two runs as they are stored, each headline quantity in both, and the … ---
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One run as it stands in the store.
+
+    Attributes
+    ----------
+    held : Held
+        Its inputs, read again.
+    results : mapping of str to mapping
+        Its headline under the stance compared.
+    made_by : str
+        What made it: code, libraries, number and seed of draws.
+    """
+
+    held: Held
+    results: Mapping[str, Mapping[str, Any]]
+    made_by: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One headline quantity in two runs.
+
+    Attributes
+    ----------
+    key : str
+        ``<quantity>.<option>``.
+    label, unit : str
+    before, after : float
+        Means.
+    difference : Moved
+        With the Monte Carlo error of the paired difference.
+    shares : mapping of str to Moved
+        By member of :data:`cba.runs.comparison.PLAYERS`; they sum to the difference.
+    """
+
+    key: str
+    label: str
+    unit: str
+    before: float
+    after: float
+    difference: Moved
+    shares: Mapping[str, Moved]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed between two runs and why.
+
+    Attributes
+    ----------
+    before, after : str
+        ``<analysis>/<run>``.
+    stance : str
+    moved : tuple of str
+        Groups that differ.
+    changes : tuple of Change
+        In the order of the headline.
+    notes : tuple of str
+        What the reader must know of how the two were compared.
+    settings : mapping
+        Of the later run.
+
+    Examples
+    --------
+    >>> Comparison("a/1", "a/2", "evidence", ("unit costs",), ()).moved
+    ('unit costs',)
+    """
+
+    before: str
+    after: str
+    stance: str
+    moved: tuple[str, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return plain values.
+
+        Returns
+        -------
+        dict
+            ``before``, ``after``, ``stance``, ``moved``, ``notes``, ``settings`` and ``changes``: key, label, unit,
+            before, after, difference, mcse, within_error and ``shares`` (by group: value, mcse, within_error); and what
+            is said of them (:func:`cba.runs.compare_words.with_words`).
+
+        Examples
+        --------
+        >>> options = {"options": ["bau", "care_review"]}
+        >>> Comparison("a/1", "a/2", "evidence", (), (), settings=options).record()["changes"]
+        []
+        """
+        return with_words(
+            {
+                "before": self.before,
+                "after": self.after,
+                "stance": self.stance,
+                "moved": list(self.moved),
+                "notes": list(self.notes),
+                "settings": dict(self.settings),
+                "changes": [_plain(change) for change in self.changes],
+            }
+        )
+
+
+def _plain(change: Change) -> dict[str, Any]:
+    """Return one change as plain values."""
+    return {
+        "key": change.key,
+        "label": change.label,
+        "unit": change.unit,
+        "before": change.before,
+        "after": change.after,
+        "difference": change.difference.value,
+        "mcse": change.difference.mcse,
+        "within_error": change.difference.within_error,
+        "shares": {
+            player: {"value": s.value, "mcse": s.mcse, "within_error": s.within_error}
+            for player, s in change.shares.items()
+        },
+    }

@@ -1,0 +1,487 @@
+"""Forecasts that a stored run holds: equally weighted draws by quantity, age and year under its headline stance."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cba.decisions.forecast_scores import outturn_score
+from cba.errors import InputError
+from cba.runs.reading import RunRecord, list_runs
+from cba.runs.whole_files import locked, write_whole
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+FORECASTS = "tables/forecasts.csv"
+"""Forecasts of a run, over all its stances."""
+
+
+Key = tuple[str, str, int]
+"""Quantity, age band or ``all``, year ending 31 March."""
+
+
+def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
+    """Return the forecasts of a run under its headline stance.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    dict of (quantity, age, year) to ndarray
+        Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
+
+    Examples
+    --------
+    >>> run_forecasts(run)["stock", "all", 2025].size  # doctest: +SKIP
+    200
+    """
+    stance = run.manifest["stances"][0]
+    file = run.path / FORECASTS
+    if file.is_file():
+        with file.open(encoding="utf-8", newline="") as text:
+            rows = [row for row in csv.DictReader(text) if row["stance"] == stance]
+        return {
+            (row["quantity"], row["age"], int(row["year"])): np.array(
+                [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
+            )
+            for row in rows
+        }
+    return _from_draws(run, stance=stance)
+
+
+def _from_draws(run: RunRecord, *, stance: str) -> dict[Key, np.ndarray]:
+    from cba.tables.children import ALL_AGES, YEARS_AHEAD
+
+    file = run.path / "stances" / stance / "draws.nc"
+    if not file.is_file():
+        return {}
+    import xarray as xr
+
+    with xr.open_datatree(file, engine="h5netcdf") as tree:
+        held = tree["draws"].to_dataset()
+        if "children" not in held:
+            return {}
+        children = held["children"].sel(option="bau").isel(year=slice(0, YEARS_AHEAD)).load()
+    found: dict[Key, np.ndarray] = {}
+    for year in map(int, children["year"].values):
+        of_year = children.sel(year=year).transpose("sample", "age")
+        found["stock", ALL_AGES, year] = of_year.values.sum(axis=-1)
+        found |= {("stock", str(age), year): of_year.sel(age=age).values for age in of_year["age"].values}
+    return found
+
+
+# --- Scores of earlier runs' forecasts, worked out when a release brings what happened and kept for … ---
+
+
+SCORES = "forecast_scores.csv"
+"""Name of the record, in the folder of the analysis."""
+
+
+OUTTURNS: Mapping[str, str] = {"stock": "stock", "starts": "starts", "ceases": "ceases"}
+"""Quantity to the observed series it is held against; with ages ``<series>_by_age``."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One forecast of one run against one release.
+
+    Attributes
+    ----------
+    run : str
+        That made the forecast.
+    made_from : int
+        Release it was made from.
+    release : int
+        Release the outturn was read in.
+    quantity, age : str
+        ``stock``, ``starts`` or ``ceases``; an age band or ``all``.
+    year, horizon : int
+        Year ending 31 March, and years after the release the forecast was made from.
+    outturn, median, crps : float
+        Children.
+    percentile : float
+        Where the outturn fell, 0 to 1.
+    inside_50, inside_80, inside_90 : bool
+        Whether it fell in the equal-tailed interval.
+    revised : bool
+        Whether the same forecast was scored before, against the figure of an earlier release.
+    """
+
+    run: str
+    made_from: int
+    release: int
+    quantity: str
+    age: str
+    year: int
+    horizon: int
+    outturn: float
+    median: float
+    crps: float
+    percentile: float
+    inside_50: bool
+    inside_80: bool
+    inside_90: bool
+    revised: bool = False
+
+
+COLUMNS = tuple(field.name for field in fields(Score))
+"""Columns of the record."""
+
+
+def score_arrival(root: str | Path, analysis: str, observations: xr.Dataset) -> list[Score]:
+    """Score the forecasts of earlier runs against a release, and add the scores to the record.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    analysis : str
+        Name of the analysis.
+    observations : Dataset
+        The new release, as :func:`cba.load_observations` reads it.
+
+    Returns
+    -------
+    list of Score
+        Those added; none where no forecast is due (:func:`not_scored` says why).
+
+    Raises
+    ------
+    InputError
+        If the record is not what was written.
+    StoreError
+        If it cannot be written; it then stays as it was.
+
+    Examples
+    --------
+    >>> score_arrival("no such folder", "latest", observations)  # doctest: +SKIP
+    []
+    """
+    folder = Path(root) / analysis
+    runs = _earlier_runs(root, analysis, observations)
+    if not runs:
+        return []
+    with locked(folder):
+        kept = read_scores(root, analysis)
+        added = [score for run in runs for score in _scores_of(run, observations, kept=kept)]
+        if added:
+            write_whole(folder / SCORES, _as_csv([*kept, *added]))
+    return added
+
+
+def not_scored(root: str | Path, analysis: str, observations: xr.Dataset) -> list[str]:
+    """Say why there is nothing to score, or why a run was left out.
+
+    Parameters
+    ----------
+    root, analysis, observations
+        As in :func:`score_arrival`.
+
+    Returns
+    -------
+    list of str
+        One sentence a reason.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> not_scored("no such folder", "latest", xr.Dataset(attrs={"release": 2024}))
+    ['No forecast is scored: no run of latest was made from a release before 2024.']
+    """
+    runs = _earlier_runs(root, analysis, observations)
+    if not runs:
+        release = int(observations.attrs["release"])
+        return [f"No forecast is scored: no run of {analysis} was made from a release before {release}."]
+    reasons = []
+    for run in runs:
+        forecasts = run_forecasts(run)
+        if not forecasts:
+            reasons.append(f"Run {run.name} is not scored: it was stored without its forecasts.")
+        elif not any(outturn_of(observations, key) is not None for key in forecasts):
+            reasons.append(f"Run {run.name} is not scored: the release has no year that it foretold.")
+    return reasons
+
+
+def read_scores(root: str | Path, analysis: str) -> list[Score]:
+    """Read the record of an analysis.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    analysis : str
+
+    Returns
+    -------
+    list of Score
+        In the order in which they were added; none where there is no record.
+
+    Raises
+    ------
+    InputError
+        If a row or a column is not what was written; names file, row and column.
+
+    Examples
+    --------
+    >>> read_scores("no such folder", "latest")
+    []
+    """
+    file = Path(root) / analysis / SCORES
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text))
+    return [_read_row(row, file=file, line=line) for line, row in enumerate(rows, start=2)]
+
+
+def outturn_of(observations: xr.Dataset, key: Key) -> float | None:
+    """Return what was published of a forecast quantity.
+
+    Parameters
+    ----------
+    observations : Dataset
+    key : (quantity, age, year)
+
+    Returns
+    -------
+    float or None
+        Children; None where the release has no such figure.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> outturn_of(load_observations(2024), ("stock", "all", 2024))
+    83630.0
+    """
+    from cba.tables.children import ALL_AGES
+
+    quantity, age, year = key
+    series = OUTTURNS.get(quantity, "") + ("" if age == ALL_AGES else "_by_age")
+    if series not in observations or year not in observations["year"].values:
+        return None
+    of_year = observations[series].sel(year=year)
+    value = float(of_year if age == ALL_AGES else of_year.sel(age=age))
+    return value if np.isfinite(value) else None
+
+
+def _earlier_runs(root: str | Path, analysis: str, observations: xr.Dataset) -> list[RunRecord]:
+    """Runs of an analysis that were made from an earlier release, oldest first."""
+    release = int(observations.attrs["release"])
+    return [
+        run
+        for run in list_runs(root)
+        if run.analysis == analysis and not run.damage and run.manifest["settings"]["release"] < release
+    ]
+
+
+def _scores_of(run: RunRecord, observations: xr.Dataset, *, kept: list[Score]) -> list[Score]:
+    """Score what a release says of one run's forecasts and the record has not yet."""
+    release = int(observations.attrs["release"])
+    made_from = int(run.manifest["settings"]["release"])
+    before = [score for score in kept if score.run == run.name]
+    added = []
+    for key, draws in run_forecasts(run).items():
+        outturn = outturn_of(observations, key)
+        same = [s for s in before if (s.quantity, s.age, s.year) == key]
+        known = any(s.release == release or s.outturn == outturn for s in same[-1:]) or any(
+            s.release == release for s in same
+        )
+        if outturn is None or known:
+            continue
+        found = outturn_score(draws, outturn)
+        added.append(
+            Score(
+                run=run.name,
+                made_from=made_from,
+                release=release,
+                quantity=key[0],
+                age=key[1],
+                year=key[2],
+                horizon=key[2] - made_from,
+                outturn=outturn,
+                median=found.median,
+                crps=found.crps,
+                percentile=found.percentile,
+                inside_50=found.inside[0.5],
+                inside_80=found.inside[0.8],
+                inside_90=found.inside[0.9],
+                revised=bool(same),
+            )
+        )
+    return added
+
+
+def _as_csv(scores: list[Score]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(score) for score in scores)
+    return text.getvalue()
+
+
+_READ: Mapping[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": {"True": True, "False": False}.__getitem__,
+}
+
+
+def _read_row(row: Mapping[str, str], *, file: Path, line: int) -> Score:
+    values: dict[str, Any] = {}
+    for column in fields(Score):
+        try:
+            values[column.name] = _READ[str(column.type)](row[column.name])
+        except (KeyError, ValueError, TypeError):
+            raise InputError(
+                "the record of forecast scores is not what was written",
+                file=file,
+                field=f"row {line}, column {column.name}",
+                found=row.get(column.name, "no such column"),
+                allowed=str(column.type),
+                cause="edited by hand, or cut short",
+                remedy="restore the file from a copy, or remove it: scores are worked out again",
+            ) from None
+    return Score(**values)
+
+
+# --- Scores of forecasts in plain sentences: where the new figure fell, and how earlier ones did ---
+
+
+_WORDS = {
+    "stock": "Children looked after at 31 March {year}",
+    "starts": "Children starting to be looked after in the year to 31 March {year}",
+    "ceases": "Children ceasing to be looked after in the year to 31 March {year}",
+}
+
+
+_ENOUGH = 10
+
+
+def arrival_record(root: str | Path, analysis: str, observations: xr.Dataset) -> dict[str, Any]:
+    """Score a release that arrived, and say how earlier forecasts did.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    analysis : str
+    observations : Dataset
+        The new release.
+
+    Returns
+    -------
+    dict
+        ``added`` (scores as plain values), ``sentences`` and ``not_scored`` (reasons).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> arrival_record("no such folder", "latest", xr.Dataset(attrs={"release": 2024}))["added"]
+    []
+    """
+    added = score_arrival(root, analysis, observations)
+    return {
+        "added": [asdict(score) for score in added],
+        "sentences": score_sentences(added, record=read_scores(root, analysis)),
+        "not_scored": not_scored(root, analysis, observations),
+    }
+
+
+def score_sentences(scores: Sequence[Score], *, record: Sequence[Score] = ()) -> list[str]:
+    """Say where the figures of a release fell in earlier forecasts.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Those a release brought, as :func:`cba.runs.forecasts.score_arrival` returns them.
+    record : sequence of Score
+        The whole record, for how the forecasts have done so far; left out where it is short.
+
+    Returns
+    -------
+    list of str
+        Of children of all ages, by the newest run that foretold the newest year: one sentence a quantity; then how
+        often the outturn fell in the 90% interval.
+
+    Examples
+    --------
+    >>> one = Score("20251120T090000Z-0123abcd", 2023, 2024, "stock", "all", 2024, 1, 83630.0, 84900.0, 900.0,
+    ...             0.12, False, True, True)
+    >>> score_sentences([one])[0].split(": ")[1]
+    "the new figure, 83,630, fell at the 12th percentile of last year's forecast (median 84,900)."
+    """
+    if not scores:
+        return []
+    new = [s for s in scores if s.age == "all" and not s.revised]
+    told = []
+    for quantity, words in _WORDS.items():
+        of = [s for s in new if s.quantity == quantity]
+        if of:
+            newest = max(of, key=lambda s: (s.year, s.made_from, s.run))
+            told.append(f"{words.format(year=newest.year)}: {_fell(newest)}")
+    revised = [s for s in scores if s.revised]
+    if revised:
+        told.append(
+            f"{len(revised)} forecasts scored before were scored again: release {scores[0].release} revised the"
+            " figures they were held against."
+        )
+    return [*told, *_so_far(record)]
+
+
+def _fell(score: Score) -> str:
+    whose = (
+        "last year's forecast" if score.horizon == 1 else f"the forecast made {score.horizon} years before"
+    )
+    outside = "" if score.inside_90 else ", outside its 90% interval"
+    return (
+        f"the new figure, {score.outturn:,.0f}, fell at the {ordinal(score.percentile)} percentile of {whose}"
+        f" (median {round(score.median, -2):,.0f}){outside}."
+    )
+
+
+def ordinal(share: float) -> str:
+    """Return a percentile in words.
+
+    Parameters
+    ----------
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    str
+        Of 0.5% and less, and of 99.5% and more, that it lies beyond.
+
+    Examples
+    --------
+    >>> ordinal(0.12), ordinal(0.93), ordinal(0.001)
+    ('12th', '93rd', 'lowest')
+    """
+    number = round(100 * share)
+    if number <= 0 or number >= 100:
+        return "lowest" if number <= 0 else "highest"
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _so_far(record: Sequence[Score]) -> list[str]:
+    """How often outturns fell in the 90% interval, over all that was scored; revisions once."""
+    latest = {(s.run, s.quantity, s.age, s.year): s for s in record}
+    if len(latest) < _ENOUGH:
+        return []
+    inside = sum(s.inside_90 for s in latest.values())
+    return [
+        f"Of {len(latest)} forecasts scored so far, {inside} had the outturn in their 90% interval; runs of one"
+        " release share their errors, so these are not independent."
+    ]

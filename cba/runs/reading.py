@@ -1,0 +1,671 @@
+"""The names of runs: how a run is called, and which run a person means by what they type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cba.errors import InputError
+from cba.runs.fingerprints import file_sha256
+from cba.runs.whole_files import (
+    StoreError,
+    damaged,
+    is_leftover,
+    read_json,
+    seal_problem,
+    store_errors,
+    write_whole,
+)
+
+_RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
+
+
+def utc_stamp(moment: datetime) -> str:
+    """Return a moment as it stands in a run's name.
+
+    Parameters
+    ----------
+    moment : datetime
+        With a time zone.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> utc_stamp(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
+    '20261121T093000Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def free_name(folder: Path, stem: str) -> str:
+    """Return a name that nothing in a folder has yet.
+
+    Parameters
+    ----------
+    folder : Path
+    stem : str
+        Name wanted.
+
+    Returns
+    -------
+    str
+        `stem`, numbered where a run of the same second is there already.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     (Path(folder) / "20261121T093000Z-0123abcd").mkdir()
+    ...     free_name(Path(folder), "20261121T093000Z-0123abcd")
+    '20261121T093000Z-0123abcd-2'
+    """
+    name, number = stem, 1
+    while (folder / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def is_run_name(name: str) -> bool:
+    """Return whether a name is one that the store gives to runs.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_run_name("20261121T093000Z-0123abcd"), is_run_name("failed")
+    (True, False)
+    """
+    return bool(_RUN_NAME.match(name))
+
+
+def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunRecord:
+    """Return the one run that a person means.
+
+    Parameters
+    ----------
+    runs : sequence of RunRecord
+        All there are, by analysis and time, oldest first.
+    name : str
+        As in :func:`cba.runs.reading.find_run`, but not a path.
+    root : str or Path
+        Folder of the reports, named in an error.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If no run or more than one fits; lists what there is.
+
+    Examples
+    --------
+    >>> from cba.runs.reading import RunRecord
+    >>> runs = [RunRecord(Path(day), "latest", day, {}) for day in ("20261120", "20261121")]
+    >>> named_run(runs, "latest", root="reports").name
+    '20261121'
+    """
+    chosen = _matching(runs, name.strip("/"))
+    if len(chosen) == 1:
+        return chosen[0]
+    known = [f"{run.analysis}/{run.name}" for run in runs]
+    from cba.inputs.files import nearest
+
+    raise InputError(
+        f"{len(chosen)} runs fit that name" if chosen else "no run of that name",
+        file=root,
+        field="RUN",
+        found=name,
+        allowed=", ".join(known[-8:]) or "no run is stored here yet",
+        cause="a misspelt name, or another folder of reports",
+        remedy="list the runs with `cba runs`, or name the folder with --root" + nearest(name, known),
+    )
+
+
+def run_moment(run: RunRecord) -> tuple[str, str, str]:
+    """Return what runs are ordered by in time: two of one second are told apart by their manifests.
+
+    Parameters
+    ----------
+    run : RunRecord
+
+    Returns
+    -------
+    tuple of str
+        Second, exact start where the manifest is sound, and name.
+
+    Examples
+    --------
+    >>> from cba.runs.reading import RunRecord
+    >>> run_moment(RunRecord(Path("a"), "latest", "20261121T093000Z-0123abcd", {}))[0]
+    '20261121T093000Z'
+    """
+    return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
+
+
+def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
+    """Return the runs that a name may mean; see :func:`cba.runs.reading.find_run`."""
+    analysis, _, which = name.rpartition("/")
+    if not analysis and which in {run.analysis for run in runs}:
+        analysis, which = which, ""
+    among = [run for run in runs if analysis in ("", run.analysis)]
+    published = [run for run in among if run.published]
+    if which == "":
+        return published or among[-1:]
+    if which == "latest":
+        return sorted(among, key=run_moment)[-1:]
+    if which == "published":
+        return published
+    exact = [run for run in among if run.name == which]
+    return exact or [run for run in among if run.name.startswith(which)]
+
+
+# --- Stored runs as they are read back: listed, found by what a person types, checked against their … ---
+
+
+MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.html", "published"
+"""Names of the files every store knows."""
+
+
+BESIDE = ("approval.json", "comparison.json", "scores.json")
+"""Records written beside a manifest after the run was stored; each seals itself."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One stored run.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    analysis, name : str
+        Name of the analysis, and of the run within it.
+    manifest : dict
+        As stored; empty where it is damaged.
+    published : bool
+        Whether readers are shown this run.
+    approval : dict
+        Who released the run, when and why; empty where nobody has.
+    damage : str
+        Why the manifest cannot be trusted; empty where it can.
+
+    Examples
+    --------
+    >>> RunRecord(Path("reports/latest/20261121T093000Z-0123abcd"), "latest", "20261121T093000Z-0123abcd", {})
+    RunRecord(path=..., analysis='latest', name='20261121T093000Z-0123abcd', published=False,
+        approval={}, damage='')
+    """
+
+    path: Path
+    analysis: str
+    name: str
+    manifest: dict[str, Any] = field(repr=False)
+    published: bool = False
+    approval: dict[str, Any] = field(default_factory=dict)
+    damage: str = ""
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Return why the run waits for a person; empty once one has released it.
+
+        Returns
+        -------
+        tuple of str
+
+        Examples
+        --------
+        >>> RunRecord(Path("a"), "latest", "a", {"held": ["net present value moved"]}).held
+        ('net present value moved',)
+        """
+        return () if self.approval else tuple(self.manifest.get("held", ()))
+
+    @property
+    def headline(self) -> dict[str, Any]:
+        """Return the stored headline.json.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> find_run("reports", "latest").headline["schema"]  # doctest: +SKIP
+        1
+        """
+        return read_json(self.path / HEADLINE)
+
+
+def read_run(path: str | Path) -> RunRecord:
+    """Read one stored run.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run.
+    StoreError
+        If its manifest is damaged.
+
+    Examples
+    --------
+    >>> read_run("reports/latest/20261121T093000Z-0123abcd").manifest["seed"]  # doctest: +SKIP
+    20220523
+    """
+    run = _record(Path(path))
+    if run.damage:
+        name, _, what = run.damage.rpartition(": ") if run.damage.startswith(BESIDE) else ("", "", "")
+        raise damaged(run.path / (name or MANIFEST), what or run.damage)
+    return run
+
+
+def _record(path: Path) -> RunRecord:
+    """Read a run whose manifest may be damaged."""
+    if not (path / MANIFEST).is_file():
+        raise InputError(
+            "the folder is not a stored run",
+            file=path,
+            found=f"no {MANIFEST}",
+            allowed=f"a folder with {MANIFEST}",
+            cause="a wrong path, or a file removed by hand",
+            remedy="list the runs with `cba runs`",
+        )
+    try:
+        manifest = read_json(path / MANIFEST)
+        damage = seal_problem(manifest)
+    except StoreError as error:
+        manifest, damage = {}, error.problem
+    published = published_name(path.parent) == path.name
+    manifest = {} if damage else manifest
+    approval, flaw = _approval(path, manifest)
+    return RunRecord(path, path.parent.name, path.name, manifest, published, approval, damage=damage or flaw)
+
+
+def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the approval beside a manifest, and what is wrong with it."""
+    file = path / "approval.json"
+    if not manifest or not file.is_file():
+        return {}, ""
+    try:
+        approval = read_json(file)
+    except StoreError:
+        return {}, "approval.json: it is not valid JSON"
+    problem = seal_problem(approval)
+    if problem:
+        return {}, f"approval.json: {problem}"
+    if approval.get("headline_sha256") != manifest["files"].get(HEADLINE, {}).get("sha256"):
+        return {}, "approval.json: it is of another run or of other results"
+    return approval, ""
+
+
+def published_name(folder: Path) -> str | None:
+    """Return the name of an analysis's published run.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``.
+
+    Returns
+    -------
+    str or None
+        None where the pointer is missing or names no run.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     published_name(Path(folder))
+    """
+    pointer = folder / POINTER
+    if not pointer.is_file():
+        return None
+    name = pointer.read_text(encoding="utf-8").strip()
+    return name if is_run_name(name) and (folder / name / MANIFEST).is_file() else None
+
+
+def verify_run(path: str | Path) -> list[str]:
+    """Compare every file of a run with the hash in its manifest.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    list of str
+        One sentence for each file that is missing, damaged or not in the manifest; empty where all is sound.
+        What a killed writer left half-written is no file of the run: the next writer removes it.
+
+    Raises
+    ------
+    InputError, StoreError
+        If the folder is not a run, or the manifest itself is damaged.
+
+    Examples
+    --------
+    >>> verify_run("reports/latest/20261121T093000Z-0123abcd")  # doctest: +SKIP
+    ['stances/evidence/draws.nc: damaged, its SHA-256 is not the one stored']
+    """
+    run = read_run(path)
+    problems = []
+    for name, entry in run.manifest["files"].items():
+        file = run.path / name
+        if not file.is_file():
+            problems.append(f"{name}: missing")
+        elif (size := file.stat().st_size) != entry["bytes"]:
+            problems.append(f"{name}: damaged, {size} bytes where {entry['bytes']} were stored")
+        elif file_sha256(file) != entry["sha256"]:
+            problems.append(f"{name}: damaged, its SHA-256 is not the one stored")
+    added = sorted(files_below(run.path) - {*run.manifest["files"], MANIFEST, *BESIDE})
+    return [*problems, *(f"{name}: not in the manifest (added after the run)" for name in added)]
+
+
+def files_below(folder: Path) -> set[str]:
+    """Return the files under a folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    set of str
+        Paths relative to it, with forward slashes, without what a killed writer left half-written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     files_below(Path(folder))
+    set()
+    """
+    files = (file for file in folder.rglob("*") if file.is_file() and not is_leftover(file))
+    return {file.relative_to(folder).as_posix() for file in files}
+
+
+def list_runs(root: str | Path) -> list[RunRecord]:
+    """Return all stored runs, by analysis and time, oldest first.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports; need not exist.
+
+    Returns
+    -------
+    list of RunRecord
+        A run whose manifest is damaged is listed with its `damage`. What is half-written has a hidden name
+        and is never listed.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> list_runs("no such folder")
+    []
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return []
+    with store_errors("the folder of the reports cannot be read", file=root):
+        analyses = sorted(place for place in root.iterdir() if place.is_dir() and place.name[0] != ".")
+    return [run for analysis in analyses for run in runs_of(root, analysis.name)]
+
+
+def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
+    """Return the stored runs of one analysis, oldest first.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports; need not exist.
+    analysis : str
+        Name of the analysis.
+
+    Returns
+    -------
+    list of RunRecord
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> runs_of("no such folder", "latest")
+    []
+    """
+    folder = Path(root) / analysis
+    if not folder.is_dir():
+        return []
+    with store_errors("the folder of the reports cannot be read", file=folder):
+        places = [place for place in folder.iterdir() if is_run_name(place.name)]
+    return sorted((_record(place) for place in places if (place / MANIFEST).is_file()), key=run_moment)
+
+
+def find_run(root: str | Path, name: str) -> RunRecord:
+    """Find one run by what a person types.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    name : str
+        A path to the run's folder; an analysis (its published run, else its newest); ``ANALYSIS/latest``
+        (newest), ``ANALYSIS/published`` or ``ANALYSIS/<start of a run's name>``; the start of a run's name;
+        ``published`` where one analysis has a published run; or ``latest``: the newest run of all, unless an
+        analysis of that name has runs.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    InputError
+        If no run or more than one fits; lists what there is.
+    StoreError
+        If the manifest of the run found is damaged.
+
+    Examples
+    --------
+    >>> find_run("reports", "latest/published").name  # doctest: +SKIP
+    '20261121T093000Z-0123abcd'
+    """
+    if (Path(name) / MANIFEST).is_file():
+        return read_run(Path(name).resolve())
+    return read_run(named_run(list_runs(root), name, root=root).path)
+
+
+# --- The list of all runs for readers: one record a run with its status and headline, and the page … ---
+
+
+INDEX = "index.html"
+"""Name of the page, under the folder of the reports."""
+
+
+PREFERRED = ("npv_fiscal.care_review", "npv_fiscal.care_review_full")
+"""Headline results shown in the list, best first; the first net present value of another option otherwise."""
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One run in the list.
+
+    Attributes
+    ----------
+    analysis, title, run : str
+    finished : str
+        UTC.
+    status : {"published", "held", "superseded", "not published", "damaged"}
+    reasons : tuple of str
+        Why it is held, or what is damaged.
+    approved_by : str
+        Empty where nobody released it.
+    key, label, unit : str
+        The headline result shown; empty where the run has none.
+    mean, lower, upper : float or None
+        In `unit`.
+    level : float or None
+    report : str
+        Address of its report, relative to the page; empty where it has none.
+
+    Examples
+    --------
+    >>> index_rows("no such folder")
+    []
+    """
+
+    analysis: str
+    title: str
+    run: str
+    finished: str
+    status: str
+    reasons: tuple[str, ...]
+    approved_by: str
+    key: str
+    label: str
+    unit: str
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    level: float | None
+    report: str
+
+
+def index_rows(root: str | Path) -> list[IndexRow]:
+    """Return every stored run, newest first.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports; need not exist.
+
+    Returns
+    -------
+    list of IndexRow
+        A damaged run is listed as such, without figures.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> [row.status for row in index_rows("reports")]  # doctest: +SKIP
+    ['held', 'published', 'superseded']
+    """
+    runs = list_runs(root)
+    shown = {run.analysis: run for run in runs if run.published}
+    newest_first = sorted(runs, key=lambda run: (run_moment(run), run.analysis), reverse=True)
+    return [_row(run, shown=shown.get(run.analysis)) for run in newest_first]
+
+
+def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]) -> Path:
+    """Write the list of all runs as a page, whole.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the reports.
+    render : callable
+        Makes the page; the caller hands it in, because the store does not depend on the reporting room.
+
+    Returns
+    -------
+    Path
+        ``<root>/index.html``.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; the page that was there stays.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     write_index(root, render=lambda rows: f"{len(rows)} runs").read_text()
+    '0 runs'
+    """
+    place = Path(root) / INDEX
+    with store_errors("the list of runs could not be written", file=place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(place, render(index_rows(root)))
+    return place
+
+
+def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
+    damage, reasons = run.damage, run.held
+    figures: dict[str, Any] = {}
+    key = ""
+    if not damage:
+        try:
+            results = run.headline["results"]
+            key = _headline_key(results)
+            figures = results.get(key) or {}
+        except (StoreError, KeyError) as error:
+            damage = getattr(error, "problem", "headline.json holds no results")
+    report = f"{run.analysis}/{run.name}/report.html" if (run.path / "report.html").is_file() else ""
+    return IndexRow(
+        analysis=run.analysis,
+        title=str(run.manifest.get("title") or run.analysis),
+        run=run.name,
+        finished=str(run.manifest.get("finished") or ""),
+        status="damaged" if damage else _status(run, shown=shown),
+        reasons=(damage,) if damage else reasons,
+        approved_by=str(run.approval.get("approved_by", "")),
+        key=key,
+        label=str(figures.get("label", "")),
+        unit=str(figures.get("unit", "")),
+        mean=figures.get("mean"),
+        lower=figures.get("lower"),
+        upper=figures.get("upper"),
+        level=figures.get("level"),
+        report=report,
+    )
+
+
+def _status(run: RunRecord, *, shown: RunRecord | None) -> str:
+    if run.published:
+        return "published"
+    if run.held:
+        return "held"
+    return "superseded" if shown is not None and run_moment(run) < run_moment(shown) else "not published"
+
+
+def _headline_key(results: dict[str, Any]) -> str:
+    """Return the result that stands for a run."""
+    defined = [key for key, entry in results.items() if entry.get("mean") is not None]
+    worth = [key for key in defined if key.startswith("npv_fiscal.") and not key.endswith(".bau")]
+    return next((key for key in (*PREFERRED, *worth, *defined) if key in defined), "")

@@ -1,0 +1,521 @@
+"""Whole-or-nothing writing: a file or folder appears complete under its name, or not at all.
+
+Everything is written beside its final place, forced to disk and then renamed; a rename within one folder is
+atomic. What the machine refuses (a full disk, a read-only folder, a file where a folder belongs) becomes one
+:class:`StoreError` that says what to do, with exit code 1.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cba.runs.fingerprints import content_sha256
+
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", "free some space, then run again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then run again"),
+    errno.EFBIG: ("a file larger than this machine allows", "raise the limit on file size, then run again"),
+    errno.EROFS: ("the disk is mounted read-only", "choose another folder with --root"),
+    errno.EACCES: ("no permission there", "change the permission, or choose another folder with --root"),
+    errno.EPERM: ("no permission there", "change the permission, or choose another folder with --root"),
+    errno.ENOTDIR: (
+        "a file stands where a folder is needed",
+        "move it, or choose another folder with --root",
+    ),
+    errno.EEXIST: ("a file stands where a folder is needed", "move it, or choose another folder with --root"),
+}
+
+
+class StoreError(RuntimeError):
+    """The machine failed us: the store could not be read or written. Nothing half-written is left behind.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence.
+    file : str or Path, optional
+        Where.
+    cause, remedy : str, optional
+        The usual cause, and the next step.
+
+    Examples
+    --------
+    >>> print(StoreError("the run could not be stored", file="reports/latest", cause="the disk is full",
+    ...                  remedy="free some space, then run again"))
+    the run could not be stored
+      file: reports/latest
+      usual cause: the disk is full
+      next step: free some space, then run again
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        cause: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.details = {
+            "file": None if file is None else str(file),
+            "field": None,
+            "found": None,
+            "allowed": None,
+            "usual cause": cause,
+            "next step": remedy,
+        }
+        given = {name: value for name, value in self.details.items() if value is not None}
+        lines = [problem, *(f"  {name}: {value}" for name, value in given.items())]
+        super().__init__("\n".join(lines))
+
+
+@contextmanager
+def store_errors(problem: str, *, file: str | Path) -> Iterator[None]:
+    """Turn any OSError inside into a StoreError.
+
+    Parameters
+    ----------
+    problem : str
+        What could not be done.
+    file : str or Path
+        Named in the message, with the cause and the next step.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+
+    Examples
+    --------
+    >>> with store_errors("the run could not be stored", file="reports"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    ...
+    cba.runs.whole_files.StoreError: the run could not be stored
+      file: reports
+      usual cause: the disk is full
+      next step: free some space, then run again
+    """
+    try:
+        yield
+    except OSError as error:
+        text = error.strerror or str(error)
+        cause, remedy = _CAUSES.get(error.errno or 0, (text, "check the disk and the folder, then run again"))
+        raise StoreError(problem, file=file, cause=cause, remedy=remedy) from error
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it.
+
+    Parameters
+    ----------
+    value : object
+        Dictionaries, lists, numbers, NumPy arrays; anything else becomes text.
+
+    Returns
+    -------
+    object
+        Numbers that are NaN or infinite become None.
+
+    Examples
+    --------
+    >>> plain({"mean": float("nan"), "years": (2032,), "at": Path("reports")})
+    {'mean': None, 'years': [2032], 'at': 'reports'}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return plain(value.item())
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)
+
+
+def to_json(value: Any) -> str:
+    """Return indented JSON, with null for what is undefined and a newline at the end.
+
+    Parameters
+    ----------
+    value : object
+        As for :func:`plain`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(to_json({"mcse": float("inf")}), end="")
+    {
+      "mcse": null
+    }
+    """
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is there complete or not at all, replacing what was there.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    text : str
+        UTF-8.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; the old file, if any, is untouched.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "published", "a run")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['published']
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with store_errors("a file could not be written", file=path):
+        try:
+            with beside.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+            sync_folder(path.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Say whether a file is what a killed writer left beside the place it was writing to.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        True for hidden names that end in ``.part`` or ``.new``; whole files never have such a name.
+
+    Examples
+    --------
+    >>> is_leftover(Path("tables/.checklist.csv.new")), is_leftover(Path("tables/checklist.csv"))
+    (True, False)
+    """
+    return path.name.startswith(".") and path.name.endswith((".part", ".new"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's list of names to disk, so that a rename survives a power cut.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Examples
+    --------
+    >>> sync_folder(Path("."))
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Force every file and folder under a folder to disk.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     sync_tree(Path(folder))
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            handle = os.open(os.path.join(place, name), os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        sync_folder(Path(place))
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse, before anything is computed, a folder that cannot be written to; leave nothing behind.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist: its nearest existing parent is tried.
+
+    Raises
+    ------
+    StoreError
+        If that is no folder, or a small file cannot be written in it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     require_writable(Path(folder) / "reports")
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    nearest = folder.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    probe = nearest / f".probe.{os.getpid()}.part"
+    with store_errors("the folder for the reports cannot be written to", file=folder):
+        try:
+            probe.write_bytes(b"0")
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
+
+
+# --- A lock file held for a block: one writer at a time, and a message that names it where another … ---
+
+
+@contextmanager
+def holding(file: Path, *, wait: float, what: str, busy: str, cause: str, remedy: str) -> Iterator[None]:
+    """Hold a lock file inside a ``with`` block.
+
+    Parameters
+    ----------
+    file : Path
+        The lock; its folder is made if it is missing.
+    wait : float, seconds
+        How long to wait for whoever holds it.
+    what : str
+        What the lock guards, for the message where its folder cannot be used.
+    busy, cause, remedy : str
+        Message where another holds it for longer than `wait`.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be used, or another holds the lock for longer than `wait`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> words = {"what": "the folder", "busy": "another has it", "cause": "two at once", "remedy": "wait"}
+    >>> with TemporaryDirectory() as root, holding(Path(root) / "a" / ".lock", wait=1.0, **words):
+    ...     [place.name for place in (Path(root) / "a").iterdir()]
+    ['.lock']
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=wait)
+    with store_errors(f"{what} cannot be used", file=file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreError(busy, file=file, cause=cause, remedy=remedy) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# --- One writer at a time in the folder of an analysis; what a killed one left there is removed by the … ---
+
+
+STAGING = ".staging-"
+"""How the name of a folder begins that is being filled, or removed."""
+
+
+_LOCK_SECONDS = 120.0
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of one analysis; whatever a killed writer left in it and in its runs is removed first.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<analysis>``, made if it is missing.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be used, or another run holds the lock for over two minutes.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root, locked(Path(root) / "latest"):
+    ...     [place.name for place in (Path(root) / "latest").iterdir()]
+    ['.lock']
+    """
+    with holding(
+        folder / ".lock",
+        wait=_LOCK_SECONDS,
+        what="the folder of the analysis",
+        busy=f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
+        cause="two runs of one analysis at once, one of them stuck",
+        remedy="wait for it or end it, then retry",
+    ):
+        _clear(folder)
+        yield
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed writers left; the caller holds the lock, so that none of it is being written."""
+    for stale in folder.glob(f"{STAGING}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if is_leftover(Path(place, name)):
+                Path(place, name).unlink(missing_ok=True)
+
+
+# --- Seals: a manifest that carries the SHA-256 of its own content, and what is said of a damaged one ---
+
+
+_SEAL = "manifest_sha256"
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with the SHA-256 of its own content, so that damage to it shows.
+
+    Parameters
+    ----------
+    manifest : mapping
+        Plain values.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> seal_problem(sealed({"run": "a"})), seal_problem({**sealed({"run": "a"}), "run": "b"})
+    ('', 'its content does not match its own SHA-256')
+    """
+    content = {key: value for key, value in manifest.items() if key != _SEAL}
+    return {**content, _SEAL: content_sha256(content)}
+
+
+def seal_problem(manifest: Mapping[str, Any]) -> str:
+    """Say why a manifest cannot be trusted.
+
+    Parameters
+    ----------
+    manifest : mapping
+        As read.
+
+    Returns
+    -------
+    str
+        Empty where it can be trusted.
+
+    Examples
+    --------
+    >>> seal_problem({"run": "a"})
+    'it holds no SHA-256 of its own'
+    """
+    if manifest.get(_SEAL) is None:
+        return "it holds no SHA-256 of its own"
+    return "" if sealed(manifest) == dict(manifest) else "its content does not match its own SHA-256"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of a stored run.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    StoreError
+        If it is missing or damaged; names the file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "headline.json").write_text('{"schema": 1}')
+    ...     read_json(Path(folder) / "headline.json")
+    {'schema': 1}
+    """
+    with store_errors("a file of the run could not be read", file=path):
+        data = path.read_bytes()
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise damaged(path, f"it is not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise damaged(path, "it is not a JSON object")
+    return content
+
+
+def damaged(path: Path, what: str) -> StoreError:
+    """Return the error for a file of a run that is not what was stored.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        How it differs.
+
+    Returns
+    -------
+    StoreError
+
+    Examples
+    --------
+    >>> damaged(Path("headline.json"), "cut short").problem
+    'headline.json is damaged: cut short'
+    """
+    return StoreError(
+        f"{path.name} is damaged: {what}",
+        file=path,
+        cause="changed or cut short after the run was stored",
+        remedy="restore the run from a copy, or run the analysis again",
+    )

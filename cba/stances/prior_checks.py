@@ -1,0 +1,270 @@
+"""Prior checks on policy outputs: what the priors alone say about children, spending and savings.
+
+No study and no yearly change of a series is seen: effects, and how rates move, come from the priors; only the
+account of the year a projection starts from is data. A back-cast from the first published account is held against
+the years published since; the target year is held against stated plausibility bounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.quantities import interval
+from cba.costs.account import total_saving
+from cba.costs.prices import PriceIndex
+from cba.decisions.draws import mcse_probability
+from cba.inputs.prior_checks import Bounds, load_plausibility
+from cba.models.parameters import joint_parameters
+from cba.models.unit_costs import prior_unit_cost_draws
+from cba.projection.business_as_usual import business_as_usual
+from cba.projection.processes import usual_rates
+from cba.stances.review import CLAIM_COLUMNS, claims_found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cba.appraisal.inputs import Inputs
+    from cba.appraisal.workings import Workings
+
+
+COST_LINES = ("total_cla", "total_safeguarding", "total_family_support")
+"""Lines of the outturn that make the yearly cost of the system."""
+
+
+FIRST_COMPARABLE = 2013
+"""First year ending 31 March whose outturn is defined as today."""
+
+
+CHAINS = 2
+
+
+LOOKED_AT = ("bau", "care_review")
+"""Options worked out on draws of the priors."""
+
+
+def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> Workings:
+    """Work out every option on draws of the priors alone.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As returned by :func:`cba.appraisal.inputs.read_inputs`; its draws are not used.
+    draws : int
+        Draws in all, an even number.
+    work : callable
+        ``work(inputs, drawn, baseline=, effects=)``, :func:`cba.appraisal.workings.worked_options`.
+
+    Returns
+    -------
+    Workings
+        ``bau`` and, where the analysis has it, ``care_review``; draws are independent.
+
+    Examples
+    --------
+    >>> prior_workings(inputs, draws=1000, work=worked_options).arrays.npv  # doctest: +SKIP
+    """
+    analysis = inputs.analysis
+    inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in LOOKED_AT))
+    each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": analysis.seed}
+    from cba.models.checks import prior_baseline, prior_effects
+
+    baseline = prior_baseline(inputs.observations, inputs.priors, **each)
+    effects = prior_effects(inputs.evidence, inputs.priors, observations=inputs.observations, **each)
+    drawn = joint_parameters(
+        inputs.priors,
+        baseline=baseline,
+        effects=effects,
+        observations=inputs.observations,
+        seed=analysis.seed,
+    )
+    drawn = drawn.assign(
+        prior_unit_cost_draws(inputs.priors, draws=drawn.sizes["sample"], seed=analysis.seed)
+    )
+    return dataclasses.replace(work(inputs, drawn, baseline=baseline, effects=effects), chains=None)
+
+
+def prior_tables(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> dict[str, pd.DataFrame]:
+    """What the priors alone say about policy outputs, beside history, plausibility bounds and claims.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As returned by :func:`cba.appraisal.inputs.read_inputs`.
+    draws : int
+        Draws of the priors, an even number.
+    work : callable
+        As in :func:`prior_workings`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``prior_predictive``: columns quantity, check ("history" for a back-cast, "target" for the target year), year,
+        label, unit, mean, median, lower, upper (at the analysis's level), observed (missing where there is nothing to
+        hold it against), share_below (share of draws below what was observed), bound_lower, bound_upper,
+        share_inside with its mcse, basis and source (of the bounds). ``prior_claims``: one row per claim of the
+        review, as :func:`cba.stances.review.claim_chance`.
+
+    Notes
+    -----
+    The growth of spending to the target year is held against the real growth over as many years to the last
+    outturn, where definitions are comparable.
+
+    Examples
+    --------
+    >>> prior_tables(inputs, draws=1000, work=worked_options)["prior_claims"]["words"]  # doctest: +SKIP
+    """
+    bounds = load_plausibility()
+    workings = prior_workings(inputs, draws=draws, work=work)
+    found = _History(inputs, bounds["children_in_care"], draws=draws).rows() + _target_rows(workings, bounds)
+    return {
+        "prior_predictive": pd.DataFrame(found),
+        "prior_claims": pd.DataFrame(claims_found(workings)["each"], columns=list(CLAIM_COLUMNS)),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _History:
+    """A back-cast of the number in care from the first published account."""
+
+    inputs: Inputs
+    bounds: Bounds
+    draws: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per year published after the first account."""
+        children, first = self._back_cast()
+        stock = self.inputs.observations["stock"]
+        start, level = float(stock.sel(year=first)), self.inputs.analysis.level
+        about = {"check": "history", "label": "Children looked after at 31 March", "unit": "children"}
+        return [
+            _row(
+                children.sel(year=year).values,
+                self.bounds,
+                quantity="children_in_care",
+                year=int(year),
+                observed=float(stock.sel(year=year)),
+                scale=start,
+                level=level,
+                **about,
+            )
+            for year in children["year"].values
+        ]
+
+    def _back_cast(self) -> tuple[xr.DataArray, int]:
+        inputs, seen = self.inputs, self.inputs.observations
+        known = seen["stock_by_age"].dropna("year")["year"].values
+        first, last = int(known[0]) + 1, int(known[-1])
+        each = {"draws": self.draws // CHAINS, "chains": CHAINS, "seed": inputs.analysis.seed}
+        from cba.models.checks import prior_baseline
+
+        fit = prior_baseline(seen, inputs.priors, **each, since=first)
+        years = range(first + 1, last + 1)
+        people = seen["population_0_17"].sel(year=list(years))
+        drawn = inputs.priors.sample(self.draws, inputs.analysis.seed)
+        rates = usual_rates(fit, years=years, population=people, parameters=drawn, seed=inputs.analysis.seed)
+        return business_as_usual(fit, rates, people)["children"].sum("age"), first
+
+
+def _target_rows(workings: Workings, bounds: Mapping[str, Bounds]) -> list[dict[str, Any]]:
+    """Rows of the target year: children, spending and what the care review changes."""
+    analysis, arrays, seen = workings.inputs.analysis, workings.arrays, workings.inputs.observations
+    year, level = analysis.target_year, analysis.level
+    usual = arrays.children.sel(option="bau", year=year).sum("age").values
+    cost = arrays.system_cost.sel(option="bau", year=year).values
+    outturn = real_outturn(workings)
+    last = int(outturn["year"][-1])
+    about: dict[str, Any] = {"check": "target", "year": year, "level": level}
+    rows = [
+        _row(usual, bounds["children_in_care"], quantity="children_in_care", label="Children looked after at 31 March",
+             unit="children", scale=float(seen["stock"].dropna("year")[-1]), **about),
+        _row(cost / float(outturn[-1]), bounds["system_cost"], quantity="system_cost",
+             label="Yearly cost of the system, real, as a multiple of the last outturn", unit="ratio",
+             observed=_growth_before(outturn, years=year - last), **about),
+    ]  # fmt: skip
+    if "care_review" not in workings.accounts:
+        return rows
+    fewer = usual - arrays.children.sel(option="care_review", year=year).sum("age").values
+    saving = total_saving(workings.accounts["care_review"])[:, workings.years.index(year)]
+    return [
+        *rows,
+        _row(fewer / usual, bounds["fewer_children"], quantity="fewer_children",
+             label="Fewer children under the care review, share of business as usual", unit="share", **about),
+        _row(saving / cost, bounds["annual_saving"], quantity="annual_saving",
+             label="Cashable saving of the care review, share of the cost of the system", unit="share", **about),
+    ]  # fmt: skip
+
+
+def real_outturn(workings: Workings) -> xr.DataArray:
+    """Published yearly cost of the system in prices of the price base, as far back as definitions compare.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the outturn and the deflator.
+
+    Returns
+    -------
+    DataArray, dims (year), GBP of the price base
+
+    Examples
+    --------
+    >>> real_outturn(workings).sel(year=2024).item()  # doctest: +SKIP
+    13300000000.0
+    """
+    seen, base = workings.inputs.observations, workings.basis.price_base
+    index = PriceIndex(published=seen["gdp_deflator"])
+    cash = seen["spending"].sel(line=list(COST_LINES)).sum("line", skipna=False).dropna("year")
+    cash = cash.sel(year=slice(FIRST_COMPARABLE, None))
+    factors = [float(np.mean(index.index(base) / index.index(int(y)))) for y in cash["year"].values]
+    return cash * np.array(factors) * 1e6
+
+
+def _growth_before(outturn: xr.DataArray, *, years: int) -> float:
+    """Ratio of the last outturn to that of as many years before; missing where the series is too short."""
+    first = int(outturn["year"][-1]) - years
+    if first not in outturn["year"].values:
+        return float("nan")
+    return float(outturn[-1] / outturn.sel(year=first))
+
+
+def _row(
+    draws: np.ndarray,
+    bounds: Bounds,
+    *,
+    quantity: str,
+    check: str,
+    year: int,
+    label: str,
+    unit: str,
+    level: float,
+    observed: float = float("nan"),
+    scale: float = 1.0,
+) -> dict[str, Any]:
+    """One row of the table; bounds are multiplied by `scale`, the unit of a multiple."""
+    lower, upper = interval(draws, level=level)
+    low, high = bounds.lower * scale, bounds.upper * scale
+    inside = (draws >= low) & (draws <= high)
+    return {
+        "quantity": quantity,
+        "check": check,
+        "year": year,
+        "label": label,
+        "unit": unit,
+        "mean": float(draws.mean()),
+        "median": float(np.median(draws)),
+        "lower": float(lower),
+        "upper": float(upper),
+        "observed": observed,
+        "share_below": float((draws < observed).mean()) if np.isfinite(observed) else float("nan"),
+        "bound_lower": low,
+        "bound_upper": high,
+        "share_inside": float(inside.mean()),
+        "mcse": mcse_probability(inside),
+        "basis": bounds.basis,
+        "source": "; ".join(source.title for source in bounds.source),
+    }

@@ -1,0 +1,540 @@
+"""The review's claims: how likely the evidence makes them, and what the draws that meet them look like."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.quantities import FROM_FAMILY_HELP, IN_ALL, clear_of_chance, interval
+from cba.appraisal.record import ARRAYS
+from cba.decisions.draws import effective_sample_size, mcse_probability
+from cba.tables.assumptions import described
+from cba.tables.attribution import component_account
+
+if TYPE_CHECKING:
+    from cba.appraisal.record import Appraisal
+    from cba.appraisal.workings import Workings
+
+
+# --- Keep some draws of the workings: all arrays at once, so that pairing is never lost ---
+
+
+def kept(value: Any, keep: np.ndarray) -> Any:
+    """Return the chosen draws of an array, Dataset, record or collection; anything without draws unchanged.
+
+    Parameters
+    ----------
+    value : object
+        Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along
+        ``sample``.
+    keep : ndarray of bool, shape (sample,)
+        Which draws.
+
+    Returns
+    -------
+    object
+        Of the same kind as `value`.
+
+    Examples
+    --------
+    >>> kept({"a": np.arange(3), "b": "text"}, np.array([True, False, True]))
+    {'a': array([0, 2]), 'b': 'text'}
+    """
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        return value.isel(sample=np.flatnonzero(keep)) if "sample" in value.dims else value
+    if isinstance(value, np.ndarray):
+        return value[keep] if value.ndim and value.shape[0] == keep.size else value
+    if isinstance(value, dict):
+        return {name: kept(item, keep) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(kept(item, keep) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(
+            value, **{f.name: kept(getattr(value, f.name), keep) for f in dataclasses.fields(value)}
+        )
+    return value
+
+
+def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
+    """Return the workings of the chosen draws; their errors take them as independent.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out on all draws.
+    keep : ndarray of bool, shape (sample,)
+        More draws than there are years, so that no other axis can be taken for them.
+
+    Returns
+    -------
+    Workings
+        Inputs, baseline fit and its checks unchanged; the draws of the effects cut like everything else.
+
+    Examples
+    --------
+    >>> kept_workings(workings, workings.system.reach > 0.3)  # doctest: +SKIP
+    """
+    return dataclasses.replace(
+        workings,
+        effects=kept_tree(workings.effects, keep),
+        system=kept(workings.system, keep),
+        basis=kept(workings.basis, keep),
+        accounts=kept(workings.accounts, keep),
+        arrays=kept(workings.arrays, keep),
+        chains=None,
+    )
+
+
+def kept_tree(tree: xr.DataTree, keep: np.ndarray) -> xr.DataTree:
+    """Return the chosen draws of a fit, chains joined; groups without draws unchanged.
+
+    Parameters
+    ----------
+    tree : DataTree
+        A fit with dims (chain, draw, ...).
+    keep : ndarray of bool, shape (sample,)
+        Chains one after another.
+
+    Returns
+    -------
+    DataTree
+        Dims (sample, ...).
+
+    Examples
+    --------
+    >>> tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a": (("chain", "draw"), [[1.0, 2.0], [3.0, 4.0]])})})
+    >>> kept_tree(tree, np.array([True, False, False, True]))["posterior"]["a"].values.tolist()
+    [1.0, 4.0]
+    """
+    nodes = {}
+    for name, node in tree.children.items():
+        data = node.to_dataset()
+        if {"chain", "draw"} <= set(data.dims):
+            data = data.stack(sample=("chain", "draw"), create_index=False)
+            data = kept(data.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...), keep)
+        nodes[name] = data
+    return xr.DataTree.from_dict(nodes)
+
+
+# --- What one would need to believe: how the draws that meet the review's claims differ from the rest ---
+
+
+SHOWN = 15
+"""Parameters listed: those whose mean moves most."""
+
+
+MEETING = "draws that meet the claims"
+
+
+NEAREST = "draws nearest to the claims: too few meet them"
+
+
+def need_to_believe(
+    parameters: xr.Dataset, fewer: np.ndarray, *, chosen: np.ndarray, level: float, which: str = MEETING
+) -> pd.DataFrame:
+    """Compare the parameters of chosen draws with those of all.
+
+    Parameters
+    ----------
+    parameters : Dataset, dims (sample)
+        Every uncertain input, all draws of the evidence.
+    fewer : ndarray, shape (sample,), children
+        Fewer children in care under ``care_review`` in the target year.
+    chosen : ndarray of bool, shape (sample,)
+        The draws in question.
+    level : float
+        Probability of the intervals.
+    which : str
+        What the chosen draws are.
+
+    Returns
+    -------
+    DataFrame
+        The parameters whose mean moves most, most first: parameter, description, unit; mean, lower, upper (all
+        draws) and needed_mean, needed_lower, needed_upper (chosen draws), shift (difference of means in standard
+        deviations of all draws), shift_se (its Monte Carlo error were the input unrelated to the choice), clear
+        (whether the shift is more than that error explains, all inputs tried), which, draws (number chosen) and
+        fewer_children (their mean).
+
+    Notes
+    -----
+    The mean of n draws taken blindly from N has the variance ``(1 / n) (N - n) / (N - 1)`` of one draw.
+
+    Examples
+    --------
+    >>> drawn = xr.Dataset({"reach": ("sample", np.arange(4.0)), "cost": ("sample", [1.0, 2.0, 2.0, 1.0])})
+    >>> fewer = np.array([0.0, 10.0, 20.0, 30.0])
+    >>> found = need_to_believe(drawn, fewer, chosen=fewer >= 20, level=0.9)
+    >>> found.loc[0, "parameter"], float(found.loc[0, "needed_mean"]), float(found.loc[0, "fewer_children"])
+    ('reach', 2.5, 25.0)
+    """
+    rows = []
+    for name, values in parameters.data_vars.items():
+        draws = values.values
+        if draws.ndim != 1 or np.ptp(draws) == 0:
+            continue
+        lower, upper = interval(draws, level=level)
+        needed_lower, needed_upper = interval(draws[chosen], level=level)
+        rows.append(
+            {
+                "parameter": str(name),
+                "description": described(str(name), values.attrs),
+                "unit": values.attrs.get("unit", ""),
+                "mean": draws.mean(),
+                "lower": lower,
+                "upper": upper,
+                "needed_mean": draws[chosen].mean(),
+                "needed_lower": needed_lower,
+                "needed_upper": needed_upper,
+                "shift": (draws[chosen].mean() - draws.mean()) / draws.std(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["shift_se"] = np.sqrt(max(chosen.size / chosen.sum() - 1.0, 0.0) / (chosen.size - 1.0))
+    table["clear"] = clear_of_chance(table["shift"].to_numpy(), table["shift_se"].to_numpy())
+    table = table.sort_values("shift", key=np.abs, ascending=False, kind="stable").head(SHOWN)
+    about = {"which": which, "draws": int(chosen.sum()), "fewer_children": float(fewer[chosen].mean())}
+    return table.assign(**about).reset_index(drop=True)
+
+
+def nearest_draws(fewer: np.ndarray, *, count: int) -> np.ndarray:
+    """Mark the draws with the most children fewer.
+
+    Parameters
+    ----------
+    fewer : ndarray, shape (sample,)
+    count : int
+        How many, at most a tenth of all so that they remain a tail.
+
+    Returns
+    -------
+    ndarray of bool, shape (sample,)
+
+    Examples
+    --------
+    >>> nearest_draws(np.arange(20.0), count=100).sum().item()
+    2
+    """
+    marked = np.zeros(fewer.size, dtype=bool)
+    marked[np.argsort(fewer, kind="stable")[-min(count, max(fewer.size // 10, 1)) :]] = True
+    return marked
+
+
+def nearest_beliefs(evidence: Appraisal, *, count: int) -> dict[str, pd.DataFrame]:
+    """What the draws of the evidence nearest to the claims believe, as a table by its name.
+
+    Parameters
+    ----------
+    evidence : Appraisal
+        Under ``evidence``.
+    count : int
+        As in :func:`nearest_draws`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``need_to_believe``; empty where the analysis has no ``care_review``.
+
+    Examples
+    --------
+    >>> nearest_beliefs(evidence, count=100)["need_to_believe"]  # doctest: +SKIP
+    """
+    if "care_review" not in evidence.option_labels:
+        return {}
+    total = evidence.children.sel(year=evidence.analysis.target_year).sum("age")
+    fewer = (total.sel(option="bau") - total.sel(option="care_review")).values
+    table = need_to_believe(
+        evidence.parameters,
+        fewer,
+        chosen=nearest_draws(fewer, count=count),
+        level=evidence.analysis.level,
+        which=NEAREST,
+    )
+    return {"need_to_believe": table}
+
+
+ENOUGH = 100
+"""Effective draws below which a conditional result is not given."""
+
+
+CLAIMS = (
+    f"at least {FROM_FAMILY_HELP:,} fewer children in care because of family help and at least {IN_ALL:,} "
+    "fewer in all under care_review"
+)
+
+
+CLAIM_COLUMNS = ("claim", "target", "probability", "mcse", "draws", "of", "highest", "upper_95", "words")
+"""What is said of each claim."""
+
+
+WITHOUT_DRAWS = (
+    "history",
+    "what_it_would_take",
+    "evidence",
+    "priors",
+    "convergence",
+    "reconciliation",
+    "unmonetised",
+    "prior_predictive",
+    "prior_claims",
+    "prior_alternatives",
+)
+"""Tables that hold no result of an option, and so are given even where too few draws meet the claims."""
+
+
+def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
+    """Fewer children in care in the target year under ``care_review``, as far as each claim speaks of them.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,), children
+        ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has no ``care_review``.
+
+    Examples
+    --------
+    >>> claims_reached(workings)["in_all"].mean()  # doctest: +SKIP
+    """
+    if "care_review" not in workings.accounts:
+        return {}
+    year = workings.years.index(workings.inputs.analysis.target_year)
+    accounts = {
+        "family_help": component_account(workings, "care_review", ("family_help",)),
+        "in_all": workings.accounts["care_review"],
+    }
+    return {name: a.children.fewer_by_age[:, year].sum(axis=-1) for name, a in accounts.items()}
+
+
+def claims_met(workings: Workings) -> np.ndarray:
+    """Whether each draw meets the review's claims on children in the target year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under ``evidence``.
+
+    Returns
+    -------
+    ndarray of bool, shape (sample,)
+        At least 30,000 fewer in all under ``care_review``, and 17,000 fewer from family help alone.
+
+    Examples
+    --------
+    >>> claims_met(workings).mean()  # doctest: +SKIP
+    """
+    return _met(claims_reached(workings), draws=workings.system.reach.size)
+
+
+def _met(reached: Mapping[str, np.ndarray], *, draws: int) -> np.ndarray:
+    if not reached:
+        return np.zeros(draws, dtype=bool)
+    return (reached["family_help"] >= FROM_FAMILY_HELP) & (reached["in_all"] >= IN_ALL)
+
+
+def claims_found(workings: Workings) -> dict[str, Any]:
+    """Return how likely the evidence makes the review's claims: together, and each of them alone.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under ``evidence``.
+
+    Returns
+    -------
+    dict
+        As :func:`claims_record`, and ``each``: one :func:`claim_chance` per claim.
+
+    Examples
+    --------
+    >>> claims_found(workings)["each"][0]["words"]  # doctest: +SKIP
+    """
+    reached = claims_reached(workings)
+    each = [
+        {
+            "claim": words,
+            "target": target,
+            **claim_chance(reached[name], target=target, chains=workings.chains),
+        }
+        for name, words, target in (
+            ("family_help", "fewer children in care because of family help, at least", FROM_FAMILY_HELP),
+            ("in_all", "fewer children in care in all under care_review, at least", IN_ALL),
+        )
+        if name in reached
+    ]
+    met = _met(reached, draws=workings.system.reach.size)
+    return claims_record(met, chains=workings.chains) | {"each": each}
+
+
+def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> dict[str, Any]:
+    """Return the probability that a claim is met, or the most it can be where no draw meets it.
+
+    Parameters
+    ----------
+    reached : ndarray, shape (sample,)
+        What the claim speaks of, in every draw.
+    target : float
+        What it asks for at least.
+    chains : int or None
+        Chains of the draws.
+
+    Returns
+    -------
+    dict
+        probability, mcse, draws (that meet it), of (draws in all), highest (largest draw), upper_95 (None where a
+        draw meets it) and words.
+
+    Notes
+    -----
+    Where none of n draws meets the claim, probabilities above ``1 - 0.05 ** (1 / n)``, about 3 / n, would have
+    shown at least one with 95% confidence (the rule of three, exactly). n is the effective number of draws.
+
+    Examples
+    --------
+    >>> claim_chance(np.arange(1000.0), target=17_000, chains=None)["words"]
+    'beyond what this model supports: no draw of 1,000 reaches it (the highest is 999); at most 0.3% at 95% confidence'
+    """
+    met = reached >= target
+    count, size = int(met.sum()), met.size
+    found = {
+        "probability": float(met.mean()),
+        "mcse": mcse_probability(met, chains=chains),
+        "draws": count,
+        "of": size,
+        "highest": float(reached.max()),
+        "upper_95": None,
+    }
+    if count:
+        return found | {"words": f"{count:,} of {size:,} draws reach it"}
+    independent = min(effective_sample_size(reached, chains=chains), size)
+    upper = 1.0 - 0.05 ** (1.0 / independent)
+    return found | {
+        "upper_95": upper,
+        "words": f"beyond what this model supports: no draw of {size:,} reaches it (the highest is "
+        f"{found['highest']:,.0f}); at most {100 * upper:.1g}% at 95% confidence",
+    }
+
+
+def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
+    """Return how likely the review's claims are together, and whether enough draws meet them.
+
+    Parameters
+    ----------
+    met : ndarray of bool, shape (sample,)
+        As returned by :func:`claims_met`.
+    chains : int or None
+        Chains of the draws.
+
+    Returns
+    -------
+    dict
+        claims, probability and its mcse, draws, effective_draws, enough (the number that would do).
+
+    Examples
+    --------
+    >>> claims_record(np.array([True, False, False, False]), chains=None)["probability"]
+    0.25
+    """
+    independent = effective_sample_size(met.astype(float), chains=chains) / met.size
+    return {
+        "claims": CLAIMS,
+        "probability": float(met.mean()),
+        "draws": int(met.sum()),
+        "effective_draws": float(met.sum()) * min(independent, 1.0),
+        "mcse": mcse_probability(met, chains=chains),
+        "enough": ENOUGH,
+    }
+
+
+def review_without_draws(evidence: Appraisal) -> Appraisal | None:
+    """Return the `review` stance of an evidence appraisal whose draws hardly ever meet the claims.
+
+    Parameters
+    ----------
+    evidence : Appraisal
+        Under ``evidence``.
+
+    Returns
+    -------
+    Appraisal or None
+        With every result undefined and no draws; None where enough draws meet the claims, so that their
+        results have to be worked out.
+
+    Examples
+    --------
+    >>> review_without_draws(appraisal).results["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
+    """
+    record = evidence.provenance.get("review_claims")
+    if record is None or record["effective_draws"] >= ENOUGH:
+        return None
+    rest = {key: value for key, value in evidence.provenance.items() if key != "review_claims"}
+    empty = _emptied(evidence)
+    return replace(
+        empty,
+        stance="review",
+        tables=dict(empty.tables) | nearest_beliefs(evidence, count=ENOUGH),
+        provenance=rest | {"stance": "review", "review": dict(record)},
+    )
+
+
+def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], Appraisal]) -> Appraisal:
+    """Keep the evidence draws that meet the review's claims.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under ``evidence``.
+    assemble : callable
+        Makes an appraisal of workings.
+
+    Returns
+    -------
+    Appraisal
+        Stance ``review``. With fewer than 100 effective draws meeting the claims every result is undefined,
+        and arrays and tables of results hold no draws; otherwise they are those of the conditioned draws.
+
+    Examples
+    --------
+    >>> conditioned_on_claims(workings, assemble=assemble).provenance["review"]  # doctest: +SKIP
+    """
+    reached, record = claims_reached(workings), claims_found(workings)
+    met = _met(reached, draws=workings.system.reach.size)
+    if record["effective_draws"] < ENOUGH:
+        none = review_without_draws(assemble(workings))
+        if none is not None:
+            return none
+    cut = kept_workings(workings, met)
+    kept = assemble(replace(cut, inputs=replace(cut.inputs, stance="review")))
+    needed = need_to_believe(
+        workings.system.parameters,
+        reached["in_all"],
+        chosen=met,
+        level=workings.inputs.analysis.level,
+    )
+    return replace(
+        kept,
+        stance="review",
+        tables=dict(kept.tables) | {"need_to_believe": needed},
+        provenance=dict(kept.provenance) | {"review": record},
+    )
+
+
+def _emptied(appraisal: Appraisal) -> Appraisal:
+    """Return the appraisal without results or draws: those of the evidence are not the review's."""
+    blank = dict.fromkeys(("mean", "median", "lower", "upper", "mcse"))
+    none = {name: getattr(appraisal, name).isel(sample=slice(0, 0)) for name in (*ARRAYS, "parameters")}
+    return replace(
+        appraisal,
+        results={key: dict(entry) | blank for key, entry in appraisal.results.items()},
+        tables={name: table for name, table in appraisal.tables.items() if name in WITHOUT_DRAWS},
+        **none,
+    )

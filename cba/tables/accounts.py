@@ -1,0 +1,589 @@
+"""Results with and without each correction for optimism, worked out again on the same draws."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.quantities import (
+    REVIEW_YEAR,
+    SYSTEM_COST,
+    discounted,
+    interval,
+    probability,
+    review_prices,
+)
+from cba.costs.account import OptionAccount, total_cost, total_saving
+from cba.costs.optimism_bias import DEVICES, UPLIFTS, adjust, require_one_device
+from cba.costs.option_account import option_account
+from cba.costs.prices import LONG_RUN, cash_index, placement_prices
+from cba.costs.system_cost import (
+    LINES,
+    by_line,
+    forecast_history,
+    modelled_history,
+    published_real,
+    usual_cost,
+)
+from cba.decisions.draws import mcse_mean
+from cba.models.parameters import ROLL_OUT
+from cba.models.unit_costs import HALF_LIFE, NAMES, NEED, SETS, cost_history
+from cba.models.unit_costs_accounts import PARTS, WEEKS, driver_weights, last_account_year
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+    from cba.costs.optimism_bias import Device
+
+
+_NO_ATTENUATION = "effects.attenuation"
+
+
+def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+    """Work out an option with its corrections for optimism, without some, and with an uplift in their place.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, case, devices (those in force), npv_mean, npv_lower, npv_upper, prob_positive, mcse (of
+        the probability), cost_mean, saving_mean (GBP, present value), fewer_mean (children in the target year)
+        and change_mean (of net present value against the first case, draw by draw). Cases: as modelled;
+        without the device on cost, on time, on benefit, on all; and with each uplift of
+        :data:`cba.costs.optimism_bias.UPLIFTS` instead of those on cost and benefit.
+
+    Raises
+    ------
+    InputError
+        If an input carries two devices.
+
+    Examples
+    --------
+    >>> optimism_check(workings).set_index("case")["npv_mean"]  # doctest: +SKIP
+    """
+    require_one_device(DEVICES)
+    kinds = ("cost", "time", "benefit")
+    bare = _account(workings, option, without=("cost", "benefit"))
+    cases: list[tuple[str, str, OptionAccount, float]] = [
+        ("as modelled", _in_force(()), workings.accounts[option], 0.0)
+    ]
+    for kind in kinds:
+        account = _account(workings, option, without=(kind,))
+        cases.append((f"without a correction of {kind}", _in_force((kind,)), account, 0.0))
+    cases.append(("without any correction", "none", _account(workings, option, without=kinds), 0.0))
+    for grade, bias in UPLIFTS.items():
+        named = f"uplift of cost and cut of benefit, {bias:.0%}; {_in_force(('cost', 'benefit'))}"
+        cases.append((f"uplift instead, {grade}", named, bare, bias))
+    rows, before = [], np.empty(0)
+    for case, devices, account, bias in cases:
+        row, npv = _row(workings, account, bias=bias)
+        before = before if before.size else npv
+        rows.append(
+            {"option": option, "case": case, "devices": devices} | row
+            | {"change_mean": float((npv - before).mean())}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def optimism_devices(workings: Workings) -> pd.DataFrame:
+    """List the inputs corrected for optimism, each with its one device.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the draws of the inputs.
+
+    Returns
+    -------
+    DataFrame
+        Columns entry, corrects, device, neutral, mean, lower, upper: in the entry's unit.
+
+    Examples
+    --------
+    >>> optimism_devices(workings)["corrects"].unique()  # doctest: +SKIP
+    """
+    rows = []
+    for device in DEVICES:
+        draws = workings.system.value(device.entry)
+        lower, upper = interval(draws, level=workings.inputs.analysis.level)
+        known = (device.entry, device.corrects, device.kind, device.neutral)
+        rows.append((*known, float(draws.mean()), float(lower), float(upper)))
+    return pd.DataFrame(rows, columns=["entry", "corrects", "device", "neutral", "mean", "lower", "upper"])
+
+
+def _in_force(without: tuple[str, ...]) -> str:
+    return "; ".join(f"{d.entry}: {d.kind}" for d in DEVICES if d.corrects not in without)
+
+
+def _account(workings: Workings, option: str, *, without: tuple[str, ...]) -> OptionAccount:
+    """Return the option's account with some devices at their neutral values, on the same draws."""
+    drawn = workings.system.parameters
+    for device in DEVICES:
+        if device.corrects in without:
+            drawn = _neutral(workings, drawn, device)
+    system = dataclasses.replace(workings.system, parameters=drawn)
+    chosen = next(o for o in workings.inputs.options if o.id == option)
+    return option_account(chosen, system, workings.basis)
+
+
+def _neutral(workings: Workings, drawn: xr.Dataset, device: Device) -> xr.Dataset:
+    """Return the parameters with one device taken out; what is lost at scale is in the effects already."""
+    size = workings.system.reach.size
+    if device.entry != _NO_ATTENUATION:
+        return drawn.assign({device.entry: ("sample", np.full(size, device.neutral))})
+    before = workings.effects["posterior"].to_dataset()["new_setting"]
+    effects = {name: before.sel(estimand=e).values.ravel() for e, name in ROLL_OUT.items()}
+    return drawn.assign({name: ("sample", effect) for name, effect in effects.items()})
+
+
+def _row(workings: Workings, account: OptionAccount, *, bias: float) -> tuple[dict[str, float], np.ndarray]:
+    cost = adjust(discounted(workings, total_cost(account)), bias)
+    saving = _less(discounted(workings, total_saving(account)), bias)
+    npv = saving - cost
+    lower, upper = interval(npv, level=workings.inputs.analysis.level)
+    gain = probability(npv > 0, label="", chains=workings.chains)
+    target = workings.years.index(workings.inputs.analysis.target_year)
+    fewer = _less(account.children.fewer_by_age[:, target].sum(axis=-1), bias)
+    return {
+        "npv_mean": float(npv.mean()),
+        "npv_lower": float(lower),
+        "npv_upper": float(upper),
+        "prob_positive": gain["mean"],
+        "mcse": gain["mcse"],
+        "cost_mean": float(cost.mean()),
+        "saving_mean": float(saving.mean()),
+        "fewer_mean": float(fewer.mean()),
+    }, npv
+
+
+def _less(benefit: np.ndarray, bias: float) -> np.ndarray:
+    """Return a benefit cut by the bias; what is a harm already is not made smaller."""
+    return np.where(benefit > 0.0, benefit * (1.0 - bias), benefit)
+
+
+# --- Tables of accounts: calibration to section 251, forecasts from earlier years, parts of the … ---
+
+
+FIRST_ORIGIN = 2019
+"""First year from which unit costs, published since 2015-16, have the three yearly changes an estimate needs."""
+
+
+def accounts_reconciliation(workings: Workings) -> pd.DataFrame:
+    """Published section 251 spending beside what the equations of the projection give, by year and line.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns year, line (a group total, or ``total``), published_cash, published_real, modelled_mean,
+        modelled_lower, modelled_upper, inside; GBP, all but the first in the price base. From 2012-13: earlier
+        years have other definitions.
+
+    Notes
+    -----
+    Modelled from the projection's own starting point backwards, with the published drivers and nothing fitted
+    to a single year: :func:`cba.costs.system_cost.modelled_history`.
+
+    Examples
+    --------
+    >>> accounts_reconciliation(workings)["inside"].mean()  # doctest: +SKIP
+    """
+    analysis, observations = workings.inputs.analysis, workings.inputs.observations
+    base = analysis.price_base
+    real = by_line(published_real(observations, price_base=base))
+    modelled = by_line(
+        modelled_history(
+            observations,
+            priors=workings.inputs.priors,
+            price_base=base,
+            draws=workings.system.reach.size,
+            seed=analysis.seed,
+        )
+    )
+    prices = observations["gdp_deflator"]
+    cash = prices.sel(deflator_year=real["year"].values).values / float(prices.sel(deflator_year=base))
+    table = _compared(real, modelled, level=analysis.level)
+    place = {int(year): value for year, value in zip(real["year"].values, cash, strict=True)}
+    table.insert(2, "published_cash", table["published_real"] * table["year"].map(place))
+    return table
+
+
+def _compared(published: xr.DataArray, modelled: xr.DataArray, *, level: float) -> pd.DataFrame:
+    """One row per year and line: published, modelled mean and limits, and whether it lies between."""
+    years, lines = published["year"].values, list(LINES)
+    mean = modelled.mean("sample").transpose("year", "line").values
+    lower, upper = interval(modelled.transpose("sample", "year", "line").values, level=level)
+    seen = published.transpose("year", "line").values
+    return pd.DataFrame(
+        {
+            "year": np.repeat(years, len(lines)),
+            "line": lines * len(years),
+            "published_real": seen.ravel(),
+            "modelled_mean": mean.ravel(),
+            "modelled_lower": lower.ravel(),
+            "modelled_upper": upper.ravel(),
+            "inside": ((seen >= lower) & (seen <= upper)).ravel(),
+        }
+    )
+
+
+def accounts_backtest(workings: Workings) -> pd.DataFrame:
+    """Published spending beside forecasts made from earlier years, growth estimated from those years back.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns origin, year, line, published_real, modelled_mean, modelled_lower, modelled_upper, inside; GBP of
+        the price base. The number of children and other drivers are the published ones; origins overlap, so
+        their errors are not independent. Empty before release 2022.
+
+    Examples
+    --------
+    >>> accounts_backtest(workings).groupby("origin")["inside"].mean()  # doctest: +SKIP
+    """
+    analysis, observations = workings.inputs.analysis, workings.inputs.observations
+    base = analysis.price_base
+    real = by_line(published_real(observations, price_base=base))
+    frames = []
+    for origin in range(FIRST_ORIGIN, last_account_year(observations)):
+        ahead = forecast_history(
+            observations,
+            workings.system.parameters,
+            priors=workings.inputs.priors,
+            origin=origin,
+            price_base=base,
+            seed=analysis.seed,
+        )
+        table = _compared(real.sel(year=ahead["year"]), by_line(ahead), level=analysis.level)
+        table.insert(0, "origin", origin)
+        frames.append(table)
+    columns = ["origin", "year", "line", "published_real", "modelled_mean", "modelled_lower"]
+    empty = pd.DataFrame(columns=[*columns, "modelled_upper", "inside"])
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def system_cost_parts(workings: Workings) -> pd.DataFrame:
+    """Parts of the system's yearly cost under business as usual: today, in the target year, and what they follow.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns part, follows, published (last account), mean, lower, upper (target year), unit_cost_growth (mean
+        real growth today, a proportion); GBP of the price base; the last row is the total.
+
+    Examples
+    --------
+    >>> system_cost_parts(workings)  # doctest: +SKIP
+    """
+    analysis, observations = workings.inputs.analysis, workings.inputs.observations
+    position = workings.years.index(analysis.target_year)
+    weights, _ = driver_weights(observations)
+    today = published_real(observations, price_base=analysis.price_base).isel(year=-1)
+    parts = {part: workings.arrays.bau_parts[part][:, position] for part in PARTS}
+    names = {"homes": "residential_care", "fostering": "fostering"}
+    rows = []
+    for part, amounts in (parts | {"total": np.sum(list(parts.values()), axis=0)}).items():
+        lower, upper = interval(amounts, level=analysis.level)
+        row = {"part": part, "follows": "", "published": float(today.sum()), "mean": amounts.mean()}
+        row |= {"lower": float(lower), "upper": float(upper), "unit_cost_growth": np.nan}
+        if part != "total":
+            shares = weights.sel(part=part)
+            most = shares.where(shares > 0, drop=True).sortby(
+                shares.where(shares > 0, drop=True), ascending=False
+            )
+            follows = [f"{d} {float(s):.0%}" for d, s in zip(most["driver"].values, most.values, strict=True)]
+            growth = workings.system.value(f"{NAMES[names.get(part, part)]}_growth")
+            row |= {
+                "follows": ", ".join(follows),
+                "published": float(today.sel(part=part)),
+                "unit_cost_growth": float(np.expm1(growth).mean()),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# --- The same draws costed again: other growth of unit costs, another price year for the review's … ---
+
+
+LEAD = "care_review"
+
+
+FOR_GOOD = 1e6
+"""Half-life, in years, that stands for growth that never settles."""
+
+
+SCENARIOS = ("estimated growth, settling", "no further real growth", "recent growth continues")
+
+
+def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
+    """Parameters with the growth of unit costs as a scenario says; all else, surprises included, as drawn.
+
+    Parameters
+    ----------
+    parameters : Dataset, dims (sample)
+        As returned by :func:`cba.models.parameters.joint_parameters`.
+    scenario : {"estimated growth, settling", "no further real growth", "recent growth continues"}
+        Which one; the need for help keeps its own path in all of them.
+
+    Returns
+    -------
+    Dataset, dims (sample)
+
+    Examples
+    --------
+    >>> scenario_parameters(parameters, "no further real growth")  # doctest: +SKIP
+    """
+    if scenario == SCENARIOS[0]:
+        return parameters
+    growths = [f"{name}_growth" for cost, name in NAMES.items() if cost != NEED]
+    if scenario == SCENARIOS[1]:
+        still = [*growths, *LONG_RUN]
+        return parameters.assign({name: xr.zeros_like(parameters[name]) for name in still})
+    return parameters.assign({HALF_LIFE: xr.full_like(parameters[HALF_LIFE], FOR_GOOD)})
+
+
+def growth_scenarios(workings: Workings) -> pd.DataFrame:
+    """Net present value and cost of the system under other growth of unit costs, on the same draws.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out; needs the option ``care_review``.
+
+    Returns
+    -------
+    DataFrame
+        Columns scenario, npv_mean, npv_lower, npv_upper, prob_npv_positive, gross_saving_mean (all of
+        ``care_review``), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
+        2021-22), prob_15bn_real, prob_15bn_cash, prob_mcse (of the probability in real terms).
+
+    Notes
+    -----
+    What no equation foresees, and the mix of placements, are as in the headline: only growth differs.
+
+    Examples
+    --------
+    >>> growth_scenarios(workings)  # doctest: +SKIP
+    """
+    return pd.DataFrame([{"scenario": name} | _scenario(workings, name) for name in SCENARIOS])
+
+
+def _scenario(workings: Workings, scenario: str) -> dict[str, float]:
+    analysis, basis = workings.inputs.analysis, workings.basis
+    observations = workings.inputs.observations
+    changed = scenario_parameters(workings.system.parameters, scenario)
+    money: dict[str, Any] = {"price_base": basis.price_base, "prices": basis.index}
+    prices = placement_prices(observations, changed, years=workings.system.years, **money)
+    option = next(o for o in workings.inputs.options if o.id == LEAD)
+    account = option_account(option, workings.system, dataclasses.replace(basis, prices=prices))
+    usual = usual_cost(
+        observations,
+        dataclasses.replace(workings.system, parameters=changed),
+        placements=prices,
+        **money,
+    )
+    position = workings.years.index(analysis.target_year)
+    real = np.sum(list(usual.values()), axis=0)[:, position]
+    return _worth(workings, account) | _cost_of_system(workings, real)
+
+
+def _worth(workings: Workings, account: OptionAccount) -> dict[str, float]:
+    saved = discounted(workings, total_saving(account))
+    npv = saved - discounted(workings, total_cost(account))
+    lower, upper = interval(npv, level=workings.inputs.analysis.level)
+    return {
+        "npv_mean": float(npv.mean()),
+        "npv_lower": float(lower),
+        "npv_upper": float(upper),
+        "npv_mcse": mcse_mean(npv, chains=workings.chains),
+        "prob_npv_positive": float((npv > 0).mean()),
+        "gross_saving_mean": float(saved.mean()),
+    }
+
+
+def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
+    """Cost of the target year in prices of 2021-22, and the probability that it reaches the review's figure."""
+    basis, year = workings.basis, workings.inputs.analysis.target_year
+    cash = real * cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0).values
+    then = real / review_prices(workings)
+    lower, upper = interval(then, level=workings.inputs.analysis.level)
+    reached = probability(then >= SYSTEM_COST, label="", chains=workings.chains)
+    return {
+        "system_cost_mean": float(then.mean()),
+        "system_cost_lower": float(lower),
+        "system_cost_upper": float(upper),
+        "prob_15bn_real": reached["mean"],
+        "prob_15bn_cash": float((cash >= SYSTEM_COST).mean()),
+        "prob_mcse": reached["mcse"],
+    }
+
+
+def review_price_base(workings: Workings) -> pd.DataFrame:
+    """Cost and worth of the review's programme under each reading of the prices its figures are in.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, price_year ("cash" for prices of the year of spending), as_run, cost_mean (present value
+        over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP of
+        the price base, on the same draws. The review does not say which prices its £2.6bn is in.
+
+    Examples
+    --------
+    >>> review_price_base(workings)  # doctest: +SKIP
+    """
+    rows = []
+    chosen = [o for o in workings.inputs.options if o.id == LEAD]
+    for option in chosen:
+        stated = {line.price_year for line in option.spend}
+        for reading in dict.fromkeys((*stated, REVIEW_YEAR, REVIEW_YEAR + 1, "cash")):
+            if stated == {reading}:
+                account = workings.accounts[option.id]
+            else:
+                spend = tuple(line.model_copy(update={"price_year": reading}) for line in option.spend)
+                later = option.recurrent and option.recurrent.model_copy(update={"price_year": reading})
+                changed = option.model_copy(update={"spend": spend, "recurrent": later})
+                account = option_account(changed, workings.system, workings.basis)
+            row = {"option": option.id, "price_year": str(reading), "as_run": stated == {reading}}
+            row["cost_mean"] = float(discounted(workings, total_cost(account)).mean())
+            rows.append(row | _worth(workings, account))
+    return pd.DataFrame(rows)
+
+
+# --- Tables of unit costs: real growth as published and as estimated, and unit costs beside placements ---
+
+
+TURN = 2021
+"""Year in which the growth of homes' prices changed; growth is shown up to it and since."""
+
+
+OTHER_COSTS: Mapping[str, tuple[str, str]] = {
+    "special guardianship support": ("kinship.guardianship_support", "GBP per child per year"),
+    "gap between guardianship and kinship foster allowances": (
+        "kinship.allowance_gap",
+        "GBP per child per week",
+    ),
+    "care proceedings": ("legal.cost_per_case", "GBP per child"),
+    "family-network meeting": ("kinship.meeting_cost", "GBP per family"),
+    "family help": ("family_help.cost_per_child", "GBP per child"),
+}
+"""Unit costs beside placements: what each is for, its entry and unit."""
+
+
+def unit_cost_growth(workings: Workings) -> pd.DataFrame:
+    """Real growth of unit costs as published over windows of years, and today's as estimated.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns cost, set, first_year, last_year, whole, until_2021, since_2021 (published growth a year,
+        proportions; missing where a window has no year), today_mean, today_lower, today_upper (estimated), and
+        level_sd, the standard deviation of true about published cost in the last year, log points.
+
+    Examples
+    --------
+    >>> unit_cost_growth(workings).set_index("cost").loc["residential_care", "whole"]  # doctest: +SKIP
+    0.062
+    """
+    observations, rows = workings.inputs.observations, []
+    for costs in SETS:
+        history = cost_history(observations, costs=costs)
+        for cost in history["cost"].values:
+            row = {"cost": str(cost), "set": costs} | _windows(history.sel(cost=cost))
+            if cost in NAMES:
+                grown = np.expm1(workings.system.value(f"{NAMES[cost]}_growth"))
+                lower, upper = interval(grown, level=workings.inputs.analysis.level)
+                row |= {"today_mean": grown.mean(), "today_lower": float(lower), "today_upper": float(upper)}
+                row |= {"level_sd": workings.system.value(f"{NAMES[cost]}_level").std()}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _windows(history: xr.DataArray) -> dict[str, float]:
+    """Published growth a year over the whole series, up to the turn and since."""
+    first, last = int(history["year"][0]), int(history["year"][-1])
+
+    def between(start: int, end: int) -> float:
+        if end <= start:
+            return np.nan
+        moved = float(history.sel(year=end) - history.sel(year=start))
+        return float(np.expm1(moved / (end - start)))
+
+    return {
+        "first_year": first,
+        "last_year": last,
+        "whole": between(first, last),
+        f"until_{TURN}": between(first, min(TURN, last)),
+        f"since_{TURN}": between(TURN, last),
+    }
+
+
+def other_unit_costs(workings: Workings) -> pd.DataFrame:
+    """Unit costs beside placements: guardianship, proceedings, meetings, help, social work.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns item, unit, mean, lower, upper: GBP of the price base. Care proceedings per start are those per
+        case times the share of starts that lead to them; social work per child is spending on social work and
+        commissioning over children in need, as published.
+
+    Examples
+    --------
+    >>> other_unit_costs(workings)  # doctest: +SKIP
+    """
+    value, level = workings.system.value, workings.inputs.analysis.level
+    found = {item: (value(name), unit) for item, (name, unit) in OTHER_COSTS.items()}
+    per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
+    found["care proceedings, per start"] = (per_start, "GBP per start of a child not unaccompanied")
+    weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
+    index = workings.basis.index
+    factor = index.index(workings.basis.price_base) / index.index(int(weekly["year"][-1]))
+    yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS) * np.asarray(factor, dtype=float)
+    found["social work and commissioning"] = (yearly, "GBP per child in need per year")
+    rows = []
+    for item, (draws, unit) in found.items():
+        lower, upper = interval(draws, level=level)
+        rows.append(
+            {"item": item, "unit": unit, "mean": draws.mean(), "lower": float(lower), "upper": float(upper)}
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,382 @@
+"""Credit for an option's effect, split among its interventions by exact Shapley values over their subsets."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cba.appraisal.arrays import net_saving
+from cba.appraisal.quantities import ANNUAL_SAVING, FROM_FAMILY_HELP, IN_ALL, discounted, review_prices
+from cba.costs.account import OptionAccount, child_years, total_saving
+from cba.costs.option_account import option_account
+from cba.decisions.shapley import shapley
+from cba.errors import InputError
+from cba.inputs.options import Effects
+from cba.tables.beliefs import what_it_would_take
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+    from cba.inputs.options import Option
+    from cba.projection.care_system import CareSystem
+
+
+PLAYERS = ("family_help", "kinship", "foster", "cost_only")
+"""Interventions credit is split among; `cost_only` holds workforce, regional care and other money."""
+
+
+_COST_ONLY = ("workforce", "regional_care", "other")
+
+
+def with_components(option: Option, players: tuple[str, ...]) -> Option:
+    """Return the option with only the money and effects of some players.
+
+    Parameters
+    ----------
+    option : Option
+    players : tuple of str
+        Members of :data:`PLAYERS`.
+
+    Returns
+    -------
+    Option
+        Financing as in the option where its recurrent money is kept, ``fade`` otherwise.
+
+    Examples
+    --------
+    >>> from cba.inputs.options import load_options
+    >>> part = with_components(load_options(["care_review"])[0], ("kinship",))
+    >>> part.effects.allowance_scope, part.effects.foster_carers_target, part.financing
+    ('sgo_and_cao', 0.0, 'fade')
+    """
+    wanted = {c for p in players for c in (_COST_ONLY if p == "cost_only" else (p,))}
+    effects = option.effects.model_dump()
+    if "kinship" not in wanted:
+        effects |= {"allowance_scope": "none", "family_network": False}
+    if "foster" not in wanted:
+        effects |= {"foster_carers_target": 0.0}
+    if "cost_only" not in players:
+        effects |= {"price_reform": False}
+    recurrent = option.recurrent if option.recurrent and option.recurrent.component in wanted else None
+    return option.model_copy(
+        update={
+            "spend": tuple(line for line in option.spend if line.component in wanted),
+            "effects": Effects(**effects),
+            "recurrent": recurrent,
+            "financing": option.financing if recurrent else "fade",
+        }
+    )
+
+
+def component_account(workings: Workings, option: str, players: tuple[str, ...]) -> OptionAccount:
+    """Work out an option with only some of its interventions, on the same draws.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+    players : tuple of str
+        Members of :data:`PLAYERS`.
+
+    Returns
+    -------
+    OptionAccount
+        One that was worked out before where an option of the analysis has the same money and effects.
+
+    Examples
+    --------
+    >>> component_account(workings, "care_review", ("family_help",))  # doctest: +SKIP
+    """
+    full = next(o for o in workings.inputs.options if o.id == option)
+    part = with_components(full, players)
+    for known in workings.inputs.options:
+        if _same_account(known, part):
+            return workings.accounts[known.id]
+    return option_account(part, workings.system, workings.basis)
+
+
+def _same_account(one: Option, other: Option) -> bool:
+    """Whether two options must have the same account: all that :func:`option_account` reads is the same."""
+    fields = ("timing", "delay_years", "financing", "recurrent", "spend", "effects")
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
+
+
+def attribution_table(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+    """Split the mean effect and net present value of an option among its interventions.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they
+        sum to the option's mean effect and mean net present value.
+
+    Examples
+    --------
+    >>> attribution_table(workings).set_index("component")["npv"]  # doctest: +SKIP
+    """
+    target = workings.years.index(workings.inputs.analysis.target_year)
+    full = next(o for o in workings.inputs.options if o.id == option)
+    acting = PLAYERS if full.effects.price_reform or _acts(full) else PLAYERS[:-1]
+    bill = _idle_bill(workings, option)
+
+    @cache
+    def achieved(players: tuple[str, ...]) -> np.ndarray:
+        """Mean effect and worth of some of the interventions that act."""
+        if players == acting:
+            account = workings.accounts[option]
+            add_back = np.array([0.0, 0.0 if acting == PLAYERS else -bill])
+        elif players:
+            account, add_back = component_account(workings, option, players), np.zeros(2)
+        else:
+            return np.zeros(2)
+        fewer = account.children.fewer_by_age[:, target].sum(axis=-1).mean()
+        return np.array([fewer, discounted(workings, net_saving(account)).mean()]) + add_back
+
+    def value(members: frozenset[str]) -> np.ndarray:
+        idle = "cost_only" in members and acting != PLAYERS
+        return achieved(tuple(p for p in acting if p in members)) + np.array([0.0, bill if idle else 0.0])
+
+    credit = shapley(value, PLAYERS)
+    return pd.DataFrame(
+        [
+            {"option": option, "component": p, "fewer_children": float(c[0]), "npv": float(c[1])}
+            for p, c in credit.items()
+        ]
+    )
+
+
+def _acts(option: Option) -> bool:
+    """Whether money of `cost_only` is reinvested savings, and so depends on the other interventions."""
+    return option.recurrent is not None and option.recurrent.component in _COST_ONLY
+
+
+def _idle_bill(workings: Workings, option: str) -> float:
+    """Mean worth of money that acts on nothing and is only added: below 0."""
+    lines = [line for line in workings.accounts[option].costs if line.component in _COST_ONLY]
+    spent = sum((line.amount for line in lines), np.zeros_like(workings.accounts[option].recurrent))
+    return -float(discounted(workings, spent).mean())
+
+
+# --- Break-even map: how large a cut in starts, at how many cashable pounds per child-year saved, … ---
+
+
+REFERENCE_RATIO = 0.9
+"""Risk ratio of the fixed effect behind U and y, which do not depend on it: everything is proportional."""
+
+
+CUTS = np.round(np.linspace(0.05, 0.65, 13), 4)
+"""Cuts in starts of the grid, shares."""
+
+
+CURVE = np.round(np.linspace(0.02, 0.65, 64), 4)
+"""Cuts in starts at which the break-even curve is drawn, shares."""
+
+
+VALUES = np.arange(10_000.0, 130_001.0, 10_000.0)
+"""Cashable saving per child-year of the grid, GBP of the price base."""
+
+
+FAMILY_HELP_SAVING = "review_family_help_saving"
+
+
+_COLUMNS = ["option", "kind", "name", "label", "cut", "value", "npv", "prob_positive"]
+
+
+@dataclasses.dataclass(frozen=True)
+class MapDraws:
+    """What places an option on the map, one value per draw.
+
+    Attributes
+    ----------
+    cut : ndarray, shape (sample,)
+        Share of starts averted in the target year; negative where help adds starts.
+    value : ndarray, shape (sample,), GBP
+        Present value of cashable saving per discounted child-year.
+    child_years : ndarray, shape (sample,)
+        Discounted child-years that a cut of 1 brings.
+    cost : ndarray, shape (sample,), GBP
+        Cost less other savings, present value.
+    """
+
+    cut: np.ndarray
+    value: np.ndarray
+    child_years: np.ndarray
+    cost: np.ndarray
+
+    @property
+    def npv(self) -> np.ndarray:
+        """Net present value of each draw."""
+        return self.cut * self.value * self.child_years - self.cost
+
+
+def map_draws(workings: Workings, option: str = "care_review") -> MapDraws:
+    """Place every draw of an option on the map.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis with money for family help.
+
+    Returns
+    -------
+    MapDraws
+        ``MapDraws.npv`` is the option's net present value, draw by draw.
+
+    Raises
+    ------
+    InputError
+        If the option has no money for family help by the target year, so that no cut belongs to it.
+
+    Examples
+    --------
+    >>> map_draws(workings, "care_review").cut.mean()  # doctest: +SKIP
+    """
+    target = workings.years.index(workings.inputs.analysis.target_year)
+    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    starts = starts.sum(axis=-1)[:, target]
+    system = _with_fixed_effect(workings)
+    full = next(o for o in workings.inputs.options if o.id == option)
+    part = with_components(full, ("family_help",))
+    account = option_account(part, system, workings.basis)
+    cut = account.children.averted_starts.sum(axis=-1)[:, target] / starts
+    if not (cut > 0.0).all():
+        raise InputError(
+            "an option has no family help in the target year, so there is no cut in starts to map",
+            field="option",
+            found=option,
+            allowed="options whose money for family help goes on to the target year",
+            cause="kinship, fostering or prices save money without fewer starts, or the money has ended",
+            remedy="choose care_review, family_help_only or another option with lasting family help",
+        )
+    lived = discounted(workings, child_years(account.children.fewer_by_age.sum(axis=-1)))
+    saved = discounted(workings, total_saving(account))
+    own = workings.accounts[option].children.averted_starts.sum(axis=-1)[:, target] / starts
+    value, per_cut = saved / lived, lived / cut
+    npv = workings.arrays.npv.sel(option=option).values
+    return MapDraws(own, value, per_cut, own * value * per_cut - npv)
+
+
+def _with_fixed_effect(workings: Workings) -> CareSystem:
+    """Return business as usual with one risk ratio for every child served, in every draw."""
+    drawn, size = workings.system.parameters, workings.system.reach.size
+    fixed = {
+        "family_help.log_risk_ratio": np.log(REFERENCE_RATIO),
+        "family_help.age_tilt_under_1": 1.0,
+        "family_help.age_tilt_16_plus": 1.0,
+    }
+    parameters = drawn.assign({name: ("sample", np.full(size, value)) for name, value in fixed.items()})
+    return dataclasses.replace(workings.system, parameters=parameters)
+
+
+def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+    """Return the map of one option: grid, break-even curve, region of the evidence, and what was claimed.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis with lasting family help.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, kind, name, label, cut (share of starts in the target year), value (GBP of the price
+        base, cashable, per child-year), npv (GBP, mean), prob_positive. Kinds: ``grid`` (every cut and
+        value), ``contour`` (mean net present value of zero), ``region`` (edge that holds the analysis's level
+        of the draws of this stance), ``point`` (the stance's median), ``claim`` (the review's figures).
+
+    Raises
+    ------
+    InputError
+        As :func:`map_draws`.
+
+    Examples
+    --------
+    >>> break_even_map(workings).query("kind == 'claim'")  # doctest: +SKIP
+    """
+    drawn, stance = map_draws(workings, option), workings.inputs.stance
+    cost, lived = float(drawn.cost.mean()), float(drawn.child_years.mean())
+    rows: list[tuple[str, str, str, float, float]] = [
+        ("grid", "", "", float(x), float(y)) for x in CUTS for y in VALUES
+    ]
+    if cost > 0.0:
+        rows += [("contour", "break_even", "Break-even", float(x), cost / (x * lived)) for x in CURVE]
+    edge = region_edge(drawn.cut, drawn.value, level=workings.inputs.analysis.level)
+    rows += [("region", stance, "", float(x), float(y)) for x, y in edge]
+    rows.append(("point", stance, "", float(np.median(drawn.cut)), float(np.median(drawn.value))))
+    rows += [("claim", *claim) for claim in _claims(workings)]
+    found = []
+    for kind, name, label, x, y in rows:
+        npv = x * y * drawn.child_years - drawn.cost
+        found.append((option, kind, name, label, x, y, float(npv.mean()), float((npv > 0).mean())))
+    return pd.DataFrame(found, columns=_COLUMNS)
+
+
+def region_edge(cut: np.ndarray, value: np.ndarray, *, level: float, points: int = 49) -> np.ndarray:
+    """Edge of the ellipse, on cut and the log of value, that holds `level` of the draws.
+
+    Parameters
+    ----------
+    cut : ndarray, shape (sample,)
+        Cuts in starts.
+    value : ndarray, shape (sample,), GBP, above 0
+        Cashable saving per child-year.
+    level : float, in (0, 1)
+        Share of draws inside.
+    points : int
+        Points of the edge; the last is the first again.
+
+    Returns
+    -------
+    ndarray, shape (points, 2)
+        Cut and value.
+
+    Notes
+    -----
+    Draws are ordered by Mahalanobis distance from their mean, and the edge is where `level` of them are
+    nearer: the shape is that of a normal law, the content is exact whatever the law.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> edge = region_edge(rng.normal(0.1, 0.02, 4000), np.exp(rng.normal(10, 0.1, 4000)), level=0.9)
+    >>> edge.shape, bool(abs(np.ptp(edge[:, 0]) / 2 - 0.02 * 2.146) < 0.002)  # sqrt of chi-squared(2) at 0.9
+    ((49, 2), True)
+    """
+    place = np.stack([cut, np.log(value)], axis=1)
+    centre = place.mean(axis=0)
+    root = np.linalg.cholesky(np.cov(place.T))
+    distance = np.linalg.norm(np.linalg.solve(root, (place - centre).T), axis=0)
+    turn = np.linspace(0.0, 2.0 * np.pi, points)
+    circle = np.quantile(distance, level) * np.stack([np.cos(turn), np.sin(turn)])
+    edge = centre + (root @ circle).T
+    return np.stack([edge[:, 0], np.exp(edge[:, 1])], axis=1)
+
+
+def _claims(workings: Workings) -> list[tuple[str, str, float, float]]:
+    """Place the review's figures: children as the cut that would bring them, money per child."""
+    cuts = what_it_would_take(workings).set_index("target_children")["cut_median"]
+    to_base = review_prices(workings)
+    claims = workings.inputs.evidence.claims.set_index("claim_id")["value"]
+    saving = float(claims[FAMILY_HELP_SAVING]) * 1e6
+    return [
+        ("family_help", f"Review: {FROM_FAMILY_HELP:,} fewer, £{saving / 1e6:,.0f}m a year",
+         float(cuts[FROM_FAMILY_HELP]), saving / FROM_FAMILY_HELP * to_base),
+        ("in_all", f"Review: {IN_ALL:,} fewer, £{ANNUAL_SAVING / 1e9:,.0f}bn a year shifted",
+         float(cuts[IN_ALL]), ANNUAL_SAVING / IN_ALL * to_base),
+    ]  # fmt: skip

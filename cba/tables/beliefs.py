@@ -1,0 +1,658 @@
+"""Whose belief decides: the weight on the evidence, against the sceptic, at which the preferred option changes.
+
+The expected payoff of an option under a mixture of two stances is linear in the weight, so the preferred option is
+found exactly, by following the upper envelope of one line per option; no draws are mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.quantities import (
+    ANNUAL_SAVING,
+    FEWER_CHILDREN,
+    FROM_FAMILY_HELP,
+    IN_ALL,
+    SYSTEM_COST,
+    interval,
+    probability,
+    review_prices,
+)
+from cba.costs.account import total_saving
+from cba.decisions.draws import mcse_mean
+from cba.errors import InputError
+from cba.inputs.analyses import refuse_review
+from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.parameters import ROLL_OUT
+from cba.models.sampling import smoothed_weights
+from cba.models.studies import ESTIMANDS
+from cba.projection.stay_length import averted_stock_kernel, stay_length
+
+if TYPE_CHECKING:
+    from cba.appraisal.record import Appraisal
+    from cba.appraisal.workings import Workings
+    from cba.inputs.evidence import Evidence
+    from cba.inputs.priors import PriorRegistry
+
+
+VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6)
+"""GBP of the price base for a child-year safely at home: the axis of the table."""
+
+
+def weight_of_change(
+    evidence: Appraisal, sceptical: Appraisal, *, values: Sequence[float] = VALUES
+) -> pd.DataFrame:
+    """Weights on the evidence over which each option is preferred, at several values of a child-year.
+
+    Parameters
+    ----------
+    evidence, sceptical : Appraisal
+        Of the same analysis, with the same options; draws paired.
+    values : sequence of float, >= 0, GBP of the price base
+        Value of a child-year safely at home; a child-year of harm costs the same.
+
+    Returns
+    -------
+    DataFrame
+        One row per value and preferred option, from weight 0 (sceptic alone) to 1 (evidence alone):
+        value_per_child_year, option, label, weight_from, weight_to, change_se (Monte Carlo standard error of
+        weight_from; missing at 0), payoff_from, payoff_to (its expected payoff at the two ends, GBP).
+
+    Raises
+    ------
+    InputError
+        If the options differ, or one of the two is `review`.
+
+    Notes
+    -----
+    ``U_o(w) = w E_evidence[U_o] + (1 - w) E_sceptical[U_o]`` with ``U = NPV + value (CY_safe - H)``. Between options
+    a and b the change is at ``w = -s / (e - s)``, e and s the expected advantages of b under the two stances; its
+    error is that of the influence of each paired draw.
+
+    Examples
+    --------
+    >>> weight_of_change(evidence, sceptical)[["value_per_child_year", "option", "weight_from"]]  # doctest: +SKIP
+    """
+    for appraisal in (evidence, sceptical):
+        refuse_review(appraisal.stance, use="weighed against another stance")
+    options = [str(o) for o in evidence.npv["option"].values]
+    if options != [str(o) for o in sceptical.npv["option"].values]:
+        raise InputError(
+            "the two stances hold different options",
+            field="options",
+            found=[str(o) for o in sceptical.npv["option"].values],
+            allowed=options,
+            cause="appraisals of two analyses",
+            remedy="appraise one analysis under both stances",
+        )
+    rows = []
+    for value in values:
+        one, other = _payoff(evidence, value), _payoff(sceptical, value)
+        chains = evidence.analysis.chains if one.shape[0] == evidence.analysis.draws else None
+        for best, start, end, before in preferred(one.mean(axis=0), other.mean(axis=0)):
+            error = np.nan
+            if before is not None:
+                error = _change_error(
+                    one[:, best] - one[:, before], other[:, best] - other[:, before], chains
+                )
+            payoff = [w * one[:, best].mean() + (1 - w) * other[:, best].mean() for w in (start, end)]
+            rows.append(
+                {
+                    "value_per_child_year": float(value),
+                    "option": options[best],
+                    "label": evidence.option_labels[options[best]],
+                    "weight_from": start,
+                    "weight_to": end,
+                    "change_se": error,
+                    "payoff_from": payoff[0],
+                    "payoff_to": payoff[1],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def with_weight_of_change(appraisals: Mapping[str, Appraisal]) -> dict[str, Appraisal]:
+    """Add the table ``weight_of_change`` to the first of a run's appraisals where both stances were appraised.
+
+    Parameters
+    ----------
+    appraisals : mapping of str to Appraisal
+        By stance, the headline stance first.
+
+    Returns
+    -------
+    dict of str to Appraisal
+        The same, in the same order.
+
+    Examples
+    --------
+    >>> with_weight_of_change({})
+    {}
+    """
+    import dataclasses
+
+    done = dict(appraisals)
+    if {"evidence", "sceptical"} <= set(done):
+        first = next(iter(done))
+        table = weight_of_change(done["evidence"], done["sceptical"])
+        tables = dict(done[first].tables) | {"weight_of_change": table}
+        done[first] = dataclasses.replace(done[first], tables=tables)
+    return done
+
+
+def preferred(evidence: np.ndarray, sceptical: np.ndarray) -> list[tuple[int, float, float, int | None]]:
+    """Follow the best of several lines from weight 0 to weight 1.
+
+    Parameters
+    ----------
+    evidence, sceptical : ndarray, shape (option,)
+        Expected payoff of each option at weight 1 and at weight 0.
+
+    Returns
+    -------
+    list of (option, from, to, option before)
+        In order of the weight; the first has no option before it. Where options tie, the one that is better just
+        after is taken, then the first listed.
+
+    Examples
+    --------
+    >>> preferred(np.array([0.0, 3.0]), np.array([0.0, -1.0]))
+    [(0, 0.0, 0.25, None), (1, 0.25, 1.0, 0)]
+    """
+    slope = evidence - sceptical
+    best = max(range(len(slope)), key=lambda o: (sceptical[o], slope[o], -o))
+    start, before = 0.0, None
+    found: list[tuple[int, float, float, int | None]] = []
+    while True:
+        rising = [o for o in range(len(slope)) if slope[o] > slope[best]]
+        crossing = {o: float((sceptical[best] - sceptical[o]) / (slope[o] - slope[best])) for o in rising}
+        ahead = {o: w for o, w in crossing.items() if start <= w < 1.0}
+        if not ahead:
+            return [*found, (best, start, 1.0, before)]
+        following = min(ahead, key=lambda o: (ahead[o], -slope[o], o))
+        found.append((best, start, ahead[following], before))
+        best, start, before = following, ahead[following], best
+
+
+def _payoff(appraisal: Appraisal, value: float) -> np.ndarray:
+    """Payoff of each option in every draw, (sample, option), GBP."""
+    worth: xr.DataArray = appraisal.net_benefit(value_per_child_year=value, value_per_harm_year=value)
+    return worth.transpose("sample", "option").values
+
+
+def _change_error(evidence: np.ndarray, sceptical: np.ndarray, chains: int | None) -> float:
+    """Monte Carlo standard error of the weight at which an advantage changes sign, by the delta method."""
+    e, s = evidence.mean(), sceptical.mean()
+    if evidence.size != sceptical.size:
+        own, other = s / (e - s) ** 2, -e / (e - s) ** 2
+        return float(np.hypot(own * mcse_mean(evidence), other * mcse_mean(sceptical)))
+    influence = (s * (evidence - e) - e * (sceptical - s)) / (e - s) ** 2
+    return mcse_mean(influence, chains=chains)
+
+
+# --- How much priors and data move the decision quantities: importance weights from powers of each ---
+
+
+NEAR = (0.99, 1.01)
+"""Powers between which the rate of change is taken."""
+
+
+HALF, DOUBLE = 0.5, 2.0
+
+
+THRESHOLD = 0.05
+"""Sensitivity from which ArviZ speaks of an informative prior."""
+
+
+LARGEST_K = 0.7
+"""Pareto k beyond which a reweighted mean cannot be trusted, and is left out."""
+
+
+SHUFFLES = 20
+"""Times the draws are shuffled to see what sensitivity no relation at all would show."""
+
+
+CONFLICT = "prior and data pull apart"
+
+
+STRONG_PRIOR = "the prior decides"
+
+
+NO_DATA = "an input that no data update"
+
+
+MODELS = {"business as usual": "baseline", "effects": "effects"}
+
+
+DIRECT = {"baseline.population_growth": "population", "effects.attenuation": "scale-up"}
+"""Names of groups of inputs that enter directly though their names begin like those of a model's priors."""
+
+
+def power_scaling(workings: Workings, *, option: str = "care_review") -> pd.DataFrame:
+    """How strongly each prior and each likelihood moves the decision quantities of one option.
+
+    Parameters
+    ----------
+    workings : Workings
+        Under a stance with fits of its own. Models whose fits carry no log densities are left out; see
+        :func:`cba.models.sampling.with_log_densities`.
+    option : str
+        Id of an option of the analysis.
+
+    Returns
+    -------
+    DataFrame
+        One row per quantity (``npv_fiscal``, ``fewer_children``, ``prob_fewer_30000``) and component: quantity, of (a
+        model, or a group of priors that enter directly), component (``prior``, ``likelihood``), sensitivity, noise
+        (95% point of the sensitivity of shuffled draws, worked out where a sensitivity reaches 0.05), moves
+        (sensitivity above both), value,
+        value_half, value_double (mean with the component's power at 1, 0.5 and 2; missing where Pareto k exceeds
+        0.7), k_half, k_double, diagnosis. A quantity that no draw varies has no sensitivity.
+
+    Raises
+    ------
+    InputError
+        If the workings are those of `review` or a mixture, whose draws belong to no single posterior.
+
+    Notes
+    -----
+    Sensitivity is the mean absolute slope of the cumulative Jensen-Shannon distance per doubling of the power [1]_.
+    A model whose prior and likelihood both move a quantity may hold a conflict between them; one whose prior moves
+    it while the likelihood does not rests on the prior.
+
+    References
+    ----------
+    .. [1] Kallioinen et al. (2024) *Statistics and Computing* 34:57, https://doi.org/10.1007/s11222-023-10366-5
+
+    Examples
+    --------
+    >>> power_scaling(workings).query("moves")  # doctest: +SKIP
+    """
+    if workings.inputs.stance not in ("evidence", "sceptical") or workings.chains is None:
+        raise InputError(
+            "these draws are not the posterior of one set of priors",
+            field="stance",
+            found=workings.inputs.stance,
+            allowed="evidence, sceptical",
+            cause="draws of a mixture, or conditioned on claims",
+            remedy="ask of the stances it was made from",
+        )
+    quantities = _quantities(workings, option)
+    shape = (workings.chains, quantities["npv_fiscal"].size // workings.chains)
+    rows = []
+    for (of, component), density in components(workings).items():
+        for row in _component_rows(quantities, density, shape=shape, seed=workings.inputs.analysis.seed):
+            rows.append({"quantity": row.pop("quantity"), "of": of, "component": component, **row})
+    return _diagnosed(pd.DataFrame(rows))
+
+
+def _quantities(workings: Workings, option: str) -> dict[str, np.ndarray]:
+    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
+    fewer = (total.sel(option="bau") - total.sel(option=option)).values
+    return {
+        "npv_fiscal": workings.arrays.npv.sel(option=option).values,
+        "fewer_children": fewer,
+        "prob_fewer_30000": (fewer >= FEWER_CHILDREN).astype(float),
+    }
+
+
+def components(workings: Workings) -> dict[tuple[str, str], np.ndarray]:
+    """Log density of each prior and likelihood in every draw.
+
+    Parameters
+    ----------
+    workings : Workings
+
+    Returns
+    -------
+    dict of (of, component) to ndarray, shape (sample,)
+        Priors and likelihoods of the models whose fits carry them; and the priors of inputs drawn directly, by group
+        (the part of the name before the dot).
+
+    Notes
+    -----
+    Left out: members of a group of shares, which depend on each other after they are divided by their sum; fixed
+    values, which have no density; what reach is derived from, which enters through the effects. A money prior is
+    evaluated in its own prices.
+
+    Examples
+    --------
+    >>> sorted(components(workings))  # doctest: +SKIP
+    """
+    found = {}
+    for of, name in MODELS.items():
+        tree = getattr(workings, name)
+        for component in ("prior", "likelihood"):
+            if f"log_{component}" in tree.children:
+                logs = tree[f"log_{component}"].to_dataset()
+                found[of, component] = np.sum([v.values.ravel() for v in logs.data_vars.values()], axis=0)
+    priors = workings.inputs.priors
+    drawn = priors.sample(workings.system.reach.size, workings.inputs.analysis.seed)
+    for name, entry in priors.entries.items():
+        direct = name in workings.system.parameters and name not in REACH_ENTRIES and not entry.shares_group
+        if direct and entry.fitted.family != "Fixed":
+            key = (DIRECT.get(name, name.partition(".")[0]), "prior")
+            found[key] = found.get(key, 0.0) + np.log(entry.fitted.pdf(drawn[name].values))
+    return found
+
+
+def _component_rows(
+    quantities: Mapping[str, np.ndarray], density: np.ndarray, *, shape: tuple[int, int], seed: int
+) -> list[dict[str, Any]]:
+    """One row per quantity for one component."""
+    varying = {name: draws for name, draws in quantities.items() if np.ptp(draws) > 0}
+    found = _sensitivity(varying, density, shape=shape) if varying else {}
+    noise = np.nan
+    if max(found.values(), default=0.0) > THRESHOLD:
+        noise = _noise(next(iter(varying.values())), density, shape=shape, seed=seed)
+    weights = {power: smoothed_weights((power - 1.0) * density) for power in (HALF, DOUBLE)}
+    rows = []
+    for name, draws in quantities.items():
+        sensitivity = found.get(name, np.nan)
+        row = {
+            "quantity": name,
+            "sensitivity": sensitivity,
+            "noise": noise,
+            "moves": bool(sensitivity > THRESHOLD and sensitivity > noise),
+            "value": float(draws.mean()),
+        }
+        for power, label in ((HALF, "half"), (DOUBLE, "double")):
+            weight, k = weights[power]
+            row[f"value_{label}"] = float(weight @ draws) if k <= LARGEST_K else np.nan
+            row[f"k_{label}"] = k
+        rows.append(row)
+    return rows
+
+
+def _noise(draws: np.ndarray, density: np.ndarray, *, shape: tuple[int, int], seed: int) -> float:
+    """Sensitivity that draws unrelated to the component would show in one case of twenty."""
+    rng = np.random.default_rng([seed, 15])
+    shuffled = {f"shuffled {i}": rng.permutation(draws) for i in range(SHUFFLES)}
+    return float(np.quantile(list(_sensitivity(shuffled, density, shape=shape).values()), 0.95))
+
+
+def _sensitivity(
+    quantities: Mapping[str, np.ndarray], density: np.ndarray, *, shape: tuple[int, int]
+) -> dict[str, float]:
+    """Power-scaling sensitivity of each quantity to one component."""
+    from arviz_stats import psense
+
+    dims = ("chain", "draw")
+    posterior = xr.Dataset({name: (dims, draws.reshape(shape)) for name, draws in quantities.items()})
+    prior = xr.Dataset({"component": (dims, density.reshape(shape))})
+    labelled = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    tree = {"posterior": posterior.assign_coords(labelled), "log_prior": prior.assign_coords(labelled)}
+    found = psense(xr.DataTree.from_dict(tree), group="prior", alphas=NEAR, sample_dims=list(dims))
+    return {str(name): float(found[name]) for name in found.data_vars}
+
+
+def _diagnosed(table: pd.DataFrame) -> pd.DataFrame:
+    """Add what prior and likelihood of a model say together."""
+    moves = {(r.quantity, r.of, r.component): r.moves for r in table.itertuples()}
+    words = []
+    for row in table.itertuples():
+        prior = moves.get((row.quantity, row.of, "prior"), False)
+        data = moves.get((row.quantity, row.of, "likelihood"))
+        words.append("" if not prior else NO_DATA if data is None else CONFLICT if data else STRONG_PRIOR)
+    return table.assign(diagnosis=words)
+
+
+# --- Tables of beliefs: what the evidence says, which studies count, the priors, what the claims would … ---
+
+
+REACHES = (0.6, 0.4)
+"""Shares of starts reached for which the required risk ratio is shown."""
+
+
+STAGES = {
+    "raw": "raw_mean",
+    "precision": "precision_mean",
+    "selection": "selection_mean",
+    "bias_adjusted": "mean",
+    "new_setting": "new_setting",
+    "new_authority": "new_authority",
+}
+"""Stage of the effects table to the variable of the fit; the roll-out, less what is lost at scale, comes last."""
+
+
+def effects_table(workings: Workings) -> pd.DataFrame:
+    """From the raw pooled effect to that of a national roll-out, by estimand.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns estimand, label, stage, mean, lower, upper and prob_beneficial. Stages: raw (pooled as
+        published), precision and selection (publication bias taken off in two ways, for comparison),
+        bias_adjusted (mean effect in England), new_setting (predictive of a national roll-out at the strength of
+        the studies), new_authority (one authority in it), roll_out (national, less what is lost at scale).
+
+    Examples
+    --------
+    >>> effects_table(workings)  # doctest: +SKIP
+    """
+    posterior = workings.effects["posterior"].to_dataset()
+    level, rows = workings.inputs.analysis.level, []
+    for estimand, about in ESTIMANDS.items():
+        stages = {
+            stage: posterior[name].sel(estimand=estimand).values.ravel() for stage, name in STAGES.items()
+        }
+        stages["roll_out"] = workings.system.value(ROLL_OUT[estimand])
+        for stage, draws in stages.items():
+            lower, upper = interval(draws, level=level)
+            rows.append(
+                {
+                    "estimand": estimand,
+                    "label": about.label,
+                    "stage": stage,
+                    "mean": draws.mean(),
+                    "lower": lower,
+                    "upper": upper,
+                    "prob_beneficial": (about.favours * draws > 0).mean(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def studies_table(evidence: Evidence) -> pd.DataFrame:
+    """Every study, used or not, with the reason where it is not.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        As returned by :func:`cba.load_evidence`.
+
+    Returns
+    -------
+    DataFrame
+        One row per study, estimand and scale.
+
+    Examples
+    --------
+    >>> from cba.inputs.evidence import load_evidence
+    >>> studies_table(load_evidence())["use"].isin(["synthesis", "censored", "excluded"]).all().item()
+    True
+    """
+    columns = [
+        "study_id",
+        "intervention",
+        "outcome",
+        "design_class",
+        "country",
+        "year",
+        "estimand",
+        "effect",
+        "effect_se",
+        "bound_low",
+        "bound_high",
+        "level",
+        "coverage_low",
+        "coverage_high",
+        "use",
+        "exclusion_reason",
+    ]
+    return evidence.effects[columns].reset_index(drop=True)
+
+
+def priors_table(priors: PriorRegistry) -> pd.DataFrame:
+    """The registry as an assumptions log.
+
+    Parameters
+    ----------
+    priors : PriorRegistry
+        As returned by :func:`cba.load_priors`.
+
+    Returns
+    -------
+    DataFrame
+        One row per entry: name, description, distribution, quantiles, unit, price year, quality and source.
+
+    Examples
+    --------
+    >>> from cba.inputs.priors import load_priors
+    >>> log = priors_table(load_priors()).set_index("name")
+    >>> log.loc["kinship.meeting_cost", "unit"]
+    'GBP per child'
+    """
+    table = priors.table().rename(columns={"p05": "q05", "p50": "q50", "p95": "q95"})
+    table.index.name = "name"
+    columns = [
+        "description",
+        "distribution",
+        "q05",
+        "q50",
+        "q95",
+        "unit",
+        "price_year",
+        "confidence",
+        "owner",
+        "reviewed",
+        "basis",
+        "source",
+        "stated",
+        "fit_error",
+        "stance",
+    ]
+    return table[columns].reset_index()
+
+
+def what_it_would_take(workings: Workings) -> pd.DataFrame:
+    """Cut in starts needed for the claims, and the risk ratio that implies at two levels of reach.
+
+    The cut is in starts of children who are not unaccompanied, in full from the first year, with averted
+    children staying as long as the average entrant and none deferred: the easiest case for the claims.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns start_year, target_children, cut_median, cut_lower, cut_upper (shares of starts),
+        risk_ratio_reach_0_6, risk_ratio_reach_0_4 (missing where no ratio would do) and prob_evidence.
+
+    Examples
+    --------
+    >>> what_it_would_take(workings)  # doctest: +SKIP
+    """
+    analysis = workings.inputs.analysis
+    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    kernel = _plain_kernel(workings)
+    first, last = (workings.years.index(y) for y in (analysis.start_year, analysis.target_year))
+    gone = sum(starts[:, year] @ kernel[:, last - year] for year in range(first, last + 1))
+    in_all = None
+    if "care_review" in workings.accounts:
+        in_all = workings.accounts["care_review"].children.fewer_by_age[:, last].sum(axis=-1)
+    rows = []
+    for target in (FROM_FAMILY_HELP, IN_ALL):
+        cut = target / gone
+        lower, upper = interval(cut, level=analysis.level)
+        row = {
+            "start_year": analysis.start_year,
+            "target_children": target,
+            "cut_median": float(np.median(cut)),
+        }
+        row |= {"cut_lower": float(lower), "cut_upper": float(upper)}
+        for reach in REACHES:
+            ratio = 1.0 - row["cut_median"] / reach
+            row[f"risk_ratio_reach_{str(reach).replace('.', '_')}"] = ratio if ratio >= 0 else np.nan
+        row["prob_evidence"] = np.nan if in_all is None else float((in_all >= target).mean())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _plain_kernel(workings: Workings) -> np.ndarray:
+    """Children fewer per averted start by age at the start and lag, at the average stay, (age, lag)."""
+    stays = stay_length(workings.inputs.observations)
+    return averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
+
+
+def claims_table(workings: Workings) -> pd.DataFrame:
+    """Probability that each published claim is met; money of the claims is read in prices of 2021-22.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns claim, value, unit, probability, mcse.
+
+    Examples
+    --------
+    >>> claims_table(workings)  # doctest: +SKIP
+    """
+    analysis, arrays = workings.inputs.analysis, workings.arrays
+    total = arrays.children.sel(year=analysis.target_year)
+    usual = total.sel(option="bau").values.sum(axis=-1)
+    pound = review_prices(workings)
+    cost = arrays.system_cost.sel(option="bau", year=analysis.target_year).values / pound
+    money = "GBP per year, 2021-22 prices"
+    rows: list[tuple[str, float, str, np.ndarray]] = [
+        ("children in care without reform, at least", 100_000, "children", usual >= 100_000),
+        (
+            "yearly cost of the system without reform (2021-22 prices), at least",
+            SYSTEM_COST,
+            money,
+            cost >= SYSTEM_COST,
+        ),
+    ]
+    if "care_review" in workings.accounts:
+        fewer = usual - total.sel(option="care_review").values.sum(axis=-1)
+        saving = total_saving(workings.accounts["care_review"])
+        saved = saving[:, workings.years.index(analysis.target_year)] / pound
+        rows += [
+            ("fewer children under the care review, at least", IN_ALL, "children", fewer >= IN_ALL),
+            (
+                "yearly cashable saving under the care review (2021-22 prices), at least",
+                ANNUAL_SAVING,
+                money,
+                saved >= ANNUAL_SAVING,
+            ),
+            (
+                "yearly cashable saving under the care review (2021-22 prices), at least",
+                517e6,
+                money,
+                saved >= 517e6,
+            ),
+        ]
+    chances = [probability(event, label="", chains=workings.chains) for *_, event in rows]
+    return pd.DataFrame(
+        [
+            {"claim": claim, "value": value, "unit": unit, "probability": c["mean"], "mcse": c["mcse"]}
+            for (claim, value, unit, _), c in zip(rows, chances, strict=True)
+        ]
+    )

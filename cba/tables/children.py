@@ -1,0 +1,638 @@
+"""The forecasts of a run under business as usual, kept so that a later release can hold them against what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.arrays import stacked
+from cba.appraisal.quantities import FEWER_CHILDREN, IN_ALL, discounted, interval, lead_option, probability
+from cba.costs.account import avoidable_share, starts_averted
+from cba.decisions.draws import mcse_mean, mcse_probability
+from cba.dimensions import AGE_BANDS
+from cba.inputs.observations import load_observations
+from cba.projection.care_system import RETURN_YEARS
+from cba.projection.processes import SCORED_YEARS, at_pace
+from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.tables.attribution import component_account
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+
+
+YEARS_AHEAD = 5
+"""Years of a forecast that are kept to be scored."""
+
+
+POINTS = 200
+"""Quantiles kept of each forecast, at ``(i - 1/2) / 200``: equally weighted draws in all but name."""
+
+
+ALL_AGES = "all"
+"""Where a forecast is of children of every age."""
+
+
+QUANTILES = tuple(f"q{i:03d}" for i in range(1, POINTS + 1))
+"""Columns of the quantiles."""
+
+
+def forecast_table(workings: Workings) -> pd.DataFrame:
+    """Forecasts of the next years under business as usual, each as a row of quantiles.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity (``stock`` at 31 March; ``starts`` and ``ceases`` of the year), age (``all``, and the bands
+        for the stock), year (ending 31 March), mean, and 200 quantiles ``q001`` to ``q200``. Children.
+
+    Examples
+    --------
+    >>> forecast_table(workings).query("quantity == 'stock' and age == 'all'")  # doctest: +SKIP
+    """
+    usual = workings.system.baseline
+    years = usual["year"].values[:YEARS_AHEAD]
+    rows: dict[tuple[str, str, int], np.ndarray] = {}
+    for position, year in enumerate(map(int, years)):
+        for quantity, name in (("stock", "children"), ("starts", "starts"), ("ceases", "ceases")):
+            by_age = usual[name].transpose("sample", "year", "age").values[:, position]
+            rows[quantity, ALL_AGES, year] = by_age.sum(axis=-1)
+            if quantity == "stock":
+                rows |= {(quantity, age, year): by_age[:, i] for i, age in enumerate(AGE_BANDS)}
+    return quantile_rows(rows)
+
+
+def quantile_rows(draws: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
+    """Return one row of quantiles for each forecast.
+
+    Parameters
+    ----------
+    draws : dict of (quantity, age, year) to ndarray, shape (sample,)
+
+    Returns
+    -------
+    DataFrame
+        As :func:`forecast_table`.
+
+    Examples
+    --------
+    >>> table = quantile_rows({("stock", "all", 2025): np.arange(1001.0)})
+    >>> float(table["mean"].iloc[0]), float(table["q001"].iloc[0])
+    (500.0, 2.5)
+    """
+    at = (np.arange(POINTS) + 0.5) / POINTS
+    index = pd.DataFrame(list(draws), columns=["quantity", "age", "year"])
+    values = np.array([np.quantile(row, at) for row in draws.values()])
+    means = [float(row.mean()) for row in draws.values()]
+    return pd.concat([index.assign(mean=means), pd.DataFrame(values, columns=list(QUANTILES))], axis=1)
+
+
+# --- What one start more in a year costs until the horizon ends, and how many children it adds by the … ---
+
+
+@dataclass(frozen=True)
+class FoundStart:
+    """One start of average age in each year, shape (sample, year of the start).
+
+    Attributes
+    ----------
+    cost : ndarray, GBP of the price base, present value
+        Placement until the horizon ends, and proceedings.
+    children : ndarray, children at 31 March of the target year
+    """
+
+    cost: np.ndarray
+    children: np.ndarray
+
+
+def found_start(workings: Workings) -> FoundStart:
+    """Work out one more start in each year, on every draw.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives stays, placements, prices and the discount schedule.
+
+    Returns
+    -------
+    FoundStart
+        Years to the later of the end of the horizon and the target year.
+
+    Notes
+    -----
+    With K(l) the children left l years on (summed over ages, weighted by the ages of starts in that year), m the
+    placement of such children and V = P x avoidable share, a start in year t costs
+
+        sum_l d(t+l) (K(l-1) m(l-1) + K(l) m(l)) / 2 . V(t+l)  +  case (d(t) - deferred mean_w d(t+w)),
+
+    d the discount factor, w the years in which deferred starts happen after all.
+
+    Examples
+    --------
+    >>> found_start(workings).cost.mean(axis=0)  # doctest: +SKIP
+    """
+    analysis, system = workings.inputs.analysis, workings.system
+    last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
+    size, target = workings.years.index(last) + 1, workings.years.index(analysis.target_year)
+    factors = discounted(workings, np.eye(len(workings.years)))
+    starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values[:, :size]
+    ages = starts / starts.sum(axis=-1, keepdims=True)
+    left = ages @ system.averted_kernel[..., :size].sum(axis=2)  # (sample, year of start, lag)
+    worth = workings.basis.prices.path[:, :size] * avoidable_share(system.parameters)[:, None, :]
+    priced = system.entrant_mix[:, :size] @ worth.transpose(0, 2, 1)  # (sample, lag, year)
+    cost = np.zeros((starts.shape[0], size))
+    children = np.zeros_like(cost)
+    for begun in range(size):
+        lags, years = np.arange(size - begun), np.arange(begun, size)
+        spent = left[:, begun, lags] * priced[:, lags, years] / 2.0
+        spent[:, 1:] += left[:, begun, lags[:-1]] * priced[:, lags[:-1], years[1:]] / 2.0
+        cost[:, begun] = spent @ factors[years]
+        if begun <= target:
+            children[:, begun] = left[:, begun, target - begun]
+    return FoundStart(cost + _proceedings(workings, factors, size=size), children)
+
+
+def _proceedings(workings: Workings, factors: np.ndarray, *, size: int) -> np.ndarray:
+    """Present value of proceedings for one start in each year, less those of starts that are only deferred."""
+    value = workings.system.value
+    case = value("legal.proceedings_share") * value("legal.cost_per_case")
+    late = np.concatenate([factors, np.zeros(max(RETURN_YEARS))])
+    again = np.mean([late[wait : wait + size] for wait in RETURN_YEARS], axis=0)
+    deferred = value("family_help.deferral_share")[:, None]
+    return np.asarray(case[:, None] * (factors[None, :size] - deferred * again[None, :]))
+
+
+# --- How far the headline depends on which process the number in care follows ---
+
+
+FEWEST = 100
+"""Draws below which a process has no results."""
+
+
+def structural_results(workings: Workings) -> pd.DataFrame:
+    """Headline quantities under the mixture and under each process.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns process, label, weight (share of draws), draws, quantity, option, mean, lower, upper, mcse.
+        Probabilities have no interval; a process with fewer than 100 draws has no results.
+
+    Notes
+    -----
+    Draws of one process are independent of the others given the weights, but chains are broken up, so the Monte Carlo
+    error is that of independent draws within a process.
+
+    Examples
+    --------
+    >>> structural_results(workings).query("quantity == 'children_in_care'")  # doctest: +SKIP
+    """
+    parameters = workings.system.parameters
+    near, far = (at_pace(parameters, years_ahead=ahead) for ahead in (1, SCORED_YEARS + 1))
+    everyone = np.ones(near.size, dtype=bool)
+    kinds = {
+        "mixture": ("All processes, as weighted", everyone),
+        "momentum": ("Rates carry on from where they are", ~near & ~far),
+        "pace_five_years": ("Long-run pace for five years, then rates carry on", near & ~far),
+        "pace": ("Long-run pace of growth, slowly fading after five years", near & far),
+        "momentum_five_years": ("Rates carry on for five years, then the long-run pace", ~near & far),
+    }
+    rows: list[dict[str, Any]] = []
+    for process, (label, chosen) in kinds.items():
+        if not chosen.any():
+            continue
+        about = {
+            "process": process,
+            "label": label,
+            "weight": float(chosen.mean()),
+            "draws": int(chosen.sum()),
+        }
+        rows.extend({**about, **row} for row in _rows(workings, chosen))
+    return pd.DataFrame(rows)
+
+
+def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
+    """Quantities of one group of draws."""
+    analysis, arrays, lead = workings.inputs.analysis, workings.arrays, lead_option(workings)
+    children = arrays.children.sel(year=analysis.target_year).sum("age")
+    usual, with_option = (children.sel(option=option).values for option in ("bau", lead))
+    cost = arrays.system_cost.sel(option="bau", year=analysis.target_year).values
+    npv = arrays.npv.sel(option=lead).values
+    given: dict[tuple[str, str], np.ndarray] = {
+        ("children_in_care", "bau"): usual,
+        ("system_cost", "bau"): cost,
+        ("fewer_children", lead): usual - with_option,
+        ("prob_fewer_30000", lead): usual - with_option >= FEWER_CHILDREN,
+        ("npv", lead): npv,
+        ("prob_npv_positive", lead): npv > 0,
+    }
+    known = int(chosen.sum()) >= FEWEST
+    rows = []
+    for (quantity, option), values in given.items():
+        row = {"quantity": quantity, "option": option} | dict.fromkeys(
+            ("mean", "lower", "upper", "mcse"), np.nan
+        )
+        picked = values[chosen]
+        if known and picked.dtype == bool:
+            row |= {"mean": float(picked.mean()), "mcse": mcse_probability(picked)}
+        elif known:
+            lower, upper = interval(picked, level=analysis.level)
+            row |= {
+                "mean": float(picked.mean()),
+                "lower": float(lower),
+                "upper": float(upper),
+                "mcse": mcse_mean(picked),
+            }
+        rows.append(row)
+    return rows
+
+
+# --- From money to children: each step of family help's effect, so that a reader sees where a large … ---
+
+
+def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+    """Steps from family help's money to children fewer in care, in the target year.
+
+    Parameters
+    ----------
+    workings : Workings
+    option : str
+        Id of an option of the analysis that spends on family help.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, step, kind (money, share or children), unit, mean, median, lower, upper. Starts averted
+        are the product of starts, coverage, reach and effect (which differs by age) within each draw; the
+        product of the means differs because the factors vary together.
+
+    Examples
+    --------
+    >>> effect_chain(workings)["step"].iloc[0]  # doctest: +SKIP
+    'Money for family help'
+    """
+    system = workings.system
+    year = workings.years.index(workings.inputs.analysis.target_year)
+    account = component_account(workings, option, ("family_help",))
+    money = sum((line.amount[:, year] for line in account.costs), np.zeros(system.reach.size))
+    covered = account.services.family_help[:, year]
+    starts = system.baseline["starts_reachable"].sum("age").transpose("sample", "year").values[:, year]
+    averted = account.children.averted_starts[:, year].sum(axis=-1)
+    steps = [
+        ("Money for family help", "money", "GBP per year", money),
+        ("Cost of serving one child", "money", "GBP per child", system.value("family_help.cost_per_child")),
+        ("Children served", "children", "children per year", covered * system.value("family_help.eligible_children")),
+        ("Share of eligible children served (coverage)", "share", "share", covered),
+        ("Share of starts that full coverage would reach (reach)", "share", "share", system.reach),
+        ("Effect on a child reached: fall in the risk of entering care", "share", "share",
+         1.0 - np.exp(system.value("family_help.log_risk_ratio"))),
+        ("Starts, unaccompanied children aside", "children", "children per year", starts),
+        ("Starts averted", "children", "children per year", averted),
+        ("Fewer children in care at 31 March", "children", "children",
+         account.children.fewer_by_age[:, year].sum(axis=-1)),
+    ]  # fmt: skip
+    level = workings.inputs.analysis.level
+    rows = []
+    for step, kind, unit, draws in steps:
+        lower, upper = interval(draws, level=level)
+        known = {"option": option, "step": step, "kind": kind, "unit": unit}
+        found = {"mean": draws.mean(), "median": np.median(draws), "lower": lower, "upper": upper}
+        rows.append(known | found)
+    return pd.DataFrame(rows)
+
+
+# --- Tables of children: history, and looked-after children, starts and differences by option and year ---
+
+
+def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
+    """Summarise draws by option and year.
+
+    Parameters
+    ----------
+    array : DataArray, dims (sample, option, year)
+        Any quantity.
+    level : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> draws = xr.DataArray(
+    ...     np.arange(5.0).reshape(5, 1, 1), dims=("sample", "option", "year"),
+    ...     coords={"option": ["bau"], "year": [2026]},
+    ... )
+    >>> by_option_and_year(draws, level=0.5).values.tolist()
+    [['bau', 2026, 2.0, 2.0, 1.0, 3.0]]
+    """
+    values = array.transpose("sample", "option", "year").values
+    lower, upper = interval(values, level=level)
+    index = pd.MultiIndex.from_product(
+        [array["option"].values, array["year"].values], names=["option", "year"]
+    )
+    columns = {
+        "mean": values.mean(axis=0),
+        "median": np.median(values, axis=0),
+        "lower": lower,
+        "upper": upper,
+    }
+    return pd.DataFrame({n: c.ravel() for n, c in columns.items()}, index=index).reset_index()
+
+
+def history(observations: xr.Dataset) -> pd.DataFrame:
+    """Published stock, starts and ceases of England by year.
+
+    Parameters
+    ----------
+    observations : Dataset
+        As returned by :func:`cba.load_observations`.
+
+    Returns
+    -------
+    DataFrame
+        Columns year, stock, starts, ceases.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> history(load_observations(2024))["stock"].iloc[-1].item()
+    83630.0
+    """
+    return (
+        observations[["stock", "starts", "ceases"]]
+        .to_dataframe()
+        .reset_index()[["year", "stock", "starts", "ceases"]]
+        .dropna(subset=["stock"])
+    )
+
+
+def children_by_year(workings: Workings) -> pd.DataFrame:
+    """Children looked after at 31 March by option and year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> children_by_year(workings)  # doctest: +SKIP
+    """
+    return by_option_and_year(workings.arrays.children.sum("age"), level=workings.inputs.analysis.level)
+
+
+def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
+    """Children fewer than under business as usual by option and year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper.
+
+    Examples
+    --------
+    >>> fewer_children_by_year(workings)  # doctest: +SKIP
+    """
+    total = workings.arrays.children.sum("age")
+    fewer = total.sel(option="bau", drop=True) - total
+    return by_option_and_year(fewer, level=workings.inputs.analysis.level)
+
+
+def starts_by_year(workings: Workings) -> pd.DataFrame:
+    """Starts by option and year: what to expect each year if the option works as believed.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, year, mean, median, lower, upper: starts of business as usual less those averted, with
+        deferred starts back in the years in which they happen.
+
+    Examples
+    --------
+    >>> starts_by_year(workings)  # doctest: +SKIP
+    """
+    shown = workings.arrays.children["year"].values
+    position = [workings.years.index(int(y)) for y in shown]
+    usual = workings.system.baseline["starts"].transpose("sample", "year", "age").values.sum(axis=-1)
+    starts = {
+        name: (usual - starts_averted(workings.system, account.children))[:, position]
+        for name, account in workings.accounts.items()
+    }
+    return by_option_and_year(
+        stacked(starts, dims=("year",), coords={"year": shown}), level=workings.inputs.analysis.level
+    )
+
+
+# --- What area-level studies teach: the product of coverage, reach and effect, and not its parts ---
+
+
+QUANTITIES = {
+    "area_coverage": ("Share of eligible children served (coverage)", "share"),
+    "area_reach": ("Share of starts that full coverage would reach (reach)", "share"),
+    "area_effect": ("Fall in the risk of a child served (1 - RR)", "share"),
+    "area_change": ("Change in the area's starts (log of 1 - product)", "log points"),
+}
+"""Variable of the effects fit to its words and unit; the last is the product, which alone meets data."""
+
+
+def reach_table(workings: Workings) -> pd.DataFrame:
+    """Prior and posterior of coverage, reach, effect and their product, by area-level study.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns study_id, quantity, label, unit, prior_mean, prior_lower, prior_upper, mean, lower, upper and
+        learned, the share of the prior's standard deviation that the data took away (near 0: nothing learned;
+        below 0: wider than before). The effect is informed by all studies of family help, coverage and reach by
+        the area-level ones alone, through the product. No rows where no study is area-level.
+
+    Examples
+    --------
+    >>> reach_table(workings)  # doctest: +SKIP
+    """
+    posterior, prior = (workings.effects[group].to_dataset() for group in ("posterior", "prior"))
+    level, rows = workings.inputs.analysis.level, []
+    for study in prior["area"].values:
+        for name, (label, unit) in QUANTITIES.items():
+            before = prior[name].sel(area=study).values.ravel()
+            after = posterior[name].sel(area=study).values.ravel()
+            ends = np.ravel([interval(draws, level=level) for draws in (before, after)])
+            rows.append(
+                {
+                    "study_id": str(study),
+                    "quantity": name.removeprefix("area_"),
+                    "label": label,
+                    "unit": unit,
+                    "prior_mean": before.mean(),
+                    "prior_lower": ends[0],
+                    "prior_upper": ends[1],
+                    "mean": after.mean(),
+                    "lower": ends[2],
+                    "upper": ends[3],
+                    "learned": 1.0 - after.std() / before.std(),
+                }
+            )
+    columns = ["study_id", "quantity", "label", "unit", "prior_mean", "prior_lower", "prior_upper"]
+    return pd.DataFrame(rows, columns=[*columns, "mean", "lower", "upper", "learned"])
+
+
+# --- The tracker: children starting care each year under each belief, beside what has been published … ---
+
+
+LINE = 0.95
+"""Of the starts expected if the claim held, the share at or below the line that marks the claim as on track."""
+
+
+CURRENT, PROGRAMME, CLAIM, PUBLISHED = "current_policy", "programme", "claim", "published"
+"""Beliefs of the tracker: nothing changes; the option works as this stance holds; it works as the review claimed."""
+
+
+def tracker_table(workings: Workings) -> pd.DataFrame:
+    """Starts of children who are not unaccompanied, year by year, under each belief.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out, under one stance.
+
+    Returns
+    -------
+    DataFrame
+        Columns option (the one a report follows), belief, year (ending 31 March), mean, lower, upper (children),
+        line (at or below it a year's figure is on track for the claim; missing before the start),
+        prob_on_track (that a year's starts would be at or below the line if the belief were true), mcse, and
+        after_frame (published figures only: not known when the analysis starts). Beliefs: ``current_policy``,
+        ``programme`` (the option as this stance holds it), ``claim`` (30,000 fewer children in the target year)
+        and ``published``, whose probability is one or nought.
+
+    Notes
+    -----
+    The claim's starts are those of current policy times one minus the cut that leaves 30,000 fewer children in
+    the target year, in full from the first year and with stays of the average entrant: the smallest cut that
+    would do (:func:`cba.tables.beliefs.what_it_would_take`). The line is the 95% point of those
+    starts, so that a true claim is called on track nineteen times in twenty; what matters is how often the other
+    beliefs would be called so too.
+
+    Published figures are those of the newest release held, whatever the analysis's own.
+
+    Examples
+    --------
+    >>> tracker_table(workings).query("belief == 'published'")["mean"]  # doctest: +SKIP
+    """
+    analysis, option = workings.inputs.analysis, lead_option(workings)
+    years = np.arange(workings.years[0], analysis.target_year + 1)
+    usual = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    ahead = usual.sum(axis=-1)[:, : years.size]
+    averted = starts_averted(workings.system, workings.accounts[option].children)[:, : years.size]
+    started = years >= analysis.start_year
+    share = np.where(started, _claimed_cut(workings, usual)[:, None], 0.0)
+    claimed = ahead * (1.0 - share)
+    line = np.where(started, np.quantile(claimed, LINE, axis=0), np.nan)
+    beliefs = {CURRENT: ahead, PROGRAMME: ahead - averted, CLAIM: claimed}
+    if not (share < 1.0).all():
+        del beliefs[CLAIM]  # in some draws no cut would do: the claim cannot be drawn
+    rows = [
+        row
+        for belief, draws in beliefs.items()
+        for row in _expected(draws, years, line, belief=belief, level=analysis.level, chains=workings.chains)
+    ]
+    rows += _published(load_observations(), years, line, release=analysis.release)
+    table = pd.DataFrame(rows)
+    table.insert(0, "option", option)
+    return table
+
+
+def _claimed_cut(workings: Workings, usual: np.ndarray) -> np.ndarray:
+    """Share of starts that must go from the first year on for the claim to hold, (sample,)."""
+    analysis = workings.inputs.analysis
+    stays = stay_length(workings.inputs.observations)
+    kernel = averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
+    first, last = (workings.years.index(year) for year in (analysis.start_year, analysis.target_year))
+    gone = np.sum([usual[:, year] @ kernel[:, last - year] for year in range(first, last + 1)], axis=0)
+    return np.asarray(IN_ALL / gone)
+
+
+def _expected(
+    draws: np.ndarray, years: np.ndarray, line: np.ndarray, *, belief: str, level: float, chains: int | None
+) -> list[dict[str, object]]:
+    """Rows of one belief: what to expect in each year, and how often that would be on track."""
+    lower, upper = interval(draws, level=level)
+    rows: list[dict[str, object]] = []
+    for place, year in enumerate(years):
+        row = {
+            "belief": belief,
+            "year": int(year),
+            "mean": float(draws[:, place].mean()),
+            "lower": float(lower[place]),
+            "upper": float(upper[place]),
+            "line": float(line[place]),
+            "prob_on_track": np.nan,
+            "mcse": np.nan,
+            "after_frame": False,
+        }
+        if np.isfinite(line[place]):
+            chance = probability(draws[:, place] <= line[place], label="", chains=chains)
+            row |= {"prob_on_track": chance["mean"], "mcse": chance["mcse"]}
+        rows.append(row)
+    return rows
+
+
+def _published(
+    observations: xr.Dataset, years: np.ndarray, line: np.ndarray, *, release: int
+) -> list[dict[str, object]]:
+    """Rows of the starts published to date, with whether each is on track where the line is drawn."""
+    series = observations["non_uasc_starts"].dropna("year")
+    lines = dict(zip(years.tolist(), line.tolist(), strict=True))
+    rows: list[dict[str, object]] = []
+    for year, value in zip(series["year"].values.tolist(), series.values.tolist(), strict=True):
+        drawn = lines.get(year, np.nan)
+        rows.append(
+            {
+                "belief": PUBLISHED,
+                "year": int(year),
+                "mean": value,
+                "lower": np.nan,
+                "upper": np.nan,
+                "line": drawn,
+                "prob_on_track": float(value <= drawn) if np.isfinite(drawn) else np.nan,
+                "mcse": np.nan,
+                "after_frame": bool(year > release),
+            }
+        )
+    return rows

@@ -1,0 +1,181 @@
+"""Convergence of the decision quantities themselves: whether chains agree on what is decided, and how precisely.
+
+Parameters can pass every gate while a tail or a probability that rests on few draws is still unsettled. So the same
+checks are made on net present value, children in care and the events the headline gives probabilities of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cba.appraisal.quantities import FEWER_CHILDREN, interval
+from cba.decisions.draws import mcse_probability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cba.appraisal.workings import Workings
+    from cba.inputs.analyses import Precision
+
+
+HIGHEST_RHAT = 1.01
+
+
+LEAST_ESS = 100.0
+"""Effective draws a chain must give, in the bulk and in the tails."""
+
+
+def decision_convergence(workings: Workings) -> pd.DataFrame:
+    """Check R-hat, effective draws and Monte Carlo error of what is decided, for every option.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, quantity, label, unit, mean, mcse, lower, mcse_lower, upper, mcse_upper (limits of the interval,
+        missing for events), rhat, ess_bulk, ess_tail, passed. R-hat is rank-normalised and split; an event that is true
+        in every draw or in none has no R-hat and passes.
+
+    Notes
+    -----
+    As :func:`arviz.rhat` and :func:`arviz.ess`, after Vehtari et al. (2021), Bayesian Analysis 16:667-718. Gates: R-hat
+    at most 1.01; at least 100 effective draws a chain, bulk and tail.
+
+    Examples
+    --------
+    >>> decision_convergence(workings)["passed"].all()  # doctest: +SKIP
+    """
+    rows = []
+    for option in workings.accounts:
+        for quantity, (label, unit, values) in _quantities(workings, option).items():
+            about = {"option": option, "quantity": quantity, "label": label, "unit": unit}
+            checked = _checked(values, chains=workings.chains or 1, level=workings.inputs.analysis.level)
+            rows.append(about | checked)
+    return pd.DataFrame(rows)
+
+
+def _quantities(workings: Workings, option: str) -> dict[str, tuple[str, str, np.ndarray]]:
+    """Draws of what is decided on, by name."""
+    analysis, arrays = workings.inputs.analysis, workings.arrays
+    year = analysis.target_year
+    children = arrays.children.sel(year=year).sum("age")
+    here = children.sel(option=option).values
+    if option == "bau":
+        return {"children_in_care": (f"Children looked after in {year}", "children", here)}
+    fewer = children.sel(option="bau").values - here
+    npv = arrays.npv.sel(option=option).values
+    return {
+        "npv": ("Net present value", "GBP", npv),
+        "npv_positive": ("Net present value above zero", "probability", npv > 0),
+        "fewer_children": (f"Fewer children in {year}", "children", fewer),
+        "fewer_30000": (
+            f"At least {FEWER_CHILDREN:,} fewer in {year}",
+            "probability",
+            fewer >= FEWER_CHILDREN,
+        ),
+    }
+
+
+def _checked(values: np.ndarray, *, chains: int, level: float) -> dict[str, Any]:
+    """Mean, limits and their errors, R-hat and effective draws of one quantity."""
+    import arviz as az
+
+    table = values.reshape(chains, -1).astype(float)
+    found: dict[str, Any] = {"mean": float(table.mean())}
+    event = values.dtype == bool
+    found["mcse"] = mcse_probability(values, chains=chains) if event else float(az.mcse(table, method="mean"))
+    found |= dict.fromkeys(("lower", "mcse_lower", "upper", "mcse_upper"), np.nan)
+    if np.ptp(table) == 0:
+        return found | {"rhat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan, "passed": True}
+    if not event:
+        tail = (1.0 - level) / 2.0
+        limits = interval(values, level=level)
+        for name, limit, prob in zip(("lower", "upper"), limits, (tail, 1.0 - tail), strict=True):
+            found[name] = float(limit)
+            found[f"mcse_{name}"] = float(az.mcse(table, method="quantile", prob=prob))
+    rhat = float(az.rhat(table)) if chains > 1 else np.nan
+    bulk = float(az.ess(table, method="bulk"))
+    ends = bulk if event else float(az.ess(table, method="tail", prob=(0.05, 0.95)))
+    settled = not rhat > HIGHEST_RHAT and min(bulk, ends) >= LEAST_ESS * chains
+    return found | {"rhat": rhat, "ess_bulk": bulk, "ess_tail": ends, "passed": bool(settled)}
+
+
+def precision_missed(results: Mapping[str, Mapping[str, Any]], wanted: Precision) -> list[str]:
+    """Say which headline quantities are less precise than asked.
+
+    Parameters
+    ----------
+    results : mapping of str to mapping
+        Entries of the headline by key, with ``mcse``.
+    wanted : Precision
+
+    Returns
+    -------
+    list of str
+        One sentence each, the worst first; empty where the precision is met.
+
+    Examples
+    --------
+    >>> from cba.inputs.analyses import Precision
+    >>> entry = {"npv_fiscal.a": {"mcse": 2e8, "label": "Net present value"}}
+    >>> precision_missed(entry, Precision(npv=1e8, probability=0.01, most_draws=8000))
+    ['npv_fiscal.a: Monte Carlo error 2e+08, asked for at most 1e+08']
+    """
+    found = [
+        (error / limit, f"{key}: Monte Carlo error {error:.3g}, asked for at most {limit:.3g}")
+        for key, error, limit in _held_against(results, wanted)
+        if error > limit
+    ]
+    return [words for _, words in sorted(found, reverse=True)]
+
+
+def _held_against(
+    results: Mapping[str, Mapping[str, Any]], wanted: Precision
+) -> Iterator[tuple[str, float, float]]:
+    """Key, error and limit of every headline entry whose precision is asked for and that has an error."""
+    limits = {"npv_fiscal.": wanted.npv, "prob_": wanted.probability}
+    for key, entry in results.items():
+        for start, limit in limits.items():
+            if key.startswith(start) and entry.get("mcse") is not None:
+                yield key, float(entry["mcse"]), limit
+
+
+def draws_needed(
+    results: Mapping[str, Mapping[str, Any]], wanted: Precision, *, draws: int, chains: int
+) -> int:
+    """Draws that would meet the precision, by the square root law, a fifth more to be safe.
+
+    Parameters
+    ----------
+    results : mapping
+        As for :func:`precision_missed`.
+    wanted : Precision
+    draws : int
+        Draws made.
+    chains : int
+        The answer is a multiple of it.
+
+    Returns
+    -------
+    int
+        At most ``wanted.most_draws``; `draws` where the precision is met.
+
+    Examples
+    --------
+    >>> from cba.inputs.analyses import Precision
+    >>> entry = {"npv_fiscal.a": {"mcse": 2e8}}
+    >>> draws_needed(entry, Precision(npv=1e8, probability=0.01, most_draws=50_000), draws=4000, chains=4)
+    19200
+    """
+    worst = max((error / limit for _, error, limit in _held_against(results, wanted)), default=1.0)
+    if worst <= 1.0:
+        return draws
+    wanted_draws = min(int(np.ceil(1.2 * draws * worst**2)), wanted.most_draws)
+    return max(draws, wanted_draws - wanted_draws % chains)

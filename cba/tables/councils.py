@@ -1,0 +1,742 @@
+"""Children of one authority as they would be counted: expectations, and the chance of a small number of children.
+
+England's numbers are large and their randomness can be left out. In one authority whole children enter and leave:
+the number of them fewer in a placement is Poisson, and so is the number in care around its expected path.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.quantities import interval
+from cba.costs.account import cashable, placement_savings
+from cba.costs.prices import cash_index
+from cba.dimensions import COMPONENTS, PLACEMENTS
+from cba.errors import InputError
+from cba.projection.care_system import authority_share
+from cba.projection.kernel import project
+
+if TYPE_CHECKING:
+    from cba.appraisal.inputs import Inputs
+    from cba.appraisal.workings import Workings
+    from cba.inputs.options import Option
+
+
+def counted(expected: np.ndarray, *, stay: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Whole children around an expected path that starts from nobody.
+
+    Parameters
+    ----------
+    expected : ndarray, shape (sample, year, ...), children, >= 0
+        Expected numbers at 31 March.
+    stay : ndarray, shape (sample,), in [0, 1]
+        Share of them still counted a year later, where the path allows it.
+    rng : Generator
+        Advanced by the draw.
+
+    Returns
+    -------
+    ndarray, shape of `expected`, whole numbers
+        In every year Poisson with the expected mean; neighbouring years share children.
+
+    Notes
+    -----
+    The Poisson INAR(1) process: ``N(t) = Bin(N(t-1), a) + Poisson(m(t) - a m(t-1))`` with
+    ``a = min(stay, m(t) / m(t-1))`` has mean and variance m(t) in every year.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = counted(np.full((20_000, 3), 5.0), stay=np.full(20_000, 0.7), rng=rng)
+    >>> bool((abs(found.mean(axis=0) - 5.0) < 0.07).all() and (abs(found.var(axis=0) - 5.0) < 0.25).all())
+    True
+    """
+    years = expected.shape[1]
+    flat = np.moveaxis(expected, 1, -1).reshape(-1, years)
+    kept = np.repeat(stay, flat.shape[0] // stay.size)[:, None]
+    before = np.concatenate([np.zeros((flat.shape[0], 1)), flat[:, :-1]], axis=1)
+    possible = np.divide(flat, before, out=np.ones_like(flat), where=before > 0)
+    moves = np.minimum(kept, possible)
+    joining = np.maximum(flat - moves * before, 0.0)  # rounding can leave -1e-17
+    found = _projected(np.zeros(flat.shape[0]), joining, moves, rng=rng)
+    shape = (*np.moveaxis(expected, 1, -1).shape,)
+    return np.moveaxis(found.reshape(shape), -1, 1)
+
+
+def _projected(
+    initial: np.ndarray, joining: np.ndarray, moves: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
+    """One stock per row through the cohort kernel, (row, year)."""
+    states = project(
+        xr.DataArray(initial[:, None], dims=("sample", "state")),
+        xr.DataArray(joining[..., None], dims=("sample", "year", "state")),
+        xr.DataArray(moves[..., None, None], dims=("sample", "year", "from_state", "to_state")),
+        rng=rng,
+    )
+    found: np.ndarray = states.values[..., 0]
+    return found
+
+
+def fewer_counted(fewer: np.ndarray, *, workings: Workings, rng: np.random.Generator) -> np.ndarray:
+    """Whole children fewer in care in one authority, by placement; more where below 0.
+
+    Parameters
+    ----------
+    fewer : ndarray, shape (sample, year, placement)
+        Expected children fewer at 31 March.
+    workings : Workings
+        Gives how long averted starts would have lasted.
+    rng : Generator
+        Advanced by the draw.
+
+    Returns
+    -------
+    ndarray, shape of `fewer`
+        With mean `fewer` in every draw.
+
+    Examples
+    --------
+    >>> fewer_counted(fewer, workings=workings, rng=rng)  # doctest: +SKIP
+    """
+    stay = stay_of_averted(workings)
+    gone = counted(np.maximum(fewer, 0.0), stay=stay, rng=rng)
+    return gone - counted(np.maximum(-fewer, 0.0), stay=stay, rng=rng)
+
+
+def stay_of_averted(workings: Workings) -> np.ndarray:
+    """Share of children fewer in care a year after an averted start who still are a year later.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the kernel of averted starts and the ages of those who start.
+
+    Returns
+    -------
+    ndarray, shape (sample,), in [0, 1]
+
+    Examples
+    --------
+    >>> stay_of_averted(workings).mean()  # doctest: +SKIP
+    """
+    starts = workings.system.baseline["starts_reachable"].mean(["sample", "year"]).values
+    kernel = np.einsum("a,sabl->sl", starts / starts.sum(), workings.system.averted_kernel[..., 1:3])
+    share: np.ndarray = kernel[:, 1] / kernel[:, 0]
+    return share
+
+
+def usual_stock(
+    workings: Workings, position: CouncilPosition, *, years: int, rng: np.random.Generator | None
+) -> np.ndarray:
+    """Looked-after children of one authority under business as usual, from the first projected year on.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    position : CouncilPosition
+        Gives its own number in care today.
+    years : int
+        Years of the projection wanted, from its first.
+    rng : Generator or None
+        None gives expectations.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), children
+        Its own number moves as England's does, with England's turnover, until there is a model of authorities.
+
+    Examples
+    --------
+    >>> usual_stock(workings, position, years=4, rng=None)  # doctest: +SKIP
+    """
+    baseline = workings.system.baseline
+    national = baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
+    starts = baseline["starts"].sum("age").transpose("sample", "year").values[:, :years]
+    today = float(workings.inputs.observations["stock"].dropna("year").isel(year=-1))
+    part = position.stock / today
+    if rng is None:
+        return national * part
+    before = np.concatenate([np.full((national.shape[0], 1), today), national[:, :-1]], axis=1)
+    moves = (national - starts) / before
+    return _projected(np.full(national.shape[0], position.stock), starts * part, moves, rng=rng)
+
+
+# --- One authority's place in the national account: its share of children and of care, and its own … ---
+
+
+RECENT_YEARS = 3
+"""Last published years whose unit costs say how dear an authority is against England."""
+
+
+SERVICES = {"childrens_home": "residential_care", "foster": "fostering"}
+"""Placement, or the beginning of its name, to the service whose published unit cost stands for it."""
+
+
+HIDDEN = 5.0
+"""Largest number of unaccompanied children that is suppressed; the smallest is 1."""
+
+
+@dataclass(frozen=True)
+class CouncilPosition:
+    """What places one authority in the national account.
+
+    Attributes
+    ----------
+    code, name, region : str
+        Three-digit code, name and region.
+    stock : float
+        Looked-after children at the last published 31 March.
+    children_share : float
+        Share of England's children aged 0 to 17: its share of money.
+    care_share : float
+        Share of looked-after children who are not unaccompanied (of all of them where these are not published
+        by authority): its share of every change in care.
+    price_ratio : dict of str to ndarray, shape (sample,)
+        Own unit cost over England's, by service: draws.
+    price_years : dict of str to int
+        Published years each ratio rests on; 0 where the authority has none and the spread of all stands in.
+    """
+
+    code: str
+    name: str
+    region: str
+    stock: float
+    children_share: float
+    care_share: float
+    price_ratio: dict[str, np.ndarray]
+    price_years: dict[str, int]
+
+
+def find_authority(seen: xr.Dataset, authority: str) -> str:
+    """Return the code of an authority of today, by code or name.
+
+    Parameters
+    ----------
+    seen : Dataset
+        Observed series: give the authorities of the release.
+    authority : str
+        Three-digit code, or name in any case.
+
+    Returns
+    -------
+    str
+        Three-digit code.
+
+    Raises
+    ------
+    InputError
+        For an unknown authority, with near names, and for one that no longer exists.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> find_authority(load_observations(2024), "leeds")
+    '383'
+    """
+    today = authority_share(seen)
+    names = {str(c): str(n) for c, n in zip(seen["authority"].values, _names(seen), strict=True)}
+    asked = authority.strip()
+    found = [c for c, name in names.items() if asked == c or asked.casefold() == name.casefold()]
+    current = [code for code in found if code in today]
+    if current:
+        return current[0]
+    near = difflib.get_close_matches(
+        asked.casefold(), [names[c].casefold() for c in today if c in names], n=3, cutoff=0.5
+    )
+    proper = {name.casefold(): name for name in names.values()}
+    raise InputError(
+        "the authority no longer exists" if found else "an unknown authority",
+        field="authority",
+        found=authority,
+        allowed="the three-digit code or name of an authority of today",
+        cause="a reorganisation" if found else "a spelling mistake, or an ONS code",
+        remedy=f"did you mean {' or '.join(proper[n] for n in near)}?"
+        if near
+        else "see cba/inputs/published/authorities.csv",
+    )
+
+
+def _names(seen: xr.Dataset) -> np.ndarray:
+    names: np.ndarray = (
+        seen["authority_name"].values if "authority_name" in seen else seen["authority"].values
+    )
+    return names
+
+
+def council_position(workings: Workings, authority: str) -> CouncilPosition:
+    """Place one authority in the national account.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    authority : str
+        Code or name, as :func:`find_authority` reads it.
+
+    Returns
+    -------
+    CouncilPosition
+
+    Raises
+    ------
+    InputError
+        For an unknown authority, or one whose children in care are not published.
+
+    Notes
+    -----
+    Ratio of unit costs: the mean of the log ratios of the last three published years plus what a new year
+    brings, Normal with the pooled spread s within authorities: variance ``s^2 (1 + 1/n)``. An authority
+    without unit costs has the mean and spread of all authorities.
+
+    Examples
+    --------
+    >>> council_position(workings, "Leeds").care_share  # doctest: +SKIP
+    """
+    seen = workings.inputs.observations
+    code = find_authority(seen, authority)
+    own = seen.sel(authority=code)
+    shares, stock = care_shares(seen)
+    if code not in shares:
+        raise InputError(
+            "the authority's children in care are not published in this release",
+            file="authority_children.csv",
+            field="stock_by_authority",
+            found=f"{code} missing in {int(stock['year'])}",
+            allowed="a number",
+            cause="suppression, or a reorganisation after the release",
+            remedy="choose a later release",
+        )
+    ratios, years = _price_ratios(workings, code)
+    name = str(own["authority_name"].values) if "authority_name" in own.coords else code
+    region = str(own["region"].values) if "region" in own.coords else ""
+    return CouncilPosition(
+        code=code,
+        name=name,
+        region=region,
+        stock=float(stock.sel(authority=code)),
+        children_share=workings.system.authority_share[code],
+        care_share=shares[code],
+        price_ratio=ratios,
+        price_years=years,
+    )
+
+
+def care_shares(seen: xr.Dataset) -> tuple[dict[str, float], xr.DataArray]:
+    """Share of England's looked-after children by authority in the last published year.
+
+    Parameters
+    ----------
+    seen : Dataset
+        Observed series.
+
+    Returns
+    -------
+    shares : dict of str to float
+        By code; they sum to 1. Unaccompanied children are taken off where the same year publishes them.
+    stock : DataArray, dims (authority)
+        Looked-after children of that year, as published.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> shares, stock = care_shares(load_observations(2024))
+    >>> round(sum(shares.values()), 12), len(shares)
+    (1.0, 153)
+    """
+    stock = seen["stock_by_authority"].dropna("year", how="all").isel(year=-1)
+    known = stock.dropna("authority")
+    alone = seen["uasc_stock_by_authority"].sel(year=int(stock["year"]), authority=known["authority"])
+    if alone.notnull().any():
+        # A suppressed number stands in the middle of what it can be: 1 to 5, or to all the authority has.
+        most = known.copy(data=np.minimum(known.values, HIDDEN))
+        known = known - alone.fillna((np.minimum(most, 1.0) + most) / 2.0)
+    share = known / known.sum()
+    pairs = zip(share["authority"].values, share.values, strict=True)
+    return {str(code): float(value) for code, value in pairs}, stock
+
+
+def _price_ratios(workings: Workings, code: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Draws of own unit cost over England's by service, and the years they rest on."""
+    size = workings.system.reach.size
+    rng = np.random.default_rng([workings.inputs.analysis.seed, int(code)])
+    ratios, years = {}, {}
+    for service in SERVICES.values():
+        mean, spread, years[service] = price_moments(workings.inputs.observations, service)[code]
+        ratios[service] = np.exp(mean + spread * rng.standard_normal(size))
+    return ratios, years
+
+
+def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, float, int]]:
+    """Mean and spread of every authority's log ratio of unit cost to England's in a new year.
+
+    Parameters
+    ----------
+    seen : Dataset
+        Observed series.
+    service : str
+        Service of the published unit costs.
+
+    Returns
+    -------
+    dict of str to (float, float, int)
+        By code: mean, standard deviation and number of years it rests on.
+
+    Raises
+    ------
+    InputError
+        If the release has no unit costs by authority.
+
+    Examples
+    --------
+    >>> from cba.inputs.observations import load_observations
+    >>> mean, spread, years = price_moments(load_observations(2024), "fostering")["383"]
+    >>> bool(0.6 < np.exp(mean) < 0.7), years
+    (True, 3)
+    """
+    own = seen["unit_cost_weekly_by_authority"].sel(service=service).transpose("authority", "year")
+    ratio = own.values / seen["unit_cost_weekly"].sel(service=service).values
+    ratio = ratio[:, np.isfinite(ratio).any(axis=0)][:, -RECENT_YEARS:]
+    if ratio.shape[1] == 0:
+        raise InputError(
+            "the release has no unit costs by authority",
+            file="unit_costs.csv",
+            field=f"unit_cost_weekly_by_authority, {service}",
+            found="all missing",
+            allowed="at least one year",
+            cause="unit costs by authority begin in 2015-16",
+            remedy="choose a release from 2017",
+        )
+    log_ratio = np.log(ratio)
+    known = np.isfinite(log_ratio)
+    count = known.sum(axis=1)
+    means = np.where(known, log_ratio, 0.0).sum(axis=1) / np.maximum(count, 1)
+    off = np.where(known, log_ratio - means[:, None], 0.0)
+    within = np.sqrt((off**2).sum() / np.maximum(count - 1, 0).sum())
+    others = means[count > 0]
+    found = {}
+    for code, mean, years in zip(own["authority"].values, means, count, strict=True):
+        if years:
+            found[str(code)] = (float(mean), float(within * np.sqrt(1.0 + 1.0 / years)), int(years))
+        else:
+            found[str(code)] = (float(others.mean()), float(others.std(ddof=1)), 0)
+    return found
+
+
+# --- One council's own account of an option: who pays, who gains, when the money can be cashed, in … ---
+
+
+YEARS = 4
+"""Years of a medium-term financial plan."""
+
+
+NOT_YET = "freed, not yet cashable"
+"""Kind of the rows with what places that are no longer needed would be worth, and that no budget can release."""
+
+
+_GROUPS = {"childrens_homes": "childrens_home", "fostering": "foster"}
+"""Component of savings to the placement, or the beginning of its name, whose unit cost is the authority's own."""
+
+
+@dataclass(frozen=True)
+class CouncilAccount:
+    """Cash flow of one authority.
+
+    Attributes
+    ----------
+    position : CouncilPosition
+        Its place in the national account.
+    years : ndarray of int, shape (year,)
+        Years ending 31 March.
+    lines : dict of (payer, kind) to ndarray, shape (sample, year)
+        GBP, cash of the year: costs positive, cashable savings negative.
+    not_yet : ndarray, shape (sample, year)
+        Avoidable cost of places no longer needed less what is cashable in the year, GBP, cash.
+    usual, fewer : ndarray, shape (sample, year)
+        Looked-after children under business as usual, and how many fewer there are.
+    """
+
+    position: CouncilPosition
+    years: np.ndarray
+    lines: dict[tuple[str, str], np.ndarray]
+    not_yet: np.ndarray
+    usual: np.ndarray
+    fewer: np.ndarray
+
+
+def council_account(
+    workings: Workings, authority: str, option: str = "care_review", *, years: int = YEARS, noise: bool = True
+) -> CouncilAccount:
+    """Work out one authority's part in an option.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    authority : str
+        Code or name of an authority of today.
+    option : str
+        Id of an option of the analysis.
+    years : int
+        Years from the start of the analysis.
+    noise : bool
+        Whether to draw whole children; False gives expectations, which add up over authorities.
+
+    Returns
+    -------
+    CouncilAccount
+
+    Raises
+    ------
+    InputError
+        For an unknown authority or option, or an option limited to other authorities.
+
+    Notes
+    -----
+    Money lines are the national ones times the share of children. Savings are the national ones times the
+    share of looked-after children and the ratio of own to England's unit cost; whole children add
+    ``(counted - expected) x own price x avoidable share``, cashed as savings are, which is zero on average.
+
+    Examples
+    --------
+    >>> council_account(workings, "Leeds").fewer.mean(axis=0)  # doctest: +SKIP
+    """
+    chosen = _option(workings.inputs, option)
+    position = council_position(workings, authority)
+    money, care = _shares_within_areas(workings, chosen, position)
+    rng = np.random.default_rng([workings.inputs.analysis.seed, int(position.code), 1]) if noise else None
+    first = workings.years.index(workings.inputs.analysis.start_year)
+    last = first + years
+    if last > len(workings.years):
+        raise InputError(
+            "more years are asked for than the projection has",
+            field="years",
+            found=years,
+            allowed=f"up to {len(workings.years) - first}",
+            remedy="ask for fewer years, or lengthen long_horizon of the analysis",
+        )
+    account = workings.accounts[option]
+    expected = account.children.fewer_by_placement[:, :last] * care
+    moved = account.children.moved[:, :last] * care
+    fewer = expected if rng is None else fewer_counted(expected, workings=workings, rng=rng)
+    prices = workings.basis.prices.path[:, :last] * _ratios(position)
+    parameters = workings.system.parameters
+    avoided = placement_savings(expected, moved, prices=prices, parameters=parameters)
+    chance = placement_savings(fewer - expected, np.zeros_like(moved), prices=prices, parameters=parameters)
+    lines = _lines(workings, option, position, money=money, care=care, last=last)
+    released = _cashed(workings, chance)
+    _add_chance(lines, workings, released)
+    freed = (avoided + chance - _cashed(workings, avoided) - released).sum(axis=-1)
+    nominal = _nominal(workings, last)
+    shown = slice(first, last)
+    return CouncilAccount(
+        position=position,
+        years=np.array(workings.years[shown]),
+        lines={key: (amount * nominal)[:, shown] for key, amount in lines.items()},
+        not_yet=(freed * nominal)[:, shown],
+        usual=usual_stock(workings, position, years=last, rng=rng)[:, shown],
+        fewer=fewer.sum(axis=-1)[:, shown],
+    )
+
+
+def refuse_unknown(inputs: Inputs, authority: str, option: str) -> None:
+    """Refuse an authority or option that an analysis does not have, or that do not belong together.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        As read; nothing need be fitted.
+    authority : str
+        Code or name of an authority of today.
+    option : str
+        Id of an option of the analysis.
+
+    Raises
+    ------
+    InputError
+        As :func:`council_account`.
+
+    Examples
+    --------
+    >>> import cba
+    >>> from cba.appraisal.inputs import read_inputs
+    >>> refuse_unknown(read_inputs(cba.load_analysis("smoke"), stance="evidence"), "Leeds", "care_review")
+    """
+    chosen = _option(inputs, option)
+    code = find_authority(inputs.observations, authority)
+    _refuse_outside(chosen, code, name=authority)
+
+
+def _option(inputs: Inputs, option: str) -> Option:
+    for known in inputs.options:
+        if known.id == option and option != "bau":
+            return known
+    raise InputError(
+        "the analysis has no such option",
+        field="option",
+        found=option,
+        allowed=", ".join(o.id for o in inputs.options if o.id != "bau"),
+        cause="a spelling mistake, or an option left out of the analysis",
+        remedy="name an option of the analysis",
+    )
+
+
+def _refuse_outside(option: Option, code: str, *, name: str) -> None:
+    """Refuse an authority outside those that an option is limited to."""
+    if option.areas and code not in option.areas:
+        raise InputError(
+            "the option is limited to other authorities",
+            file=f"priors/options/{option.id}.toml",
+            field="areas",
+            found=f"{name} ({code})",
+            allowed=", ".join(option.areas),
+            cause="a pathfinder programme",
+            remedy="ask for one of its areas, or for a national option",
+        )
+
+
+def _shares_within_areas(
+    workings: Workings, option: Option, position: CouncilPosition
+) -> tuple[float, float]:
+    """Share of the option's money and of its change in care that falls on the authority."""
+    _refuse_outside(option, position.code, name=position.name)
+    if not option.areas:
+        return position.children_share, position.care_share
+    placed = [council_position(workings, code) for code in option.areas]
+    return (
+        position.children_share / sum(p.children_share for p in placed),
+        position.care_share / sum(p.care_share for p in placed),
+    )
+
+
+def _ratios(position: CouncilPosition) -> np.ndarray:
+    """Own price over England's by placement, (sample, 1, placement); 1 where no unit cost is published."""
+    size = next(iter(position.price_ratio.values())).size
+    ratios = np.ones((size, 1, len(PLACEMENTS)))
+    for index, placement in enumerate(PLACEMENTS):
+        for beginning, service in SERVICES.items():
+            if placement.startswith(beginning):
+                ratios[:, 0, index] = position.price_ratio[service]
+    return ratios
+
+
+def _lines(
+    workings: Workings, option: str, position: CouncilPosition, *, money: float, care: float, last: int
+) -> dict[tuple[str, str], np.ndarray]:
+    """Real money by payer and kind: costs positive, cashable savings negative, (sample, year)."""
+    account = workings.accounts[option]
+    lines: dict[tuple[str, str], np.ndarray] = {}
+
+    def add(payer: str, kind: str, amount: np.ndarray) -> None:
+        key = (payer, kind)
+        lines[key] = lines[key] + amount if key in lines else amount
+
+    for cost in account.costs:
+        share = money if cost.component in COMPONENTS else care
+        add(cost.payer, cost.kind, cost.amount[:, :last] * share)
+    for saving in account.savings:
+        ratio: Any = 1.0
+        if saving.component in _GROUPS:
+            ratio = position.price_ratio[SERVICES[_GROUPS[saving.component]]][:, None]
+        add(saving.payer, "saving", -saving.amount[:, :last] * care * ratio)
+    return lines
+
+
+def _cashed(workings: Workings, avoided: np.ndarray) -> np.ndarray:
+    """Cash from an avoidable cost, as slow for places too many as for places too few, so that means stay."""
+    system = workings.system
+    share = {
+        "at_once": system.value("cashable.share_at_once"),
+        "rest_later": system.value("cashable.rest_later"),
+    }
+    more, less = cashable(np.maximum(avoided, 0.0), **share), cashable(np.maximum(-avoided, 0.0), **share)
+    return more - less
+
+
+def _add_chance(lines: dict[tuple[str, str], np.ndarray], workings: Workings, cash: np.ndarray) -> None:
+    """Add what whole children save beyond their expectation to those who pay for their placements."""
+    share = workings.system.value("payers.nhs_share_of_homes")[:, None]
+    nhs = cash[..., PLACEMENTS.index("childrens_home")] * share
+    for payer, amount in (("council", cash.sum(axis=-1) - nhs), ("nhs", nhs)):
+        before = lines.get((payer, "saving"), np.zeros_like(amount))
+        lines[payer, "saving"] = before - amount
+
+
+def _nominal(workings: Workings, last: int) -> np.ndarray:
+    """Cash per pound of the price base, (sample or 1, year)."""
+    basis = workings.basis
+    index = cash_index(workings.years[:last], price_base=basis.price_base, prices=basis.index)
+    if "sample" not in index.dims:
+        index = index.expand_dims(sample=1)
+    found: np.ndarray = index.transpose("sample", "year").values
+    return found
+
+
+def council_view(
+    workings: Workings, authority: str, option: str = "care_review", *, years: int = YEARS, noise: bool = True
+) -> pd.DataFrame:
+    """Show one council's cash flow of an option: nominal, by year, payer and kind.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    authority : str
+        Code or name of an authority of today.
+    option : str
+        Id of an option of the analysis.
+    years : int
+        Years from the start of the analysis.
+    noise : bool
+        Whether to draw whole children.
+
+    Returns
+    -------
+    DataFrame
+        Columns authority, name, option, year, payer, kind, row, mean, lower, upper: GBP, cash of the year,
+        costs positive, cashable savings negative. Means of rows ``line`` add up to rows ``payer``, and those
+        to rows ``total``; rows ``memo`` (places freed that no budget can release yet) are in no total.
+
+    Raises
+    ------
+    InputError
+        As :func:`council_account`.
+
+    Examples
+    --------
+    >>> council_view(workings, "Leeds").query("payer == 'council'")  # doctest: +SKIP
+    """
+    account = council_account(workings, authority, option, years=years, noise=noise)
+    rows = [(payer, kind, "line", money) for (payer, kind), money in account.lines.items() if money.any()]
+    zero = np.zeros((workings.system.reach.size, account.years.size))
+    for payer in dict.fromkeys(payer for payer, *_ in rows):
+        total = sum((money for (p, _), money in account.lines.items() if p == payer), zero)
+        rows.append((payer, "net", "payer", total))
+    rows.append(("all", "net", "total", sum(account.lines.values(), zero)))
+    rows.append(("council", NOT_YET, "memo", account.not_yet))
+    frames = []
+    for payer, kind, row, money in rows:
+        lower, upper = interval(money, level=workings.inputs.analysis.level)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "authority": account.position.code,
+                    "name": account.position.name,
+                    "option": option,
+                    "year": account.years,
+                    "payer": payer,
+                    "kind": kind,
+                    "row": row,
+                    "mean": money.mean(axis=0),
+                    "lower": lower,
+                    "upper": upper,
+                }
+            )
+        )
+    return pd.concat(frames).sort_values("year", kind="stable", ignore_index=True)

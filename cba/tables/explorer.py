@@ -1,0 +1,466 @@
+"""Compact paired draws for exploring a result by hand: a few streams of money and children per option.
+
+An option's net saving is written in parts that a reader's settings only scale:
+
+    net(t)   = m (P0(t) + k P1(t)) + O0(t) + k O1(t) - x o C(t)
+    fewer(t) = F0(t) + k F1(t)
+
+with C the money before its overrun o, P savings on placements, O other savings less support at home, F children
+fewer at 31 March; part 0 is without any effect of family help and part 1 what family help adds. The settings are m
+(avoidable share), x (overrun) and k (effect of family help), each 1 as drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from cba.appraisal.quantities import FEWER_CHILDREN, discounted
+from cba.costs.account import (
+    SUPPORT,
+    avoidable_share,
+    placement_savings,
+    price_cut,
+    saving_lines,
+    support_lines,
+    total_cost,
+)
+from cba.costs.discounting import discount_factors
+from cba.decisions.ratios import payback_year
+from cba.errors import InputError
+from cba.inputs.analyses import MIXED
+from cba.projection.option_children import option_children
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+    from cba.costs.account import OptionAccount
+    from cba.inputs.analyses import Analysis
+    from cba.inputs.options import Option
+
+
+KEPT = 400
+"""Draws kept of each stance: a chance near a half has an error of 2.5 points, and the page stays under 5 MB."""
+
+
+QUANTITIES = ("money", "placements", "placements_help", "other", "other_help", "fewer", "fewer_help")
+"""Streams by year; those ending in ``_help`` are what family help adds."""
+
+
+CONTROLS = ("overrun", "avoidable", "effect")
+
+
+_LARGEST = np.iinfo(np.int16).max
+
+
+_EFFECT = "family_help.log_risk_ratio"
+
+
+_BODY, _RANGE = (0.05, 0.95), (0.001, 0.999)
+
+
+def explorer_draws(workings: Workings, *, kept: int = KEPT) -> xr.Dataset | None:
+    """Draws of every option in parts that can be scaled, packed as 16-bit columns.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out, of a stance with priors of its own.
+    kept : int
+        Most draws to keep, evenly spaced over the chains.
+
+    Returns
+    -------
+    Dataset or None
+        None for stances that hold others' draws. ``packed`` (column, sample) int16 times ``scale`` (column) is a
+        column of draws; ``place`` (quantity, option, year) is the column of each stream, equal streams stored
+        once; ``overrun`` and ``harm_share`` (sample); ``supported`` (control, bound), the multipliers the draws
+        support; ``npv_error`` (option), GBP: how far the mean net present value at half or twice the effect is
+        at most from working the option out again; ``reinvested`` (option), whether it spends what it saves.
+        ``year`` runs from the start year.
+
+    Notes
+    -----
+    Exact for the avoidable share, the overrun, the schedule and the value of a child-year. For the effect exact in
+    children; in money a saving that turns into an extra cost between no effect and the effect drawn is taken to do
+    so in proportion, and reinvested money is held as drawn.
+
+    Examples
+    --------
+    >>> explorer_draws(workings)["place"].sel(quantity="fewer", option="care_review")  # doctest: +SKIP
+    """
+    if workings.inputs.stance not in MIXED:
+        return None
+    analysis, years = workings.inputs.analysis, np.array(workings.years)
+    last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
+    shown = (years >= analysis.start_year) & (years <= last)
+    draws = workings.system.reach.size
+    chosen = np.unique(np.linspace(0, draws - 1, min(kept, draws)).round().astype(int))
+    columns = _Columns([], {})
+    options = [o for o in workings.inputs.options if o.id != "bau"]
+    place = np.zeros((len(QUANTITIES), len(options), int(shown.sum())), dtype=np.int32)
+    errors = np.zeros(len(options))
+    for position, option in enumerate(options):
+        streams = option_streams(workings, option)
+        errors[position] = _error_elsewhere(workings, option, streams)
+        for row, quantity in enumerate(QUANTITIES):
+            drawn = streams[quantity][np.ix_(chosen, np.flatnonzero(shown))]
+            place[row, position] = [columns.position(column) for column in drawn.T]
+    packed, scale = columns.packed()
+    value = workings.system.value
+    return xr.Dataset(
+        {
+            "packed": (("column", "sample"), packed),
+            "scale": ("column", scale),
+            "place": (("quantity", "option", "year"), place),
+            "overrun": ("sample", value("delivery.cost_overrun")[chosen].astype(np.float32)),
+            "harm_share": ("sample", value("family_help.harm_share")[chosen].astype(np.float32)),
+            "supported": (("control", "bound"), _supported(workings)),
+            "npv_error": ("option", errors),
+            "reinvested": ("option", [o.financing == "reinvest" for o in options]),
+        },
+        coords={
+            "quantity": list(QUANTITIES),
+            "option": [o.id for o in options],
+            "year": years[shown],
+            "control": list(CONTROLS),
+            "bound": ["lower", "upper"],
+        },
+    )
+
+
+def option_streams(workings: Workings, option: Option) -> dict[str, np.ndarray]:
+    """Streams of one option over the whole projection.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : Option
+        Of the analysis.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample, year)
+        By member of :data:`QUANTITIES`; GBP of the price base, and children.
+
+    Examples
+    --------
+    >>> option_streams(workings, option)["fewer_help"].mean(axis=0)  # doctest: +SKIP
+    """
+    account = workings.accounts[option.id]
+    overrun = workings.system.value("delivery.cost_overrun")[:, None]
+    support = sum((c.amount for c in account.costs if c.component in SUPPORT), np.zeros_like(overrun))
+    drawn = _effect_streams(workings, option, account, times=1.0)
+    without = drawn
+    if account.services.family_help.any():
+        without = _effect_streams(workings, option, account, times=0.0)
+    streams = {"money": (total_cost(account) - support) / overrun}
+    for name in ("placements", "other", "fewer"):
+        streams[name] = without[name]
+        streams[f"{name}_help"] = drawn[name] - without[name]
+    return streams
+
+
+def _effect_streams(
+    workings: Workings, option: Option, account: OptionAccount, *, times: float
+) -> dict[str, np.ndarray]:
+    """Savings and children of an option whose family help averts some times as large a share of starts.
+
+    The share is coverage x reach x effect: scaling reach scales it. What the money buys is held as drawn.
+    """
+    system, paths = workings.system, workings.basis.prices.path
+    if times != 1.0:
+        system = replace(system, reach_by_age=times * system.reach_by_age)
+    children = account.children if times == 1.0 else option_children(system, account.services)
+    avoided = placement_savings(
+        children.fewer_by_placement, children.moved, prices=paths, parameters=system.parameters
+    )
+    cut = price_cut(option, system, account.services, children, prices=paths)
+    none = np.zeros_like(cut)
+    lines = saving_lines(system, children, avoided, cut=none)
+    support = sum((line.amount for line in support_lines(option, system, children)), none)
+    placed = sum((line.amount for line in lines if line.component != "care_proceedings"), none)
+    legal = sum((line.amount for line in lines if line.component == "care_proceedings"), none)
+    fewer = children.fewer_by_age.sum(axis=-1)
+    return {"placements": placed, "other": legal + cut - support, "fewer": fewer}
+
+
+def _error_elsewhere(workings: Workings, option: Option, streams: dict[str, np.ndarray]) -> float:
+    """Mean net present value at half and at twice the effect: in proportion, less the option worked out again."""
+    account = workings.accounts[option.id]
+    if not account.services.family_help.any():
+        return 0.0
+    found = []
+    for times in (0.5, 2.0):
+        try:
+            again = _effect_streams(workings, option, account, times=times)
+        except InputError:  # so large an effect would take out more children than there are
+            continue
+        scaled = (streams[n] + times * streams[f"{n}_help"] - again[n] for n in ("placements", "other"))
+        difference = sum(scaled, np.zeros_like(again["other"]))
+        found.append(float(discounted(workings, difference).mean()))
+    return max(found, key=abs, default=float("nan"))
+
+
+def _supported(workings: Workings) -> np.ndarray:
+    """Multipliers (control, bound) at which the middle 90% of an input stays within what was drawn of it."""
+    system = workings.system
+    avoidable = avoidable_share(system.parameters).max(axis=-1)
+    effect = system.reach * (1.0 - np.exp(system.value(_EFFECT)))
+    limits = (_scaled_within(system.value("delivery.cost_overrun")), _scaled_within(avoidable))
+    return np.array([*limits, (0.0, _scaled_within(effect)[1])])
+
+
+def _scaled_within(draws: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and largest multiplier of draws whose middle 90% stays within their 0.1% to 99.9%.
+
+    >>> tuple(round(float(limit), 2) for limit in _scaled_within(np.linspace(1.0, 2.0, 1001)))
+    (0.95, 1.03)
+    """
+    low, high = np.quantile(draws, _BODY)
+    least, most = np.quantile(draws, _RANGE)
+    above = [b / a for a, b in ((high, most), (low, least)) if a and b / a >= 1.0]
+    below = [b / a for a, b in ((low, least), (high, most)) if a and 0.0 <= b / a <= 1.0]
+    return max(below, default=0.0), min(above, default=1.0)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of draws, equal ones once."""
+
+    values: list[np.ndarray]
+    known: dict[bytes, int]
+
+    def position(self, column: np.ndarray) -> int:
+        if np.ptp(column) <= 1e-9 * np.abs(column).max():  # the same in every draw, but for rounding
+            column = np.full_like(column, float(f"{column[0]:.9g}"))
+        key = np.ascontiguousarray(column).tobytes()
+        if key not in self.known:
+            self.known[key] = len(self.values)
+            self.values.append(column)
+        return self.known[key]
+
+    def packed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return columns as 16-bit whole numbers and their scales; a constant column is kept exactly."""
+        table: Any = np.stack(self.values)
+        constant = np.ptp(table, axis=1) == 0.0
+        largest = np.abs(table).max(axis=1)
+        scale = np.where(constant, table[:, 0], np.where(largest > 0.0, largest, 1.0) / _LARGEST)
+        whole = np.rint(table / np.where(scale == 0.0, 1.0, scale)[:, None])
+        return np.where(constant[:, None], 1, whole).astype(np.int16), scale
+
+
+# --- What the stored draws say at settings a reader chooses: money, children and payback of one option ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplorerSettings:
+    """Settings of the explorer; as they stand, those of the run.
+
+    Attributes
+    ----------
+    value : float, GBP
+        Value of a child-year safely at home.
+    schedule : str or None
+        Discount schedule; None for the run's own.
+    overrun, avoidable, effect : float, 0 or above
+        Multipliers of the programme's cost, of the avoidable share of the average cost, and of the share of starts
+        that family help averts.
+    weights : mapping of str to float
+        Weight of each stance; sums to 1. Empty for the first stance alone.
+    """
+
+    value: float = 0.0
+    schedule: str | None = None
+    overrun: float = 1.0
+    avoidable: float = 1.0
+    effect: float = 1.0
+    weights: Mapping[str, float] | None = None
+
+
+def explorer_results(
+    draws: Mapping[str, xr.Dataset],
+    *,
+    analysis: Analysis,
+    option: str,
+    settings: ExplorerSettings | None = None,
+) -> dict[str, float]:
+    """Summaries of one option at the settings given.
+
+    Parameters
+    ----------
+    draws : mapping of str to Dataset
+        By stance, as returned by :func:`cba.tables.explorer.explorer_draws`.
+    analysis : Analysis
+        Gives horizon, target year, schedule and level.
+    option : str
+        Id of an option of the draws.
+    settings : ExplorerSettings, optional
+        Those of the run when left out.
+
+    Returns
+    -------
+    dict of str to float
+        ``npv`` (cash, GBP), ``benefit`` (with child-years valued, GBP) and ``fewer`` (children), each with
+        ``_median``, ``_lower``, ``_upper`` and the Monte Carlo error of each (``_error``); ``prob_saving``,
+        ``prob_benefit``, ``prob_fewer``, ``prob_never`` with ``_error``; ``payback`` (median year, NaN for never)
+        with its limits ``payback_early`` and ``payback_late`` at one standard error; ``ess``.
+
+    Raises
+    ------
+    InputError
+        If a stance is not among the draws.
+
+    Examples
+    --------
+    >>> explorer_results(draws, analysis=analysis, option="care_review")["npv_median"]  # doctest: +SKIP
+    """
+    asked = settings or ExplorerSettings()
+    weights = dict(asked.weights or {next(iter(draws)): 1.0})
+    _require_known(weights, draws)
+    used = [stance for stance, weight in weights.items() if weight > 0.0]
+    parts = [_by_draw(draws[s], analysis=analysis, option=option, settings=asked) for s in used]
+    weight = np.concatenate(
+        [np.full(p["npv"].size, weights[s] / p["npv"].size) for s, p in zip(used, parts, strict=True)]
+    )
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    size = float(weight.sum() ** 2 / (weight**2).sum())
+    return _summaries(joined, weight, size=size, level=analysis.level) | {"ess": size}
+
+
+def unpacked(draws: xr.Dataset, quantity: str, option: str) -> np.ndarray:
+    """One stream of one option.
+
+    Parameters
+    ----------
+    draws : Dataset
+        As returned by :func:`cba.tables.explorer.explorer_draws`.
+    quantity, option : str
+        Labels of the stream.
+
+    Returns
+    -------
+    ndarray, shape (sample, year)
+
+    Examples
+    --------
+    >>> packed = xr.Dataset(
+    ...     {"packed": (("column", "sample"), [[1, 2]]), "scale": ("column", [0.5]),
+    ...      "place": (("quantity", "option", "year"), [[[0, 0]]])},
+    ...     coords={"quantity": ["fewer"], "option": ["a"]})
+    >>> unpacked(packed, "fewer", "a").tolist()
+    [[0.5, 0.5], [1.0, 1.0]]
+    """
+    place = draws["place"].sel(quantity=quantity, option=option).values
+    return (draws["packed"].values[place] * draws["scale"].values[place][:, None]).T
+
+
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """Quantile of weighted draws by linear interpolation.
+
+    Parameters
+    ----------
+    values, weights : ndarray, shape (sample,)
+        Draws and their weights, above 0.
+    share : float
+        0 to 1; beyond is taken as the end.
+
+    Returns
+    -------
+    float
+        With equal weights NumPy's default quantile.
+
+    Notes
+    -----
+    The share below a draw grows from each to the next by the mean of their two weights.
+
+    Examples
+    --------
+    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), 0.25)
+    1.5
+    """
+    order = np.argsort(values, kind="stable")
+    ranked, mass = values[order], weights[order]
+    steps = np.concatenate([[0.0], np.cumsum((mass[1:] + mass[:-1]) / 2.0)])
+    return float(np.interp(share, steps / steps[-1] if ranked.size > 1 else [0.0], ranked))
+
+
+def _require_known(weights: Mapping[str, float], draws: Mapping[str, xr.Dataset]) -> None:
+    if not set(weights) <= set(draws) or abs(sum(weights.values()) - 1.0) > 1e-9:
+        raise InputError(
+            "the weights of the stances do not fit the draws",
+            field="weights",
+            found=dict(weights),
+            allowed=f"weights of {', '.join(draws)} that sum to 1",
+            cause="a stance that was not run, or weights that were changed one at a time",
+            remedy="state all weights again; they are never rescaled",
+        )
+
+
+def _by_draw(
+    draws: xr.Dataset, *, analysis: Analysis, option: str, settings: ExplorerSettings
+) -> dict[str, np.ndarray]:
+    """Net present value, net benefit, children fewer and payback year of every draw of one stance."""
+    stream = {str(name): unpacked(draws, str(name), option) for name in draws["quantity"].values}
+    horizon = analysis.horizon
+    saved = settings.avoidable * (stream["placements"] + settings.effect * stream["placements_help"])
+    other = stream["other"] + settings.effect * stream["other_help"]
+    cost = settings.overrun * draws["overrun"].values.astype(float)[:, None] * stream["money"]
+    net = (saved + other - cost)[:, :horizon]
+    fewer = stream["fewer"] + settings.effect * stream["fewer_help"]
+    before = np.concatenate([np.zeros_like(fewer[:, :1]), fewer[:, :-1]], axis=1)
+    schedule = settings.schedule or analysis.schedule
+    factors = discount_factors(np.arange(horizon), schedule, mid_year=analysis.mid_year)
+    npv = net @ factors
+    safe = ((before + fewer) / 2.0)[:, :horizon] @ factors * (1.0 - draws["harm_share"].values.astype(float))
+    years = draws["year"].values
+    flow = xr.DataArray(net, dims=("sample", "year"), coords={"year": years[:horizon]})
+    target = int(np.flatnonzero(years == analysis.target_year)[0])
+    return {
+        "npv": npv,
+        "benefit": npv + settings.value * safe,
+        "fewer": fewer[:, target],
+        "payback": payback_year(flow, schedule=schedule, base_year=analysis.start_year).values,
+    }
+
+
+def _summaries(
+    drawn: Mapping[str, np.ndarray], weight: np.ndarray, *, size: float, level: float
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    shares = {"median": 0.5, "lower": (1.0 - level) / 2.0, "upper": (1.0 + level) / 2.0}
+    for name in ("npv", "benefit", "fewer"):
+        for place, share in shares.items():
+            error = float(np.sqrt(share * (1.0 - share) / size))
+            ends = [weighted_quantile(drawn[name], weight, share + e) for e in (-error, error)]
+            found[f"{name}_{place}"] = weighted_quantile(drawn[name], weight, share)
+            found[f"{name}_{place}_error"] = (ends[1] - ends[0]) / 2.0
+    events = {
+        "prob_saving": drawn["npv"] > 0.0,
+        "prob_benefit": drawn["benefit"] > 0.0,
+        "prob_fewer": drawn["fewer"] >= FEWER_CHILDREN,
+        "prob_never": np.isnan(drawn["payback"]),
+    }
+    for name, event in events.items():
+        chance = min(float(weight[event].sum() / weight.sum()), 1.0)
+        sure = not event.any() or event.all()
+        found[name] = float(event.all()) if sure else chance
+        found[f"{name}_error"] = 0.5 / size if sure else float(np.sqrt(chance * (1.0 - chance) / size))
+    error = 0.5 / float(np.sqrt(size))
+    for name, share in {"payback": 0.5, "payback_early": 0.5 - error, "payback_late": 0.5 + error}.items():
+        found[name] = _year_reached(drawn["payback"], weight, share)
+    return found
+
+
+def _year_reached(years: np.ndarray, weight: np.ndarray, share: float) -> float:
+    """First year by which a share of the weight has paid back; NaN for never."""
+    reached = [float(y) for y in np.unique(years[~np.isnan(years)]) if _by(years, weight, y) >= share - 1e-12]
+    return reached[0] if reached else float("nan")
+
+
+def _by(years: np.ndarray, weight: np.ndarray, year: float) -> float:
+    return float(weight[years <= year].sum() / weight.sum())

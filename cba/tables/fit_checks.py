@@ -1,0 +1,548 @@
+"""Read the kept record of past forecasts, made by ``cba backtest --write``, and say whether it is still of this model.
+
+Refitting at every origin takes minutes and nothing in an analysis moves it but the published series and the priors of
+business as usual; so it is run by hand, kept as files with the hash of what they were made from, and shown in every
+run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import expit
+
+from cba.dimensions import AGE_BANDS
+from cba.inputs.files import priors_folder, published_file
+from cba.models.authority_findings import known_panel
+from cba.models.baseline import FlowRates, flow_rates
+from cba.models.calibration_record import calibration_tables
+from cba.models.checks import (
+    LARGEST_K,
+    MovementDraws,
+    YearsLeftOut,
+    autocorrelations,
+    change_probabilities,
+    left_out,
+    movement_draws,
+    replicated_changes,
+    spread_of_total_starts,
+    study_checks,
+    unaccompanied_moments,
+    yearly_log_density,
+)
+from cba.models.studies import studies_used, study_arrays, with_panel
+from cba.projection.business_as_usual import business_as_usual
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+
+
+RESULTS = Path(__file__).parents[1] / "inputs" / "backtest_results"
+
+
+ABOUT = "about.json"
+
+
+TABLES = ("headline", "reached", "by_horizon", "stacking", "vintages", "skipped")
+"""Tables shown with a run; single scores stay in ``scores.csv``."""
+
+
+_PUBLISHED = ("england_children.csv", "population_england.csv", "spending_england.csv", "unit_costs.csv")
+
+
+_CODE = (
+    "models/baseline.py",
+    "models/totals.py",
+    "models/unit_costs.py",
+    "models/unit_costs_accounts.py",
+    "projection/business_as_usual.py",
+    "projection/processes.py",
+    "costs/prices.py",
+    "costs/system_cost.py",
+)
+
+
+def backtest_sha256() -> str:
+    """Return the SHA-256 of what the record is made from: published series, priors, code of children and unit costs.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> len(backtest_sha256())
+    64
+    """
+    package = Path(__file__).parents[1]
+    files = [published_file(name) for name in _PUBLISHED]
+    files += [priors_folder() / name for name in ("baseline.toml", "costs.toml")]
+    files += [package / name for name in _CODE]
+    found = hashlib.sha256()
+    for file in files:
+        found.update(Path(file).read_bytes().replace(b"\r\n", b"\n"))
+    return found.hexdigest()
+
+
+def about_backtest(folder: Path = RESULTS) -> dict[str, Any]:
+    """Return when, with what draws and from what the record was made, and whether it is of the present model.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the record is kept.
+
+    Returns
+    -------
+    dict
+        ``made``, ``draws``, ``release``, ``made_from`` and ``current`` (bool); empty where there is no record.
+
+    Examples
+    --------
+    >>> sorted(about_backtest())
+    ['current', 'draws', 'made', 'made_from', 'release']
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        return {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return kept | {"current": kept["made_from"] == backtest_sha256()}
+
+
+def backtest_tables(folder: Path = RESULTS) -> dict[str, pd.DataFrame]:
+    """Return the tables of the record under the names they have in a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the record is kept.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``backtest_headline``, ``backtest_reached``, ``backtest_by_horizon``, ``backtest_stacking``,
+        ``backtest_vintages``, ``backtest_skipped`` and ``backtest_about`` (columns item, value).
+
+    Examples
+    --------
+    >>> backtest_tables()["backtest_headline"]["forecast"].iloc[0]
+    'cba'
+    """
+    about = about_backtest(folder)
+    if not about:
+        return {}
+    found = {f"backtest_{name}": pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    rows = [{"item": item, "value": value} for item, value in about.items()]
+    return found | {"backtest_about": pd.DataFrame(rows)}
+
+
+# --- Starts, ceases and the stock of each published year, predicted a year ahead by a fit that left … ---
+
+
+QUANTITIES = {
+    "stock_change": "Change in children looked after",
+    "starts": "Children starting to be looked after",
+    "ceases": "Children ceasing to be looked after",
+}
+"""Totals that are predicted, by name."""
+
+
+def totals_checks(
+    changes: np.ndarray, weighed: YearsLeftOut, *, rates: FlowRates, observations: xr.Dataset, level: float
+) -> pd.DataFrame:
+    """Hold the published totals of each year against their predictions from the year before.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (draw, series, change)
+        As returned by :func:`cba.models.checks.replicated_changes`.
+    weighed : YearsLeftOut
+        Weights that leave each year out.
+    rates : FlowRates
+    observations : Dataset
+        The published series.
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        ``quantity``, ``label``, ``year``, ``published``, ``expected``, ``lower``, ``upper`` (children), ``pit``
+        (probability of a figure no larger) and ``inside``.
+
+    Examples
+    --------
+    >>> totals_checks(changes, weighed, rates=rates, observations=known, level=0.9)["pit"].max() <= 1  # doctest: +SKIP
+    True
+    """
+    predicted = _predicted(changes, rates=rates, observations=observations)
+    published = _published(rates, observations)
+    tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    rows = []
+    for name, label in QUANTITIES.items():
+        for place, year in enumerate(rates.years[1:]):
+            draws, weights = predicted[name][:, place], weighed.weights[:, place]
+            found = float(published[name][place])
+            lower, upper = weighted_quantiles(draws, weights, tails)
+            pit = float(weights[draws <= found].sum())
+            inside = lower <= found <= upper
+            rows.append((name, label, int(year), found, weights @ draws, lower, upper, pit, inside))
+    columns = ["quantity", "label", "year", "published", "expected", "lower", "upper", "pit", "inside"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def weighted_quantiles(draws: np.ndarray, weights: np.ndarray, ends: tuple[float, ...]) -> list[float]:
+    """Return quantiles of weighted draws.
+
+    Parameters
+    ----------
+    draws, weights : ndarray, shape (draw,)
+        Weights sum to 1.
+    ends : tuple of float
+        In (0, 1).
+
+    Returns
+    -------
+    list of float
+
+    Examples
+    --------
+    >>> [round(value, 6) for value in weighted_quantiles(np.arange(5.0), np.full(5, 0.2), (0.5,))]
+    [2.0]
+    """
+    order = np.argsort(draws)
+    middle = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return [float(np.interp(end, middle, draws[order])) for end in ends]
+
+
+def _predicted(changes: np.ndarray, *, rates: FlowRates, observations: xr.Dataset) -> dict[str, np.ndarray]:
+    """Roll every published 31 March one year on, (draw, change); all years at once, as so many samples."""
+    draws, _, years = changes.shape
+    next_rates = (rates.values[:, :-1] + changes).transpose(0, 2, 1).reshape(draws * years, -1)
+    before, people = _stocks(rates, observations), _people(rates, observations)
+    fit = xr.DataTree.from_dict(
+        {
+            "constant_data": xr.Dataset(
+                {
+                    "stock": (("sample", "age"), np.tile(before[:-1], (draws, 1))),
+                    "uasc_share": ("age", rates.uasc_share),
+                },
+                coords={"age": list(AGE_BANDS)},
+            )
+        }
+    )
+    population = xr.DataArray(np.tile(people, draws)[:, None], dims=("sample", "year"), coords={"year": [1]})
+    rolled = business_as_usual(fit, _as_rates(next_rates), population)
+    each = {
+        name: rolled[source].sum("age").values.reshape(draws, years)
+        for name, source in (("starts", "starts"), ("ceases", "ceases"), ("stock", "children"))
+    }
+    each["stock_change"] = each.pop("stock") - before[:-1].sum(axis=1)
+    return each
+
+
+def _as_rates(values: np.ndarray) -> xr.Dataset:
+    """Return log rates and log odds (sample, series) as the projection reads them, one year each."""
+    ageing = np.zeros((len(values), 1, 5))
+    ageing[:, 0, 1:4] = expit(values[:, 10:13])
+    by_age = ("sample", "year", "age")
+    return xr.Dataset(
+        {
+            "start_rate": (by_age, np.exp(values[:, None, 0:5])),
+            "exit": (by_age, expit(values[:, None, 5:10])),
+            "ageing": (by_age, ageing),
+            "stay": (("sample", "year"), expit(values[:, 13:14])),
+            "closure_rate": (("sample", "year"), np.exp(values[:, 14:15])),
+            "uasc_starts": (("sample", "year"), np.exp(values[:, 15:16])),
+        },
+        coords={"year": [1], "age": list(AGE_BANDS)},
+    )
+
+
+def _stocks(rates: FlowRates, observations: xr.Dataset) -> np.ndarray:
+    """Children by age at each 31 March of the series, (year, age)."""
+    return observations["stock_by_age"].sel(age=list(AGE_BANDS), year=rates.years).values.astype(float)
+
+
+def _people(rates: FlowRates, observations: xr.Dataset) -> np.ndarray:
+    return observations["population_0_17"].sel(year=rates.years[1:]).values.astype(float)
+
+
+def _published(rates: FlowRates, observations: xr.Dataset) -> dict[str, np.ndarray]:
+    by_age = observations[["starts_by_age", "ceases_by_age"]].sel(age=list(AGE_BANDS), year=rates.years[1:])
+    return {
+        "stock_change": np.diff(_stocks(rates, observations).sum(axis=1)),
+        "starts": by_age["starts_by_age"].sum("age").values,
+        "ceases": by_age["ceases_by_age"].sum("age").values,
+    }
+
+
+# --- Tables that say how well the fits describe the data they were made from, and how far one year … ---
+
+
+_AGES = ("under 1", "1 to 4", "5 to 9", "10 to 15", "16 and over")
+
+
+SERIES_LABELS = (
+    *(f"Start rate, {age}" for age in _AGES),
+    *(f"Exit rate, {age}" for age in _AGES),
+    *(f"Growing out of {age}" for age in _AGES[1:4]),
+    "Staying under 1",
+    "Closure residual",
+    "Unaccompanied starts",
+)
+"""What the 16 series are called, in the order of the model."""
+
+
+LAGS = 3
+
+
+_BAND = 0.95
+
+
+def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Return the checks of both fits and the kept calibration of both models.
+
+    Parameters
+    ----------
+    workings : Workings
+        Of the headline stance, with fits of its own.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
+        ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
+        :func:`cba.models.calibration_record.calibration_tables`. Empty where the fits keep no densities of their draws,
+        as those made without the sampler.
+
+    Examples
+    --------
+    >>> sorted(fit_check_tables(workings))[0]  # doctest: +SKIP
+    'calibration_quantities'
+    """
+    if "log_likelihood" not in workings.baseline.children:
+        return {}
+    inputs = workings.inputs
+    level, seed = inputs.analysis.level, inputs.analysis.seed
+    leave = float(inputs.priors["baseline.uasc_leave_share"].median)
+    rates = flow_rates(inputs.observations, uasc_leave_share=leave)
+    draws = movement_draws(workings.baseline)
+    weighed = left_out(yearly_log_density(draws, rates))
+    again = replicated_changes(draws, rates, seed=seed)
+    pit = np.einsum("dt,dst->st", weighed.weights, change_probabilities(draws, rates))
+    totals = totals_checks(again, weighed, rates=rates, observations=inputs.observations, level=level)
+    studies = _studies(workings)
+    return {
+        "fit_checks_series": series_checks(pit, again, rates, level=level),
+        "fit_checks_totals": totals,
+        "fit_checks_pit": _pit_table(pit, rates),
+        "fit_checks_pit_curves": pit_curves(
+            {"series": pit.ravel(), "studies": studies["pit"].dropna().to_numpy()}
+        ),
+        "fit_checks_autocorrelation": autocorrelation_checks(draws, rates, again, level=level),
+        "fit_checks_influence": influence_checks(
+            draws, weighed, rates=rates, target=_target(workings)[draws.place]
+        ),
+        "fit_checks_studies": studies,
+        **calibration_tables(),
+    }
+
+
+def _studies(workings: Workings) -> pd.DataFrame:
+    inputs = workings.inputs
+    used = studies_used(inputs.evidence, inputs.priors)
+    panel = known_panel(inputs.analysis.evidence_until)
+    every = study_arrays(with_panel(used, panel, inputs.priors), inputs.priors)
+    fitted = workings.effects["posterior"].coords.get("area", ())
+    if not set(every.names[every.area]) <= {str(name) for name in np.asarray(fitted)}:
+        every = study_arrays(used, inputs.priors)  # a fit of one's own, made without the panel
+    return study_checks(workings.effects, every)
+
+
+def _target(workings: Workings) -> np.ndarray:
+    """Children in care in the target year if nothing changes, (sample,)."""
+    usual = workings.system.baseline["children"].sel(year=workings.inputs.analysis.target_year)
+    return usual.sum("age").transpose("sample").values
+
+
+def series_checks(pit: np.ndarray, again: np.ndarray, rates: FlowRates, *, level: float) -> pd.DataFrame:
+    """How many changes of each series lay where the model would have expected them, and were they as large.
+
+    Parameters
+    ----------
+    pit : ndarray, shape (series, change)
+        Probability of a change no larger than the published one, the year left out.
+    again : ndarray, shape (draw, series, change)
+        Changes drawn anew.
+    rates : FlowRates
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        ``series``, ``changes``, ``inside`` (the interval at `level`), ``inside_half`` (that at one half), ``size``
+        (root mean square of the changes, log points), ``size_lower`` and ``size_upper`` (of changes drawn anew),
+        ``chance_larger`` (that those are larger), ``furthest_year`` and ``furthest_pit``.
+
+    Examples
+    --------
+    >>> series_checks(pit, again, rates, level=0.9)["inside"].sum()  # doctest: +SKIP
+    188
+    """
+    out = np.abs(pit - 0.5)
+    furthest = out.argmax(axis=1)
+    size = np.sqrt((np.diff(rates.values, axis=1) ** 2).mean(axis=1))
+    sizes = np.sqrt((again**2).mean(axis=2))
+    lower, upper = np.quantile(sizes, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    return pd.DataFrame(
+        {
+            "series": SERIES_LABELS,
+            "changes": pit.shape[1],
+            "inside": (out <= level / 2.0).sum(axis=1),
+            "inside_half": (out <= 0.25).sum(axis=1),
+            "size": size,
+            "size_lower": lower,
+            "size_upper": upper,
+            "chance_larger": (sizes >= size).mean(axis=0),
+            "furthest_year": rates.years[1:][furthest],
+            "furthest_pit": pit[np.arange(len(pit)), furthest],
+        }
+    )
+
+
+def _pit_table(pit: np.ndarray, rates: FlowRates) -> pd.DataFrame:
+    table = pd.DataFrame(pit.T, index=rates.years[1:], columns=list(SERIES_LABELS))
+    return table.rename_axis("year").reset_index()
+
+
+def pit_curves(values: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Share of probabilities below each place less the place itself, with the band of independent ones.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray
+        Probabilities of what was published, by the name of a set.
+
+    Returns
+    -------
+    DataFrame
+        ``set``, ``count``, ``place`` (0 to 1), ``departure``, ``lower`` and ``upper`` (simultaneous 95% band of
+        Säilynoja, Bürkner and Vehtari 2022), at 100 places or as many as there are values.
+
+    Examples
+    --------
+    >>> found = pit_curves({"even": (np.arange(50) + 0.5) / 50})
+    >>> bool((found["departure"].abs() <= 0.01 + 1e-9).all())
+    True
+    """
+    from arviz_stats.ecdf_utils import ecdf_pit
+
+    frames = []
+    for name, found in values.items():
+        place, share, lower, upper = ecdf_pit(np.asarray(found), _BAND, 500)
+        step = max(1, len(place) // 100)
+        columns = {"place": place, "departure": share - place, "lower": lower - place, "upper": upper - place}
+        frame = pd.DataFrame({"set": name, "count": len(found), **columns})
+        frames.append(frame.iloc[sorted({*range(0, len(frame), step), len(frame) - 1})])
+    return pd.concat(frames, ignore_index=True)
+
+
+def autocorrelation_checks(
+    draws: MovementDraws, rates: FlowRates, again: np.ndarray, *, level: float
+) -> pd.DataFrame:
+    """Set the relation between changes of successive years against that of changes drawn from the model.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    rates : FlowRates
+    again : ndarray, shape (draw, series, change)
+        Changes drawn anew from the same draws.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        ``series`` ("All series together" last), ``lag`` (years; 0 for all lags together), ``found``, ``lower`` and
+        ``upper`` of changes drawn anew, ``p_value`` (two-sided; for all series together that their squares add up to
+        as much).
+
+    Examples
+    --------
+    >>> autocorrelation_checks(draws, rates, again, level=0.9)["p_value"].min()  # doctest: +SKIP
+    0.02
+    """
+    expected = np.zeros(again.shape)
+    expected[:, -1] = unaccompanied_moments(draws, rates)[0]
+    found = autocorrelations(np.diff(rates.values, axis=1) - expected, lags=LAGS)
+    drawn = autocorrelations(again - expected, lags=LAGS)
+    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+    lower, upper = np.quantile(drawn, tails, axis=0)
+    above = (drawn >= found).mean(axis=0)
+    p = np.minimum(1.0, 2.0 * np.minimum(above, 1.0 - above))
+    rows = [
+        (label, lag + 1, found[:, s, lag].mean(), lower[s, lag], upper[s, lag], p[s, lag])
+        for s, label in enumerate(SERIES_LABELS)
+        for lag in range(LAGS)
+    ]
+    for lag, chosen in ((1, [0]), (2, [1]), (3, [2]), (0, [0, 1, 2])):
+        seen, usual = (np.sqrt((part[..., chosen] ** 2).mean(axis=(1, 2))) for part in (found, drawn))
+        ends = np.quantile(usual, tails)
+        rows.append(("All series together", lag, seen.mean(), *ends, (usual >= seen).mean()))
+    return pd.DataFrame(rows, columns=["series", "lag", "found", "lower", "upper", "p_value"])
+
+
+def influence_checks(
+    draws: MovementDraws, weighed: YearsLeftOut, *, rates: FlowRates, target: np.ndarray
+) -> pd.DataFrame:
+    """How far business as usual moves when the changes of one year are left out.
+
+    Parameters
+    ----------
+    draws : MovementDraws
+    weighed : YearsLeftOut
+    rates : FlowRates
+    target : ndarray, shape (draw,)
+        Children in care in the target year, paired with the draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per year: ``year`` (ending 31 March), ``pareto_k``, ``reliable``, ``effective_draws``; of the target
+        year ``mean_change`` and its ``mean_change_se``, ``sd_ratio``; ``spread_ratio`` of the yearly change of total
+        starts, ``shock_probability_change``; each without the year against with it.
+
+    Examples
+    --------
+    >>> influence_checks(draws, weighed, rates=rates, target=target)["reliable"].all()  # doctest: +SKIP
+    True
+    """
+    equal = 1.0 / len(target)
+    spread = spread_of_total_starts(rates.values[:5, 0], loading=draws.start_loading, sd=draws.sd[:, :5])
+    rows = []
+    for place, year in enumerate(rates.years[1:]):
+        w = weighed.weights[:, place]
+        mean = w @ target
+        sd = np.sqrt(w @ (target - mean) ** 2)
+        rows.append(
+            {
+                "year": int(year),
+                "pareto_k": float(weighed.pareto_k[place]),
+                "reliable": bool(weighed.pareto_k[place] <= LARGEST_K),
+                "effective_draws": float(1.0 / (w**2).sum()),
+                "mean_change": float(mean - target.mean()),
+                "mean_change_se": float(np.sqrt(((w - equal) ** 2 * (target - mean) ** 2).sum())),
+                "sd_ratio": float(sd / target.std()),
+                "spread_ratio": float(w @ spread / spread.mean()),
+                "shock_probability_change": float((w - equal) @ draws.shock_probability),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,754 @@
+"""The published pilot and a roll-out that is stopped, as options: money only, so that they are costed like any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import ndtr
+
+from cba.appraisal.quantities import interval
+from cba.costs.account import OptionAccount, child_years, total_cost, total_saving
+from cba.costs.discounting import discount_factors
+from cba.costs.option_account import option_account
+from cba.decisions.draws import Estimate
+from cba.decisions.staged import (
+    LearnedChoice,
+    StagedDecision,
+    compare_strategies,
+    learn_then_choose,
+    mean_payoff,
+)
+from cba.decisions.studies import pathfinder_standard_error
+from cba.errors import InputError
+from cba.inputs.options import Option, Spend, load_options
+from cba.models.baseline import normal_settings
+from cba.projection.option_children import Services, averted_share
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+    from cba.costs.account import CostBasis
+    from cba.projection.care_system import CareSystem
+
+
+PUBLISHED_AREAS = 12
+"""Most areas of the pathfinders announced in February 2023, for two years."""
+
+
+PUBLISHED_YEARS = 2
+
+
+def pilot_option(years: int) -> Option:
+    """The family help pathfinders of 2023 in 12 areas, at their yearly money, from the second year.
+
+    Parameters
+    ----------
+    years : int, >= 1
+
+    Returns
+    -------
+    Option
+        Money in cash of the years in which it is spent, as announced: £45m over two years.
+
+    Examples
+    --------
+    >>> dict(pilot_option(3).spend[0].gbp_million)
+    {1: 22.5, 2: 22.5, 3: 22.5}
+    """
+    announced = [line for line in load_options(["dfe_2023"])[0].spend if line.component == "family_help"]
+    yearly = sum(sum(line.gbp_million.values()) for line in announced) / PUBLISHED_YEARS
+    first = announced[0]
+    money = Spend(
+        component="family_help",
+        payer=first.payer,
+        price_year=first.price_year,
+        gbp_million={1 + year: yearly for year in range(years)},
+        source=first.source,
+    )
+    stated = {
+        "schema": 1,
+        "id": "pilot",
+        "label": "Pathfinders",
+        "description": "Family help in some areas, observed and then ended.",
+        "timing": "shift",
+        "financing": "fade",
+        "frames": ("review_2022", "latest"),
+        "spend": (money,),
+    }
+    return Option.model_validate(stated)
+
+
+def stopped_option(option: Option, *, start_year: int, after: int) -> Option:
+    """An option whose money ends early: nothing is spent from the offset `after` on.
+
+    Parameters
+    ----------
+    option : Option
+    start_year : int
+        First year of the analysis.
+    after : int
+        Offset of the first year without money.
+
+    Returns
+    -------
+    Option
+        Recurrent money of the years before becomes programme money, so that nothing follows it.
+
+    Examples
+    --------
+    >>> ended = stopped_option(load_options(["care_review"])[0], start_year=2023, after=5)
+    >>> ended.financing, [dict(line.gbp_million) for line in ended.spend][-1]
+    ('fade', {4: 1000.0})
+    """
+    first = start_year if option.timing == "shift" else 0
+    last = start_year + after - first - option.delay_years  # first key without money
+    spend = []
+    for line in option.spend:
+        kept = {when: amount for when, amount in line.gbp_million.items() if when < last}
+        if kept:
+            spend.append(line.model_copy(update={"gbp_million": kept}))
+    again = option.recurrent
+    if again is not None and again.first_offset < last:
+        spend.append(
+            Spend(
+                component=again.component,
+                payer=again.payer,
+                price_year=again.price_year,
+                gbp_million={when: again.gbp_million for when in range(again.first_offset, last)},
+                source=again.source,
+            )
+        )
+    return option.model_copy(update={"spend": tuple(spend), "recurrent": None, "financing": "fade"})
+
+
+# --- Money and child-years of each course open at the start: go now, go later, pilot, go in steps or … ---
+
+
+SET_UP_AND_REPORT = 2
+"""Years a study takes beside its years of delivery."""
+
+
+FIRST_STEP = 0.5
+"""Share of authorities in the first step of a roll-out in steps: half against half is seen most sharply."""
+
+
+STOPPING_SHARE = 0.25
+"""Cost of stopping, as a share of the last year's money of the areas that stop: three months of contracts and
+redundancies. Judgement, no source."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """One course, against business as usual, summed over the horizon in present values; arrays (sample,).
+
+    Parameters
+    ----------
+    npv : ndarray, GBP of the price base
+    safe, harm : ndarray, child-years
+        At home rather than in care, and the part of them that should not have been.
+    coverage : ndarray, shape (sample, year)
+        Family help's coverage of eligible children, by year of the horizon.
+    """
+
+    npv: np.ndarray
+    safe: np.ndarray
+    harm: np.ndarray
+    coverage: np.ndarray
+
+    def worth(self, *, value_per_child_year: float, value_per_harm_year: float) -> np.ndarray:
+        """Payoff ``NPV + lambda CY_safe - mu H`` of each draw, GBP."""
+        return self.npv + value_per_child_year * self.safe - value_per_harm_year * self.harm
+
+    def __add__(self, other: Course) -> Course:
+        """Both courses, in different areas."""
+        return Course(
+            self.npv + other.npv,
+            self.safe + other.safe,
+            self.harm + other.harm,
+            self.coverage + other.coverage,
+        )
+
+    def scaled(self, share: float) -> Course:
+        """Return the course in a share of the areas."""
+        return Course(share * self.npv, share * self.safe, share * self.harm, share * self.coverage)
+
+
+@dataclass(frozen=True)
+class Courses:
+    """The courses of a decision with a study of so many years.
+
+    Parameters
+    ----------
+    now, later : Course
+        The whole roll-out, at the start or once the study has reported.
+    pilot : Course
+        The published pilot alone, in its 12 areas; n areas are n / 12 of it.
+    continued, stopped : Course
+        Steps carried to the end, or stopped when the first has been evaluated.
+    """
+
+    now: Course
+    later: Course
+    pilot: Course
+    continued: Course
+    stopped: Course
+
+
+def courses(
+    workings: Workings, option: str, *, years: Sequence[int], pilots: Mapping[int, Course] | None = None
+) -> dict[int, Courses]:
+    """Work out every course open at the start for one option and studies of several lengths.
+
+    Parameters
+    ----------
+    workings : Workings
+        As returned by :func:`cba.appraisal.workings.work_through`.
+    option : str
+        Option whose roll-out is in question; its recurrent money must not depend on its savings.
+    years : sequence of int, >= 1
+        Years of delivery that each study observes.
+    pilots : mapping of int to Course, optional
+        As returned by :func:`pilot_by_length`, where already worked out: they are the same for every option.
+
+    Returns
+    -------
+    dict of int to Courses
+        By years of study.
+
+    Raises
+    ------
+    InputError
+        If the option reinvests its savings, or a study reports after the horizon.
+
+    Notes
+    -----
+    Areas are alike, so money and effect are proportional to the share of areas: ``continued = s now + (1 - s)
+    later`` and ``stopped = s stopped roll-out - stopping cost``, with s the first step.
+
+    Examples
+    --------
+    >>> courses(workings, "care_review", years=[2])[2].pilot.npv.mean()  # doctest: +SKIP
+    """
+    chosen = next(o for o in workings.inputs.options if o.id == option)
+    _require_plain(chosen, workings, years)
+    system, basis = within_horizon(workings)
+    now = _course(workings, option_account(chosen, system, basis))
+    pilots = pilot_by_length(workings, years) if pilots is None else pilots
+    found = {}
+    for length in years:
+        wait = length + SET_UP_AND_REPORT
+        delayed = chosen.model_copy(update={"delay_years": chosen.delay_years + wait})
+        later = _course(workings, option_account(delayed, system, basis))
+        ended = stopped_option(chosen, start_year=workings.inputs.analysis.start_year, after=wait)
+        found[length] = Courses(
+            now=now,
+            later=later,
+            pilot=pilots[length],
+            continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
+            stopped=_stopped(workings, option_account(ended, system, basis), after=wait).scaled(FIRST_STEP),
+        )
+    return found
+
+
+def pilot_by_length(workings: Workings, years: Sequence[int]) -> dict[int, Course]:
+    """Work out the published pilot alone, for studies of several lengths.
+
+    Parameters
+    ----------
+    workings : Workings
+    years : sequence of int, >= 1
+        Years of delivery.
+
+    Returns
+    -------
+    dict of int to Course
+        By years of study.
+
+    Examples
+    --------
+    >>> pilot_by_length(workings, [2])[2].npv.mean()  # doctest: +SKIP
+    """
+    system, basis = within_horizon(workings)
+    return {
+        length: _course(workings, option_account(pilot_option(length), system, basis)) for length in years
+    }
+
+
+def within_horizon(workings: Workings) -> tuple[CareSystem, CostBasis]:
+    """Return business as usual and prices cut at the end of the headline horizon: what comes later cannot matter."""
+    analysis, system, prices = workings.inputs.analysis, workings.system, workings.basis.prices
+    size = int((system.years < analysis.start_year + analysis.horizon).sum())
+    cut = replace(
+        system,
+        baseline=system.baseline.isel(year=slice(size)),
+        placement_mix=system.placement_mix[:, :size],
+        averted_kernel=system.averted_kernel[..., :size],
+        entrant_mix=system.entrant_mix[:, :size],
+        leaver_kernel=system.leaver_kernel[..., :size],
+        guardian_years=system.guardian_years[:size],
+    )
+    return cut, replace(workings.basis, prices=replace(prices, path=prices.path[:, :size]))
+
+
+def _factors(workings: Workings) -> np.ndarray:
+    """Discount factors of the horizon, from its first year on."""
+    analysis = workings.inputs.analysis
+    return discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
+
+
+def _course(workings: Workings, account: OptionAccount) -> Course:
+    factors = _factors(workings)
+    inside = slice(-factors.size, None)
+    averted = child_years(account.children.fewer_by_age.sum(axis=-1))[:, inside] @ factors
+    harm = workings.system.value("family_help.harm_share")
+    flows = (total_saving(account) - total_cost(account))[:, inside]
+    return Course(
+        npv=flows @ factors,
+        safe=averted * (1.0 - harm),
+        harm=averted * harm,
+        coverage=account.services.family_help[:, inside],
+    )
+
+
+def _stopped(workings: Workings, account: OptionAccount, *, after: int) -> Course:
+    """Course of an option that ends, less what ending costs in the first year without money."""
+    course, factors = _course(workings, account), _factors(workings)
+    last = total_cost(account)[:, -factors.size + after - 1]
+    return replace(course, npv=course.npv - STOPPING_SHARE * last * factors[after])
+
+
+def _require_plain(option: Option, workings: Workings, years: Sequence[int]) -> None:
+    if option.financing == "reinvest":
+        raise InputError(
+            "the roll-out of an option that reinvests its savings cannot be stopped part-way here",
+            file=f"{option.id}.toml",
+            field="financing",
+            found=option.financing,
+            allowed="fade or new_recurrent",
+            cause="recurrent money that depends on the savings made",
+            remedy="ask pilot-or-now of the option with recurrent money of its own",
+        )
+    longest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
+    if not all(1 <= length <= longest for length in years):
+        raise InputError(
+            "a study reports after the horizon, or observes nothing",
+            field="years",
+            found=list(years),
+            allowed=f"1 to {longest}",
+            cause="a short horizon",
+            remedy="shorten the study or lengthen the horizon",
+        )
+
+
+# --- What a comparison of authorities could see: their scatter, the effect to be found and the power … ---
+
+
+FEWEST_STARTS = 10
+"""Authorities with fewer starts a year are left out: the log of a handful says nothing."""
+
+
+SIGNIFICANT, DETECTED = 1.959964, 0.841621
+"""Normal quantiles of a two-sided test at 5% and of a power of 80%."""
+
+
+@dataclass(frozen=True)
+class AuthorityScatter:
+    """How authorities differ in the log change between totals of starts over so many years.
+
+    Parameters
+    ----------
+    years : int
+        Years in each of the two adjacent totals.
+    sd : float
+        Standard deviation between authorities, root mean square over the periods published.
+    authorities : int
+        Authorities in the newest period.
+    """
+
+    years: int
+    sd: float
+    authorities: int
+
+
+def authority_scatter(starts: xr.DataArray, *, years: int) -> AuthorityScatter:
+    """Standard deviation between authorities of the log change between adjacent totals of starts.
+
+    Parameters
+    ----------
+    starts : DataArray, dims (authority, year), children
+        As ``starts_by_authority`` of :func:`cba.load_observations`.
+    years : int, >= 1
+        Years in each total.
+
+    Returns
+    -------
+    AuthorityScatter
+        Periods with fewer than half of the authorities that ever report are left out.
+
+    Notes
+    -----
+    Measured for each length: it falls far more slowly than one over the root of the length, because
+    authorities drift apart.
+
+    Examples
+    --------
+    >>> import cba
+    >>> round(authority_scatter(cba.load_observations(2021)["starts_by_authority"], years=2).sd, 2)
+    0.19
+    """
+    values = starts.transpose("authority", "year").values
+    found: list[np.ndarray] = []
+    for end in range(values.shape[1], 2 * years - 1, -1):
+        after = values[:, end - years : end].sum(axis=1)
+        before = values[:, end - 2 * years : end - years].sum(axis=1)
+        usable = (after > 0) & (before >= FEWEST_STARTS * years)  # false where a year is missing
+        found.append(np.log(after[usable] / before[usable]))
+    most = max((change.size for change in found), default=0)
+    kept = [change for change in found if change.size > most / 2]
+    variance = np.mean([change.var(ddof=1) for change in kept])
+    return AuthorityScatter(years, float(np.sqrt(variance)), kept[0].size)
+
+
+def study_error(scatter: AuthorityScatter, *, areas: int) -> float:
+    """Standard error of the difference in log change between areas with and without help.
+
+    Parameters
+    ----------
+    scatter : AuthorityScatter
+    areas : int
+        Areas with help; the other authorities are the comparison.
+
+    Returns
+    -------
+    float
+        Log points of starts.
+
+    Examples
+    --------
+    >>> round(study_error(AuthorityScatter(years=2, sd=0.195, authorities=151), areas=12), 4)
+    0.0587
+    """
+    return pathfinder_standard_error(
+        pilots=areas,
+        comparisons=scatter.authorities - areas,
+        years=scatter.years,
+        yearly_sd=scatter.sd * scatter.years**0.5,
+    )
+
+
+def first_step_areas(scatter: AuthorityScatter) -> int:
+    """Return the number of authorities in the first step of a roll-out in steps."""
+    return round(FIRST_STEP * scatter.authorities)
+
+
+def shown_effects(
+    workings: Workings, found: Courses, scatter: AuthorityScatter
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Log change in starts in the areas studied: as it is, and as a study without sampling error would show it.
+
+    Parameters
+    ----------
+    workings : Workings
+    found : Courses
+        Their coverage says how much help the areas get.
+    scatter : AuthorityScatter
+
+    Returns
+    -------
+    true, shown : Dataset, dims (sample,)
+        ``pilot`` in pilot areas, ``steps`` in the first step, log points; negative is fewer starts. In `true`
+        also ``pilot_full`` and ``steps_full``, were every eligible child there served.
+
+    Notes
+    -----
+    Pilot areas see the effect before what is lost in a national roll-out; the first step is a part of the
+    roll-out and sees it after. Both are shown with the bias of an area panel (``effects.bias_panel``), drawn
+    anew: no number of areas removes it. A study informs the product of coverage, reach and effect only.
+
+    Examples
+    --------
+    >>> true, shown = shown_effects(workings, found, scatter)  # doctest: +SKIP
+    """
+    roll_out = workings.system.value("family_help.log_risk_ratio")
+    in_pilot = roll_out / (1.0 - workings.system.value("effects.attenuation"))
+    rng = np.random.default_rng([workings.inputs.analysis.seed, 2023])
+    mean, sd = normal_settings(workings.inputs.priors, "effects.bias_panel")
+    # a bias in favour of the programme shows as a lower risk than there is
+    bias = {name: -rng.normal(mean, sd, roll_out.size) for name in ("pilot", "steps")}
+    effect = {"pilot": in_pilot, "steps": roll_out}
+    share_of_country = PUBLISHED_AREAS / scatter.authorities
+    coverage = {
+        "pilot": np.minimum(_best_years(found.pilot.coverage, scatter.years) / share_of_country, 1.0),
+        "steps": _best_years(found.now.coverage, scatter.years),
+    }
+    true, shown = xr.Dataset(), xr.Dataset()
+    everyone = np.ones_like(roll_out)
+    for name in ("pilot", "steps"):
+        true[f"{name}_full"] = ("sample", _log_change(workings, everyone, effect[name]))
+        true[name] = ("sample", _log_change(workings, coverage[name], effect[name]))
+        shown[name] = ("sample", _log_change(workings, coverage[name], effect[name] + bias[name]))
+    return true, shown
+
+
+def power_table(
+    true: dict[int, xr.Dataset],
+    scatters: dict[int, AuthorityScatter],
+    *,
+    areas: Sequence[int],
+    level: float,
+) -> pd.DataFrame:
+    """What each design could detect beside what there is to be found.
+
+    Parameters
+    ----------
+    true : dict of int to Dataset
+        By years of study; the first of :func:`shown_effects`.
+    scatters : dict of int to AuthorityScatter
+        By years of study.
+    areas : sequence of int
+        Numbers of pilot areas.
+    level : float, in (0, 1)
+        Probability between `lower` and `upper`.
+
+    Returns
+    -------
+    DataFrame
+        Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
+        standard_error, detectable (fall in log starts found with a power of 80%), expected, lower, upper (fall
+        believed in), full_coverage (fall believed in were every eligible child served), power (probability of
+        finding a significant fall, over what is believed), detectable_percent, fall_percent_mean,
+        fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
+
+    Examples
+    --------
+    >>> power_table(true, scatters, areas=(12,), level=0.9)  # doctest: +SKIP
+    """
+    rows = []
+    for years, scatter in scatters.items():
+        designs = [("pilot", "pilot", count) for count in areas]
+        designs.append(("first step", "steps", first_step_areas(scatter)))
+        for design, name, count in designs:
+            change, full = true[years][name].values, -float(true[years][f"{name}_full"].mean())
+            error = study_error(scatter, areas=count)
+            detectable = (SIGNIFICANT + DETECTED) * error
+            low, high = interval(-change, level=level)
+            fall = -100.0 * np.expm1(change)
+            in_percent = (-100.0 * np.expm1(-detectable), fall.mean(), *interval(fall, level=level))
+            published = (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS)
+            power = float(ndtr(-change / error - SIGNIFICANT).mean())
+            rows.append((design, count, years, published, scatter.authorities, scatter.sd, error, detectable,
+                         float(-change.mean()), float(low), float(high), full, power, *in_percent))  # fmt: skip
+    names = "design areas years published authorities between_authority_sd standard_error detectable expected lower"
+    shares = (
+        "upper full_coverage power detectable_percent fall_percent_mean fall_percent_lower fall_percent_upper"
+    )
+    return pd.DataFrame(rows, columns=[*names.split(), *shares.split()])
+
+
+def _best_years(coverage: np.ndarray, years: int) -> np.ndarray:
+    """Coverage over the `years` years, before the study reports, in which it is highest on average."""
+    before = coverage[:, : years + 2]
+    windows = np.stack([before[:, first : first + years].mean(axis=1) for first in range(3)])
+    return windows[windows.mean(axis=1).argmax()]
+
+
+def _log_change(workings: Workings, coverage: np.ndarray, log_risk_ratio: np.ndarray) -> np.ndarray:
+    """Log change in starts of an area with this coverage, at the ages and mix of the first year."""
+    believed = workings.system.parameters.assign({"family_help.log_risk_ratio": ("sample", log_risk_ratio)})
+    system: CareSystem = replace(workings.system, parameters=believed)
+    none = np.zeros((coverage.size, 1))
+    share = averted_share(system, Services(coverage[:, None], none, none, none, none))[:, 0]
+    first = system.baseline.sel(year=workings.inputs.analysis.start_year)
+    reachable = first["starts_reachable"].transpose("sample", "age").values
+    starts = first["starts"].transpose("sample", "age").values.sum(axis=-1)
+    return np.log1p(-(reachable * share).sum(axis=-1) / starts)
+
+
+# --- Was "pilot first" better than "go now"? Four strategies over the size of the pilot and the value … ---
+
+
+ROLL_OUTS = ("care_review", "family_help_only")
+"""The whole programme, and the part of it a pilot of family help can teach about."""
+
+
+AREAS = (6, 12, 24, 48)
+
+
+YEARS = (1, 2, 3)
+
+
+VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
+"""GBP per child-year safely at home, from nothing to well above every anchor."""
+
+
+def pilot_tables(
+    workings: Workings, *, options: Sequence[str] = ROLL_OUTS, harm_ratio: float = 1.0
+) -> dict[str, pd.DataFrame]:
+    """Tables of "pilot or now": strategies, what learning is worth against delay, power of pilots.
+
+    Parameters
+    ----------
+    workings : Workings
+        As returned by :func:`cba.appraisal.workings.work_through`, of 128 draws or more.
+    options : sequence of str
+        Options whose roll-out is in question; those the analysis does not hold are left out.
+    harm_ratio : float, >= 0
+        Cost of a child-year of harm over the value of one safely at home.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
+        nothing where the analysis holds no option in question. The first option is asked about studies of every
+        length, the others about those of the published two years.
+
+    Examples
+    --------
+    >>> pilot_tables(workings)["pilot_power"]  # doctest: +SKIP
+    """
+    asked = [option for option in options if option in workings.accounts]
+    latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
+    lengths = [years for years in YEARS if years <= latest]
+    if not asked or not lengths:
+        return {}
+    starts = workings.inputs.observations["starts_by_authority"]
+    scatters = {years: authority_scatter(starts, years=years) for years in lengths}
+    pilots = pilot_by_length(workings, lengths)
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for option in asked:
+        studied = {n: s for n, s in scatters.items() if option == asked[0] or n == PUBLISHED_YEARS}
+        if not studied:
+            continue
+        found = courses(workings, option, years=list(studied), pilots=pilots)
+        effects = {n: shown_effects(workings, found[n], scatter) for n, scatter in studied.items()}
+        true, shown = ({n: pair[side] for n, pair in effects.items()} for side in (0, 1))
+        made = pilot_or_now(found, shown, studied, harm_ratio=harm_ratio)
+        made["pilot_power"] = power_table(true, studied, areas=AREAS, level=workings.inputs.analysis.level)
+        for name, table in made.items():
+            table.insert(0, "option", option)
+            frames.setdefault(name, []).append(table)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
+
+
+def pilot_or_now(
+    found: dict[int, Courses],
+    shown: dict[int, xr.Dataset],
+    scatters: dict[int, AuthorityScatter],
+    *,
+    harm_ratio: float,
+    values: Sequence[float] = VALUES,
+    areas: Sequence[int] = AREAS,
+) -> dict[str, pd.DataFrame]:
+    """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
+
+    Parameters
+    ----------
+    found : dict of int to Courses
+        By years of study.
+    shown : dict of int to Dataset
+        What each study would show, as the second of :func:`cba.tables.pilots.shown_effects`.
+    scatters : dict of int to AuthorityScatter
+        By years of study.
+    harm_ratio : float, >= 0
+        Cost of a child-year of harm over the value of one safely at home.
+    values : sequence of float, GBP per child-year safely at home
+    areas : sequence of int
+        Numbers of pilot areas.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy,
+        expected_payoff, se (GBP, present value), best (one per value, areas and years).
+        ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
+        each with its error; piloting first is the better of never and now, plus learning, less delay and
+        cost.
+
+    Notes
+    -----
+    Errors take the draws as independent.
+
+    Examples
+    --------
+    >>> pilot_or_now(found, shown, scatters, harm_ratio=1.0)["pilot_or_now"]  # doctest: +SKIP
+    """
+    rows, parts = [], []
+    for value in values:
+        for years, scatter in scatters.items():
+            decisions = _decisions(
+                found[years], shown[years], scatter, areas=areas, value=value, harm=harm_ratio
+            )
+            for count, decision in zip(areas, decisions, strict=True):
+                place = (value, harm_ratio * value, count, years)
+                rows += [
+                    (*place, name, payoff.value, payoff.se, name == decision.best)
+                    for name, payoff in decision.payoffs.items()
+                ]
+                parts.append((*place, *_parts(decision)))
+    place_names = ["value_per_child_year", "value_per_harm_year", "areas", "years"]
+    part_names = [f"{name}{end}" for name in _PARTS for end in ("", "_se")]
+    return {
+        "pilot_or_now": pd.DataFrame(
+            rows, columns=[*place_names, "strategy", "expected_payoff", "se", "best"]
+        ),
+        "pilot_learning": pd.DataFrame(parts, columns=[*place_names, *part_names]),
+    }
+
+
+_PARTS = ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping")
+
+
+def _parts(decision: StagedDecision) -> list[float]:
+    estimates = [getattr(decision, name) for name in _PARTS]
+    return [number for estimate in estimates for number in (estimate.value, estimate.se)]
+
+
+def _decisions(
+    found: Courses,
+    shown: xr.Dataset,
+    scatter: AuthorityScatter,
+    *,
+    areas: Sequence[int],
+    value: float,
+    harm: float,
+) -> list[StagedDecision]:
+    """One decision per number of pilot areas; what does not depend on it is worked out once."""
+    taken = {n: getattr(found, n) for n in ("now", "later", "pilot", "continued", "stopped")}
+    payoffs = xr.Dataset(
+        {
+            name: ("sample", course.worth(value_per_child_year=value, value_per_harm_year=harm * value))
+            for name, course in taken.items()
+        }
+    )
+    (after_step,) = _learned(
+        payoffs["stopped"],
+        payoffs["continued"],
+        shown["steps"],
+        errors=[study_error(scatter, areas=first_step_areas(scatter))],
+    )
+    errors = [study_error(scatter, areas=count) for count in areas]
+    never = xr.zeros_like(payoffs["later"])
+    chosen = _learned(never, payoffs["later"], shown["pilot"], errors=errors)
+    return [
+        compare_strategies(
+            payoffs.assign(pilot=payoffs["pilot"] * count / PUBLISHED_AREAS),
+            after_pilot=after_pilot,
+            after_step=after_step,
+        )
+        for count, after_pilot in zip(areas, chosen, strict=True)
+    ]
+
+
+def _learned(
+    first: xr.DataArray, second: xr.DataArray, effect: xr.DataArray, *, errors: Sequence[float]
+) -> tuple[LearnedChoice, ...]:
+    """Value of choosing after each study; nothing is learnt where one course is better in every draw."""
+    gain = second.values - first.values
+    if (gain > 0).all() or (gain <= 0).all():
+        better = mean_payoff(second if gain[0] > 0 else first)
+        return (LearnedChoice(better, better, Estimate(0.0, 0.0)),) * len(errors)
+    return learn_then_choose(first, second, effect, standard_errors=errors)

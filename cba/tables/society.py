@@ -1,0 +1,910 @@
+"""Measures of the review without a modelled effect: what is known of each, and what is assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.appraisal.arrays import stacked
+from cba.appraisal.quantities import REVIEW_YEAR, discounted, interval, probability, review_prices
+from cba.costs.account import child_years
+from cba.costs.discounting import discount_factors
+from cba.costs.social_value import (
+    FIFTHS,
+    MEASURES,
+    VALUED,
+    child_year_value,
+    falling_shares,
+    one_measure,
+    weighted_worth,
+    welfare_weights,
+)
+from cba.decisions.ratios import mvpf
+from cba.errors import InputError
+from cba.tables.attribution import map_draws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cba.appraisal.workings import Workings
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Attributes
+    ----------
+    name, label : str
+        Its key and its words.
+    kind : {"cost line", "financing", "right"}
+        Money in the option's costs, a way of paying for it, or a change of law with no money in the option.
+    component : str or None
+        Component of the option's money that pays for it.
+    known : str
+        What a source says. ``{claim}`` stands for the value of that row of the published claims.
+    source, url : str
+        Where.
+    assumed : str
+        What the appraisal does in place of knowing.
+    people : float or None
+        Children or young people it would reach, where that is published.
+    """
+
+    name: str
+    label: str
+    kind: str
+    component: str | None
+    known: str
+    source: str
+    url: str
+    assumed: str
+    people: float | None = None
+
+
+_REVIEW = (
+    "Independent review of children's social care, final report, May 2022",
+    "https://www.scribd.com/document/626661390/The-Independent-Review-of-Childrens-Social-Care-Final-Report",
+)
+
+
+UNMONETISED_MEASURES = (
+    Measure(
+        "windfall_tax", "Windfall tax on the largest providers", "financing", None,
+        "{review_windfall_tax_rate:.0f}% of profits of the {review_windfall_tax_providers:.0f} largest providers, "
+        "once, on the last five years; the ten largest made more than £{windfall_context_profit:.0f}m in 2021; "
+        "no estimate of the yield",
+        "Room151, 2022; profits as quoted by East Devon Watch, 27 March 2022",
+        "https://room151.dev.docandtee.com/funding/childrens-social-care-a-radical-review-but-is-it-realistic",
+        "No revenue. Five years at the profit of the ten largest are shown as a lower bound of the yield, which is "
+        "a transfer from owners to the state and may come back in prices",
+    ),
+    Measure(
+        "regional_care", "Regional care co-operatives", "cost line", "regional_care",
+        "£{rcc_pathfinder_revenue:.2f}m of revenue and up to £{rcc_pathfinder_capital:.0f}m of capital a region for "
+        "two pathfinder regions; no evaluation of their effect on prices",
+        "Department for Education, regional care co-operatives: pathfinder regions",
+        "https://gov.uk/government/publications/regional-care-co-operatives-pathfinder-areas/regional-care-cooperatives-rccs-pathfinder-regions",
+        "Their money is in the costs (the split is judgement) and has no effect here; an effect on price and mix is "
+        "the option placement_reform",
+    ),
+    Measure(
+        "workforce", "Workforce: early career framework, less agency social work", "cost line", "workforce",
+        "£{review_workforce:.0f}m over four years (some reports: five); no published effect on children in care",
+        "Contact, 23 May 2022",
+        "https://contact.org.uk/about-contact/news-and-views/dcp-comments-on-childrens-social-care-independent-review/",
+        "All of it is in the costs; no effect on starts, stays or prices",
+    ),
+    Measure(
+        "care_leaver_grants", "Care leavers' grants and support", "right", None,
+        "£{leaving_care_allowance_uplift:.1f}m a year to raise the leaving care allowance in 2025-26; 45,940 care "
+        "leavers aged 17 to 21 in 2021-22",
+        "Children and Families Grant Determination 2025 to 2026; House of Commons Library, CBP-8429",
+        "https://commonslibrary.parliament.uk/research-briefings/cbp-8429/",
+        "No money of their own in the option: some of the rest of the published total may be meant for them. No "
+        "effect",
+        45_940.0,
+    ),
+    Measure(
+        "lifelong_guardianship", "Lifelong guardianship", "right", None,
+        "A legal relationship for care-experienced adults; no number of orders, cost or effect is published",
+        *_REVIEW,
+        "No cost, no effect",
+    ),
+    Measure(
+        "young_offender_institutions", "Phasing out of young offender institutions for children", "right", None,
+        "£76,000 a place in 2018 against £210,000 in a secure children's home; 873 children in youth justice "
+        "settings in 2018, about 70% of children in custody held in these institutions in 2024",
+        "Children's Commissioner for England, May 2019, as reported by Equally Ours; HM Inspectorate of Prisons",
+        "https://www.equallyours.org.uk/childrens-commissioner-for-england-report-who-are-they-where-are-they/",
+        "No cost, no effect: a dearer place is a cost to justice and what it does for reoffending is not known here",
+        873.0,
+    ),
+    Measure(
+        "protected_characteristic", "Care experience as a protected characteristic", "right", None,
+        "A change of the Equality Act; no cost or effect is published",
+        *_REVIEW,
+        "No cost, no effect",
+    ),
+)  # fmt: skip
+"""In the order of the table."""
+
+
+# --- What a change in care is worth to children: child-years safely at home, times one value of a … ---
+
+
+HEALTH_SCHEDULE = "green_book_2026_health"
+
+
+CARE_CLAIM, NEED_CLAIM = "alma_social_cost_lifetime_care", "alma_social_cost_lifetime_social_worker"
+"""Rows of the published claims with the lifetime costs; neither states its price base: read as 2021-22."""
+
+
+WELLBY_YEAR = 2020
+"""Price year of the value of a WELLBY, as in priors/social.toml."""
+
+
+def safe_child_years(workings: Workings, option: str) -> np.ndarray:
+    """Child-years safely at home rather than in care, less those of harm, by year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), child-years, undiscounted
+        ``CY (1 - 2 h)``, h the share of harm: a year of harm counts as much as a safe one, against it.
+
+    Examples
+    --------
+    >>> safe_child_years(workings, "care_review").sum(axis=1)  # doctest: +SKIP
+    """
+    fewer = workings.accounts[option].children.fewer_by_age.sum(axis=-1)
+    harm = workings.system.value("family_help.harm_share")[:, None]
+    return child_years(fewer) * (1.0 - 2.0 * harm)
+
+
+def years_in_care(workings: Workings) -> float:
+    """Average years in care of a child: looked-after children per child who leaves, last published year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the observed series.
+
+    Returns
+    -------
+    float, years
+
+    Examples
+    --------
+    >>> years_in_care(workings)  # doctest: +SKIP
+    2.5
+    """
+    flows = workings.inputs.observations[["stock", "ceases"]].dropna("year").isel(year=-1)
+    return float(flows["stock"] / flows["ceases"])
+
+
+def claimed_amount(workings: Workings, claim: str) -> float:
+    """Published figure of money per child, in the price base.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the claims, the deflator and the price base.
+    claim : str
+        Id of a row of ``published_claims.csv`` in GBP whose price base is not stated.
+
+    Returns
+    -------
+    float, GBP of the price base
+        Read in prices of 2021-22, as all of the review's figures here.
+
+    Raises
+    ------
+    InputError
+        If the claim is not among those known at the date of the analysis.
+
+    Examples
+    --------
+    >>> claimed_amount(workings, "alma_social_cost_lifetime_care")  # doctest: +SKIP
+    """
+    rows = workings.inputs.evidence.claims
+    rows = rows[rows["claim_id"] == claim]
+    if len(rows) != 1:
+        raise InputError(
+            "a published figure is not known at the date of the analysis",
+            file="published_claims.csv",
+            field="claim_id",
+            found=f"{claim}: {len(rows)} rows until {workings.inputs.analysis.evidence_until}",
+            allowed="one row",
+            cause="evidence_until before the figure was published, or the row removed",
+            remedy="move evidence_until, or restore the row",
+        )
+    index = workings.basis.index
+    return float(rows["value"].iloc[0]) * float(
+        np.mean(index.index(workings.basis.price_base) / index.index(REVIEW_YEAR))
+    )
+
+
+def value_of_child_year(workings: Workings, measure: str) -> np.ndarray:
+    """Value of one child-year safely at home, GBP of the price base.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    measure : str
+        One of :data:`cba.costs.social_value.VALUED`.
+
+    Returns
+    -------
+    ndarray, shape (sample,)
+
+    Examples
+    --------
+    >>> value_of_child_year(workings, "wellby").mean()  # doctest: +SKIP
+    """
+    return child_year_value(
+        measure,
+        workings.system.parameters,
+        lifetime_cost=claimed_amount(workings, CARE_CLAIM),
+        years_in_care=years_in_care(workings),
+        growth_years=float(workings.basis.price_base - WELLBY_YEAR),
+    )
+
+
+def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
+    """Present value, over the headline horizon, of what an option changes in children's lives.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+    measure : str
+        One measure: two values of the same change are never added.
+
+    Returns
+    -------
+    ndarray, shape (sample,), GBP
+        Health and well-being with the Green Book's schedule for health, money with that of the analysis.
+
+    Examples
+    --------
+    >>> worth_of_lives(workings, "care_review", "wellby").mean()  # doctest: +SKIP
+    """
+    chosen = one_measure(measure)
+    years = safe_child_years(workings, option)
+    present = in_health_terms(workings, years) if chosen.health_schedule else discounted(workings, years)
+    return present * value_of_child_year(workings, chosen.name)
+
+
+def in_health_terms(workings: Workings, amounts: np.ndarray) -> np.ndarray:
+    """Present value over the headline horizon with the Green Book's schedule for health.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the years and the start.
+    amounts : ndarray, shape (sample, year)
+        Amounts of the whole projection, in any unit.
+
+    Returns
+    -------
+    ndarray, shape (sample,), units of `amounts`
+
+    Examples
+    --------
+    >>> in_health_terms(workings, years)  # doctest: +SKIP
+    """
+    analysis = workings.inputs.analysis
+    offsets = np.array(workings.years) - analysis.start_year
+    within = (offsets >= 0) & (offsets < analysis.horizon)
+    factors = discount_factors(offsets[within], HEALTH_SCHEDULE, mid_year=analysis.mid_year)
+    found: np.ndarray = amounts[:, within] @ factors
+    return found
+
+
+# --- Who gains and who pays beyond public budgets: families, benefits and children's lives, line by … ---
+
+
+GUARDIANS = "guardianship_support"
+"""Component of what councils pay special guardians: a transfer, as allowances to existing carers are."""
+
+
+COUNCIL, CENTRAL = ("council",), ("dfe", "nhs", "justice", "dwp_hmrc")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One line of the social account.
+
+    Attributes
+    ----------
+    payer : str
+        Who gains or, below 0, pays: a public payer, ``families`` or ``children``.
+    kind : str
+        ``fiscal``, ``benefits``, ``allowances``, ``keep`` or the measure that values child-years.
+    amount : ndarray, shape (sample,)
+        Present value over the headline horizon, GBP; positive is a gain.
+    """
+
+    payer: str
+    kind: str
+    amount: np.ndarray
+
+
+def social_lines(workings: Workings, option: str, measure: str | None = None) -> tuple[Gain, ...]:
+    """Every line of an option's social account, positive for who gains.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+    measure : str, optional
+        How children's lives are valued; left out, their change is shown by no line.
+
+    Returns
+    -------
+    tuple of Gain
+        They add up to the social net present value.
+
+    Examples
+    --------
+    >>> [line.payer for line in social_lines(workings, "care_review")]  # doctest: +SKIP
+    """
+    account, system = workings.accounts[option], workings.system
+    payers: dict[str, np.ndarray] = {}
+    carers = np.zeros(system.reach.size)
+    for cost in account.costs:
+        amount = discounted(workings, cost.amount)
+        payers[cost.payer] = payers.get(cost.payer, 0.0) - amount
+        if cost.kind == "deadweight" or cost.component == GUARDIANS:
+            carers = carers + amount
+    for saving in account.savings:
+        payers[saving.payer] = payers.get(saving.payer, 0.0) + discounted(workings, saving.amount)
+    at_home = discounted(workings, child_years(account.children.fewer_by_age.sum(axis=-1)))
+    benefits = at_home * system.value("social.benefits_per_child_year")
+    lines = [Gain(payer, "fiscal", amount) for payer, amount in payers.items()]
+    lines += [
+        Gain("dwp_hmrc", "benefits", -benefits),
+        Gain("families", "benefits", benefits),
+        Gain("families", "allowances", carers),
+        Gain("families", "keep", -at_home * system.value("social.family_cost_per_child_year")),
+    ]
+    if measure is not None:
+        lines.append(Gain("children", measure, worth_of_lives(workings, option, measure)))
+    return tuple(lines)
+
+
+def social_net_benefit(workings: Workings) -> xr.DataArray:
+    """Social net present value of every option before any value of children's lives.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataArray, dims (sample, option), GBP, present value over the headline horizon
+        Fiscal net present value with transfers to families taken out and what families spend taken off. A
+        value per child-year is added by whoever uses it, once.
+
+    Examples
+    --------
+    >>> social_net_benefit(workings).mean("sample")  # doctest: +SKIP
+    """
+    return stacked(
+        {o: _sum(social_lines(workings, o), lambda _: True) for o in workings.accounts}, dims=(), coords={}
+    )
+
+
+def _sum(lines: tuple[Gain, ...], keep: Callable[[Gain], bool]) -> np.ndarray:
+    zero = np.zeros_like(lines[0].amount) if lines else np.zeros(0)
+    return sum((line.amount for line in lines if keep(line)), zero)
+
+
+PERSPECTIVES: dict[str, tuple[str, Callable[[Gain], bool]]] = {
+    "council": ("Councils alone", lambda g: g.payer in COUNCIL and g.kind == "fiscal"),
+    "central": ("Central government alone, benefits included", lambda g: g.payer in CENTRAL),
+    "fiscal": ("All public payers (headline)", lambda g: g.kind == "fiscal"),
+    "fiscal_with_benefits": (
+        "All public payers, with benefits for children at home",
+        lambda g: g.payer not in ("families", "children"),
+    ),
+    "families": ("Families", lambda g: g.payer == "families"),
+    "social": ("Social, children's lives not valued", lambda g: g.payer != "children"),
+}
+"""Perspective to its words and the lines it counts."""
+
+
+def perspectives_table(workings: Workings) -> pd.DataFrame:
+    """Net present value of every option from each perspective, and in social terms by measure of value.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, perspective, label, mean, median, lower, upper, prob_positive, mcse (of the
+        probability): GBP, present value over the headline horizon, positive is a net gain. Perspectives
+        ``social_<measure>`` are alternatives and are never added to each other.
+
+    Examples
+    --------
+    >>> perspectives_table(workings)  # doctest: +SKIP
+    """
+    rows = []
+    for option in workings.accounts:
+        if option == "bau":
+            continue
+        lines = social_lines(workings, option)
+        found = {name: (label, _sum(lines, keep)) for name, (label, keep) in PERSPECTIVES.items()}
+        social = found["social"][1]
+        for measure in VALUED:
+            worth = social + worth_of_lives(workings, option, measure)
+            found[f"social_{measure}"] = (f"Social: {MEASURES[measure].label}", worth)
+        rows += [
+            {"option": option, "perspective": name, "label": label} | _summary(workings, draws)
+            for name, (label, draws) in found.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _summary(workings: Workings, draws: np.ndarray) -> dict[str, float]:
+    lower, upper = interval(draws, level=workings.inputs.analysis.level)
+    gain = probability(draws > 0, label="", chains=workings.chains)
+    return {
+        "mean": float(draws.mean()),
+        "median": float(np.median(draws)),
+        "lower": float(lower),
+        "upper": float(upper),
+        "prob_positive": gain["mean"],
+        "mcse": gain["mcse"],
+    }
+
+
+def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.DataFrame:
+    """Who gains and who pays in the social account, by option, line by line.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    measure : str
+        How children's lives are valued.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, payer, kind, mean, lower, upper: GBP, present value, positive is a gain. Means of an
+        option's lines add up to its row ``all``, ``total``.
+
+    Examples
+    --------
+    >>> social_account(workings).query("payer == 'families'")  # doctest: +SKIP
+    """
+    rows = []
+    for option in workings.accounts:
+        if option == "bau":
+            continue
+        lines = social_lines(workings, option, measure)
+        for line in (*lines, Gain("all", "total", _sum(lines, lambda _: True))):
+            lower, upper = interval(line.amount, level=workings.inputs.analysis.level)
+            rows.append(
+                (option, line.payer, line.kind, float(line.amount.mean()), float(lower), float(upper))
+            )
+    return pd.DataFrame(rows, columns=["option", "payer", "kind", "mean", "lower", "upper"])
+
+
+# --- Who bears and who gains by income, with a pound weighted by income as a sensitivity; pounds of … ---
+
+
+TESTED = (1.0, 1.6)
+"""Elasticities tested beside the registry's, the range of STPR reviews: Acland & Greenberg (2024)."""
+
+
+NOT_VALUED = "none"
+"""Measure under which children's lives are not valued."""
+
+
+def tax_shares(workings: Workings) -> np.ndarray:
+    """Share of all taxes paid by each fifth of households, poorest first.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the ``social.taxes_fifth_*`` entries.
+
+    Returns
+    -------
+    ndarray, shape (sample, fifth)
+        Rows sum to 1.
+
+    Examples
+    --------
+    >>> tax_shares(workings).mean(axis=0)  # doctest: +SKIP
+    """
+    paid = _fifths(workings, "taxes")
+    shares: np.ndarray = paid / paid.sum(axis=1, keepdims=True)
+    return shares
+
+
+def need_shares(workings: Workings) -> np.ndarray:
+    """Share of children in need of care or help in each fifth, poorest first.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives ``social.need_ratio_between_fifths``.
+
+    Returns
+    -------
+    ndarray, shape (sample, fifth)
+        Rows sum to 1.
+
+    Examples
+    --------
+    >>> need_shares(workings).mean(axis=0)  # doctest: +SKIP
+    """
+    return falling_shares(workings.system.value("social.need_ratio_between_fifths"))
+
+
+def income_weights(workings: Workings, elasticity: float | None = None) -> np.ndarray:
+    """Weight of a pound in each fifth, against one at the median income.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the incomes.
+    elasticity : float, optional
+        Of the marginal utility of income; the registry's when left out.
+
+    Returns
+    -------
+    ndarray, shape (sample, fifth)
+
+    Examples
+    --------
+    >>> income_weights(workings).mean(axis=0)  # doctest: +SKIP
+    """
+    income = _fifths(workings, "income")
+    power = workings.system.value("social.income_elasticity") if elasticity is None else elasticity
+    return welfare_weights(income, reference=income[:, FIFTHS // 2], elasticity=power)
+
+
+def _fifths(workings: Workings, what: str) -> np.ndarray:
+    names = [f"social.{what}_fifth_{k}" for k in range(1, FIFTHS + 1)]
+    return np.stack([workings.system.value(name) for name in names], axis=-1)
+
+
+def _public_and_private(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray]:
+    """Gain of the public purse and of families before any value of lives, each (sample,)."""
+    lines = social_lines(workings, option)
+    zero = np.zeros(workings.system.reach.size)
+    private = sum((g.amount for g in lines if g.payer == "families"), zero)
+    return sum((g.amount for g in lines), zero) - private, private
+
+
+def _by_measure(workings: Workings, option: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Measure, gain of the public purse, and gain of families and children."""
+    public, private = _public_and_private(workings, option)
+    yield NOT_VALUED, public, private
+    for measure in VALUED:
+        yield measure, public, private + worth_of_lives(workings, option, measure)
+
+
+def who_bears(
+    workings: Workings, option: str = "care_review", measure: str = "lifetime_cost"
+) -> pd.DataFrame:
+    """Show what an option costs and brings to each fifth of the income distribution.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis.
+    measure : str
+        How children's lives are valued.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, fifth (1 the poorest), tax_share, need_share, weight (means), public_mean,
+        private_mean, net_mean, net_lower, net_upper: GBP, present value, unweighted, positive is a gain.
+
+    Examples
+    --------
+    >>> who_bears(workings)["net_mean"].sum()  # doctest: +SKIP
+    """
+    public, private = _public_and_private(workings, option)
+    private = private + worth_of_lives(workings, option, measure)
+    taxes, need, weights = tax_shares(workings), need_shares(workings), income_weights(workings)
+    rows = []
+    for fifth in range(FIFTHS):
+        net = public * taxes[:, fifth] + private * need[:, fifth]
+        lower, upper = interval(net, level=workings.inputs.analysis.level)
+        rows.append(
+            {
+                "option": option,
+                "fifth": fifth + 1,
+                "tax_share": taxes[:, fifth].mean(),
+                "need_share": need[:, fifth].mean(),
+                "weight": weights[:, fifth].mean(),
+                "public_mean": (public * taxes[:, fifth]).mean(),
+                "private_mean": (private * need[:, fifth]).mean(),
+                "net_mean": net.mean(),
+                "net_lower": lower,
+                "net_upper": upper,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def distributional_sensitivity(workings: Workings) -> pd.DataFrame:
+    """Social net present value of every option with a pound weighted by income.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, measure (``none`` or one of the measures of value, alternatives), elasticity (0:
+        unweighted), mean, lower, upper, prob_positive, mcse (of the probability): GBP at the median income.
+
+    Notes
+    -----
+    ``G_public sum_f t_f w_f + G_private sum_f n_f w_f``, with t the shares of taxes, n of children in need.
+    The unweighted result stays the headline; at elasticity 0 the two agree.
+
+    Examples
+    --------
+    >>> distributional_sensitivity(workings).query("elasticity == 1.3")  # doctest: +SKIP
+    """
+    taxes, need = tax_shares(workings), need_shares(workings)
+    central = float(np.median(workings.system.value("social.income_elasticity")))
+    weights = {e: income_weights(workings, e) for e in sorted({0.0, central, *TESTED})}
+    rows = []
+    for option in workings.accounts:
+        if option == "bau":
+            continue
+        for measure, public, private in _by_measure(workings, option):
+            for elasticity, weight in weights.items():
+                worth = weighted_worth(public, shares=taxes, weights=weight)
+                worth = worth + weighted_worth(private, shares=need, weights=weight)
+                lower, upper = interval(worth, level=workings.inputs.analysis.level)
+                gain = probability(worth > 0, label="", chains=workings.chains)
+                known = (option, measure, elasticity, float(worth.mean()), float(lower), float(upper))
+                rows.append((*known, gain["mean"], gain["mcse"]))
+    columns = ["option", "measure", "elasticity", "mean", "lower", "upper", "prob_positive", "mcse"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def mvpf_table(workings: Workings) -> pd.DataFrame:
+    """Marginal value of public funds of every option, and the probability that it finances itself.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, measure, willingness_to_pay, net_cost (means, GBP, present value), mvpf (infinite where
+        it pays for itself, missing where it neither benefits anyone nor costs anything), prob_self_financing,
+        mcse. Measures are alternatives.
+
+    Notes
+    -----
+    Ratio of means over draws [1]_. Willingness to pay is what families and children gain; a family's wish to
+    be helped, beyond its child's being at home, has no value here. Net cost is that of all public payers,
+    benefits for children at home included.
+
+    References
+    ----------
+    .. [1] Hendren & Sprung-Keyser (2020) *Quarterly Journal of Economics* 135:1209-1318.
+
+    Examples
+    --------
+    >>> mvpf_table(workings).set_index("option")["prob_self_financing"]  # doctest: +SKIP
+    """
+    rows = []
+    for option in workings.accounts:
+        if option == "bau":
+            continue
+        for measure, public, private in _by_measure(workings, option):
+            found = mvpf(private, -public)
+            chance = probability(-public <= 0.0, label="", chains=workings.chains)
+            money = (found.willingness_to_pay, found.net_cost, found.value)
+            rows.append((option, measure, *money, found.probability_self_financing, chance["mcse"]))
+    columns = ["option", "measure", "willingness_to_pay", "net_cost", "mvpf", "prob_self_financing", "mcse"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+# --- How large a change in children's lives would have to be for an option to break even in social … ---
+
+
+_COLUMNS = ["option", "measure", "unit", "switching_value", "prior_median", "prob_beyond"]
+
+
+def social_switching(workings: Workings) -> pd.DataFrame:
+    """Value of each social input at which an option's mean social net present value is zero.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, measure, unit, switching_value, prior_median, prob_beyond (share of the input's draws
+        above the switching value). Measures are alternatives. For ``need_cost`` nothing says what the value
+        is, so median and probability are missing: the switching value is the share of the lifetime cost of a
+        child who needs a social worker that a year of family help would have to avoid. Missing where the
+        option changes nothing the measure counts.
+
+    Notes
+    -----
+    ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
+
+    Examples
+    --------
+    >>> social_switching(workings).query("measure == 'wellby'")  # doctest: +SKIP
+    """
+    system, rows = workings.system, []
+    price = workings.system.value("social.wellby"), workings.system.value("social.qaly")
+    per_year = claimed_amount(workings, CARE_CLAIM) / years_in_care(workings)
+    for option, account in workings.accounts.items():
+        if option == "bau":
+            continue
+        gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
+        years = safe_child_years(workings, option)
+        healthy = in_health_terms(workings, years)
+        served = account.services.family_help * system.value("family_help.eligible_children")[:, None]
+        units = (
+            ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "social.causal_share"),
+            ("wellby", "points of life satisfaction", healthy * price[0], "social.life_satisfaction_change"),
+            ("qaly", "QALYs per child-year", healthy * price[1], "social.health_utility_change"),
+            ("need_cost", "share avoided per child served for a year",
+             discounted(workings, served) * claimed_amount(workings, NEED_CLAIM), None),
+        )  # fmt: skip
+        for measure, unit, worth, entry in units:
+            worth_of_one = float(worth.mean())
+            value = gap / worth_of_one if worth_of_one > 0 else np.nan
+            draws = None if entry is None else system.value(entry)
+            known = (np.nan, np.nan) if draws is None else (np.median(draws), (draws > value).mean())
+            known = known if np.isfinite(value) else (known[0], np.nan)
+            rows.append((option, measure, unit, value, *known))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+# --- What measures without a modelled effect would have to bring for an option to break even, and what … ---
+
+
+ANCHOR = "lifetime_cost"
+"""Measure whose mean value of a child-year is the anchor."""
+
+
+YEARS_TAXED = 5
+"""Years of profits the windfall tax would fall on, as Room151 reports the review."""
+
+
+_COLUMNS_OF_UNMONETISED = [
+    "option", "measure", "label", "kind", "known", "source", "url", "assumed", "own_cost", "own_yearly_benefit",
+    "yearly_benefit_cash", "child_years_cash", "yearly_benefit_anchor", "child_years_anchor", "anchor_value",
+    "yearly_benefit_per_person", "yield_lower_bound", "yield_share_of_gap",
+]  # fmt: skip
+
+
+def unmonetised_and_financing(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+    """Return one row per measure: what is known and assumed, and its switching values.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    option : str
+        Id of an option of the analysis with lasting family help.
+
+    Returns
+    -------
+    DataFrame
+        Columns option, measure, label, kind, known, source, url, assumed; own_cost (mean, present value) and
+        own_yearly_benefit (a year, to pay for itself alone); yearly_benefit_cash and child_years_cash (what it
+        would have to bring a year, alone, for the option to break even in cash), the same ``_anchor`` with a
+        child-year worth anchor_value beyond its cashable saving; yearly_benefit_per_person of those it would
+        reach; yield_lower_bound and its share of the gap, for financing. GBP of the price base; benefits and
+        child-years of every year after the first of the horizon. 0 where the option already breaks even.
+
+    Raises
+    ------
+    InputError
+        If the option has no lasting family help, so that no child-year of it has a saving.
+
+    Notes
+    -----
+    With A the sum of discount factors of the years after the first, y the mean cashable saving per child-year
+    and a the anchor: ``B = gap / A``, ``n = gap(a) / (A (y + a))``, ``gap(a) = max(0, -E[NPV + a CY])``, where
+    CY counts a child-year of harm against a safe one.
+
+    Examples
+    --------
+    >>> unmonetised_and_financing(workings)[["label", "yearly_benefit_cash"]]  # doctest: +SKIP
+    """
+    arrays = workings.arrays
+    npv = arrays.npv.sel(option=option).values
+    lived = (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).values
+    anchor = float(value_of_child_year(workings, ANCHOR).mean())
+    later = _factor_of_later_years(workings)
+    cashable = float(map_draws(workings, option).value.mean())
+    gap = max(0.0, -float(npv.mean()))
+    gap_anchor = max(0.0, -float((npv + anchor * lived).mean()))
+    claims = workings.inputs.evidence.claims.set_index("claim_id")["value"].to_dict()
+    rows = []
+    for measure in UNMONETISED_MEASURES:
+        own = _own_cost(workings, option, measure)
+        tax = _lowest_yield(workings, claims) if measure.name == "windfall_tax" else np.nan
+        rows.append(
+            (
+                option,
+                *(measure.name, measure.label, measure.kind),
+                *(_known(measure, claims), measure.source, measure.url, measure.assumed),
+                *(own, own / later),
+                *(gap / later, gap / (later * cashable)),
+                *(gap_anchor / later, gap_anchor / (later * (cashable + anchor)), anchor),
+                gap / later / measure.people if measure.people else np.nan,
+                *(tax, tax / gap if gap > 0.0 else np.nan),
+            )
+        )
+    return pd.DataFrame(rows, columns=_COLUMNS_OF_UNMONETISED)
+
+
+def _factor_of_later_years(workings: Workings) -> float:
+    """Sum of discount factors of the years of the horizon after the first."""
+    years = np.array(workings.years)
+    later = (years > workings.inputs.analysis.start_year).astype(float)
+    return float(discounted(workings, later[None, :])[0])
+
+
+def _known(measure: Measure, claims: dict[str, float]) -> str:
+    """Return what is known, with figures of claims that the analysis may not know yet left out."""
+    try:
+        return measure.known.format(**claims)
+    except KeyError as missing:
+        return f"not known at the date of this analysis ({missing.args[0]} was published later)"
+
+
+def _own_cost(workings: Workings, option: str, measure: Measure) -> float:
+    """Mean present value of the option's money for the measure; NaN where it has none of its own."""
+    if measure.component is None:
+        return float("nan")
+    lines = [line for line in workings.accounts[option].costs if line.component == measure.component]
+    return float(sum((discounted(workings, line.amount).mean() for line in lines), 0.0))
+
+
+def _lowest_yield(workings: Workings, claims: dict[str, float]) -> float:
+    """Rate x profit of the ten largest providers in one year x years taxed, GBP of the price base."""
+    rate = claims["review_windfall_tax_rate"] / 100.0
+    return rate * claims["windfall_context_profit"] * 1e6 * YEARS_TAXED * review_prices(workings)

@@ -1,0 +1,707 @@
+"""What one unit of each effect outside the model would do to an option's net present value and children in care.
+
+Five effects that no equation of the model holds, each of one size s that is the same for every option and draw. All
+are affine in s, draw by draw, on the option's own account:
+
+    NPV(s) = NPV + s a,      fewer(s) = fewer + s b,
+
+so that s = 0 is the account itself and every switching size has a closed form. Programme money stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cba.appraisal.quantities import FEWER_CHILDREN, discounted, interval, lead_option, probability
+from cba.costs.account import child_years, total_saving
+from cba.decisions.draws import mcse_mean
+from cba.dimensions import PLACEMENTS
+from cba.models.unit_costs import cost_history
+from cba.tables.accounts import other_unit_costs
+from cba.tables.children import FoundStart, found_start
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+    from cba.costs.account import OptionAccount
+
+
+BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_residential")
+"""Placements that councils buy, for the most part from independent providers."""
+
+
+OWN_CARERS = ("foster_in_house",)
+"""Placements with carers that councils recruit and pay."""
+
+
+PER_HELPED = 1000.0
+"""Children helped for which starts found are counted."""
+
+
+@dataclass(frozen=True)
+class StressKind:
+    """An effect outside the model, and the sizes it can have.
+
+    Attributes
+    ----------
+    name, label, unit : str
+        Its key, its words and what its size is counted in.
+    lower, upper : float
+        Smallest and largest size it can have; infinite where nothing bounds it.
+    """
+
+    name: str
+    label: str
+    unit: str
+    lower: float
+    upper: float
+
+
+KINDS = (
+    StressKind(
+        "protection", "Children at home are under child protection instead",
+        "share of their years, each at the published social work cost of a child in need", 0.0, 1.0,
+    ),
+    StressKind(
+        "found", "Help finds children who then start to be looked after", "starts per 1,000 children helped",
+        0.0, PER_HELPED,
+    ),
+    StressKind(
+        "displaced", "What one authority gains another loses", "share of children and savings displaced", 0.0, 1.0
+    ),
+    StressKind(
+        "market", "Prices of bought placements follow their number", "% of price per % of placements", -1.0, np.inf
+    ),
+    StressKind(
+        "fees", "More council foster carers must be paid more", "% of price per % of placements", 0.0, np.inf
+    ),
+)  # fmt: skip
+"""In the order of the tables. At -1 the market's providers keep their revenue whatever the number."""
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """What one unit of size does to one option; arrays of shape (sample,).
+
+    Attributes
+    ----------
+    npv : ndarray, GBP of the price base, present value
+    fewer : ndarray, children at 31 March of the target year
+    """
+
+    npv: np.ndarray
+    fewer: np.ndarray
+
+
+def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
+    """Slopes of every effect and option, on the draws of the appraisal.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to dict of str to Slopes
+        By the name of the effect, then by option; business as usual is left out, it stays as it is.
+
+    Notes
+    -----
+    With disc() the present value over the headline horizon, Y child-years and p placements:
+
+    - protection: ``-disc(Y_home) c``, c the published yearly cost of social work per child in need, on top of the
+      support at home already in the account;
+    - found: what one start more costs, in full as it arises, times children helped (:mod:`starts_found`);
+    - displaced: minus all savings and all children fewer: costs stay;
+    - market: ``disc(sum_p P_p Y_p (1 - Y_p / N_p))`` over bought placements: one per cent fewer placements lower
+      the price of those that are left by s per cent;
+    - fees: the same with places recruited, which raise what every council carer costs.
+
+    Examples
+    --------
+    >>> stress_slopes(workings)["displaced"]["care_review"].npv.mean()  # doctest: +SKIP
+    """
+    costs = other_unit_costs(workings).set_index("item")["mean"]
+    need = float(costs["social work and commissioning"])
+    placed, start, fewer = _placed(workings), found_start(workings), fewer_children(workings)
+    slopes: dict[str, dict[str, Slopes]] = {kind.name: {} for kind in KINDS}
+    for option, account in workings.accounts.items():
+        if option == "bau":
+            continue
+        children = account.children
+        none = np.zeros_like(fewer[option])
+        home = discounted(workings, child_years(np.maximum(children.at_home, 0.0)))
+        gone = children.fewer_by_placement + children.moved
+        slopes["protection"][option] = Slopes(-need * home, none)
+        slopes["found"][option] = _found(workings, account, start)
+        slopes["displaced"][option] = Slopes(-discounted(workings, total_saving(account)), -fewer[option])
+        slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
+        slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
+    return slopes
+
+
+def fewer_children(workings: Workings) -> dict[str, np.ndarray]:
+    """Children fewer in care in the target year than under business as usual.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (sample,), children at 31 March
+        By option, without business as usual.
+
+    Examples
+    --------
+    >>> fewer_children(workings)["care_review"].mean()  # doctest: +SKIP
+    """
+    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
+    usual = total.sel(option="bau").values
+    return {o: usual - total.sel(option=o).values for o in workings.accounts if o != "bau"}
+
+
+def _placed(workings: Workings) -> np.ndarray:
+    """Children by placement under business as usual, (sample, year, placement)."""
+    children = workings.system.baseline["children"].transpose("sample", "year", "age").values
+    return np.asarray(children.sum(axis=-1)[..., None] * workings.system.placement_mix)
+
+
+def _price_saving(
+    workings: Workings, gone: np.ndarray, placed: np.ndarray, names: tuple[str, ...]
+) -> np.ndarray:
+    """Present value of prices that follow numbers one for one, on the placements that are left, (sample,)."""
+    chosen = [PLACEMENTS.index(name) for name in names]
+    years = child_years(gone[..., chosen])
+    left = 1.0 - years / placed[..., chosen]
+    return discounted(workings, (years * left * workings.basis.prices.path[..., chosen]).sum(axis=-1))
+
+
+def children_helped(workings: Workings, account: OptionAccount) -> np.ndarray:
+    """Children whom family help serves in each year.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    account : OptionAccount
+        Of one option.
+
+    Returns
+    -------
+    ndarray, shape (sample, year), children
+
+    Examples
+    --------
+    >>> children_helped(workings, workings.accounts["care_review"]).mean(axis=0)  # doctest: +SKIP
+    """
+    eligible = workings.system.value("family_help.eligible_children")
+    return np.asarray(account.services.family_help * eligible[:, None])
+
+
+def _found(workings: Workings, account: OptionAccount, start: FoundStart) -> Slopes:
+    helped = children_helped(workings, account)[:, : start.cost.shape[1]] / PER_HELPED
+    return Slopes(-(helped * start.cost).sum(axis=1), -(helped * start.children).sum(axis=1))
+
+
+def price_response(workings: Workings, *, cost: str, placement: str) -> float:
+    """How fast a published real price grew per growth of the placements it pays for.
+
+    Parameters
+    ----------
+    workings : Workings
+        Gives the published series.
+    cost : {"residential_care", "fostering"}
+        Published unit cost.
+    placement : str
+        Placement that is counted.
+
+    Returns
+    -------
+    float
+        Ratio of log changes over the years that both series share, NaN where they share no two. Wages, needs and
+        supply moved prices too, so it is a hint of the most that numbers can have done, not an estimate.
+
+    Examples
+    --------
+    >>> price_response(workings, cost="residential_care", placement="childrens_home")  # doctest: +SKIP
+    """
+    observations = workings.inputs.observations
+    prices = cost_history(observations, costs="unit_costs").sel(cost=cost)
+    counts = observations["stock_by_placement"].sel(placement=placement).dropna("year")
+    both = sorted(set(prices["year"].values.tolist()) & set(counts["year"].values.tolist()))
+    if len(both) < 2:
+        return float("nan")
+    ends = {"year": [both[0], both[-1]]}
+    moved = np.diff(np.log(counts.sel(ends).values))[0]
+    return float(np.diff(prices.sel(ends).values)[0] / moved) if moved else float("nan")
+
+
+# --- Results of one option as each effect outside the model grows: means, intervals and the chance of … ---
+
+
+POINTS = 11
+"""Sizes of a curve from none upwards."""
+
+
+def stress_curves(
+    workings: Workings, drawn: Mapping[str, StressedDraws], tests: pd.DataFrame
+) -> pd.DataFrame:
+    """Results of the option a report follows at a grid of sizes of each effect.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    drawn : mapping of str to StressedDraws
+        As returned by :func:`cba.tables.stress.stressed_draws`.
+    tests : DataFrame
+        As returned by :func:`cba.tables.stress.stress_tests`: says how far a curve without an end goes.
+
+    Returns
+    -------
+    DataFrame
+        Columns stress, label, option, mark (``now``, ``comparison`` or empty), size, unit, npv_mean, npv_lower,
+        npv_upper (GBP), prob_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (children).
+
+    Examples
+    --------
+    >>> stress_curves(workings, drawn, stress_tests(workings, drawn))  # doctest: +SKIP
+    """
+    option, level, rows = lead_option(workings), workings.inputs.analysis.level, []
+    for kind in KINDS:
+        draws = drawn[kind.name]
+        own = tests[(tests["stress"] == kind.name) & (tests["option"] == option)].set_index("quantity")
+        for mark, size in curve_sizes(kind, own):
+            npv, fewer = draws.npv_at(option, size), draws.fewer_at(option, size)
+            gain = probability(npv > 0.0, label="", chains=workings.chains)
+            (npv_lower, npv_upper), (lower, upper) = interval(npv, level=level), interval(fewer, level=level)
+            rows.append(
+                {
+                    **{
+                        "stress": kind.name,
+                        "label": kind.label,
+                        "option": option,
+                        "mark": mark,
+                        "size": size,
+                    },
+                    **{"unit": kind.unit, "npv_mean": npv.mean(), "npv_lower": float(npv_lower)},
+                    **{"npv_upper": float(npv_upper), "prob_positive": gain["mean"]},
+                    **{"prob_mcse": gain["mcse"], "fewer_mean": fewer.mean()},
+                    **{"fewer_lower": float(lower), "fewer_upper": float(upper)},
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def curve_sizes(kind: StressKind, own: pd.DataFrame) -> list[tuple[str, float]]:
+    """Sizes of a curve: what is possible or, without a sensible bound, as far as anything happens.
+
+    Parameters
+    ----------
+    kind : StressKind
+        The effect.
+    own : DataFrame
+        Rows of :func:`cba.tables.stress.stress_tests` of the effect and one option, by quantity.
+
+    Returns
+    -------
+    list of (str, float)
+        Ascending, each with its mark: ``now`` for 0, ``comparison``, else empty. Where the largest size is no
+        sensible end (starts found, elasticities), to twice the comparison or a tenth beyond the switching size,
+        whichever is further, and at least to 1.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"reachable": [False], "size": [np.nan], "comparison": [0.25]}, index=["npv_sign"])
+    >>> curve_sizes(KINDS[0], rows)[:5]
+    [('now', 0.0), ('', 0.1), ('', 0.2), ('comparison', 0.25), ('', 0.30000000000000004)]
+    """
+    comparison, end = float(own["comparison"].iloc[0]), kind.upper
+    if end > 1.0:
+        reached = own.loc[own["reachable"] & (own.index != "prob_fewer_30000"), "size"]
+        ends = [1.0, 2.0 * comparison, 1.1 * float(reached.max())]
+        end = min(max(size for size in ends if np.isfinite(size)), kind.upper)
+    marks = {float(size): "" for size in np.linspace(0.0, end, POINTS)}
+    if kind.lower < 0.0:
+        marks[kind.lower] = ""
+    if kind.lower <= comparison <= end:
+        marks[comparison] = "comparison"
+    marks[0.0] = "now"
+    return [(marks[size], size) for size in sorted(marks)]
+
+
+# --- Where a conclusion changes as one effect grows: signs of means, ties for the best option, even … ---
+
+
+TOLD = 2.0
+"""Errors a size must be from nought to be told: an effect that hardly acts on an option has a size of pure error."""
+
+
+@dataclass(frozen=True)
+class StressedDraws:
+    """Draws of every option at size 0, and what one unit of one effect does to them.
+
+    Attributes
+    ----------
+    npv, fewer : dict of str to ndarray, shape (sample,)
+        By option; business as usual is 0.
+    slopes : dict of str to Slopes
+        By option.
+    """
+
+    npv: Mapping[str, np.ndarray]
+    fewer: Mapping[str, np.ndarray]
+    slopes: Mapping[str, Slopes]
+
+    def npv_at(self, option: str, size: float) -> np.ndarray:
+        """Net present value of an option with the effect at a size, (sample,), GBP."""
+        return self.npv[option] + size * self.slopes[option].npv
+
+    def fewer_at(self, option: str, size: float) -> np.ndarray:
+        """Children fewer in the target year with the effect at a size, (sample,)."""
+        return self.fewer[option] + size * self.slopes[option].fewer
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Where a conclusion changes.
+
+    Attributes
+    ----------
+    now : float
+        What is judged, at size 0.
+    holds_now : bool
+        Whether the conclusion holds at size 0.
+    size : float
+        Size at which that changes; NaN where none does.
+    se : float
+        Monte Carlo standard error of `size`; NaN where there is none.
+    """
+
+    now: float
+    holds_now: bool
+    size: float
+    se: float
+
+    @property
+    def told(self) -> bool:
+        """Whether there is a size and its error leaves something of it: it is :data:`TOLD` errors from nought."""
+        return bool(np.isfinite(self.size)) and not abs(self.size) < TOLD * self.se
+
+
+def switch_of_mean(start: np.ndarray, slope: np.ndarray, *, chains: int | None) -> Switch:
+    """Size at which a mean is 0.
+
+    Parameters
+    ----------
+    start, slope : ndarray, shape (sample,)
+        A draw is ``start + size * slope``.
+    chains : int or None
+        Markov chains the draws come from.
+
+    Returns
+    -------
+    Switch
+        ``-E[start] / E[slope]``; its error is that of the mean at that size over the slope. A mean without a
+        slope changes nowhere.
+
+    Examples
+    --------
+    >>> switch_of_mean(np.array([-3.0, -1.0]), np.array([1.0, 3.0]), chains=None).size
+    1.0
+    """
+    now, rate = float(start.mean()), float(slope.mean())
+    if rate == 0.0:
+        return Switch(now, now > 0.0, np.nan, np.nan)
+    size = -now / rate
+    return Switch(now, now > 0.0, size, mcse_mean(start + size * slope, chains=chains) / abs(rate))
+
+
+def switch_of_best(draws: StressedDraws, option: str, kind: StressKind, *, chains: int | None) -> Switch:
+    """Nearest size at which an option ties for the highest mean net present value, every option stressed alike.
+
+    Parameters
+    ----------
+    draws : StressedDraws
+        Of every option but business as usual, which is 0.
+    option : str
+        The one judged.
+    kind : StressKind
+        Sizes that are possible come first.
+    chains : int or None
+        Markov chains the draws come from.
+
+    Returns
+    -------
+    Switch
+        Now: by how much its mean is above that of the best other option, or of doing nothing.
+
+    Notes
+    -----
+    Means are straight lines in the size, so options tie at ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``; ties below a third
+    line are passed over.
+
+    Examples
+    --------
+    >>> switch_of_best(draws, "placement_reform", kind, chains=None).size  # doctest: +SKIP
+    """
+    means = {"bau": 0.0} | {o: float(v.mean()) for o, v in draws.npv.items()}
+    rates = {"bau": 0.0} | {o: float(s.npv.mean()) for o, s in draws.slopes.items()}
+    others = [o for o in means if o != option]
+    now = means[option] - max(means[o] for o in others)
+    ties = {
+        (means[o] - means[option]) / (rates[option] - rates[o]): o
+        for o in others
+        if rates[option] != rates[o]
+    }
+    for size in sorted(ties, key=lambda size: (not kind.lower <= size <= kind.upper, abs(size))):
+        highest = max(means[o] + size * rates[o] for o in others)
+        own = means[option] + size * rates[option]
+        if own >= highest - 1e-9 * max(abs(highest), abs(means[option])):
+            other, rate = ties[size], abs(rates[option] - rates[ties[size]])
+            gap = draws.npv_at(option, size) - (0.0 if other == "bau" else draws.npv_at(other, size))
+            return Switch(now, now > 0.0, size, mcse_mean(gap, chains=chains) / rate)
+    return Switch(now, now > 0.0, np.nan, np.nan)
+
+
+def even_chance(start: np.ndarray, slope: np.ndarray, *, target: float, lower: float, upper: float) -> float:
+    """Smallest size, up or down, at which half of the draws change sides of a target.
+
+    Parameters
+    ----------
+    start, slope : ndarray, shape (sample,)
+        A draw is ``start + size * slope``.
+    target : float
+        The statement is that a draw is at least this.
+    lower, upper : float
+        Sizes that are possible, with 0 among them.
+
+    Returns
+    -------
+    float
+        NaN where no possible size makes or unmakes an even chance of the statement.
+
+    Notes
+    -----
+    Each draw changes sides at ``(target - start) / slope``; in that order the chance is a running count.
+
+    Examples
+    --------
+    >>> even_chance(np.zeros(4), np.arange(1.0, 5.0), target=6.0, lower=0.0, upper=np.inf)
+    2.0
+    """
+    moving = slope != 0.0
+    holds = start >= target
+    now = holds.sum() * 2 >= start.size
+    sizes = []
+    for sign, end in ((1.0, upper), (-1.0, -lower)):
+        turns = sign * (target - start[moving]) / slope[moving]
+        gains = np.where(holds[moving], -1, 1)
+        ahead = (turns >= 0.0) & (turns <= end) & ((sign * slope[moving] > 0.0) != holds[moving])
+        order = np.argsort(turns[ahead], kind="stable")
+        count = holds.sum() + np.cumsum(gains[ahead][order])
+        changed = (count * 2 >= start.size) != now
+        if changed.any():
+            sizes.append(sign * float(turns[ahead][order][int(changed.argmax())]))
+    return min(sizes, key=abs) if sizes else float("nan")
+
+
+# --- How large an effect that the model cannot see would have to be to change the answer, for every … ---
+
+
+CONCLUSIONS = {
+    "npv_sign": "The sign of the mean net present value",
+    "best_by_npv": "Whether no option has a higher mean net present value",
+    "fewer_children": "The sign of the mean change in children in care",
+    "prob_fewer_30000": f"Whether {FEWER_CHILDREN:,} fewer children are as likely as not",
+}
+"""What is judged, with its words."""
+
+
+def stressed_draws(workings: Workings) -> dict[str, StressedDraws]:
+    """Draws of every option, ready to be stressed by each effect.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to StressedDraws
+        By the name of the effect.
+
+    Examples
+    --------
+    >>> stressed_draws(workings)["displaced"].npv_at("care_review", 1.0).mean()  # doctest: +SKIP
+    """
+    fewer = fewer_children(workings)
+    npv = {o: workings.arrays.npv.sel(option=o).values for o in fewer}
+    return {name: StressedDraws(npv, fewer, slopes) for name, slopes in stress_slopes(workings).items()}
+
+
+def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.DataFrame:
+    """Size of each effect at which a conclusion about an option changes.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+    drawn : mapping of str to StressedDraws
+        As returned by :func:`stressed_draws`.
+
+    Returns
+    -------
+    DataFrame
+        Columns stress, label, option, quantity (of :data:`CONCLUSIONS`), conclusion, now (mean net present value
+        in GBP, for ``best_by_npv`` less that of the best other option or nothing; mean children fewer;
+        probability), holds_now, unit, size (missing where no size changes it; for ``prob_fewer_30000`` also where
+        none that is possible does), size_se, size_words (no more figures than the error allows, "none does", or
+        "cannot be told" below two errors), possible_lower, possible_upper (missing: no bound), reachable (the size
+        can be told and is possible), comparison and compared_with (a published or modelled figure in the same
+        unit), hinted (reachable between nought and that figure), verdict. Every option is under the same size.
+
+    Notes
+    -----
+    With means linear in the size, ``s = -E[NPV] / E[a]``; two options tie at ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``.
+    The probability is counted draw by draw at every size at which one draw changes sides. `size_se` is the Monte
+    Carlo error of the mean at that size over its slope.
+
+    Examples
+    --------
+    >>> stress_tests(workings, stressed_draws(workings)).query("quantity == 'npv_sign'")  # doctest: +SKIP
+    """
+    rows = []
+    for kind in KINDS:
+        draws = drawn[kind.name]
+        for option in draws.npv:
+            comparison = _comparison(workings, kind, option, draws)
+            for quantity in CONCLUSIONS:
+                found = _switch(draws, option, quantity, kind, chains=workings.chains)
+                rows.append(_row(kind, option, quantity, found, comparison))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    kind: StressKind, option: str, quantity: str, found: Switch, comparison: tuple[float, str]
+) -> dict[str, object]:
+    reachable = found.told and kind.lower <= found.size <= kind.upper
+    seen = comparison[0]
+    return {
+        "stress": kind.name,
+        "label": kind.label,
+        "option": option,
+        "quantity": quantity,
+        "conclusion": CONCLUSIONS[quantity],
+        "now": found.now,
+        "holds_now": found.holds_now,
+        "unit": kind.unit,
+        "size": found.size,
+        "size_se": found.se,
+        "size_words": _size_words(found),
+        "possible_lower": kind.lower,
+        "possible_upper": kind.upper if np.isfinite(kind.upper) else np.nan,
+        "reachable": reachable,
+        "comparison": seen,
+        "compared_with": comparison[1],
+        "hinted": reachable and min(seen, 0.0) <= found.size <= max(seen, 0.0),
+        "verdict": _verdict(found, kind, reachable=reachable, seen=seen),
+    }
+
+
+def _size_words(found: Switch) -> str:
+    if not np.isfinite(found.size):
+        return "none does"
+    return _said(found.size, found.se) if found.told else "cannot be told"
+
+
+def _verdict(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> str:
+    if not np.isfinite(found.size):
+        return "Cannot change it: no size does"
+    if not found.told:
+        return "Cannot be told: the error of the size is more than half of it"
+    said = _said(found.size, found.se)
+    if reachable:
+        published = kind.name == "market" and found.size > 0.0 and np.isfinite(seen)
+        held = "within" if found.size <= seen else "beyond"
+        return f"It would have to be {said}" + (
+            f", {held} what published series hint at" if published else ""
+        )
+    beyond = "more" if found.size > kind.upper else "less"
+    if kind.lower == 0.0 and found.size < 0.0:
+        return f"Cannot change it: it would have to be {said}, the opposite of what it is"
+    return f"Cannot change it: it would have to be {said}, {beyond} than there can be"
+
+
+def _said(size: float, se: float) -> str:
+    """Write a size to three figures, or fewer where its Monte Carlo error is larger, but to one at least."""
+    if size == 0.0:
+        return "0"
+    power = np.floor(np.log10(abs(size)))
+    by_error = np.ceil(np.log10(se)) if se > 0.0 else -np.inf
+    power = int(min(max(power - 2, by_error), power))
+    rounded = round(size / 10.0**power) * 10.0**power
+    return f"{rounded:,.{max(0, -power)}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _comparison(workings: Workings, kind: StressKind, option: str, draws: StressedDraws) -> tuple[float, str]:
+    """Figure in the unit of an effect that its size can be held against; NaN where there is none."""
+    if kind.name == "protection":
+        share = float(workings.system.value("home_support.supported_share").mean())
+        return share, "share of those years with support at home already in the costs"
+    if kind.name == "market":
+        seen = price_response(workings, cost="residential_care", placement="childrens_home")
+        return seen, "published real growth of children's homes' cost per growth of their number, all causes"
+    if kind.name == "found":
+        account = workings.accounts[option]
+        helped = float(children_helped(workings, account).mean(axis=0).sum())
+        averted = float(account.children.averted_starts.mean(axis=0).sum())
+        words = "starts averted per 1,000 children helped, this option"
+        return (PER_HELPED * averted / helped, words) if helped > 0.0 else (np.nan, "")
+    return np.nan, ""
+
+
+def _switch(
+    draws: StressedDraws, option: str, quantity: str, kind: StressKind, *, chains: int | None
+) -> Switch:
+    npv, fewer, slopes = draws.npv[option], draws.fewer[option], draws.slopes[option]
+    if quantity == "npv_sign":
+        return switch_of_mean(npv, slopes.npv, chains=chains)
+    if quantity == "fewer_children":
+        return switch_of_mean(fewer, slopes.fewer, chains=chains)
+    if quantity == "best_by_npv":
+        return switch_of_best(draws, option, kind, chains=chains)
+    now = float((fewer >= FEWER_CHILDREN).mean())
+    size = even_chance(fewer, slopes.fewer, target=FEWER_CHILDREN, lower=kind.lower, upper=kind.upper)
+    return Switch(now, now >= 0.5, size, np.nan)
+
+
+def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Tables of the effects that the model cannot see.
+
+    Parameters
+    ----------
+    workings : Workings
+        Everything worked out.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``stress_tests`` and ``stress_curves``; none where business as usual is the only option.
+
+    Examples
+    --------
+    >>> stress_tables(workings)["stress_tests"]  # doctest: +SKIP
+    """
+    if set(workings.accounts) <= {"bau"}:
+        return {}
+    drawn = stressed_draws(workings)
+    tests = stress_tests(workings, drawn)
+    return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}

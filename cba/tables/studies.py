@@ -1,0 +1,538 @@
+"""Studies that could be bought: what each would show, how sharply by its size, what it costs and when it reports.
+
+What a study shows carries the bias of its design and, where the country is not the place studied, the loss in a
+roll-out: both are drawn with the truth, so that no size of the study removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from cba.decisions.regression import MINIMUM_DRAWS
+from cba.decisions.studies import Prior, enbs, evsi_with_covariance, optimal_design, population_value
+from cba.errors import InputError
+from cba.inputs.files import priors_folder
+from cba.inputs.priors import STANCES, load_priors
+from cba.models.baseline import normal_settings
+from cba.tables.pilots import (
+    PUBLISHED_AREAS,
+    SET_UP_AND_REPORT,
+    Course,
+    Courses,
+    authority_scatter,
+    pilot_by_length,
+    shown_effects,
+    study_error,
+)
+
+if TYPE_CHECKING:
+    from cba.appraisal.workings import Workings
+
+
+PATHFINDER_YEARS = (1, 2, 3)
+
+
+PATHFINDER_AREAS = (3, 6, 12, 24, 48, 75)
+
+
+TRIAL_FAMILIES = (500, 1_500, 5_000, 15_000, 50_000)
+
+
+RETURN_AUTHORITIES = (5, 10, 25, 50, 100, 150)
+
+
+FAMILIES_PER_AUTHORITY = 1511 / 21
+"""Families randomised for each authority taking part, as in the trial of family group conferences (Taylor et al.
+2024, British Journal of Social Work)."""
+
+
+TRIAL_WAIT = 4
+"""Years until a trial can be acted on: a year to set up, one to recruit, one to follow up, one to report."""
+
+
+MEAN_DRAWS = 4000
+"""Draws that means of costs are taken over."""
+
+
+MIDPOINTS = (np.arange(4000) + 0.5) / 4000
+"""Probabilities whose quantiles stand for a whole distribution."""
+
+
+NEEDED = (
+    "pathfinder.evaluation_fixed",
+    "pathfinder.evaluation_per_area",
+    "trial.fixed",
+    "trial.per_family",
+    "cost_return.fixed",
+    "cost_return.per_authority",
+    "cost_return.help_spread",
+    "cost_return.help_error",
+    "cost_return.avoidable_spread",
+    "cost_return.avoidable_error",
+)
+"""Entries a file of what studies cost must hold."""
+
+
+RETURN_WAIT = 2
+"""Years until a return of costs can be acted on: one to make it, one to publish it."""
+
+
+@dataclass(frozen=True)
+class StudyDesign:
+    """One kind of study at several sizes.
+
+    Parameters
+    ----------
+    name : str
+        ``pathfinder_<years>``, ``trial``, ``cost_return_help`` or ``cost_return_homes``.
+    unit : str
+        What `sizes` counts.
+    sizes : tuple of int
+    standard_errors : tuple of float, > 0
+        Of the estimate, by size, in the units of `shown`.
+    shown : DataArray, dims (sample,)
+        What an endless study of this kind would show in the state of the world of the draw.
+    prior : Prior or None
+        Distribution of `shown` where it is known in closed form.
+    wait : int
+        Years from the first year of the analysis until the result can be acted on.
+    fixed_cost, cost_per_unit : float, GBP of the price base
+        Of the study itself.
+    service : Course or None
+        Money and children of the service that one unit of size is given; None where the study gives none.
+    """
+
+    name: str
+    unit: str
+    sizes: tuple[int, ...]
+    standard_errors: tuple[float, ...]
+    shown: xr.DataArray
+    prior: Prior | None
+    wait: int
+    fixed_cost: float
+    cost_per_unit: float
+    service: Course | None = None
+
+
+def studies_on_offer(workings: Workings, *, costs: str | Path | None = None) -> list[StudyDesign]:
+    """Designs an analysis can be asked about: those that report before its horizon.
+
+    Parameters
+    ----------
+    workings : Workings
+    costs : str or Path, optional
+        File or folder of what studies cost, in the form of the prior files; the shipped
+        ``priors/studies`` by default.
+
+    Returns
+    -------
+    list of StudyDesign
+
+    Raises
+    ------
+    InputError
+        For an incomplete file of costs.
+
+    Examples
+    --------
+    >>> [design.name for design in studies_on_offer(workings)]  # doctest: +SKIP
+    ['pathfinder_1', 'pathfinder_2', 'pathfinder_3', 'trial', 'cost_return_help', 'cost_return_homes']
+    """
+    price = study_costs(workings, costs)
+    horizon = workings.inputs.analysis.horizon
+    lengths = [years for years in PATHFINDER_YEARS if years + SET_UP_AND_REPORT < horizon]
+    pilots = pilot_by_length(workings, sorted({1, *lengths}))
+    designs = [_pathfinder(workings, price, pilots[years], years=years) for years in lengths]
+    designs.append(_trial(workings, price, pilots[1]))
+    designs += [_help_return(workings, price), _homes_return(workings, price)]
+    return [design for design in designs if design.wait < horizon]
+
+
+def study_costs(workings: Workings, path: str | Path | None = None) -> dict[str, float]:
+    """Expected cost and sharpness of studies, money in the price base of the run.
+
+    Parameters
+    ----------
+    workings : Workings
+    path : str or Path, optional
+        As in :func:`studies_on_offer`.
+
+    Returns
+    -------
+    dict of str to float
+        By entry; means of the stated distributions.
+
+    Examples
+    --------
+    >>> study_costs(workings)["trial.fixed"]  # doctest: +SKIP
+    """
+    entries = load_priors(priors_folder() / "studies" if path is None else path)
+    for name in NEEDED:
+        entries[name]  # refuses a file that lacks it
+    drawn = entries.sample(MEAN_DRAWS, seed=workings.inputs.analysis.seed)
+    return {
+        name: float(drawn[name].mean()) * _to_price_base(workings, entries[name].price_year)
+        for name in NEEDED
+    }
+
+
+def _to_price_base(workings: Workings, price_year: int | None) -> float:
+    if price_year is None:
+        return 1.0
+    index = workings.basis.index
+    return float(np.mean(index.index(workings.basis.price_base)) / np.mean(index.index(price_year)))
+
+
+def _pathfinder(workings: Workings, price: dict[str, float], pilot: Course, *, years: int) -> StudyDesign:
+    """Areas with help against the other authorities, as published in 2023, for so many years."""
+    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=years)
+    alone = Courses(now=pilot, later=pilot, pilot=pilot, continued=pilot, stopped=pilot)
+    _, shown = shown_effects(workings, alone, scatter)
+    areas = tuple(count for count in PATHFINDER_AREAS if count < scatter.authorities)
+    return StudyDesign(
+        name=f"pathfinder_{years}",
+        unit="authorities",
+        sizes=areas,
+        standard_errors=tuple(study_error(scatter, areas=count) for count in areas),
+        shown=shown["pilot"],
+        prior=None,
+        wait=years + SET_UP_AND_REPORT,
+        fixed_cost=price["pathfinder.evaluation_fixed"],
+        cost_per_unit=price["pathfinder.evaluation_per_area"],
+        service=pilot.scaled(1.0 / PUBLISHED_AREAS),
+    )
+
+
+def _trial(workings: Workings, price: dict[str, float], pilot: Course) -> StudyDesign:
+    """Families offered help by lot or not, followed for a year until a child starts to be looked after.
+
+    The log risk ratio of one child a family, half of the families served for a year. Errors are those of two
+    binomials, averaged over what is believed of both risks, and of effects that differ between authorities.
+    """
+    system = workings.system
+    log_ratio = system.value("family_help.log_risk_ratio") / (1.0 - system.value("effects.attenuation"))
+    risk = system.value("family_help.yearly_entry_risk")
+    served = np.minimum(risk * np.exp(log_ratio), 1.0)
+    events = float(np.mean((1.0 - risk) / risk + (1.0 - served) / served))
+    # as believed beforehand: no study so far shows how far authorities differ
+    spread = workings.inputs.priors["effects.authority_spread"].fitted.ppf(MIDPOINTS)
+    variance = 2.0 * events + FAMILIES_PER_AUTHORITY * float(
+        np.mean(spread**2)
+    )  # times the number of families
+    child_years = float((pilot.coverage.sum(axis=1) * system.value("family_help.eligible_children")).mean())
+    mean, sd = normal_settings(workings.inputs.priors, "effects.bias_rct")
+    # a bias in favour of the programme shows as a lower risk than there is
+    shown = log_ratio - _noise(workings, "trial", mean=mean, sd=sd)
+    return StudyDesign(
+        name="trial",
+        unit="families",
+        sizes=TRIAL_FAMILIES,
+        standard_errors=tuple((variance / count) ** 0.5 for count in TRIAL_FAMILIES),
+        shown=xr.DataArray(shown, dims="sample"),
+        prior=None,
+        wait=TRIAL_WAIT,
+        fixed_cost=price["trial.fixed"],
+        cost_per_unit=price["trial.per_family"],
+        service=pilot.scaled(0.5 / child_years),
+    )
+
+
+def _help_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
+    """What authorities pay to serve one child for a year, on a common definition."""
+    name, error = "family_help.cost_per_child", price["cost_return.help_error"]
+    shown = np.log(workings.system.value(name)) + _noise(workings, "help_return", mean=0.0, sd=error)
+    return _cost_return(
+        "cost_return_help",
+        price,
+        shown=shown,
+        spread=price["cost_return.help_spread"],
+        prior=_log_cost_prior(workings, name, error=error),
+    )
+
+
+def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
+    """How much of a children's home placement's cost authorities avoid with one placement fewer."""
+    error = price["cost_return.avoidable_error"]
+    shown = workings.system.value("avoidable.childrens_home") + _noise(
+        workings, "homes_return", mean=0.0, sd=error
+    )
+    return _cost_return(
+        "cost_return_homes", price, shown=shown, spread=price["cost_return.avoidable_spread"], prior=None
+    )
+
+
+def _cost_return(
+    name: str, price: dict[str, float], *, shown: np.ndarray, spread: float, prior: Prior | None
+) -> StudyDesign:
+    return StudyDesign(
+        name=name,
+        unit="authorities",
+        sizes=RETURN_AUTHORITIES,
+        standard_errors=tuple(spread / count**0.5 for count in RETURN_AUTHORITIES),
+        shown=xr.DataArray(shown, dims="sample"),
+        prior=prior,
+        wait=RETURN_WAIT,
+        fixed_cost=price["cost_return.fixed"],
+        cost_per_unit=price["cost_return.per_authority"],
+    )
+
+
+def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Prior | None:
+    """Normal distribution of a log-normal cost and the return's common error; None where it is neither."""
+    from scipy.stats import norm
+
+    entry = workings.inputs.priors[name]
+    if entry.distribution != "LogNormal" or workings.inputs.stance not in STANCES:
+        return None  # a mixture of stances draws from two of them
+    moved = float(np.log(_to_price_base(workings, entry.price_year)))
+    prior: Prior = norm(entry.parameters["mu"] + moved, np.hypot(entry.parameters["sigma"], error))
+    return prior
+
+
+def _noise(workings: Workings, study: str, *, mean: float, sd: float) -> np.ndarray:
+    """Bias that is the same whatever the size of the study, one per state of the world."""
+    words = [workings.inputs.analysis.seed, *study.encode()]
+    draws = workings.system.parameters.sizes["sample"]
+    return np.random.default_rng(words).normal(mean, sd, draws)
+
+
+# --- What finding out is worth: value and net value of pathfinders, a trial and better cost returns, … ---
+
+
+VALUES = (0.0, 500e3, 2.5e6)
+"""GBP per child-year safely at home."""
+
+
+ENDLESS = 1e-3
+"""Standard error of a study without sampling error, as a share of the spread of what it shows."""
+
+
+KEY = ["value_per_child_year", "design"]
+
+
+def study_values(
+    workings: Workings,
+    *,
+    values: Sequence[float] = VALUES,
+    harm_ratio: float = 1.0,
+    horizon: int | None = None,
+    costs: str | Path | None = None,
+) -> pd.DataFrame:
+    """Expected value of sample information and expected net benefit of sampling, by study and size.
+
+    Parameters
+    ----------
+    workings : Workings
+        As returned by :func:`cba.appraisal.workings.work_through`, of 128 draws or more.
+    values : sequence of float, >= 0, GBP
+        Values of a child-year safely at home.
+    harm_ratio : float, >= 0
+        Cost of a child-year of harm over the value of one safely at home.
+    horizon : int, >= 1, optional
+        Years for which the choice stands, from the first year of the analysis; its horizon by default.
+    costs : str or Path, optional
+        What studies cost, as in :func:`cba.tables.studies.studies_on_offer`.
+
+    Returns
+    -------
+    DataFrame
+        Columns value_per_child_year, design, unit, size, standard_error, years_to_decision, best_without (the
+        option with the highest expected payoff without a study), evsi, evsi_se (once for the country, were the
+        result known at the start), evsi_endless (of a study without sampling error: what no size of this design
+        exceeds), value, cost (both GBP, present value), enbs, enbs_se, prob_positive, best (the size with the
+        highest enbs of its design and value), near_best (sizes that cannot be told from it).
+
+    Raises
+    ------
+    InputError
+        Under the review stance or on draws conditioned on its claims, with fewer than 128 draws, or where a
+        value, ratio or horizon is out of range.
+
+    Notes
+    -----
+    The choice is among all options of the analysis, for payoff ``U = NPV + lambda CY_safe - mu H``. A result that
+    arrives in year w serves the rest of the horizon T only, so
+
+        ``value = EVSI x sum_{t=w}^{T-1} f(t) / sum_{t=0}^{T-1} f(t)``
+
+    with f the discount factors of the analysis: (T - w) / T at 0%. It takes payoffs as spread evenly over the
+    horizon and the study as done before anything is rolled out; delay of one option year by year is in
+    ``pilot_or_now``. The cost is that of the study and of its service, less what the service saves and, at the
+    same lambda, does for the families in it: below zero where the service is worth its money. Costs are expected
+    values, the error of `enbs` is that of `evsi`, and draws are taken as independent.
+
+    Examples
+    --------
+    >>> table = study_values(workings, values=(0.0, 500e3))  # doctest: +SKIP
+    >>> optimal_studies(table)[["design", "size", "enbs"]]  # doctest: +SKIP
+    """
+    _require_own_draws(workings)
+    years = workings.inputs.analysis.horizon if horizon is None else horizon
+    _require_usable(values, harm_ratio=harm_ratio, horizon=years)
+    designs = [d for d in studies_on_offer(workings, costs=costs) if d.wait < years]
+    arrays = workings.arrays
+    frames = []
+    for value in values:
+        payoff = arrays.npv + value * arrays.child_years_safe - harm_ratio * value * arrays.child_years_harm
+        best = str(payoff["option"].values[int(payoff.mean("sample").argmax("option"))])
+        for design in designs:
+            left = remaining_share(
+                wait=design.wait, horizon=years, schedule=workings.inputs.analysis.schedule
+            )
+            unit_cost = design.cost_per_unit - _service_worth(design, value=value, harm=harm_ratio * value)
+            table = _one_study(design, payoff, left=left, unit_cost=unit_cost)
+            table.insert(0, "value_per_child_year", float(value))
+            table.insert(6, "best_without", best)
+            frames.append(table)
+    return pd.concat(frames, ignore_index=True)
+
+
+def optimal_studies(table: pd.DataFrame) -> pd.DataFrame:
+    """Best size of each design, with the sizes it cannot be told from.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by :func:`study_values`.
+
+    Returns
+    -------
+    DataFrame
+        Columns value_per_child_year, design, unit, size, lower, upper, enbs, enbs_se, worth_doing; `worth_doing`
+        where the best net value is above zero: otherwise the best study of this design is none.
+
+    Examples
+    --------
+    >>> rows = {"size": [6, 12], "enbs": [1.0, 3.0], "enbs_se": [1.0, 1.0], "best": [False, True]}
+    >>> rows |= {"near_best": [False, True], "unit": "authorities"}
+    >>> made = pd.DataFrame({"value_per_child_year": 0.0, "design": "pathfinder_2"} | rows)
+    >>> optimal_studies(made)[["size", "lower", "upper", "worth_doing"]].values.tolist()
+    [[12, 12, 12, True]]
+    """
+    near = table[table["near_best"]].groupby(KEY, sort=False)["size"].agg(["min", "max"])
+    best = table[table["best"]].set_index(KEY)
+    joined = best.join(near).rename(columns={"min": "lower", "max": "upper"}).reset_index()
+    joined["worth_doing"] = joined["enbs"] > 0
+    return joined[[*KEY, "unit", "size", "lower", "upper", "enbs", "enbs_se", "worth_doing"]]
+
+
+def remaining_share(
+    *, wait: int, horizon: int, schedule: str | None = None, rate: float | None = None
+) -> float:
+    """Share of a choice's discounted years that is left when a study reports.
+
+    Parameters
+    ----------
+    wait : int, >= 0
+        Years until the result can be acted on.
+    horizon : int, >= 1
+        Years for which the choice stands.
+    schedule : str, optional
+        Discount schedule.
+    rate : float, > -1, optional
+        Constant yearly rate in its place.
+
+    Returns
+    -------
+    float
+        From 0 (too late) to 1 (at once).
+
+    Examples
+    --------
+    >>> remaining_share(wait=4, horizon=10, rate=0.0)
+    0.6
+    """
+    whole, missed = (
+        population_value(1.0, population=1.0, years=years, schedule=schedule, rate=rate)
+        for years in (horizon, min(wait, horizon))
+    )
+    return (whole - missed) / whole
+
+
+def _one_study(design: StudyDesign, payoff: xr.DataArray, *, left: float, unit_cost: float) -> pd.DataFrame:
+    """Every size of one design at one value of a child-year."""
+    endless = ENDLESS * float(design.shown.std())
+    known = evsi_with_covariance(
+        payoff.drop_vars("sample", errors="ignore"),
+        design.shown.drop_vars("sample", errors="ignore"),
+        standard_errors=[*design.standard_errors, endless],
+        prior=design.prior,
+    )
+    sizes = known.table.iloc[:-1].assign(design=design.sizes)
+    net = enbs(sizes, population_factor=left, fixed_cost=design.fixed_cost, cost_per_unit=unit_cost)
+    joint = left**2 * known.covariance[:-1, :-1]
+    chosen = optimal_design(net, covariance=joint)
+    size = np.asarray(design.sizes)
+    return pd.DataFrame(
+        {
+            "design": design.name,
+            "unit": design.unit,
+            "size": size,
+            "standard_error": design.standard_errors,
+            "years_to_decision": design.wait,
+            "evsi": sizes["evsi"],
+            "evsi_se": sizes["se"],
+            "evsi_endless": known.table["evsi"].iloc[-1],
+            "value": left * sizes["evsi"],
+            "cost": design.fixed_cost + unit_cost * size,
+            "enbs": net["enbs"],
+            "enbs_se": net["se"],
+            "prob_positive": net["prob_positive"],
+            "best": size == chosen.design,
+            "near_best": (size >= chosen.lower) & (size <= chosen.upper),
+        }
+    )
+
+
+def _service_worth(design: StudyDesign, *, value: float, harm: float) -> float:
+    """Expected payoff of the service given to one unit of the study, GBP."""
+    if design.service is None:
+        return 0.0
+    return float(design.service.worth(value_per_child_year=value, value_per_harm_year=harm).mean())
+
+
+def _require_own_draws(workings: Workings) -> None:
+    """Refuse draws that stand for what somebody claimed, not for what anybody believes."""
+    analysis, draws = workings.inputs.analysis, workings.arrays.npv.sizes["sample"]
+    if workings.inputs.stance == "review" or draws != analysis.draws:
+        raise InputError(
+            "the value of a study cannot be asked of draws conditioned on a claim",
+            field="stance",
+            found=f"{workings.inputs.stance}, {draws} of {analysis.draws} draws",
+            allowed="all draws of evidence, sceptical or a mixture of them",
+            cause="the review stance, which is the evidence given that the review's claims are met",
+            remedy="work through the analysis under `evidence` or `sceptical`",
+        )
+    if draws < MINIMUM_DRAWS:
+        raise InputError(
+            "there are too few draws to say what learning is worth",
+            field="draws",
+            found=draws,
+            allowed=f"{MINIMUM_DRAWS} or more",
+            cause="a trial run",
+            remedy="raise `draws` in the analysis",
+        )
+
+
+def _require_usable(values: Sequence[float], *, harm_ratio: float, horizon: int) -> None:
+    worths = np.asarray(values, dtype=np.float64)
+    if worths.ndim != 1 or not worths.size or not (np.isfinite(worths) & (worths >= 0)).all():
+        raise InputError(
+            "a child-year cannot have this value",
+            field="values",
+            found=list(values),
+            allowed="one or more finite values, 0 or above, GBP",
+        )
+    if not (np.isfinite(harm_ratio) and harm_ratio >= 0):
+        raise InputError(
+            "harm cannot have this value", field="harm_ratio", found=harm_ratio, allowed="0 or above"
+        )
+    if horizon < 1:
+        raise InputError("the horizon holds no year", field="horizon", found=horizon, allowed="1 or more")

@@ -1,0 +1,363 @@
+"""What the record of past forecasts comes to: mean scores, differences with their error, coverage, stacked weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cba.inputs.observations import load_observations
+from cba.inputs.priors import load_priors
+from cba.projection.processes import PROCESSES
+from cba.tables.fit_checks import ABOUT, RESULTS, backtest_sha256
+from cba.validation.backtest import (
+    AHEAD,
+    SHIPPED,
+    KnownOrigins,
+    Skipped,
+    backtest_ages,
+    backtest_spending,
+    backtest_totals,
+    known_origins,
+    vintage_record,
+)
+from cba.validation.scores import REFERENCES, MixtureTerms, stacked_weights
+
+COVERED = (50, 80, 90)
+
+
+def score_summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean score and coverage of every forecast, by quantity and years ahead.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As the backtests return.
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity, forecast, ahead, forecasts (number scored), crps, log_score, pit (means), inside_50,
+        inside_80, inside_90 (shares) and their standard errors, then ``crps_less_best``: mean score less that of the
+        best reference at this horizon, with its standard error over origins.
+
+    Notes
+    -----
+    Forecasts h years ahead from neighbouring origins share h - 1 years, so the standard error of a share counts n / h
+    of them, and that of a mean difference is Newey and West's with h - 1 lags [1]_.
+
+    References
+    ----------
+    .. [1] Newey & West (1987), A Simple, Positive Semi-definite, Heteroskedasticity and Autocorrelation Consistent
+       Covariance Matrix, Econometrica 55:703-708.
+
+    Examples
+    --------
+    >>> one = {"origin": [2001, 2002], "quantity": "stock", "forecast": "cba", "ahead": 1, "crps": [1.0, 3.0]}
+    >>> one |= {"log_score": 0.0, "pit": 0.5, "inside_50": 1.0, "inside_80": 1.0, "inside_90": 1.0}
+    >>> score_summary(pd.DataFrame(one))[["crps", "inside_80", "forecasts"]].values.tolist()
+    [[2.0, 1.0, 2.0]]
+    """
+    rows = []
+    for key, block in scores.groupby(["quantity", "ahead"], sort=False):
+        quantity, ahead = str(key[0]), int(key[1])
+        wide = block.pivot(index="origin", columns="forecast", values="crps").sort_index()
+        references = [name for name in REFERENCES if name in wide]
+        best = min(references, key=lambda name: wide[name].mean()) if references else None
+        for forecast, part in block.groupby("forecast", sort=False):
+            row = {"quantity": quantity, "forecast": forecast, "ahead": ahead, "forecasts": len(part)}
+            row |= {name: float(part[name].mean()) for name in ("crps", "log_score", "pit")}
+            for level in COVERED:
+                share = float(part[f"inside_{level}"].mean())
+                row[f"inside_{level}"] = share
+                row[f"inside_{level}_se"] = np.sqrt(level / 100 * (1 - level / 100) * ahead / len(part))
+            gap = (wide[forecast] - wide[best]).dropna().to_numpy() if best else np.array([np.nan])
+            row |= {"best_reference": best or "", "crps_less_best": float(gap.mean())}
+            row["crps_less_best_se"] = long_run_error(gap, lags=ahead - 1)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def headline_scores(scores: pd.DataFrame, *, quantity: str = "stock") -> pd.DataFrame:
+    """Mean score over one to five years ahead, horizons counted alike, beside the best reference.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As the backtests return.
+    quantity : str
+
+    Returns
+    -------
+    DataFrame
+        Columns forecast, crps, less_best (crps less that of the best reference), se, inside_80, inside_90, log_score;
+        best first.
+
+    Notes
+    -----
+    The standard error is that of the mean over origins of each origin's mean difference, with four lags.
+
+    Examples
+    --------
+    >>> headline_scores(record)["forecast"].iloc[0]  # doctest: +SKIP
+    'cba'
+    """
+    chosen = scores[scores["quantity"] == quantity]
+    means = chosen.groupby(["forecast", "ahead"])[["crps", "log_score", "inside_80", "inside_90"]].mean()
+    found = means.groupby("forecast").mean()
+    best = found.loc[[name for name in REFERENCES if name in found.index], "crps"].idxmin()
+    by_origin = chosen.pivot_table(index="origin", columns="forecast", values="crps")
+    rows = []
+    for forecast, row in found.sort_values("crps").iterrows():
+        gap = (by_origin[forecast] - by_origin[best]).dropna().to_numpy()
+        error = long_run_error(gap, lags=AHEAD - 1)
+        rows.append(
+            {
+                "forecast": forecast,
+                "crps": row["crps"],
+                "less_best": row["crps"] - found.loc[best, "crps"],
+                "se": error,
+            }
+            | {name: row[name] for name in ("inside_80", "inside_90", "log_score")}
+        )
+    return pd.DataFrame(rows)
+
+
+def long_run_error(values: np.ndarray, *, lags: int) -> float:
+    """Standard error of the mean of values that overlap.
+
+    Parameters
+    ----------
+    values : ndarray, shape (origin,)
+        In order of time.
+    lags : int
+        Lags that may be correlated.
+
+    Returns
+    -------
+    float
+        NaN for fewer than two values.
+
+    Notes
+    -----
+    ``sqrt((g0 + 2 sum_k (1 - k / (L + 1)) g_k) / n)``, g the autocovariances.
+
+    Examples
+    --------
+    >>> long_run_error(np.array([1.0, -1.0, 1.0, -1.0]), lags=0)
+    0.5
+    """
+    if values.size < 2:
+        return float("nan")
+    centred = values - values.mean()
+    total = float(centred @ centred) / values.size
+    for lag in range(1, min(lags, values.size - 1) + 1):
+        share = 1.0 - lag / (lags + 1.0)
+        total += 2.0 * share * float(centred[lag:] @ centred[:-lag]) / values.size
+    return float(np.sqrt(max(total, 0.0) / values.size))
+
+
+def stacking_table(terms: Sequence[MixtureTerms]) -> pd.DataFrame:
+    """Weights of the candidate processes stacked on several parts of the record.
+
+    Parameters
+    ----------
+    terms : sequence of MixtureTerms
+        As :class:`cba.validation.backtest.TotalsBacktest` holds them.
+
+    Returns
+    -------
+    DataFrame
+        Columns scored_on, process, weight.
+
+    Examples
+    --------
+    >>> stacking_table(found.terms)  # doctest: +SKIP
+    """
+    origins = [t.origin for t in terms]
+    middle = (min(origins) + max(origins)) // 2
+    parts = {
+        "all origins, one to five years": list(terms),
+        "one and two years": [t for t in terms if t.ahead <= 2],
+        "four and five years": [t for t in terms if t.ahead >= 4],
+        f"origins to {middle}": [t for t in terms if t.origin <= middle],
+        f"origins from {middle + 1}": [t for t in terms if t.origin > middle],
+    }
+    return pd.DataFrame(
+        {"scored_on": name, "process": process, "weight": weight}
+        for name, part in parts.items()
+        for process, weight in zip(PROCESSES, stacked_weights(part), strict=True)
+    )
+
+
+def reached(scores: pd.DataFrame) -> pd.DataFrame:
+    """Hold the shipped mixture against what was asked of it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of the totals.
+
+    Returns
+    -------
+    DataFrame
+        Columns asked, found, met.
+
+    Examples
+    --------
+    >>> reached(record)["met"].all()  # doctest: +SKIP
+    """
+    summary = score_summary(scores[scores["quantity"] == "stock"])
+    ours = summary[summary["forecast"] == SHIPPED]
+    top = headline_scores(scores).set_index("forecast")
+    gap, error = top.loc[SHIPPED, "less_best"], top.loc[SHIPPED, "se"]
+    rows = [
+        ("mean score over one to five years below the best reference", f"{gap:+,.0f} ({error:,.0f})", gap < 0)
+    ]
+    worst = (ours["crps_less_best"] - ours["crps_less_best_se"]).max()
+    rows.append(
+        ("at no horizon worse by more than the standard error", f"{worst:+,.0f} beyond it", worst <= 0)
+    )
+    for level in (80, 90):
+        off = (ours[f"inside_{level}"] - level / 100).abs() / ours[f"inside_{level}_se"]
+        found = ", ".join(f"{share:.0%}" for share in ours[f"inside_{level}"])
+        rows.append(
+            (f"{level}% intervals hold {level}% within two standard errors", found, bool((off <= 2).all()))
+        )
+    return pd.DataFrame(rows, columns=["asked", "found", "met"])
+
+
+# --- Make the whole record of past forecasts and keep it: totals, ages, spending, weights, the view … ---
+
+
+PRICE_BASE = 2024
+"""Prices in which past spending is scored; the last year of the deflator is 2023-24."""
+
+
+@dataclass(frozen=True)
+class BacktestRecord:
+    """Everything a backtest found.
+
+    Attributes
+    ----------
+    tables : dict of str to DataFrame
+        ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``skipped``; with the models of ages and
+        vintages refitted also ``vintages``.
+    release : int
+        Release that says what happened.
+    draws : int
+
+    Examples
+    --------
+    >>> backtest_record(quick=True).tables["headline"]  # doctest: +SKIP
+    """
+
+    tables: dict[str, pd.DataFrame]
+    release: int
+    draws: int
+
+
+def backtest_record(
+    *,
+    quick: bool = False,
+    draws: int = 4000,
+    known: KnownOrigins | None = None,
+    tell: Callable[[str], None] = lambda what: None,
+) -> BacktestRecord:
+    """Forecast from every origin and score.
+
+    Parameters
+    ----------
+    quick : bool
+        Totals alone: half a minute. Otherwise ages, spending and vintages too: some ten minutes.
+    draws : int
+        Of each forecast of totals; models by age take half as many.
+    known : KnownOrigins, optional
+        Origins of one's own.
+    tell : callable
+        Told what is being done.
+
+    Returns
+    -------
+    BacktestRecord
+
+    Examples
+    --------
+    >>> backtest_record(quick=True, draws=500)  # doctest: +SKIP
+    """
+    priors, newest = load_priors(), load_observations()
+    tell("totals")
+    totals = backtest_totals(known or known_origins(), priors, draws=draws)
+    frames, skipped = [totals.scores], list(totals.skipped)
+    tables: dict[str, pd.DataFrame] = {}
+    if not quick:
+        tell("spending")
+        spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
+        tell("ages")
+        ages = backtest_ages(priors, draws=draws // 2)
+        tell("vintages")
+        tables["vintages"] = vintage_record(draws=draws)
+        by_age = ages[0][ages[0]["quantity"].str.contains(",")]
+        shipped = ages[0][~ages[0]["quantity"].str.contains(",")]
+        shipped = shipped.assign(quantity=shipped["quantity"] + " (model by age)")
+        frames += [spent[0], by_age, shipped]
+        skipped += [*spent[1], *ages[1]]
+    scores = pd.concat(frames, ignore_index=True)
+    tables |= {
+        "scores": scores,
+        "headline": headline_scores(totals.scores),
+        "reached": reached(totals.scores),
+        "by_horizon": score_summary(scores),
+        "stacking": stacking_table(totals.terms),
+        "skipped": pd.DataFrame(skipped, columns=list(Skipped._fields)),
+    }
+    return BacktestRecord(tables, release=int(newest.attrs["release"]), draws=draws)
+
+
+def write_backtest(record: BacktestRecord, folder: Path = RESULTS) -> Path:
+    """Keep a record: all its files are replaced, or none.
+
+    Parameters
+    ----------
+    record : BacktestRecord
+        Whole, not quick.
+    folder : Path
+        Where it is kept.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If the record lacks the vintages.
+
+    Examples
+    --------
+    >>> write_backtest(backtest_record())  # doctest: +SKIP
+    """
+    if "vintages" not in record.tables:
+        raise ValueError("a quick record is not kept: it lacks ages, spending and vintages")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    about = {
+        "made": datetime.now(UTC).date().isoformat(),
+        "draws": record.draws,
+        "release": record.release,
+        "made_from": backtest_sha256(),
+    }
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".backtest.") as beside:
+        for name, table in record.tables.items():
+            table.to_csv(Path(beside) / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        (Path(beside) / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        folder.mkdir(exist_ok=True)
+        for file in sorted(Path(beside).iterdir(), key=lambda file: file.name == ABOUT):  # the hash goes last
+            os.replace(file, folder / file.name)
+    return folder

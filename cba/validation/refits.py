@@ -1,0 +1,392 @@
+"""Turn constants of a built model into data that can be replaced, so that it is compiled once for many data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import simuk
+import xarray as xr
+from pymc.model.fgraph import fgraph_from_model, model_from_fgraph
+from pytensor.compile.mode import Mode
+from pytensor.graph.replace import graph_replace, vectorize_graph
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor import TensorConstant
+
+
+def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstant]) -> pm.Model:
+    """Return a copy of a model in which some constants are shared variables.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        A built model; it is not changed.
+    constants : mapping of str to TensorConstant
+        Constants of its graph, each under the name its shared variable gets.
+
+    Returns
+    -------
+    pymc.Model
+        The same densities; the data may be replaced after compiling, keeping their shapes.
+
+    Examples
+    --------
+    >>> with pm.Model() as model:
+    ...     level = pm.Normal("level")
+    ...     seen = pm.Normal("seen", level, observed=np.array([1.0, 2.0]))
+    >>> copy = with_replaceable_data(model, {"data": model.rvs_to_values[seen]})
+    >>> copy.rvs_to_values[copy["seen"]].name
+    'data'
+    """
+    graph, copies = fgraph_from_model(model)
+    for name, constant in constants.items():
+        data = np.asarray(constant.data)
+        shared = pytensor.shared(data, name=name, shape=data.shape)
+        graph.replace(copies[constant], shared, import_missing=True)
+    return model_from_fgraph(graph, mutate_fgraph=True)
+
+
+def constant_above(variable: Any, values: np.ndarray) -> TensorConstant:
+    """Find the one constant a variable is computed from that holds the given values.
+
+    Parameters
+    ----------
+    variable : tensor
+        Variable of a graph.
+    values : ndarray
+        What the constant holds, to the last digit and in its type.
+
+    Returns
+    -------
+    TensorConstant
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one: the model is not written as the caller thinks.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> constant_above(pt.dvector("x") + np.array([1.0, 2.5]), np.array([1.0, 2.5])).data.tolist()
+    [1.0, 2.5]
+    """
+    wanted = np.asarray(values)
+    found = [
+        node
+        for node in ancestors([variable])
+        if isinstance(node, TensorConstant)
+        and node.data.shape == wanted.shape
+        and node.data.dtype == wanted.dtype
+        and np.array_equal(node.data, wanted)
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"{variable} is computed from {len(found)} constants with these values, not from one"
+        )
+    return found[0]
+
+
+# --- Refit a model to data made up from its own priors, and rank the truth among the posterior draws ---
+
+
+RANKED = 99
+"""Nearly independent posterior draws the truth is ranked among: ranks 0 to 99."""
+
+
+TUNE = 1000
+
+
+LONGEST = 16
+"""Times the first number of draws that a slowly mixing replicate may take."""
+
+
+THIN = 10
+
+
+_QUICK = Mode(linker="py", optimizer="fast_compile")
+
+
+_REDRAWS = 100
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One made-up data set.
+
+    Attributes
+    ----------
+    truth : Dataset
+        Every free variable, and what else is ranked as a variable of the posterior.
+    data : dict of str to ndarray
+        Values of the model's replaceable data.
+    redrawn : int
+        Draws of the prior refused because no data can follow from them (a risk outside 0 to 1).
+    """
+
+    truth: xr.Dataset
+    data: dict[str, np.ndarray]
+    redrawn: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A model to calibrate.
+
+    Attributes
+    ----------
+    name : str
+    model : pymc.Model
+        With replaceable data (:func:`cba.validation.refits.with_replaceable_data`).
+    simulate : callable
+        ``simulate(rng) -> Simulated``.
+    quantities : callable
+        ``quantities(draws, rng) -> dict`` of quantities, shape (sample,), that are no variables.
+    also : tuple of str
+        Deterministic variables to rank beside the free ones.
+    latent : tuple of str
+        Free variables of which there are hundreds: ranked, and reported together.
+    target_accept : float
+        As the model is sampled in an appraisal.
+    """
+
+    name: str
+    model: pm.Model
+    simulate: Callable[[np.random.Generator], Simulated]
+    quantities: Callable[[xr.Dataset, np.random.Generator], dict[str, np.ndarray]]
+    also: tuple[str, ...] = ()
+    latent: tuple[str, ...] = ()
+    target_accept: float = 0.8
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A case with its compiled densities; one per process."""
+
+    case: Case
+    sampler: Any
+    log_likelihood: Callable[[xr.Dataset, Mapping[str, np.ndarray]], np.ndarray]
+
+
+def compiled(case: Case) -> Compiled:
+    """Compile a case once for all its replicates.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Compiled
+
+    Examples
+    --------
+    >>> compiled(case)  # doctest: +SKIP
+    """
+    return Compiled(case, nutpie.compile_pymc_model(case.model), _log_likelihood(case.model))
+
+
+def draw_priors(
+    model: pm.Model,
+    rng: np.random.Generator,
+    *,
+    extra: tuple = (),
+    possible: Callable[[list[np.ndarray]], bool] = lambda found: True,
+) -> Any:
+    """Draw every free and deterministic variable of a model once from its priors.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    rng : Generator
+    extra : tuple of tensor
+        Other variables of the graph, drawn together with them.
+    possible : callable
+        Says of the values of `extra` whether data can follow from them; otherwise all is drawn again.
+
+    Returns
+    -------
+    Dataset, int
+        And, with `extra`, its values as a list in between.
+
+    Examples
+    --------
+    >>> with pm.Model() as model:
+    ...     level = pm.Normal("level", shape=3)
+    >>> draw_priors(model, np.random.default_rng(1))[0]["level"].shape
+    (3,)
+    """
+    wanted = [*model.free_RVs, *(v for v in model.deterministics if v.name != "last_level")]
+    redrawn = 0
+    while True:
+        with np.errstate(over="ignore"):
+            found = pm.draw([*wanted, *extra], random_seed=rng, mode=_QUICK)
+        values = [np.asarray(value) for value in found[len(wanted) :]]
+        if possible(values):
+            break
+        redrawn += 1
+        if redrawn == _REDRAWS:
+            raise ValueError(f"{_REDRAWS} draws of the prior, and no data can follow from any of them")
+    dims = {v.name: _dims(model, v.name, np.ndim(x)) for v, x in zip(wanted, found, strict=False)}
+    truth = xr.Dataset({v.name: (dims[v.name], x) for v, x in zip(wanted, found, strict=False)})
+    return (truth, values, redrawn) if extra else (truth, redrawn)
+
+
+def _dims(model: pm.Model, name: str, axes: int) -> list[str]:
+    return [str(d) for d in model.named_vars_to_dims.get(name) or [f"{name}_dim_{i}" for i in range(axes)]]
+
+
+def simulated_refit(ready: Compiled, *, replicate: int, seed: int, ranked: int = RANKED) -> dict[str, Any]:
+    """Make up data, refit, and rank the truth: one replicate, the same whoever runs it and whenever.
+
+    Parameters
+    ----------
+    ready : Compiled
+        As returned by :func:`compiled`.
+    replicate : int
+        Its number, from 0; with the seed it settles every random number.
+    seed : int
+    ranked : int
+        Draws kept to rank among.
+
+    Returns
+    -------
+    dict
+        ``ranks``: {quantity: 0..ranked}; ``divergences``, ``least_effective_draws`` (bulk, over the quantities
+        ranked, of the draws kept), ``thinned_by``, ``redrawn``. Plain values.
+
+    Notes
+    -----
+    Ranks are uniform only if draws are close to independent. Where fewer draws count than are ranked, the refit
+    is sampled again twice as long, up to :data:`LONGEST` times, and thinned more; a replicate is never left out.
+
+    Examples
+    --------
+    >>> simulated_refit(compiled(case), replicate=0, seed=1)["ranks"]  # doctest: +SKIP
+    """
+    name = sum(ord(letter) << 3 * place for place, letter in enumerate(ready.case.name))
+    data_seed, sampler_seed, extra_seed = np.random.SeedSequence([seed, name, replicate]).spawn(3)
+    made = ready.case.simulate(np.random.default_rng(data_seed))
+    sampler = ready.sampler.with_data(**made.data)
+    thin, effective = THIN, 0.0
+    while True:
+        tree = _sampled(sampler, ready.case, thin=thin, ranked=ranked, seed=sampler_seed)
+        posterior = tree["posterior"].to_dataset()
+        draws = _samples(posterior, ready.case)
+        every = _with_quantities(ready, draws, made.data, np.random.default_rng(extra_seed))
+        effective = _least_effective(every)
+        if effective >= ranked or thin >= THIN * LONGEST:
+            break
+        thin *= 2
+    kept = every.isel(sample=slice(thin - 1, None, thin))
+    rng = np.random.default_rng(extra_seed.spawn(1)[0])
+    truth = _with_quantities(ready, made.truth.expand_dims("sample"), made.data, rng)
+    return {
+        "ranks": _ranks(ready.case.model, kept, truth[list(kept.data_vars)]),
+        "divergences": int(tree["sample_stats"]["diverging"].sum()),
+        "least_effective_draws": round(effective, 1),
+        "thinned_by": thin,
+        "redrawn": made.redrawn,
+    }
+
+
+def _sampled(
+    sampler: Any, case: Case, *, thin: int, ranked: int, seed: np.random.SeedSequence
+) -> xr.DataTree:
+    return nutpie.sample(
+        sampler,
+        draws=thin * ranked,
+        tune=TUNE,
+        chains=1,
+        cores=1,
+        seed=int(seed.generate_state(1)[0]),
+        target_accept=case.target_accept,
+        progress_bar=False,
+        save_warmup=False,
+    )
+
+
+def _samples(posterior: xr.Dataset, case: Case) -> xr.Dataset:
+    """Return the draws of what is ranked as one sample dimension; other deterministics stay for the quantities."""
+    flat = posterior.isel(chain=0, drop=True).rename(draw="sample").reset_coords(drop=True)
+    return flat.drop_vars([name for name in flat.coords if name in flat.dims])
+
+
+def _with_quantities(
+    ready: Compiled, draws: xr.Dataset, data: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> xr.Dataset:
+    """Return what is ranked: variables, quantities and the log likelihood of the data, dims (sample, ...)."""
+    case = ready.case
+    names = [v.name for v in case.model.free_RVs] + list(case.also)
+    found = case.quantities(draws, rng) | {"log_likelihood": ready.log_likelihood(draws, data)}
+    return draws[names].assign({name: ("sample", values) for name, values in found.items()})
+
+
+def _least_effective(draws: xr.Dataset) -> float:
+    from arviz_stats import ess
+
+    found = ess(draws.rename(sample="draw").expand_dims("chain"), method="bulk")
+    return float(min(float(values.min(skipna=False)) for values in found.data_vars.values()))
+
+
+def _ranks(model: pm.Model, draws: xr.Dataset, truth: xr.Dataset) -> dict[str, int]:
+    """Rank the truth among the draws with simuk; one entry per element."""
+    ranker = simuk.SBC(model, num_simulations=1, progress_bar=False)
+    ranker.var_names = [str(name) for name in draws.data_vars]
+    ranker.ref_params, ranker.posteriors = truth, [draws]
+    ranks = ranker.compute_rank_statistics()["prior_sbc"].to_dataset()
+    found = {}
+    for name in draws.data_vars:
+        values = np.asarray(ranks[name]).reshape(draws[name].shape[1:])
+        for place in np.ndindex(values.shape):
+            found[_label(model, str(name), place)] = int(values[place])
+    return found
+
+
+def _label(model: pm.Model, name: str, place: tuple[int, ...]) -> str:
+    if not place:
+        return name
+    dims = model.named_vars_to_dims.get(name) or [None] * len(place)
+    labels = [
+        str(model.coords[d][i]) if d is not None and model.coords.get(d) is not None else str(i)
+        for d, i in zip(dims, place, strict=True)
+    ]
+    return f"{name}[{', '.join(labels)}]"
+
+
+def _log_likelihood(model: pm.Model) -> Callable[[xr.Dataset, Mapping[str, np.ndarray]], np.ndarray]:
+    """Compile, once, the log likelihood of all data of a model for many draws at a time."""
+    terms = [*model.observed_RVs, *model.potentials]
+    given: dict[str, Any] = {}
+    batched: dict[Any, Any] = {}
+    values: dict[Any, Any] = {}
+    for rv in model.free_RVs:
+        one = pt.tensor(rv.name, dtype=rv.type.dtype, shape=rv.type.shape)
+        given[rv.name] = batched[one] = pt.tensor(rv.name, dtype=rv.type.dtype, shape=(None, *rv.type.shape))
+        transform = model.rvs_to_transforms[rv]
+        values[model.rvs_to_values[rv]] = (
+            one if transform is None else transform.forward(one, *rv.owner.inputs)
+        )
+    logs = graph_replace(model.logp(vars=terms, jacobian=False, sum=False), values, strict=False)
+    total = pt.add(*(log.sum() for log in logs)) if len(logs) > 1 else logs[0].sum()
+    run = pytensor.function(
+        list(given.values()), vectorize_graph(total, replace=batched), mode=_QUICK, on_unused_input="ignore"
+    )
+    shared = {variable.name: variable for variable in run.get_shared()}
+
+    def log_likelihood(draws: xr.Dataset, data: Mapping[str, np.ndarray]) -> np.ndarray:
+        for name, value in data.items():
+            if name in shared:
+                shared[name].set_value(np.asarray(value, dtype=shared[name].dtype))
+        inputs = [
+            draws[rv.name].transpose("sample", ...).values.astype(rv.type.dtype) for rv in model.free_RVs
+        ]
+        return np.asarray(run(*inputs))
+
+    return log_likelihood

@@ -1,0 +1,528 @@
+"""Forecasts anyone could make of one series: last value, drift, exponential smoothing and ARIMA.
+
+The last two need statsmodels, which only those who run the backtest install.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from cba.errors import InputError
+
+ORDERS = ((0, 1, 0), (1, 1, 0), (0, 1, 1), (1, 1, 1), (0, 2, 1), (0, 2, 0), (1, 2, 0))
+"""ARIMA orders among which the corrected Akaike criterion chooses."""
+
+
+def naive(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
+    """Last value, with the spread of past yearly changes.
+
+    Parameters
+    ----------
+    series : ndarray, shape (year,)
+        History.
+    years, draws : int
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (sample, ahead)
+        Variance ``h mean(d^2)`` after h years, d the yearly changes.
+
+    Examples
+    --------
+    >>> naive(np.array([1.0, 2.0, 1.0]), years=2, draws=3, seed=1).shape
+    (3, 2)
+    """
+    ahead = np.arange(1, years + 1)
+    sd = np.sqrt(np.mean(np.diff(series) ** 2) * ahead)
+    return series[-1] + sd * np.random.default_rng(seed).standard_normal((draws, years))
+
+
+def drift(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
+    """Random walk with drift.
+
+    Parameters
+    ----------
+    series : ndarray, shape (year,)
+        History.
+    years, draws : int
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (sample, ahead)
+        Mean ``y + h m``, variance ``s^2 h (1 + h / T)``, m and s of the T yearly changes.
+
+    Examples
+    --------
+    >>> drift(np.array([1.0, 2.0, 3.0]), years=2, draws=1, seed=1).round(6).tolist()
+    [[4.0, 5.0]]
+    """
+    changes, ahead = np.diff(series), np.arange(1, years + 1)
+    sd = changes.std(ddof=1) * np.sqrt(ahead * (1.0 + ahead / changes.size))
+    noise = np.random.default_rng(seed).standard_normal((draws, years))
+    return series[-1] + changes.mean() * ahead + sd * noise
+
+
+def ets(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
+    """Exponential smoothing with a damped additive trend.
+
+    Parameters
+    ----------
+    series : ndarray, shape (year,)
+        History.
+    years, draws : int
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (sample, ahead)
+
+    Raises
+    ------
+    InputError
+        If statsmodels is missing.
+
+    Examples
+    --------
+    >>> ets(np.arange(20.0) ** 1.1, years=2, draws=3, seed=1).shape
+    (3, 2)
+    """
+    _require_statsmodels()
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of short series, which these are
+        fit = ETSModel(series, trend="add", damped_trend=True).fit(disp=False)
+        found = fit.simulate(years, anchor="end", repetitions=draws, rng=np.random.default_rng(seed))
+    return np.asarray(found).reshape(years, draws).T
+
+
+def arima(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
+    """ARIMA of the order the corrected Akaike criterion chooses.
+
+    Parameters
+    ----------
+    series : ndarray, shape (year,)
+        History.
+    years, draws : int
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (sample, ahead)
+        Normal around the forecast, with its standard error.
+
+    Raises
+    ------
+    InputError
+        If statsmodels is missing.
+
+    Examples
+    --------
+    >>> arima(np.arange(20.0) ** 1.1, years=2, draws=3, seed=1).shape
+    (3, 2)
+    """
+    _require_statsmodels()
+    from statsmodels.tsa.arima.model import ARIMA
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = [ARIMA(series, order=order).fit() for order in ORDERS]
+        best = min(fits, key=lambda fit: fit.aicc)
+        ahead = best.get_forecast(years)
+        mean, error = np.asarray(ahead.predicted_mean), np.asarray(ahead.se_mean)
+    return mean + error * np.random.default_rng(seed).standard_normal((draws, years))
+
+
+REFERENCES: Mapping[str, Callable[..., np.ndarray]] = {
+    "last value": naive,
+    "drift": drift,
+    "ETS": ets,
+    "ARIMA": arima,
+}
+"""Forecasts the model is held against, by name."""
+
+
+def _require_statsmodels() -> None:
+    try:
+        import statsmodels  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "a forecast to compare with cannot be made",
+            field="statsmodels",
+            found="not installed",
+            allowed="installed",
+            cause="it is among the libraries for tests only",
+            remedy='install the package with its development libraries: pip install "cba[dev]"',
+        ) from None
+
+
+# --- Scores of a forecast against an outturn: the continuous ranked probability score ---
+
+
+def crps_draws(draws: np.ndarray, outturn: float) -> float:
+    """Continuous ranked probability score of equally weighted draws; lower is better.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (sample,)
+        Forecast draws, units of the outturn.
+    outturn : float
+        What happened.
+
+    Returns
+    -------
+    float
+        Same units; for one draw the absolute error.
+
+    Raises
+    ------
+    InputError
+        If a draw or the outturn is not a number, or there are no draws.
+
+    Notes
+    -----
+    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs [1]_, summed over sorted draws.
+
+    References
+    ----------
+    .. [1] Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
+
+    Examples
+    --------
+    >>> crps_draws(np.array([0.0, 1.0]), 0.5)
+    0.25
+    """
+    import scoringrules
+
+    values = np.asarray(draws, dtype=float)
+    if values.size == 0 or not (np.isfinite(values).all() and np.isfinite(outturn)):
+        raise InputError(
+            "a forecast cannot be scored",
+            field="draws, outturn",
+            found="no draws, NaN or infinity",
+            allowed="at least one finite draw and a finite outturn",
+            cause="a year without an outturn, or a failed projection",
+            remedy="score only years with a published figure",
+        )
+    return float(scoringrules.crps_ensemble(outturn, values, estimator="qd", backend="numpy"))
+
+
+def crps_normal(mean: float, sd: float, outturn: float) -> float:
+    """Continuous ranked probability score of a normal forecast.
+
+    Parameters
+    ----------
+    mean, sd : float
+        Of the forecast; ``sd`` above 0.
+    outturn : float
+        What happened.
+
+    Returns
+    -------
+    float
+        ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))``, z = (outturn - mean) / sd.
+
+    Raises
+    ------
+    InputError
+        If ``sd`` is not above 0.
+
+    Examples
+    --------
+    >>> round(crps_normal(0.0, 1.0, 0.0), 12)
+    0.233694977255
+    """
+    import scoringrules
+
+    if not sd > 0:
+        raise InputError(
+            "a normal forecast has no spread",
+            field="sd",
+            found=sd,
+            allowed="above 0",
+            cause="a point forecast",
+            remedy="score a point forecast by its absolute error",
+        )
+    return float(scoringrules.crps_normal(outturn, mean, sd, backend="numpy"))
+
+
+INTERVALS = (0.5, 0.8, 0.9)
+"""Levels of the equal-tailed intervals whose coverage is counted."""
+
+
+def scores(draws: np.ndarray, outturn: float) -> dict[str, float]:
+    """Score a forecast given as draws in every way the record keeps.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (sample,)
+        Forecast draws, at least two different ones.
+    outturn : float
+        What happened, same units.
+
+    Returns
+    -------
+    dict
+        ``crps`` (units of the outturn) and ``log_score`` (minus log density of a Gaussian kernel estimate), both lower
+        is better; ``pit``, the share of draws below the outturn; ``inside_50``, ``inside_80``, ``inside_90``, 1 where
+        the equal-tailed interval holds the outturn.
+
+    Raises
+    ------
+    InputError
+        If a draw or the outturn is not a number, or the draws are all the same.
+
+    Examples
+    --------
+    >>> found = scores(np.random.default_rng(1).standard_normal(4000), 0.0)
+    >>> round(found["crps"], 2), round(found["log_score"], 1), found["inside_50"]
+    (0.23, 0.9, 1.0)
+    """
+    import scoringrules
+
+    crps = crps_draws(draws, outturn)
+    values = np.asarray(draws, dtype=float)
+    if np.ptp(values) == 0:
+        raise InputError(
+            "a forecast has no spread",
+            field="draws",
+            found=float(values[0]),
+            allowed="draws that differ",
+            cause="a degenerate series, or a point forecast",
+            remedy="leave this forecast out of the record and say why",
+        )
+    pit = float(np.mean(values < outturn) + np.mean(values == outturn) / 2.0)
+    inside = {f"inside_{round(100 * level)}": float(abs(pit - 0.5) <= level / 2.0) for level in INTERVALS}
+    logs = float(scoringrules.logs_ensemble(outturn, values, backend="numpy"))
+    return {"crps": crps, "log_score": logs, "pit": pit, **inside}
+
+
+# --- Rows of the record of past forecasts: one for each forecast of one figure ---
+
+
+def score_rows(
+    forecasts: Mapping[str, np.ndarray], *, origin: int, kind: str, quantity: str, ahead: int, outturn: float
+) -> Iterator[dict[str, object]]:
+    """Score several forecasts of the same figure.
+
+    Parameters
+    ----------
+    forecasts : mapping of str to ndarray, shape (sample,)
+        Draws by name of the forecast.
+    origin : int
+        Last year known.
+    kind : str
+        As in :class:`cba.validation.backtest.Origin`.
+    quantity : str
+    ahead : int
+        Years from the origin.
+    outturn : float
+        What happened.
+
+    Yields
+    ------
+    dict
+        Columns of :func:`cba.validation.backtest.backtest_totals`.
+
+    Examples
+    --------
+    >>> given = {"drift": np.array([1.0, 2.0, 3.0])}
+    >>> row = next(score_rows(given, origin=2020, kind="made", quantity="stock", ahead=2, outturn=2.0))
+    >>> row["year"], row["forecast"], row["mean"], row["pit"]
+    (2022, 'drift', 2.0, 0.5)
+    """
+    for name, draws in forecasts.items():
+        yield {
+            "origin": origin,
+            "kind": kind,
+            "quantity": quantity,
+            "ahead": ahead,
+            "year": origin + ahead,
+            "forecast": name,
+            "mean": float(draws.mean()),
+            "outturn": outturn,
+            **scores(draws, outturn),
+        }
+
+
+# --- Weights of a mixture of forecasts that would have scored best: stacking on the continuous ranked … ---
+
+
+@dataclass(frozen=True)
+class MixtureTerms:
+    """What the score of a mixture is made of, for one origin and horizon.
+
+    Attributes
+    ----------
+    origin, ahead : int
+    error : ndarray, shape (candidate,)
+        ``E|X_i - y|``.
+    spread : ndarray, shape (candidate, candidate)
+        ``E|X_i - X_j|``.
+
+    Examples
+    --------
+    >>> terms = mixture_terms([np.array([0.0, 1.0]), np.array([2.0])], 1.0, origin=2010, ahead=1)
+    >>> terms.error.tolist(), terms.crps(np.array([0.0, 1.0]))
+    ([0.5, 1.0], 1.0)
+    """
+
+    origin: int
+    ahead: int
+    error: np.ndarray
+    spread: np.ndarray
+
+    def crps(self, weights: np.ndarray) -> float:
+        """Score of the mixture.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (candidate,)
+            At least 0, sum 1.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> mixture_terms([np.array([0.0]), np.array([2.0])], 1.0, origin=1, ahead=1).crps(np.array([0.5, 0.5]))
+        0.5
+        """
+        return float(weights @ self.error - weights @ self.spread @ weights / 2.0)
+
+
+def mixture_terms(
+    candidates: Sequence[np.ndarray], outturn: float, *, origin: int, ahead: int
+) -> MixtureTerms:
+    """Work out the terms of one forecast.
+
+    Parameters
+    ----------
+    candidates : sequence of ndarray, shape (sample,)
+        Draws of each candidate.
+    outturn : float
+    origin, ahead : int
+        Kept as labels.
+
+    Returns
+    -------
+    MixtureTerms
+
+    Notes
+    -----
+    Mean absolute differences between two samples come from their sorted union:
+    ``E|X - Y| = integral of F(1 - G) + G(1 - F)``.
+
+    Examples
+    --------
+    >>> mixture_terms([np.array([0.0, 2.0])], 1.0, origin=1, ahead=1).spread.tolist()
+    [[1.0]]
+    """
+    ordered = [np.sort(np.asarray(draws, dtype=float)) for draws in candidates]
+    error = np.array([np.abs(draws - outturn).mean() for draws in ordered])
+    spread = np.array([[_mean_gap(one, other) for other in ordered] for one in ordered])
+    return MixtureTerms(origin, ahead, error, spread)
+
+
+def _mean_gap(one: np.ndarray, other: np.ndarray) -> float:
+    """Return E|X - Y| for two sorted samples."""
+    points = np.sort(np.concatenate([one, other]))
+    below_one = np.searchsorted(one, points[:-1], side="right") / one.size
+    below_other = np.searchsorted(other, points[:-1], side="right") / other.size
+    apart = below_one * (1.0 - below_other) + below_other * (1.0 - below_one)
+    return float((apart * np.diff(points)).sum())
+
+
+def stacked_weights(terms: Sequence[MixtureTerms]) -> np.ndarray:
+    """Weights with the best mean score over the given forecasts.
+
+    Parameters
+    ----------
+    terms : sequence of MixtureTerms
+        Of several origins and horizons.
+
+    Returns
+    -------
+    ndarray, shape (candidate,)
+        At least 0, sum 1.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to stack on.
+
+    Examples
+    --------
+    Two candidates, one of them always right: it gets the whole weight.
+
+    >>> rng = np.random.default_rng(1)
+    >>> right, wrong = rng.standard_normal(500), rng.standard_normal(500) + 9.0
+    >>> given = [mixture_terms([right, wrong], 0.1 * k, origin=k, ahead=1) for k in range(-5, 6)]
+    >>> stacked_weights(given).round(3).tolist()
+    [1.0, 0.0]
+    """
+    if not terms:
+        raise InputError(
+            "there is no scored forecast to weigh candidates by",
+            field="terms",
+            found="none",
+            allowed="one or more",
+            cause="no outturn was known yet",
+            remedy="use equal weights until there is one",
+        )
+    size = terms[0].error.size
+    first = np.eye(size)[0]
+    scale = {
+        ahead: np.mean([t.crps(first) for t in terms if t.ahead == ahead])
+        for ahead in {t.ahead for t in terms}
+    }
+    error = np.mean([t.error / scale[t.ahead] for t in terms], axis=0)
+    spread = np.mean([t.spread / scale[t.ahead] for t in terms], axis=0)
+    found = minimize(
+        lambda w: w @ error - w @ spread @ w / 2.0,
+        np.full(size, 1.0 / size),
+        jac=lambda w: error - spread @ w,
+        bounds=[(0.0, 1.0)] * size,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones(size)},
+        method="SLSQP",
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
+    kept = np.where(found.x < 1e-9, 0.0, found.x)
+    return kept / kept.sum()
+
+
+def weights_known_then(terms: Sequence[MixtureTerms], *, fewest: int = 10) -> Mapping[int, np.ndarray]:
+    """Weights stacked, at every origin, on the forecasts whose outturn was known by then.
+
+    Parameters
+    ----------
+    terms : sequence of MixtureTerms
+    fewest : int
+        Forecasts with a known outturn below which the weights are equal.
+
+    Returns
+    -------
+    mapping of int to ndarray
+        Origin to weights.
+
+    Examples
+    --------
+    >>> given = [mixture_terms([np.array([0.0, 1.0]), np.array([5.0, 6.0])], 0.5, origin=o, ahead=1) for o in range(20)]
+    >>> known = weights_known_then(given)
+    >>> known[3].tolist(), known[19].round(2).tolist()
+    ([0.5, 0.5], [1.0, 0.0])
+    """
+    found = {}
+    for origin in sorted({term.origin for term in terms}):
+        past = [term for term in terms if term.origin + term.ahead <= origin]
+        size = terms[0].error.size
+        found[origin] = stacked_weights(past) if len(past) >= fewest else np.full(size, 1.0 / size)
+    return found

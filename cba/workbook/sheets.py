@@ -1,0 +1,885 @@
+"""Which tables go into the workbook, and in what form: stances one below the other, gaps explained, no formulas."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from cba.errors import InputError
+from cba.reporting.choices import run_identity
+from cba.reporting.names import stance_name
+from cba.workbook.titles import heading_of, title_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from gptables import Cover
+    from gptables.core.wrappers import GPWorkbook, GPWorksheet
+
+    from cba.appraisal.record import Appraisal
+    from cba.workbook.cells import Cell, Entry, Grid
+    from cba.workbook.live_case import CentralCase
+
+
+Content = str | float | int
+
+
+GAP = "[z]"
+"""Stands in a cell for what is not applicable or not defined."""
+
+
+MOST_ROWS = 1_200
+"""Longer tables stay in their CSV file: nobody reads them on a sheet, and the workbook opens at once."""
+
+
+LONGEST_NAME = 31
+"""Characters of a sheet's name."""
+
+
+@dataclass(frozen=True)
+class SheetTable:
+    """One table as it stands on its sheet.
+
+    Attributes
+    ----------
+    name : str
+        Of the sheet.
+    title : str
+    about : tuple of str
+        Lines between title and table.
+    headings : tuple of str
+        All different, whatever their capitals.
+    rows : tuple of tuple
+        Text and numbers; nothing is missing.
+    """
+
+    name: str
+    title: str
+    about: tuple[str, ...]
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Content, ...], ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A table that stays in its CSV file: its name, title and number of rows."""
+
+    name: str
+    title: str
+    rows: int
+
+
+def sheet_tables(appraisals: Sequence[Appraisal]) -> tuple[list[SheetTable], list[LeftOut]]:
+    """Return every table of a run as it goes on its sheet.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal
+        One per stance, the headline stance first.
+
+    Returns
+    -------
+    tables : list of SheetTable
+        A table that differs by stance holds all of them, with the stance in its first column.
+    left_out : list of LeftOut
+        Tables of more than :data:`MOST_ROWS` rows.
+
+    Examples
+    --------
+    >>> tables, left_out = sheet_tables([appraisal])  # doctest: +SKIP
+    """
+    names = list(dict.fromkeys(name for appraisal in appraisals for name in appraisal.tables))
+    tables: list[SheetTable] = []
+    left_out: list[LeftOut] = []
+    labels = appraisals[0].option_labels
+    for name in names:
+        held = {a.stance: a.tables[name] for a in appraisals if name in a.tables}
+        if sum(len(frame) for frame in held.values()) > MOST_ROWS:
+            left_out.append(LeftOut(name, title_of(name)[0], sum(len(frame) for frame in held.values())))
+        else:
+            tables.append(_sheet_table(name, held, labels=labels, stances=len(appraisals)))
+    return tables, left_out
+
+
+def _sheet_table(
+    name: str, held: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], stances: int
+) -> SheetTable:
+    first, *others = held.values()
+    same = all(first.equals(other) for other in others)
+    shown = {next(iter(held)): first} if same else held
+    columns = list(dict.fromkeys(str(column) for frame in shown.values() for column in frame))
+    rows = [
+        ((() if same else (stance_name(stance),)) + row)
+        for stance, frame in shown.items()
+        for row in _rows(frame, columns, labels)
+    ]
+    headings = unique_headings([*(() if same else ("Stance [note 5]",)), *map(heading_of, columns)])
+    rows = rows or [("No rows", *[GAP] * (len(headings) - 1))]
+    title, units = title_of(name)
+    gaps = any(cell == GAP for row in rows for cell in row)
+    which = f"{', '.join(stance_name(s) for s in held)} [note 5]"
+    about = (
+        f"This worksheet contains one table. The same figures, unrounded, are in tables/{name}.csv.",
+        *((units,) if units else ()),
+        *((f"Stance: {which}.",) if same and len(held) < stances else ()),
+        *((f"{GAP} means not applicable or not defined [note 6].",) if gaps else ()),
+    )
+    return SheetTable(sheet_name(name), title, about, headings, tuple(rows))
+
+
+def sheet_name(name: str) -> str:
+    """Return a name a sheet can have: 31 characters at most, none that a spreadsheet refuses.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> sheet_name("npv"), len(sheet_name("n" * 40)), sheet_name("a/b:c")
+    ('npv', 31, 'a b c')
+    """
+    plain = "".join(" " if sign in "[]:*?/\\'" else sign for sign in name)
+    return plain[:LONGEST_NAME].strip()
+
+
+def unique_headings(headings: Sequence[str]) -> tuple[str, ...]:
+    """Return headings that are all different whatever their capitals, as a table of a spreadsheet needs.
+
+    Parameters
+    ----------
+    headings : sequence of str
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> unique_headings(["Mean", "mean", "Median"])
+    ('Mean', 'mean (2)', 'Median')
+    """
+    seen: dict[str, int] = {}
+    found = []
+    for heading in headings:
+        times = seen[heading.lower()] = seen.get(heading.lower(), 0) + 1
+        found.append(heading if times == 1 else f"{heading} ({times})")
+    return tuple(found)
+
+
+def _rows(
+    frame: pd.DataFrame, columns: Sequence[str], labels: Mapping[str, str]
+) -> list[tuple[Content, ...]]:
+    """Return the rows of a table, options by their labels."""
+    gap = [GAP] * len(frame)
+    labelled = ("best", "other") if "label" in frame else ("option", "best", "other")
+    columns_held = [
+        [content(value, labels if column in labelled else {}) for value in frame[column].tolist()]
+        if column in frame
+        else gap
+        for column in columns
+    ]
+    return list(zip(*columns_held, strict=True))
+
+
+def content(value: object, labels: Mapping[str, str]) -> Content:
+    """Return what stands in a cell for a value: a finite number, or text that is not empty.
+
+    Parameters
+    ----------
+    value : object
+        Of a table.
+    labels : mapping of str to str
+        Words for some texts.
+
+    Returns
+    -------
+    str, float or int
+
+    Examples
+    --------
+    >>> [content(v, {"bau": "Business as usual"}) for v in (None, float("inf"), True, "bau", "=1+1", 2.5)]
+    ['[z]', 'infinite', 'Yes', 'Business as usual', '=1+1', 2.5]
+    """
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "Yes" if value else "No"
+    if isinstance(value, int | float):
+        if math.isnan(value):
+            return GAP
+        return value if math.isfinite(value) else ("infinite" if value > 0 else "minus infinite")
+    text = "" if value is None or value != value else str(value).strip()
+    return labels.get(text, text)[:32_000] or GAP
+
+
+# --- Sheets of the workbook: title in A1, a sentence or two, one table, all cells wrapped and none … ---
+
+
+NARROWEST, WIDEST, CHARACTERS = 9, 60, 1.2
+"""Width of columns in characters; Arial 12 takes a fifth more than the width they are counted in."""
+
+
+LINE, TITLE_LINE = 16.0, 22.0
+"""Height of a line of text and of the title, in points."""
+
+
+def write_sheet(book: GPWorkbook, table: SheetTable, *, number: int) -> GPWorksheet:
+    """Write one table on a sheet of its own.
+
+    Parameters
+    ----------
+    book : GPWorkbook
+        Being written.
+    table : SheetTable
+    number : int
+        Makes the table's name unique.
+
+    Returns
+    -------
+    GPWorksheet
+
+    Examples
+    --------
+    >>> write_sheet(book, table, number=1)  # doctest: +SKIP
+    """
+    sheet, top = opened_sheet(book, table.name, title=table.title, about=table.about)
+    widths = []
+    for column, heading in enumerate(table.headings):
+        cells = [row[column] for row in table.rows]
+        numbers = [cell for cell in cells if not isinstance(cell, str)]
+        shape = cell_format(book, num_format=number_format(numbers))
+        sheet.write_column(top + 1, column, cells, shape)  # text stays text: see the options of the workbook
+        widths.append(width(heading, cells))
+    fit(sheet, table.headings, table.rows, widths, top=top)
+    mark_table(book, sheet, table.headings, table.rows, top=top, name=f"table_{number}")
+    return sheet
+
+
+def cell_format(book: GPWorkbook, **own: str) -> Any:
+    """Return the format of a cell of a table: wrapped, at the top of its row.
+
+    Parameters
+    ----------
+    book : GPWorkbook
+    **own : str
+        What is particular to the cell.
+
+    Returns
+    -------
+    xlsxwriter.format.Format
+
+    Examples
+    --------
+    >>> cell_format(book, num_format="0.0")  # doctest: +SKIP
+    """
+    return book.add_format(dict(book.theme.data_format) | {"valign": "top"} | own)
+
+
+def fit(
+    sheet: GPWorksheet,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    widths: Sequence[float],
+    *,
+    top: int,
+) -> None:
+    """Set the widths of columns, and the heights of rows whose text takes more than a line.
+
+    Parameters
+    ----------
+    sheet : GPWorksheet
+    headings : sequence of str
+    rows : sequence of sequence
+        What stands in the table.
+    widths : sequence of float
+        Of its columns.
+    top : int
+        Row of the headings.
+
+    Examples
+    --------
+    >>> fit(sheet, ["Option"], [("Care review",)], [20.0], top=3)  # doctest: +SKIP
+    """
+    for column, wide in enumerate(widths):
+        sheet.set_column(column, column, wide)
+    sheet.set_row(top, LINE * max(lines(h, w, bold=True) for h, w in zip(headings, widths, strict=True)) + 2)
+    heights: dict[int, int] = {}
+    for column, wide in enumerate(widths):
+        room = letters(wide)
+        for place, row in enumerate(rows):
+            cell = row[column]
+            if isinstance(cell, str) and len(cell) > room:
+                heights[place] = max(heights.get(place, 1), lines(cell, wide))
+    for place, taken in heights.items():
+        sheet.set_row(top + 1 + place, LINE * taken)
+
+
+def letters(wide: float, *, bold: bool = False) -> int:
+    """Return the letters that fit on a line of a column.
+
+    Parameters
+    ----------
+    wide : float
+        Width of the column.
+    bold : bool
+        Bold letters are a tenth wider.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> letters(24.0), letters(24.0, bold=True)
+    (28, 26)
+    """
+    return max(
+        int(wide * (1.1 if bold else 1.2)), 1
+    )  # in proportional type most letters are narrower than a digit
+
+
+def lines(text: str, wide: float, *, bold: bool = False) -> int:
+    """Return the lines that wrapped text takes in a column.
+
+    Parameters
+    ----------
+    text : str
+    wide : float
+        Width of the column.
+    bold : bool
+        Bold letters are a tenth wider.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> lines("one two three four", 12.0), lines("one", 12.0)
+    (2, 1)
+    """
+    room = letters(wide, bold=bold)
+    if len(text) <= room and "\n" not in text:
+        return 1
+    return sum(len(wrap(line, room)) or 1 for line in text.splitlines())
+
+
+def opened_sheet(book: GPWorkbook, name: str, *, title: str, about: Sequence[str]) -> tuple[GPWorksheet, int]:
+    """Add a sheet and write what stands above its table.
+
+    Parameters
+    ----------
+    book : GPWorkbook
+    name, title : str
+    about : sequence of str
+        One line each.
+
+    Returns
+    -------
+    GPWorksheet, int
+        The sheet, and the row of the table's headings.
+
+    Examples
+    --------
+    >>> opened_sheet(book, "npv", title="Net present value", about=())  # doctest: +SKIP
+    """
+    sheet = book.add_worksheet(name, gridlines="hide_all")
+    sheet.write_string(0, 0, title, book.add_format(book.theme.title_format))
+    sheet.set_default_row(LINE)
+    sheet.set_row(0, TITLE_LINE)
+    line = book.add_format(book.theme.instructions_format)
+    for place, sentence in enumerate(about, start=1):
+        sheet.write_string(place, 0, sentence, line)
+    return sheet, len(about) + 1
+
+
+def mark_table(
+    book: GPWorkbook,
+    sheet: GPWorksheet,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    top: int,
+    name: str,
+) -> None:
+    """Write the headings and mark the range as a table with one header row.
+
+    Parameters
+    ----------
+    book : GPWorkbook
+    sheet : GPWorksheet
+    headings : sequence of str
+        Over numbers they stand on the right, as the numbers do.
+    rows : sequence of sequence
+        What stands below, 1 row or more.
+    top : int
+        Row of the headings.
+    name : str
+        Of the table.
+
+    Examples
+    --------
+    >>> mark_table(book, sheet, ["Option"], [("Care review",)], top=2, name="table_1")  # doctest: +SKIP
+    """
+    bold = book.add_format(book.theme.column_heading_format)
+    right = book.add_format(dict(book.theme.column_heading_format) | {"align": "right"})
+    text = [
+        any(isinstance(row[column], str) and row[column] != GAP for row in rows)
+        for column in range(len(headings))
+    ]
+    marked = [
+        {"header": heading, "header_format": bold if words else right}
+        for heading, words in zip(headings, text, strict=True)
+    ]
+    options: Mapping[str, Any] = {"autofilter": False, "style": None, "columns": marked, "name": name}
+    sheet.add_table(top, 0, top + len(rows), len(headings) - 1, options)
+
+
+def width(heading: str, cells: Sequence[Content]) -> float:
+    """Return the width of a column: its longest word or figure, more for long text, within limits.
+
+    Parameters
+    ----------
+    heading : str
+    cells : sequence of str, float or int
+
+    Returns
+    -------
+    float
+        Characters.
+
+    Examples
+    --------
+    >>> width("Mean", [1.0, 2.0]) < width("Description", ["a sentence of many words " * 9])
+    True
+    """
+    longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+    numbers = [abs(cell) for cell in cells if not isinstance(cell, str)]
+    digits = len(f"{max(numbers):,.0f}") + 4 if numbers else 0
+    word = max((len(piece) + 1 for piece in heading.split()), default=0)
+    wanted = max(NARROWEST, word, digits, min(longest, WIDEST), min(len(heading) // 2, 18))
+    return CHARACTERS * wanted
+
+
+def number_format(numbers: Sequence[float]) -> str:
+    """Return how the numbers of a column are shown; the cells hold them unrounded.
+
+    Parameters
+    ----------
+    numbers : sequence of float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> number_format([2026, 2027]), number_format([1e9, -5.0]), number_format([0.25]), number_format([3, 4000])
+    ('0', '#,##0', '0.000', '#,##0')
+    """
+    if not numbers:
+        return "General"
+    largest = max(abs(number) for number in numbers)
+    whole = all(number == int(number) for number in numbers)
+    if whole and all(1800 < number < 2200 for number in numbers):
+        return "0"
+    if whole or largest >= 1000:
+        return "#,##0"
+    if largest >= 10:
+        return "#,##0.0"
+    return "0.000" if largest >= 0.01 or largest == 0 else "0.00E+00"
+
+
+# --- The live central case on its sheets: formulas with the values they come to, inputs called by name ---
+
+
+_REFERENCE = re.compile(r"\{(\w+):(\d+):(\d+)\}")
+
+
+def live_sheet_names(case: CentralCase) -> dict[str, str]:
+    """Return the name of the sheet of each grid.
+
+    Parameters
+    ----------
+    case : CentralCase
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> live_sheet_names(case)["inputs"]  # doctest: +SKIP
+    'live inputs'
+    """
+    names: dict[str, str] = {}
+    for grid in case.grids:
+        name = sheet_name(f"live {grid.key}")
+        clash = sum(other.lower() == name.lower() for other in names.values())
+        names[grid.key] = name if not clash else f"{name[:27]} {clash + 1}"
+    return names
+
+
+def write_live_case(book: GPWorkbook, case: CentralCase, *, number: int) -> None:
+    """Write every grid of the live case on a sheet of its own.
+
+    Parameters
+    ----------
+    book : GPWorkbook
+    case : CentralCase
+    number : int
+        Number of the first table.
+
+    Examples
+    --------
+    >>> write_live_case(book, case, number=1)  # doctest: +SKIP
+    """
+    from xlsxwriter.utility import xl_col_to_name
+
+    names = live_sheet_names(case)
+    tops = {grid.key: len(grid.about) + 1 for grid in case.grids}
+    for name, (key, row, column) in case.names.items():
+        cell = f"${xl_col_to_name(column)}${tops[key] + row + 2}"
+        book.define_name(name, f"='{names[key]}'!{cell}")
+    for place, grid in enumerate(case.grids):
+        _write_grid(book, grid, names=names, tops=tops, number=number + place)
+
+
+def _write_grid(
+    book: GPWorkbook, grid: Grid, *, names: Mapping[str, str], tops: Mapping[str, int], number: int
+) -> None:
+    sheet, top = opened_sheet(book, names[grid.key], title=grid.title, about=grid.about)
+    sheet._prepare_formula = _as_it_is  # thousands of formulas, none with a function newer than the format
+    for place, row in enumerate(grid.rows):
+        wide = len({type(entry) for entry in row[2:]}) == 1 and len(row) > 9
+        shape = number_format([_number(e) for e in row if not isinstance(e, str)]) if wide else ""
+        for column, entry in enumerate(row):
+            own = shape or number_format([] if isinstance(entry, str) else [_number(entry)])
+            _write_entry(
+                book,
+                sheet,
+                (top + 1 + place, column),
+                entry,
+                shape=own,
+                grid=grid.key,
+                names=names,
+                tops=tops,
+            )
+    columns = [[_content(row[n]) for row in grid.rows] for n in range(len(grid.header))]
+    widths = [width(heading, cells) for heading, cells in zip(grid.header, columns, strict=True)]
+    fit(sheet, grid.header, grid.rows, widths, top=top)
+    mark_table(book, sheet, grid.header, grid.rows, top=top, name=f"table_{number}")
+
+
+def _as_it_is(formula: str, expand_future_functions: bool = False) -> str:
+    return formula.removeprefix("=")
+
+
+def _content(entry: Entry) -> Content:
+    return entry if isinstance(entry, str) else _number(entry)
+
+
+def _number(entry: Entry) -> float:
+    return float(getattr(entry, "value", entry))  # type: ignore[arg-type]  # text is asked for nowhere
+
+
+def _write_entry(
+    book: GPWorkbook,
+    sheet: GPWorksheet,
+    place: tuple[int, int],
+    entry: Entry,
+    *,
+    shape: str,
+    grid: str,
+    names: Mapping[str, str],
+    tops: Mapping[str, int],
+) -> None:
+    """Write text as text, a number as an input and a cell as its formula with its value."""
+    look = cell_format(book, num_format=shape)
+    if isinstance(entry, str):
+        sheet.write_string(*place, entry, look)
+    elif isinstance(entry, int | float):
+        sheet.write_number(*place, float(entry), look)
+    else:
+        formula = f"={addressed(entry, grid=grid, names=names, tops=tops)}"
+        sheet.write_formula(*place, formula, look, entry.value)
+
+
+def addressed(cell: Cell, *, grid: str, names: Mapping[str, str], tops: Mapping[str, int]) -> str:
+    """Return a cell's formula with addresses for its references.
+
+    Parameters
+    ----------
+    cell : Cell
+    grid : str
+        Key of the grid it stands in, whose own cells need no sheet.
+    names : mapping of str to str
+        Sheet of each grid.
+    tops : mapping of str to int
+        Row of the headings of each grid, from 0.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from cba.workbook.cells import Cell
+    >>> cell = Cell(1.0, "SUM({a:0:2}:{a:0:3})/{b:1:1}")
+    >>> addressed(cell, grid="a", names={"a": "live a", "b": "live b"}, tops={"a": 3, "b": 2})
+    "SUM(C5:D5)/'live b'!B5"
+    """
+    from xlsxwriter.utility import xl_rowcol_to_cell
+
+    def address(found: re.Match[str]) -> str:
+        key, row, column = found.group(1), int(found.group(2)), int(found.group(3))
+        place = xl_rowcol_to_cell(tops[key] + 1 + row, column)
+        return place if key == grid else f"'{names[key]}'!{place}"
+
+    text = _REFERENCE.sub(address, cell.text)
+    return re.sub(r"('live [^']+'!)([A-Z]+\d+):\1", r"\1\2:", text)  # a range names its sheet once
+
+
+# --- The workbook of a run: cover, contents, notes, a live central case and every table, as accessible … ---
+
+
+LANGUAGE = "en-GB"
+
+
+_PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+
+
+def write_workbook(
+    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal],
+    *,
+    headline: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    path: str | Path,
+    central: CentralCase | None = None,
+) -> Path:
+    """Write the workbook of a run.
+
+    Parameters
+    ----------
+    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
+        One per stance, all of the same analysis; the first is the headline stance.
+    headline : mapping
+        Content of headline.json; its ``results`` must be those of the first appraisal.
+    manifest : mapping
+        Content of manifest.json; says on the cover which run it is.
+    path : str or Path
+        Ends in ``.xlsx``; replaced whole if it exists.
+    central : CentralCase, optional
+        The live central case, :func:`cba.workbook.live_case.central_case`; left out without it.
+
+    Returns
+    -------
+    Path
+        The file, there complete or not at all.
+
+    Raises
+    ------
+    InputError
+        No appraisal, or a headline that is not of the first.
+
+    Notes
+    -----
+    Follows the Analysis Function's *Making spreadsheets accessible* [1]_: one marked-up table a sheet, one header
+    row, nothing merged, no blank rows or columns, gaps explained, notes as ``[note n]``. Text is never a formula,
+    whatever it starts with.
+
+    References
+    ----------
+    .. [1] https://analysisfunction.civilservice.gov.uk/policy-store/making-spreadsheets-accessible-a-brief-checklist-of-the-basics/
+
+    Examples
+    --------
+    >>> write_workbook([appraisal], headline=headline, manifest=manifest, path="workbook.xlsx")  # doctest: +SKIP
+    """
+    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
+    if not given or set(headline.get("results", {})) != set(given[0].results):
+        raise InputError(
+            "headline and first appraisal hold different results",
+            field="headline.results",
+            found="no appraisal" if not given else f"{len(headline.get('results', {}))} results",
+            allowed="the keys of the first appraisal",
+            cause="appraisals out of order",
+            remedy="give the appraisal of the headline stance first",
+        )
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _write(given, manifest=manifest, central=central, path=beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _write(
+    appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any], central: CentralCase | None, path: Path
+) -> None:
+    from gptables import Cover
+
+    book = _opened(path)
+    lead, identity = appraisals[0], run_identity(manifest, appraisals[0])
+    title = f"Workbook: {lead.analysis.title}"
+    book.set_properties(
+        {
+            "title": title,
+            "subject": "Bayesian cost-benefit appraisal of children's social care reform in England",
+            "comments": f"Run {identity['run_id']}, {identity['as_at']}",
+            "created": _moment(identity["as_at"]),
+        }
+    )
+    tables, left_out = sheet_tables(appraisals)
+    cover = Cover(title=_unlinked(title), intro=_about(appraisals, identity), about=_use(central), width=100)
+    _write_cover(book, cover)
+    _write_contents(book, tables, left_out, central)
+    write_sheet(book, _notes(lead), number=1)
+    if central is not None:
+        write_live_case(book, central, number=2)
+    first = 2 + (len(central.grids) if central is not None else 0)
+    for number, table in enumerate(tables, start=first):
+        write_sheet(book, table, number=number)
+    book.close()
+
+
+def _write_cover(book: GPWorkbook, cover: Cover) -> None:
+    """Write the cover, its rows as high as their text."""
+    rows = [cover.title, "Introductory information", *cover.intro, "About these data", *cover.about]
+    headings = (0, 1, 2 + len(cover.intro))
+    sheet = book.add_worksheet(cover.cover_label)
+    sheet.write_cover(cover)
+    for place, text in enumerate(rows):
+        taken = lines(text, cover.width)
+        sheet.set_row(place, TITLE_LINE * taken + 6 if place in headings else LINE * taken)
+
+
+def _opened(path: Path) -> GPWorkbook:
+    """Return an empty workbook that states its language and takes no text for a formula or a link."""
+    from gptables.core.wrappers import GPWorkbook
+    from xlsxwriter.core import Core
+    from xlsxwriter.packager import Packager
+
+    class SpokenCore(Core):
+        def _write_cp_category(self) -> None:
+            self._xml_data_element("dc:language", LANGUAGE)
+            super()._write_cp_category()
+
+    class SpokenPackager(Packager):
+        def _write_core_file(self) -> None:
+            core = SpokenCore()
+            core._set_properties(self.workbook.doc_properties)
+            core._set_xml_writer(self._filename("docProps/core.xml"))
+            core._assemble_xml_file()
+
+    class Book(GPWorkbook):
+        def _get_packager(self) -> Packager:
+            return SpokenPackager()
+
+    return Book(str(path), options={**_PLAIN, "in_memory": True})
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _unlinked(text: str) -> str:
+    """Return text that gptables takes for no link and no note: it reads "[words](address)" and "$$"."""
+    return text.replace("](", "] (").replace("$$", "$ $")
+
+
+def _about(appraisals: Sequence[Appraisal], identity: Mapping[str, str]) -> list[str]:
+    analysis = appraisals[0].analysis
+    stances = ", ".join(stance_name(appraisal.stance) for appraisal in appraisals)
+    lines = (
+        f"Run {identity['run_id']}, made {identity['as_at']}.",
+        f"Analysis {analysis.name}: data of release {analysis.release}, programmes starting in "
+        f"{analysis.start_year - 1}-{analysis.start_year % 100:02d}, {analysis.horizon} years, prices of "
+        f"{analysis.price_base - 1}-{analysis.price_base % 100:02d}, {analysis.draws:,} draws.",
+        f"Stances: {stances}. The first is the headline stance.",
+        "Results are uncertain: read them with their intervals, and with the report of the same run.",
+    )
+    return [_unlinked(line) for line in lines]
+
+
+def _use(central: CentralCase | None) -> list[str]:
+    live = (
+        "The live central case works one point out in formulas, from money to net present value. Change a value on "
+        "the sheet live inputs and see live results move.",
+    )
+    return [
+        "The sheet contents lists every table with a link to it. The sheet notes explains intervals, errors, years, "
+        "prices, stances and gaps; [note 1] in a table refers to it.",
+        *(live if central is not None else ()),
+        "Each sheet holds one table. Numbers are shown rounded; the cells hold them in full.",
+    ]
+
+
+def _write_contents(
+    book: GPWorkbook, tables: Sequence[SheetTable], left_out: Sequence[LeftOut], central: CentralCase | None
+) -> None:
+    """Write the table of contents: a link to every sheet, and the tables that are in CSV files only."""
+    import pandas as pd
+    from gptables import GPTable
+
+    rows: list[tuple[Any, str, str]] = [({"notes": "internal:'notes'!A1"}, "Notes to the tables", "6")]
+    if central is not None:
+        names = live_sheet_names(central)
+        rows += [
+            ({names[g.key]: f"internal:'{names[g.key]}'!A1"}, _unlinked(g.title), str(len(g.rows)))
+            for g in central.grids
+        ]
+    rows += [({t.name: f"internal:'{t.name}'!A1"}, _unlinked(t.title), str(len(t.rows))) for t in tables]
+    rows += [(f"{o.name}: file only", f"{o.title}; in tables/{o.name}.csv", str(o.rows)) for o in left_out]
+    frame = pd.DataFrame(rows, columns=["Sheet", "What it shows", "Rows"])
+    missing = [f"{name}: {why}" for name, why in central.left_out.items()] if central is not None else []
+    subtitles = [f"Options without a live case: {'; '.join(missing)}."] if missing else []
+    sheet = book.add_worksheet("contents")
+    contents = GPTable(
+        frame,
+        table_name="contents_table",
+        title="Contents",
+        subtitles=[_unlinked(line) for line in subtitles],
+        instructions="This worksheet contains one table. Follow a link in the first column to go to its sheet.",
+        index_columns={2: 0},
+    )
+    sheet.write_gptable(contents, False, [])
+    for column, wide in enumerate((42, 110, 9)):
+        sheet.set_column(column, column, wide)
+    sheet.set_row(0, TITLE_LINE)
+
+
+def _notes(lead: Appraisal) -> SheetTable:
+    analysis = lead.analysis
+    level = f"{100 * analysis.level:g}%"
+    notes = (
+        f"Lower and upper ends hold {level} of the draws, with equal shares below and above.",
+        "Standard errors are Monte Carlo errors: how far a figure would move with other draws of the same model. "
+        "They say nothing of whether the model is right.",
+        "Years end on 31 March: 2032 is the financial year 2031-32, and stocks are counted on 31 March 2032.",
+        f"Money is in GBP of {analysis.price_base - 1}-{analysis.price_base % 100:02d} unless a table says cash. "
+        f"Present values are discounted by the schedule {analysis.schedule} from the first year, "
+        f"{analysis.start_year - 1}-{analysis.start_year % 100:02d}.",
+        "Stances: Evidence is what the studies support; Sceptical is a full set of beliefs from trials with strong "
+        "attenuation; Review's claims met are the evidence draws in which the review's claims hold. "
+        "A table without the column holds for every stance that has it.",
+        f"{GAP} marks a cell to which the column does not apply, or whose figure is not defined: a ratio without a "
+        "cost, a year of payback that never comes, or a result with too few draws.",
+    )
+    rows = tuple((f"[note {number}]", text) for number, text in enumerate(notes, start=1))
+    about = ("This worksheet contains one table.",)
+    return SheetTable("notes", "Notes", about, ("Note", "What it says"), rows)
