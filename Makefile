@@ -18,7 +18,7 @@ CANDIDATES := python3.13 python3.12 python3.14 python3 $(PYENV)
 SUITABLE := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))
 
 # Modules held to the numpydoc contract in full; public functions everywhere are held to it by a test.
-DOCUMENTED := $(addprefix cba/costs/,discounting.py discount_schedules.py optimism_bias.py prices.py) \
+DOCUMENTED := $(addprefix cba/costs/,discounting.py optimism_bias.py prices.py) \
     cba/projection/kernel.py
 
 .PHONY: help install report test quick check format bench notebooks panel backtest calibrate pictures golden lock clean
