@@ -6,32 +6,7 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """An input was refused: says where, what was found, what is allowed, why and what to do next.
-
-    Parameters
-    ----------
-    problem : str
-        One sentence saying what is wrong.
-    file, field : optional
-        The file and the entry, column or key that holds the problem.
-    found, allowed : optional
-        The offending value and the values that would have been accepted.
-    cause, remedy : str, optional
-        The usual cause, and the next step.
-
-    Examples
-    --------
-    >>> print(InputError("a share is above 1", file="priors/foster.toml", field="foster.filled_share",
-    ...                  found=1.4, allowed="0 to 1", cause="a percentage typed for a proportion",
-    ...                  remedy="divide by 100"))
-    a share is above 1
-      file: priors/foster.toml
-      field: foster.filled_share
-      found: 1.4
-      allowed: 0 to 1
-      usual cause: a percentage typed for a proportion
-      next step: divide by 100
-    """
+    """An input was refused: says where, what was found, what is allowed, why and what to do next."""
 
     exit_code = 2
 
@@ -63,15 +38,7 @@ class InputError(ValueError):
 
 
 class GateError(RuntimeError):
-    """A correctness gate failed (convergence, reconciliation, schema): no results may leave the run.
-
-    Parameters
-    ----------
-    problem : str
-        Which gate failed and by how much.
-    failures : sequence of str, optional
-        One line per failed check, each with the figure found and the figure required.
-    """
+    """A correctness gate failed (convergence, reconciliation, schema): no results may leave the run."""
 
     exit_code = 3
 

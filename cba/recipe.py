@@ -83,12 +83,6 @@ def appraise(
     -----
     Published tables are those in force inside :func:`cba.inputs.files.reading_from`, else the snapshot that
     the analysis names, else the shipped ones.
-
-    Examples
-    --------
-    >>> import cba
-    >>> result = cba.appraise("latest", progress=False)  # doctest: +SKIP
-    >>> result.headline["results"]["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
     """
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
     check_stance(stance, weights=weights)
@@ -142,21 +136,7 @@ def _appraised(
 
 
 def assembled(workings: Workings) -> Appraisal:
-    """Summarise workings into the record that is kept.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    Appraisal
-
-    Examples
-    --------
-    >>> assembled(workings).summary()  # doctest: +SKIP
-    """
+    """Summarise workings into the record that is kept."""
     inputs, arrays = workings.inputs, workings.arrays
     return Appraisal(
         analysis=inputs.analysis,

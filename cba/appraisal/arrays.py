@@ -27,29 +27,20 @@ benefits are not in it."""
 
 @dataclass(frozen=True)
 class OptionArrays:
-    """Arrays by option; `year` runs to the later of horizon and target year, except in ``flows_long``.
-
-    Attributes
-    ----------
-    children, placements, cash_flow, system_cost, npv, child_years_safe, child_years_harm
-        As in :class:`cba.appraisal.record.Appraisal`.
-    npv_long : DataArray, dims (sample, option)
-        Net present value to the long horizon.
-    flows_long : DataArray, dims (sample, option, year)
-        Net saving of each year to the long horizon, undiscounted; positive is a saving.
-    bau_parts : dict of str to ndarray
-        Parts of the system cost under business as usual, (sample, year), to the long horizon.
-    """
+    """Arrays by option; `year` runs to the later of horizon and target year, except in ``flows_long``."""
 
     children: xr.DataArray
     placements: xr.DataArray
     cash_flow: xr.DataArray
     system_cost: xr.DataArray
     npv: xr.DataArray
-    npv_long: xr.DataArray
+    npv_long: xr.DataArray  # dims (sample, option): net present value to the long horizon
+    # Dims (sample, option, year): net saving of each year to the long horizon, undiscounted; positive is a
+    # saving.
     flows_long: xr.DataArray
     child_years_safe: xr.DataArray
     child_years_harm: xr.DataArray
+    # Parts of the system cost under business as usual, (sample, year), to the long horizon.
     bau_parts: dict[str, np.ndarray]
 
 
@@ -58,25 +49,7 @@ def option_arrays(
 ) -> OptionArrays:
     """Stack the accounts of the options into labelled arrays.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        Analysis and observed series.
-    system : CareSystem
-        Business as usual.
-    basis : CostBasis
-        Prices and money conventions.
-    accounts : dict of str to OptionAccount
-        By option id, in the order of the analysis.
-
-    Returns
-    -------
-    OptionArrays
-        Sums over ``line`` equal the net cash flow; children by age and by placement sum to the same total.
-
-    Examples
-    --------
-    >>> option_arrays(inputs, system, basis, accounts).npv.mean("sample")  # doctest: +SKIP
+    Sums over ``line`` equal the net cash flow; children by age and by placement sum to the same total.
     """
     analysis, years = inputs.analysis, system.years
     shown = years <= max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
@@ -130,18 +103,7 @@ def _stocks(
 def net_saving(account: OptionAccount) -> np.ndarray:
     """Savings less costs of each year, undiscounted, all public payers.
 
-    Parameters
-    ----------
-    account : OptionAccount
-        As returned by :func:`cba.costs.option_account.option_account`.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-
-    Examples
-    --------
-    >>> net_saving(account).mean(axis=0)  # doctest: +SKIP
+    Shape (sample, year), GBP of the price base.
     """
     return total_saving(account) - total_cost(account)
 
@@ -193,24 +155,7 @@ def stacked(
 ) -> xr.DataArray:
     """Join one array per option along a new ``option`` dimension after ``sample``.
 
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray, shape (sample, ...)
-        By option id.
-    dims : tuple of str
-        Names of the axes after ``sample``.
-    coords : mapping
-        Labels of those axes.
-
-    Returns
-    -------
-    DataArray, dims (sample, option, ...)
-
-    Examples
-    --------
-    >>> two = {"bau": np.zeros((3, 1)), "care_review": np.ones((3, 1))}
-    >>> stacked(two, dims=("year",), coords={"year": [2026]}).sel(option="care_review").values.ravel().tolist()
-    [1.0, 1.0, 1.0]
+    Dims (sample, option, ...). `arrays` (sample, ...). `dims`: names of the axes after ``sample``.
     """
     data = np.stack(list(arrays.values()), axis=1)
     return xr.DataArray(data, dims=("sample", "option", *dims), coords={"option": list(arrays), **coords})

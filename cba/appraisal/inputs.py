@@ -37,22 +37,8 @@ class DrawsOfAnotherVersion(InputError):
 def drawn_inputs(registry: Iterable[str]) -> frozenset[str]:
     """Return the name of every uncertain input that a joint draw of this version holds.
 
-    Parameters
-    ----------
-    registry : iterable of str
-        Names of the entries of the prior registry.
-
-    Returns
-    -------
-    frozenset of str
-        What :func:`cba.models.parameters.joint_parameters` draws: entries of the registry but for those that
-        enter through the fits, and what the fits, the totals and the unit costs add.
-
-    Examples
-    --------
-    >>> found = drawn_inputs(["effects.transport", "foster.attrition"])
-    >>> "foster.attrition" in found, "effects.transport" in found, "baseline.level_log_closure_rate" in found
-    (True, False, True)
+    What `joint_parameters` draws: entries of the registry but for those that enter through the fits, and what
+    the fits, the totals and the unit costs add. `registry`: names of the entries of the prior registry.
     """
     from cba.models.baseline import SERIES, TOTALS
     from cba.models.parameters import ROLL_OUT, STRAIGHT
@@ -71,24 +57,7 @@ def drawn_inputs(registry: Iterable[str]) -> frozenset[str]:
 
 
 def refuse_draws_of_another_version(drawn: Collection[str], *, registry: Iterable[str]) -> None:
-    """Refuse draws that lack an input of this version.
-
-    Parameters
-    ----------
-    drawn : collection of str
-        Names of what was drawn.
-    registry : iterable of str
-        Names of the entries of the prior registry.
-
-    Raises
-    ------
-    DrawsOfAnotherVersion
-        Names every input that is not there.
-
-    Examples
-    --------
-    >>> refuse_draws_of_another_version(drawn_inputs(["foster.attrition"]), registry=["foster.attrition"])
-    """
+    """Refuse draws that lack an input of this version."""
     missing = sorted(drawn_inputs(registry) - set(drawn))
     if missing:
         raise DrawsOfAnotherVersion(
@@ -107,31 +76,7 @@ def refuse_draws_of_another_version(drawn: Collection[str], *, registry: Iterabl
 def fitted(
     inputs: Inputs, *, baseline: xr.DataTree | None, effects: xr.DataTree | None, progress: bool
 ) -> tuple[xr.DataTree, xr.DataTree]:
-    """Return the fits of business as usual and of the effects, made here where left out.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`.
-    baseline, effects : DataTree or None
-        Fits already made.
-    progress : bool
-        Show the sampler's progress.
-
-    Returns
-    -------
-    tuple of DataTree
-        Baseline, effects.
-
-    Raises
-    ------
-    GateError
-        If a fit has not converged.
-
-    Examples
-    --------
-    >>> fitted(inputs, baseline=None, effects=None, progress=False)  # doctest: +SKIP
-    """
+    """Return the fits of business as usual and of the effects, made here where left out."""
     sampler = _sampler(inputs, progress=progress)
     if baseline is None:
         from cba.models.baseline import fit_baseline
@@ -153,25 +98,7 @@ def fitted(
 
 
 def joint_draws(inputs: Inputs, *, baseline: xr.DataTree, effects: xr.DataTree) -> xr.Dataset:
-    """Draw every parameter once, paired, and refuse draws that are not numbers.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`.
-    baseline, effects : DataTree
-        The fits.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-        As :func:`cba.models.parameters.joint_parameters`.
-
-    Examples
-    --------
-    >>> joint_draws(inputs, baseline=baseline, effects=effects).sizes["sample"]  # doctest: +SKIP
-    4000
-    """
+    """Draw every parameter once, paired, and refuse draws that are not numbers."""
     drawn = joint_parameters(
         inputs.priors,
         baseline=baseline,
@@ -200,50 +127,18 @@ def _sampler(inputs: Inputs, *, progress: bool) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything an appraisal reads, as loaded for one analysis and stance.
-
-    Attributes
-    ----------
-    analysis : Analysis
-    stance : {"evidence", "sceptical"}
-    observations : Dataset
-        As published in the analysis's release.
-    priors : PriorRegistry
-    evidence : Evidence
-    options : tuple of Option
-        In the order of the analysis.
-    """
+    """Everything an appraisal reads, as loaded for one analysis and stance."""
 
     analysis: Analysis
-    stance: str
+    stance: str  # "evidence" or "sceptical"
     observations: xr.Dataset
     priors: PriorRegistry
     evidence: Evidence
-    options: tuple[Option, ...]
+    options: tuple[Option, ...]  # in the order of the analysis
 
 
 def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | None = None) -> Inputs:
-    """Load what an analysis needs, as known in its frame.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        A checked specification.
-    stance : {"evidence", "sceptical"}
-        Whose priors.
-    observations : Dataset, optional
-        The observed series of the analysis's release, if already loaded.
-
-    Returns
-    -------
-    Inputs
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import load_analysis
-    >>> read_inputs(load_analysis("smoke"), stance="evidence").observations.attrs["release"]
-    2024
-    """
+    """Load what an analysis needs, as known in its frame. `stance`, "evidence" or "sceptical"."""
     return Inputs(
         analysis,
         stance,
@@ -275,19 +170,7 @@ def _priced(options: tuple[Option, ...], analysis: Analysis) -> tuple[Option, ..
 def provenance(inputs: Inputs) -> dict[str, Any]:
     """Where the numbers of an appraisal come from, ready for JSON.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        As read.
-
-    Returns
-    -------
-    dict
-        Settings, fingerprints, single-vintage exceptions and versions.
-
-    Examples
-    --------
-    >>> provenance(inputs)["fingerprints"]["priors"]  # doctest: +SKIP
+    Settings, fingerprints, single-vintage exceptions and versions.
     """
     analysis, observations = inputs.analysis, inputs.observations
     return {

@@ -29,48 +29,17 @@ BY_CHANCE = 0.05
 def errors_asked(tried: int) -> float:
     """How many errors a finding must be from nought, given how many are tried.
 
-    Parameters
-    ----------
-    tried : int
-        Findings looked at, 1 or more.
-
-    Returns
-    -------
-    float
-        ``max(3, z)``, z the normal quantile at ``1 - 0.05 / (2 tried)``.
-
-    Notes
-    -----
-    Bonferroni's bound: of ``tried`` findings that are nought, each is beyond z errors with probability
-    ``0.05 / tried``, so that any is with 0.05 at most.
-
-    Examples
-    --------
-    >>> errors_asked(1), round(errors_asked(155), 2)
-    (3.0, 3.6)
+    ``max(3, z)``, z the normal quantile at ``1 - 0.05 / (2 tried)``. `tried`: findings looked at, 1 or more.
     """
+    # Bonferroni's bound: of ``tried`` findings that are nought, each is beyond z errors with probability
+    # ``0.05 / tried``, so that any is with 0.05 at most.
     return max(ERRORS, NormalDist().inv_cdf(1.0 - BY_CHANCE / (2.0 * tried)))
 
 
 def clear_of_chance(found: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Say which findings are not nought and further from it than error explains.
 
-    Parameters
-    ----------
-    found : ndarray, shape (finding,)
-        Every finding that was tried, the small ones too.
-    errors : ndarray, shape (finding,)
-        Their Monte Carlo standard errors, same unit.
-
-    Returns
-    -------
-    ndarray of bool, shape (finding,)
-        A finding of exactly nought is never clear, even without an error.
-
-    Examples
-    --------
-    >>> clear_of_chance(np.array([4.0, 2.9, 0.0]), np.array([1.0, 1.0, 0.0])).tolist()
-    [True, False, False]
+    Shape (finding,). A finding of exactly nought is never clear, even without an error. `found` (finding,).
     """
     size = np.abs(np.asarray(found, dtype=float))
     limit = errors_asked(max(size.size, 1)) * np.asarray(errors, dtype=float)
@@ -87,25 +56,7 @@ Summary = dict[str, Any]
 def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Equal-tailed interval that holds `level` of the draws along `axis`.
 
-    Parameters
-    ----------
-    draws : ndarray
-        Draws of any quantity.
-    level : float, in (0, 1)
-        Probability between the two limits.
-    axis : int
-        Axis of the draws.
-
-    Returns
-    -------
-    lower, upper : ndarray
-        Quantiles ``(1 - level) / 2`` and ``(1 + level) / 2``.
-
-    Examples
-    --------
-    >>> lower, upper = interval(np.arange(101.0), level=0.9)
-    >>> round(float(lower), 6), round(float(upper), 6)
-    (5.0, 95.0)
+    Returns `lower`, `upper`: quantiles ``(1 - level) / 2`` and ``(1 + level) / 2``. `level`, in (0, 1).
     """
     tail = (1.0 - level) / 2.0
     lower, upper = np.quantile(draws, [tail, 1.0 - tail], axis=axis)
@@ -115,26 +66,7 @@ def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndar
 def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: int | None) -> Summary:
     """Headline entry of a quantity.
 
-    Parameters
-    ----------
-    draws : ndarray, shape (sample,)
-        Finite draws.
-    label, unit : str
-        What it is, in words.
-    level : float
-        Probability of the interval.
-    chains : int or None
-        Markov chains the draws come from; None for independent draws.
-
-    Returns
-    -------
-    dict
-        Label, unit, mean, median, lower, upper, level and the Monte Carlo standard error of the mean.
-
-    Examples
-    --------
-    >>> quantity(np.arange(5.0), label="x", unit="GBP", level=0.5, chains=None)["upper"]
-    3.0
+    Label, unit, mean, median, lower, upper, level and the Monte Carlo standard error of the mean.
     """
     lower, upper = interval(draws, level=level)
     return {
@@ -152,24 +84,7 @@ def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: 
 def probability(event: np.ndarray, *, label: str, chains: int | None) -> Summary:
     """Headline entry of a probability: mean and standard error only.
 
-    Parameters
-    ----------
-    event : ndarray of bool, shape (sample,)
-        Whether it happened.
-    label : str
-        What it is, in words.
-    chains : int or None
-        As in :func:`quantity`.
-
-    Returns
-    -------
-    dict
-        An event that happened in no draw, or in all, still has an error: half an event in the draws made.
-
-    Examples
-    --------
-    >>> probability(np.array([True, False]), label="x", chains=None)["mean"]
-    0.5
+    An event that happened in no draw, or in all, still has an error: half an event in the draws made.
     """
     error = mcse_probability(event, chains=chains)
     return {
@@ -185,23 +100,7 @@ def probability(event: np.ndarray, *, label: str, chains: int | None) -> Summary
 
 
 def undefined(*, label: str, unit: str) -> Summary:
-    """Headline entry of a quantity that is not defined.
-
-    Parameters
-    ----------
-    label, unit : str
-        What it would be.
-
-    Returns
-    -------
-    dict
-        Every number is None.
-
-    Examples
-    --------
-    >>> undefined(label="Benefit-cost ratio", unit="ratio")["mean"] is None
-    True
-    """
+    """Headline entry of a quantity that is not defined. Every number is None."""
     return {
         "label": label,
         "unit": unit,
@@ -217,26 +116,8 @@ def undefined(*, label: str, unit: str) -> Summary:
 def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
     """Headline entry of a payback year, where NaN means never within the horizon.
 
-    Parameters
-    ----------
-    draws : ndarray, shape (sample,)
-        Years ending 31 March, NaN for never.
-    label : str
-        What it is, in words.
-    level : float
-        Probability of the interval.
-
-    Returns
-    -------
-    dict
-        Never counts as later than any year, so a quantile that falls on it is undefined, as is the mean as soon
-        as one draw never pays back.
-
-    Examples
-    --------
-    >>> entry = payback(np.array([2030.0, 2031.0, np.nan]), label="x", level=0.9)
-    >>> entry["median"], entry["upper"], entry["mean"]
-    (2031.0, None, None)
+    Never counts as later than any year, so a quantile that falls on it is undefined, as is the mean as soon
+    as one draw never pays back. `draws`: years ending 31 March, NaN for never.
     """
     late = np.sort(np.where(np.isnan(draws), np.inf, draws))
     tail = (1.0 - level) / 2.0
@@ -283,19 +164,7 @@ RATIO = "Benefit-cost ratio: cashable savings over programme, recurrent and allo
 def headline_results(workings: Workings) -> dict[str, dict[str, Any]]:
     """Headline entries by key ``<quantity>.<option>``.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict
-        Every quantity for every option; differences are against ``bau``, and what is undefined is None.
-
-    Examples
-    --------
-    >>> headline_results(workings)["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
+    Every quantity for every option; differences are against ``bau``, and what is undefined is None.
     """
     results: dict[str, dict[str, Any]] = {}
     for option in workings.accounts:
@@ -333,23 +202,7 @@ def _say(workings: Workings) -> dict[str, Any]:
 
 
 def discounted(workings: Workings, amounts: np.ndarray) -> np.ndarray:
-    """Present value over the headline horizon.
-
-    Parameters
-    ----------
-    workings : Workings
-        Gives the years, the start and the schedule.
-    amounts : ndarray, shape (sample, year), GBP
-        Amounts of the whole projection.
-
-    Returns
-    -------
-    ndarray, shape (sample,), GBP, present value
-
-    Examples
-    --------
-    >>> discounted(workings, account.recurrent).mean()  # doctest: +SKIP
-    """
+    """Present value over the headline horizon. `amounts` (sample, year), GBP."""
     analysis, years = workings.inputs.analysis, np.array(workings.years)
     offsets = years - analysis.start_year
     within = (offsets >= 0) & (offsets < analysis.horizon)
@@ -361,20 +214,8 @@ def discounted(workings: Workings, amounts: np.ndarray) -> np.ndarray:
 def review_prices(workings: Workings) -> float:
     """Money of the price base that buys what one pound of the review's figures bought.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives price base and deflator.
-
-    Returns
-    -------
-    float
-        ``index(price_base) / index(2022)``: the review's thresholds are in prices of 2021-22, and whether
-        they are met must not depend on the price base of the run.
-
-    Examples
-    --------
-    >>> review_prices(workings)  # doctest: +SKIP
+    ``index(price_base) / index(2022)``: the review's thresholds are in prices of 2021-22, and whether they
+    are met must not depend on the price base of the run. `workings`: gives price base and deflator.
     """
     index = workings.basis.index
     return float(index.index(workings.basis.price_base) / index.index(REVIEW_YEAR))
@@ -428,24 +269,7 @@ def _verdict(workings: Workings, option: str, *, npv: np.ndarray, saved: np.ndar
 
 
 def payback_draws(workings: Workings, option: str) -> np.ndarray:
-    """Year of payback in every draw.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    ndarray, shape (sample,)
-        Year ending 31 March; NaN for never within the horizon.
-
-    Examples
-    --------
-    >>> payback_draws(workings, "care_review")  # doctest: +SKIP
-    """
+    """Year of payback in every draw. NaN for never within the horizon."""
     analysis = workings.inputs.analysis
     flow = workings.arrays.flows_long.sel(option=option)
     flow = flow.sel(year=slice(analysis.start_year, analysis.start_year + analysis.horizon - 1))
@@ -495,28 +319,11 @@ WITHOUT_MEAN = ("payback_year",)
 def headline_draws(workings: Workings, *, options: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Draws of every headline quantity that is a mean.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    options : iterable of str, optional
-        Ids of options; all of the workings by default.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample,)
-        By key ``<quantity>.<option>``, in units of the quantity; events are 0 or 1. Quantities that are undefined,
-        and those of :data:`WITHOUT_MEAN`, are left out.
-
-    Notes
-    -----
-    A ratio of means R = E[s] / E[c] has rows ``R + (s - R c) / E[c]``: their mean is R and their error that of
-    R by the delta method.
-
-    Examples
-    --------
-    >>> headline_draws(workings)["npv_fiscal.care_review"].mean()  # doctest: +SKIP
+    By key ``<quantity>.<option>``, in units of the quantity; events are 0 or 1. Quantities that are
+    undefined, and those of `WITHOUT_MEAN`, are left out.
     """
+    # A ratio of means R = E[s] / E[c] has rows ``R + (s - R c) / E[c]``: their mean is R and their error that
+    # of R by the delta method.
     found: dict[str, np.ndarray] = {}
     for option in workings.accounts if options is None else options:
         rows = (
@@ -580,21 +387,7 @@ LEAD = "care_review"
 
 
 def lead_option(workings: Workings) -> str:
-    """The option that a report follows: the review's programme where appraised, else the first but BAU.
-
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> lead_option(workings)  # doctest: +SKIP
-    'care_review'
-    """
+    """The option that a report follows: the review's programme where appraised, else the first but BAU."""
     others = [option for option in workings.accounts if option != "bau"]
     return LEAD if LEAD in others else others[0]
 
@@ -605,19 +398,7 @@ def lead_option(workings: Workings) -> str:
 def of_headline_stance(workings: Workings) -> bool:
     """Whether these are all the draws of the analysis's first stance: only then is learning valued.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    bool
-        False for other stances, and for draws conditioned on the review's claims.
-
-    Examples
-    --------
-    >>> of_headline_stance(workings)  # doctest: +SKIP
-    True
+    False for other stances, and for draws conditioned on the review's claims.
     """
     analysis = workings.inputs.analysis
     every = workings.arrays.npv.sizes["sample"] == analysis.draws

@@ -26,22 +26,8 @@ def write_draws(
 ) -> None:
     """Write draws, parameters and the explorer's draws as groups of one netCDF file.
 
-    Parameters
-    ----------
-    file : Path
-        Replaced if it exists.
-    draws : Dataset, dims (sample, ...)
-    parameters : Dataset, dims (sample)
-        Every uncertain input.
-    explorer : Dataset, optional
-
-    Notes
-    -----
-    The parameters are one matrix, by name and sample: a file of some 150 variables takes half a second to open.
-
-    Examples
-    --------
-    >>> write_draws(folder / "draws.nc", draws=draws, parameters=parameters)  # doctest: +SKIP
+    `draws`, dims (sample, ...). The parameters are one matrix, by name and sample: a file of some 150
+    variables takes half a second to open.
     """
     groups = {"draws": _with_a_draw(draws), "parameters": _with_a_draw(_as_matrix(parameters))}
     if explorer is not None:
@@ -55,30 +41,7 @@ def write_draws(
 def read_draws(
     file: Path, *, count: int, lazy: bool = False
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset | None]:
-    """Read a file of :func:`write_draws`.
-
-    Parameters
-    ----------
-    file : Path
-    count : int
-        Number of draws written; 0 for a stance that has none.
-    lazy : bool
-        Leave the arrays in the file, which must stay where it is, until they are used.
-
-    Returns
-    -------
-    tuple of Dataset
-        Draws, parameters, and the explorer's draws or None.
-
-    Raises
-    ------
-    OSError, KeyError
-        If the file is missing, damaged or holds something else.
-
-    Examples
-    --------
-    >>> draws, parameters, explorer = read_draws(folder / "draws.nc", count=4000)  # doctest: +SKIP
-    """
+    """Read a file of `write_draws`. Draws, parameters, and the explorer's draws or None."""
     drawn = slice(0, count)
     with xr.open_dataset(file, group="parameters", engine="h5netcdf") as opened:
         parameters = _as_variables(opened.load()).isel(sample=drawn)
@@ -210,10 +173,6 @@ class Appraisal:
         -------
         DataFrame
             Index option; missing where a result is undefined.
-
-        Examples
-        --------
-        >>> appraisal.summary().loc["care_review", "npv_mean"]  # doctest: +SKIP
         """
         rows = []
         for option, label in self.option_labels.items():
@@ -266,10 +225,6 @@ class Appraisal:
         ------
         InputError
             If the perspective is unknown.
-
-        Examples
-        --------
-        >>> appraisal.net_benefit(value_per_child_year=50_000).mean("sample")  # doctest: +SKIP
         """
         worth = {"fiscal": self.npv, "social": self.npv_social}
         if perspective not in worth:
@@ -299,10 +254,6 @@ class Appraisal:
         -------
         Path
             The folder.
-
-        Examples
-        --------
-        >>> appraisal.to_directory("reports/mine")  # doctest: +SKIP
         """
         folder = Path(path)
         (folder / "tables").mkdir(parents=True, exist_ok=True)
@@ -347,11 +298,6 @@ class Appraisal:
         ------
         InputError
             If the folder holds no appraisal, or one that another version stored with other settings.
-
-        Examples
-        --------
-        >>> Appraisal.from_directory("reports/mine").stance  # doctest: +SKIP
-        'evidence'
         """
         from cba.inputs.analyses import stored_analysis
 

@@ -24,34 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workings:
-    """What the stages hand to tables and headline.
-
-    Attributes
-    ----------
-    inputs : Inputs
-        As read.
-    baseline, effects : DataTree
-        Fits.
-    system : CareSystem
-        Business as usual.
-    basis : CostBasis
-        Prices and money conventions.
-    accounts : dict of str to OptionAccount
-        By option id, in the order of the analysis.
-    arrays : OptionArrays
-        The accounts as labelled arrays.
-    chains : int or None
-        Markov chains the draws come from, for their errors; None for independent draws.
-    """
+    """What the stages hand to tables and headline."""
 
     inputs: Inputs
     baseline: xr.DataTree
     effects: xr.DataTree
     system: CareSystem
     basis: CostBasis
-    accounts: dict[str, OptionAccount]
-    arrays: OptionArrays
-    chains: int | None
+    accounts: dict[str, OptionAccount]  # by option id, in the order of the analysis
+    arrays: OptionArrays  # the accounts as labelled arrays
+    chains: int | None  # Markov chains the draws come from, for their errors; None for independent draws
 
     @property
     def years(self) -> list[int]:
@@ -66,25 +48,7 @@ def work_through(
     effects: xr.DataTree | None = None,
     progress: bool = False,
 ) -> Workings:
-    """Fit where needed, then project and cost every option on common draws.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`.
-    baseline, effects : DataTree, optional
-        Fits to use; made here when left out.
-    progress : bool
-        Show the sampler's progress.
-
-    Returns
-    -------
-    Workings
-
-    Examples
-    --------
-    >>> work_through(inputs).accounts["care_review"].recurrent  # doctest: +SKIP
-    """
+    """Fit where needed, then project and cost every option on common draws."""
     baseline, effects = fitted(inputs, baseline=baseline, effects=effects, progress=progress)
     drawn = joint_draws(inputs, baseline=baseline, effects=effects)
     return worked_options(inputs, drawn, baseline=baseline, effects=effects)
@@ -93,25 +57,7 @@ def work_through(
 def worked_options(
     inputs: Inputs, drawn: xr.Dataset, *, baseline: xr.DataTree, effects: xr.DataTree
 ) -> Workings:
-    """Project and cost every option on given draws of every parameter.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`.
-    drawn : Dataset, dims (sample)
-        As returned by :func:`cba.models.parameters.joint_parameters`: money in its own price years.
-    baseline, effects : DataTree
-        The fits `drawn` was joined from.
-
-    Returns
-    -------
-    Workings
-
-    Examples
-    --------
-    >>> worked_options(inputs, drawn, baseline=baseline, effects=effects).arrays.npv  # doctest: +SKIP
-    """
+    """Project and cost every option on given draws of every parameter."""
     analysis, observations = inputs.analysis, inputs.observations
     growth = drawn["prices.deflator_growth"].copy(data=np.expm1(drawn["prices.deflator_growth"].values))
     index = PriceIndex(published=observations["gdp_deflator"], growth_beyond=growth)

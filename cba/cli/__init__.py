@@ -92,23 +92,10 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing a command raises reaches the caller.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        What follows ``cba`` on the command line; ``sys.argv`` by default.
-
-    Returns
-    -------
-    int
-        0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 4 a person must decide; 5 a source did
-        not answer; 130 interrupted.
-
-    Examples
-    --------
-    >>> main(["--version"])
-    cba 0.1.0
-    0
+    `arguments`: what follows ``cba`` on the command line; ``sys.argv`` by default.
     """
+    # Returned: 0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 4 a person must
+    # decide; 5 a source did not answer; 130 interrupted.
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words:
         main(["--help"])

@@ -27,37 +27,14 @@ _DETAILS = ("file", "field", "found", "allowed", "usual cause", "next step")
 
 
 def answer_json(content: Any) -> None:
-    """Print one JSON document to standard output.
-
-    Parameters
-    ----------
-    content : object
-        Plain values; what is undefined becomes null.
-
-    Examples
-    --------
-    >>> answer_json({"runs": []})
-    {
-      "runs": []
-    }
-    """
+    """Print one JSON document to standard output. `content`: plain values; what is undefined becomes null."""
     from cba.runs.whole_files import to_json
 
     sys.stdout.write(to_json(content))
 
 
 def terminal() -> Console:
-    """Return where tables go: standard output, at least wide enough not to break them when it is a file.
-
-    Returns
-    -------
-    Console
-
-    Examples
-    --------
-    >>> terminal().width >= 80
-    True
-    """
+    """Return where tables go: standard output, at least wide enough not to break them when it is a file."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=False)
@@ -65,41 +42,15 @@ def terminal() -> Console:
 
 
 def is_interactive() -> bool:
-    """Return whether progress may be drawn: standard error is a terminal.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> isinstance(is_interactive(), bool)
-    True
-    """
+    """Return whether progress may be drawn: standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 def fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
     """Report an error and return the exit code that goes with it.
 
-    Parameters
-    ----------
-    error : BaseException
-        What a command raised.
-    as_json : bool
-        Print ``{"error": {...}, "exit_code": n}`` to standard output in place of text to standard error.
-    debug : bool
-        Add the traceback of an unexpected error.
-
-    Returns
-    -------
-    int
-        0 to 3, or 130 where the user interrupted.
-
-    Examples
-    --------
-    >>> fail(OSError(28, "No space left on device"), as_json=False, debug=False)
-    1
+    0 to 3, or 130 where the user interrupted. `as_json`: print ``{"error": {...}, "exit_code": n}`` to
+    standard output in place of text to standard error. `debug`: add the traceback of an unexpected error.
     """
     if isinstance(error, SystemExit | typer.Exit):
         code = error.code if isinstance(error, SystemExit) else error.exit_code
@@ -117,20 +68,8 @@ def fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
 def describe(error: BaseException) -> dict[str, Any]:
     """Return an error as plain values.
 
-    Parameters
-    ----------
-    error : BaseException
-
-    Returns
-    -------
-    dict
-        ``error`` (problem, file, field, found, allowed, usual cause, next step; for a gate also failures and
-        diagnostics) and ``exit_code``.
-
-    Examples
-    --------
-    >>> describe(ValueError("odd"))["error"]["problem"], describe(ValueError("odd"))["exit_code"]
-    ('ValueError: odd', 1)
+    ``error`` (problem, file, field, found, allowed, usual cause, next step; for a gate also failures and
+    diagnostics) and ``exit_code``.
     """
     from cba.errors import GateError
 

@@ -16,26 +16,11 @@ from cba.errors import GateError, InputError
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to check.
-
-    Attributes
-    ----------
-    what : str
-        What it is.
-    place : str
-        File, folder or name.
-    run : callable
-        Raises where something is wrong; returns what was found, in a few words.
-
-    Examples
-    --------
-    >>> Check("options", "priors/options", lambda: "11 options").run()
-    '11 options'
-    """
+    """One thing to check."""
 
     what: str
-    place: str
-    run: Callable[[], str]
+    place: str  # file, folder or name
+    run: Callable[[], str]  # raises where something is wrong; returns what was found, in a few words
 
 
 def check(
@@ -50,28 +35,6 @@ def check(
 
     Every file is checked, whatever is wrong with the others. Exit code 2 where an input is refused, 3 where
     figures do not reconcile, 1 where a stored run is damaged.
-
-    Parameters
-    ----------
-    paths : list of Path, optional
-        What to check; each is told apart by its content.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Returns
-    -------
-    int
-        Exit code.
-
-    Examples
-    --------
-    >>> from cba.inputs.files import options_folder
-    >>> check([options_folder() / "bau.toml"])  # doctest: +ELLIPSIS
-    ok     option: ...bau.toml (1 options)
-    1 checked, all sound
-    0
     """
     checks = shipped_checks() if not paths else [check for path in paths for check in checks_of(path)]
     rows = [_outcome(check) for check in checks]
@@ -91,17 +54,7 @@ def check(
 
 
 def shipped_checks() -> list[Check]:
-    """Return the checks of everything that ships: priors, options, evidence, series and analyses.
-
-    Returns
-    -------
-    list of Check
-
-    Examples
-    --------
-    >>> sorted({check.what for check in shipped_checks()})
-    ['analysis', 'evidence', 'observed series', 'options', 'plausibility', 'priors', 'study costs']
-    """
+    """Return the checks of everything that ships: priors, options, evidence, series and analyses."""
     from cba.inputs.files import analysis_names, options_folder, priors_folder
     from cba.inputs.tables import PUBLISHED
 
@@ -119,22 +72,7 @@ def shipped_checks() -> list[Check]:
 def checks_of(path: Path) -> list[Check]:
     """Return the checks that a file or folder needs, by what it is.
 
-    Parameters
-    ----------
-    path : Path
-        A prior file or folder, an option file or folder, an analysis, a table of evidence, a published table
-        or a folder of them, or a stored run.
-
-    Returns
-    -------
-    list of Check
-        A file that cannot be told has one check, which fails and says what is known.
-
-    Examples
-    --------
-    >>> from cba.inputs.files import priors_folder
-    >>> [check.what for check in checks_of(priors_folder() / "delivery.toml")]
-    ['priors', 'priors']
+    A file that cannot be told has one check, which fails and says what is known.
     """
     place = str(path)
     if path.is_dir():

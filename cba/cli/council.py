@@ -29,34 +29,7 @@ def council(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what an option costs and saves one council, year by year, in cash.
-
-    Parameters
-    ----------
-    authority : str
-        Name or three-digit code.
-    analysis : str
-        Name or path of an analysis.
-    option : str
-        Option of the analysis.
-    stance : str
-        Whose beliefs.
-    root : Path
-        Folder of the reports, which holds the cached fits.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Raises
-    ------
-    InputError
-        For an unknown authority, option, analysis or stance.
-
-    Examples
-    --------
-    >>> council("Leeds")  # doctest: +SKIP
-    """
+    """Show what an option costs and saves one council, year by year, in cash."""
     from cba.cli.run import tables_in_force
     from cba.inputs.analyses import load_analysis
     from cba.tables.councils import council_view
@@ -73,34 +46,7 @@ def council(
 
 
 def asked_inputs(analysis: Analysis, *, stance: str, authority: str, option: str) -> Inputs:
-    """Read what an analysis needs and refuse an authority or option it does not have, before anything is fitted.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    stance : {"evidence", "sceptical"}
-        Whose beliefs.
-    authority : str
-        Code or name of an authority of today.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    Inputs
-
-    Raises
-    ------
-    InputError
-        For an unknown authority, option or stance, or an option limited to other authorities.
-
-    Examples
-    --------
-    >>> import cba
-    >>> analysis = cba.load_analysis("smoke")
-    >>> asked_inputs(analysis, stance="evidence", authority="Leeds", option="care_review").stance
-    'evidence'
-    """
+    """Read what an analysis needs and refuse an authority or option it does not have, before anything is fitted."""
     from cba.appraisal.inputs import read_inputs
     from cba.runs.stages import observe
     from cba.tables.councils import refuse_unknown
@@ -111,23 +57,7 @@ def asked_inputs(analysis: Analysis, *, stance: str, authority: str, option: str
 
 
 def worked_inputs(inputs: Inputs, *, root: Path) -> Workings:
-    """Work out an analysis under one stance, with cached fits where there are any.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As read.
-    root : Path
-        Folder of the reports, which holds the cache.
-
-    Returns
-    -------
-    Workings
-
-    Examples
-    --------
-    >>> worked_inputs(inputs, root=Path("reports")).years  # doctest: +SKIP
-    """
+    """Work out an analysis under one stance, with cached fits where there are any."""
     from cba.appraisal.workings import work_through
     from cba.runs.stages import fit_stance
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from cba.cli.answers import AsJson, Debug, answer_json, terminal
 from cba.errors import InputError
-from cba.inputs.prior_checks import alternative_fits
 from cba.runs.whole_files import store_errors
 
 if TYPE_CHECKING:
@@ -31,29 +29,7 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def draw_density(entry: PriorEntry, *, path: Path) -> None:
-    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families.
-
-    Parameters
-    ----------
-    entry : PriorEntry
-        Not a fixed value.
-    path : Path
-        A .png, .svg or .pdf file.
-
-    Raises
-    ------
-    InputError
-        If the kind of file is another one, or the entry is a fixed value.
-    StoreError
-        If the file cannot be written.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from cba.inputs.priors import load_priors
-    >>> with TemporaryDirectory() as folder:
-    ...     draw_density(load_priors()["delivery.start_delay"], path=Path(folder) / "delay.png")
-    """
+    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families."""
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
             "a figure cannot be written as this kind of file",
@@ -65,10 +41,14 @@ def draw_density(entry: PriorEntry, *, path: Path) -> None:
         )
     lowest, low, middle, high, highest = (float(v) for v in entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998]))
     margin = 0.05 * (highest - lowest)
+    import numpy as np
+
     at = np.linspace(lowest - margin, highest + margin, _POINTS)
     density = entry.fitted.pdf(at)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from cba.inputs.prior_checks import alternative_fits
 
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -108,27 +88,7 @@ def priors(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List the prior registry, or explain one entry.
-
-    Parameters
-    ----------
-    name : str, optional
-        One entry; all of them by default.
-    stance : str
-        Whose beliefs.
-    plot : Path, optional
-        Where to draw the entry's density.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Examples
-    --------
-    >>> priors("delivery.start_delay")  # doctest: +ELLIPSIS
-    delivery.start_delay: Years between money and service that were not planned
-    ...
-    """
+    """List the prior registry, or explain one entry."""
     from cba.errors import InputError
     from cba.inputs.priors import load_priors
 
@@ -157,26 +117,7 @@ def priors(
 
 
 def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
-    """Return one entry in words: what is believed, how strongly, on what grounds, and who believes otherwise.
-
-    Parameters
-    ----------
-    entry : PriorEntry
-    registry : PriorRegistry
-        The registry it stands in.
-
-    Returns
-    -------
-    str
-        Several lines.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> registry = load_priors()
-    >>> print(explain(registry["delivery.start_delay"], registry=registry).splitlines()[0])
-    delivery.start_delay: Years between money and service that were not planned
-    """
+    """Return one entry in words: what is believed, how strongly, on what grounds, and who believes otherwise."""
     low, middle, high = (float(value) for value in entry.fitted.ppf([0.05, 0.5, 0.95]))
     unit = entry.unit + (
         f", {entry.price_year - 1}-{entry.price_year % 100:02d} prices" if entry.price_year else ""

@@ -28,20 +28,7 @@ Results = Mapping[str, Mapping[str, Any]]
 def headline_table(headline: Mapping[str, Any]) -> Table:
     """Return the results of the headline stance, every figure rounded to what its error supports.
 
-    Parameters
-    ----------
-    headline : mapping
-        As in headline.json.
-
-    Returns
-    -------
-    Table
-        One row an option, business as usual left out.
-
-    Examples
-    --------
-    >>> headline_table(run.headline).row_count  # doctest: +SKIP
-    10
+    One row an option, business as usual left out.
     """
     from rich.table import Table
 
@@ -69,20 +56,7 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
 def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
     """Return the finding in two sentences, each with the chance of it and of its opposite.
 
-    Parameters
-    ----------
-    headline : mapping
-        As in headline.json.
-
-    Returns
-    -------
-    tuple of str
-        On children in care and on money, about ``care_review``, or the first option where it is not there.
-
-    Examples
-    --------
-    >>> print(headline_sentences(run.headline)[1])  # doctest: +SKIP
-    care_review has a 4% chance of a net saving over 10 years and a 96% chance of a net cost; ...
+    On children in care and on money, about ``care_review``, or the first option where it is not there.
     """
     settings, results = headline["run"]["settings"], headline["results"]
     options = [option for option in settings["options"] if option != "bau"]
@@ -177,37 +151,10 @@ def run(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Run an analysis and store it in DIR/<analysis>/<utc time>-<fingerprint>/.
-
-    Parameters
-    ----------
-    spec : str
-        Name or file of an analysis.
-    root : Path
-        Folder of the reports.
-    draws : int, optional
-        Draws in all.
-    no_cache : bool
-        Fit again.
-    publish : bool
-        Point ``published`` at this run; the first run of an analysis always is. A run whose headline moved
-        beyond tolerance is held instead (exit code 4) until ``cba runs approve`` releases it.
-    by : str, optional
-        The analyst.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Returns
-    -------
-    int
-        Exit code: 4 where ``--publish`` was asked for and the run is held, 0 otherwise.
-
-    Examples
-    --------
-    >>> run("latest")  # doctest: +SKIP
-    """
+    """Run an analysis and store it in DIR/<analysis>/<utc time>-<fingerprint>/."""
+    # Returned: exit code: 4 where ``--publish`` was asked for and the run is held, 0 otherwise. `publish`:
+    # point ``published`` at this run; the first run of an analysis always is. A run whose headline moved
+    # beyond tolerance is held instead (exit code 4) until ``cba runs approve`` releases it.
     from cba.cli.runs import write_index_page
     from cba.inputs.analyses import load_analysis
     from cba.runs.execute import Order, execute
@@ -235,20 +182,7 @@ def run(
 def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
     """Return a context in which every reader takes the snapshot of tables that an analysis names.
 
-    Parameters
-    ----------
-    analysis : Analysis
-
-    Returns
-    -------
-    context manager
-        Nothing changes where the analysis reads the shipped tables.
-
-    Examples
-    --------
-    >>> import cba
-    >>> with tables_in_force(cba.load_analysis("latest")):
-    ...     pass
+    Nothing changes where the analysis reads the shipped tables.
     """
     if analysis.data.snapshot == "shipped":
         return nullcontext()
@@ -258,29 +192,7 @@ def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
 
 
 def with_draws(analysis: Analysis, draws: int) -> Analysis:
-    """Return the analysis with another number of draws, checked as if it stood in the file.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    draws : int
-        Draws in all, a multiple of the chains.
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    InputError
-        If the number does not fit.
-
-    Examples
-    --------
-    >>> import cba
-    >>> with_draws(cba.load_analysis("latest"), 2000).draws  # doctest: +SKIP
-    2000
-    """
+    """Return the analysis with another number of draws, checked as if it stood in the file."""
     from cba.inputs.analyses import Analysis
     from cba.inputs.files import checked_record
 
@@ -289,25 +201,7 @@ def with_draws(analysis: Analysis, draws: int) -> Analysis:
 
 
 def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """Render the report of a run.
-
-    Parameters
-    ----------
-    appraisals : mapping of str to Appraisal
-        By stance, the headline stance first.
-    headline, manifest : mapping
-        As stored.
-
-    Returns
-    -------
-    str
-        One self-contained HTML page.
-
-    Examples
-    --------
-    >>> render(appraisals, headline=headline, manifest=manifest)[:15]  # doctest: +SKIP
-    '<!DOCTYPE html>'
-    """
+    """Render the report of a run. One self-contained HTML page."""
     from cba.reporting.page import render_report
 
     return render_report(appraisals, headline=headline, manifest=manifest)
@@ -316,21 +210,7 @@ def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manife
 def write_beside(
     folder: Path, *, appraisals: Mapping[str, Any], headline: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> None:
-    """Write the workbook and the checklist of a run.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``tables/``.
-    appraisals : mapping of str to Appraisal
-        By stance, the headline stance first.
-    headline, manifest : mapping
-        As stored.
-
-    Examples
-    --------
-    >>> write_beside(folder, appraisals=appraisals, headline=headline, manifest=manifest)  # doctest: +SKIP
-    """
+    """Write the workbook and the checklist of a run. `folder`: holds ``tables/``."""
     from cba.reporting.page import report_checklist
     from cba.workbook.live_case import central_case
     from cba.workbook.sheets import write_workbook
@@ -424,28 +304,7 @@ def report(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Render report.html of a stored run again; no number is computed anew.
-
-    Parameters
-    ----------
-    run : str
-        As :func:`cba.runs.reading.find_run` reads it.
-    root : Path
-        Folder of the reports.
-    pdf : bool
-        Print the page to report.pdf, which needs Chromium.
-    screenshots : Path, optional
-        Folder for pictures at 1280 and 390 pixels and of the pages of the PDF.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Examples
-    --------
-    >>> report("latest")  # doctest: +SKIP
-    Report: reports/latest/20261121T093000Z-0123abcd/report.html
-    """
+    """Render report.html of a stored run again; no number is computed anew."""
     from cba.runs.reading import find_run
 
     if pdf or screenshots is not None:
@@ -554,23 +413,7 @@ def _pictures(html: Path, folder: Path | None) -> list[Path]:
 
 
 def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
-    """Refuse a run whose files are not the ones it stored.
-
-    Parameters
-    ----------
-    record : RunRecord
-    but_report : bool
-        Leave report.html and report.pdf out, which are about to be written anew.
-
-    Raises
-    ------
-    StoreError
-        Names every damaged or missing file.
-
-    Examples
-    --------
-    >>> refuse_damaged(find_run("reports", "latest"))  # doctest: +SKIP
-    """
+    """Refuse a run whose files are not the ones it stored."""
     from cba.runs.reading import verify_run
     from cba.runs.whole_files import StoreError
 

@@ -36,34 +36,7 @@ def compare(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say what changed between two runs and why: every headline difference split exactly among its causes.
-
-    Parameters
-    ----------
-    before, after : str
-        Runs, as ``cba runs`` lists them.
-    root : Path
-        Folder of the reports.
-    stance : str, optional
-        Whose beliefs.
-    option : str, optional
-        The option told of.
-    figure : Path, optional
-        File of the figure.
-    as_json : bool
-        Answer in JSON, with every quantity of every option.
-    debug : bool
-        Show tracebacks.
-
-    Raises
-    ------
-    InputError
-        If both words mean one run, the option is not in both runs, or the figure is of an unknown kind.
-
-    Examples
-    --------
-    >>> compare("latest/published", "latest/latest")  # doctest: +SKIP
-    """
+    """Say what changed between two runs and why: every headline difference split exactly among its causes."""
     from cba.runs.compare import common_options, compare_runs
     from cba.runs.compare_words import change_sentences, spoken_option
     from cba.runs.reading import find_run
@@ -91,21 +64,7 @@ def compare(
 def change_table(record: Mapping[str, Any], *, option: str) -> Table:
     """Return the changes that are told, one row a quantity and one column a group that differs.
 
-    Parameters
-    ----------
-    record : mapping
-        As :meth:`cba.runs.comparison.Comparison.record` gives it.
-    option : str
-
-    Returns
-    -------
-    Table
-        Differences within their Monte Carlo error are marked ``~``.
-
-    Examples
-    --------
-    >>> change_table(record, option="care_review").row_count  # doctest: +SKIP
-    7
+    Differences within their Monte Carlo error are marked ``~``.
     """
     from rich.table import Table
 
@@ -169,32 +128,7 @@ def runs(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """List the stored runs, oldest first; approve one, or remove old ones.
-
-    Parameters
-    ----------
-    context : typer.Context
-        Says whether a command follows.
-    root : Path
-        Folder of the reports.
-    verify : bool
-        Compare every file of every run with the hash in its manifest; exit code 1 where one is damaged.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Returns
-    -------
-    int
-        Exit code.
-
-    Examples
-    --------
-    >>> runs(root=Path("no such folder"))
-    No run is stored in no such folder: make one with `cba run latest`.
-    0
-    """
+    """List the stored runs, oldest first; approve one, or remove old ones."""
     if context is not None and context.invoked_subcommand:
         return 0
     from cba.runs.reading import list_runs
@@ -220,28 +154,7 @@ def approve(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Release a run to readers: record who approves it and why, then publish it.
-
-    Parameters
-    ----------
-    run : str
-        As :func:`cba.runs.reading.find_run` reads it.
-    by : str
-        The assurer.
-    note : str
-        What was looked at.
-    root : Path
-        Folder of the reports.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Examples
-    --------
-    >>> approve("latest/latest", by="A. Assurer", note="shift explained by the new release")  # doctest: +SKIP
-    Approved by A. Assurer and published: latest/20261121T093000Z-0123abcd
-    """
+    """Release a run to readers: record who approves it and why, then publish it."""
     from cba.runs.reading import find_run
     from cba.runs.review import approve_run, refuse_failed
 
@@ -266,26 +179,7 @@ def prune(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Remove old runs; never one that is published, approved, held or damaged.
-
-    Parameters
-    ----------
-    keep : int
-        1 or more.
-    dry_run : bool
-        Remove nothing.
-    root : Path
-        Folder of the reports.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Examples
-    --------
-    >>> prune(keep=3, root=Path("no such folder"))
-    Removed 0 runs and 0 archived inputs (0.0 MB).
-    """
+    """Remove old runs; never one that is published, approved, held or damaged."""
     from cba.runs.store import prune_runs
 
     done = prune_runs(root, keep=keep, dry_run=dry_run)
@@ -310,17 +204,7 @@ def prune(
 
 
 def write_index_page(root: Path) -> None:
-    """Write the page that lists all runs anew.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the reports.
-
-    Examples
-    --------
-    >>> write_index_page(Path("reports"))  # doctest: +SKIP
-    """
+    """Write the page that lists all runs anew."""
     from cba.reporting.card import render_runs_index
     from cba.runs.reading import write_index
 

@@ -22,30 +22,7 @@ def backtest(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Refit at every past origin, forecast one to five years, and score against what happened.
-
-    Parameters
-    ----------
-    quick : bool
-        Totals alone.
-    write : bool
-        Keep the record.
-    draws : int
-        Draws of each forecast.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Raises
-    ------
-    InputError
-        If `quick` and `write` are both asked for.
-
-    Examples
-    --------
-    >>> backtest(quick=True)  # doctest: +SKIP
-    """
+    """Refit at every past origin, forecast one to five years, and score against what happened."""
     from cba.errors import InputError
     from cba.validation.record import backtest_record, write_backtest
 
@@ -116,38 +93,9 @@ def calibrate(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Refit the models to data made up from their own priors and rank the truth among the draws.
-
-    Parameters
-    ----------
-    model : str
-        ``baseline``, ``effects`` or ``all``.
-    replicates : int
-        Made-up data sets per model.
-    workers : int
-        Processes; results do not depend on their number.
-    scheduler : str, optional
-        Address of a dask cluster.
-    store : Path
-        Folder of finished replicates.
-    seed : int
-    record : bool
-        Write the outcome into the package.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Returns
-    -------
-    int
-        0 where every quantity is calibrated, 3 where one is not.
-
-    Examples
-    --------
-    >>> calibrate("baseline", replicates=200, workers=2)  # doctest: +SKIP
-    0
-    """
+    """Refit the models to data made up from their own priors and rank the truth among the draws."""
+    # Returned: 0 where every quantity is calibrated, 3 where one is not. `workers`: processes; results do not
+    # depend on their number.
     from cba.models.calibration_record import CALIBRATED
     from cba.validation.calibration import calibrate as calibrated
 

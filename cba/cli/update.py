@@ -52,38 +52,6 @@ def rerun(
     Nothing changed: prints "no change", exit code 0. A headline shift beyond tolerance or a major change of the
     data: computed, stored and held for a person, exit code 4; readers see what they saw before until
     `cba runs approve` releases it.
-
-    Parameters
-    ----------
-    spec : str
-        Name or file of an analysis.
-    root : Path
-        Folder of the reports.
-    by : str, optional
-        The analyst.
-    if_due : bool
-        Poll on announced days and weekly otherwise.
-    wait : float
-        Seconds.
-    log : str, optional
-        File of the log.
-    hook : str, optional
-        Command and arguments; no shell reads them.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Returns
-    -------
-    int
-        Exit code.
-
-    Examples
-    --------
-    >>> rerun("latest")  # doctest: +SKIP
-    no change: run 20261121T093000Z-0123abcd is up to date
-    0
     """
     from cba.runs.manifest import json_log, person
     from cba.runs.rerun import rerun as run_again
@@ -114,28 +82,7 @@ def rerun(
 
 
 def hook_words(hook: str | None) -> list[str]:
-    """Return the command of a hook and its arguments.
-
-    Parameters
-    ----------
-    hook : str or None
-        As typed; quotes keep words together.
-
-    Returns
-    -------
-    list of str
-        Empty where there is no hook.
-
-    Raises
-    ------
-    InputError
-        If a quote is left open.
-
-    Examples
-    --------
-    >>> hook_words("tell-team --channel 'social care'")
-    ['tell-team', '--channel', 'social care']
-    """
+    """Return the command of a hook and its arguments. Empty where there is no hook."""
     try:
         return shlex.split(hook) if hook else []
     except ValueError as error:
@@ -152,17 +99,7 @@ def hook_words(hook: str | None) -> list[str]:
 
 
 def doors() -> Doors:
-    """Return what a re-run calls beside the run, as far as this version has it.
-
-    Returns
-    -------
-    Doors
-
-    Examples
-    --------
-    >>> doors().render is not None
-    True
-    """
+    """Return what a re-run calls beside the run, as far as this version has it."""
     from cba.cli.run import render, tables_in_force, write_beside
     from cba.runs.rerun import Doors
 
@@ -285,27 +222,8 @@ def update(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Take in what is new and keep it as a snapshot; exit 4 where a person must decide, 5 without an answer.
-
-    Parameters
-    ----------
-    words : list of str, optional
-        Name or file of an analysis, and after ``--from`` further files.
-    files : list of Path, optional
-        Downloaded files; without them the analysis's sources are asked.
-    store : Path, optional
-        Folder of snapshots.
-    dry_run : bool
-        Store nothing.
-    as_json : bool
-        Answer in JSON.
-    debug : bool
-        Show tracebacks.
-
-    Examples
-    --------
-    >>> update(["latest"], files=[Path("england_2025.csv")])  # doctest: +SKIP
-    """
+    """Take in what is new and keep it as a snapshot; exit 4 where a person must decide, 5 without an answer."""
+    # `words`: name or file of an analysis, and after ``--from`` further files.
     from cba.inputs.analyses import load_data
     from cba.inputs.releases.update import update_from_data, update_from_files
 
@@ -328,26 +246,7 @@ def update(
 def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]]:
     """Tell the analysis from the files: after ``--from`` a shell's pattern puts files among the words.
 
-    Parameters
-    ----------
-    words : list of str
-    files : list of Path
-        What stood behind ``--from``.
-
-    Returns
-    -------
-    tuple of str and list of Path
-        The analysis (``latest`` where none is named) and the files.
-
-    Raises
-    ------
-    InputError
-        If there is more than one analysis, or a file without ``--from``.
-
-    Examples
-    --------
-    >>> split_words(["b.csv"], files=[Path("a.csv")])
-    ('latest', [PosixPath('a.csv'), PosixPath('b.csv')])
+    The analysis (``latest`` where none is named) and the files. `files`: what stood behind ``--from``.
     """
     from cba.errors import InputError
 
@@ -368,23 +267,8 @@ def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]
 def as_answer(outcome: UpdateOutcome, *, store: Path, dry_run: bool) -> dict[str, Any]:
     """Return an outcome as plain values.
 
-    Parameters
-    ----------
-    outcome : UpdateOutcome
-    store : Path
-    dry_run : bool
-
-    Returns
-    -------
-    dict
-        ``changed``, ``snapshot``, ``path``, ``store``, ``dry_run``, ``summary``, ``changes`` (by table: new
-        releases, rows, revised figures) and ``held_reason``.
-
-    Examples
-    --------
-    >>> from cba.inputs.releases.update import UpdateOutcome
-    >>> as_answer(UpdateOutcome(None, False, ("nothing new",)), store=Path("x"), dry_run=False)["changed"]
-    False
+    ``changed``, ``snapshot``, ``path``, ``store``, ``dry_run``, ``summary``, ``changes`` (by table: new
+    releases, rows, revised figures) and ``held_reason``.
     """
     snapshot = outcome.snapshot
     return {

@@ -38,29 +38,7 @@ if TYPE_CHECKING:
 def option_account(option: Option, system: CareSystem, basis: CostBasis) -> OptionAccount:
     """Work out one option.
 
-    Parameters
-    ----------
-    option : Option
-        As loaded by :func:`cba.inputs.options.load_options`.
-    system : CareSystem
-        Business as usual.
-    basis : CostBasis
-        Prices and money conventions of the analysis.
-
-    Returns
-    -------
-    OptionAccount
-        Costs and savings against business as usual, GBP of the price base, undiscounted.
-
-    Raises
-    ------
-    InputError
-        If it spends before the analysis starts, or takes out more children than the system holds.
-
-    Examples
-    --------
-    >>> account = option_account(option, system, basis)  # doctest: +SKIP
-    >>> sum(line.amount for line in account.savings).mean(axis=0)  # doctest: +SKIP
+    Costs and savings against business as usual, GBP of the price base, undiscounted.
     """
     draws, years = system.reach.size, [int(y) for y in system.years]
     settings: dict[str, Any] = {

@@ -242,37 +242,7 @@ def in_price_base(
 ) -> xr.Dataset:
     """Return the parameters with every entry in GBP restated in the price base.
 
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        Joint draws, each money entry in its own price year.
-    priors : PriorRegistry
-        Says which entries are money and in which price year.
-    price_base : int
-        Year ending 31 March.
-    prices : PriceIndex
-        Deflator with its growth beyond the last published year.
-
-    Returns
-    -------
-    Dataset
-        Same variables; money entries carry the attribute ``price_base``.
-
-    Raises
-    ------
-    InputError
-        If the parameters were converted before.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> index = xr.DataArray(
-    ...     [100.0, 106.0], coords={"deflator_year": [2022, 2023]}, dims="deflator_year"
-    ... )
-    >>> drawn = xr.Dataset({"legal.cost_per_case": ("sample", [1000.0])})  # in prices of 2021-22
-    >>> prices = PriceIndex(published=index)
-    >>> in_price_base(drawn, load_priors(), price_base=2023, prices=prices)["legal.cost_per_case"].values
-    array([1060.])
+    Same variables; money entries carry the attribute ``price_base``.
     """
     converted = parameters.copy()
     for name, entry in priors.entries.items():
@@ -304,27 +274,8 @@ LONG_RUN = ("unit_costs.real_earnings_growth", "unit_costs.growth_above_earnings
 def growth_path(first: np.ndarray, *, settled: np.ndarray, half_life: np.ndarray, steps: int) -> np.ndarray:
     """Price index 1 to `steps` years after the base year.
 
-    Parameters
-    ----------
-    first, settled : ndarray, shape (sample,)
-        Real growth now and in the long run, log points a year.
-    half_life : ndarray, shape (sample,)
-        Years in which the gap between the two halves, above 0.
-    steps : int
-        Number of years.
-
-    Returns
-    -------
-    ndarray, shape (sample, step), ratio to the base year
-        ``exp(settled t + (first - settled) (1 - 2^(-t/H)) / (1 - 2^(-1/H)))``.
-
-    Examples
-    --------
-    Growth that has already settled compounds.
-
-    >>> flat = np.array([0.1])
-    >>> growth_path(flat, settled=flat, half_life=np.array([3.0]), steps=2).round(4).tolist()
-    [[1.1052, 1.2214]]
+    Shape (sample, step), ratio to the base year. ``exp(settled t + (first - settled) (1 - 2^(-t/H)) / (1 -
+    2^(-1/H)))``. `first`, `settled`: real growth now and in the long run, log points a year.
     """
     decay = 0.5 ** (np.arange(steps)[None, :] / half_life[:, None])
     growth = settled[:, None] + (first - settled)[:, None] * decay
@@ -336,32 +287,12 @@ def unit_cost_path(
 ) -> np.ndarray:
     """Real unit cost 1 to `steps` years ahead, as a ratio to its true level today.
 
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        With ``X_growth`` and ``X_surprise`` of each cost, ``lasting_share`` and ``error_share`` of its set, the
-        half-life of growth, the growth of earnings and the long-run growth above it.
-    costs : tuple of str
-        First parts of the names, for example ``("unit_costs.residential",)``; of several the average growth.
-    steps : int
-        Number of years.
-    settles : bool
-        Whether growth settles at that of earnings and what is above it; at none otherwise.
-
-    Returns
-    -------
-    ndarray, shape (sample, step), above 0
-        ``growth path x exp(surprise x spread)``.
-
-    Examples
-    --------
-    >>> entries = {"a.b_growth": 0.02, "a.b_surprise": 0.0, "a.lasting_share": 0.0, "a.error_share": 0.0,
-    ...            "unit_costs.growth_half_life": 3.0, "unit_costs.real_earnings_growth": 0.02,
-    ...            "unit_costs.growth_above_earnings": 0.0}
-    >>> drawn = xr.Dataset({name: ("sample", [value]) for name, value in entries.items()})
-    >>> unit_cost_path(drawn, ("a.b",), steps=2).round(4).tolist()
-    [[1.0202, 1.0408]]
+    Shape (sample, step), above 0. ``growth path x exp(surprise x spread)``. `costs`: first parts of the
+    names, for example ``("unit_costs.residential",)``; of several the average growth.
     """
+    # `parameters`, dims (sample): with ``X_growth`` and ``X_surprise`` of each cost, ``lasting_share`` and
+    # ``error_share`` of its set, the half-life of growth, the growth of earnings and the long-run growth
+    # above it. `settles`: whether growth settles at that of earnings and what is above it; at none otherwise.
     group = costs[0].partition(".")[0]
     half_life = parameters["unit_costs.growth_half_life"].values
     first = np.mean([parameters[f"{cost}_growth"].values for cost in costs], axis=0)
@@ -387,21 +318,11 @@ FOSTER = ("foster_relative_or_friend", "foster_in_house", "foster_agency")
 
 @dataclass(frozen=True)
 class PlacementPrices:
-    """Average yearly cost of a placement.
+    """Average yearly cost of a placement."""
 
-    Attributes
-    ----------
-    year : int
-        Last year with published unit costs.
-    today : ndarray, shape (sample, placement)
-        Average cost in that year, GBP of the price base.
-    path : ndarray, shape (sample, year, placement)
-        Average cost in each later year, GBP of the price base.
-    """
-
-    year: int
-    today: np.ndarray
-    path: np.ndarray
+    year: int  # last year with published unit costs
+    today: np.ndarray  # (sample, placement): average cost in that year, GBP of the price base
+    path: np.ndarray  # (sample, year, placement): average cost in each later year, GBP of the price base
 
 
 def placement_prices(
@@ -414,35 +335,10 @@ def placement_prices(
 ) -> PlacementPrices:
     """Average yearly cost of a placement today and in each year, GBP of the price base.
 
-    Parameters
-    ----------
-    observations : Dataset
-        Unit costs and placements as published.
-    parameters : Dataset, dims (sample)
-        Joint draws, money in the price base.
-    years : ndarray of int
-        Years ending 31 March, all after the last published unit cost.
-    price_base : int
-        Year ending 31 March.
-    prices : PriceIndex
-        Deflator with its growth beyond the last published year.
-
-    Returns
-    -------
-    PlacementPrices
-        The fostering average is split so that relatives, in-house and agency placements, weighted by their
-        numbers, give the published average, with agency dearer by ``unit_costs.agency_premium``.
-
-    Raises
-    ------
-    InputError
-        If a split price is not positive.
-
-    Examples
-    --------
-    >>> found = placement_prices(seen, drawn, years=years, price_base=2024, prices=index)  # doctest: +SKIP
-    >>> found.path.mean(axis=0)  # doctest: +SKIP
+    The fostering average is split so that relatives, in-house and agency placements, weighted by their
+    numbers, give the published average, with agency dearer by ``unit_costs.agency_premium``.
     """
+    # `years`: years ending 31 March, all after the last published unit cost.
     base_year = last_account_year(observations)
     value = {str(n): parameters[n].values for n in parameters.data_vars}
     today = _prices_today(observations, value, year=base_year, price_base=price_base, prices=prices)
@@ -500,36 +396,7 @@ def _growth_by_placement(parameters: xr.Dataset, *, steps: int) -> dict[str, np.
 def foster_prices(
     average: np.ndarray, *, counts: np.ndarray, relative_ratio: np.ndarray, premium: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Split the average cost of fostering into relatives, in-house and agency.
-
-    Parameters
-    ----------
-    average : ndarray, shape (sample,), GBP a year
-        Published average of all foster placements.
-    counts : ndarray, shape (3,), children
-        Placements with relatives or friends, in-house and with agencies.
-    relative_ratio : ndarray, shape (sample,)
-        Cost with relatives as a share of in-house.
-    premium : ndarray, shape (sample,), GBP a year
-        Cost with agencies above in-house.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample,), GBP a year
-        Weighted by `counts` they give `average`.
-
-    Raises
-    ------
-    InputError
-        If a price is not positive.
-
-    Examples
-    --------
-    >>> one = np.ones(1)
-    >>> split = foster_prices(30e3 * one, counts=np.array([0, 1, 1]), relative_ratio=one, premium=10e3 * one)
-    >>> split["foster_in_house"].tolist(), split["foster_agency"].tolist()
-    ([25000.0], [35000.0])
-    """
+    """Split the average cost of fostering into relatives, in-house and agency. `counts` (3,), children."""
     relative, own, agency = counts / counts.sum()
     in_house = (average - agency * premium) / (relative * relative_ratio + own + agency)
     if (in_house <= 0).any() or (in_house + premium <= 0).any():

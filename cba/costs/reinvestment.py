@@ -48,29 +48,8 @@ def first_guess(
 ) -> np.ndarray:
     """Guess the recurrent money of an option that reinvests what councils save.
 
-    Parameters
-    ----------
-    option : Option
-        With ``financing = "reinvest"``.
-    system : CareSystem
-        Business as usual.
-    basis : CostBasis
-        Prices and money conventions.
-    lines : tuple of MoneyLine
-        Programme money.
-    cap : ndarray, shape (sample, year), GBP of the price base
-        Most that is spent in each year, before overrun.
-    bare : OptionAccount
-        The account without recurrent money.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-        Nothing where councils do not reinvest in family help: the sweep knows no other case.
-
-    Examples
-    --------
-    >>> first_guess(option, system, basis, lines, cap, bare=bare)  # doctest: +SKIP
+    Shape (sample, year), GBP of the price base. Nothing where councils do not reinvest in family help: the
+    sweep knows no other case. `cap` (sample, year), GBP of the price base.
     """
     money = np.zeros_like(cap)
     later = option.recurrent
@@ -162,29 +141,8 @@ def reinvested_account(
 ) -> OptionAccount:
     """Work out an option that pays for its recurrent money out of its own savings.
 
-    Parameters
-    ----------
-    option : Option
-        With ``financing = "reinvest"``.
-    system : CareSystem
-        Business as usual.
-    basis : CostBasis
-        Prices and money conventions.
-    lines : tuple of MoneyLine
-        Programme money.
-    cap : ndarray, shape (sample, year), GBP of the price base
-        Most that is spent in each year, before overrun.
-    account : callable
-        ``account(option, system, basis, lines, recurrent)``, the account of given recurrent money.
-
-    Returns
-    -------
-    OptionAccount
-        Its recurrent money lies between 0 and `cap`.
-
-    Examples
-    --------
-    >>> reinvested_account(option, system, basis, lines, cap, account=account)  # doctest: +SKIP
+    Its recurrent money lies between 0 and `cap`. `cap` (sample, year), GBP of the price base. `account`:
+    ``account(option, system, basis, lines, recurrent)``, the account of given recurrent money.
     """
     whole = (system, basis, lines)
     bare = account(option, *whole, np.zeros_like(cap))
@@ -208,22 +166,8 @@ def reinvested_account(
 def cashed(option: Option, account: OptionAccount) -> np.ndarray:
     """What the payer of the recurrent money could take out of its budgets in each year.
 
-    Parameters
-    ----------
-    option : Option
-        With recurrent money, whose payer it is.
-    account : OptionAccount
-        As returned by :func:`cba.costs.option_account.option_account`.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-        Its cashable savings less its support of children at home and with special guardians; nothing for an
-        option without recurrent money.
-
-    Examples
-    --------
-    >>> cashed(option, account).mean(axis=0)  # doctest: +SKIP
+    Shape (sample, year), GBP of the price base. Its cashable savings less its support of children at home and
+    with special guardians; nothing for an option without recurrent money.
     """
     total = np.zeros_like(account.recurrent)
     payer = option.recurrent.payer if option.recurrent else ""
@@ -304,30 +248,13 @@ def sweep(
 ) -> None:
     """Fill `money` with what is reinvested, one sweep forward in time.
 
-    Parameters
-    ----------
-    cap, programme, fixed : ndarray, shape (sample, year), GBP of the price base
-        Most that is reinvested, programme money, support of special guardians.
-    timing : ndarray, shape (sample, lag)
-        Share of a year's money that acts so many years later.
-    none_served, all_served : ndarray, shape (sample, year, age), children
-        Starts averted if nobody and if everybody eligible were served.
-    stays : ndarray, shape (sample, lag, age)
-        Children away so many years after an averted start.
-    mix : ndarray, shape (sample, lag, placement)
-    others : ndarray, shape (sample, year, placement), children
-        Fewer or moved for other reasons than family help.
-    worth : ndarray, shape (sample, year, placement), GBP
-        Avoidable cost of a child-year.
-    draw : ndarray, shape (sample, 10)
-        Numbers of one value per draw, in the order they are unpacked.
-    money : ndarray, shape (sample, year), GBP
-        Filled here.
-
-    Examples
-    --------
-    >>> sweep(*arrays, money)  # doctest: +SKIP
+    `cap`, `programme`, `fixed` (sample, year), GBP of the price base; `none_served`, `all_served`
+    (sample, year, age), children; `others` (sample, year, placement), children; `money` (sample, year), GBP.
     """
+    # `timing` (sample, lag): share of a year's money that acts so many years later. `stays`
+    # (sample, lag, age): children away so many years after an averted start. `mix` (sample, lag, placement).
+    # `worth` (sample, year, placement), GBP: avoidable cost of a child-year. `draw` (sample, 10): numbers of
+    # one value per draw, in the order they are unpacked.
     years, places = money.shape[1], mix.shape[2]
     for s in numba.prange(money.shape[0]):
         share, setup, full_cost, part, at_once, later, nhs, case, deferred, support = draw[s]

@@ -28,40 +28,12 @@ def welfare_weights(
 ) -> np.ndarray:
     """Weight of one pound at each income, against one at the reference income.
 
-    Parameters
-    ----------
-    income : ndarray, shape (..., group), GBP a year, above 0
-        Equivalised disposable income.
-    reference : ndarray, shape (...), GBP a year, above 0
-        Income at which a pound counts as one: the median, by convention.
-    elasticity : float or ndarray, shape (...), >= 0
-        Of the marginal utility of income; 0 makes every weight 1.
-
-    Returns
-    -------
-    ndarray, shape of `income`, above 0
-
-    Raises
-    ------
-    InputError
-        An income that is not above 0, or a negative elasticity.
-
-    Notes
-    -----
-    ``w = (reference / income) ** elasticity`` [1]_: 1.3 is the Green Book's elasticity, tested between 1.0
-    and 1.6. Weighted results are a sensitivity; the unweighted ones stay the headline.
-
-    References
-    ----------
-    .. [1] HM Treasury (2026) *The Green Book*, ch. 7 (distribution).
-
-    Examples
-    --------
-    Half the median income: a pound counts 2 ** 1.3 = 2.46 times.
-
-    >>> welfare_weights(np.array([15_000.0, 30_000.0]), reference=np.array(30_000.0), elasticity=1.3).round(2)
-    array([2.46, 1.  ])
+    Shape of `income`, above 0. `income` (..., group), GBP a year, above 0; `reference` (...), GBP a year,
+    above 0; `elasticity`, float or ndarray, (...), >= 0.
     """
+    # ``w = (reference / income) ** elasticity``: 1.3 is the Green Book's elasticity, tested between 1.0 and
+    # 1.6. Weighted results are a sensitivity; the unweighted ones stay the headline.
+    # Source: HM Treasury (2026) *The Green Book*, ch. 7 (distribution).
     low = min(float(np.min(income)), float(np.min(reference)))
     if not low > 0.0:
         raise InputError(
@@ -91,27 +63,7 @@ def welfare_weights(
 def falling_shares(ratio: np.ndarray, *, groups: int = FIFTHS) -> np.ndarray:
     """Shares of a total that fall by a constant ratio from the poorest group to the richest.
 
-    Parameters
-    ----------
-    ratio : ndarray, shape (sample,), above 0
-        Share of one group over that of the group below it.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    ndarray, shape (sample, group)
-        Rows sum to 1.
-
-    Raises
-    ------
-    InputError
-        A ratio that is not above 0.
-
-    Examples
-    --------
-    >>> falling_shares(np.array([0.5]), groups=2).round(4).tolist()
-    [[0.6667, 0.3333]]
+    Shape (sample, group). Rows sum to 1. `ratio` (sample,), above 0.
     """
     if not (ratio > 0.0).all():
         raise InputError(
@@ -131,32 +83,8 @@ def falling_shares(ratio: np.ndarray, *, groups: int = FIFTHS) -> np.ndarray:
 def weighted_worth(amount: np.ndarray, *, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Worth of an amount of money once every group's part of it is weighted.
 
-    Parameters
-    ----------
-    amount : ndarray, shape (sample,), GBP
-        Gain (positive) or loss of all groups together.
-    shares : ndarray, shape (sample, group) or (group,)
-        Each group's part of it; rows sum to 1.
-    weights : ndarray, shape (sample, group) or (group,)
-        As returned by :func:`welfare_weights`.
-
-    Returns
-    -------
-    ndarray, shape (sample,), GBP at the reference income
-
-    Raises
-    ------
-    InputError
-        If the shares of a row do not sum to 1.
-
-    Notes
-    -----
+    `amount` (sample,), GBP; `shares` (sample, group) or (group,); `weights` (sample, group) or (group,).
     ``amount * sum_g share_g weight_g``.
-
-    Examples
-    --------
-    >>> weighted_worth(np.array([100.0]), shares=np.array([0.5, 0.5]), weights=np.array([3.0, 1.0])).tolist()
-    [200.0]
     """
     total = np.sum(shares, axis=-1)
     if not np.allclose(total, 1.0, rtol=0.0, atol=1e-9):
@@ -174,21 +102,13 @@ def weighted_worth(amount: np.ndarray, *, shares: np.ndarray, weights: np.ndarra
 
 @dataclass(frozen=True)
 class SocialMeasure:
-    """One way of valuing what a change in care is worth to children.
+    """One way of valuing what a change in care is worth to children."""
 
-    Attributes
-    ----------
-    name, label : str
-        Its key and its words.
-    population : str
-        Whose change it values.
-    health_schedule : bool
-        Whether it is discounted with the schedule for health and well-being; money otherwise.
-    """
-
+    # name and label: its key and its words.
     name: str
     label: str
     population: str
+    # Whether it is discounted with the schedule for health and well-being; money otherwise.
     health_schedule: bool
 
 
@@ -212,32 +132,7 @@ VALUED = tuple(name for name, m in MEASURES.items() if m.population == IN_CARE)
 
 
 def one_measure(measures: str | Sequence[str]) -> SocialMeasure:
-    """Return the measure asked for, refusing to add two.
-
-    Parameters
-    ----------
-    measures : str or sequence of str
-        One name of :data:`MEASURES`.
-
-    Returns
-    -------
-    SocialMeasure
-
-    Raises
-    ------
-    InputError
-        For none, an unknown one, or more than one.
-
-    Examples
-    --------
-    >>> one_measure("wellby").health_schedule
-    True
-    >>> one_measure(["lifetime_cost", "need_cost"])
-    Traceback (most recent call last):
-        ...
-    cba.errors.InputError: two values of the same change would be added
-    ...
-    """
+    """Return the measure asked for, refusing to add two."""
     asked = [measures] if isinstance(measures, str) else list(measures)
     unknown = [name for name in asked if name not in MEASURES]
     if unknown or not asked:
@@ -269,47 +164,18 @@ def child_year_value(
 ) -> np.ndarray:
     """Value of one child-year safely at home rather than in care.
 
-    Parameters
-    ----------
-    measure : {"lifetime_cost", "wellby", "qaly"}
-        Which value.
-    parameters : Dataset, dims (sample)
-        Joint draws with the ``social.*`` entries, money in the price base.
-    lifetime_cost : float, GBP of the price base
-        Lifetime cost associated with care experience, per child.
-    years_in_care : float, above 0
-        Average years in care of a child, over which it is spread.
-    growth_years : float
-        Years from the price year of the WELLBY to the price base, over which its value rises with income.
-
-    Returns
-    -------
-    ndarray, shape (sample,), GBP of the price base per child-year
-        May be below 0 where the sign of a change is open.
-
-    Raises
-    ------
-    InputError
-        For a measure that values no child-year.
-
-    Notes
-    -----
-    ``lifetime cost * causal share / years in care``; ``points * WELLBY * exp(elasticity * g * growth years)``
-    [1]_; ``QALY change * value of a QALY``. Values of health and well-being are constant in real terms beyond
-    the price base, since the schedule they are discounted with leaves income growth out.
-
-    References
-    ----------
-    .. [1] HM Treasury (2021) *Wellbeing guidance for appraisal*; HM Treasury (2026) *The Green Book*, ch. 8.
-
-    Examples
-    --------
-    >>> drawn = xr.Dataset({"social.causal_share": ("sample", [0.2])})
-    >>> child_year_value(
-    ...     "lifetime_cost", drawn, lifetime_cost=1.2e6, years_in_care=2.5, growth_years=0.0
-    ... ).round(6).tolist()
-    [96000.0]
+    May be below 0 where the sign of a change is open. `measure`, "lifetime_cost", "wellby" or "qaly".
+    `parameters`: joint draws with the ``social.*`` entries, money in the price base.
     """
+    # `growth_years`: years from the price year of the WELLBY to the price base, over which its value rises
+    # with income.
+    #
+    # ``lifetime cost * causal share / years in care``;
+    # ``points * WELLBY * exp(elasticity * g * growth years)`` ; ``QALY change * value of a QALY``. Values of
+    # health and well-being are constant in real terms beyond the price base, since the schedule they are
+    # discounted with leaves income growth out.
+    # Source: HM Treasury (2021) *Wellbeing guidance for appraisal*; HM Treasury (2026) *The Green Book*, ch.
+    # 8.
     chosen = one_measure(measure)
 
     def value(name: str) -> np.ndarray:

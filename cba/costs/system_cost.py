@@ -49,23 +49,8 @@ if TYPE_CHECKING:
 def running_total(past: np.ndarray, flow: np.ndarray, *, years: int) -> np.ndarray:
     """Sum of a flow over the last years, the year itself included.
 
-    Parameters
-    ----------
-    past : ndarray, shape (past year,)
-        Flow of the years before the first, oldest first; at least ``years - 1`` of them.
-    flow : ndarray, shape (sample, year)
-        Flow of each year.
-    years : int
-        Years counted.
-
-    Returns
-    -------
-    ndarray, shape (sample, year)
-
-    Examples
-    --------
-    >>> running_total(np.array([9.0, 1.0, 2.0]), np.array([[3.0, 4.0]]), years=3).tolist()
-    [[6.0, 9.0]]
+    Shape (sample, year). `past` (past year,): flow of the years before the first, oldest first; at least
+    ``years - 1`` of them. `flow` (sample, year).
     """
     before = past[past.size - (years - 1) :]
     whole = np.concatenate([np.broadcast_to(before, (flow.shape[0], before.size)), flow], axis=1)
@@ -74,26 +59,10 @@ def running_total(past: np.ndarray, flow: np.ndarray, *, years: int) -> np.ndarr
 
 
 def future_drivers(observations: xr.Dataset, system: CareSystem) -> np.ndarray:
-    """Counts of every driver under business as usual.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As published in the analysis's release.
-    system : CareSystem
-        Business as usual.
-
-    Returns
-    -------
-    ndarray, shape (sample, year, driver)
-        In the order of :data:`cba.models.unit_costs_accounts.DRIVERS`. Orders are made at the last published
-        rate per child looked after; unaccompanied children follow their starts of two years from the last
-        published number; need is a rate per child of the population with a path of its own.
-
-    Examples
-    --------
-    >>> future_drivers(observations, system)[..., DRIVERS.index("leavers")].mean(axis=0)  # doctest: +SKIP
-    """
+    """Counts of every driver under business as usual. Shape (sample, year, driver)."""
+    # Returned: orders are made at the last published rate per child looked after; unaccompanied children
+    # follow their starts of two years from the last published number; need is a rate per child of the
+    # population with a path of its own.
     seen = published_drivers(observations).isel(year=-1)
     last = int(seen["year"])
     usual = system.baseline.transpose("sample", "year", "age")
@@ -135,26 +104,7 @@ SERVICE = {"homes": "residential_care", "fostering": "fostering"}
 
 
 def published_real(observations: xr.Dataset, *, price_base: int) -> xr.DataArray:
-    """Spending by part in real terms.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    price_base : int
-        Year ending 31 March within the published deflator.
-
-    Returns
-    -------
-    DataArray, dims (year, part), GBP of the price base
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> real = published_real(load_observations(2024), price_base=2024)
-    >>> round(float(real.sel(year=2013).sum()) / 1e9, 2)
-    8.64
-    """
+    """Spending by part in real terms. Dims (year, part), GBP of the price base."""
     spent = published_spending(observations)
     index = observations["gdp_deflator"]
     prices = index.sel(deflator_year=spent["year"].values).values
@@ -172,27 +122,11 @@ def modelled_history(
 ) -> xr.DataArray:
     """Spending of every published year by the equations of the projection, run back from its starting point.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    priors : PriorRegistry
-        As for :func:`cba.models.unit_costs.unit_cost_posterior`.
-    price_base : int
-        Year ending 31 March within the published deflator.
-    draws, seed : int
-        Those of the analysis, so that growth and level are the draws of its projection.
-
-    Returns
-    -------
-    DataArray, dims (sample, year, part), GBP of the price base
-        ``last account x published driver index x simulated unit cost``; an error of what is published in each
-        year, the last one included.
-
-    Examples
-    --------
-    >>> modelled_history(observations, priors=priors, price_base=2024, draws=1000, seed=0)  # doctest: +SKIP
+    ``last account x published driver index x simulated unit cost``; an error of what is published in each
+    year, the last one included. `price_base`: year ending 31 March within the published deflator.
     """
+    # Dims (sample, year, part), GBP of the price base. `draws`, `seed`: those of the analysis, so that growth
+    # and level are the draws of its projection.
     real = published_real(observations, price_base=price_base)
     years = real["year"].values
     index = _driver_history(observations).sel(year=years).values
@@ -222,35 +156,9 @@ def forecast_history(
 ) -> xr.DataArray:
     """Spending after an earlier year by the equations of the projection, growth estimated from that year back.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    parameters : Dataset, dims (sample)
-        Gives the half-life of growth and the long-run growth; its draws must be those of `seed`.
-    priors : PriorRegistry
-        As for :func:`cba.models.unit_costs.unit_cost_posterior`.
-    origin : int
-        Last year whose accounts and unit costs are known; from 2019, three yearly changes of the latter.
-    price_base : int
-        Year ending 31 March within the published deflator.
-    seed : int
-        Seed of the analysis.
-
-    Returns
-    -------
-    DataArray, dims (sample, year, part), GBP of the price base
-        Years after `origin`. Drivers are the published ones: this tests unit costs, not the number of children.
-
-    Raises
-    ------
-    InputError
-        If fewer than three yearly changes are known at the origin.
-
-    Examples
-    --------
-    >>> forecast_history(observations, parameters, priors=priors, origin=2020, **base)  # doctest: +SKIP
+    Dims (sample, year, part), GBP of the price base. Years after `origin`.
     """
+    # Drivers are the published ones: this tests unit costs, not the number of children.
     real = published_real(observations, price_base=price_base)
     index = _driver_history(observations)
     years = real["year"].values[real["year"].values > origin]
@@ -273,21 +181,7 @@ def forecast_history(
 def by_line(parts: xr.DataArray) -> xr.DataArray:
     """Add parts up to the published group totals and their sum.
 
-    Parameters
-    ----------
-    parts : DataArray, dims (..., part)
-        Amounts by part.
-
-    Returns
-    -------
-    DataArray, dims (..., line)
-        In the order of :data:`LINES`.
-
-    Examples
-    --------
-    >>> six = xr.DataArray([1.0, 1.0, 1.0, 1.0, 5.0, 7.0], dims="part", coords={"part": list(PARTS)})
-    >>> by_line(six).values.tolist()
-    [4.0, 5.0, 7.0, 16.0]
+    Dims (..., line). In the order of `LINES`. `parts`, dims (..., part): amounts by part.
     """
     sums = [parts.sel(part=list(members)).sum("part") for members in GROUPS.values()]
     return xr.concat([*sums, parts.sum("part")], dim=xr.Variable("line", list(LINES))).transpose(..., "line")
@@ -302,55 +196,18 @@ PRICED = {"homes": ("childrens_home", "residential"), "fostering": ("foster_in_h
 
 @dataclass(frozen=True)
 class Accounts:
-    """Spending of the last published year.
-
-    Attributes
-    ----------
-    year : int
-        Year ending 31 March.
-    spending : dict of str to ndarray, shape (1,) or (sample,)
-        By part, GBP of the price base.
-    drivers : DataArray, dims (driver)
-        Counts of that year.
-    weights : DataArray, dims (part, driver)
-        Share of each part that follows each driver, in that year.
-    """
+    """Spending of the last published year."""
 
     year: int
-    spending: dict[str, np.ndarray]
-    drivers: xr.DataArray
-    weights: xr.DataArray
+    spending: dict[str, np.ndarray]  # (1,) or (sample,): by part, GBP of the price base
+    drivers: xr.DataArray  # dims (driver): counts of that year
+    weights: xr.DataArray  # dims (part, driver): share of each part that follows each driver, in that year
 
 
 def last_accounts(observations: xr.Dataset, *, price_base: int, prices: PriceIndex) -> Accounts:
     """Split the last published section 251 outturn into its parts.
 
-    Parameters
-    ----------
-    observations : Dataset
-        Spending, unit costs, placements, need and population as published.
-    price_base : int
-        Year ending 31 March.
-    prices : PriceIndex
-        Deflator with its growth beyond the last published year.
-
-    Returns
-    -------
-    Accounts
-        Parts add up to looked-after children, safeguarding and family support together.
-
-    Raises
-    ------
-    InputError
-        If a total of a year from 2012-13 to the last with unit costs is not published.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> seen = load_observations(2024)
-    >>> accounts = last_accounts(seen, price_base=2024, prices=PriceIndex(published=seen["gdp_deflator"]))
-    >>> accounts.year, round(float(sum(accounts.spending.values())[0]) / 1e9, 1)
-    (2024, 13.3)
+    Parts add up to looked-after children, safeguarding and family support together.
     """
     year = last_account_year(observations)
     spent = published_spending(observations).sel(year=year)
@@ -376,34 +233,11 @@ def system_cost(
 ) -> dict[str, np.ndarray]:
     """Real cost of each part in each year under business as usual.
 
-    Parameters
-    ----------
-    accounts : Accounts
-        As returned by :func:`last_accounts`.
-    drivers : ndarray, shape (sample, year, driver)
-        As returned by :func:`cba.costs.system_cost.future_drivers`.
-    prices : PlacementPrices
-        Of the same year as the accounts.
-    parameters : Dataset, dims (sample)
-        With the growth, level and surprise of every unit cost.
-    years : ndarray of int
-        Years ending 31 March, all after that of the accounts.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample, year), GBP of the price base
-        By part: ``account x driver index x unit cost index``.
-
-    Notes
-    -----
-    The unit cost index starts at the true level of the last published year, which the published one misses by
-    an error (``*_level``).
-
-    Examples
-    --------
-    >>> parts = system_cost(accounts, drivers=drivers, **paths)  # doctest: +SKIP
-    >>> sum(parts.values())  # doctest: +SKIP
+    Shape (sample, year), GBP of the price base. By part: ``account x driver index x unit cost index``.
+    `drivers` (sample, year, driver). `parameters`: with the growth, level and surprise of every unit cost.
     """
+    # The unit cost index starts at the true level of the last published year, which the published one misses
+    # by an error (``*_level``).
     counts = xr.DataArray(
         drivers, dims=("sample", "year", "driver"), coords={"driver": accounts.drivers["driver"]}
     )
@@ -438,29 +272,7 @@ def usual_cost(
     price_base: int,
     prices: PriceIndex,
 ) -> dict[str, np.ndarray]:
-    """Cost of the system by part under business as usual.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As published in the analysis's release.
-    system : CareSystem
-        Business as usual.
-    placements : PlacementPrices
-        What placements cost.
-    price_base : int
-        Year ending 31 March.
-    prices : PriceIndex
-        Deflator with its growth beyond the last published year.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample, year), GBP of the price base
-
-    Examples
-    --------
-    >>> usual_cost(observations, system, placements=placements, **money)["homes"].mean(axis=0)  # doctest: +SKIP
-    """
+    """Cost of the system by part under business as usual. Shape (sample, year), GBP of the price base."""
     return system_cost(
         last_accounts(observations, price_base=price_base, prices=prices),
         drivers=future_drivers(observations, system),

@@ -274,27 +274,7 @@ def probability_at_least(values: xr.DataArray, targets: ArrayLike) -> xr.Dataset
 
 
 def threshold_array(thresholds: ArrayLike) -> FloatArray:
-    """Thresholds as a one-dimensional array.
-
-    Parameters
-    ----------
-    thresholds : array of float, >= 0
-        GBP per unit of effect.
-
-    Returns
-    -------
-    array (threshold,)
-
-    Raises
-    ------
-    InputError
-        If there is none, or one is negative or not finite.
-
-    Examples
-    --------
-    >>> threshold_array([0, 20_000]).tolist()
-    [0.0, 20000.0]
-    """
+    """Thresholds as a one-dimensional array. Shape (threshold,). `thresholds`: GBP per unit of effect."""
     grid = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     if grid.ndim != 1 or not grid.size or not np.isfinite(grid).all() or (grid < 0).any():
         raise InputError(
@@ -386,12 +366,7 @@ def acceptability(costs: xr.DataArray, effects: xr.DataArray, thresholds: ArrayL
 
 
 def paired_costs_and_effects(costs: xr.DataArray, effects: xr.DataArray) -> tuple[FloatArray, FloatArray]:
-    """Values (sample, option) of both, after refusing draws or options that are not paired.
-
-    Raises
-    ------
-    InputError
-    """
+    """Values (sample, option) of both, after refusing draws or options that are not paired."""
     cost, effect = options_matrix(costs, field="costs"), options_matrix(effects, field="effects")
     require_same_draws(costs, effects, fields=("costs", "effects"))
     if option_labels(costs) != option_labels(effects):

@@ -45,24 +45,7 @@ class Estimate:
 
 
 def require_dims(array: xr.DataArray, dims: Sequence[str], *, field: str, exact: bool = True) -> None:
-    """Refuse an array that lacks a dimension, has one too many, or holds NaN or infinity.
-
-    Parameters
-    ----------
-    array : DataArray
-        What was passed.
-    dims : sequence of str
-        The dimensions it must have, in any order.
-    field : str
-        The argument's name, for the message.
-    exact : bool
-        Whether further dimensions are refused too.
-
-    Raises
-    ------
-    InputError
-        If it is no DataArray, its dimensions differ, it is empty or a value is not finite.
-    """
+    """Refuse an array that lacks a dimension, has one too many, or holds NaN or infinity."""
     if not isinstance(array, xr.DataArray):
         raise InputError(
             "draws must carry named dimensions",
@@ -88,13 +71,7 @@ def require_dims(array: xr.DataArray, dims: Sequence[str], *, field: str, exact:
 
 
 def refuse_non_finite(values: NDArray[np.generic], *, field: str) -> None:
-    """Refuse NaN and infinity.
-
-    Raises
-    ------
-    InputError
-        If values are not numbers, or one of them is NaN or infinite.
-    """
+    """Refuse NaN and infinity."""
     if values.dtype.kind not in "fiub":
         raise InputError("draws are not numbers", field=field, found=values.dtype, allowed="real numbers")
     bad = ~np.isfinite(values)
@@ -110,13 +87,7 @@ def refuse_non_finite(values: NDArray[np.generic], *, field: str) -> None:
 
 
 def require_same_draws(first: xr.DataArray, second: xr.DataArray, *, fields: tuple[str, str]) -> None:
-    """Refuse two arrays whose ``sample`` dimension differs in length or in labels.
-
-    Raises
-    ------
-    InputError
-        If they are not the same draws in the same order.
-    """
+    """Refuse two arrays whose ``sample`` dimension differs in length or in labels."""
     one, two = first.sizes["sample"], second.sizes["sample"]
     if one != two:
         raise _unpaired(fields, f"{one} and {two} draws")
@@ -137,26 +108,14 @@ def _unpaired(fields: tuple[str, str], found: str) -> InputError:
 
 
 def options_matrix(net_benefit: xr.DataArray, *, field: str = "net_benefit") -> FloatArray:
-    """The (sample, option) values, after refusing everything that is not paired draws of two or more options.
-
-    Raises
-    ------
-    InputError
-        For wrong dimensions, NaN, infinity or a single option.
-    """
+    """The (sample, option) values, after refusing everything that is not paired draws of two or more options."""
     require_dims(net_benefit, ("sample", "option"), field=field)
     require_two_options(net_benefit, field=field)
     return np.ascontiguousarray(net_benefit.transpose("sample", "option").values, dtype=np.float64)
 
 
 def require_two_options(net_benefit: xr.DataArray, *, field: str) -> None:
-    """Refuse a single option: there is then no decision to inform.
-
-    Raises
-    ------
-    InputError
-        If ``option`` has fewer than two members.
-    """
+    """Refuse a single option: there is then no decision to inform."""
     if net_benefit.sizes["option"] < 2:
         raise InputError(
             "one option is no decision",
@@ -184,11 +143,6 @@ def parameter_table(
 
     A DataFrame with the default index carries no labels and is matched by position; any other index, and
     every ``sample`` coordinate, must equal that of `net_benefit`.
-
-    Raises
-    ------
-    InputError
-        If the draws are unpaired, not finite, or fewer than the parameters.
     """
     if isinstance(parameters, pd.DataFrame):
         columns = _columns_of_frame(parameters, net_benefit)
@@ -244,13 +198,7 @@ def _columns_of_frame(frame: pd.DataFrame, net_benefit: xr.DataArray) -> dict[st
 def resolve_groups(
     groups: Mapping[str, Sequence[str]] | None, columns: Mapping[str, FloatArray]
 ) -> dict[str, list[str]]:
-    """Groups as lists of existing columns; each column on its own where `groups` is None.
-
-    Raises
-    ------
-    InputError
-        If a group is empty or names an unknown column.
-    """
+    """Groups as lists of existing columns; each column on its own where `groups` is None."""
     if groups is None:
         return {name: [name] for name in columns}
     resolved: dict[str, list[str]] = {}

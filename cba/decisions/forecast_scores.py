@@ -16,61 +16,21 @@ LEVELS = (0.5, 0.8, 0.9)
 
 @dataclass(frozen=True)
 class OutturnScore:
-    """One forecast held against what happened.
+    """One forecast held against what happened."""
 
-    Attributes
-    ----------
-    crps : float
-        Continuous ranked probability score, units of the forecast; lower is better.
-    percentile : float
-        Share of the forecast below the outturn, 0 to 1 (probability integral transform; draws equal to the outturn
-        count half). Over many independent forecasts that tell the truth it is uniform.
-    inside : dict of float to bool
-        By level of :data:`LEVELS`, whether the outturn fell in the equal-tailed interval.
-    median : float
-        Of the forecast.
-    """
-
-    crps: float
+    crps: float  # continuous ranked probability score, units of the forecast; lower is better
+    # Share of the forecast below the outturn, 0 to 1 (probability integral transform; draws equal to the
+    # outturn count half). Over many independent forecasts that tell the truth it is uniform.
     percentile: float
-    inside: dict[float, bool]
+    inside: dict[float, bool]  # by level of `LEVELS`, whether the outturn fell in the equal-tailed interval
     median: float
 
 
 def outturn_score(draws: ArrayLike, outturn: float) -> OutturnScore:
-    """Score equally weighted draws of a forecast.
-
-    Parameters
-    ----------
-    draws : array (sample,)
-        Of the forecast, or its quantiles at evenly spaced mid-points, which stand for equally weighted draws.
-    outturn : float
-        What happened, in the same units.
-
-    Returns
-    -------
-    OutturnScore
-
-    Raises
-    ------
-    InputError
-        If a draw or the outturn is not a number, or there are fewer than two draws.
-
-    Notes
-    -----
-    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all m^2 pairs [1]_; of sorted draws the second term is
-    ``sum (2 i - m - 1) x_i / m^2``.
-
-    References
-    ----------
-    .. [1] Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
-
-    Examples
-    --------
-    >>> score = outturn_score([0.0, 1.0, 2.0, 3.0], 2.5)
-    >>> score.percentile, score.inside[0.9], score.crps
-    (0.75, True, 0.625)
-    """
+    """Score equally weighted draws of a forecast. `outturn`: what happened, in the same units."""
+    # ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all m^2 pairs; of sorted draws the second term is
+    # ``sum (2 i - m - 1) x_i / m^2``.
+    # Source: Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
     refuse_non_finite(np.asarray(draws), field="draws")
     refuse_non_finite(np.asarray([outturn]), field="outturn")
     values = np.sort(np.asarray(draws, dtype=np.float64))

@@ -156,23 +156,14 @@ class HalfSampleFits:
 
     All arrays are linear in the responses, so fits of effects and costs combine into a fit of
     ``threshold * effects - costs``.
-
-    Parameters
-    ----------
-    fitted : array (option, point)
-        Conditional mean on all draws.
-    fitted_shift : array (option, half, point)
-        What is added to it on the half that learns (and subtracted on its mirror image).
-    total : array (option, point)
-        Net benefit to value rules with, times the share of draws at each point.
-    total_shift : array (option, half, point)
-        The same, learning half minus valuing half.
     """
 
-    fitted: FloatArray
+    fitted: FloatArray  # (option, point): conditional mean on all draws
+    # (option, half, point): what is added to it on the half that learns (and subtracted on its mirror image).
     fitted_shift: FloatArray
+    # (option, point): net benefit to value rules with, times the share of draws at each point.
     total: FloatArray
-    total_shift: FloatArray
+    total_shift: FloatArray  # (option, half, point): the same, learning half minus valuing half
 
     def at_threshold(self, threshold: float) -> HalfSampleFits:
         """From responses (effects of every option, then costs) to net benefit at one threshold."""
@@ -188,24 +179,7 @@ class HalfSampleFits:
 def value_of_rules(fits: HalfSampleFits) -> Estimate:
     """Gain from deciding point by point rather than once for all.
 
-    Parameters
-    ----------
-    fits : HalfSampleFits
-        Two options or more.
-
-    Returns
-    -------
-    Estimate
-        Value not below zero, and standard error, in units of net benefit.
-
-    Examples
-    --------
-    Two points, equally likely; option 1 gains 10 in one and loses 10 in the other; no noise at all.
-
-    >>> level = np.array([[0.0, 0.0], [10.0, -10.0]])
-    >>> still = np.zeros((2, 3, 2))
-    >>> value_of_rules(HalfSampleFits(level, still, level / 2, still)).value
-    5.0
+    Value not below zero, and standard error, in units of net benefit. `fits`: two options or more.
     """
     return estimate_from_halves(*gains_of_rules(fits))
 
@@ -213,15 +187,8 @@ def value_of_rules(fits: HalfSampleFits) -> Estimate:
 def gains_of_rules(fits: HalfSampleFits) -> tuple[FloatArray, FloatArray]:
     """Gain of each half-sample's rule: over all draws, and on its learning less its valuing half.
 
-    Parameters
-    ----------
-    fits : HalfSampleFits
-        Two options or more.
-
-    Returns
-    -------
-    everyone, contrast : array (half,)
-        For every half-sample and then for its mirror images; what `estimate_from_halves` takes.
+    Returns `everyone`, `contrast` (half,): for every half-sample and then for its mirror images; what
+    `estimate_from_halves` takes. `fits`: two options or more.
     """
     outcomes = [_learn_and_value(fits, sign) for sign in (1.0, -1.0)]
     everyone = np.concatenate([everyone for everyone, _ in outcomes])
@@ -230,14 +197,12 @@ def gains_of_rules(fits: HalfSampleFits) -> tuple[FloatArray, FloatArray]:
 
 
 def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate:
-    """Combine the gains of rules over all draws with the contrast between learning and valuing halves.
-
-    ``everyone - contrast`` is the gain on the half that did not learn; ``everyone`` the average of both.
-    Their mean costs a rule learnt on n/2 draws what one learnt on all n draws would lose. The standard error
-    is the spread over half-samples of the out-of-sample gain: with halves, the variance of the difference
-    between two halves is that of the whole-sample estimate. It is widened by Student's quantile over the
-    normal one, so that 1.96 of it makes a 95% interval.
-    """
+    """Combine the gains of rules over all draws with the contrast between learning and valuing halves."""
+    # ``everyone - contrast`` is the gain on the half that did not learn; ``everyone`` the average of both.
+    # Their mean costs a rule learnt on n/2 draws what one learnt on all n draws would lose. The standard
+    # error is the spread over half-samples of the out-of-sample gain: with halves, the variance of the
+    # difference between two halves is that of the whole-sample estimate. It is widened by Student's quantile
+    # over the normal one, so that 1.96 of it makes a 95% interval.
     value = float(np.mean(everyone - contrast / 2))
     spread = float(np.std(everyone - contrast))
     return Estimate(value=max(value, 0.0), se=spread * _student(len(contrast) // 2))
@@ -246,15 +211,7 @@ def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate
 def covariance_of_halves(gains: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
     """Covariance of the errors of estimates whose gains come from the same half-samples.
 
-    Parameters
-    ----------
-    gains : list of (everyone, contrast)
-        One per estimate, as returned by `gains_of_rules`.
-
-    Returns
-    -------
-    array (estimate, estimate)
-        Its diagonal is the square of the standard errors of `estimate_from_halves`.
+    Shape (estimate, estimate). Its diagonal is the square of the standard errors of `estimate_from_halves`.
     """
     unseen = np.stack([everyone - contrast for everyone, contrast in gains])
     unseen -= unseen.mean(axis=1, keepdims=True)
@@ -303,21 +260,8 @@ def value_of_group_rules(
 ) -> Estimate:
     """Gain from deciding on the group rather than once for all.
 
-    Parameters
-    ----------
-    fit : GroupFit
-        Of the responses less their controls.
-    net_benefit : array (sample, option)
-        In the same (content) order.
-    controls : array (sample, option), optional
-        Contribution of the other, independent inputs to net benefit; mean zero.
-    weights : array (response, option), optional
-        How responses combine into net benefit (effects times threshold less costs); the identity by default.
-
-    Returns
-    -------
-    Estimate
-        Units of net benefit.
+    Units of net benefit. `net_benefit` (sample, option). `controls` (sample, option): contribution of the
+    other, independent inputs to net benefit; mean zero. `weights` (response, option).
     """
     draws, options = net_benefit.shape
     blocks = fit.signs.shape[1]
@@ -396,31 +340,15 @@ def fit_single_input(
 ) -> HalfSampleFits:
     """Fit E[response | input] on all draws and on every balanced half-sample.
 
-    Parameters
-    ----------
-    basis : SplineBasis
-        Of the input, its draws in the content order of `half_samples.content_order`.
-    responses : array (sample, response)
-        What depends on it, in the same order.
-    controls : array (sample, response), optional
-        Part of the responses, with mean zero, known not to depend on the input: taken out before the fit, so
-        that it disturbs only the overall mean.
-
-    Returns
-    -------
-    HalfSampleFits
-        On the input's bins.
-
-    Notes
-    -----
-    Where the fit is close to a straight line, rules are valued with it, which is less noisy; otherwise with
-    the sums of the draws themselves, which no smoothing can bias.
-
-    One smoothing strength serves all responses, so the fit is linear in them. It minimises Mallows' criterion
-    summed over responses, each in units of its own residual variance. "No dependence at all" is one of the
-    choices for the fit, while half-samples may then still differ by a straight line: what noise could have
-    produced stays in the standard error.
+    `responses` (sample, response). `controls` (sample, response): part of the responses, with mean zero,
+    known not to depend on the input: taken out before the fit, so that it disturbs only the overall mean.
     """
+    # Where the fit is close to a straight line, rules are valued with it, which is less noisy; otherwise with
+    # the sums of the draws themselves, which no smoothing can bias.
+    # One smoothing strength serves all responses, so the fit is linear in them. It minimises Mallows'
+    # criterion summed over responses, each in units of its own residual variance. "No dependence at all" is
+    # one of the choices for the fit, while half-samples may then still differ by a straight line: what noise
+    # could have produced stays in the standard error.
     draws = len(responses)
     blocks = block_count(draws)
     rest = responses if controls is None else responses - controls
@@ -764,14 +692,7 @@ def evppi_by_threshold(
 def value_of_learning(columns: dict[str, FloatArray], net_benefit: FloatArray) -> Estimate:
     """Value of learning all these columns together; the shared core of `evppi` and `evsi`.
 
-    Parameters
-    ----------
-    columns : dict of str to array (sample,)
-    net_benefit : array (sample, option)
-
-    Returns
-    -------
-    Estimate
+    `net_benefit` (sample, option).
     """
     block_count(len(net_benefit))
     bases, values = _in_content_order(columns, net_benefit)

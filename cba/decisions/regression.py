@@ -29,26 +29,10 @@ ROWS_PER_PRODUCT = 32
 def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray[np.intp]:
     """Order of the draws by a hash of their contents, the same however the rows are shuffled.
 
-    Parameters
-    ----------
-    columns : list of array (sample,)
-        Parameters; their order does not matter.
-    net_benefit : array (sample, option)
-        Only the rank of its spread tells apart draws of equal parameters, so that permuting the options,
-        adding the same amount to all of them or changing the unit of money leaves the order alone.
-
-    Returns
-    -------
-    array of int (sample,)
-
-    Examples
-    --------
-    >>> x = np.array([3.0, 1.0, 2.0])
-    >>> order = content_order([x], np.zeros((3, 2)))
-    >>> shuffled = content_order([x[[2, 0, 1]]], np.zeros((3, 2)))
-    >>> bool((x[order] == x[[2, 0, 1]][shuffled]).all())
-    True
+    `columns`: parameters; their order does not matter. `net_benefit` (sample, option).
     """
+    # `net_benefit`: only the rank of its spread tells apart draws of equal parameters, so that permuting the
+    # options, adding the same amount to all of them or changing the unit of money leaves the order alone.
     same = np.zeros(len(net_benefit), dtype=np.uint64)
     for column in columns:
         same += _mix(
@@ -68,25 +52,8 @@ def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray
 def distinct_order(keys: NDArray[np.uint64]) -> NDArray[np.intp] | None:
     """Order of keys that differ, several times faster than an argsort; None where two may be the same.
 
-    Parameters
-    ----------
-    keys : array of uint64 (sample,)
-
-    Returns
-    -------
-    array of int (sample,) or None
-
-    Notes
-    -----
-    Each key gives up its lowest bits to its own position and the keys are sorted as plain numbers. Keys
-    alike in all other bits count as the same: with 10,000 random keys one time in ten million.
-
-    Examples
-    --------
-    >>> distinct_order(np.array([3 << 40, 1 << 40, 2 << 40], dtype=np.uint64)).tolist()
-    [1, 2, 0]
-    >>> distinct_order(np.array([1, 1], dtype=np.uint64)) is None
-    True
+    Each key gives up its lowest bits to its own position and the keys are sorted as plain numbers. Keys alike
+    in all other bits count as the same: with 10,000 random keys one time in ten million.
     """
     low = np.uint64((1 << max(len(keys) - 1, 1).bit_length()) - 1)
     packed = np.sort((keys & ~low) | np.arange(len(keys), dtype=np.uint64))
@@ -112,21 +79,7 @@ def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def balanced_signs(blocks: int) -> FloatArray:
     """Rows of +1 (learn) and -1 (value), one per half-sample, mirror images left out.
 
-    Parameters
-    ----------
-    blocks : int
-        A power of two.
-
-    Returns
-    -------
-    array (blocks - 1, blocks)
-        Rows are orthogonal and sum to zero.
-
-    Examples
-    --------
-    >>> signs = balanced_signs(4)
-    >>> signs.sum(axis=1).tolist(), (signs @ signs.T).tolist()[0]
-    ([0.0, 0.0, 0.0], [4.0, 0.0, 0.0])
+    Shape (blocks - 1, blocks). Rows are orthogonal and sum to zero.
     """
     from scipy.linalg import hadamard
 
@@ -138,21 +91,8 @@ def balanced_signs(blocks: int) -> FloatArray:
 def contrasts(block_values: FloatArray) -> FloatArray:
     """Learning half minus valuing half, for every balanced half-sample at once.
 
-    Parameters
-    ----------
-    block_values : array (block, ...)
-        One value per block, a power of two of them.
-
-    Returns
-    -------
-    array (block - 1, ...)
-        ``balanced_signs(blocks) @ block_values`` by the fast Walsh-Hadamard transform, which needs no matrix.
-
-    Examples
-    --------
-    >>> values = np.arange(8.0) ** 2
-    >>> bool(np.allclose(contrasts(values), balanced_signs(8) @ values))
-    True
+    Shape (block - 1, ...). ``balanced_signs(blocks) @ block_values`` by the fast Walsh-Hadamard transform,
+    which needs no matrix. `block_values` (block, ...): one value per block, a power of two of them.
     """
     result = np.asarray(block_values, dtype=np.float64)
     tail, step = result.shape[1:], 1
@@ -167,13 +107,7 @@ def contrasts(block_values: FloatArray) -> FloatArray:
 
 
 def block_count(draws: int, *, at_most: int = 64) -> int:
-    """Number of blocks: `at_most`, or half as many where blocks would hold fewer than eight draws.
-
-    Raises
-    ------
-    InputError
-        Below `MINIMUM_DRAWS`.
-    """
+    """Number of blocks: `at_most`, or half as many where blocks would hold fewer than eight draws."""
     if draws < MINIMUM_DRAWS:
         raise InputError(
             "there are too few draws to estimate a conditional mean",
@@ -213,17 +147,7 @@ def block_products(pieces: list[FloatArray], blocks: int) -> FloatArray:
     """Products of all columns with all columns, summed over the draws of each block, (block, column, column).
 
     Blocks are cut into stacks of `ROWS_PER_PRODUCT` rows: products that small stay on one core, and a library
-    that would wait for a second, busy core is many times slower.
-
-    Parameters
-    ----------
-    pieces : list of array (sample, k)
-        Matrices to stand side by side.
-    blocks : int
-
-    Returns
-    -------
-    array (block, column, column)
+    that would wait for a second, busy core is many times slower. Shape (block, column, column).
     """
     draws, width = len(pieces[0]), sum(piece.shape[1] for piece in pieces)
     height = block_height(draws, blocks)
@@ -259,30 +183,16 @@ MOST_KNOTS = 24
 
 @dataclass(frozen=True)
 class SplineBasis:
-    """Functions of one input, evaluated at its bins.
+    """Functions of one input, evaluated at its bins."""
 
-    Parameters
-    ----------
-    bin_of_draw : array of int (sample,)
-        Bin in which each draw falls.
-    share : array (bin,)
-        Share of draws in each bin; sums to one.
-    centre : array (bin,)
-        Mean of the input in each bin, in the input's units.
-    functions : array (bin, function)
-        Orthonormal under `share`. The first is constant, the second the standardised input.
-    roughness : array (function,)
-        Integrated squared second derivative of each; zero for the first two, rising after.
-    standardised : array (sample,)
-        The input itself, less its mean over its spread.
-    """
-
-    bin_of_draw: NDArray[np.intp]
-    share: FloatArray
-    centre: FloatArray
+    bin_of_draw: NDArray[np.intp]  # (sample,)
+    share: FloatArray  # (bin,): share of draws in each bin; sums to one
+    centre: FloatArray  # (bin,): mean of the input in each bin, in the input's units
+    # (bin, function): orthonormal under `share`. The first is constant, the second the standardised input.
     functions: FloatArray
+    # (function,): integrated squared second derivative of each; zero for the first two, rising after.
     roughness: FloatArray
-    standardised: FloatArray
+    standardised: FloatArray  # (sample,): the input itself, less its mean over its spread
 
     def at_draws(self, count: int) -> FloatArray:
         """First `count` functions after the constant, at each draw; the straight line exactly, not by bin."""
@@ -293,35 +203,10 @@ class SplineBasis:
 
 
 def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BINS) -> SplineBasis:
-    """Build the basis for one input.
-
-    Parameters
-    ----------
-    values : array (sample,)
-        Draws of the input.
-    knots : int, optional
-        Knots at quantiles; by default one per `DRAWS_PER_KNOT` draws, between 4 and `MOST_KNOTS`.
-    bins : int
-        Most bins used.
-
-    Returns
-    -------
-    SplineBasis
-        One function for a constant input, two for a binary one.
-
-    Notes
-    -----
-    Rotated by the generalised eigenvectors of roughness against the Gram matrix (Demmler & Reinsch 1975): a
-    smoothing spline of any strength then only multiplies each coefficient by ``1 / (1 + strength *
-    roughness)``.
-
-    Examples
-    --------
-    >>> basis = spline_basis(np.linspace(0.0, 1.0, 1000))
-    >>> gram = basis.functions.T @ (basis.share[:, None] * basis.functions)
-    >>> bool(np.allclose(gram, np.eye(len(gram)), atol=1e-6))
-    True
-    """
+    """Build the basis for one input. One function for a constant input, two for a binary one."""
+    # Rotated by the generalised eigenvectors of roughness against the Gram matrix (Demmler & Reinsch 1975): a
+    # smoothing spline of any strength then only multiplies each coefficient by
+    # ``1 / (1 + strength * roughness)``.
     bin_of_draw, share, centre = _equal_count_bins(values, bins)
     wanted = knots or int(np.clip(len(values) // DRAWS_PER_KNOT, 4, MOST_KNOTS))
     spread = np.sqrt(share @ (centre - share @ centre) ** 2)
@@ -426,18 +311,10 @@ LEVEL = 0.01
 
 @dataclass(frozen=True)
 class AdditiveFit:
-    """Contribution of each input to each response, all fitted jointly.
+    """Contribution of each input to each response, all fitted jointly."""
 
-    Parameters
-    ----------
-    parts : dict of str to array (sample, response)
-        Mean zero over the draws.
-    total : array (sample, response)
-        Their sum.
-    """
-
-    parts: dict[str, FloatArray]
-    total: FloatArray
+    parts: dict[str, FloatArray]  # mean zero over the draws
+    total: FloatArray  # (sample, response)
 
     def without(self, members: list[str]) -> FloatArray:
         """Sum of the contributions of all inputs but these."""
@@ -450,22 +327,9 @@ class AdditiveFit:
 def find_controls(
     bases: dict[str, SplineBasis], responses: FloatArray, *, independent: bool | None
 ) -> AdditiveFit | None:
-    """Fit the additive part, or return None where it must not be used.
-
-    Parameters
-    ----------
-    bases : dict of str to SplineBasis
-        Of every input.
-    responses : array (sample, response)
-        Net benefit by option, or effects and costs.
-    independent : bool or None
-        True: the inputs are independent by construction. False: they are not. None: use controls only with
-        `FEWEST_INPUTS` inputs or more and no sign of dependence.
-
-    Returns
-    -------
-    AdditiveFit or None
-    """
+    """Fit the additive part, or return None where it must not be used. `responses` (sample, response)."""
+    # `independent`: true: the inputs are independent by construction. False: they are not. None: use controls
+    # only with `FEWEST_INPUTS` inputs or more and no sign of dependence.
     if independent is False or len(bases) < 2 or (independent is None and len(bases) < FEWEST_INPUTS):
         return None
     draws = len(responses)
@@ -547,55 +411,32 @@ COMPLEXITY_PRICE = 1.4
 
 @dataclass(frozen=True)
 class GroupBasis:
-    """Functions of a group of inputs at each draw.
+    """Functions of a group of inputs at each draw."""
 
-    Parameters
-    ----------
-    functions : array (sample, function)
-        The constant first, then main effects, then products.
-    roughness : array (function,)
-        Relative to the smoothest bend of a main effect; zero for the constant and the straight lines.
-    inputs : array of int (function, 2)
-        Which inputs a function depends on, by position; -1 stands for none.
-    """
-
-    functions: FloatArray
+    functions: FloatArray  # (sample, function): the constant first, then main effects, then products
+    # (function,): relative to the smoothest bend of a main effect; zero for the constant and the straight
+    # lines.
     roughness: FloatArray
+    # (function, 2): which inputs a function depends on, by position; -1 stands for none.
     inputs: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class GroupFit:
-    """Coefficients of the fit on all draws and on every half-sample.
+    """Coefficients of the fit on all draws and on every half-sample."""
 
-    Parameters
-    ----------
-    functions : array (sample, function)
-    coefficients : array (function, response)
-    half_coefficients : array (half, function, response)
-        Both members of each mirror pair: halves 0..H-1 learn where the sign is +1, H..2H-1 where it is -1.
-    signs : array (half, block)
-        The +1 and -1 of each half-sample.
-    """
-
-    functions: FloatArray
-    coefficients: FloatArray
+    functions: FloatArray  # (sample, function)
+    coefficients: FloatArray  # (function, response)
+    # (half, function, response): both members of each mirror pair: halves 0..H-1 learn where the sign is +1,
+    # H..2H-1 where it is -1.
     half_coefficients: FloatArray
-    signs: FloatArray
+    signs: FloatArray  # (half, block): the +1 and -1 of each half-sample
 
 
 def group_basis(bases: list[SplineBasis]) -> GroupBasis:
     """Build the functions of a group of inputs.
 
-    Parameters
-    ----------
-    bases : list of SplineBasis
-        One per input, none of them constant.
-
-    Returns
-    -------
-    GroupBasis
-        At most one function per `DRAWS_PER_FUNCTION` draws; products give way first, then bends.
+    At most one function per `DRAWS_PER_FUNCTION` draws; products give way first, then bends.
     """
     draws = len(bases[0].bin_of_draw)
     budget = min(MOST_FUNCTIONS, draws // DRAWS_PER_FUNCTION)
@@ -631,19 +472,8 @@ def _size(inputs: int, mains: int, products: int) -> int:
 def fit_group(basis: GroupBasis, responses: FloatArray) -> GroupFit:
     """Fit E[response | group] on all draws and on every balanced half-sample.
 
-    Parameters
-    ----------
-    basis : GroupBasis
-    responses : array (sample, response)
-
-    Returns
-    -------
-    GroupFit
-
-    Notes
-    -----
-    Strengths minimise Mallows' criterion summed over responses (each in units of its residual variance), main
-    effects first, interactions given those.
+    `responses` (sample, response). Strengths minimise Mallows' criterion summed over responses (each in units
+    of its residual variance), main effects first, interactions given those.
     """
     draws = len(responses)
     blocks = block_count(draws, at_most=32)
@@ -667,21 +497,7 @@ def choose_penalty(
 ) -> FloatArray:
     """Diagonal penalty with the best strength for main effects, then for products.
 
-    Parameters
-    ----------
-    basis : GroupBasis
-    gram : array (function, function)
-        Mean products of the functions.
-    cross : array (function, response)
-        Mean products with the responses.
-    square : array (response,)
-        Mean squares of the responses.
-    draws : int
-
-    Returns
-    -------
-    array (function, function)
-        Diagonal, to be added to `gram`.
+    Shape (function, function). `gram` (function, function); `cross` (function, response).
     """
     floor = 1e-9 * np.trace(gram) / len(gram)
     noise = _residual_variance(gram, cross, square, draws, floor)

@@ -485,47 +485,17 @@ class Prior(Protocol):
 
 @dataclass(frozen=True)
 class PriorNodes:
-    """A known prior on a grid.
+    """A known prior on a grid."""
 
-    Parameters
-    ----------
-    values : array (node,)
-        Quantiles of the prior, rising.
-    share : array (node,)
-        Probability each node stands for; sums to one.
-    """
-
-    values: FloatArray
-    share: FloatArray
+    values: FloatArray  # (node,): quantiles of the prior, rising
+    share: FloatArray  # (node,): probability each node stands for; sums to one
 
 
 def prior_nodes(prior: Prior) -> PriorNodes:
     """Put a prior on a grid that follows its quantiles.
 
-    Parameters
-    ----------
-    prior : Prior
-
-    Returns
-    -------
-    PriorNodes
-
-    Raises
-    ------
-    InputError
-        If a quantile is not finite or quantiles do not rise.
-
-    Notes
-    -----
     ``x = Q(Phi(z))`` with z on an even grid: the trapezium rule in z is then exact to rounding for a normal
     prior and for smooth functions of one.
-
-    Examples
-    --------
-    >>> from scipy.stats import norm
-    >>> nodes = prior_nodes(norm(2.0, 3.0))
-    >>> round(float(nodes.share @ nodes.values), 6), round(float(nodes.share @ nodes.values**2), 4)
-    (2.0, 13.0)
     """
     one = hasattr(prior, "ppf") and np.ndim(prior.ppf(0.5)) == 0
     values = np.asarray(prior.ppf(ndtr(_NODE_PLACES)) if one else [], dtype=np.float64)
@@ -547,19 +517,7 @@ def fits_over_draws(
 ) -> HalfSampleFits:
     """Conditional means given each possible result, the draws themselves being the prior.
 
-    Parameters
-    ----------
-    centre, share : array (point,)
-        Values of the quantity studied, rising, and the share of draws at each.
-    fits : HalfSampleFits
-        Conditional means given the quantity, on those points.
-    size : float, > 0
-        Standard error of the study, in the quantity's units.
-
-    Returns
-    -------
-    HalfSampleFits
-        On the grid of results.
+    `centre`, `share` (point,): values of the quantity studied, rising, and the share of draws at each.
     """
     reached = np.cumsum(share) - share / 2
     likelihood = _likelihood(centre, np.interp(ndtr(_RESULT_PLACES), reached, centre), size)
@@ -575,23 +533,7 @@ def fits_over_draws(
 def fits_over_prior(
     centre: FloatArray, nodes: PriorNodes, fits: HalfSampleFits, *, size: float
 ) -> HalfSampleFits:
-    """Conditional means given each possible result under a known prior.
-
-    Parameters
-    ----------
-    centre : array (point,)
-        Values of the quantity at which `fits` stand, rising.
-    nodes : PriorNodes
-    fits : HalfSampleFits
-        Between points and beyond the outermost they are continued in straight lines.
-    size : float, > 0
-        Standard error of the study, in the quantity's units.
-
-    Returns
-    -------
-    HalfSampleFits
-        On the grid of results.
-    """
+    """Conditional means given each possible result under a known prior. `centre` (point,); `size`, > 0."""
     likelihood = _likelihood(nodes.values, np.interp(_RESULT_PLACES, _NODE_PLACES, nodes.values), size)
     reach = nodes.share @ likelihood
     weight = _straight_lines(centre, nodes.values).T @ (nodes.share[:, None] * likelihood)  # (point, result)

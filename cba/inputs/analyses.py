@@ -45,15 +45,10 @@ Weight = Annotated[Number, Field(ge=0.0, le=1.0)]
 
 
 class Mixture(BaseModel):
-    """How much each stance is believed; the weights sum to 1 and are never rescaled.
-
-    Parameters
-    ----------
-    evidence, sceptical : float, 0 to 1
-        Probability that the world is as the stance holds.
-    """
+    """How much each stance is believed; the weights sum to 1 and are never rescaled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # evidence and sceptical: probability that the world is as the stance holds.
     evidence: Weight
     sceptical: Weight
 
@@ -81,19 +76,7 @@ class Mixture(BaseModel):
 def refused_review(use: str) -> InputError:
     """Return the error for a use of the `review` stance that it does not have.
 
-    Parameters
-    ----------
-    use : str
-        What was asked, such as ``"mixed with other stances"``.
-
-    Returns
-    -------
-    InputError
-
-    Examples
-    --------
-    >>> refused_review("mixed with other stances").problem
-    '`review` cannot be mixed with other stances'
+    `use`: what was asked, such as ``"mixed with other stances"``.
     """
     return InputError(
         f"`review` cannot be {use}",
@@ -109,21 +92,7 @@ def refused_review(use: str) -> InputError:
 def refuse_review(stance: str, *, use: str) -> None:
     """Refuse `review` where a probability is needed, such as for the value of information.
 
-    Parameters
-    ----------
-    stance : str
-        Of the draws in hand.
-    use : str
-        What they were to be used for, after "cannot be".
-
-    Raises
-    ------
-    InputError
-        If the stance is ``review``.
-
-    Examples
-    --------
-    >>> refuse_review("evidence", use="used for the value of information")
+    `use`: what they were to be used for, after "cannot be".
     """
     if stance == "review":
         raise refused_review(use)
@@ -132,24 +101,7 @@ def refuse_review(stance: str, *, use: str) -> None:
 def stance_weights(written: Mixture | Mapping[str, float] | None) -> Mixture:
     """Return checked weights from an analysis or from a call.
 
-    Parameters
-    ----------
-    written : Mixture, mapping of stance to weight, or None
-        None where neither the analysis nor the call has any.
-
-    Returns
-    -------
-    Mixture
-
-    Raises
-    ------
-    InputError
-        If there are none, `review` is among them, a stance is unknown or missing, or they do not sum to 1.
-
-    Examples
-    --------
-    >>> stance_weights({"evidence": 0.7, "sceptical": 0.3}).sceptical
-    0.3
+    `written`, mapping of stance to weight, or None: none where neither the analysis nor the call has any.
     """
     if isinstance(written, Mixture):
         return written
@@ -195,116 +147,73 @@ class Gates(BaseModel):
 
 
 class Precision(BaseModel):
-    """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not.
-
-    Parameters
-    ----------
-    npv : float
-        Of the mean net present value of every option, GBP of the price base.
-    probability : float
-        Of every headline probability, 0 to 0.5.
-    most_draws : int
-        Draws beyond which none are added.
-    """
+    """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Of the mean net present value of every option, GBP of the price base.
     npv: Annotated[Number, Field(gt=0.0)]
     probability: Annotated[Number, Field(gt=0.0, lt=0.5)]
-    most_draws: Count
+    most_draws: Count  # draws beyond which none are added
 
 
 class Scenarios(BaseModel):
-    """Switches that change an input for the whole run; None leaves it as published.
-
-    Parameters
-    ----------
-    review_price_year : int or None
-        Price year given to the review's figures, whose own price base is not stated.
-    """
+    """Switches that change an input for the whole run; None leaves it as published."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Price year given to the review's figures, whose own price base is not stated.
     review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
 
 
 class Analysis(BaseModel):
-    """A checked specification; see :func:`load_analysis`.
-
-    Parameters
-    ----------
-    name, title : str
-        Name of the file and of the folder of runs; heading of the report.
-    frame : {"review_2022", "latest"} or None
-        As it would have looked when; taken from the name where that is a frame.
-    release, evidence_until : int
-        Children-looked-after release and last year of evidence admitted.
-    stances : tuple of str
-        Beliefs to appraise under; the first is the headline.
-    options : tuple of str
-        The first is ``bau``, to which the others are compared.
-    start_year, horizon, long_horizon : int
-        First year (ending 31 March) and numbers of years; the long one is the sensitivity.
-    target_year : int
-        Year ending 31 March of the claim on children in care.
-    price_base : int
-        Year ending 31 March in whose prices money is reported.
-    schedule : str
-        Discount schedule.
-    mid_year : bool
-        Whether flows are discounted to the middle of their year; year 0 undiscounted otherwise.
-    level : float
-        Probability of the equal-tailed intervals.
-    draws, tune, chains, seed : int
-        Draws in all, warm-up draws per chain, chains, seed.
-    long : str or None
-        Path of a long-run series of children in care held by the user, relative to the file.
-    mixture : Mixture or None
-        Weights of the stance ``mixture``.
-    hold : dict of str to float
-        Tolerated shift by headline quantity beyond which a run waits for a person.
-    precision : Precision or None
-        Monte Carlo error asked for; None takes the draws as they are.
-    commissioner, analyst, assurer, approver : str or None
-        Who asked for, made, checked and released the analysis; printed in the report.
-    review_by : date or None
-        Day after which the analysis is not to be used unreviewed.
-    own_options : tuple of Option
-        Options of the user's own files, which the specification names by path.
-    """
+    """A checked specification; see `load_analysis`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Annotated[Literal[1], Field(alias="schema")]
+    # name and title: name of the file and of the folder of runs; heading of the report.
     name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: Text
-    frame: Frame | None = None
+    frame: Frame | None = None  # taken from the name where that is a frame
+    # release and evidence_until: children-looked-after release and last year of evidence admitted.
     release: Year
     evidence_until: Year
+    # Beliefs to appraise under; the first is the headline.
     stances: Annotated[tuple[Stance, ...], Field(min_length=1)] = ("evidence", "sceptical", "review")
+    # The first is ``bau``, to which the others are compared.
     options: Annotated[tuple[Text, ...], Field(min_length=2)]
+    # start_year, horizon, long_horizon: first year (ending 31 March) and numbers of years; the long one is
+    # the sensitivity.
     start_year: Year
     horizon: Annotated[Whole, Field(ge=1, le=60)] = 10
     long_horizon: Annotated[Whole, Field(ge=1, le=60)] = 30
-    target_year: Year
-    price_base: Year
+    target_year: Year  # year ending 31 March of the claim on children in care
+    price_base: Year  # year ending 31 March in whose prices money is reported
     schedule: Schedule = "green_book_2026"
+    # Whether flows are discounted to the middle of their year; year 0 undiscounted otherwise.
     mid_year: Switch = False
-    level: Annotated[Number, Field(gt=0.5, lt=0.999)] = 0.9
+    level: Annotated[Number, Field(gt=0.5, lt=0.999)] = 0.9  # probability of the equal-tailed intervals
+    # draws, tune, chains, seed: draws in all, warm-up draws per chain, chains, seed.
     draws: Count
     tune: Count
     chains: Annotated[Whole, Field(ge=2, le=16)]
     seed: Annotated[Whole, Field(ge=0)]
+    # Path of a long-run series of children in care held by the user, relative to the file.
     long: Text | None = None
     gates: Gates = Gates()
     data: Data = Data()
     scenarios: Scenarios = Scenarios()
-    mixture: Mixture | None = None
+    mixture: Mixture | None = None  # weights of the stance ``mixture``
+    # Options of the user's own files, which the specification names by path.
     own_options: tuple[Option, ...] = ()
+    # Tolerated shift by headline quantity beyond which a run waits for a person.
     hold: dict[Text, Number] = {}
-    precision: Precision | None = None
+    precision: Precision | None = None  # Monte Carlo error asked for; None takes the draws as they are
+    # commissioner, analyst, assurer, approver: who asked for, made, checked and released the analysis;
+    # printed in the report.
     commissioner: Text | None = None
     analyst: Text | None = None
     assurer: Text | None = None
     approver: Text | None = None
-    review_by: date | None = None
+    review_by: date | None = None  # day after which the analysis is not to be used unreviewed
 
     @model_validator(mode="after")
     def _holds_together(self) -> Analysis:
@@ -431,33 +340,7 @@ def _check_draws(analysis: Analysis) -> None:
 
 
 def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Analysis:
-    """Return the specification that a file of a stored run holds.
-
-    Parameters
-    ----------
-    settings : object
-        As read from the file.
-    file : str or Path
-        Named in the message.
-    field : str
-        Where in the file the specification stands.
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    InputError
-        If this version knows a field of it no more, or misses one.
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import load_analysis
-    >>> kept = load_analysis("smoke").model_dump(mode="json", by_alias=True)
-    >>> stored_analysis(kept, file="manifest.json", field="settings").name
-    'smoke'
-    """
+    """Return the specification that a file of a stored run holds."""
     try:
         return checked_record(Analysis, settings, file=file, field=field)
     except InputError as error:
@@ -479,28 +362,8 @@ def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Anal
 def tables_of(analysis: Analysis, *, store: Path | None = None) -> Iterator[Path]:
     """Let every reader of published tables take those that an analysis asks for.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    store : Path, optional
-        Folder of snapshots, in place of the analysis's own.
-
-    Yields
-    ------
-    Path
-        The folder in force while the block runs; one put in force before is left as it is.
-
-    Raises
-    ------
-    SnapshotDamaged
-        If there is no such snapshot, or a file of it is not what was stored.
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import load_analysis
-    >>> with tables_of(load_analysis("latest")) as folder:
-    ...     folder.name
-    'published'
+    Yields the folder in force while the block runs; one put in force before is left as it is. `store`: folder
+    of snapshots, in place of the analysis's own.
     """
     folder = chosen_folder(analysis.data, store=store)
     with reading_from(published=folder):
@@ -563,27 +426,7 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
 
 
 def load_data(path_or_name: str | Path) -> Data:
-    """Load the ``[data]`` table of an analysis alone: its release may still have to arrive.
-
-    Parameters
-    ----------
-    path_or_name : str or Path
-        As for :func:`load_analysis`.
-
-    Returns
-    -------
-    Data
-
-    Raises
-    ------
-    InputError
-        No such analysis, or a mistake in the table.
-
-    Examples
-    --------
-    >>> load_data("latest").sources
-    ()
-    """
+    """Load the ``[data]`` table of an analysis alone: its release may still have to arrive."""
     file = _found(path_or_name)
     return checked_record(Data, read_toml(file).get("data", {}), file=file, field="data")
 

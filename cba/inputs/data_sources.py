@@ -30,57 +30,31 @@ Words = dict[Text, Text]
 
 
 class WordMap(BaseModel):
-    """How the labels of one column of a source become the words of a column of ours.
-
-    Parameters
-    ----------
-    column : str
-        Column (filter) of the source.
-    labels : dict of str to str
-        Label to word; several labels of one word are added up. Each label must be there.
-    ignore : tuple of str
-        Labels that are left out, such as totals; any label in neither list is refused.
-    """
+    """How the labels of one column of a source become the words of a column of ours."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    column: Text
+    column: Text  # column (filter) of the source
+    # Label to word; several labels of one word are added up. Each label must be there.
     labels: Annotated[Words, Field(min_length=1)]
+    # Labels that are left out, such as totals; any label in neither list is refused.
     ignore: tuple[Text, ...] = ()
 
 
 class TableMap(BaseModel):
-    """How rows of a source become rows of one published table.
-
-    Parameters
-    ----------
-    table : str
-        Table of ``cba/inputs/published``.
-    value, unit : str
-        Column (indicator) with the figure and the unit the publisher gives it.
-    level : str or None
-        Geographic level to keep, as the publisher writes it.
-    year_column : str
-        Column with the period.
-    place_column : str or None
-        Column with the code of the authority: its three digits or its code of the statistics office.
-    fixed : dict of str to str
-        Columns of ours that hold one word throughout.
-    keep : dict of str to str
-        Columns of the source and the one label to keep of each.
-    words : dict of str to WordMap
-        Columns of ours that depend on a column of the source.
-    """
+    """How rows of a source become rows of one published table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    table: Text
+    table: Text  # table of ``cba/inputs/published``
+    # value and unit: column (indicator) with the figure and the unit the publisher gives it.
     value: Text
     unit: Annotated[str, Field(strict=True)] = ""
-    level: Text | None = None
+    level: Text | None = None  # geographic level to keep, as the publisher writes it
     year_column: Text = "time_period"
+    # Column with the code of the authority: its three digits or its code of the statistics office.
     place_column: Text | None = None
-    fixed: Words = {}
-    keep: Words = {}
-    words: dict[Text, WordMap] = {}
+    fixed: Words = {}  # columns of ours that hold one word throughout
+    keep: Words = {}  # columns of the source and the one label to keep of each
+    words: dict[Text, WordMap] = {}  # columns of ours that depend on a column of the source
 
     @model_validator(mode="after")
     def _fills_its_table(self) -> TableMap:
@@ -89,50 +63,30 @@ class TableMap(BaseModel):
 
 
 class DataSource(BaseModel):
-    """One data set of a publisher.
-
-    Parameters
-    ----------
-    name : str
-        What messages and records call it.
-    kind : {"ees", "ees_csv", "nomis", "hmt_deflator"}
-        Explore Education Statistics through its API or as a CSV of its catalogue; population from Nomis; the
-        GDP deflators of HM Treasury.
-    base_url : str
-        Without a slash at the end.
-    data_set : str
-        Identifier of the data set, or the path of the collection of deflators.
-    version : str or None
-        Version accepted so far (``ees`` only): a newer minor version is taken, a newer major one is not.
-    parameters : dict of str to str
-        Parameters of the query (``nomis`` only), such as ``geography``.
-    hosts : tuple of str
-        Hosts beside that of `base_url` that an answer may come from.
-    publication, calendar, calendar_url : str or None
-        Slug of the publication (words to search for, on GOV.UK), ``ees`` or ``gov_uk`` and its address: where
-        the days of the next releases are announced.
-    source, title, publisher, licence : str
-        Key in ``sources.csv`` and, for a new key, what it stands for.
-    outturn_lag_months : int
-        Months after 31 March from which a year of the deflator counts as outturn.
-    tables : tuple of TableMap
-    """
+    """One data set of a publisher."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: Text
+    name: Text  # what messages and records call it
+    # Explore Education Statistics through its API or as a CSV of its catalogue; population from Nomis; the
+    # GDP deflators of HM Treasury.
     kind: Kind
-    base_url: Text
-    data_set: Text
+    base_url: Text  # without a slash at the end
+    data_set: Text  # identifier of the data set, or the path of the collection of deflators
+    # Version accepted so far (``ees`` only): a newer minor version is taken, a newer major one is not.
     version: Annotated[Text, Field(pattern=r"^\d+\.\d+(\.\d+)?$")] | None = None
-    parameters: Words = {}
-    hosts: tuple[Text, ...] = ()
+    parameters: Words = {}  # parameters of the query (``nomis`` only), such as ``geography``
+    hosts: tuple[Text, ...] = ()  # hosts beside that of `base_url` that an answer may come from
+    # publication, calendar, calendar_url: slug of the publication (words to search for, on GOV.UK), ``ees``
+    # or ``gov_uk`` and its address: where the days of the next releases are announced.
     publication: Text | None = None
     calendar: Literal["ees", "gov_uk"] | None = None
     calendar_url: Text | None = None
+    # source, title, publisher, licence: key in ``sources.csv`` and, for a new key, what it stands for.
     source: Annotated[Text, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
     title: Text | None = None
     publisher: Text | None = None
     licence: Text = "Open Government Licence v3.0"
+    # Months after 31 March from which a year of the deflator counts as outturn.
     outturn_lag_months: Annotated[Whole, Field(ge=0, le=24)] = 3
     tables: tuple[TableMap, ...] = ()
 
@@ -151,27 +105,13 @@ class DataSource(BaseModel):
 
 
 class Data(BaseModel):
-    """Which tables an analysis reads, and where newer ones come from.
-
-    Parameters
-    ----------
-    store : str
-        Folder of snapshots, relative to the working folder.
-    snapshot : str
-        ``shipped``, ``current`` (the newest of the store) or an identifier.
-    sources : tuple of DataSource
-        None for the shipped analyses, so that they run without a network.
-
-    Examples
-    --------
-    >>> Data().snapshot
-    'shipped'
-    """
+    """Which tables an analysis reads, and where newer ones come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    store: Text = "reports/.data"
+    store: Text = "reports/.data"  # folder of snapshots, relative to the working folder
+    # ``shipped``, ``current`` (the newest of the store) or an identifier.
     snapshot: Annotated[Text, Field(pattern=r"^(shipped|current|[0-9a-f]{8,64})$")] = "shipped"
-    sources: tuple[DataSource, ...] = ()
+    sources: tuple[DataSource, ...] = ()  # none for the shipped analyses, so that they run without a network
 
     @model_validator(mode="after")
     def _names_once(self) -> Data:
@@ -190,22 +130,7 @@ class Data(BaseModel):
 
 
 def check_url(url: str, *, field: str) -> None:
-    """Refuse an address that is not an encrypted one, except on this machine.
-
-    Parameters
-    ----------
-    url : str
-    field : str
-        Named in the message.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> check_url("https://api.education.gov.uk/statistics", field="base_url")
-    """
+    """Refuse an address that is not an encrypted one, except on this machine."""
     parts = urlsplit(url)
     encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
     if not encrypted or not parts.netloc or "@" in parts.netloc or parts.query or url.endswith("/"):
@@ -256,21 +181,7 @@ def _check_kind(source: DataSource) -> None:
 
 
 def check_columns(table: TableMap) -> None:
-    """Refuse a mapping that does not fill its table, or fills it with unknown words.
-
-    Parameters
-    ----------
-    table : TableMap
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> check_columns(TableMap(table="care_duration", value="days",
-    ...                        fixed={"measure": "mean_days_final_period_of_care"}))
-    """
+    """Refuse a mapping that does not fill its table, or fills it with unknown words."""
     from cba.inputs.table_words import TABLES, WORDS
 
     mapped = [name for name in TABLES if name not in ("sources", "authorities", "programme_rollout")]

@@ -48,20 +48,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Distribution:
-    """A distribution with its parameters, truncated to ``[lower, upper]`` where that cuts its support.
+    """A distribution with its parameters, truncated to ``[lower, upper]`` where that cuts its support."""
 
-    Parameters
-    ----------
-    family : str
-        A key of :data:`PARAMETERS`.
-    parameters : mapping
-        Value of every parameter of the family.
-    lower, upper : float
-        Truncation; minus and plus infinity for none. Built and checked by :func:`distribution`.
-    """
-
-    family: str
+    family: str  # a key of `PARAMETERS`
     parameters: Mapping[str, float]
+    # lower and upper: truncation; minus and plus infinity for none. Built and checked by `distribution`.
     lower: float = -math.inf
     upper: float = math.inf
 
@@ -127,36 +118,9 @@ def distribution(
     lower: float | None = None,
     upper: float | None = None,
 ) -> Distribution:
-    """Build a checked :class:`Distribution`.
-
-    Parameters
-    ----------
-    family : str
-        A key of :data:`PARAMETERS`.
-    parameters : mapping
-        One value per parameter. For families bounded by their parameters `lower` and `upper` may stand
-        here or in the two arguments below, not in both.
-    lower, upper : float, optional
-        Hard bounds of the support. A family that reaches beyond them is truncated (its density divided by
-        the mass kept), never clipped.
-
-    Returns
-    -------
-    Distribution
-
-    Raises
-    ------
-    InputError
-        Unknown family; missing, unknown or non-finite parameter; scale not above zero; bounds out of order.
-
-    Examples
-    --------
-    >>> d = distribution("Normal", parameters={"mu": 0.0, "sigma": 1.0})
-    >>> round(float(d.ppf(0.975)), 4)
-    1.96
-    >>> distribution("Normal", parameters={"mu": 0.0, "sigma": 1.0}, lower=0.0).label
-    'TruncatedNormal'
-    """
+    """Build a checked `Distribution`. `parameters`: one value per parameter."""
+    # `lower`, `upper`: hard bounds of the support. A family that reaches beyond them is truncated (its
+    # density divided by the mass kept), never clipped.
     check_family(family)
     values = dict(parameters)
     if family in BOUNDED_BY_PARAMETERS:

@@ -44,65 +44,24 @@ class Arms:
 
 @dataclass(frozen=True)
 class HarmonisedEffect:
-    """An effect on the scale of its estimand.
+    """An effect on the scale of its estimand."""
 
-    Parameters
-    ----------
-    effect : float
-        Log risk ratio, log ratio or risk difference; NaN where only an interval is known.
-    se : float
-        Standard error, same scale, the middle of the design effect included.
-    derivation : str
-        How both were obtained.
-    arms : Arms or None
-        Counts of both arms where they are known: the study then enters as binomial.
-    """
-
-    effect: float
-    se: float
-    derivation: str
-    arms: Arms | None = None
+    effect: float  # log risk ratio, log ratio or risk difference; NaN where only an interval is known
+    se: float  # standard error, same scale, the middle of the design effect included
+    derivation: str  # how both were obtained
+    arms: Arms | None = None  # counts of both arms where they are known: the study then enters as binomial
 
 
 def harmonise(row: Row) -> HarmonisedEffect:
-    """Return the effect of one synthesis row on the scale of its estimand.
-
-    Parameters
-    ----------
-    row : mapping
-        A checked row (see :func:`cba.inputs.evidence_rules.check_rows`).
-
-    Returns
-    -------
-    HarmonisedEffect
-
-    Raises
-    ------
-    InputError
-        If the row has no estimate, or neither counts, nor a standard error, nor an interval, nor an
-        assumed standard error.
-
-    Notes
-    -----
-    In this order: (1) counts of both arms, published or a published risk times n: ``ln(p1/p0)`` with ``se^2 =
-    1/e1 - 1/n1 + 1/e0 - 1/n0`` (Katz and others, 1978), or ``p1 - p0`` with the sum of ``p (1 - p) / n``; (2)
-    the published log ratio or risk difference; (3) ``ln(1 + change/100)``; (4) a log odds ratio, turned into a
-    log risk ratio with the control risk where the row has one (Zhang and Yu, 1998), with the standard error
-    multiplied by one minus the treated risk, and taken as it is where not; (5) the ratio of both published
-    risks. The standard error of (2) to (5) is the published one, else (upper - lower) / 3.92, else the assumed
-    one. A design effect, known as a range, multiplies the variance by the geometric middle of the range.
-
-    Examples
-    --------
-    >>> nan = float("nan")
-    >>> row = dict.fromkeys(("se", "ci_low", "ci_high", "se_assumed", "risk_treat", "risk_control"), nan)
-    >>> row |= {"design_effect_low": nan, "design_effect_high": nan, "use": "synthesis"}
-    >>> row |= {"estimand": "care_entry_log_rr", "scale": "log_or", "estimate": -0.099,
-    ...         "n_treat": 760, "events_treat": 25, "n_control": 746, "events_control": 27}
-    >>> found = harmonise(row)
-    >>> round(found.effect, 4), round(found.se, 4)
-    (-0.0956, 0.2727)
-    """
+    """Return the effect of one synthesis row on the scale of its estimand."""
+    # In this order: (1) counts of both arms, published or a published risk times n: ``ln(p1/p0)`` with
+    # ``se^2 = 1/e1 - 1/n1 + 1/e0 - 1/n0`` (Katz and others, 1978), or ``p1 - p0`` with the sum of
+    # ``p (1 - p) / n``; (2) the published log ratio or risk difference; (3) ``ln(1 + change/100)``; (4) a log
+    # odds ratio, turned into a log risk ratio with the control risk where the row has one
+    # (Zhang and Yu, 1998), with the standard error multiplied by one minus the treated risk, and taken as it
+    # is where not; (5) the ratio of both published risks. The standard error of (2) to (5) is the published
+    # one, else (upper - lower) / 3.92, else the assumed one. A design effect, known as a range, multiplies
+    # the variance by the geometric middle of the range.
     effect = _unclustered(row)
     middle = math.sqrt(row["design_effect_low"] * row["design_effect_high"])
     if math.isnan(middle):
@@ -255,30 +214,19 @@ _EFFECTS, _COSTS, _CLAIMS = "evidence_effects.csv", "evidence_costs.csv", "publi
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about effects, costs and claims, up to a year.
+    """What is known about effects, costs and claims, up to a year."""
 
-    Parameters
-    ----------
-    effects : DataFrame
-        One row per study and scale, columns as in the file plus, for the rows that enter the synthesis and
-        on the scale named by `estimand`, `effect` (NaN for a censored row), `effect_se` and
-        `effect_derivation`; and `arm_events_treat`, `arm_n_treat`, `arm_events_control`, `arm_n_control`
-        where both arms can be counted.
-    costs : DataFrame
-        Unit costs, base rates, ceilings and scale-up attenuation; `year_end` is the last year of the period.
-    claims : DataFrame
-        Figures claimed by the review, its economists and government; never used as evidence of effect.
-    left_out : DataFrame, columns table, key, reason
-        Rows not known by `until`.
-    until : int or None
-        Last calendar year of publication admitted.
-    """
-
+    # One row per study and scale, columns as in the file plus, for the rows that enter the synthesis and on
+    # the scale named by `estimand`, `effect` (NaN for a censored row), `effect_se` and `effect_derivation`;
+    # and `arm_events_treat`, `arm_n_treat`, `arm_events_control`, `arm_n_control` where both arms can be
+    # counted.
     effects: pd.DataFrame
+    # Unit costs, base rates, ceilings and scale-up attenuation; `year_end` is the last year of the period.
     costs: pd.DataFrame
+    # Figures claimed by the review, its economists and government; never used as evidence of effect.
     claims: pd.DataFrame
-    left_out: pd.DataFrame
-    until: int | None = None
+    left_out: pd.DataFrame  # rows not known by `until`, columns table, key, reason
+    until: int | None = None  # last calendar year of publication admitted
 
     def synthesis(self, estimand: str, *, designs: tuple[str, ...] | None = None) -> pd.DataFrame:
         """Return the rows that enter the synthesis of one estimand, of the given designs (None for all)."""
@@ -425,13 +373,7 @@ def _check_unique(table: pd.DataFrame, column: str, file: Path) -> None:
 
 
 def _last_year(text: str) -> float:
-    """Return the last year of "2016", "2023-24" or "2015-20"; NaN where there is none.
-
-    Examples
-    --------
-    >>> [_last_year(text) for text in ("2016", "2023-24", "2015-20")]
-    [2016.0, 2024.0, 2020.0]
-    """
+    """Return the last year of "2016", "2023-24" or "2015-20"; NaN where there is none."""
     found = re.fullmatch(r"(\d{4})(?:-(\d{2}))?", text.strip())
     if not found:
         return math.nan

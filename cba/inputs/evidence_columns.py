@@ -18,25 +18,7 @@ from cba.errors import InputError
 def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], *, key: str) -> pd.DataFrame:
     """Read a CSV as text, check its shape and columns, and turn the numeric ones into numbers.
 
-    Parameters
-    ----------
-    file : Path
-    required : tuple of str
-        Columns the table has, no more and no fewer.
-    numeric : tuple of str
-        Columns of numbers; an empty cell becomes NaN.
-    key : str
-        Column that names a row in messages.
-
-    Returns
-    -------
-    DataFrame
-        One row per line, in file order.
-
-    Raises
-    ------
-    InputError
-        A missing, unreadable or truncated file; a row of the wrong length; columns or cells out of place.
+    One row per line, in file order. `numeric`: columns of numbers; an empty cell becomes NaN.
     """
     rows = _rows(file)
     if len(rows) < 2:

@@ -39,19 +39,8 @@ AREA_ESTIMAND = "care_entry_log_rr"
 def check_use(row: UseRow, refuse: Refuse) -> None:
     """Refuse a row that is not what its `use` says.
 
-    Parameters
-    ----------
-    row : mapping
-        One row, numbers as float (NaN where empty).
-    refuse : callable
-        ``refuse(problem, column, found=, allowed=, cause=, remedy=)`` returns the error for one cell.
-
-    Raises
-    ------
-    InputError
-        An excluded row without a reason; a used row with one, without an estimand or on a scale that cannot
-        become it; a censored row without bounds, or with bounds on an estimate; a design effect or a
-        coverage that is no range, has no reason or stands where it has no meaning.
+    `row`: one row, numbers as float (NaN where empty). `refuse`:
+    ``refuse(problem, column, found=, allowed=, cause=, remedy=)`` returns the error for one cell.
     """
     if row["use"] not in IN_MODEL:
         if not row["exclusion_reason"]:
@@ -199,22 +188,7 @@ Row = Mapping[str, Any]
 
 
 def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
-    """Refuse the first row of the effects table that breaks a rule.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Rows in file order, numbers as float (NaN for an empty cell), everything else as text.
-    file : str or Path
-        Named in messages; the row is given as its line in the file (the heading is line 1).
-
-    Raises
-    ------
-    InputError
-        Words outside the lists above; duplicate (study_id, scale); events above n or counts below 0; an
-        interval that does not hold its estimate; standard errors not above 0; a row that is not what its
-        use says (see :func:`cba.inputs.evidence_rules.check_use`); two used rows of one overlap group.
-    """
+    """Refuse the first row of the effects table that breaks a rule."""
     seen: dict[tuple[str, str], int] = {}
     groups: dict[str, tuple[int, str]] = {}
     for line, row in enumerate(rows, start=2):

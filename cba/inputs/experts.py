@@ -47,30 +47,16 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Elicited:
-    """A distribution elicited from a judgement.
-
-    Parameters
-    ----------
-    judgement : Judgement
-        As stated.
-    distribution : Distribution
-        The fitted member of the family asked for.
-    fitted_quantiles : mapping of probability to value
-        At 5, 25, 50, 75 and 95%, and at the stated probabilities.
-    fit_error : float
-        Interval: distance between stated and fitted mass. Quantiles: see
-        :class:`cba.inputs.quantile_fits.QuantileFit`.
-    method : str
-        ``"closed form"``, ``"greatest entropy (PreliZ)"`` or ``"least squares"``.
-    alternatives : tuple of Elicited
-        The same judgement in up to two other families, best fit first, without alternatives of their own.
-    """
+    """A distribution elicited from a judgement."""
 
     judgement: Judgement
-    distribution: Distribution
+    distribution: Distribution  # the fitted member of the family asked for
+    # By probability: at 5, 25, 50, 75 and 95%, and at the stated probabilities.
     fitted_quantiles: Mapping[float, float]
+    # Interval: distance between stated and fitted mass. Quantiles: see `QuantileFit`.
     fit_error: float
-    method: str
+    method: str  # ``"closed form"``, ``"greatest entropy (PreliZ)"`` or ``"least squares"``
+    # The same judgement in up to two other families, best fit first, without alternatives of their own.
     alternatives: tuple[Elicited, ...] = ()
 
 
@@ -85,48 +71,14 @@ def elicit(
 ) -> Elicited:
     """Fit a family to one judgement and store how it was obtained.
 
-    Parameters
-    ----------
-    family : str
-        One of :data:`ALTERNATIVES` for an interval; any family of
-        :data:`cba.inputs.distributions.PARAMETERS` but Fixed for quantiles.
-    mass : float
-        Probability (0 to 1) that the quantity lies between `lower` and `upper`. A Normal, Triangular
-        or Uniform is centred on the interval; a HalfNormal or an Exponential needs `lower = 0`.
-    lower, upper : float
-        The interval, in the unit of the quantity.
-    quantiles : mapping, optional
-        Probability to value, instead of an interval.
-    alternatives : sequence of str
-        Families tried for comparison; the two that fit best are kept.
-
-    Returns
-    -------
-    Elicited
-
-    Raises
-    ------
-    InputError
-        An incomplete or impossible judgement, or a family that cannot meet it.
-
-    Notes
-    -----
-    Normal: ``sigma = (upper - lower) / 2 / z((1 + mass) / 2)``; HalfNormal: ``upper / z((1 + mass) / 2)``;
-    Exponential: ``rate = -ln(1 - mass) / upper``; Uniform and Triangular: half-widths ``h / mass`` and
-    ``h / (1 - sqrt(1 - mass))`` for an interval of half-width h. LogNormal, Gamma and Beta: the member of
-    greatest differential entropy among those with the stated mass [1]_.
-
-    References
-    ----------
-    .. [1] Icazatti et al. (2023) PreliZ: a tool-box for prior elicitation. Journal of Open Source Software
-       8(89), 5499. https://doi.org/10.21105/joss.05499
-
-    Examples
-    --------
-    >>> found = elicit("Exponential", mass=0.9, lower=0, upper=4, alternatives=())
-    >>> round(found.distribution.parameters["lam"], 6)
-    0.575646
+    `quantiles`: probability to value, instead of an interval.
     """
+    # Normal: ``sigma = (upper - lower) / 2 / z((1 + mass) / 2)``; HalfNormal: ``upper / z((1 + mass) / 2)``;
+    # Exponential: ``rate = -ln(1 - mass) / upper``; Uniform and Triangular: half-widths ``h / mass`` and
+    # ``h / (1 - sqrt(1 - mass))`` for an interval of half-width h. LogNormal, Gamma and Beta: the member of
+    # greatest differential entropy among those with the stated mass.
+    # Source: Icazatti et al. (2023) PreliZ: a tool-box for prior elicitation. Journal of Open Source Software
+    # 8(89), 5499. https://doi.org/10.21105/joss.05499.
     for name in (family, *alternatives):
         check_family(name)
     judgement = Judgement(mass, lower, upper, MappingProxyType(dict(quantiles)) if quantiles else None)
@@ -247,19 +199,11 @@ _TAIL = 1e-7
 
 @dataclass(frozen=True)
 class Pool:
-    """Several experts as one distribution, tabulated on a grid.
+    """Several experts as one distribution, tabulated on a grid."""
 
-    Parameters
-    ----------
-    method : {"linear", "logarithmic"}
-    weights : tuple of float
-        One per expert, summing to 1.
-    grid, cumulative : ndarray
-        Values in ascending order and the pooled probability of lying at or below each.
-    """
-
-    method: str
-    weights: tuple[float, ...]
+    method: str  # "linear" or "logarithmic"
+    weights: tuple[float, ...]  # one per expert, summing to 1
+    # grid and cumulative: values in ascending order and the pooled probability of lying at or below each.
     grid: Floats
     cumulative: Floats
 
@@ -280,42 +224,12 @@ def pool_experts(
 ) -> Pool:
     """Pool the distributions of several experts.
 
-    Parameters
-    ----------
-    experts : sequence of Distribution
-        Two or more, continuous.
-    weights : sequence of float, optional
-        One per expert, not negative, summing to 1; equal by default.
-    method : {"linear", "logarithmic"}
-        Linear keeps every expert's view as a possibility (a mixture); logarithmic looks for common ground
-        and is narrower.
-
-    Returns
-    -------
-    Pool
-
-    Raises
-    ------
-    InputError
-        Fewer than two experts, weights that do not sum to 1, or (logarithmic) experts with no value in
-        common.
-
-    Notes
-    -----
-    Linear: ``F(x) = sum_i w_i F_i(x)``. Logarithmic: ``f(x)`` proportional to ``prod_i f_i(x)^w_i`` [1]_; for
-    Normals the precision is the weighted mean of precisions.
-
-    References
-    ----------
-    .. [1] O'Hagan et al. (2006) Uncertain Judgements: Eliciting Experts' Probabilities, section 9.2. Wiley.
-
-    Examples
-    --------
-    >>> from cba.inputs.distributions import distribution
-    >>> pair = [distribution("Normal", parameters={"mu": m, "sigma": 1.0}) for m in (-1.0, 1.0)]
-    >>> round(float(pool_experts(pair, method="logarithmic").ppf(0.975)), 3)
-    1.96
+    `weights`: one per expert, not negative, summing to 1; equal by default.
     """
+    # Linear: ``F(x) = sum_i w_i F_i(x)``. Logarithmic: ``f(x)`` proportional to ``prod_i f_i(x)^w_i``; for
+    # Normals the precision is the weighted mean of precisions.
+    # Source: O'Hagan et al. (2006) Uncertain Judgements: Eliciting Experts' Probabilities, section 9.2.
+    # Wiley.
     shares = _checked_weights(experts, weights)
     if method not in ("linear", "logarithmic"):
         raise InputError(
@@ -398,22 +312,12 @@ class _Panel(BaseModel):
 
 @dataclass(frozen=True)
 class PooledExperts:
-    """The experts behind an entry.
+    """The experts behind an entry."""
 
-    Attributes
-    ----------
-    pool : {"linear", "logarithmic"}
-    experts : tuple of Expert
-    fits : tuple of QuantileFit
-        Each expert's own distribution, with its fit error.
-    quantiles : mapping of str to float
-        Of the pool, at :data:`POOLED_AT`, keyed as in a prior file.
-    """
-
-    pool: str
+    pool: str  # "linear" or "logarithmic"
     experts: tuple[Expert, ...]
-    fits: tuple[QuantileFit, ...]
-    quantiles: Mapping[str, float]
+    fits: tuple[QuantileFit, ...]  # each expert's own distribution, with its fit error
+    quantiles: Mapping[str, float]  # of the pool, at `POOLED_AT`, keyed as in a prior file
 
     def words(self) -> str:
         """Return in one line who said what, and how it was pooled."""
@@ -434,35 +338,7 @@ def split_experts(
 ) -> tuple[dict[str, Any], PooledExperts | None]:
     """Replace the experts of a written entry by the quantiles of their pool.
 
-    Parameters
-    ----------
-    written : mapping
-        The entry as read from TOML.
-    name, file : str
-        Named in messages.
-
-    Returns
-    -------
-    entry : dict
-        Without experts; with the pooled quantiles where there were any.
-    panel : PooledExperts or None
-
-    Raises
-    ------
-    InputError
-        If quantiles or parameters stand beside experts, a field is wrong, weights do not sum to 1, or what an
-        expert said does not fit the family named.
-
-    Examples
-    --------
-    >>> says = {"distribution": "Normal", "weight": 0.5}
-    >>> panel = [
-    ...     {**says, "name": name, "quantiles": {"0.05": mean - 1.645, "0.95": mean + 1.645}}
-    ...     for name, mean in (("A", -1.0), ("B", 1.0))
-    ... ]
-    >>> entry, pooled = split_experts({"pool": "logarithmic", "experts": panel}, name="x.y", file="x.toml")
-    >>> round(entry["quantiles"]["0.95"], 1)
-    1.6
+    Returns `entry`: without experts; with the pooled quantiles where there were any.
     """
     rest = {key: value for key, value in written.items() if key not in ("experts", "pool")}
     if len(rest) == len(written):

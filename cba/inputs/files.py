@@ -1,4 +1,4 @@
-"""Text that a spreadsheet would take for a formula, made harmless before a table is written as CSV."""
+"""Files as the package finds and reads them: shipped folders, those in force for a block, TOML with its refusals."""
 
 from __future__ import annotations
 
@@ -11,34 +11,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-import pandas as pd
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cba.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with an apostrophe before every text that starts like a formula.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows to write.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> harmless_in_spreadsheet(pd.DataFrame({"a": ["=1+1", "plain"]}))["a"].tolist()
-    ["'=1+1", 'plain']
-    """
+    """Return the table with an apostrophe before every text that starts like a formula."""
     return frame.map(
         lambda value: (
             f"'{value}" if isinstance(value, str) and value.startswith(_SPREADSHEET_SIGNS) else value
@@ -73,37 +60,12 @@ _IN_FORCE: ContextVar[_Folders] = ContextVar("folders_in_force", default=_SHIPPE
 def reading_from(*, published: Path | None = None, priors: Path | None = None) -> Iterator[None]:
     """Make every reader of inputs take other folders while the block runs.
 
-    Parameters
-    ----------
-    published : Path, optional
-        Folder in the layout of ``cba/inputs/published``: observed series and evidence tables.
-    priors : Path, optional
-        Folder in the layout of ``priors/``, with ``options``, ``checks`` and ``studies`` inside.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    InputError
-        If a folder does not exist.
-
-    Notes
-    -----
-    Blocks nest: what an inner block leaves out stays as the outer one had it, and leaving a block, also by an
-    error, restores what was in force before. The setting belongs to the thread (and asyncio task) that made
-    it; a reader given a path of its own does not look at it.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder, reading_from(published=Path(folder)):
-    ...     published_folder() == Path(folder)
-    True
-    >>> published_folder().name
-    'published'
+    `published`: folder in the layout of ``cba/inputs/published``: observed series and evidence tables.
+    `priors`: folder in the layout of ``priors/``, with ``options``, ``checks`` and ``studies`` inside.
     """
+    # Blocks nest: what an inner block leaves out stays as the outer one had it, and leaving a block, also by
+    # an error, restores what was in force before. The setting belongs to the thread (and asyncio task) that
+    # made it; a reader given a path of its own does not look at it.
     for folder in (published, priors):
         if folder is not None and not Path(folder).is_dir():
             raise InputError(
@@ -143,25 +105,7 @@ def published_in_force() -> bool:
 def shipped_folder(name: str) -> Path:
     """Return the folder ``priors`` or ``reports`` that came with the package.
 
-    Parameters
-    ----------
-    name : str
-        ``"priors"`` or ``"reports"``.
-
-    Returns
-    -------
-    Path
-        ``cba/_shipped/<name>`` of an installed wheel, else ``<name>`` of the source checkout.
-
-    Raises
-    ------
-    InputError
-        If neither place has the folder.
-
-    Examples
-    --------
-    >>> shipped_folder("priors").name
-    'priors'
+    ``cba/_shipped/<name>`` of an installed wheel, else ``<name>`` of the source checkout.
     """
     for folder in (_PACKED / name, _PACKAGE.parent / name):
         if folder.is_dir():
@@ -187,20 +131,7 @@ def options_folder() -> Path:
 def published_file(name: str) -> Path:
     """Return the path of a published table in the folder in force.
 
-    Parameters
-    ----------
-    name : str
-        File name, for example ``"evidence_effects.csv"``.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no such table.
-
-    Examples
-    --------
-    >>> published_file("evidence_effects.csv").suffix
-    '.csv'
+    `name`: file name, for example ``"evidence_effects.csv"``.
     """
     path = published_folder() / name
     if not path.is_file():
@@ -218,15 +149,7 @@ def published_file(name: str) -> Path:
 def analysis_file(name: str) -> Path | None:
     """Return the file of an analysis given by name: ``reports/<name>.toml`` here first, then as shipped.
 
-    Parameters
-    ----------
-    name : str
-        Name of the analysis, without folder or ending.
-
-    Returns
-    -------
-    Path or None
-        ``None`` where no such file exists.
+    ``None`` where no such file exists. `name`: name of the analysis, without folder or ending.
     """
     here = Path.cwd() / "reports" / f"{name}.toml"
     if here.is_file():
@@ -300,23 +223,7 @@ _MISTAKES = {
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read one TOML file.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    dict
-        The file as nested dictionaries.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, unreadable, not UTF-8, empty, cut short, or holds a key twice; the message
-        gives the line.
-    """
+    """Read one TOML file. The file as nested dictionaries."""
     path = Path(path)
     try:
         text = path.read_bytes().decode("utf-8")
@@ -374,29 +281,7 @@ def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:
 def checked_record[Record: BaseModel](
     model: type[Record], data: Any, *, file: str | Path, field: str = ""
 ) -> Record:
-    """Validate `data` against a pydantic model, turning its complaints into one InputError.
-
-    Parameters
-    ----------
-    model : type
-        A pydantic model.
-    data : dict
-        What was read from the file.
-    file : str or Path
-        Named in the message.
-    field : str
-        Dotted name of the entry the data came from; put before the name of the offending field.
-
-    Returns
-    -------
-    BaseModel
-        An instance of `model`.
-
-    Raises
-    ------
-    InputError
-        For the first problem found; says how many more there are.
-    """
+    """Validate `data` against a pydantic model, turning its complaints into one InputError."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -458,14 +343,7 @@ def _nested_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
-    """Return the same error with its file, and its field put under `field`.
-
-    Examples
-    --------
-    >>> inner = InputError("sigma must be positive", field="params.sigma", found=-1)
-    >>> placed(inner, file="priors/costs.toml", field="costs.slippage").details["field"]
-    'costs.slippage.params.sigma'
-    """
+    """Return the same error with its file, and its field put under `field`."""
     details = error.details
     inner = details["field"]
     return InputError(
@@ -480,24 +358,12 @@ def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean x?"`` for the closest known name, or an empty text.
-
-    Examples
-    --------
-    >>> nearest("care_reveiw", ["bau", "care_review"])
-    '; did you mean care_review?'
-    """
+    """Return ``"; did you mean x?"`` for the closest known name, or an empty text."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
-    """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order.
-
-    Examples
-    --------
-    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    True
-    """
+    """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

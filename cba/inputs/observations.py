@@ -44,26 +44,8 @@ def spending(
 ) -> dict[str, xr.DataArray]:
     """Gross section 251 expenditure, England by line and authorities by group.
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        ``spending_england`` and ``spending_authority``.
-    codes : sequence of str
-        Three-digit authority codes.
-    release : int
-        Years after it are left out.
-
-    Returns
-    -------
-    dict of str to DataArray, GBP million, cash
-        ``spending``, dims (year, line); ``spending_by_authority``, dims (authority, year, line).
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> tables = {name: read_table(name) for name in ("spending_england", "spending_authority")}
-    >>> float(spending(tables, codes=["383"], release=2024)["spending"].sel(year=2022, line="total_cla"))
-    6127.41
+    ``spending``, dims (year, line); ``spending_by_authority``, dims (authority, year, line). `tables`:
+    ``spending_england`` and ``spending_authority``. `release`: years after it are left out.
     """
     years = ("year", range(FIRST_YEAR, release + 1))
     lines = sorted(tables["spending_england"]["line"].unique())
@@ -90,26 +72,8 @@ def spending(
 def unit_costs(table: pd.DataFrame, *, codes: Sequence[str], release: int) -> dict[str, xr.DataArray]:
     """Weekly unit costs: England, regions and authorities.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``unit_costs``.
-    codes : sequence of str
-        Three-digit authority codes.
-    release : int
-        Years after it are left out.
-
-    Returns
-    -------
-    dict of str to DataArray, GBP per child per week, cash
-        dims (year, service), (authority, year, service) and (cost_region, year, service).
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> costs = unit_costs(read_table("unit_costs"), codes=["383"], release=2024)
-    >>> float(costs["unit_cost_weekly"].sel(year=2024, service="residential_care"))
-    6775.0
+    GBP per child per week, cash. Dims (year, service), (authority, year, service) and
+    (cost_region, year, service). `release`: years after it are left out.
     """
     places = {"year": ("year", range(FIRST_YEAR, release + 1)), "service": ("service", words.SERVICES)}
     by_level = {level: table[table["level"] == level] for level in ("england", "region", "authority")}
@@ -139,22 +103,8 @@ def unit_costs(table: pd.DataFrame, *, codes: Sequence[str], release: int) -> di
 def price_index(table: pd.DataFrame, *, last_year: int) -> xr.DataArray:
     """GDP deflator by financial year, 2023-24 = 100, with its status as a coordinate.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``gdp_deflator``; of several vintages the latest is taken.
-    last_year : int
-        Years ending after it are left out.
-
-    Returns
-    -------
-    DataArray, dims (deflator_year), index
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> float(price_index(read_table("gdp_deflator"), last_year=2024).sel(deflator_year=2022))
-    88.773
+    Dims (deflator_year), index. `table`: ``gdp_deflator``; of several vintages the latest is taken.
+    `last_year`: years ending after it are left out.
     """
     latest = table[table["vintage"] == table["vintage"].max()]
     rows = latest[latest["year"] <= last_year]
@@ -173,27 +123,8 @@ def need_and_population(
 ) -> dict[str, xr.DataArray]:
     """Children in need (England) and population 0-17 by authority.
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        ``children_in_need`` and ``population_authority``.
-    codes : sequence of str
-        Three-digit authority codes.
-    release : int
-        Years after it are left out; population of year t is that of mid-year t-1.
-
-    Returns
-    -------
-    dict of str to DataArray
-        ``children_in_need``, dims (year, measure); ``population_by_authority``, dims (authority, year).
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> tables = {name: read_table(name) for name in ("children_in_need", "population_authority")}
-    >>> need = need_and_population(tables, codes=["383"], release=2024)["children_in_need"]
-    >>> int(need.sel(year=2024, measure="cin_at_31_march_episodes"))
-    399460
+    ``children_in_need``, dims (year, measure); ``population_by_authority``, dims (authority, year).
+    `release`: years after it are left out; population of year t is that of mid-year t-1.
     """
     years = ("year", range(FIRST_YEAR, release + 1))
     people = tables["population_authority"].assign(year=lambda rows: rows["mid_year"] + 1)
@@ -348,26 +279,7 @@ def _observed(release: int | None, folder: Path, stamp: str) -> xr.Dataset:
 def load_programme_rollout(path: str | Path | None = None) -> pd.DataFrame:
     """When and where reform programmes started.
 
-    Parameters
-    ----------
-    path : str or Path, optional
-        Folder with the tables; the shipped ones when left out.
-
-    Returns
-    -------
-    DataFrame
-        One row per programme, authority and event; `date` is a year, a month or a day and may be empty.
-
-    Raises
-    ------
-    InputError
-        If the table is missing, unreadable or breaks its schema.
-
-    Examples
-    --------
-    >>> rollout = load_programme_rollout()
-    >>> int((rollout["programme"] == "Families First for Children pathfinder").sum())
-    10
+    One row per programme, authority and event; `date` is a year, a month or a day and may be empty.
     """
     folder = published_folder() if path is None else Path(path)
     return read_tables(("programme_rollout",), folder=folder)["programme_rollout"]

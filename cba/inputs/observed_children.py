@@ -28,28 +28,7 @@ Dims = Mapping[str, tuple[str, Sequence]]
 
 
 def as_known(table: pd.DataFrame, *, release: int, key: Sequence[str]) -> pd.DataFrame:
-    """Keep, for each key, the row of the latest release not after the one asked for.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With a column ``release``.
-    release : int
-        The release to stand in.
-    key : sequence of str
-        Columns that name a figure apart from its release.
-
-    Returns
-    -------
-    DataFrame
-        One row per key.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"release": [2022, 2023], "year": [2022, 2022], "children": [82170, 82080]})
-    >>> int(as_known(table, release=2024, key=["year"])["children"].iloc[0])
-    82080
-    """
+    """Keep, for each key, the row of the latest release not after the one asked for. One row per key."""
     known = table[table["release"] <= release].sort_values("release", kind="stable")
     return known.drop_duplicates(list(key), keep="last")
 
@@ -57,25 +36,8 @@ def as_known(table: pd.DataFrame, *, release: int, key: Sequence[str]) -> pd.Dat
 def to_array(table: pd.DataFrame, *, dims: Dims, value: str) -> xr.DataArray:
     """Lay the rows of a long table out as a labelled array; NaN where there is no row.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row per cell.
-    dims : mapping of str to (column, members)
-        For each dimension of the result the column that holds it and its members in order; rows of other
-        members are left out.
-    value : str
-        Column with the values.
-
-    Returns
-    -------
-    DataArray, dims as given, float64
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"year": [2023, 2024], "children": [83760, 83630]})
-    >>> to_array(rows, dims={"year": ("year", [2022, 2023, 2024])}, value="children").values
-    array([   nan, 83760., 83630.])
+    Dims as given, float64. `table`: one row per cell. `dims`: for each dimension of the result the column
+    that holds it and its members in order; rows of other members are left out.
     """
     places = [pd.Index(members).get_indexer(table[column]) for column, members in dims.values()]
     inside = np.logical_and.reduce([place >= 0 for place in places])
@@ -122,31 +84,11 @@ def _childrens_homes(published: xr.DataArray) -> xr.DataArray:
 def agency_share(providers: xr.DataArray, *, published: xr.DataArray) -> xr.DataArray:
     """Agency share of foster placements with carers who are not relatives or friends, at 31 March.
 
-    Parameters
-    ----------
-    providers : DataArray, dims (year, provider), children
-        Children in foster care at 31 March by provider.
-    published : DataArray, dims (year, placement_published), children
-        Stock by published placement group.
-
-    Returns
-    -------
-    DataArray, dims (year), share in [0, 1]
-
-    Notes
-    -----
-    ``(private + voluntary) / all providers x foster_all / foster_other_carer``: the provider table covers all
-    foster care, and the carers who are relatives or friends are taken to be in-house.
-
-    Examples
-    --------
-    >>> providers = xr.DataArray([[60.0, 0.0, 0.0, 30.0, 10.0]], dims=("year", "provider"), coords={
-    ...     "provider": ["own_la", "other_la", "other_public", "private", "voluntary"]})
-    >>> published = xr.DataArray([[100.0, 80.0]], dims=("year", "placement_published"), coords={
-    ...     "placement_published": ["foster_all", "foster_other_carer"]})
-    >>> float(agency_share(providers, published=published)[0])
-    0.5
+    Dims (year), share in [0, 1]. `providers`, dims (year, provider), children: children in foster care at 31
+    March by provider. `published`, dims (year, placement_published), children.
     """
+    # ``(private + voluntary) / all providers x foster_all / foster_other_carer``: the provider table covers
+    # all foster care, and the carers who are relatives or friends are taken to be in-house.
     agency = providers.sel(provider=list(AGENCY)).sum("provider", skipna=False)
     everyone = agency + providers.sel(provider=list(IN_HOUSE)).sum("provider", skipna=False)
     foster = published.sel(placement_published="foster_all", drop=True)
@@ -162,34 +104,17 @@ def split_placements(
     hidden: xr.DataArray,
     measure: str,
 ) -> xr.DataArray:
-    """Children by placement, in the categories of :data:`cba.dimensions.PLACEMENTS`.
+    """Children by placement, in the categories of `PLACEMENTS`.
 
-    Parameters
-    ----------
-    published : DataArray, dims (year, placement_published), children
-        Stock, starts (first placement) or ceases (last placement) by published group.
-    foster_in_stock : DataArray, dims (year, placement_published), children
-        Stock by published group: providers are published for the stock only.
-    providers : DataArray, dims (year, provider), children
-        Children in foster care at 31 March by provider.
-    hidden : DataArray, dims (year), bool
-        Years in which `placed_for_adoption` was withheld as a small number: it enters as zero (1 to 5
-        children in England).
-    measure : str
-        ``stock``, ``starts`` or ``ceases``, for the attributes.
-
-    Returns
-    -------
-    DataArray, dims (year, placement), children
-        A year is whole or missing altogether; parts add up to the published total within rounding to 10.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> stock = load_observations()["stock_by_placement"].sel(year=2024)
-    >>> int(stock.sel(placement="childrens_home")), int(stock.sel(placement="supported_accommodation"))
-    (8640, 10040)
+    Dims (year, placement), children. A year is whole or missing altogether; parts add up to the published
+    total within rounding to 10. `measure`: ``stock``, ``starts`` or ``ceases``, for the attributes.
     """
+    # `published`, dims (year, placement_published), children: stock, starts (first placement) or ceases
+    # (last placement) by published group. `foster_in_stock`, dims (year, placement_published), children:
+    # stock by published group: providers are published for the stock only. `providers`, dims
+    # (year, provider), children: children in foster care at 31 March by provider. `hidden`, dims (year),
+    # bool: years in which `placed_for_adoption` was withheld as a small number: it enters as zero
+    # (1 to 5 children in England).
     group = partial(_group, published)
     adoption = group("placed_for_adoption")
     other_carers = group("foster_other_carer")
@@ -341,30 +266,10 @@ def _with_release(
 
 
 def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.DataArray]:
-    """England totals and breakdowns, with placements in the categories of :data:`cba.dimensions.PLACEMENTS`.
+    """England totals and breakdowns, with placements in the categories of `PLACEMENTS`.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``england_children``, all releases.
-    release : int
-        The release to stand in.
-
-    Returns
-    -------
-    dict of str to DataArray, children, dims (year) or (year, breakdown)
-
-    Notes
-    -----
     Rows that the data dictionary marks as wrong (`suspect_value`: 2,030 unaccompanied children in 2015) are
     left out, so the year is missing until a later release corrects it.
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> england = children_of_england(read_table("england_children"), release=2024)
-    >>> int(england["starts"].sel(year=2024)), int(england["ceases"].sel(year=2024))
-    (33050, 33620)
     """
     years = range(FIRST_YEAR, release + 1)
     sound = table[~table["flag"].str.contains("suspect_value")]
@@ -425,32 +330,8 @@ def children_of_authorities(
 ) -> dict[str, xr.DataArray]:
     """Stock, starts, ceases and unaccompanied children by authority, with the England total to compare with.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``authority_children``, all releases.
-    england : DataFrame
-        ``england_children``, for the totals printed in the same release.
-    codes : sequence of str
-        Three-digit authority codes.
-    release : int
-        The release to stand in.
-
-    Returns
-    -------
-    dict of str to DataArray, children, dims (authority, year); the totals and releases, dims (year)
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> councils = children_of_authorities(
-    ...     read_table("authority_children"),
-    ...     england=read_table("england_children"),
-    ...     codes=["383"],
-    ...     release=2024,
-    ... )
-    >>> int(councils["stock_by_authority"].sel(authority="383", year=2024))
-    1549
+    Dims (authority, year); the totals and releases, dims (year). `table`: ``authority_children``, all
+    releases. `england`: ``england_children``, for the totals printed in the same release.
     """
     years = range(FIRST_YEAR, release + 1)
     known = as_known(table, release=release, key=["year", "authority", "measure"])
@@ -477,22 +358,13 @@ BANDS = ("0_4", "5_9", "10_14", "15", "16")
 
 @dataclass(frozen=True)
 class _Vintage:
-    """Estimates of one vintage on one census footing.
+    """Estimates of one vintage on one census footing."""
 
-    Attributes
-    ----------
-    vintage, census_base : int
-        Release that used the estimates, and the census they rest on.
-    people : dict of int to float
-        Mid-year to population.
-    bands : bool
-        True for the sum of age bands 0 to 16 instead of 0 to 17.
-    """
-
+    # vintage and census_base: release that used the estimates, and the census they rest on.
     vintage: int
     census_base: int
-    people: dict[int, float]
-    bands: bool = False
+    people: dict[int, float]  # mid-year to population
+    bands: bool = False  # true for the sum of age bands 0 to 16 instead of 0 to 17
 
 
 def _by_mid_year(people: pd.Series) -> dict[int, float]:
@@ -526,12 +398,10 @@ def _agrees(copy: _Vintage, known: list[_Vintage]) -> bool:
 
 
 def _preference(vintages: list[_Vintage], *, release: int, base: int) -> list[_Vintage]:
-    """Vintages in the order in which their growth is believed.
-
-    First those known in the release and on the footing of its newest level, newest first; then a later copy
-    of those same estimates reaching further back; then known ones on an older footing; then later vintages
-    on the footing of the newest level, oldest first; the age-band sums last.
-    """
+    """Vintages in the order in which their growth is believed."""
+    # First those known in the release and on the footing of its newest level, newest first; then a later copy
+    # of those same estimates reaching further back; then known ones on an older footing; then later vintages
+    # on the footing of the newest level, oldest first; the age-band sums last.
     totals = [one for one in vintages if not one.bands]
     known = [one for one in totals if one.vintage <= release]
     later = [one for one in totals if one.vintage > release and one.census_base == base]
@@ -564,37 +434,11 @@ def _sentence(mid_years: list[int], vintage: _Vintage) -> str:
 def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArray, list[str]]:
     """Splice the population 0-17 that children of each year are divided by, without the step of a census.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``population_england``.
-    release : int
-        The release to stand in.
-
-    Returns
-    -------
-    DataArray, dims (year), people
-        For year t the estimate of mid-year t-1, as the publisher divides; NaN before 2010.
-    list of str
-        One sentence for each stretch that rests on estimates published after the release.
-
-    Raises
-    ------
-    InputError
-        If no estimate of 0-17 was known in the release.
-
-    Notes
-    -----
-    The level is that of the newest vintage known; ``p(t-1) = p(t) / g(t)`` with g the growth inside one
-    vintage on one census footing, and forwards the same way where the newest estimate is older than t-1.
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> people, _ = splice_population(read_table("population_england"), release=2024)
-    >>> int(people.sel(year=2024))
-    11998646
+    Dims (year), people. For year t the estimate of mid-year t-1, as the publisher divides; NaN before 2010.
+    One sentence for each stretch that rests on estimates published after the release.
     """
+    # The level is that of the newest vintage known; ``p(t-1) = p(t) / g(t)`` with g the growth inside one
+    # vintage on one census footing, and forwards the same way where the newest estimate is older than t-1.
     estimates = table[table["kind"] == "estimate"]
     vintages = _vintages(estimates)
     known = [one for one in vintages if one.vintage <= release and not one.bands]
@@ -642,35 +486,14 @@ def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArra
 def project_population(table: pd.DataFrame, *, people: xr.DataArray, newest: bool) -> xr.DataArray:
     """Move the projection of 0-17 to the level of the last estimate, so that its growth carries on from it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``population_england``.
-    people : DataArray, dims (year), people
-        As returned by :func:`splice_population`.
-    newest : bool
-        Whether the release is the newest: the projection has a single vintage and is missing otherwise.
-
-    Returns
-    -------
-    DataArray, dims (population_year), people
-        For year t the projection of mid-year t-1; the first year is the last estimate itself, where that
-        was projected too.
-
-    Notes
-    -----
-    ``projected(t) x estimate(t0) / projected(t0)`` with t0 the last year that was estimated: the projection
-    starts from mid-2022 and puts mid-2023 at 11.92 million where the estimate is 12.00 million.
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> table = read_table("population_england")
-    >>> people, _ = splice_population(table, release=2024)
-    >>> ahead = project_population(table, people=people, newest=True)
-    >>> int(ahead.sel(population_year=2024)) == int(people.sel(year=2024))
-    True
+    Dims (population_year), people. `table`: ``population_england``. `people`, dims (year), people. `newest`:
+    whether the release is the newest: the projection has a single vintage and is missing otherwise.
     """
+    # Returned: for year t the projection of mid-year t-1; the first year is the last estimate itself, where
+    # that was projected too.
+    #
+    # ``projected(t) x estimate(t0) / projected(t0)`` with t0 the last year that was estimated: the projection
+    # starts from mid-2022 and puts mid-2023 at 11.92 million where the estimate is 12.00 million.
     rows = table[table["kind"] == "projection"]
     sums = rows.groupby("mid_year")["population"].sum()
     joined = int(people.dropna("year")["year"].max())

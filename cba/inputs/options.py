@@ -53,25 +53,17 @@ _SAVE_NOTHING = ("dfe", "dwp_hmrc")
 
 
 class Spend(BaseModel):
-    """One line of programme money.
-
-    Parameters
-    ----------
-    component, payer : str
-        What it is spent on and who pays (see :mod:`cba.dimensions`).
-    price_year : int or "cash"
-        Price base of the amounts: a year ending 31 March, or cash of the year it is spent.
-    additional : bool
-        False for money rolled in from existing budgets, which is in business as usual.
-    gbp_million : mapping of int to float
-        Amount by offset from the start year (`timing = "shift"`) or by year ending 31 March (`"calendar"`).
-    """
+    """One line of programme money."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # component and payer: what it is spent on and who pays (see `cba.dimensions`).
     component: Component
     payer: Payer
+    # Price base of the amounts: a year ending 31 March, or cash of the year it is spent.
     price_year: PriceYear
+    # False for money rolled in from existing budgets, which is in business as usual.
     additional: Switch = True
+    # Amount by offset from the start year (`timing = "shift"`) or by year ending 31 March (`"calendar"`).
     gbp_million: Mapping[int, Money] = Field(min_length=1)
     note: str = ""
     source: Text
@@ -115,44 +107,28 @@ class Effects(BaseModel):
 
 
 class Option(BaseModel):
-    """A complete option, as resolved from its file and the files it builds on.
-
-    Parameters
-    ----------
-    id, label, description : str
-    timing : {"shift", "calendar"}
-        Whether years are offsets from the start of the analysis or years ending 31 March.
-    base : str or None
-        The option it was built on, for the record.
-    delay_years : int
-        Years added to every spending year.
-    financing : {"none", "fade", "new_recurrent", "reinvest"}
-        What follows the programme money: nothing was spent; everything fades; recurrent money for good;
-        recurrent money out of what its payer could cash the year before.
-    frames : tuple of str
-        Analyses it belongs to.
-    areas : tuple of str
-        Three-digit authority codes where it is limited to some; empty for all of England.
-    unmonetised : tuple of str
-        Measures with a cost and no modelled effect.
-    """
+    """A complete option, as resolved from its file and the files it builds on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     id: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     label: Annotated[Text, Field(max_length=80)]
     description: Text
+    # Whether years are offsets from the start of the analysis or years ending 31 March.
     timing: Literal["shift", "calendar"]
-    base: Text | None = None
+    base: Text | None = None  # the option it was built on, for the record
     components: tuple[Component, ...] | None = Field(default=None, min_length=1)
-    delay_years: Annotated[Whole, Field(ge=0, le=20)] = 0
+    delay_years: Annotated[Whole, Field(ge=0, le=20)] = 0  # years added to every spending year
+    # What follows the programme money: nothing was spent; everything fades; recurrent money for good;
+    # recurrent money out of what its payer could cash the year before.
     financing: Literal["none", "fade", "new_recurrent", "reinvest"]
-    frames: tuple[Frame, ...] = Field(min_length=1)
+    frames: tuple[Frame, ...] = Field(min_length=1)  # analyses it belongs to
+    # Three-digit authority codes where it is limited to some; empty for all of England.
     areas: tuple[Annotated[str, Field(pattern=r"^\d{3}$")], ...] = ()
     recurrent: Recurrent | None = None
     spend: tuple[Spend, ...] = ()
     effects: Effects = Effects()
-    unmonetised: tuple[Text, ...] = ()
+    unmonetised: tuple[Text, ...] = ()  # measures with a cost and no modelled effect
 
     @model_validator(mode="after")
     def _holds_together(self) -> Option:
@@ -164,15 +140,7 @@ class Option(BaseModel):
     def spend_by_year(self, start_year: int) -> dict[SpendKey, dict[int, float]]:
         """Return programme money by (component, payer, price_year, additional) and year ending 31 March.
 
-        Parameters
-        ----------
-        start_year : int
-            First year of the analysis (year ending 31 March); moves the money of `shift` options only.
-
-        Returns
-        -------
-        dict
-            Amounts in GBP million of the price year in the key, years ascending; lines with one key added.
+        Amounts in GBP million of the price year in the key, years ascending; lines with one key added.
         """
         first = start_year if self.timing == "shift" else 0
         lines: dict[SpendKey, dict[int, float]] = {}
@@ -316,33 +284,9 @@ _EFFECT_OWNERS: Mapping[str, tuple[str, ...]] = {
 def load_options(
     ids: Sequence[str] | None = None, path: str | Path | None = None, *, own: Sequence[Option] = ()
 ) -> tuple[Option, ...]:
-    """Load options, resolved and checked.
-
-    Parameters
-    ----------
-    ids : sequence of str, optional
-        Options wanted, in this order; all of them in standard order by default.
-    path : str or Path, optional
-        Folder of option files; the shipped ones by default. A single file stands beside the shipped ones, may
-        build on them, and is what comes back unless `ids` asks for more.
-    own : sequence of Option
-        Options of a user, already loaded by :func:`named_options`, that `ids` may name too.
-
-    Returns
-    -------
-    tuple of Option
-
-    Raises
-    ------
-    InputError
-        Unknown option (lists the known ones and the nearest), a file whose name is not its id, a missing
-        `bau` or one that spends, a circle of bases, and any mistake in a file.
-
-    Examples
-    --------
-    >>> load_options(["bau"])[0].spend
-    ()
-    """
+    """Load options, resolved and checked. `path`: folder of option files; the shipped ones by default."""
+    # `path`: a single file stands beside the shipped ones, may build on them, and is what comes back unless
+    # `ids` asks for more.
     place = options_folder() if path is None else Path(path)
     folder = options_folder() if place.is_file() else place
     written = {file.stem: read_toml(file) for file in sorted(folder.glob("*.toml"))}
@@ -380,32 +324,8 @@ def named_options(
 ) -> tuple[tuple[str, ...], tuple[Option, ...]]:
     """Read the option files that a list of options names, beside those it names by id.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Ids, and paths of option files: what ends in ``.toml``.
-    beside : Path
-        Folder that relative paths start from: that of the analysis.
-    path : str or Path, optional
-        Folder of the other options; the shipped ones by default. An option file may build on them and on the
-        other files named.
-
-    Returns
-    -------
-    ids : tuple of str
-        The list with every path replaced by the id of its option.
-    own : tuple of Option
-        Options read from the paths, resolved and checked, in order.
-
-    Raises
-    ------
-    InputError
-        A file that does not exist, has the id of another option, or holds any mistake.
-
-    Examples
-    --------
-    >>> named_options(["bau", "care_review"], beside=Path("."))
-    (('bau', 'care_review'), ())
+    Returns `ids`: the list with every path replaced by the id of its option. `own`: options read from the
+    paths, resolved and checked, in order. `names`: ids, and paths of option files: what ends in ``.toml``.
     """
     files = {name: beside / name for name in names if name.endswith(".toml")}
     folder = options_folder() if path is None else Path(path)

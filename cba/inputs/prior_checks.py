@@ -58,25 +58,8 @@ class Bounds(BaseModel):
 def load_plausibility(path: str | Path | None = None) -> Mapping[str, Bounds]:
     """Load the plausibility bounds of policy outputs.
 
-    Parameters
-    ----------
-    path : str or Path, optional
-        A TOML file; ``priors/checks/plausibility.toml`` as shipped by default.
-
-    Returns
-    -------
-    mapping of str to Bounds
-        One per member of :data:`QUANTITIES`.
-
-    Raises
-    ------
-    InputError
-        If an output is unknown or has no bounds, or a field is missing or out of order.
-
-    Examples
-    --------
-    >>> load_plausibility()["fewer_children"].upper
-    0.3
+    One per member of `QUANTITIES`. `path`: a TOML file; ``priors/checks/plausibility.toml`` as shipped by
+    default.
     """
     file = priors_folder() / "checks" / "plausibility.toml" if path is None else Path(path)
     written = read_toml(file)
@@ -112,24 +95,10 @@ MOST_OUTSIDE = 0.001
 def alternative_fits(entry: PriorEntry, *, families: Sequence[str] = ALTERNATIVES) -> tuple[QuantileFit, ...]:
     """Fit other families to the quantiles an entry states, best first.
 
-    Parameters
-    ----------
-    entry : PriorEntry
-    families : sequence of str
-        Families tried; the entry's own is left out. Those that reach where the entry cannot are cut there, if
-        fewer than two others hold the belief.
-
-    Returns
-    -------
-    tuple of QuantileFit
-        Up to two; none where parameters were stated, because then the family is part of what was said.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> [fit.distribution.family for fit in alternative_fits(load_priors()["delivery.start_delay"])]  # doctest: +SKIP
-    ['Gamma', 'Beta']
+    Up to two; none where parameters were stated, because then the family is part of what was said.
     """
+    # `families`: families tried; the entry's own is left out. Those that reach where the entry cannot are cut
+    # there, if fewer than two others hold the belief.
     if entry.quantiles is None:
         return ()
     others = [family for family in families if family != entry.fitted.family]
@@ -171,24 +140,10 @@ def _centred(stated: Mapping[float, float]) -> QuantileFit:
 def prior_alternatives(priors: PriorRegistry) -> pd.DataFrame:
     """Every fitted prior beside the two other families that come nearest to what was stated.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As returned by :func:`cba.load_priors`.
-
-    Returns
-    -------
-    DataFrame
-        One row per entry and family, the entry's own first: name, rank (0 for its own), family, fit_error (largest
-        miss as a share of the stated spread), q05, q50, q95, stated (quantiles) and experts. Entries stated
-        by parameters are left out: they were fitted to nothing.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> prior_alternatives(load_priors()).groupby("name")["rank"].max().max().item()  # doctest: +SKIP
-    2
+    One row per entry and family, the entry's own first: name, rank (0 for its own), family, fit_error
+    (largest miss as a share of the stated spread), q05, q50, q95, stated (quantiles) and experts.
     """
+    # Entries stated by parameters are left out: they were fitted to nothing.
     rows = []
     for entry in priors.entries.values():
         if entry.quantiles is None:

@@ -22,20 +22,7 @@ from cba.inputs.quantile_fits import fit_quantiles
 def check_price_year(unit: str, price_year: int | None) -> None:
     """Refuse money without a price year, and a price year without money.
 
-    Parameters
-    ----------
-    unit : str
-        Money where it starts with ``GBP``.
-    price_year : int or None
-        Year ending 31 March.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> check_price_year("GBP per child", 2024)
+    `unit`: money where it starts with ``GBP``.
     """
     money = unit.startswith("GBP")
     if money and price_year is None:
@@ -61,20 +48,7 @@ def check_price_year(unit: str, price_year: int | None) -> None:
 def check_range(unit: str, fitted: Distribution) -> None:
     """Refuse shares that can leave 0 to 1, and money that can be negative without saying so.
 
-    Parameters
-    ----------
-    unit : str
-        ``share``, or money where it starts with ``GBP``.
-    fitted : Distribution
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> from cba.inputs.distributions import distribution
-    >>> check_range("share", distribution("Beta", parameters={"alpha": 2.0, "beta": 3.0}))
+    `unit`: ``share``, or money where it starts with ``GBP``.
     """
     low, high = fitted.support
     if unit == "share" and (low < 0 or high > 1):
@@ -173,53 +147,29 @@ class WrittenEntry(Shape):
 
 @dataclass(frozen=True)
 class PriorEntry:
-    """One uncertain number with its papers, as one stance holds it.
+    """One uncertain number with its papers, as one stance holds it."""
 
-    Parameters
-    ----------
-    name : str
-        Dotted name, ``group.name``.
-    description, unit : str
-        What it is; a unit that starts with ``GBP`` has a price year (year ending 31 March).
-    fitted : Distribution
-        The distribution that is drawn from.
-    quantiles : mapping or None
-        Quantiles as stated, probability to value; None where parameters were stated.
-    fit_error : float
-        See :class:`cba.inputs.quantile_fits.QuantileFit`; 0 where parameters were stated.
-    confidence : str
-        ``green``, ``amber``, ``red`` or ``blue``.
-    basis : str
-        ``evidence``, ``series``, ``judgement`` or ``published claim``.
-    shares_group : str or None
-        Shares of one whole: medians of the group's entries sum to 1.
-    stance : str
-        The stance whose override is in force, or ``evidence``.
-    reason : str
-        Why that stance overrides it; empty otherwise.
-    overridden_by : tuple of str
-        Stances that override this entry.
-    panel : PooledExperts or None
-        The experts whose pool was fitted; None where the entry or the override states its own quantiles.
-    """
-
-    name: str
+    name: str  # dotted name, ``group.name``
+    # description and unit: what it is; a unit that starts with ``GBP`` has a price year
+    # (year ending 31 March).
     description: str
     unit: str
     price_year: int | None
-    fitted: Distribution
+    fitted: Distribution  # the distribution that is drawn from
+    # Quantiles as stated, probability to value; None where parameters were stated.
     quantiles: Mapping[float, float] | None
     fit_error: float
-    confidence: str
-    basis: str
+    confidence: str  # ``green``, ``amber``, ``red`` or ``blue``
+    basis: str  # ``evidence``, ``series``, ``judgement`` or ``published claim``
     owner: str
     reviewed: date
     source: tuple[Source, ...]
-    shares_group: str | None
-    stance: str
-    reason: str
-    overridden_by: tuple[str, ...]
+    shares_group: str | None  # shares of one whole: medians of the group's entries sum to 1
+    stance: str  # the stance whose override is in force, or ``evidence``
+    reason: str  # why that stance overrides it; empty otherwise
+    overridden_by: tuple[str, ...]  # stances that override this entry
     file: str
+    # The experts whose pool was fitted; None where the entry or the override states its own quantiles.
     panel: PooledExperts | None = None
 
     @property
@@ -280,25 +230,7 @@ class PriorEntry:
 def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str) -> PriorEntry:
     """Check one written entry and fit it as a stance holds it; every override is checked whatever the stance.
 
-    Parameters
-    ----------
-    name : str
-        Dotted name.
-    written : mapping
-        The entry as read from TOML.
-    stance : str
-        ``evidence`` or ``sceptical``.
-    file : str
-        Named in messages.
-
-    Returns
-    -------
-    PriorEntry
-
-    Raises
-    ------
-    InputError
-        For any mistake in the entry or in one of its overrides.
+    `stance`: ``evidence`` or ``sceptical``.
     """
     written, panel = split_experts(written, name=name, file=file)
     entry = checked_record(WrittenEntry, written, file=file, field=name)

@@ -32,20 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PriorRegistry:
-    """All priors as one stance holds them.
+    """All priors as one stance holds them."""
 
-    Parameters
-    ----------
-    stance : str
-        ``evidence`` or ``sceptical``.
-    entries : mapping of str to PriorEntry
-        By dotted name, sorted.
-    evidence_designs : tuple of str or None
-        Study designs the stance lets into the evidence synthesis; None for all.
-    """
-
-    stance: str
-    entries: Mapping[str, PriorEntry]
+    stance: str  # ``evidence`` or ``sceptical``
+    entries: Mapping[str, PriorEntry]  # by dotted name, sorted
+    # Study designs the stance lets into the evidence synthesis; None for all.
     evidence_designs: tuple[str, ...] | None = None
 
     def __getitem__(self, name: str) -> PriorEntry:
@@ -77,30 +68,14 @@ class PriorRegistry:
     def sample(self, n: int, seed: int) -> xr.Dataset:
         """Draw `n` paired samples of every entry.
 
-        Parameters
-        ----------
-        n : int
-            Number of draws, 1 or more.
-        seed : int
-            Zero or more. Each entry has a generator of its own, seeded with `seed` and a hash of its name,
-            so draws of one entry do not depend on which others exist; the first draws of a longer sample
-            are those of a shorter one.
-
-        Returns
-        -------
-        Dataset, dims (sample)
-            One variable per entry, with `unit`, `description` (and `price_year`) as attributes.
-
-        Raises
-        ------
-        InputError
-            If `n` or `seed` is out of range.
-
-        Notes
-        -----
-        ``x = F^-1(u)``, u uniform. Entries of one `shares_group` are drawn independently and divided by
-        their sum, as a Dirichlet is made from Gammas, so that every draw of the group sums to 1.
+        One variable per entry, with `unit`, `description` (and `price_year`) as attributes.
         """
+        # `seed`: zero or more. Each entry has a generator of its own, seeded with `seed` and a hash of its
+        # name, so draws of one entry do not depend on which others exist; the first draws of a longer sample
+        # are those of a shorter one.
+        #
+        # ``x = F^-1(u)``, u uniform. Entries of one `shares_group` are drawn independently and divided by
+        # their sum, as a Dirichlet is made from Gammas, so that every draw of the group sums to 1.
         import xarray as xr
 
         if n < 1 or seed < 0:

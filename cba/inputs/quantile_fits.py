@@ -28,24 +28,15 @@ LARGEST_FIT_ERROR = 0.15
 
 @dataclass(frozen=True)
 class QuantileFit:
-    """A fitted distribution, what was asked of it and how well it answers.
-
-    Parameters
-    ----------
-    distribution : Distribution
-    stated, fitted : mapping of probability to value
-    error : float
-        Largest distance between stated and fitted quantile, as a share of the distance between the lowest
-        and highest stated quantile (of the quantile itself where only one is stated).
-    method : str
-        ``"closed form"`` or ``"least squares"``.
-    """
+    """A fitted distribution, what was asked of it and how well it answers."""
 
     distribution: Distribution
-    stated: Mapping[float, float]
-    fitted: Mapping[float, float]
+    stated: Mapping[float, float]  # by probability
+    fitted: Mapping[float, float]  # by probability
+    # Largest distance between stated and fitted quantile, as a share of the distance between the lowest and
+    # highest stated quantile (of the quantile itself where only one is stated).
     error: float
-    method: str
+    method: str  # ``"closed form"`` or ``"least squares"``
 
 
 def fit_quantiles(
@@ -58,41 +49,15 @@ def fit_quantiles(
 ) -> QuantileFit:
     """Find the member of a family whose quantiles are nearest to the stated ones.
 
-    Parameters
-    ----------
-    family : str
-        A key of :data:`cba.inputs.distributions.PARAMETERS`, not ``Fixed``.
-    quantiles : mapping
-        Probability (strictly between 0 and 1) to value, values increasing with probability. At least as
-        many as the family has free parameters.
-    lower, upper : float, optional
-        Hard bounds of the support. BetaScaled needs both; Triangular and PERT take them as their ends;
-        other families are truncated to them *before* the fit, so the truncated quantiles match.
-    largest_error : float
-        Refuse a fit that is worse (see :class:`QuantileFit`).
-
-    Returns
-    -------
-    QuantileFit
-
-    Raises
-    ------
-    InputError
-        Quantiles out of order, NaN, too few, outside the bounds or the family's support; fit too poor.
-
-    Notes
-    -----
-    Normal: ``sigma = (x2 - x1) / (z2 - z1)``, ``mu = x1 - sigma z1`` with z the standard normal quantile;
-    LogNormal the same on logarithms; HalfNormal ``sigma = x / z((1 + p) / 2)``; Exponential
-    ``lam = -ln(1 - p) / x``; Uniform the straight line through two points. Otherwise the sum of squared
-    differences of quantiles, each divided by the stated spread, is minimised.
-
-    Examples
-    --------
-    >>> fit = fit_quantiles("Normal", quantiles={0.05: -1.645, 0.95: 1.645})
-    >>> round(fit.distribution.parameters["sigma"], 3), fit.method
-    (1.0, 'closed form')
+    `family`: a key of `PARAMETERS`, not ``Fixed``. `lower`, `upper`: hard bounds of the support.
     """
+    # `lower`, `upper`: BetaScaled needs both; Triangular and PERT take them as their ends; other families are
+    # truncated to them *before* the fit, so the truncated quantiles match.
+    #
+    # Normal: ``sigma = (x2 - x1) / (z2 - z1)``, ``mu = x1 - sigma z1`` with z the standard normal quantile;
+    # LogNormal the same on logarithms; HalfNormal ``sigma = x / z((1 + p) / 2)``; Exponential
+    # ``lam = -ln(1 - p) / x``; Uniform the straight line through two points. Otherwise the sum of squared
+    # differences of quantiles, each divided by the stated spread, is minimised.
     check_family(family)
     return _fit(family, tuple(sorted(quantiles.items())), lower, upper, largest_error)
 

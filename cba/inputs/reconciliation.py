@@ -44,21 +44,7 @@ COLUMNS = ["check", "year", "found", "expected", "tolerance", "passed"]
 
 
 def rounding_unit(release: np.ndarray) -> np.ndarray:
-    """Give the unit to which England was rounded in a release: 100 in 2010, 10 since.
-
-    Parameters
-    ----------
-    release : ndarray of float
-
-    Returns
-    -------
-    ndarray, children
-
-    Examples
-    --------
-    >>> rounding_unit(np.array([2010.0, 2024.0]))
-    array([100.,  10.])
-    """
+    """Give the unit to which England was rounded in a release: 100 in 2010, 10 since. Children."""
     return np.where(release <= 2010, 100.0, 10.0)
 
 
@@ -103,22 +89,8 @@ def _parts_against_total(observations: xr.Dataset, name: str, dim: str) -> pd.Da
 def closure_residual(observations: xr.Dataset) -> xr.DataArray:
     """Change in the number looked after that starts and ceases do not explain.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.inputs.observations.load_observations`.
-
-    Returns
-    -------
-    DataArray, dims (year), children
-        ``stock(t) - stock(t-1) - (starts(t) - ceases(t))``; NaN where one of the four is missing. What it is
-        due to is not documented by the publisher.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> int(closure_residual(load_observations()).sel(year=2024))
-    440
+    Dims (year), children. ``stock(t) - stock(t-1) - (starts(t) - ceases(t))``; NaN where one of the four is
+    missing. What it is due to is not documented by the publisher.
     """
     stock = observations["stock"]
     change = stock - stock.shift(year=1)
@@ -185,28 +157,10 @@ def _authority_spending(observations: xr.Dataset, line: str) -> pd.DataFrame:
 def reconcile(observations: xr.Dataset) -> pd.DataFrame:
     """Compare every total with what it should equal.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.inputs.observations.load_observations`, of any release.
-
-    Returns
-    -------
-    DataFrame
-        One row per check and year: check, year, found, expected, tolerance (same units) and passed. Parts
-        are compared with the total printed in the release they come from. Years without one of the
-        figures have no row.
-
-    Notes
-    -----
-    ``|found - expected| <= tolerance`` with the tolerance from rounding (module docstring).
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> bool(reconcile(load_observations())["passed"].all())
-    True
+    One row per check and year: check, year, found, expected, tolerance (same units) and passed. Parts are
+    compared with the total printed in the release they come from.
     """
+    # ``|found - expected| <= tolerance`` with the tolerance from rounding (module docstring).
     frames = [_parts_against_total(observations, name, dim) for name, dim in PARTS.items()]
     frames += [_closure(observations), _uasc_starts(observations)]
     frames += [_authorities(observations, measure) for measure in ("stock", "starts", "ceases", "uasc_stock")]
@@ -216,24 +170,7 @@ def reconcile(observations: xr.Dataset) -> pd.DataFrame:
 
 
 def check_reconciliation(observations: xr.Dataset) -> None:
-    """Let observations pass only if every figure agrees with the others.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.inputs.observations.load_observations`.
-
-    Raises
-    ------
-    GateError
-        If a comparison fails; one line for each failure, with the figure found, the figure required, the
-        variable whose table to look at, and the next step.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> check_reconciliation(load_observations(release=2019))
-    """
+    """Let observations pass only if every figure agrees with the others."""
     table = reconcile(observations)
     failed = table[~table["passed"]]
     if failed.empty:

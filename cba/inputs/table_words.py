@@ -219,19 +219,10 @@ WHOLE = {"children", "days", "population", "population_0_17", "count"}
 
 @dataclass(frozen=True)
 class Advice:
-    """What to say when a check fails.
+    """What to say when a check fails."""
 
-    Attributes
-    ----------
-    problem, allowed, cause, remedy : str
-        What is wrong, what would have been accepted, the usual cause and the next step.
-
-    Examples
-    --------
-    >>> ADVICE["not_negative"].allowed
-    'zero or more'
-    """
-
+    # problem, allowed, cause, remedy: what is wrong, what would have been accepted, the usual cause and the
+    # next step.
     problem: str
     allowed: str
     cause: str
@@ -344,29 +335,15 @@ ADVICE: Mapping[str, Advice] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one published table (name to pandas type), its key, and what runs in years without a gap.
+    """Columns of one published table (name to pandas type), its key, and what runs in years without a gap."""
 
-    Attributes
-    ----------
-    columns : mapping of str to str
-        Column name to ``int64``, ``float64`` (may be empty, if the flag says why) or ``str``.
-    key : tuple of str
-        Columns that together name a row once.
-    year : str, optional
-        Column whose values follow each other without a gap inside every group of the other key columns;
-        empty where the publisher itself leaves gaps.
-    value : str, optional
-        Column that may be empty only where `flag` says the publisher withheld or did not have the value.
-
-    Examples
-    --------
-    >>> Table(columns={"year": "int64", "children": "float64"}, key=("year",)).key
-    ('year',)
-    """
-
+    # Column name to ``int64``, ``float64`` (may be empty, if the flag says why) or ``str``.
     columns: Mapping[str, str]
-    key: tuple[str, ...]
+    key: tuple[str, ...]  # columns that together name a row once
+    # Column whose values follow each other without a gap inside every group of the other key columns; empty
+    # where the publisher itself leaves gaps.
     year: str = ""
+    # Column that may be empty only where `flag` says the publisher withheld or did not have the value.
     value: str = ""
 
 

@@ -134,30 +134,7 @@ def read_table(
 ) -> pd.DataFrame:
     """Read and check one published table.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`TABLES`.
-    folder : Path, optional
-        Folder with the tables; the one in force by default (:func:`~cba.inputs.files.reading_from`).
-    sources, authorities : tuple of str, optional
-        Source keys and authority codes that rows may name; unchecked when left out.
-
-    Returns
-    -------
-    DataFrame
-        The columns of ``TABLES[name]``, units as in the data dictionary beside the tables.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, unreadable, cut off or breaks its schema.
-
-    Examples
-    --------
-    >>> deflator = read_table("gdp_deflator").set_index("year")["deflator"]
-    >>> float(deflator.loc[2024])
-    100.0
+    The columns of ``TABLES[name]``, units as in the data dictionary beside the tables.
     """
     file = (published_folder() if folder is None else Path(folder)) / f"{name}.csv"
     frame = _parse(_text_of(file), table=TABLES[name], file=file)
@@ -168,26 +145,7 @@ def read_table(
 def read_tables(names: tuple[str, ...], *, folder: Path | None = None) -> dict[str, pd.DataFrame]:
     """Read several tables of one folder, each row checked against its ``sources`` and ``authorities``.
 
-    Parameters
-    ----------
-    names : tuple of str
-        Tables wanted beside ``sources`` and ``authorities``, which are always read.
-    folder : Path, optional
-        Folder with the tables; the one in force by default.
-
-    Returns
-    -------
-    dict of str to DataFrame
-
-    Raises
-    ------
-    InputError
-        If any is refused.
-
-    Examples
-    --------
-    >>> sorted(read_tables(("care_duration",)))
-    ['authorities', 'care_duration', 'sources']
+    `names`: tables wanted beside ``sources`` and ``authorities``, which are always read.
     """
     sources = read_table("sources", folder=folder)
     keys = tuple(sources["source"])
@@ -297,21 +255,7 @@ def build_schema(
 ) -> pa.DataFrameSchema:
     """Build the schema of one published table.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`cba.inputs.table_words.TABLES`.
-    sources, authorities : tuple of str, optional
-        Keys that the columns `source` and `authority` may hold; any when left out.
-
-    Returns
-    -------
-    pandera.DataFrameSchema
-
-    Examples
-    --------
-    >>> sorted(build_schema("care_duration").columns)
-    ['days', 'measure', 'release', 'source', 'year']
+    `sources`, `authorities`: keys that the columns `source` and `authority` may hold; any when left out.
     """
     table = TABLES[name]
     columns = {}
@@ -372,36 +316,7 @@ def check_schema(
     sources: tuple[str, ...] | None = None,
     authorities: tuple[str, ...] | None = None,
 ) -> None:
-    """Refuse a table that breaks its schema.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The table as read.
-    name : str
-        One of :data:`cba.inputs.table_words.TABLES`.
-    file : Path
-        Named in the message.
-    sources, authorities : tuple of str, optional
-        As in :func:`build_schema`.
-
-    Raises
-    ------
-    InputError
-        For the first failure (columns, cells, rows): column, row in the file (the header is row 1),
-        what was found, what is allowed, the usual cause, the next step, and how many more there are.
-
-    Examples
-    --------
-    >>> from cba.inputs.tables import read_table
-    >>> table = read_table("gdp_deflator")
-    >>> check_schema(table, name="gdp_deflator", file=Path("gdp_deflator.csv"))
-    >>> table["deflator"] *= -1
-    >>> check_schema(table, name="gdp_deflator", file=Path("gdp_deflator.csv"))
-    Traceback (most recent call last):
-    cba.errors.InputError: a value is negative (23 rows of this table fail)
-    ...
-    """
+    """Refuse a table that breaks its schema."""
     try:
         build_schema(name, sources=sources, authorities=authorities).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as failures:

@@ -48,26 +48,12 @@ class PanelArrays(NamedTuple):
 
 
 def panel_arrays(panel: AuthorityPanel) -> PanelArrays:
-    """Lay out a panel for a likelihood given last year's rate.
-
-    Parameters
-    ----------
-    panel : AuthorityPanel
-        As returned by :func:`cba.models.authority_data.authority_panel`.
-
-    Returns
-    -------
-    PanelArrays
-        ``counts``, ``offset`` (log population plus England's mean log rate) and ``before`` (last year's log rate less
-        that mean): (outcome, authority, year) without the first year; ``first`` (outcome, authority); ``usable``
-        (authority, year); ``launch``: rows of the panel's launches that go with the last authorities, certain dates
-        first; ``since``: years since launch (outcome, launch, date, year) with the first year.
-
-    Examples
-    --------
-    >>> panel_arrays(panel).counts.shape  # doctest: +SKIP
-    (2, 145, 11)
-    """
+    """Lay out a panel for a likelihood given last year's rate."""
+    # Returned: ``counts``, ``offset`` (log population plus England's mean log rate) and ``before`` (last
+    # year's log rate less that mean): (outcome, authority, year) without the first year; ``first``
+    # (outcome, authority); ``usable`` (authority, year); ``launch``: rows of the panel's launches that go
+    # with the last authorities, certain dates first; ``since``: years since launch
+    # (outcome, launch, date, year) with the first year.
     launches = panel.launches
     launch = np.argsort(~launches.certain, kind="stable")
     treated = panel.launch_row[launch]
@@ -99,46 +85,18 @@ def panel_arrays(panel: AuthorityPanel) -> PanelArrays:
 
 @dataclass(frozen=True, kw_only=True)
 class PanelFinding:
-    """The change in an authority's starts to be looked after some years after a programme's launch.
+    """The change in an authority's starts to be looked after some years after a programme's launch."""
 
-    Parameters
-    ----------
-    study_id : str
-        Name of the finding in tables, e.g. ``ENGLAND_PANEL``.
-    log_change : float
-        Log of starts with the programme over starts without it; negative is fewer. Log points.
-    se : float
-        Standard error (or posterior sd) of `log_change`, above zero. Log points.
-    coverage_low, coverage_high : float
-        5th and 95th percentile of the share of eligible children served when the change is measured;
-        0 < low < high < 1.
-    age_note : str
-        Which ages the starts are of, and how long after launch.
-    known_by : int
-        Last calendar year of the data behind it.
-
-    Raises
-    ------
-    InputError
-        If the standard error is not above zero or the coverage is not a range inside (0, 1).
-
-    Examples
-    --------
-    >>> found = PanelFinding(
-    ...     study_id="ENGLAND_PANEL", log_change=-0.03, se=0.05, coverage_low=0.3, coverage_high=0.8,
-    ...     age_note="all ages, three years after launch", known_by=2024,
-    ... )
-    >>> found.log_change
-    -0.03
-    """
-
-    study_id: str
-    log_change: float
+    study_id: str  # name of the finding in tables, e.g. ``ENGLAND_PANEL``
+    log_change: float  # log of starts with the programme over starts without it; negative is fewer
+    # Standard error (or posterior sd) of `log_change`, above zero. Log points.
     se: float
+    # coverage_low and coverage_high: 5th and 95th percentile of the share of eligible children served when
+    # the change is measured; 0 < low < high < 1.
     coverage_low: float
     coverage_high: float
-    age_note: str
-    known_by: int
+    age_note: str  # which ages the starts are of, and how long after launch
+    known_by: int  # last calendar year of the data behind it
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.log_change):
@@ -179,27 +137,12 @@ STUDY = "ENGLAND_PANEL"
 def with_paths(posterior: xr.Dataset) -> xr.Dataset:
     """Add the effect by years since launch to draws of the full effect and of the years it takes.
 
-    Parameters
-    ----------
-    posterior : Dataset, dims (..., outcome)
-        ``effect``, ``innovator_effect`` (log points) and ``ramp_years``.
-
-    Returns
-    -------
-    Dataset
-        With ``path`` and ``innovator_path`` (..., outcome, since_launch) and ``at_horizon``, the effect
-        :data:`HORIZON` years after launch: log points, negative is less care.
-
-    Notes
-    -----
-    ``D(k) = effect (1 - exp(-k / ramp_years))``.
-
-    Examples
-    --------
-    >>> full = xr.Dataset({"effect": 1.0, "innovator_effect": 0.0, "ramp_years": 2.0})
-    >>> with_paths(full)["path"].sel(since_launch=2).round(3).item()
-    0.632
+    With ``path`` and ``innovator_path`` (..., outcome, since_launch) and ``at_horizon``, the effect `HORIZON`
+    years after launch: log points, negative is less care. `posterior`, dims (..., outcome).
     """
+    # `posterior`: ``effect``, ``innovator_effect`` (log points) and ``ramp_years``.
+    #
+    # ``D(k) = effect (1 - exp(-k / ramp_years))``.
     since = xr.DataArray(
         np.array(PATH_YEARS, float), dims="since_launch", coords={"since_launch": list(PATH_YEARS)}
     )
@@ -214,24 +157,11 @@ def with_paths(posterior: xr.Dataset) -> xr.Dataset:
 def panel_finding(fit: xr.DataTree, *, placebo_sd: float | None = None) -> PanelFinding | None:
     """Summarise a fit as one observational study of starts, programmes' inventors left out.
 
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.models.authorities.fit_authority_panel`.
-    placebo_sd : float, optional
-        Spread of the same estimate over placebo adopters (log points). Where it is wider than the posterior it is
-        the standard error: how authorities differ without any programme is what the estimate has to be judged by.
-
-    Returns
-    -------
-    PanelFinding or None
-        None where the release is not informative; ``fit.attrs["not_informative"]`` says why.
-
-    Examples
-    --------
-    >>> panel_finding(xr.DataTree.from_dict({"/": xr.Dataset(attrs={"not_informative": "too early"})})) is None
-    True
+    None where the release is not informative; ``fit.attrs["not_informative"]`` says why.
     """
+    # `placebo_sd`: spread of the same estimate over placebo adopters (log points). Where it is wider than the
+    # posterior it is the standard error: how authorities differ without any programme is what the estimate
+    # has to be judged by.
     if fit.attrs["not_informative"]:
         return None
     draws = fit["posterior"]["at_horizon"].sel(outcome="starts")
@@ -273,23 +203,7 @@ KEPT = (
 
 
 def build_authority_panel(panel: AuthorityPanel, priors: PriorRegistry) -> pm.Model:
-    """Build, without sampling, the model of both outcomes, which share nothing but the sampler.
-
-    Parameters
-    ----------
-    panel : AuthorityPanel
-        As returned by :func:`cba.models.authority_data.authority_panel`.
-    priors : PriorRegistry
-        Needs the ``panel.*`` entries.
-
-    Returns
-    -------
-    pymc.Model
-
-    Examples
-    --------
-    >>> model = build_authority_panel(panel, priors)  # doctest: +SKIP
-    """
+    """Build, without sampling, the model of both outcomes, which share nothing but the sampler."""
     data = panel_arrays(panel)
     with pm.Model(coords=_coordinates(panel, data)) as model:
         persistence = prior_term(priors, "panel.persistence", dims="outcome")
@@ -403,42 +317,13 @@ def fit_authority_panel(
     progress: bool = False,
     gates: Gates | None = None,
 ) -> xr.DataTree:
-    """Fit the panel as known in one release and refuse draws that have not converged.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`; its release says what was known.
-    rollout : DataFrame
-        As returned by :func:`cba.inputs.observations.load_programme_rollout`.
-    priors : PriorRegistry
-        Needs the ``panel.*`` entries.
-    draws, tune, chains, seed, progress, gates
-        As in :func:`cba.fit_baseline`.
-
-    Returns
-    -------
-    DataTree
-        ``posterior`` (chain, draw, outcome, ...): ``effect`` (full effect, log points), ``innovator_effect``,
-        ``programme_effect`` (programme), ``path`` and ``innovator_path`` (since_launch, years), ``at_horizon``;
-        ``excluded`` and ``launches``: who is out and who began when; ``constant_data``: ``coverage`` (quantile),
-        ``authorities``, ``years``. Attributes ``release`` and ``not_informative``: a sentence where the release
-        holds too few years after launches, and then there is no posterior.
-
-    Raises
-    ------
-    GateError
-        If a convergence gate fails.
-    InputError
-        If a launch date cannot be read or an authority began two programmes.
-
-    Examples
-    --------
-    >>> import cba
-    >>> fit = fit_authority_panel(cba.load_observations(), rollout, cba.load_priors())  # doctest: +SKIP
-    >>> fit.posterior["effect"].dims  # doctest: +SKIP
-    ('chain', 'draw', 'outcome')
-    """
+    """Fit the panel as known in one release and refuse draws that have not converged."""
+    # Returned: ``posterior`` (chain, draw, outcome, ...): ``effect`` (full effect, log points),
+    # ``innovator_effect``, ``programme_effect`` (programme), ``path`` and ``innovator_path``
+    # (since_launch, years), ``at_horizon``; ``excluded`` and ``launches``: who is out and who began when;
+    # ``constant_data``: ``coverage`` (quantile), ``authorities``, ``years``. Attributes ``release`` and
+    # ``not_informative``: a sentence where the release holds too few years after launches, and then there is
+    # no posterior.
     panel = authority_panel(observations, rollout, priors)
     if panel.not_informative:
         tree = xr.DataTree()
@@ -514,50 +399,20 @@ class QuickEffect(NamedTuple):
 
 @dataclass(frozen=True)
 class NullFit:
-    """A panel fitted without any programme, ready to take the exposure of any set of launches.
-
-    Attributes
-    ----------
-    panel : AuthorityPanel
-    outcome : str
-    scales : Scales
-    cells : ndarray of bool, shape (authority, year)
-        Counts used, without the first year.
-    design : ndarray, shape (cell, term)
-    weight, residual : ndarray, shape (cell,)
-        Weights and working residuals at the fit.
-    factor : tuple
-        Cholesky factor of the penalised information.
-    """
+    """A panel fitted without any programme, ready to take the exposure of any set of launches."""
 
     panel: AuthorityPanel
     outcome: str
     scales: Scales
-    cells: np.ndarray
-    design: np.ndarray
-    weight: np.ndarray
-    residual: np.ndarray
-    factor: tuple[np.ndarray, bool]
+    cells: np.ndarray  # (authority, year): counts used, without the first year
+    design: np.ndarray  # (cell, term)
+    weight: np.ndarray  # (cell,)
+    residual: np.ndarray  # (cell,)
+    factor: tuple[np.ndarray, bool]  # Cholesky factor of the penalised information
 
 
 def fit_scales(fit: xr.DataTree, outcome: str) -> Scales:
-    """Posterior means of a fit's shared parameters, and the fixed priors, for one outcome.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.models.authorities.fit_authority_panel`, with a posterior.
-    outcome : {"starts", "stock"}
-
-    Returns
-    -------
-    Scales
-
-    Examples
-    --------
-    >>> fit_scales(fit, "starts").persistence  # doctest: +SKIP
-    0.47
-    """
+    """Posterior means of a fit's shared parameters, and the fixed priors, for one outcome."""
     mean = fit["posterior"].to_dataset().sel(outcome=outcome).mean(("chain", "draw"))
     fixed = fit["constant_data"].to_dataset()
     shared = (
@@ -581,25 +436,7 @@ def fit_scales(fit: xr.DataTree, outcome: str) -> Scales:
 def null_fit(
     panel: AuthorityPanel, scales: Scales, *, outcome: str, usable: np.ndarray | None = None
 ) -> NullFit:
-    """Fit a panel without any programme.
-
-    Parameters
-    ----------
-    panel : AuthorityPanel
-    scales : Scales
-        As returned by :func:`fit_scales`.
-    outcome : {"starts", "stock"}
-    usable : ndarray of bool, shape (authority, year), optional
-        Counts that may be used; the panel's own by default.
-
-    Returns
-    -------
-    NullFit
-
-    Examples
-    --------
-    >>> null_fit(panel, scales, outcome="stock").design.shape  # doctest: +SKIP
-    """
+    """Fit a panel without any programme. `outcome`, "starts" or "stock"; `usable` (authority, year)."""
     counts = panel.counts(outcome)
     rate = np.log(counts / panel.population)
     rate = rate - rate.mean()
@@ -648,24 +485,8 @@ def quick_effect(
 ) -> QuickEffect:
     """Estimate the effect of launches in given authorities.
 
-    Parameters
-    ----------
-    null : NullFit
-        As returned by :func:`null_fit`.
-    launches : Launches
-        Programme and candidate dates of each launch; an uncertain launch enters by its mean exposure.
-    rows : ndarray of int, shape (launch,)
-        Row of the panel each launch is placed in.
-    pool_innovators : bool
-        Count the programmes' inventors among the others instead of giving them an effect of their own.
-
-    Returns
-    -------
-    QuickEffect
-
-    Examples
-    --------
-    >>> quick_effect(null, panel.launches, panel.launch_row)  # doctest: +SKIP
+    `rows` (launch,). `pool_innovators`: count the programmes' inventors among the others instead of giving
+    them an effect of their own.
     """
     scales = null.scales
     since = years_since_launch(launches.dates, null.panel.years, outcome=null.outcome)
@@ -689,23 +510,7 @@ def quick_effect(
 
 
 def quick_effects(panel: AuthorityPanel, fit: xr.DataTree) -> dict[str, QuickEffect]:
-    """Estimate the effect on every outcome with the real launches.
-
-    Parameters
-    ----------
-    panel : AuthorityPanel
-    fit : DataTree
-        The Bayesian fit of the same panel, for its scales.
-
-    Returns
-    -------
-    dict of str to QuickEffect
-        By outcome.
-
-    Examples
-    --------
-    >>> quick_effects(panel, fit)["starts"].effect  # doctest: +SKIP
-    """
+    """Estimate the effect on every outcome with the real launches."""
     return {
         outcome: quick_effect(
             null_fit(panel, fit_scales(fit, outcome), outcome=outcome), panel.launches, panel.launch_row

@@ -42,18 +42,13 @@ YEAR_END = 0.25
 
 @dataclass(frozen=True)
 class Launches:
-    """Authorities that began a programme.
+    """Authorities that began a programme."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        Columns authority, authority_name, programme, innovator (bool), known (how the date is known), earliest,
-        latest (calendar years); one row per authority, in the order of `dates`.
-    dates : ndarray, shape (launch, DATES)
-        Equally likely launch dates, calendar years with decimals; all the same where the date is known.
-    """
-
+    # Columns authority, authority_name, programme, innovator (bool), known (how the date is known), earliest,
+    # latest (calendar years); one row per authority, in the order of `dates`.
     table: pd.DataFrame
+    # (launch, DATES): equally likely launch dates, calendar years with decimals; all the same where the date
+    # is known.
     dates: np.ndarray
 
     @property
@@ -75,36 +70,11 @@ class Launches:
 def programme_launches(rollout: pd.DataFrame, priors: PriorRegistry) -> Launches:
     """Launches of the Strengthening Families programmes with their uncertainty.
 
-    Parameters
-    ----------
-    rollout : DataFrame
-        As returned by :func:`cba.inputs.observations.load_programme_rollout`.
-    priors : PriorRegistry
-        Needs ``panel.unknown_launch`` (calendar year) and ``panel.launch_lag`` (years).
-
-    Returns
-    -------
-    Launches
-
-    Raises
-    ------
-    InputError
-        If an authority is listed twice or a date cannot be read.
-
-    Notes
-    -----
-    A date published to the year is any date of that year; a project start, a planned launch or the start of an
-    evaluation is followed by a lag; a missing date is anywhere in the window of the programme's launches. Each is
-    represented by :data:`DATES` equally likely dates, the quantiles (m + 1/2) / DATES.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.inputs.observations import load_programme_rollout
-    >>> launches = programme_launches(load_programme_rollout(), cba.load_priors())
-    >>> len(launches.table), int(launches.innovator.sum()), int(launches.certain.sum())
-    (25, 3, 7)
+    `priors`: needs ``panel.unknown_launch`` (calendar year) and ``panel.launch_lag`` (years).
     """
+    # A date published to the year is any date of that year; a project start, a planned launch or the start of
+    # an evaluation is followed by a lag; a missing date is anywhere in the window of the programme's
+    # launches. Each is represented by `DATES` equally likely dates, the quantiles (m + 1/2) / DATES.
     levels = (np.arange(DATES) + 0.5) / DATES
     unknown = np.asarray(priors["panel.unknown_launch"].fitted.ppf(levels))
     lag = np.asarray(priors["panel.launch_lag"].fitted.ppf(levels))
@@ -148,24 +118,7 @@ def _candidates(
 def calendar_year(date: str) -> float:
     """Read a date of the roll-out table as a calendar year with decimals.
 
-    Parameters
-    ----------
-    date : str
-        ``YYYY``, ``YYYY-MM`` (taken as the first of the month) or ``YYYY-MM-DD``.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InputError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> calendar_year("2020-07"), calendar_year("2015")
-    (2020.4972677595629, 2015.0)
+    `date`: ``YYYY``, ``YYYY-MM`` (taken as the first of the month) or ``YYYY-MM-DD``.
     """
     parts = date.split("-")
     try:
@@ -199,27 +152,8 @@ def _refuse_two_programmes(table: pd.DataFrame) -> None:
 
 
 def years_since_launch(dates: np.ndarray, years: np.ndarray, *, outcome: str) -> np.ndarray:
-    """Years a programme had run when a figure was taken.
-
-    Parameters
-    ----------
-    dates : ndarray, shape (...)
-        Launch dates, calendar years.
-    years : ndarray of int, shape (year,)
-        Years ending 31 March.
-    outcome : {"starts", "stock"}
-        The number looked after is of 31 March; starts are of the whole year.
-
-    Returns
-    -------
-    ndarray, shape (..., year)
-        0 before the launch. For starts, the mean over the year, with the months before the launch as 0.
-
-    Examples
-    --------
-    >>> years_since_launch(np.array([2020.25]), np.array([2020, 2021, 2022]), outcome="starts")
-    array([[0. , 0.5, 1.5]])
-    """
+    """Years a programme had run when a figure was taken. Shape (..., year). 0 before the launch."""
+    # For starts, the mean over the year, with the months before the launch as 0.
     end = np.maximum(years + YEAR_END - dates[..., None], 0.0)
     if outcome == "stock":
         return np.asarray(end)
@@ -249,38 +183,21 @@ which nothing tells apart from whatever else those four councils had in common."
 
 @dataclass(frozen=True)
 class AuthorityPanel:
-    """Counts by authority and year, with launches; dims (authority, year) unless said otherwise.
+    """Counts by authority and year, with launches; dims (authority, year) unless said otherwise."""
 
-    Attributes
-    ----------
-    authority, name, region : ndarray of str, shape (authority,)
-    years : ndarray of int, shape (year,)
-        Years ending 31 March, without gaps; the first only serves as the first known rate.
-    starts, stock, population : ndarray
-        Children; people aged 0 to 17.
-    usable : ndarray of bool
-        False where an authority was in a later programme with the same aim.
-    launches : Launches
-        Of the authorities in the panel.
-    launch_row : ndarray of int, shape (launch,)
-        Row of the authority of each launch.
-    excluded : DataFrame
-        Columns authority, authority_name, years, reason: everything left out.
-    release : int
-        Release the panel was read in.
-    """
-
-    authority: np.ndarray
-    name: np.ndarray
-    region: np.ndarray
+    authority: np.ndarray  # (authority,)
+    name: np.ndarray  # (authority,)
+    region: np.ndarray  # (authority,)
+    # (year,): years ending 31 March, without gaps; the first only serves as the first known rate.
     years: np.ndarray
+    # starts, stock, population: children; people aged 0 to 17.
     starts: np.ndarray
     stock: np.ndarray
     population: np.ndarray
-    usable: np.ndarray
+    usable: np.ndarray  # false where an authority was in a later programme with the same aim
     launches: Launches
-    launch_row: np.ndarray
-    excluded: pd.DataFrame
+    launch_row: np.ndarray  # (launch,)
+    excluded: pd.DataFrame  # columns authority, authority_name, years, reason: everything left out
     release: int
 
     def counts(self, outcome: str) -> np.ndarray:
@@ -304,26 +221,7 @@ class AuthorityPanel:
 def authority_panel(observations: xr.Dataset, rollout: pd.DataFrame, priors: PriorRegistry) -> AuthorityPanel:
     """Read the panel of authorities as known in one release.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    rollout : DataFrame
-        As returned by :func:`cba.inputs.observations.load_programme_rollout`.
-    priors : PriorRegistry
-        Needs ``panel.unknown_launch`` and ``panel.launch_lag``.
-
-    Returns
-    -------
-    AuthorityPanel
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.inputs.observations import load_programme_rollout
-    >>> panel = authority_panel(cba.load_observations(), load_programme_rollout(), cba.load_priors())
-    >>> panel.starts.shape, int(panel.years[0]), panel.not_informative
-    ((145, 12), 2013, '')
+    `priors`: needs ``panel.unknown_launch`` and ``panel.launch_lag``.
     """
     names = ("starts_by_authority", "stock_by_authority", "population_by_authority")
     series = np.stack([observations[n].transpose("authority", "year").values for n in names])

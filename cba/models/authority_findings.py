@@ -32,32 +32,12 @@ def placebo_adopters(
 ) -> pd.DataFrame:
     """Estimate the effect in random authorities that never launched a programme.
 
-    Parameters
-    ----------
-    panel : AuthorityPanel
-        As returned by :func:`cba.models.authority_data.authority_panel`.
-    fit : DataTree
-        The Bayesian fit of the same panel, for its scales.
-    sets : int
-        Sets of placebo adopters; each takes every real launch (programme, candidate dates, inventors too).
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    DataFrame
-        Columns outcome, placebo (0 is the real adopters), effect, se: log points at the horizon, the programmes'
-        inventors left out, and innovators, innovators_se for those in the inventors' place.
-
-    Notes
-    -----
-    Real adopters are left out of the placebo panel altogether, so that a real effect cannot leak into it. Under no
-    effect of any kind the real estimate is one more draw from this distribution (randomisation inference).
-
-    Examples
-    --------
-    >>> table = placebo_adopters(panel, fit, sets=100)  # doctest: +SKIP
+    Columns outcome, placebo (0 is the real adopters), effect, se: log points at the horizon, the programmes'
+    inventors left out, and innovators, innovators_se for those in the inventors' place.
     """
+    # Real adopters are left out of the placebo panel altogether, so that a real effect cannot leak into it.
+    # Under no effect of any kind the real estimate is one more draw from this distribution
+    # (randomisation inference).
     never = np.setdiff1d(np.arange(len(panel.authority)), panel.launch_row)
     controls = panel_rows(panel, never)
     rng = np.random.default_rng([seed, 3])
@@ -73,23 +53,7 @@ def placebo_adopters(
 
 
 def panel_rows(panel: AuthorityPanel, rows: np.ndarray) -> AuthorityPanel:
-    """Return some authorities of a panel, as authorities without a launch.
-
-    Parameters
-    ----------
-    panel : AuthorityPanel
-    rows : ndarray of int
-        Rows to keep; none of them has a launch.
-
-    Returns
-    -------
-    AuthorityPanel
-
-    Examples
-    --------
-    >>> panel_rows(panel, np.array([0, 1])).starts.shape  # doctest: +SKIP
-    (2, 12)
-    """
+    """Return some authorities of a panel, as authorities without a launch."""
     by_row = ("authority", "name", "region", "starts", "stock", "population", "usable")
     none = Launches(panel.launches.table.iloc[:0], panel.launches.dates[:0])
     return replace(
@@ -101,26 +65,10 @@ def panel_rows(panel: AuthorityPanel, rows: np.ndarray) -> AuthorityPanel:
 
 
 def placebo_position(table: pd.DataFrame) -> pd.DataFrame:
-    """Say where the real estimate falls among the placebos.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As returned by :func:`placebo_adopters`.
-
-    Returns
-    -------
-    DataFrame
-        One row per outcome: real (log points), placebo_mean, placebo_sd, placebo_lower and placebo_upper (5% and 95%),
-        share_lower (share of sets, the real one counted in, with as low an effect), share_larger (with as large an
-        effect either way), typical_se (mean standard error the method itself gives).
-
-    Examples
-    --------
-    >>> rows = {"outcome": "stock", "placebo": [0, 1, 2, 3], "effect": [-0.2, 0.1, 0.0, -0.1], "se": 0.1}
-    >>> placebo_position(pd.DataFrame(rows))["share_lower"].item()
-    0.25
-    """
+    """Say where the real estimate falls among the placebos."""
+    # One row per outcome: real (log points), placebo_mean, placebo_sd, placebo_lower and placebo_upper
+    # (5% and 95%), share_lower (share of sets, the real one counted in, with as low an effect), share_larger
+    # (with as large an effect either way), typical_se (mean standard error the method itself gives).
     rows = []
     for outcome, group in table.groupby("outcome", sort=False):
         real = float(group.loc[group["placebo"] == 0, "effect"].iloc[0])
@@ -148,30 +96,12 @@ def placebo_dates(
 ) -> pd.DataFrame:
     """Estimate the effect of the real adopters before they began, launches moved back.
 
-    Parameters
-    ----------
-    panel : AuthorityPanel
-    fit : DataTree
-        The Bayesian fit of the same panel, for its scales.
-    shifts : tuple of int
-        Years by which launches are moved back.
-
-    Returns
-    -------
-    DataFrame
-        Columns outcome, shift (0: the real dates), launches, effect, se, z: log points at the horizon. Inventors
-        are left out, their counts too: the panel begins two years before they did.
-
-    Notes
-    -----
-    Everything from the first 31 March after the earliest possible real launch on is dropped for the adopters. With no
-    effect before launch the estimate should be within its error of zero; one that is already low says that those who
-    joined were falling, or falling back from a peak, before the programme.
-
-    Examples
-    --------
-    >>> placebo_dates(panel, fit)  # doctest: +SKIP
+    Columns outcome, shift (0: the real dates), launches, effect, se, z: log points at the horizon. Inventors
+    are left out, their counts too: the panel begins two years before they did.
     """
+    # Everything from the first 31 March after the earliest possible real launch on is dropped for the
+    # adopters. With no effect before launch the estimate should be within its error of zero; one that is
+    # already low says that those who joined were falling, or falling back from a peak, before the programme.
     spread = ~panel.launches.innovator
     launches = Launches(panel.launches.table[spread].reset_index(drop=True), panel.launches.dates[spread])
     rows = panel.launch_row[spread]
@@ -223,17 +153,7 @@ _MADE_FROM = (
 
 
 def inputs_sha256() -> str:
-    """Return the SHA-256 of what the panel is made from: its published tables and its priors.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> len(inputs_sha256())
-    64
-    """
+    """Return the SHA-256 of what the panel is made from: its published tables and its priors."""
     found = hashlib.sha256()
     for file in (*(published_file(name) for name in _MADE_FROM), priors_folder() / "panel.toml"):
         found.update(Path(file).read_bytes().replace(b"\r\n", b"\n"))
@@ -243,20 +163,7 @@ def inputs_sha256() -> str:
 def known_panel(until: int) -> PanelFinding | None:
     """Return the finding of the panel, where its data were out by a year.
 
-    Parameters
-    ----------
-    until : int
-        Last calendar year of evidence admitted.
-
-    Returns
-    -------
-    PanelFinding or None
-        None where the panel was not known by then.
-
-    Examples
-    --------
-    >>> known_panel(2022) is None
-    True
+    None where the panel was not known by then. `until`: last calendar year of evidence admitted.
     """
     row = pd.read_csv(RESULTS / f"{FINDING}.csv").iloc[0]
     if int(row["known_by"]) > until:
@@ -275,20 +182,7 @@ def known_panel(until: int) -> PanelFinding | None:
 def panel_tables(until: int) -> dict[str, pd.DataFrame]:
     """Return the tables of the panel as ``panel_<name>``, where its data were out by a year.
 
-    Parameters
-    ----------
-    until : int
-        Last calendar year of evidence admitted.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        As :mod:`cba.tables.authorities` describes them; empty where the panel was not known by then.
-
-    Examples
-    --------
-    >>> panel_tables(2022)
-    {}
+    Empty where the panel was not known by then. `until`: last calendar year of evidence admitted.
     """
     if known_panel(until) is None:
         return {}

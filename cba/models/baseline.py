@@ -59,40 +59,15 @@ MINIMUM_YEARS = 5
 
 @dataclass(frozen=True)
 class FlowRates:
-    """Yearly rates derived from one release.
+    """Yearly rates derived from one release."""
 
-    Attributes
-    ----------
-    values : ndarray, shape (series, year)
-        Rates on the log or logit scale, rows in the order of :data:`SERIES`.
-    noise : ndarray, shape (series, year)
-        Standard deviation of the counting noise of each value, same scale.
-    years : ndarray of int, shape (year,)
-        Years ending 31 March.
-    uasc_share : ndarray, shape (age,)
-        Share of unaccompanied starts by age band, sums to 1.
-    stock : ndarray, shape (age,)
-        Looked-after children at 31 March of the last year.
-    population : float
-        Children aged 0 to 17 used as denominator for the last year.
-    total_start_changes : ndarray, shape (years before the ages begin,)
-        Yearly changes of the log of total starts before ages are published.
-
-    Examples
-    --------
-    Records come from :func:`flow_rates`.
-
-    >>> import cba
-    >>> flow_rates(cba.load_observations()).values.shape
-    (16, 14)
-    """
-
-    values: np.ndarray
-    noise: np.ndarray
-    years: np.ndarray
-    uasc_share: np.ndarray
-    stock: np.ndarray
-    population: float
+    values: np.ndarray  # (series, year): rates on the log or logit scale, rows in the order of `SERIES`
+    noise: np.ndarray  # (series, year): standard deviation of the counting noise of each value, same scale
+    years: np.ndarray  # (year,)
+    uasc_share: np.ndarray  # (age,): share of unaccompanied starts by age band, sums to 1
+    stock: np.ndarray  # (age,): looked-after children at 31 March of the last year
+    population: float  # children aged 0 to 17 used as denominator for the last year
+    # (years before the ages begin,): yearly changes of the log of total starts before ages are published.
     total_start_changes: np.ndarray
 
 
@@ -103,29 +78,11 @@ def _logit(share: np.ndarray | float) -> np.ndarray:
 def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.DataArray:
     """Starts of unaccompanied children: published from 2019 in releases from 2023, else from their stock.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    leave_share : float
-        Share of unaccompanied children (stock + half the starts) who cease in a year, used where starts are
-        not published: U' = U + s - leave_share (U + s/2), solved for s.
-
-    Returns
-    -------
-    DataArray, dims (year), children
-        Published where available, otherwise implied by the stock; NaN where neither exists.
-
-    Examples
-    --------
-    A stock that stands at 1,000 while half of it (and of half the starts) leaves needs 667 starts a year.
-
-    >>> year = {"year": [2011, 2012]}
-    >>> stock = xr.DataArray([1000.0, 1000.0], dims="year", coords=year)
-    >>> known = xr.Dataset({"uasc_stock": stock, "uasc_starts": stock * np.nan})
-    >>> unaccompanied_starts(known, leave_share=0.5).round(1).values.tolist()
-    [nan, 666.7]
+    Dims (year), children. Published where available, otherwise implied by the stock; NaN where neither
+    exists.
     """
+    # `leave_share`: share of unaccompanied children (stock + half the starts) who cease in a year, used where
+    # starts are not published: U' = U + s - leave_share (U + s/2), solved for s.
     stock = observations["uasc_stock"]
     before = stock.shift(year=1)
     implied = (stock - (1.0 - leave_share) * before) / (1.0 - leave_share / 2.0)
@@ -135,29 +92,8 @@ def unaccompanied_starts(observations: xr.Dataset, *, leave_share: float) -> xr.
 def uasc_age_share(observations: xr.Dataset, *, where_unknown: float | None = None) -> np.ndarray:
     """Share of unaccompanied children by age band: 16+ as in their published stock, the rest aged 10-15.
 
-    Parameters
-    ----------
-    observations : Dataset
-        Gives ``uasc_stock`` and ``uasc_stock_16_plus`` by year, children.
-    where_unknown : float, optional
-        Share aged 16 or over taken where the release publishes none.
-
-    Returns
-    -------
-    ndarray, shape (age,)
-        The mean over the published years; sums to 1.
-
-    Raises
-    ------
-    InputError
-        If the release publishes no age of unaccompanied children and `where_unknown` is not given.
-
-    Examples
-    --------
-    >>> year = {"year": [2023, 2024]}
-    >>> stock = xr.DataArray([100.0, 200.0], dims="year", coords=year)
-    >>> uasc_age_share(xr.Dataset({"uasc_stock": stock, "uasc_stock_16_plus": 0.9 * stock})).round(3).tolist()
-    [0.0, 0.0, 0.0, 0.1, 0.9]
+    Shape (age,). The mean over the published years; sums to 1. `observations`: gives ``uasc_stock`` and
+    ``uasc_stock_16_plus`` by year, children.
     """
     share = observations["uasc_stock_16_plus"] / observations["uasc_stock"]
     known = share.dropna("year")
@@ -198,31 +134,8 @@ def flow_rates(
 ) -> FlowRates:
     """Derive the yearly rates from the published counts.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`; needs stock, starts and ceases by age for at least
-        six years.
-    uasc_leave_share : float
-        See :func:`unaccompanied_starts`; only matters where unaccompanied starts are not published.
-    uasc_16_plus_share : float, optional
-        Share of unaccompanied children aged 16 or over where the release does not publish their ages.
-
-    Returns
-    -------
-    FlowRates
-
-    Raises
-    ------
-    InputError
-        If fewer than six consecutive years carry a stock by age, or a rate leaves (0, 1).
-
-    Examples
-    --------
-    >>> import cba
-    >>> rates = flow_rates(cba.load_observations())
-    >>> int(rates.years[0]), int(rates.years[-1]), round(float(np.exp(rates.values[-1, -1])))
-    (2011, 2024, 7270)
+    `observations`: needs stock, starts and ceases by age for at least six years. `uasc_16_plus_share`: share
+    of unaccompanied children aged 16 or over where the release does not publish their ages.
     """
     stock = observations["stock_by_age"].sel(age=list(AGE_BANDS)).dropna("year")
     years = [int(y) for y in stock["year"].values]
@@ -309,27 +222,7 @@ def _require_possible(year: int, *, shares: np.ndarray, closure: float, reachabl
 def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
     """Mean and standard deviation of an entry that enters a model in closed form, so must be normal.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As returned by :func:`cba.load_priors`.
-    entry : str
-        Dotted name, for example ``"effects.bias_rct"``.
-
-    Returns
-    -------
-    mean, sd : float
-
-    Raises
-    ------
-    InputError
-        If the entry is of another family: a log-normal has a ``mu`` and ``sigma`` too, of something else.
-
-    Examples
-    --------
-    >>> import cba
-    >>> normal_settings(cba.load_priors(), "effects.bias_rct")
-    (0.0, 0.05)
+    `entry`: dotted name, for example ``"effects.bias_rct"``.
     """
     family, settings = priors[entry].distribution, priors[entry].parameters
     if family != "Normal":
@@ -353,32 +246,7 @@ def prior_term(
 ) -> pt.TensorVariable:
     """Add one registry entry to the PyMC model in context.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As returned by :func:`cba.load_priors`.
-    entry : str
-        Dotted name of the entry, for example ``"baseline.start_innovation_sd"``.
-    name : str, optional
-        Name in the model; the entry's last part when left out.
-    dims : str or tuple of str, optional
-        Model dimensions; every element gets the same independent prior.
-
-    Returns
-    -------
-    TensorVariable
-
-    Raises
-    ------
-    InputError
-        If the entry's family is not one the models support.
-
-    Examples
-    --------
-    >>> import cba
-    >>> with pm.Model() as model:
-    ...     prior_term(cba.load_priors(), "baseline.shock_probability").name
-    'shock_probability'
+    `entry`: dotted name of the entry, for example ``"baseline.start_innovation_sd"``.
     """
     settings = priors[entry].parameters
     family = priors[entry].distribution
@@ -431,24 +299,7 @@ TOTALS = ("trend_persistence", "long_run_pace")
 def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
     """Build, without sampling, the model of yearly changes in the flow rates.
 
-    Parameters
-    ----------
-    rates : FlowRates
-        Rates derived from one release by :func:`cba.models.baseline.flow_rates`.
-    priors : PriorRegistry
-        Needs the ``baseline.*`` entries.
-
-    Returns
-    -------
-    pymc.Model
-        Free of observed data other than the yearly changes, so prior predictive sampling works as usual.
-
-    Examples
-    --------
-    >>> import cba
-    >>> model = build_baseline(flow_rates(cba.load_observations()), cba.load_priors())
-    >>> sorted(variable.name for variable in model.observed_RVs)
-    ['early_total_change', 'uasc_change', 'walk_change']
+    Free of observed data other than the yearly changes, so prior predictive sampling works as usual.
     """
     changes = np.diff(rates.values, axis=1)
     with pm.Model(coords=_coordinates(rates)) as model:
@@ -619,13 +470,6 @@ def fit_baseline(
         If a convergence gate fails; the message lists every check that failed.
     InputError
         If the release holds too little history.
-
-    Examples
-    --------
-    >>> import cba
-    >>> fit = cba.fit_baseline(cba.load_observations(), cba.load_priors(), draws=500)  # doctest: +SKIP
-    >>> fit.posterior["last_level"].dims  # doctest: +SKIP
-    ('chain', 'draw', 'series')
     """
     rates = flow_rates(
         observations,
@@ -654,25 +498,7 @@ def total_draws(
 ) -> xr.Dataset:
     """Draws of momentum and pace from the totals, in the shape of the sampled posterior.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    priors : PriorRegistry
-        As for :func:`cba.models.totals.total_flow_posterior`.
-    draws, chains, seed : int
-        As in :func:`fit_baseline`.
-
-    Returns
-    -------
-    Dataset, dims (chain, draw)
-        The variables of :data:`TOTALS`; and ``last_change`` (lever).
-
-    Examples
-    --------
-    >>> import cba
-    >>> total_draws(cba.load_observations(), cba.load_priors(), draws=5, chains=2, seed=1)["long_run_pace"].shape
-    (2, 5)
+    Dims (chain, draw). The variables of `TOTALS`; and ``last_change`` (lever).
     """
     found = total_flow_posterior(total_flows(observations), priors, draws=draws * chains, seed=seed)
     shaped = {name: (("chain", "draw"), found[name].values.reshape(chains, draws)) for name in TOTALS}

@@ -23,25 +23,11 @@ SUMMARY = "calibration_summary.csv"
 
 
 def calibration_tables(folder: str | Path | None = None) -> dict[str, pd.DataFrame]:
-    """Return the kept calibrations as tables.
-
-    Parameters
-    ----------
-    folder : str or Path, optional
-        The package's own record by default.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``calibration_summary``: a row per model, with ``stale`` true where code, priors or data of the model have
-        changed since, and ``calibration_stale`` those rows; ``calibration_quantities``: a row per model and
-        quantity; ``calibration_shares_<model>``: what the figure draws. Empty where nothing is kept.
-
-    Examples
-    --------
-    >>> calibration_tables("no such folder")
-    {}
-    """
+    """Return the kept calibrations as tables. `folder`: the package's own record by default."""
+    # Returned: ``calibration_summary``: a row per model, with ``stale`` true where code, priors or data of
+    # the model have changed since, and ``calibration_stale`` those rows; ``calibration_quantities``: a row
+    # per model and quantity; ``calibration_shares_<model>``: what the figure draws. Empty where nothing is
+    # kept.
     place = RECORD if folder is None else Path(folder)
     if not (place / SUMMARY).exists():
         return {}
@@ -60,23 +46,7 @@ def calibration_tables(folder: str | Path | None = None) -> dict[str, pd.DataFra
 
 
 def is_stale(model: str, made_from_then: str) -> bool:
-    """Say whether a model has changed since it was calibrated.
-
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-    made_from_then : str
-        Kept with the calibration.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_stale("effects", "another state")
-    True
-    """
+    """Say whether a model has changed since it was calibrated. `model`, "baseline" or "effects"."""
     return made_from(model) != made_from_then
 
 
@@ -84,32 +54,9 @@ def is_stale(model: str, made_from_then: str) -> bool:
 
 
 def code_reached(file: Path, roots: tuple[str, ...]) -> str:
-    r"""Return what some definitions of a file, and those of the same file they use, do.
+    """Return what some definitions of a file, and those of the same file they use, do.
 
-    Parameters
-    ----------
-    file : Path
-        A Python file.
-    roots : tuple of str
-        Names of its functions.
-
-    Returns
-    -------
-    str
-        Their syntax trees without docstrings: comments, layout and other definitions of the file do not count.
-
-    Raises
-    ------
-    ValueError
-        If a name is not defined there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "one.py"
-    >>> _ = place.write_text("A = 1\nB = 2\ndef use():\n    return A")
-    >>> "B" in code_reached(place, ("use",)), "A" in code_reached(place, ("use",))
-    (False, True)
+    Their syntax trees without docstrings: comments, layout and other definitions of the file do not count.
     """
     defined: dict[str, ast.stmt] = {}
     for node in ast.parse(file.read_text("utf-8")).body:
@@ -190,24 +137,7 @@ _CODE: dict[str, dict[str, tuple[str, ...]]] = {
 def made_from(model: str) -> str:
     """Return the SHA-256 of the code, priors and data a calibration of a model would be made from.
 
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-
-    Returns
-    -------
-    str
-        Comments, docstrings and layout of the code do not count; nor do the words beside a prior.
-
-    Raises
-    ------
-    InputError
-        For another name.
-
-    Examples
-    --------
-    >>> len(made_from("baseline"))
-    64
+    Comments, docstrings and layout of the code do not count; nor do the words beside a prior.
     """
     require_known(model)
     found = hashlib.sha256()

@@ -48,64 +48,30 @@ _STARTS, _EXITS, _ALONE = slice(0, 5), slice(5, 10), slice(10, 15)
 
 @dataclass(frozen=True)
 class MovementDraws:
-    """Posterior draws of how rates move; every array has shape (draw, ...).
+    """Posterior draws of how rates move; every array has shape (draw, ...)."""
 
-    Attributes
-    ----------
-    sd : ndarray, shape (draw, 15)
-    start_loading, exit_loading : ndarray, shape (draw, 5)
-    correlation, shock_probability, persistence, log_long_run, unaccompanied_sd : ndarray, shape (draw,)
-    shock_ratio : float
-    place : ndarray of int, shape (draw,)
-        Which of all draws of the fit, chain after chain, these are.
-    """
-
-    sd: np.ndarray
-    start_loading: np.ndarray
-    exit_loading: np.ndarray
-    correlation: np.ndarray
-    shock_probability: np.ndarray
-    persistence: np.ndarray
-    log_long_run: np.ndarray
-    unaccompanied_sd: np.ndarray
+    sd: np.ndarray  # (draw, 15)
+    start_loading: np.ndarray  # (draw, 5)
+    exit_loading: np.ndarray  # (draw, 5)
+    correlation: np.ndarray  # (draw,)
+    shock_probability: np.ndarray  # (draw,)
+    persistence: np.ndarray  # (draw,)
+    log_long_run: np.ndarray  # (draw,)
+    unaccompanied_sd: np.ndarray  # (draw,)
     shock_ratio: float
-    place: np.ndarray
+    place: np.ndarray  # (draw,): which of all draws of the fit, chain after chain, these are
 
 
 @dataclass(frozen=True)
 class YearsLeftOut:
-    """Weights that leave one year out.
+    """Weights that leave one year out."""
 
-    Attributes
-    ----------
-    weights : ndarray, shape (draw, year)
-        Each column sums to 1.
-    pareto_k : ndarray, shape (year,)
-    """
-
-    weights: np.ndarray
-    pareto_k: np.ndarray
+    weights: np.ndarray  # (draw, year): each column sums to 1
+    pareto_k: np.ndarray  # (year,)
 
 
 def movement_draws(fit: xr.DataTree, *, most: int = MOST_DRAWS) -> MovementDraws:
-    """Take evenly spaced draws of how rates move from a fit.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_baseline`.
-    most : int
-        Draws at most.
-
-    Returns
-    -------
-    MovementDraws
-
-    Examples
-    --------
-    >>> movement_draws(fit).sd.shape  # doctest: +SKIP
-    (1000, 15)
-    """
+    """Take evenly spaced draws of how rates move from a fit."""
     posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
     total = posterior.sizes["sample"]
     place = np.arange(total)[:: -(-total // most)]
@@ -145,26 +111,11 @@ def _log_mixture(gap: np.ndarray, sd: np.ndarray, extra: np.ndarray, draws: Move
 def yearly_log_density(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
     """Log density of all changes of each year, what is particular to the year integrated out.
 
-    Parameters
-    ----------
-    draws : MovementDraws
-    rates : FlowRates
-        The published changes and their counting noise.
-
-    Returns
-    -------
-    ndarray, shape (draw, year - 1)
-
-    Notes
-    -----
-    With A(f) and B(g) the densities of the start and the exit rates at values of their common factors,
-    ``integral A(f) B(g) phi(f, g; rho)`` by the trapezium rule on a grid of a quarter of a standard deviation.
-
-    Examples
-    --------
-    >>> yearly_log_density(draws, rates).shape  # doctest: +SKIP
-    (1000, 13)
+    Shape (draw, year - 1). `rates`: the published changes and their counting noise.
     """
+    # With A(f) and B(g) the densities of the start and the exit rates at values of their common factors,
+    # ``integral A(f) B(g) phi(f, g; rho)`` by the trapezium rule on a grid of a quarter of a standard
+    # deviation.
     changes, noise = np.diff(rates.values, axis=1), _noise_variance(rates)
     blocks = []
     for rows, loading in ((_STARTS, draws.start_loading), (_EXITS, draws.exit_loading)):
@@ -195,19 +146,7 @@ def _integrated(starts: np.ndarray, exits: np.ndarray, correlation: np.ndarray) 
 def unaccompanied_moments(draws: MovementDraws, rates: FlowRates) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each year's change in the log of unaccompanied starts, given the year before.
 
-    Parameters
-    ----------
-    draws : MovementDraws
-    rates : FlowRates
-
-    Returns
-    -------
-    mean, variance : ndarray, shape (draw, year - 1)
-
-    Examples
-    --------
-    >>> unaccompanied_moments(draws, rates)[0].shape  # doctest: +SKIP
-    (1000, 13)
+    Returns `mean`, `variance` (draw, year - 1).
     """
     pull = (1.0 - draws.persistence)[:, None]
     mean = pull * (draws.log_long_run[:, None] - rates.values[-1, :-1])
@@ -216,24 +155,7 @@ def unaccompanied_moments(draws: MovementDraws, rates: FlowRates) -> tuple[np.nd
 
 
 def left_out(log_density: np.ndarray) -> YearsLeftOut:
-    """Weigh draws so that they are draws without one year, or one study.
-
-    Parameters
-    ----------
-    log_density : ndarray, shape (draw, year)
-        Of what is left out, given each draw.
-
-    Returns
-    -------
-    YearsLeftOut
-
-    Examples
-    --------
-    What every draw explains equally well moves nothing.
-
-    >>> left_out(np.zeros((400, 2))).weights.sum(axis=0).round(6).tolist()
-    [1.0, 1.0]
-    """
+    """Weigh draws so that they are draws without one year, or one study. `log_density` (draw, year)."""
     from arviz_stats.base import array_stats
 
     if np.ptp(log_density, axis=0).max(initial=0.0) == 0.0:
@@ -249,20 +171,8 @@ def left_out(log_density: np.ndarray) -> YearsLeftOut:
 def change_probabilities(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
     """Probability of a change no larger than the one published, given each draw.
 
-    Parameters
-    ----------
-    draws : MovementDraws
-    rates : FlowRates
-
-    Returns
-    -------
-    ndarray, shape (draw, series, year - 1)
-        Averaged over draws with a year left out, these are the values of the probability integral transform.
-
-    Examples
-    --------
-    >>> change_probabilities(draws, rates).shape  # doctest: +SKIP
-    (1000, 16, 13)
+    Shape (draw, series, year - 1). Averaged over draws with a year left out, these are the values of the
+    probability integral transform.
     """
     changes, noise = np.diff(rates.values, axis=1), _noise_variance(rates)
     common = np.concatenate([draws.start_loading, draws.exit_loading, np.zeros((len(draws.sd), 5))], axis=1)
@@ -280,20 +190,7 @@ def change_probabilities(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
 def replicated_changes(draws: MovementDraws, rates: FlowRates, *, seed: int) -> np.ndarray:
     """Draw the changes of every year anew, each from the published rates of the year before.
 
-    Parameters
-    ----------
-    draws : MovementDraws
-    rates : FlowRates
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (draw, series, year - 1)
-
-    Examples
-    --------
-    >>> replicated_changes(draws, rates, seed=1).shape  # doctest: +SKIP
-    (1000, 16, 13)
+    Shape (draw, series, year - 1).
     """
     rng = np.random.default_rng([seed, 41])
     count, years = len(draws.sd), rates.values.shape[1] - 1
@@ -317,24 +214,7 @@ def replicated_changes(draws: MovementDraws, rates: FlowRates, *, seed: int) -> 
 def spread_of_total_starts(first: np.ndarray, *, loading: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """Standard deviation of an ordinary year's change in the log of total starts.
 
-    Parameters
-    ----------
-    first : ndarray, shape (age,)
-        Log start rates whose shares weigh the age bands.
-    loading : ndarray, shape (..., age)
-        On the common factor of starts.
-    sd : ndarray, shape (..., age)
-        Of each band's own yearly change.
-
-    Returns
-    -------
-    ndarray, shape (...)
-
-    Examples
-    --------
-    >>> found = spread_of_total_starts(np.zeros(5), loading=np.full(5, 0.03), sd=np.full(5, 0.04 * 5**0.5))
-    >>> float(found.round(6))
-    0.05
+    Shape (...). `first` (age,); `loading` (..., age). `sd` (..., age): of each band's own yearly change.
     """
     weight = np.exp(first) / np.exp(first).sum()
     return np.sqrt((loading @ weight) ** 2 + ((sd * weight) ** 2).sum(axis=-1))
@@ -343,21 +223,8 @@ def spread_of_total_starts(first: np.ndarray, *, loading: np.ndarray, sd: np.nda
 def autocorrelations(changes: np.ndarray, *, lags: int = 3) -> np.ndarray:
     """Autocorrelation of innovations about their expected value of 0.
 
-    Parameters
-    ----------
-    changes : ndarray, shape (..., year)
-        Innovations: changes less what the year before lets one expect.
-    lags : int
-
-    Returns
-    -------
-    ndarray, shape (..., lag)
-        ``sum e(t) e(t+k) / sum e(t)^2``; a drift shows as a positive one, because nothing is taken off.
-
-    Examples
-    --------
-    >>> autocorrelations(np.array([1.0, -1.0, 1.0, -1.0]), lags=2).tolist()
-    [-0.75, 0.5]
+    Shape (..., lag). ``sum e(t) e(t+k) / sum e(t)^2``; a drift shows as a positive one, because nothing is
+    taken off. `changes` (..., year): innovations: changes less what the year before lets one expect.
     """
     total = (changes**2).sum(axis=-1)
     each = [(changes[..., lag:] * changes[..., :-lag]).sum(axis=-1) / total for lag in range(1, lags + 1)]
@@ -376,33 +243,15 @@ class _Expected:
 
 
 def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
-    """Hold each study against what the other studies let one expect of it.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_effects`.
-    studies : StudyArrays
-        Those it was fitted to, in their order.
-
-    Returns
-    -------
-    DataFrame
-        One row per study: ``study``, ``estimand``, ``kind`` (served or area), ``reported`` (NaN for an interval),
-        ``expected``, ``expected_sd``, ``residual`` (in standard deviations), ``pit`` (probability of a result no
-        larger), ``probability_inside`` (of the interval reported), ``pareto_k``.
-
-    Notes
-    -----
-    What is particular to a study of children served (its own setting, its bias, its error) is integrated out; counted
-    studies are held against the normal approximation of their log risk ratio or risk difference. Studies of areas keep
-    their own setting and coverage and are weighed out by Pareto-smoothed weights alone.
-
-    Examples
-    --------
-    >>> study_checks(fit, studies)["residual"].abs().max()  # doctest: +SKIP
-    1.4
-    """
+    """Hold each study against what the other studies let one expect of it."""
+    # One row per study: ``study``, ``estimand``, ``kind`` (served or area), ``reported``
+    # (NaN for an interval), ``expected``, ``expected_sd``, ``residual`` (in standard deviations), ``pit``
+    # (probability of a result no larger), ``probability_inside`` (of the interval reported), ``pareto_k``.
+    #
+    # What is particular to a study of children served (its own setting, its bias, its error) is integrated
+    # out; counted studies are held against the normal approximation of their log risk ratio or risk
+    # difference. Studies of areas keep their own setting and coverage and are weighed out by Pareto-smoothed
+    # weights alone.
     expected = _expected(fit["posterior"].to_dataset(), studies)
     log_density = _log_density(studies, expected)
     weighed = left_out(log_density)
@@ -480,27 +329,8 @@ BASELINE = (
 def prior_draws(model: pm.Model, *, names: Sequence[str], draws: int, chains: int, seed: int) -> xr.Dataset:
     """Draw variables of a model from its priors.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        A built model.
-    names : sequence of str
-        Free or deterministic variables.
-    draws, chains : int
-        Draws per chain and chains; all are independent, chains only give the shape of a fit.
-    seed : int
-        Same seed, same draws.
-
-    Returns
-    -------
-    Dataset, dims (chain, draw, ...)
-
-    Examples
-    --------
-    >>> with pm.Model(coords={"age": ["young", "old"]}) as model:
-    ...     level = pm.Normal("level", dims="age")
-    >>> prior_draws(model, names=["level"], draws=3, chains=2, seed=1)["level"].shape
-    (2, 3, 2)
+    Dims (chain, draw, ...). `draws`, `chains`: draws per chain and chains; all are independent, chains only
+    give the shape of a fit.
     """
     rng = np.random.default_rng([seed, 11])
     quick = Mode(linker="py", optimizer="fast_compile")  # run once: compiling would cost more than it saves
@@ -528,36 +358,10 @@ def prior_baseline(
 ) -> xr.DataTree:
     """Business as usual with its movements drawn from the priors, started from one year's published account.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    priors : PriorRegistry
-        Needs the ``baseline.*`` entries.
-    draws, chains, seed : int
-        As in :func:`prior_draws`.
-    since : int, optional
-        Year ending 31 March whose stock and rates the projection starts from; the last one by default. An
-        earlier one gives a back-cast, to be held against what was published since.
-
-    Returns
-    -------
-    DataTree
-        In the form of :func:`cba.fit_baseline`: no yearly change of any rate has been seen.
-
-    Raises
-    ------
-    InputError
-        If the release has no account of that year.
-
-    Examples
-    --------
-    >>> import cba
-    >>> known, priors = cba.load_observations(), cba.load_priors()
-    >>> fit = prior_baseline(known, priors, draws=10, chains=2, seed=1, since=2016)
-    >>> int(fit["constant_data"]["last_year"]), fit["posterior"]["last_level"].shape
-    (2016, (2, 10, 16))
+    In the form of `fit_baseline`: no yearly change of any rate has been seen.
     """
+    # `since`: year ending 31 March whose stock and rates the projection starts from; the last one by default.
+    # An earlier one gives a back-cast, to be held against what was published since.
     rates = flow_rates(observations, uasc_leave_share=float(priors["baseline.uasc_leave_share"].median))
     place = _place(rates, since)
     model = build_baseline(rates, priors)
@@ -598,29 +402,7 @@ def prior_effects(
 ) -> xr.DataTree:
     """Effects and reach before any study, and the effect in a new setting.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        Only shapes the model; no result in it is used.
-    priors : PriorRegistry
-        Needs the ``effects.*`` entries and those of reach.
-    observations : Dataset
-        Gives the starts reach is a share of.
-    draws, chains, seed : int
-        As in :func:`prior_draws`.
-
-    Returns
-    -------
-    DataTree
-        ``posterior`` with the variables :func:`cba.fit_effects` hands on, drawn from the priors.
-
-    Examples
-    --------
-    >>> import cba
-    >>> known = cba.load_observations()
-    >>> fit = prior_effects(cba.load_evidence(), cba.load_priors(), observations=known, draws=4, chains=2, seed=1)
-    >>> fit["posterior"]["new_setting"].sizes["estimand"]
-    4
+    ``posterior`` with the variables `fit_effects` hands on, drawn from the priors.
     """
     starts, studies = recent_starts(observations), studies_used(evidence, priors)
     model = build_effects(studies, priors, starts=starts)

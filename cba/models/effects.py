@@ -82,33 +82,12 @@ def build_effects(
 ) -> pm.Model:
     """Build, without sampling, the synthesis of all estimands, its alternatives and reach in one model.
 
-    Parameters
-    ----------
-    studies : DataFrame
-        As returned by :func:`studies_used`.
-    priors : PriorRegistry
-        Needs the ``effects.*`` entries and those of :data:`cba.models.effects_areas.REACH_ENTRIES`.
-    starts : mapping of str to float, optional
-        Children starting to be looked after a year by age band, without unaccompanied children; those of the
-        newest shipped release when left out.
-    panel : PanelFinding, optional
-        What England's panel of authorities says of starts.
-
-    Returns
-    -------
-    pymc.Model
-        ``mean``, ``heterogeneity`` and ``transport``, dims (variant, estimand), the first variant the headline;
-        what reach is derived from; and the data: ``effect`` (estimates), ``between`` (intervals), both with a
-        dim of ``variant:study``, and ``arms`` (counts).
-
-    Examples
-    --------
-    >>> import cba
-    >>> priors = cba.load_priors()
-    >>> model = build_effects(studies_used(cba.load_evidence(), priors), priors)
-    >>> sorted(variable.name for variable in model.observed_RVs)
-    ['arms', 'between', 'effect']
+    `starts`: children starting to be looked after a year by age band, without unaccompanied children; those
+    of the newest shipped release when left out. `panel`: what England's panel of authorities says of starts.
     """
+    # Returned: ``mean``, ``heterogeneity`` and ``transport``, dims (variant, estimand), the first variant the
+    # headline; what reach is derived from; and the data: ``effect`` (estimates), ``between`` (intervals),
+    # both with a dim of ``variant:study``, and ``arms`` (counts).
     every = study_arrays(with_panel(studies, panel, priors), priors)
     counts = checked_starts(_recent() if starts is None else starts, priors)
     served, areas = every.of(~every.area), every.of(every.area)
@@ -193,13 +172,6 @@ def fit_effects(
         If a convergence gate fails.
     InputError
         If a study cannot be placed.
-
-    Examples
-    --------
-    >>> import cba
-    >>> fit = cba.fit_effects(cba.load_evidence(), cba.load_priors())  # doctest: +SKIP
-    >>> fit.posterior["new_setting"].dims  # doctest: +SKIP
-    ('chain', 'draw', 'estimand')
     """
     starts = _recent() if starts is None else starts
     studies = studies_used(evidence, priors)

@@ -55,24 +55,7 @@ STEPS = 3
 def recent_starts(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> dict[str, float]:
     """Children starting to be looked after in the last published year, without unaccompanied children.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    uasc_leave_share : float
-        As in :func:`cba.models.baseline.flow_rates`; acts on releases that do not publish starts of
-        unaccompanied children only.
-
-    Returns
-    -------
-    dict of str to float
-        Children a year by age band.
-
-    Examples
-    --------
-    >>> import cba
-    >>> round(sum(recent_starts(cba.load_observations(2024)).values()))
-    25790
+    `uasc_leave_share`: acts on releases that do not publish starts of unaccompanied children only.
     """
     rates = flow_rates(observations, uasc_leave_share=uasc_leave_share)
     starts = np.exp(rates.values[: len(AGE_BANDS), -1]) * rates.population
@@ -80,30 +63,7 @@ def recent_starts(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) ->
 
 
 def checked_starts(starts: Mapping[str, float], priors: PriorRegistry) -> np.ndarray:
-    """Starts in the order of the age bands, refused where eligible children could start more than all do.
-
-    Parameters
-    ----------
-    starts : mapping of str to float
-        Children a year by age band.
-    priors : PriorRegistry
-        Gives the upper ends of eligible children and of their risk.
-
-    Returns
-    -------
-    ndarray, shape (age,)
-
-    Raises
-    ------
-    InputError
-        For a missing or impossible number, or where reach could pass 1.
-
-    Examples
-    --------
-    >>> import cba
-    >>> checked_starts(dict.fromkeys(AGE_BANDS, 6000.0), cba.load_priors()).sum()
-    np.float64(30000.0)
-    """
+    """Starts in the order of the age bands, refused where eligible children could start more than all do."""
     values = np.array([starts.get(age, math.nan) for age in AGE_BANDS], dtype=float)
     if set(starts) != set(AGE_BANDS) or not (values > 0).all():
         raise InputError(
@@ -131,34 +91,14 @@ def checked_starts(starts: Mapping[str, float], priors: PriorRegistry) -> np.nda
 def reach_by_age(overall: Any, weights: Any, starts_share: np.ndarray, *, arrays: Any = np) -> Any:
     """Reach by age band whose average over starts is the overall reach.
 
-    Parameters
-    ----------
-    overall : array, shape (..., 1)
-        Eligible children times their yearly risk over all starts; in (0, 1).
-    weights : array, shape (..., age)
-        Where the starts of eligible children fall: share of eligible children times relative risk, any scale.
-    starts_share : ndarray, shape (age,)
-        Share of all starts by age band; sums to 1.
-    arrays : module
-        NumPy, or ``pytensor.tensor`` inside a model.
-
-    Returns
-    -------
-    array, shape (..., age)
-
-    Notes
-    -----
-    ``logit phi_a = l + ln(w_a / s_a)`` with l solved for so that ``sum_a s_a phi_a = phi``. Where reach is small
-    this is phi_a = phi (w_a / s_a) / sum(w), the plain ratio of eligible starts to all starts; as it grows no
-    band can pass 1, because there are no more starts than all.
-
-    Examples
-    --------
-    >>> shares = np.array([0.2, 0.8])
-    >>> found = reach_by_age(np.array([[0.4]]), np.array([[0.1, 0.9]]), shares)
-    >>> found.round(4).tolist(), float((found @ shares).round(12)[0])
-    ([[0.2558, 0.4361]], 0.4)
+    Shape (..., age). `overall` (..., 1). `weights` (..., age): where the starts of eligible children fall:
+    share of eligible children times relative risk, any scale. `starts_share` (age,).
     """
+    # `arrays`: NumPy, or ``pytensor.tensor`` inside a model.
+    #
+    # ``logit phi_a = l + ln(w_a / s_a)`` with l solved for so that ``sum_a s_a phi_a = phi``. Where reach is
+    # small this is phi_a = phi (w_a / s_a) / sum(w), the plain ratio of eligible starts to all starts; as it
+    # grows no band can pass 1, because there are no more starts than all.
     pattern = arrays.log(weights / starts_share)
     target = arrays.log(overall / (1.0 - overall))
     centred = pattern - arrays.sum(pattern * starts_share, axis=-1, keepdims=True)
@@ -176,37 +116,12 @@ def log_change_in_starts(
 ) -> Any:
     """Log of starts with family help over starts without, in an area of which part is covered.
 
-    Parameters
-    ----------
-    coverage : array, shape (..., study)
-        Share of eligible children served, in (0, 1).
-    reach : array, shape (..., age)
-        As returned by :func:`reach_by_age`.
-    log_risk_ratio : array, shape (..., study)
-        Effect on a child served.
-    tilt : array, shape (..., age)
-        Multiple of that effect by age.
-    ages : ndarray, shape (study, age)
-        Share of the study's starts by age; rows sum to 1.
-    arrays : module
-        NumPy, or ``pytensor.tensor`` inside a model.
-
-    Returns
-    -------
-    array, shape (..., study)
-
-    Notes
-    -----
-    ``ln(1 - c sum_a s_a phi_a (1 - RR^tilt_a))``.
-
-    Examples
-    --------
-    >>> found = log_change_in_starts(
-    ...     np.array([0.5]), np.array([0.4, 0.4]), np.log([0.8]), np.ones(2), np.array([[0.5, 0.5]])
-    ... )
-    >>> found.round(6).tolist() == np.log([1 - 0.5 * 0.4 * 0.2]).round(6).tolist()
-    True
+    Shape (..., study). `coverage` (..., study); `reach` (..., age). `log_risk_ratio` (..., study): effect on
+    a child served. `tilt` (..., age). `ages` (study, age): share of the study's starts by age; rows sum to 1.
     """
+    # `arrays`: NumPy, or ``pytensor.tensor`` inside a model.
+    #
+    # ``ln(1 - c sum_a s_a phi_a (1 - RR^tilt_a))``.
     effect = 1.0 - arrays.exp(log_risk_ratio[..., :, None] * tilt[..., None, :])
     return arrays.log1p(-coverage * arrays.sum(reach[..., None, :] * effect * ages, axis=-1))
 
@@ -214,21 +129,7 @@ def log_change_in_starts(
 def tilt_by_age(under_1: Any, plus_16: Any, *, arrays: Any = np) -> Any:
     """Stack a value under 1, ones between and a value at 16 and over along a last axis of age.
 
-    Parameters
-    ----------
-    under_1, plus_16 : array
-        Same shape.
-    arrays : module
-        NumPy, or ``pytensor.tensor`` inside a model.
-
-    Returns
-    -------
-    array, shape (..., age)
-
-    Examples
-    --------
-    >>> tilt_by_age(np.float64(0.6), np.float64(0.7)).tolist()
-    [0.6, 1.0, 1.0, 1.0, 0.7]
+    Shape (..., age). `arrays`: NumPy, or ``pytensor.tensor`` inside a model.
     """
     one = arrays.ones_like(under_1)
     return arrays.stack([under_1, *[one] * (len(AGE_BANDS) - 2), plus_16], axis=-1)
@@ -237,30 +138,7 @@ def tilt_by_age(under_1: Any, plus_16: Any, *, arrays: Any = np) -> Any:
 def reach_of_draws(draws: Mapping[str, Any], starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Reach over all ages and by age, from draws of the entries it is derived from.
 
-    Parameters
-    ----------
-    draws : mapping of str to array, shape (sample,)
-        Holds :data:`REACH_ENTRIES`.
-    starts : ndarray, shape (age,)
-        Children starting a year, without unaccompanied children.
-
-    Returns
-    -------
-    overall : ndarray, shape (sample,)
-    by_age : ndarray, shape (sample, age)
-
-    Raises
-    ------
-    InputError
-        If family help would reach more starts than there are.
-
-    Examples
-    --------
-    >>> import cba
-    >>> drawn = cba.load_priors().sample(100, seed=0)
-    >>> overall, by_age = reach_of_draws(drawn, np.full(5, 5200.0))
-    >>> by_age.shape, bool(np.allclose(by_age.mean(axis=1), overall))
-    ((100, 5), True)
+    Returns `by_age` (sample, age). `starts` (age,): children starting a year, without unaccompanied children.
     """
     overall = np.asarray(draws[ELIGIBLE]) * np.asarray(draws[RISK]) / starts.sum()
     if (overall >= 1.0).any():
@@ -291,48 +169,17 @@ _POSITION = list(ESTIMANDS).index(FAMILY_HELP)
 
 @dataclass(frozen=True, kw_only=True)
 class ReachTerms:
-    """Reach and the tilt of the effect inside a model, both by age.
+    """Reach and the tilt of the effect inside a model, both by age."""
 
-    Attributes
-    ----------
-    reach, tilt : tensor, shape (age,)
-    """
-
-    reach: pt.TensorVariable
-    tilt: pt.TensorVariable
+    reach: pt.TensorVariable  # (age,)
+    tilt: pt.TensorVariable  # (age,)
 
 
 def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> ReachTerms:
     """Add what reach is derived from to the PyMC model in context.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        Needs :data:`cba.models.effects_areas.REACH_ENTRIES`.
-    starts : ndarray, shape (age,)
-        As returned by :func:`cba.models.effects_areas.checked_starts`.
-
-    Returns
-    -------
-    ReachTerms
-
-    Raises
-    ------
-    InputError
-        If an entry is of another family than the model is written for.
-
-    Notes
-    -----
-    ``bounded`` holds the positions of eligible children and of their risk between their bounds; entries alike
-    are one vector each, which halves the time to compile.
-
-    Examples
-    --------
-    >>> import cba
-    >>> with pm.Model() as model:
-    ...     _ = reach_terms(cba.load_priors(), np.full(5, 5200.0))
-    >>> [variable.name for variable in model.free_RVs]
-    ['bounded', 'eligible_share', 'relative_risk', 'age_tilt']
+    `starts` (age,). ``bounded`` holds the positions of eligible children and of their risk between their
+    bounds; entries alike are one vector each, which halves the time to compile.
     """
     bounds = _settings(priors, BOUNDED, "BetaScaled", ("alpha", "beta", "lower", "upper"))
     place = pm.Beta("bounded", bounds[:, 0], bounds[:, 1], shape=len(BOUNDED))
@@ -373,21 +220,7 @@ def _settings(
 def reach_entries_of(posterior: xr.Dataset, priors: PriorRegistry) -> dict[str, xr.DataArray]:
     """Draws of the entries reach is derived from, by name, out of the vectors of the model.
 
-    Parameters
-    ----------
-    posterior : Dataset
-        Holds ``bounded``, ``eligible_share``, ``relative_risk`` and ``age_tilt``.
-    priors : PriorRegistry
-        Gives the bounds.
-
-    Returns
-    -------
-    dict of str to DataArray
-        Keys :data:`cba.models.effects_areas.REACH_ENTRIES`.
-
-    Examples
-    --------
-    >>> reach_entries_of(posterior, priors)["family_help.eligible_children"]  # doctest: +SKIP
+    `posterior`: holds ``bounded``, ``eligible_share``, ``relative_risk`` and ``age_tilt``.
     """
     bounds = _settings(priors, BOUNDED, "BetaScaled", ("alpha", "beta", "lower", "upper"))
     found = {}
@@ -405,32 +238,7 @@ def reach_entries_of(posterior: xr.Dataset, priors: PriorRegistry) -> dict[str, 
 
 
 def area_reports(s: StudyArrays, terms: ReachTerms, starts: np.ndarray, pooled: Pooled) -> Reported:
-    """Return what area-level studies report of the product, given the variables of the model in context.
-
-    Parameters
-    ----------
-    s : StudyArrays
-        Area-level studies, all of family help; at least one.
-    terms : ReachTerms
-        As returned by :func:`reach_terms`.
-    starts : ndarray, shape (age,)
-        As returned by :func:`cba.models.effects_areas.checked_starts`.
-    pooled : Pooled
-        The first row is the headline.
-
-    Returns
-    -------
-    Reported
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.models.effects import build_effects, studies_used
-    >>> priors = cba.load_priors()
-    >>> model = build_effects(studies_used(cba.load_evidence(), priors), priors)
-    >>> "coverage_offset" in model.named_vars
-    True
-    """
+    """Return what area-level studies report of the product, given the variables of the model in context."""
     pm.modelcontext(None).add_coord("area", s.names)
     offset = pm.Normal("coverage_offset", 0.0, 1.0, dims="area")
     setting = pm.Normal("area_offset", 0.0, 1.0, dims="area")
@@ -453,26 +261,11 @@ def area_reports(s: StudyArrays, terms: ReachTerms, starts: np.ndarray, pooled: 
 def area_draws(s: StudyArrays, draws: Mapping[str, np.ndarray], starts: np.ndarray) -> xr.Dataset:
     """Coverage, reach, effect and product of each area-level study, draw by draw.
 
-    Parameters
-    ----------
-    s : StudyArrays
-        Area-level studies.
-    draws : mapping of str to ndarray
-        :data:`cba.models.effects_areas.REACH_ENTRIES`, ``mean``, ``heterogeneity``, ``transport`` and ``ratio``, shape
-        (sample,); ``coverage_offset`` and ``area_offset``, shape (sample, area).
-    starts : ndarray, shape (age,)
-
-    Returns
-    -------
-    Dataset, dims (sample, area)
-        ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR), ``area_change`` (log change in starts);
-        ``reach``, dims (sample), and ``reach_by_age``, dims (sample, age).
-
-    Examples
-    --------
-    >>> area_draws(areas, draws, starts)["area_change"].dims  # doctest: +SKIP
-    ('sample', 'area')
+    Dims (sample, area). ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR), ``area_change``
+    (log change in starts); ``reach``, dims (sample), and ``reach_by_age``, dims (sample, age).
     """
+    # `draws`: `REACH_ENTRIES`, ``mean``, ``heterogeneity``, ``transport`` and ``ratio``, shape (sample,);
+    # ``coverage_offset`` and ``area_offset``, shape (sample, area).
     coverage = 1.0 / (1.0 + np.exp(-(s.coverage_mean + s.coverage_sd * draws["coverage_offset"])))
     kappa = np.where(s.in_care, draws["ratio"][:, None], 1.0)
     shift = s.sign * s.foreign * draws["transport"][:, None]
@@ -497,30 +290,7 @@ def prior_areas(
 ) -> xr.Dataset:
     """Coverage, reach, effect and product of each area-level study before any study is seen.
 
-    Parameters
-    ----------
-    s : StudyArrays
-        Area-level studies.
-    priors : PriorRegistry
-        As returned by :func:`cba.load_priors`.
-    starts : ndarray, shape (age,)
-        As returned by :func:`cba.models.effects_areas.checked_starts`.
-    draws, seed : int
-
-    Returns
-    -------
-    Dataset, dims (sample, area)
-        As returned by :func:`area_draws`.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.models.studies import studies_used, study_arrays
-    >>> priors = cba.load_priors()
-    >>> every = study_arrays(studies_used(cba.load_evidence(), priors), priors)
-    >>> before = prior_areas(every.of(every.area), priors, np.full(5, 5200.0), draws=50, seed=1)
-    >>> bool((before["area_coverage"] < 1).all())
-    True
+    Dims (sample, area). `starts` (age,).
     """
     drawn = priors.sample(draws, seed)
     rng = np.random.default_rng([seed, 3])

@@ -48,48 +48,16 @@ def joint_parameters(
 
     Eligible children, their risk, their ages and the effect of family help come from one posterior, because
     area-level studies speak of their product: they are correlated, and stay so.
-
-    Parameters
-    ----------
-    priors : PriorRegistry
-        Inputs drawn straight from their priors.
-    baseline, effects : DataTree
-        Fits with the same number of draws.
-    observations : Dataset
-        Gives the unit costs, spending and its drivers whose real growth is estimated.
-    seed : int
-        Seed of the prior draws.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-        One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the attenuation excepted,
-        which enter through the fits), those of :data:`cba.models.effects_areas.REACH_ENTRIES` as the synthesis leaves
-        them; the roll-out effects of :data:`ROLL_OUT`; growth, level and surprise of every unit cost
-        (:func:`cba.models.unit_costs.unit_cost_draws`); ``baseline.trend_persistence`` and
-        ``baseline.long_run_pace`` as the totals leave them; and ``baseline.level_*``, the fitted last level of each
-        rate.
-
-    Raises
-    ------
-    InputError
-        If the two fits hold different numbers of draws.
-
-    Examples
-    --------
-    >>> import cba
-    >>> known, priors = cba.load_observations(), cba.load_priors()
-    >>> fits = {"baseline": cba.fit_baseline(known, priors)}  # doctest: +SKIP
-    >>> fits["effects"] = cba.fit_effects(cba.load_evidence(), priors)  # doctest: +SKIP
-    >>> joint_parameters(priors, **fits, observations=known, seed=0).sizes["sample"]  # doctest: +SKIP
-    4000
-
-    Notes
-    -----
-    Roll-out effect = effect in a new setting x (1 - attenuation): the same share is lost at scale by every
-    intervention within a draw, because what erodes effects (weaker fidelity, other targeting) is common to
-    them.
     """
+    # Dims (sample). One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the
+    # attenuation excepted, which enter through the fits), those of `REACH_ENTRIES` as the synthesis leaves
+    # them; the roll-out effects of `ROLL_OUT`; growth, level and surprise of every unit cost
+    # (`unit_cost_draws`); ``baseline.trend_persistence`` and ``baseline.long_run_pace`` as the totals leave
+    # them; and ``baseline.level_*``, the fitted last level of each rate.
+    #
+    # Roll-out effect = effect in a new setting x (1 - attenuation): the same share is lost at scale by every
+    # intervention within a draw, because what erodes effects (weaker fidelity, other targeting) is common to
+    # them.
     base = _flat(baseline)
     synthesis = _flat(effects)
     if base.sizes["sample"] != synthesis.sizes["sample"]:
@@ -135,22 +103,7 @@ def _flat(tree: xr.DataTree, *, group: str = "posterior") -> xr.Dataset:
 
 
 def require_finite(parameters: xr.Dataset) -> None:
-    """Refuse parameters with a missing or infinite draw, naming the first.
-
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        As returned by :func:`joint_parameters`.
-
-    Raises
-    ------
-    InputError
-        Naming the first variable that holds NaN or infinity.
-
-    Examples
-    --------
-    >>> require_finite(xr.Dataset({"foster.attrition": ("sample", [0.1, 0.2])}))
-    """
+    """Refuse parameters with a missing or infinite draw, naming the first."""
     for name in parameters.data_vars:
         if not np.isfinite(parameters[name].values).all():
             raise InputError(

@@ -22,58 +22,22 @@ from cba.errors import GateError
 
 @dataclass(frozen=True)
 class Gates:
-    """Thresholds of convergence.
+    """Thresholds of convergence."""
 
-    Attributes
-    ----------
-    rhat : float
-        Largest rank-normalised R-hat allowed, over every parameter.
-    ess : float
-        Smallest bulk and tail effective sample size allowed.
-    bfmi : float
-        Smallest energy fraction of missing information allowed, in every chain.
-    divergences : int
-        Most divergent transitions allowed.
-
-    Examples
-    --------
-    >>> Gates().rhat, Gates(ess=100.0).ess
-    (1.01, 100.0)
-    """
-
-    rhat: float = 1.01
-    ess: float = 400.0
-    bfmi: float = 0.3
-    divergences: int = 0
+    rhat: float = 1.01  # largest rank-normalised R-hat allowed, over every parameter
+    ess: float = 400.0  # smallest bulk and tail effective sample size allowed
+    bfmi: float = 0.3  # smallest energy fraction of missing information allowed, in every chain
+    divergences: int = 0  # most divergent transitions allowed
 
 
 def convergence_table(tree: xr.DataTree, gates: Gates | None = None) -> pd.DataFrame:
     """Compare a fit with the gates.
 
-    Parameters
-    ----------
-    tree : DataTree
-        Groups ``posterior`` and ``sample_stats``, dims (chain, draw, ...).
-    gates : Gates, optional
-        Thresholds; Vehtari et al. (2021), doi 10.1214/20-BA1221, and Betancourt (2016), arXiv 1604.00695.
-
-    Returns
-    -------
-    DataFrame
-        Columns check, found, required, where (the worst parameter), passed; one row per gate. A figure that
-        cannot be computed, as where a chain never moved, is the worst there is: NaN, and not passed.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> dims = ("chain", "draw")
-    >>> stats = {"energy": (dims, rng.standard_normal((4, 500)))}
-    >>> stats["diverging"] = (dims, np.zeros((4, 500), bool))
-    >>> posterior = xr.Dataset({"level": (dims, rng.standard_normal((4, 500)))})
-    >>> fit = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset(stats)})
-    >>> bool(convergence_table(fit)["passed"].all())
-    True
+    Columns check, found, required, where (the worst parameter), passed; one row per gate. `tree`: groups
+    ``posterior`` and ``sample_stats``, dims (chain, draw, ...).
     """
+    # A figure that cannot be computed, as where a chain never moved, is the worst there is: NaN, and not
+    # passed.
     from arviz_stats import bfmi, ess, rhat  # slow to import, and needed only where something was sampled
 
     gates = gates or Gates()
@@ -107,29 +71,7 @@ def _worst(figures: xr.Dataset, *, largest: bool) -> tuple[str, float]:
 
 
 def require_convergence(table: pd.DataFrame, *, model: str) -> None:
-    """Raise if any gate failed.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As returned by :func:`convergence_table`.
-    model : str
-        Name used in the message.
-
-    Raises
-    ------
-    GateError
-        Listing every failed check with the figure found and the figure required.
-
-    Examples
-    --------
-    >>> row = ("R-hat", 1.2, 1.01, "level", False)
-    >>> table = pd.DataFrame([row], columns=["check", "found", "required", "where", "passed"])
-    >>> require_convergence(table, model="baseline")
-    Traceback (most recent call last):
-    ...
-    cba.errors.GateError: the baseline model has not converged: 1 of 1 checks failed...
-    """
+    """Raise if any gate failed. `model`: name used in the message."""
     failed = table[~table["passed"].astype(bool)]
     if len(failed):
         raise GateError(
@@ -151,23 +93,7 @@ _STREAM = 21
 def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """Importance weights with their largest values smoothed by a Pareto tail, and the shape of that tail.
 
-    Parameters
-    ----------
-    log_weights : ndarray, shape (sample,)
-        Up to a constant.
-
-    Returns
-    -------
-    weights : ndarray, shape (sample,)
-        Sum to 1.
-    k : float
-        -inf where all are equal.
-
-    Examples
-    --------
-    >>> weights, k = smoothed_weights(np.zeros(100))
-    >>> bool(np.allclose(weights, 0.01)), k
-    (True, -inf)
+    Returns `k`: -inf where all are equal.
     """
     from arviz_stats.base import array_stats
 
@@ -181,22 +107,7 @@ def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
 def systematic(weights: np.ndarray, *, seed: int) -> np.ndarray:
     """Places of equally weighted draws that stand for weighted ones.
 
-    Parameters
-    ----------
-    weights : ndarray, shape (sample,)
-        Sum to 1.
-    seed : int
-        Of the one uniform number that is drawn.
-
-    Returns
-    -------
-    ndarray of int, shape (sample,)
-        In order; draw i comes ``n w_i`` times, rounded up or down.
-
-    Examples
-    --------
-    >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), seed=0).tolist()
-    [0, 0, 2, 3]
+    In order; draw i comes ``n w_i`` times, rounded up or down.
     """
     count = weights.size
     start = np.random.default_rng([seed, _STREAM]).random()
@@ -222,42 +133,15 @@ def with_log_densities(
 ) -> xr.DataTree:
     """Add to a fit the log density of its draws: of each prior, and of each observed variable.
 
-    Parameters
-    ----------
-    tree : DataTree
-        Its ``posterior`` (chain, draw, ...) holds every free variable of the model, untransformed.
-    model : pymc.Model
-        The model it was sampled from.
-    latent : sequence of str
-        Free variables that are part of the model and not prior beliefs (study effects, common factors, noise of
-        counts): left out of the prior.
-    aside : sequence of str
-        Observed variables of alternatives shown beside the result, and the free variables that belong to them:
-        left out of both.
-    only : mapping of dimension to predicate, optional
-        Where variables hold alternatives side by side: the labels of a dimension that belong to the result.
-
-    Returns
-    -------
-    DataTree
-        A new tree with groups ``log_prior`` and ``log_likelihood``, one variable each, dims (chain, draw), summed
-        over everything but the draws.
-
-    Notes
-    -----
-    All draws are evaluated at once, without compiling: the graph of the model is vectorised over the draws and
-    run by NumPy.
-
-    Examples
-    --------
-    >>> with pm.Model() as model:
-    ...     level = pm.Normal("level")
-    ...     seen = pm.Normal("seen", level, observed=1.0)
-    >>> posterior = xr.Dataset({"level": (("chain", "draw"), [[0.0, 1.0]])})
-    >>> dense = with_log_densities(xr.DataTree.from_dict({"posterior": posterior}), model)
-    >>> dense["log_likelihood"]["seen"].values.round(3).tolist()
-    [[-1.419, -0.919]]
+    A new tree with groups ``log_prior`` and ``log_likelihood``, one variable each, dims (chain, draw), summed
+    over everything but the draws. `only`, by dimension.
     """
+    # `tree`: its ``posterior`` (chain, draw, ...) holds every free variable of the model, untransformed.
+    # `latent`: free variables that are part of the model and not prior beliefs (study effects, common
+    # factors, noise of counts): left out of the prior.
+    #
+    # All draws are evaluated at once, without compiling: the graph of the model is vectorised over the draws
+    # and run by NumPy.
     posterior = tree["posterior"].to_dataset()
     left_out = {*latent, *aside}
     priors = [rv for rv in model.free_RVs if rv.name not in left_out]
@@ -343,46 +227,13 @@ def sample_gated(
 ) -> xr.DataTree:
     """Sample, check and return a fit; draws that fail a gate never leave this function.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        A built model.
-    draws, tune, chains, seed : int
-        Draws kept per chain, warm-up steps, chains, seed. More are sampled (at least 2,000 a chain, at least two
-        per draw kept), judged by the gates, and then thinned evenly.
-    progress : bool
-        Show a progress bar.
-    gates : Gates, optional
-        Thresholds of :func:`cba.models.sampling.convergence_table`.
-    keep : sequence of str, optional
-        Variables kept in ``posterior`` after the gates were checked on all of them.
-    latent : sequence of str, optional
-        Given, the fit also holds ``log_prior`` and ``log_likelihood`` of every draw, with these free variables left
-        out of the prior (:func:`cba.models.sampling.with_log_densities`).
-    name : str
-        Name of the model in messages.
-    target_accept : float
-        Mean acceptance the step size is tuned to, in (0, 1); higher takes smaller steps.
-
-    Returns
-    -------
-    DataTree
-        ``posterior``, ``sample_stats`` and ``convergence`` (one entry per gate); with `latent` the two groups of
-        log densities.
-
-    Raises
-    ------
-    GateError
-        If a gate failed.
-
-    Examples
-    --------
-    >>> with pm.Model() as model:
-    ...     level = pm.Normal("level")
-    >>> fit = sample_gated(model, draws=500, tune=500, chains=4, seed=1)  # doctest: +SKIP
-    >>> fit["posterior"]["level"].sizes  # doctest: +SKIP
-    Frozen({'chain': 4, 'draw': 500})
+    ``posterior``, ``sample_stats`` and ``convergence`` (one entry per gate); with `latent` the two groups of
+    log densities. `keep`: variables kept in ``posterior`` after the gates were checked on all of them.
     """
+    # `draws`, `tune`, `chains`, `seed`: draws kept per chain, warm-up steps, chains, seed. More are sampled
+    # (at least 2,000 a chain, at least two per draw kept), judged by the gates, and then thinned evenly.
+    # `latent`: given, the fit also holds ``log_prior`` and ``log_likelihood`` of every draw, with these free
+    # variables left out of the prior (`with_log_densities`).
     import nutpie  # seconds to import: only where something is sampled
 
     compiled = nutpie.compile_pymc_model(model)

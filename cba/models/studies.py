@@ -34,30 +34,11 @@ _TINY = 1e-300
 def risks_from_ratio(log_ratio: Any, log_odds_product: Any) -> tuple[Any, Any]:
     """Risks of both arms from their log ratio and the log of the product of their odds.
 
-    Parameters
-    ----------
-    log_ratio : tensor
-        Log of the treated risk over the control risk.
-    log_odds_product : tensor
-        Log of the product of both odds: any real number, whatever the ratio.
-
-    Returns
-    -------
-    treated, control : tensor
-        In (0, 1).
-
-    Notes
-    -----
-    The odds product varies independently of the risk ratio, which a control risk does not (a ratio above
-    1/p0 would make a risk above 1): Richardson, Robins and Wang (2017), doi 10.1080/01621459.2016.1192546.
-    With r the ratio and w the odds product, ``r (1 - w) p0^2 + w (1 + r) p0 - w = 0``.
-
-    Examples
-    --------
-    >>> treated, control = risks_from_ratio(pt.constant(np.log(0.5)), pt.constant(np.log(0.2 / 0.8 * 0.4 / 0.6)))
-    >>> float(treated.eval(mode="FAST_COMPILE").round(6)), float(control.eval(mode="FAST_COMPILE").round(6))
-    (0.2, 0.4)
+    `log_odds_product`: log of the product of both odds: any real number, whatever the ratio.
     """
+    # The odds product varies independently of the risk ratio, which a control risk does not (a ratio above
+    # 1/p0 would make a risk above 1): Richardson, Robins and Wang (2017), doi 10.1080/01621459.2016.1192546.
+    # With r the ratio and w the odds product, ``r (1 - w) p0^2 + w (1 + r) p0 - w = 0``.
     ratio, product = pt.exp(log_ratio), pt.exp(log_odds_product)
     root = pt.sqrt((product * (1.0 - ratio)) ** 2 + 4.0 * product * ratio)
     control = 2.0 * product / (product * (1.0 + ratio) + root)
@@ -65,33 +46,10 @@ def risks_from_ratio(log_ratio: Any, log_odds_product: Any) -> tuple[Any, Any]:
 
 
 def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, Any]:
-    """Risks of both arms from their difference and the log of the product of their odds.
-
-    Parameters
-    ----------
-    difference : tensor
-        Treated risk less control risk, in (-1, 1).
-    log_odds_product : tensor
-        As in :func:`risks_from_ratio`.
-
-    Returns
-    -------
-    treated, control : tensor
-        In (0, 1).
-
-    Notes
-    -----
-    With d the difference and w the odds product, ``(1 - w) p0^2 + (d + w (2 - d)) p0 - w (1 - d) = 0``. The arm with
-    the lower risk is solved for and the difference added to it: taken from the higher one, a risk near 0 would lose
-    every digit.
-
-    Examples
-    --------
-    >>> odds_product = np.log(0.78 / 0.22 * 0.72 / 0.28)
-    >>> treated, control = risks_from_difference(pt.constant(0.06), pt.constant(odds_product))
-    >>> float(treated.eval(mode="FAST_COMPILE").round(6)), float(control.eval(mode="FAST_COMPILE").round(6))
-    (0.78, 0.72)
-    """
+    """Risks of both arms from their difference and the log of the product of their odds."""
+    # With d the difference and w the odds product, ``(1 - w) p0^2 + (d + w (2 - d)) p0 - w (1 - d) = 0``. The
+    # arm with the lower risk is solved for and the difference added to it: taken from the higher one, a risk
+    # near 0 would lose every digit.
     product = pt.exp(log_odds_product)
     treated_lower = difference < 0
     apart = pt.switch(treated_lower, -difference, difference)
@@ -105,33 +63,11 @@ def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, 
 def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> Any:
     """Log probability of the events in one arm, its variance multiplied by a design effect.
 
-    Parameters
-    ----------
-    events, people : tensor
-        Counts; events need not be whole, where they are a published risk times the people.
-    risk : tensor
-        In (0, 1).
-    design_effect : tensor
-        Variance of the count over that of independent people; above 0.
-
-    Returns
-    -------
-    tensor
-
-    Notes
-    -----
-    The binomial where the design effect D is 1. Otherwise the extended quasi-likelihood (Nelder and Pregibon
-    1987, doi 10.1093/biomet/74.2.221): deviance over D, less half the log of D, so that with the risk free
-    nothing is learned about D, as it must be from one count.
-
-    Examples
-    --------
-    >>> from scipy import stats
-    >>> numbers = (pt.constant(np.float64(number)) for number in (25, 760, 0.03, 1))
-    >>> found = arm_log_density(*numbers)
-    >>> abs(float(found.eval(mode="FAST_COMPILE")) - float(stats.binom(760, 0.03).logpmf(25))) < 1e-9
-    True
+    `events`, `people`: counts; events need not be whole, where they are a published risk times the people.
     """
+    # The binomial where the design effect D is 1. Otherwise the extended quasi-likelihood (Nelder and
+    # Pregibon 1987, doi 10.1093/biomet/74.2.221): deviance over D, less half the log of D, so that with the
+    # risk free nothing is learned about D, as it must be from one count.
     share = events / people
     coefficient = pt.gammaln(people + 1.0) - pt.gammaln(events + 1.0) - pt.gammaln(people - events + 1.0)
     logs = [part * pt.log(pt.maximum(part, _TINY)) for part in (share, 1.0 - share)]  # 0 log 0 is 0
@@ -143,27 +79,8 @@ def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> 
 def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
     """Log probability that a normal result lies between two bounds.
 
-    Parameters
-    ----------
-    lower, upper : tensor
-        Bounds, lower below upper; an open end is a bound some hundred standard deviations away.
-    mean, sd : tensor
-        Of the result.
-
-    Returns
-    -------
-    tensor
-
-    Notes
-    -----
-    ``log(Phi(b) - Phi(a))``, worked on the side of the mean where both tails are small, so that it stays exact
-    far from the mean.
-
-    Examples
-    --------
-    >>> found = interval_log_density(pt.constant(10.0), pt.constant(0.0), pt.constant(1.0), pt.constant(11.0))
-    >>> float(found.eval(mode="FAST_COMPILE").round(4))
-    -53.2313
+    ``log(Phi(b) - Phi(a))``, worked on the side of the mean where both tails are small, so that it stays
+    exact far from the mean.
     """
     a, b = (lower - mean) / sd, (upper - mean) / sd
     swap = (a + b) > 0.0
@@ -173,21 +90,7 @@ def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
 
 
 def log_normal_cdf(value: Any) -> Any:
-    """Log of the standard normal distribution function, exact in the lower tail.
-
-    Parameters
-    ----------
-    value : tensor
-
-    Returns
-    -------
-    tensor
-
-    Examples
-    --------
-    >>> float(log_normal_cdf(pt.constant(-40.0)).eval(mode="FAST_COMPILE").round(3))
-    -804.608
-    """
+    """Log of the standard normal distribution function, exact in the lower tail."""
     scaled = -value * _ROOT_HALF
     tail = pt.log(pt.erfcx(pt.maximum(scaled, 0.0)) / 2.0) - pt.maximum(scaled, 0.0) ** 2
     return pt.switch(value < 0.0, tail, pt.log1p(-pt.erfc(-pt.minimum(scaled, 0.0)) / 2.0))
@@ -198,29 +101,12 @@ def log_normal_cdf(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Estimand:
-    """One quantity the evidence speaks of.
+    """One quantity the evidence speaks of."""
 
-    Attributes
-    ----------
-    prior : str
-        Registry entry of the mean before any study.
-    favours : int
-        Sign of an effect in favour of the programme: -1 where less care is better, +1 otherwise.
-    scale : float
-        Multiplies heterogeneity and bias, which are stated in log points.
-    label : str
-        In words, with the scale.
-
-    Examples
-    --------
-    >>> ESTIMANDS["permanence_risk_diff"].scale
-    0.1
-    """
-
-    prior: str
-    favours: int
-    scale: float
-    label: str
+    prior: str  # registry entry of the mean before any study
+    favours: int  # sign of an effect in favour of the programme: -1 where less care is better, +1 otherwise
+    scale: float  # multiplies heterogeneity and bias, which are stated in log points
+    label: str  # in words, with the scale
 
 
 FAMILY_HELP = "care_entry_log_rr"
@@ -267,53 +153,37 @@ PANEL = "england_panel"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyArrays:
-    """Studies in the order of their rows; every array has shape (study,) unless it says otherwise.
-
-    Attributes
-    ----------
-    names : ndarray of str
-    estimand : ndarray of int
-        Position in :data:`cba.models.studies.ESTIMANDS`.
-    sign, scale : ndarray
-        Direction that favours the programme; multiplier of bias, transport and heterogeneity.
-    effect, se : ndarray
-        Harmonised; `effect` is NaN for a censored study.
-    lower, upper : ndarray
-        Bounds of a censored study, open ends at plus and minus :data:`OPEN_END`.
-    bias_mean, bias_sd : ndarray
-        Of the design, log points in favour of the programme.
-    foreign, in_care, censored, area : ndarray of bool
-        Not in England; family help judged by children in care some months on; interval only; whole area.
-    arms : ndarray, shape (study, 4)
-        Events and people treated, events and people of the control arm; NaN where not counted.
-    design_log_mean, design_log_sd : ndarray
-        Log of the design effect; 0 and 0 where none is stated.
-    coverage_mean, coverage_sd : ndarray
-        Log odds of the share covered in an area; NaN elsewhere.
-    ages : ndarray of str
-        Whose starts an area-level effect speaks of; empty elsewhere.
-    """
+    """Studies in the order of their rows; every array has shape (study,) unless it says otherwise."""
 
     names: np.ndarray
     estimand: np.ndarray
+    # sign and scale: direction that favours the programme; multiplier of bias, transport and heterogeneity.
     sign: np.ndarray
     scale: np.ndarray
+    # effect and se: harmonised; `effect` is NaN for a censored study.
     effect: np.ndarray
     se: np.ndarray
+    # lower and upper: bounds of a censored study, open ends at plus and minus `OPEN_END`.
     lower: np.ndarray
     upper: np.ndarray
+    # bias_mean and bias_sd: of the design, log points in favour of the programme.
     bias_mean: np.ndarray
     bias_sd: np.ndarray
+    # foreign, in_care, censored, area: not in England; family help judged by children in care some months on;
+    # interval only; whole area.
     foreign: np.ndarray
     in_care: np.ndarray
     censored: np.ndarray
     area: np.ndarray
+    # (study, 4): events and people treated, events and people of the control arm; NaN where not counted.
     arms: np.ndarray
+    # design_log_mean and design_log_sd: log of the design effect; 0 and 0 where none is stated.
     design_log_mean: np.ndarray
     design_log_sd: np.ndarray
+    # coverage_mean and coverage_sd: log odds of the share covered in an area; NaN elsewhere.
     coverage_mean: np.ndarray
     coverage_sd: np.ndarray
-    ages: np.ndarray
+    ages: np.ndarray  # whose starts an area-level effect speaks of; empty elsewhere
 
     def __len__(self) -> int:
         return len(self.names)
@@ -326,29 +196,8 @@ class StudyArrays:
 def studies_used(evidence: Evidence, priors: PriorRegistry) -> pd.DataFrame:
     """Studies that enter the synthesis in this stance.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        As returned by :func:`cba.load_evidence`.
-    priors : PriorRegistry
-        Its ``evidence_designs`` says which designs the stance admits; None admits all.
-
-    Returns
-    -------
-    DataFrame
-        Rows with use ``synthesis`` or ``censored``, all columns of the evidence table.
-
-    Raises
-    ------
-    InputError
-        If a study names an estimand the synthesis does not know.
-
-    Examples
-    --------
-    >>> import cba
-    >>> sceptical = cba.load_priors(stance="sceptical")
-    >>> studies_used(cba.load_evidence(), sceptical)["design_class"].unique().tolist()
-    ['rct']
+    Rows with use ``synthesis`` or ``censored``, all columns of the evidence table. `priors`: its
+    ``evidence_designs`` says which designs the stance admits; None admits all.
     """
     used = evidence.effects[evidence.effects["use"].isin(IN_MODEL)]
     if priors.evidence_designs is not None:
@@ -370,31 +219,7 @@ def studies_used(evidence: Evidence, priors: PriorRegistry) -> pd.DataFrame:
 def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorRegistry) -> pd.DataFrame:
     """Add the finding of England's own panel of authorities as one area-level study.
 
-    Parameters
-    ----------
-    studies : DataFrame
-        As returned by :func:`studies_used`.
-    panel : PanelFinding or None
-        None adds nothing; neither does a stance that does not admit panels.
-    priors : PriorRegistry
-        Says which designs the stance admits.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    InputError
-        If a study of that name is in the table already.
-
-    Examples
-    --------
-    >>> import cba
-    >>> priors = cba.load_priors()
-    >>> studies = studies_used(cba.load_evidence(), priors)
-    >>> with_panel(studies, None, priors) is studies
-    True
+    `panel`: none adds nothing; neither does a stance that does not admit panels.
     """
     admitted = priors.evidence_designs is None or "panel" in priors.evidence_designs
     if panel is None or not admitted:
@@ -427,27 +252,7 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
 
 
 def study_arrays(studies: pd.DataFrame, priors: PriorRegistry) -> StudyArrays:
-    """Return the studies as arrays, each with the bias prior of its design.
-
-    Parameters
-    ----------
-    studies : DataFrame
-        As returned by :func:`studies_used`.
-    priors : PriorRegistry
-        Needs ``effects.bias_*``.
-
-    Returns
-    -------
-    StudyArrays
-
-    Examples
-    --------
-    >>> import cba
-    >>> priors = cba.load_priors()
-    >>> arrays = study_arrays(studies_used(cba.load_evidence(), priors), priors)
-    >>> bool(arrays.censored.any()), bool(arrays.area.any())
-    (True, True)
-    """
+    """Return the studies as arrays, each with the bias prior of its design."""
     names = list(ESTIMANDS)
     estimand = np.array([names.index(e) for e in studies["estimand"]], dtype=int)
     about = [ESTIMANDS[e] for e in studies["estimand"]]
@@ -492,24 +297,7 @@ def _log_range(
 
 
 def age_weights(ages: np.ndarray, starts_share: np.ndarray) -> np.ndarray:
-    """Share of each study's starts by age band, shape (study, age).
-
-    Parameters
-    ----------
-    ages : ndarray of str
-        ``all`` or an age band.
-    starts_share : ndarray, shape (age,)
-        England's shares.
-
-    Returns
-    -------
-    ndarray, rows summing to 1
-
-    Examples
-    --------
-    >>> age_weights(np.array(["all", "5_9"]), np.full(5, 0.2)).tolist()
-    [[0.2, 0.2, 0.2, 0.2, 0.2], [0.0, 0.0, 1.0, 0.0, 0.0]]
-    """
+    """Share of each study's starts by age band, shape (study, age). `starts_share` (age,)."""
     one = np.eye(len(AGE_BANDS))
     rows = [starts_share if age == "all" else one[AGE_BANDS.index(str(age))] for age in ages]
     return np.reshape(rows, (-1, len(AGE_BANDS)))
@@ -535,42 +323,27 @@ ODDS_PRODUCT_SD = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled:
-    """Variables of the pooling; rows by way of pooling, the first the headline.
+    """Variables of the pooling; rows by way of pooling, the first the headline."""
 
-    Attributes
-    ----------
-    mean, heterogeneity, transport : tensor, shape (variant, estimand)
-    ratio : tensor, shape (variant,)
-        Log effect on being in care some months on over the log effect on entering.
-    slope, weight : tensor
-        Of publication bias.
-    """
-
-    mean: pt.TensorVariable
-    heterogeneity: pt.TensorVariable
-    transport: pt.TensorVariable
+    mean: pt.TensorVariable  # (variant, estimand)
+    heterogeneity: pt.TensorVariable  # (variant, estimand)
+    transport: pt.TensorVariable  # (variant, estimand)
+    # (variant,): log effect on being in care some months on over the log effect on entering.
     ratio: pt.TensorVariable
+    # slope and weight: of publication bias.
     slope: pt.TensorVariable
     weight: pt.TensorVariable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """What studies report, gathered so that each kind of data is one variable of the model.
+    """What studies report, gathered so that each kind of data is one variable of the model."""
 
-    Attributes
-    ----------
-    centre, sd : tensor
-        Of the normal behind each report.
-    names : tuple of str
-        ``variant:study``.
-    lower, upper : ndarray
-        The report: equal where it is an estimate, bounds where it is an interval.
-    """
-
+    # centre and sd: of the normal behind each report.
     centre: pt.TensorVariable
     sd: pt.TensorVariable
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # ``variant:study``
+    # lower and upper: the report: equal where it is an estimate, bounds where it is an interval.
     lower: np.ndarray
     upper: np.ndarray
 
@@ -578,26 +351,7 @@ class Reported:
 def served_reports(s: StudyArrays, pooled: Pooled) -> Reported:
     """Return what the studies of children served report, and add their arms to the model in context.
 
-    Parameters
-    ----------
-    s : StudyArrays
-        Studies of children served, at least one.
-    pooled : Pooled
-        Variables of the model in context.
-
-    Returns
-    -------
-    Reported
-        Every way of pooling and study, but for the counted studies of the headline, which enter as arms.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.models.effects import build_effects, studies_used
-    >>> priors = cba.load_priors()
-    >>> model = build_effects(studies_used(cba.load_evidence(), priors), priors)
-    >>> "arms" in model.named_vars
-    True
+    Every way of pooling and study, but for the counted studies of the headline, which enter as arms.
     """
     variant, study = np.divmod(np.arange(len(VARIANTS) * len(s)), len(s))
     every = s.of(study)
@@ -686,26 +440,7 @@ def _inside(s: StudyArrays) -> np.ndarray:
 
 
 def pooled_terms(priors: PriorRegistry, means: np.ndarray) -> Pooled:
-    """Add the variables of all ways of pooling to the PyMC model in context.
-
-    Parameters
-    ----------
-    priors : PriorRegistry
-        Needs ``effects.*``.
-    means : ndarray, shape (estimand, 2)
-        Mean and sd of the prior of each estimand's mean.
-
-    Returns
-    -------
-    Pooled
-
-    Examples
-    --------
-    >>> import cba
-    >>> with pm.Model(coords={"variant": VARIANTS, "estimand": ["one"]}):
-    ...     pooled_terms(cba.load_priors(), np.array([[0.0, 0.3]])).mean.name
-    'mean'
-    """
+    """Add the variables of all ways of pooling to the PyMC model in context. `means` (estimand, 2)."""
     dims = ("variant", "estimand")
     return Pooled(
         mean=pm.Normal("mean", means[:, 0], means[:, 1], dims=dims),

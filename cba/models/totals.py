@@ -50,42 +50,18 @@ WORTH = 6.0
 
 @dataclass(frozen=True)
 class TotalFlows:
-    """Totals of consecutive years, as known at one time.
+    """Totals of consecutive years, as known at one time."""
 
-    Attributes
-    ----------
-    years : ndarray of int, shape (year,)
-        Years ending 31 March.
-    stock, starts, ceases : ndarray, shape (year,), children
-
-    Examples
-    --------
-    >>> import cba
-    >>> int(total_flows(cba.load_observations()).years[0])
-    1994
-    """
-
-    years: np.ndarray
-    stock: np.ndarray
-    starts: np.ndarray
-    ceases: np.ndarray
+    years: np.ndarray  # (year,)
+    stock: np.ndarray  # (year,), children
+    starts: np.ndarray  # (year,), children
+    ceases: np.ndarray  # (year,), children
 
     @property
     def rates(self) -> np.ndarray:
         """Rates of every year but the first.
 
-        Returns
-        -------
-        ndarray, shape (lever, year - 1)
-            Log starts, log odds of ceasing, log closure residual per start.
-
-        Examples
-        --------
-        Of 1,000 children and 200 starts (half of whom count), 220 cease; 20 are left unexplained.
-
-        >>> two = TotalFlows(*(np.array(row) for row in ([1, 2], [1000.0, 1000.0], [0, 200.0], [0, 220.0])))
-        >>> np.exp(two.rates[[0, 2], 0]).round(3).tolist(), round(float(1 / (1 + np.exp(-two.rates[1, 0]))), 3)
-        ([200.0, 0.1], 0.2)
+        Shape (lever, year - 1). Log starts, log odds of ceasing, log closure residual per start.
         """
         before, starts, ceases = self.stock[:-1], self.starts[1:], self.ceases[1:]
         exits = ceases / (before + starts / 2.0)
@@ -94,72 +70,19 @@ class TotalFlows:
 
     @property
     def growth(self) -> np.ndarray:
-        """Yearly growth of the log of the stock.
-
-        Returns
-        -------
-        ndarray, shape (year - 1,)
-
-        Examples
-        --------
-        >>> rows = ([1, 2], [1000.0, 1100.0], [0, 0], [0, 0])
-        >>> TotalFlows(*(np.array(row) for row in rows)).growth.round(3).tolist()
-        [0.095]
-        """
+        """Yearly growth of the log of the stock. Shape (year - 1,)."""
         return np.diff(np.log(self.stock))
 
 
 def total_flows(observations: xr.Dataset) -> TotalFlows:
-    """Totals of every year from the first with stock, starts and ceases.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    TotalFlows
-
-    Raises
-    ------
-    InputError
-        If years are missing, too few, or an account has no positive closure residual.
-
-    Examples
-    --------
-    >>> import cba
-    >>> total_flows(cba.load_observations(2021)).stock[-1]
-    np.float64(80850.0)
-    """
+    """Totals of every year from the first with stock, starts and ceases."""
     known = observations[["stock", "starts", "ceases"]].dropna("year", how="any")
     flows = TotalFlows(*(known[name].values.astype(float) for name in ("year", "stock", "starts", "ceases")))
     return checked_totals(flows)
 
 
 def checked_totals(flows: TotalFlows) -> TotalFlows:
-    """Refuse totals that cannot tell how the number in care moves.
-
-    Parameters
-    ----------
-    flows : TotalFlows
-
-    Returns
-    -------
-    TotalFlows
-        The same.
-
-    Raises
-    ------
-    InputError
-        If years are missing or too few, a series never changes, or a year's account leaves no closure residual.
-
-    Examples
-    --------
-    >>> import cba
-    >>> checked_totals(total_flows(cba.load_observations())).years.size
-    31
-    """
+    """Refuse totals that cannot tell how the number in care moves."""
     years = flows.years.astype(int)
     if years.size < MINIMUM_YEARS + 1 or (np.diff(years) != 1).any():
         raise InputError(
@@ -195,34 +118,13 @@ def checked_totals(flows: TotalFlows) -> TotalFlows:
 
 
 def total_flow_posterior(flows: TotalFlows, priors: PriorRegistry, *, draws: int, seed: int) -> xr.Dataset:
-    """Draw momentum, pace and the spread of yearly changes of the totals.
-
-    Parameters
-    ----------
-    flows : TotalFlows
-        History as known.
-    priors : PriorRegistry
-        Uses ``baseline.trend_persistence``, ``baseline.long_run_pace`` (normal), ``baseline.growth_autocorrelation``
-        and the medians of the spreads of yearly changes of starts, exits and closure.
-    draws : int
-    seed : int
-        Same seed, same draws.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-        ``trend_persistence`` (phi, 0 to 1); ``long_run_pace`` (yearly growth of log stock); ``change_factor``
-        (sample, lever, shock), Cholesky factor of Sigma given phi; ``walk_factor``, the same for phi = 0; and without
-        sample ``last_rates``, ``last_change`` and ``mean_rates`` (lever) and ``last_stock``.
-
-    Examples
-    --------
-    >>> import cba
-    >>> known, priors = total_flows(cba.load_observations()), cba.load_priors()
-    >>> found = total_flow_posterior(known, priors, draws=2000, seed=1)
-    >>> bool(0.01 < found["long_run_pace"].mean() < 0.03), bool(0.1 < found["trend_persistence"].mean() < 0.6)
-    (True, True)
-    """
+    """Draw momentum, pace and the spread of yearly changes of the totals."""
+    # Dims (sample). ``trend_persistence`` (phi, 0 to 1); ``long_run_pace`` (yearly growth of log stock);
+    # ``change_factor`` (sample, lever, shock), Cholesky factor of Sigma given phi; ``walk_factor``, the same
+    # for phi = 0; and without sample ``last_rates``, ``last_change`` and ``mean_rates`` (lever) and
+    # ``last_stock``. `priors`: uses ``baseline.trend_persistence``, ``baseline.long_run_pace`` (normal),
+    # ``baseline.growth_autocorrelation`` and the medians of the spreads of yearly changes of starts, exits
+    # and closure.
     rng = np.random.default_rng([seed, 29])
     rates = flows.rates
     changes = np.diff(rates, axis=1).T

@@ -41,31 +41,17 @@ quarter is a change that does not come back."""
 
 @dataclass(frozen=True)
 class JointGrowth:
-    """Draws from the joint posterior, all paired.
+    """Draws from the joint posterior, all paired."""
 
-    Attributes
-    ----------
-    mean : ndarray, shape (sample, cost)
-        Mean growth over the years seen, log points a year.
-    growth : ndarray, shape (sample, cost)
-        Growth today: the mean and what lasts of recent deviations, log points a year.
-    level : ndarray, shape (sample, cost)
-        True less published level of the last year, log points.
-    covariance : ndarray, shape (sample, cost, cost)
-        Of a yearly change.
-    lasting, error : ndarray, shape (sample, cost)
-        Shares of its variance; the same for costs estimated together.
-    half_life : ndarray, shape (sample,)
-        Years.
-    """
-
-    mean: np.ndarray
+    mean: np.ndarray  # (sample, cost): mean growth over the years seen, log points a year
+    # (sample, cost): growth today: the mean and what lasts of recent deviations, log points a year.
     growth: np.ndarray
-    level: np.ndarray
-    covariance: np.ndarray
+    level: np.ndarray  # (sample, cost): true less published level of the last year, log points
+    covariance: np.ndarray  # (sample, cost, cost): of a yearly change
+    # lasting and error: (sample, cost): shares of its variance; the same for costs estimated together.
     lasting: np.ndarray
     error: np.ndarray
-    half_life: np.ndarray
+    half_life: np.ndarray  # (sample,)
 
 
 def time_correlation(
@@ -73,25 +59,8 @@ def time_correlation(
 ) -> np.ndarray:
     """Correlation of the yearly changes of one cost over time.
 
-    Parameters
-    ----------
-    years : int
-        Number of changes.
-    lasting, error : ndarray, shape (...)
-        Shares of the variance.
-    half_life : ndarray, shape (...)
-        Years, above 0.
-
-    Returns
-    -------
-    ndarray, shape (..., years, years)
-        ``lasting 2^(-|s - t| / H)``, plus the rest on the diagonal, less half of `error` beside it.
-
-    Examples
-    --------
-    >>> one = np.ones(())
-    >>> time_correlation(2, lasting=0.5 * one, error=0.25 * one, half_life=one).tolist()
-    [[1.0, 0.125], [0.125, 1.0]]
+    Shape (..., years, years). ``lasting 2^(-|s - t| / H)``, plus the rest on the diagonal, less half of
+    `error` beside it. `lasting`, `error` (...). `half_life` (...): years, above 0.
     """
     gap = np.abs(np.arange(years)[:, None] - np.arange(years)[None, :])
     kept = 0.5 ** (gap / half_life[..., None, None])
@@ -110,44 +79,12 @@ def joint_growth(
 ) -> JointGrowth:
     """Draw growth, level and covariance of several costs given their yearly changes.
 
-    Parameters
-    ----------
-    changes : ndarray, shape (year, cost)
-        Real log changes; three years or more.
-    prior_mean : ndarray, shape (cost,)
-        Prior mean of mean growth, log points a year.
-    prior_sd, change_sd : float
-        Prior standard deviation of mean growth, and of a yearly change about it.
-    half_life : ndarray, shape (sample,)
-        Years in which lasting growth halves, drawn beforehand: a few years of data cannot tell.
-    seed : int or list of int
-        Seed.
-
-    Returns
-    -------
-    JointGrowth
-        Independent draws, one per half-life.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than three changes, or one is missing.
-
-    Notes
-    -----
-    Conjugate: S ~ inverse Wishart(K + 2, change_sd^2 I), whose mean is change_sd^2 I, and
-    mu | S ~ N(prior_mean, S prior_sd^2 / change_sd^2). Given shares and half-life the changes are matrix-t, which
-    weighs the shares; then S is inverse Wishart and (mu, a_T, e_T) given S matrix normal.
-
-    Examples
-    --------
-    A cost that always grew by 5% a year grows by 5% today.
-
-    >>> found = joint_growth(np.full((12, 1), 0.05), prior_mean=np.array([0.02]), prior_sd=0.1,
-    ...                      change_sd=0.01, half_life=np.full(2000, 3.0), seed=0)
-    >>> round(float(found.growth.mean()), 2)
-    0.05
+    Independent draws, one per half-life. `changes` (year, cost): real log changes; three years or more.
+    `half_life`: years in which lasting growth halves, drawn beforehand: a few years of data cannot tell.
     """
+    # Conjugate: S ~ inverse Wishart(K + 2, change_sd^2 I), whose mean is change_sd^2 I, and mu | S ~
+    # N(prior_mean, S prior_sd^2 / change_sd^2). Given shares and half-life the changes are matrix-t, which
+    # weighs the shares; then S is inverse Wishart and (mu, a_T, e_T) given S matrix normal.
     _require_changes(changes)
     years, costs = changes.shape
     rng = np.random.default_rng(seed)
@@ -240,37 +177,11 @@ def joined(
 ) -> JointGrowth:
     """Join sets of costs, with the covariance of all their changes over the years they share.
 
-    Parameters
-    ----------
-    sets : tuple of JointGrowth
-        Paired by half-life.
-    changes : ndarray, shape (year, cost)
-        Real log changes of all costs, in the order of the sets, in the years all are published.
-    change_sd : float
-        Prior standard deviation of a yearly change.
-    seed : int or list of int
-        Seed.
-
-    Returns
-    -------
-    JointGrowth
-        Growth, level and shares as in the sets. ``covariance`` is drawn for all costs together, inverse Wishart
-        with the mean change of each taken off: what moves all costs at once, the measure of general prices not
-        least, would be lost between sets otherwise.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than three changes, or one is missing.
-
-    Examples
-    --------
-    >>> changes = np.random.default_rng(0).normal(0.02, 0.01, (12, 2))
-    >>> settings = {"prior_sd": 0.1, "change_sd": 0.01, "half_life": np.full(100, 3.0), "seed": 0}
-    >>> one, two = (joint_growth(changes[:, [k]], prior_mean=np.array([0.02]), **settings) for k in (0, 1))
-    >>> joined((one, two), changes, change_sd=0.01, seed=1).covariance.shape
-    (100, 2, 2)
+    Growth, level and shares as in the sets. `sets`: paired by half-life. `changes` (year, cost).
     """
+    # ``covariance`` is drawn for all costs together, inverse Wishart with the mean change of each taken off:
+    # what moves all costs at once, the measure of general prices not least, would be lost between sets
+    # otherwise.
     _require_changes(changes)
     years, costs = changes.shape
     gap = changes - changes.mean(axis=0)
@@ -314,28 +225,7 @@ HALF_LIFE = "unit_costs.growth_half_life"
 def cost_history(observations: xr.Dataset, *, costs: str) -> xr.DataArray:
     """Log real costs of one set in each published year.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    costs : {"unit_costs", "system"}
-        Which set: weekly costs from 2015-16, or spending per unit of driver from 2012-13.
-
-    Returns
-    -------
-    DataArray, dims (year, cost), log; only differences over years mean anything
-
-    Raises
-    ------
-    InputError
-        If the release lacks a series, or a year of one.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> homes = cost_history(load_observations(2024), costs="unit_costs").sel(cost="residential_care")
-    >>> round(100 * float(np.expm1((homes.sel(year=2024) - homes.sel(year=2016)) / 8)), 1)
-    6.2
+    Dims (year, cost), log; only differences over years mean anything. `costs`, "unit_costs" or "system".
     """
     last = last_account_year(observations)
     if costs == "unit_costs":
@@ -386,37 +276,10 @@ def unit_cost_posterior(
 ) -> JointGrowth:
     """Draw growth today, level and covariance of every cost, given their history.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    priors : PriorRegistry
-        Needs ``unit_costs.real_growth`` and ``unit_costs.yearly_change``, normals, and the half-life of growth,
-        whose own draws for `seed` are used, so that growth and its half-life stay paired.
-    draws, seed : int
-        Number of draws and their seed.
-    until : int, optional
-        Last year of history to use; the newest when left out.
-
-    Returns
-    -------
-    JointGrowth
-        Columns in the order of :data:`COSTS`.
-
-    Raises
-    ------
-    InputError
-        If a series has a gap or there are fewer than three yearly changes.
-
-    Examples
-    --------
-    Homes grew by 4.4% a year to 2020-21 and 9.5% since; what lasts of that lies between.
-
-    >>> import cba
-    >>> found = unit_cost_posterior(cba.load_observations(), priors=cba.load_priors(), draws=500, seed=0)
-    >>> bool(0.044 < found.growth[:, COSTS.index("residential_care")].mean() < 0.095)
-    True
+    `priors`: needs ``unit_costs.real_growth`` and ``unit_costs.yearly_change``, normals, and the half-life of
+    growth, whose own draws for `seed` are used, so that growth and its half-life stay paired.
     """
+    # `until`: last year of history to use; the newest when left out.
     prior_mean, prior_sd = normal_settings(priors, "unit_costs.real_growth")
     _, change_sd = normal_settings(priors, "unit_costs.yearly_change")
     half_life = dataclasses.replace(priors, entries={HALF_LIFE: priors[HALF_LIFE]}).sample(draws, seed)[
@@ -445,41 +308,15 @@ def unit_cost_draws(
 ) -> xr.Dataset:
     """Parameters of the paths of all unit costs, ready to join the other draws.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    priors : PriorRegistry
-        As for :func:`unit_cost_posterior`.
-    draws, seed : int
-        Number of draws and their seed.
-    until : int, optional
-        Last year of history to use; the newest when left out.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-        For each cost of :data:`NAMES` ``*_growth``, log points a year today; ``*_level``, true less published
-        cost of the last year, log points; and ``*_surprise``, what no equation foresees, log points at the size
-        of one year's change. For each set ``*.lasting_share`` and ``*.error_share`` of a change's variance.
-
-    Raises
-    ------
-    InputError
-        If a series has a gap or there are fewer than three yearly changes.
-
-    Notes
-    -----
-    A cost h years ahead is multiplied by exp(surprise x spread(h)), so its spread in each year is that of the
-    process; within a draw one surprise serves all years.
-
-    Examples
-    --------
-    >>> import cba
-    >>> drawn = unit_cost_draws(cba.load_observations(), priors=cba.load_priors(), draws=100, seed=0)
-    >>> drawn["system.leaving_care_growth"].dims
-    ('sample',)
+    `until`: last year of history to use; the newest when left out.
     """
+    # Dims (sample). For each cost of `NAMES` ``*_growth``, log points a year today; ``*_level``, true less
+    # published cost of the last year, log points; and ``*_surprise``, what no equation foresees, log points
+    # at the size of one year's change. For each set ``*.lasting_share`` and ``*.error_share`` of a change's
+    # variance.
+    #
+    # A cost h years ahead is multiplied by exp(surprise x spread(h)), so its spread in each year is that of
+    # the process; within a draw one surprise serves all years.
     found = unit_cost_posterior(observations, priors=priors, draws=draws, seed=seed, until=until)
     noise = np.random.default_rng([seed, len(SETS) + 1]).standard_normal((draws, len(COSTS), 1))
     surprise = (np.linalg.cholesky(found.covariance) @ noise)[..., 0]
@@ -498,24 +335,8 @@ def unit_cost_draws(
 def prior_unit_cost_draws(priors: PriorRegistry, *, draws: int, seed: int) -> xr.Dataset:
     """Parameters of the paths of all unit costs before any published series.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        Needs ``unit_costs.real_growth`` and ``unit_costs.yearly_change``, normals.
-    draws, seed : int
-        Number of draws and their seed.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-        The same variables as :func:`unit_cost_draws`; published levels are taken as true.
-
-    Examples
-    --------
-    >>> import cba
-    >>> drawn = prior_unit_cost_draws(cba.load_priors(), draws=10_000, seed=0)
-    >>> round(float(drawn["unit_costs.fostering_growth"].std()), 2)
-    0.04
+    The same variables as `unit_cost_draws`; published levels are taken as true. `priors`: needs
+    ``unit_costs.real_growth`` and ``unit_costs.yearly_change``, normals.
     """
     prior_mean, prior_sd = normal_settings(priors, "unit_costs.real_growth")
     _, change_sd = normal_settings(priors, "unit_costs.yearly_change")
@@ -538,30 +359,11 @@ def prior_unit_cost_draws(priors: PriorRegistry, *, draws: int, seed: int) -> xr
 def spread_ahead(steps: int, *, lasting: np.ndarray, error: np.ndarray, half_life: np.ndarray) -> np.ndarray:
     """Standard deviation of a cost some years ahead, in units of that of a yearly change.
 
-    Parameters
-    ----------
-    steps : int
-        Years ahead, 1 to `steps`.
-    lasting, error : ndarray, shape (sample,)
-        Shares of the variance of a change.
-    half_life : ndarray, shape (sample,)
-        Years.
-
-    Returns
-    -------
-    ndarray, shape (sample, step)
-        Root of ``h (1 - lasting - error) + lasting (1 - r^2) sum_{m=1..h-1} ((1 - r^m) / (1 - r))^2`` with
-        r = 2^(-1/H): changes that do not come back, and new growth that lasts, after the first year's, which
-        is today's growth.
-
-    Examples
-    --------
-    Without lasting growth and errors it is a random walk.
-
-    >>> zero = np.zeros(1)
-    >>> spread_ahead(4, lasting=zero, error=zero, half_life=zero + 3.0).round(3).tolist()
-    [[1.0, 1.414, 1.732, 2.0]]
+    Shape (sample, step).
     """
+    # Returned: root of ``h (1 - lasting - error) + lasting (1 - r^2) sum_{m=1..h-1} ((1 - r^m) / (1 - r))^2``
+    # with r = 2^(-1/H): changes that do not come back, and new growth that lasts, after the first year's,
+    # which is today's growth.
     kept = (0.5 ** (1.0 / half_life))[:, None]
     carried = ((1.0 - kept ** np.arange(steps)) / (1.0 - kept)) ** 2
     grown = lasting[:, None] * (1.0 - kept**2) * np.cumsum(carried, axis=1)
@@ -571,35 +373,12 @@ def spread_ahead(steps: int, *, lasting: np.ndarray, error: np.ndarray, half_lif
 def simulated_past(found: JointGrowth, *, years: int, seed: int | list[int]) -> np.ndarray:
     """Run the process backwards from the last published year: what earlier years would have been published as.
 
-    Parameters
-    ----------
-    found : JointGrowth
-        Draws of growth today, mean growth, level, covariance and shares.
-    years : int
-        Years back.
-    seed : int or list of int
-        Seed of changes and errors.
-
-    Returns
-    -------
-    ndarray, shape (sample, years + 1, cost)
-        Log cost relative to the published one of the last year; the last year first, then each year before.
-
-    Notes
-    -----
-    The process reads the same in both directions: going back, lasting growth returns to its mean at the same
-    pace, changes that do not come back have the same covariance, and each published level has its own error.
-
-    Examples
-    --------
-    >>> from cba.models.unit_costs import joint_growth
-    >>> changes = np.full((12, 1), 0.05)
-    >>> found = joint_growth(changes, prior_mean=np.array([0.02]), prior_sd=0.1, change_sd=0.01,
-    ...                      half_life=np.full(2000, 3.0), seed=0)
-    >>> past = simulated_past(found, years=10, seed=1)
-    >>> past.shape, round(float(past[:, -1].mean()), 1)
-    ((2000, 11, 1), -0.5)
+    Shape (sample, years + 1, cost). Log cost relative to the published one of the last year; the last year
+    first, then each year before. `found`: draws of growth today, mean growth, level, covariance and shares.
     """
+    # The process reads the same in both directions: going back, lasting growth returns to its mean at the
+    # same pace, changes that do not come back have the same covariance, and each published level has its own
+    # error.
     rng = np.random.default_rng(seed)
     draws, costs = found.mean.shape
     root = np.linalg.cholesky(found.covariance)

@@ -48,33 +48,11 @@ FIRST_GUARDIANSHIP = 2006
 def published_drivers(observations: xr.Dataset) -> xr.DataArray:
     """Counts that spending follows, each year from 2012-13.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    DataArray, dims (year, driver), children, orders still running or episodes of need
-        Years from :data:`FIRST_ACCOUNT` to the release, of those with every driver.
-
-    Raises
-    ------
-    InputError
-        If the release has no year with every driver.
-
-    Notes
-    -----
-    Children in homes were not published apart from other residential settings before 2018: for earlier years the
-    share of looked-after children in homes of the first year that is.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> counts = published_drivers(load_observations(2024))
-    >>> counts.sel(year=2024, driver=["homes", "leavers", "need"]).values.tolist()
-    [8640.0, 60150.0, 399460.0]
+    Dims (year, driver), children, orders still running or episodes of need. Years from `FIRST_ACCOUNT` to the
+    release, of those with every driver.
     """
+    # Children in homes were not published apart from other residential settings before 2018: for earlier
+    # years the share of looked-after children in homes of the first year that is.
     stock = observations["stock"]
     placed = observations["stock_by_placement"].sel(placement="childrens_home")
     first = (placed / stock).dropna("year")
@@ -119,21 +97,7 @@ def _no_drivers(field: str, cause: str) -> InputError:
 def guardianship_orders(observations: xr.Dataset) -> xr.DataArray:
     """Special guardianship orders of each year, those before the first published year filled in.
 
-    Parameters
-    ----------
-    observations : Dataset
-        With ``sgo_orders`` (year).
-
-    Returns
-    -------
-    DataArray, dims (year), orders
-        Rising evenly from none before :data:`FIRST_GUARDIANSHIP` to the first published year.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> guardianship_orders(load_observations(2024)).sel(year=[2005, 2008, 2010]).values.tolist()
-    [0.0, 756.0, 1260.0]
+    Dims (year), orders. Rising evenly from none before `FIRST_GUARDIANSHIP` to the first published year.
     """
     orders = observations["sgo_orders"]
     first = int(orders.dropna("year")["year"][0])
@@ -185,33 +149,11 @@ MADE_OF: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
 def published_spending(observations: xr.Dataset) -> xr.DataArray:
     """Gross expenditure by part, as published.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    DataArray, dims (year, part), GBP million, cash
-        From :data:`FIRST_ACCOUNT` to the last year with unit costs; parts of a group add up to its total.
-
-    Raises
-    ------
-    InputError
-        If a total of one of those years is not published.
-
-    Notes
-    -----
-    Fostering is its published line, or in years without detail the published weekly cost times children
-    fostered; other care is what remains of the group.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> spent = published_spending(load_observations(2024)).sel(year=2024)
-    >>> round(float(spent.sum()) / 1000, 1), round(float(spent.sel(part="homes")) / 1000, 2)
-    (13.3, 3.1)
+    Dims (year, part), GBP million, cash. From `FIRST_ACCOUNT` to the last year with unit costs; parts of a
+    group add up to its total.
     """
+    # Fostering is its published line, or in years without detail the published weekly cost times children
+    # fostered; other care is what remains of the group.
     last = last_account_year(observations)
     spending = observations["spending"].sel(year=slice(FIRST_ACCOUNT, last))
     fostered = observations["stock_by_placement_published"].sel(placement_published="foster_all")
@@ -237,29 +179,7 @@ def published_spending(observations: xr.Dataset) -> xr.DataArray:
 
 
 def last_account_year(observations: xr.Dataset) -> int:
-    """Last year with published unit costs of children's homes and of fostering.
-
-    Parameters
-    ----------
-    observations : Dataset
-        With ``unit_cost_weekly`` (year, service).
-
-    Returns
-    -------
-    int
-        Year ending 31 March.
-
-    Raises
-    ------
-    InputError
-        If the release has no unit costs.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> last_account_year(load_observations(2021))
-    2021
-    """
+    """Last year with published unit costs of children's homes and of fostering."""
     known = observations["unit_cost_weekly"].sel(service=["residential_care", "fostering"]).dropna("year")
     if known.sizes["year"] == 0:
         raise InputError(
@@ -291,29 +211,8 @@ def _require_published(lines: Mapping[str, xr.DataArray]) -> None:
 def driver_weights(observations: xr.Dataset) -> tuple[xr.DataArray, int]:
     """Share of each part's spending that follows each driver, in the last year with published detail.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    weights : DataArray, dims (part, driver)
-        Shares; rows sum to 1.
-    year : int
-        Year ending 31 March they belong to.
-
-    Raises
-    ------
-    InputError
-        If no year has the detail.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> weights, year = driver_weights(load_observations(2024))
-    >>> year, round(float(weights.sel(part="other_care", driver="guardianship")), 2)
-    (2022, 0.24)
+    Returns `weights`, dims (part, driver): shares; rows sum to 1. `year`: year ending 31 March they belong
+    to.
     """
     lines = sorted({line for _, apart in MADE_OF.values() for group in apart.values() for line in group})
     spent = published_spending(observations)
@@ -342,25 +241,7 @@ def driver_weights(observations: xr.Dataset) -> tuple[xr.DataArray, int]:
 def driver_index(counts: xr.DataArray, *, weights: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
     """Fixed-weight index of the drivers of each part.
 
-    Parameters
-    ----------
-    counts : DataArray, dims (..., driver)
-        Counts of any years.
-    weights : DataArray, dims (part, driver)
-        As returned by :func:`driver_weights`.
-    reference : DataArray, dims (driver)
-        Counts of the year of the weights.
-
-    Returns
-    -------
-    DataArray, dims (..., part), ratio to the reference year
-        ``sum_j w_j X_j / X_j(reference)``.
-
-    Examples
-    --------
-    >>> counts = xr.DataArray([[2.0, 3.0]], dims=("year", "driver"))
-    >>> half = xr.DataArray([[0.5, 0.5]], dims=("part", "driver"))
-    >>> driver_index(counts, weights=half, reference=xr.DataArray([1.0, 3.0], dims="driver")).values.tolist()
-    [[1.5]]
+    Dims (..., part), ratio to the reference year. ``sum_j w_j X_j / X_j(reference)``. `counts`, dims
+    (..., driver); `weights`, dims (part, driver); `reference`, dims (driver).
     """
     return xr.dot(counts / reference, weights, dim="driver")

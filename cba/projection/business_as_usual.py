@@ -14,40 +14,11 @@ from cba.projection.kernel import project
 
 
 def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataArray) -> xr.Dataset:
-    """Roll the stock forward from the last published 31 March.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_baseline`; gives the last stock and the ages of unaccompanied children.
-    rates : Dataset, dims (sample, year, age)
-        As returned by :func:`cba.projection.business_as_usual.rate_paths`.
-    population : DataArray, dims (year) or (sample, year)
-        Children aged 0 to 17 used as denominator of each year.
-
-    Returns
-    -------
-    Dataset
-        ``children`` (sample, year, age) at 31 March; ``starts_reachable`` (sample, year, age), starts of
-        children who are not unaccompanied; ``starts``, ``ceases`` (sample, year, age); ``closure`` and
-        ``population`` (sample, year). Every draw conserves children: change in stock = starts - ceases +
-        closure.
-
-    Raises
-    ------
-    InputError
-        If a move out of an age band exceeds the children in it (raised by the kernel, never clipped).
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.projection.business_as_usual import rate_paths
-    >>> fit = cba.fit_baseline(cba.load_observations(), cba.load_priors())  # doctest: +SKIP
-    >>> rates = rate_paths(fit, range(2025, 2033), seed=0)  # doctest: +SKIP
-    >>> people = xr.DataArray([12e6] * 8, dims="year", coords={"year": range(2025, 2033)})
-    >>> business_as_usual(fit, rates, people)["children"].dims  # doctest: +SKIP
-    ('sample', 'year', 'age')
-    """
+    """Roll the stock forward from the last published 31 March. `rates`, dims (sample, year, age)."""
+    # Returned: ``children`` (sample, year, age) at 31 March; ``starts_reachable`` (sample, year, age), starts
+    # of children who are not unaccompanied; ``starts``, ``ceases`` (sample, year, age); ``closure`` and
+    # ``population`` (sample, year). Every draw conserves children: change in stock = starts - ceases +
+    # closure.
     flows = _flows(rates, population, fit)
     account, closure = flows.account, flows.closure
     constant = fit["constant_data"].to_dataset()
@@ -78,26 +49,8 @@ def next_stock(
 ) -> np.ndarray:
     """Roll the stock one year on.
 
-    Parameters
-    ----------
-    rates : Dataset, dims (sample, year, age)
-        Of one year, as :func:`cba.projection.business_as_usual.rate_paths`.
-    stock : ndarray, shape (sample, age)
-        Children at the 31 March before.
-    population : DataArray, dims (year) or (sample, year)
-        Children aged 0 to 17 in that year.
-    fit : DataTree
-        Gives the ages of unaccompanied children.
-
-    Returns
-    -------
-    ndarray, shape (sample, age), children
-        By the account of :func:`business_as_usual`.
-
-    Examples
-    --------
-    >>> next_stock(rates.isel(year=[0]), stock, population=people, fit=fit).shape  # doctest: +SKIP
-    (4000, 5)
+    Shape (sample, age), children. By the account of `business_as_usual`. `rates`, dims (sample, year, age).
+    `stock` (sample, age): children at the 31 March before. `population`, dims (year) or (sample, year).
     """
     account = _flows(rates, population, fit).account
     moved = np.einsum("sa,sab->sb", stock, _moves(account)[:, 0])
@@ -210,29 +163,8 @@ def future_population(
 ) -> xr.DataArray:
     """Population used as denominator of each future year.
 
-    Parameters
-    ----------
-    observations : Dataset
-        ``population_projection`` (population_year), rebased to the last estimate; missing in older releases.
-    years : sequence of int
-        Years ending 31 March, each using the population of the 30 June before.
-    growth : DataArray, dims (sample), log points a year
-        Growth where no projection was published, and beyond the last projected year.
-
-    Returns
-    -------
-    DataArray, dims (sample, year), children
-
-    Examples
-    --------
-    Projected to 2025, then growing 1% a year.
-
-    >>> known = xr.DataArray([1100.0], dims="population_year", coords={"population_year": [2025]})
-    >>> last = xr.DataArray([1000.0], dims="year", coords={"year": [2024]})
-    >>> frame = xr.Dataset({"population_projection": known, "population_0_17": last})
-    >>> grown = xr.DataArray([0.01], dims="sample")
-    >>> future_population(frame, years=[2025, 2026], growth=grown).round(1).values.tolist()
-    [[1100.0, 1111.1]]
+    Dims (sample, year), children. `observations`: ``population_projection`` (population_year), rebased to the
+    last estimate; missing in older releases. `growth`, dims (sample), log points a year.
     """
     known = observations["population_projection"].dropna("population_year")
     last = observations["population_0_17"].dropna("year").isel(year=-1)
@@ -277,45 +209,20 @@ def rate_paths(
 ) -> xr.Dataset:
     """Draw the flow rates of future years, one path per posterior draw.
 
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_baseline`.
-    years : sequence of int
-        Consecutive years ending 31 March, the first being the year after the last observed one.
-    seed : int
-        Seed of the yearly innovations; the same seed gives the same paths whatever the options.
-    persistence : ndarray, shape (sample,), optional
-        Share of a year's change of start rates and exits that is repeated the year after, 0 to 1; the
-        first change is that of the last year's totals. 0, a random walk, where left out.
-
-    Returns
-    -------
-    Dataset, dims (sample, year, age)
-        ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to 17), ``exit`` and
-        ``ageing`` (shares of the year's pools, see :mod:`cba.models.baseline`; ``ageing`` is 0 outside
-        1-15), and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1),
-        ``closure_rate`` (children per start) and ``uasc_starts`` (children).
-
-    Raises
-    ------
-    InputError
-        If the years are not consecutive from the year after the last observed one.
-
-    Examples
-    --------
-    >>> import cba
-    >>> fit = cba.fit_baseline(cba.load_observations(), cba.load_priors())  # doctest: +SKIP
-    >>> rate_paths(fit, range(2025, 2033), seed=0)["exit"].dims  # doctest: +SKIP
-    ('sample', 'year', 'age')
-
-    Notes
-    -----
-    Rates follow the process of :mod:`cba.models.baseline`: a random walk with a national common factor, and
-    for unaccompanied starts a slow return to a level. With persistence phi the change of a year is
-    ``d(t) = phi d(t-1) + e(t)``, e being the walk's innovation and d before the first year the last change of the
-    totals, the same for every age.
+    Dims (sample, year, age). `seed`: seed of the yearly innovations; the same seed gives the same paths
+    whatever the options.
     """
+    # Returned: ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to 17),
+    # ``exit`` and ``ageing`` (shares of the year's pools, see `cba.models.baseline`; ``ageing`` is 0 outside
+    # 1-15), and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1),
+    # ``closure_rate`` (children per start) and ``uasc_starts`` (children). `persistence` (sample,): share of
+    # a year's change of start rates and exits that is repeated the year after, 0 to 1; the first change is
+    # that of the last year's totals. 0, a random walk, where left out.
+    #
+    # Rates follow the process of `cba.models.baseline`: a random walk with a national common factor, and for
+    # unaccompanied starts a slow return to a level. With persistence phi the change of a year is
+    # ``d(t) = phi d(t-1) + e(t)``, e being the walk's innovation and d before the first year the last change
+    # of the totals, the same for every age.
     _require_next(years, last=int(fit["constant_data"]["last_year"]))
     posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
     posterior = posterior.transpose("sample", ...)

@@ -81,38 +81,12 @@ def averted_stock(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Children fewer in care, by age and by placement.
 
-    Parameters
-    ----------
-    averted : ndarray, shape (sample, year, from age), children
-        Starts averted in each year; negative where a service adds starts. Five ages, as in
-        :data:`cba.dimensions.AGE_BANDS`.
-    kernel : ndarray, shape (sample, from age, to age, lag)
-        As returned by :func:`cba.projection.stay_length.averted_stock_kernel`; at least as many lags as
-        years.
-    mix : ndarray, shape (sample, lag, placement)
-        Placement mix of children `lag` years after their start; rows sum to 1. Eight placements, as in
-        :data:`cba.dimensions.PLACEMENTS`.
-
-    Returns
-    -------
-    by_age, by_placement : ndarray, shapes (sample, year, age) and (sample, year, placement)
-        Children fewer at each 31 March; both sum to the same total.
-
-    Raises
-    ------
-    InputError
-        Other numbers of ages or placements: they are written out in the compiled loop.
-
-    Examples
-    --------
-    One start averted a year, every stay one year long: one child fewer at each year end.
-
-    >>> averted = np.zeros((1, 3, 5)); averted[..., 2] = 1.0
-    >>> kernel = np.zeros((1, 5, 5, 3)); kernel[:, 2, 2, 0] = 1.0
-    >>> ages, placements = averted_stock(averted, kernel=kernel, mix=np.full((1, 3, 8), 0.125))
-    >>> ages[0, :, 2].tolist(), placements[0, 0, :2].tolist()
-    ([1.0, 1.0, 1.0], [0.125, 0.125])
+    Returns `by_age`, `by_placement`, shapes (sample, year, age) and (sample, year, placement): children fewer
+    at each 31 March; both sum to the same total. `averted` (sample, year, from age), children.
     """
+    # `averted`: starts averted in each year; negative where a service adds starts. Five ages, as in
+    # `AGE_BANDS`. `kernel` (sample, from age, to age, lag): at least as many lags as years. `mix`
+    # (sample, lag, placement): placement mix of children `lag` years after their start; rows sum to 1.
     sizes = (averted.shape[2], mix.shape[2])
     if sizes != (len(AGE_BANDS), len(PLACEMENTS)):
         raise InputError(
@@ -143,49 +117,25 @@ RETURN_YEARS = (2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class CareSystem:
-    """Business as usual and the kernels through which options change it; arrays share ``sample``, ``year``.
-
-    Attributes
-    ----------
-    baseline : Dataset
-        As returned by :func:`cba.projection.business_as_usual.business_as_usual`.
-    parameters : Dataset
-        As returned by :func:`cba.models.parameters.joint_parameters`, money in the price base.
-    placement_mix : ndarray, shape (sample, year, placement)
-        Shares of looked-after children by placement; rows sum to 1.
-    averted_kernel : ndarray, shape (sample, from age, to age, lag)
-        Children fewer per averted start, deferred starts taken off.
-    entrant_mix : ndarray, shape (sample, lag, placement)
-        Placement of a child by years since the start.
-    leaver_kernel : ndarray, shape (sample, to age, lag)
-        Children fewer per child who leaves early under special guardianship, returns taken off.
-    guardian_years : ndarray, shape (lag,)
-        Share of early leavers who are still under 18, and so still supported under their order.
-    authority_share : mapping of str to float
-        Share of England's children aged 0 to 17 by authority code, latest year; sums to 1.
-    reach : ndarray, shape (sample,)
-        Share of starts (not unaccompanied) that family help would reach at full roll-out.
-    reach_by_age : ndarray, shape (sample, age)
-        The same by age at the start; its average over starts is `reach`.
-
-    Examples
-    --------
-    Made by :func:`care_system`.
-
-    >>> from dataclasses import fields
-    >>> [field.name for field in fields(CareSystem)][:3]
-    ['baseline', 'parameters', 'placement_mix']
-    """
+    """Business as usual and the kernels through which options change it; arrays share ``sample``, ``year``."""
 
     baseline: xr.Dataset
     parameters: xr.Dataset
+    # (sample, year, placement): shares of looked-after children by placement; rows sum to 1.
     placement_mix: np.ndarray
+    # (sample, from age, to age, lag): children fewer per averted start, deferred starts taken off.
     averted_kernel: np.ndarray
-    entrant_mix: np.ndarray
+    entrant_mix: np.ndarray  # (sample, lag, placement): placement of a child by years since the start
+    # (sample, to age, lag): children fewer per child who leaves early under special guardianship, returns
+    # taken off.
     leaver_kernel: np.ndarray
+    # (lag,): share of early leavers who are still under 18, and so still supported under their order.
     guardian_years: np.ndarray
+    # (sample,): share of starts (not unaccompanied) that family help would reach at full roll-out.
     reach: np.ndarray
+    # (sample, age): the same by age at the start; its average over starts is `reach`.
     reach_by_age: np.ndarray
+    # Share of England's children aged 0 to 17 by authority code, latest year; sums to 1.
     authority_share: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -194,17 +144,7 @@ class CareSystem:
         return self.baseline["year"].values
 
     def value(self, name: str) -> np.ndarray:
-        """Draws of one parameter.
-
-        Parameters
-        ----------
-        name : str
-            Variable of ``parameters``.
-
-        Returns
-        -------
-        ndarray, shape (sample,)
-        """
+        """Draws of one parameter. `name`: variable of ``parameters``."""
         return self.parameters[name].values
 
 
@@ -219,36 +159,10 @@ def care_system(
 ) -> CareSystem:
     """Work out what every option shares.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-    baseline, parameters : Dataset
-        Business as usual and the joint draws, same ``sample``.
-    stays : StayLength
-        Published lengths of stay.
-    reachable_starts : float or ndarray, shape (age,)
-        Starts in the last published year of children who are not unaccompanied, by age; one number for all
-        ages leaves reach the same at every age.
-    uasc_starts : float
-        Starts in the last published year of unaccompanied children.
-
-    Returns
-    -------
-    CareSystem
-
-    Raises
-    ------
-    InputError
-        If the draws are not paired, or family help would reach more starts than there are.
-
-    Examples
-    --------
-    Needs two fits; :func:`cba.appraise` makes them and calls this.
-
-    >>> import cba
-    >>> result = cba.appraise("latest")  # doctest: +SKIP
+    `baseline`, `parameters`: business as usual and the joint draws, same ``sample``.
     """
+    # `reachable_starts`, float or ndarray, (age,): starts in the last published year of children who are not
+    # unaccompanied, by age; one number for all ages leaves reach the same at every age.
     _require_paired(baseline, parameters)
     reach, reach_by_age = _reach(parameters, np.asarray(reachable_starts, dtype=float))
     lags = baseline.sizes["year"]
@@ -284,21 +198,7 @@ def _require_paired(baseline: xr.Dataset, parameters: xr.Dataset) -> None:
 def authority_share(observations: xr.Dataset) -> dict[str, float]:
     """Share of England's children by authority in the last year with a population for most of them.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    dict of str to float
-        By three-digit code, for the authorities of today; they sum to 1.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> round(sum(authority_share(load_observations(2024)).values()), 12)
-    1.0
+    By three-digit code, for the authorities of today; they sum to 1.
     """
     people = (
         observations["population_by_authority"].dropna("year", how="all").isel(year=-1).dropna("authority")
@@ -367,12 +267,10 @@ def _placement_mix(observations: xr.Dataset, baseline: xr.Dataset, parameters: x
 def _entrant_mix(
     observations: xr.Dataset, parameters: xr.Dataset, lags: int, *, uasc_starts: float
 ) -> np.ndarray:
-    """Placement mix by years since the start, of children who are not unaccompanied.
-
-    It moves from the mix of first placements to that of the stock at the pace of
-    ``unit_costs.mix_change_years``. Unaccompanied children, whom family help cannot reach, are taken off
-    both: a share of them is in foster care, the rest in supported accommodation.
-    """
+    """Placement mix by years since the start, of children who are not unaccompanied."""
+    # It moves from the mix of first placements to that of the stock at the pace of
+    # ``unit_costs.mix_change_years``. Unaccompanied children, whom family help cannot reach, are taken off
+    # both: a share of them is in foster care, the rest in supported accommodation.
     foster_share = parameters["unit_costs.uasc_foster_share"].values
     first = _without_unaccompanied(observations, "starts_by_placement", uasc_starts, foster_share)
     uasc_stock = float(observations["uasc_stock"].dropna("year").isel(year=-1))
@@ -460,31 +358,10 @@ def early_leavers(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Work out early leavers year by year: who has left cannot leave again.
 
-    Parameters
-    ----------
-    rate : ndarray, shape (sample, year), share a year
-        Yearly rate of leaving early: the allowance's effect times the part of the allowance gap that is paid.
-    relatives : ndarray, shape (sample, year), children
-        Relatives' foster care under business as usual, at 31 March.
-    kernel : ndarray, shape (sample, age, lag)
-        Children fewer per early leaver, at least as many lags as years.
-
-    Returns
-    -------
-    leavers : ndarray, shape (sample, year)
-        ``rate(t) (relatives(t) - fewer(t - 1))``.
-    by_age : ndarray, shape (sample, year, age)
-        Children fewer in care at each 31 March.
-
-    Examples
-    --------
-    A tenth of 100 children leave each year and none would have left otherwise.
-
-    >>> stays = np.zeros((1, 5, 3)); stays[:, 2] = 1.0
-    >>> leavers, by_age = early_leavers(np.full((1, 3), 0.1), relatives=np.full((1, 3), 100.0), kernel=stays)
-    >>> leavers.round(2).tolist(), by_age[0, :, 2].round(2).tolist()
-    ([[10.0, 9.0, 8.1]], [10.0, 19.0, 27.1])
+    Returns `leavers` (sample, year): ``rate(t) (relatives(t) - fewer(t - 1))``. `by_age` (sample, year, age).
+    `rate` (sample, year), share a year; `relatives` (sample, year), children; `kernel` (sample, age, lag).
     """
+    # `kernel`: children fewer per early leaver, at least as many lags as years.
     leavers = np.zeros(relatives.shape)
     by_age = np.zeros((*relatives.shape, kernel.shape[1]))
     if rate.any():

@@ -312,21 +312,10 @@ def simulated_states(
 ) -> np.ndarray:
     """Draw one path per sample and option; inputs already checked and shaped by `cba.projection.kernel`.
 
-    Parameters
-    ----------
-    initial, entries, moves : ndarray
-        (sample, 1 or option, state), (sample, 1 or option, year, state) and (sample, 1 or option, 1 or year,
-        from_state, to_state): whole children, children a year, probabilities.
-    shape : tuple of int
-        (sample, option, year, state) of the result.
-    rng : Generator
-        Advanced by one draw. Options share the stream seeded by it: equal inputs give equal paths, so that
-        an option without effect differs from business as usual by exactly nothing.
-
-    Returns
-    -------
-    ndarray (sample, option, year, state), children, whole numbers
+    `rng`: options share the stream seeded by it: equal inputs give equal paths, so that an option without
+    effect differs from business as usual by exactly nothing.
     """
+    # Shape (sample, option, year, state), children, whole numbers.
     out = np.empty(shape)
     seed = int(rng.integers(2**63))
     for option in range(shape[1]):
@@ -369,12 +358,10 @@ BLOCK = 64
 
 @numba.njit(cache=True, parallel=True)
 def expected_states(initial: np.ndarray, entries: np.ndarray, moves: np.ndarray, out: np.ndarray) -> bool:
-    """Fill `out` with x(t+1) = x(t) moves(t) + entries(t); say whether entries were all finite and >= 0.
-
-    Shapes: initial (sample, 1 or option, state); entries (sample, 1 or option, year, state); moves (sample,
-    1 or option, 1 or year, state, state); out (sample, option, year, state). The check rides on the loop: a
-    state that was ever NaN or infinite stays so, whatever multiplies it, hence one look at the last year.
-    """
+    """Fill `out` with x(t+1) = x(t) moves(t) + entries(t); say whether entries were all finite and >= 0."""
+    # Shapes: initial (sample, 1 or option, state); entries (sample, 1 or option, year, state); moves (sample,
+    # 1 or option, 1 or year, state, state); out (sample, option, year, state). The check rides on the loop: a
+    # state that was ever NaN or infinite stays so, whatever multiplies it, hence one look at the last year.
     samples, options, years, states = out.shape
     blocks = (samples + BLOCK - 1) // BLOCK
     faults = 0

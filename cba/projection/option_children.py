@@ -16,22 +16,7 @@ _RELATIVES = _PLACE["foster_relative_or_friend"]
 
 @dataclass(frozen=True)
 class Services:
-    """What an option delivers in each year; arrays of shape (sample, year).
-
-    Attributes
-    ----------
-    family_help : share of eligible children served
-    meetings : share of the newly covered route offered a family-network meeting
-    allowances : share of the allowance gap that is paid
-    foster_places : additional filled foster places at 31 March
-    reform : share of the placement reform in place
-
-    Examples
-    --------
-    >>> nothing = np.zeros((2, 3))
-    >>> Services(nothing, nothing, nothing, nothing, nothing).reform.shape
-    (2, 3)
-    """
+    """What an option delivers in each year; arrays of shape (sample, year)."""
 
     family_help: np.ndarray
     meetings: np.ndarray
@@ -42,63 +27,24 @@ class Services:
 
 @dataclass(frozen=True)
 class OptionChildren:
-    """Changes against business as usual; positive means fewer.
+    """Changes against business as usual; positive means fewer."""
 
-    Attributes
-    ----------
-    averted_starts : ndarray, shape (sample, year, age)
-    early_leavers : ndarray, shape (sample, year)
-    under_guardianship : ndarray, shape (sample, year)
-        Early leavers not yet 18: children the council supports under their orders.
-    fewer_by_age : ndarray, shape (sample, year, age)
-        Children fewer in care at 31 March.
-    fewer_by_placement : ndarray, shape (sample, year, placement)
-        The same, by placement; sums to the same total.
-    moved : ndarray, shape (sample, year, placement)
-        Children moved out of (positive) or into (negative) a placement; sums to 0.
-    at_home : ndarray, shape (sample, year)
-        Children fewer in care because their start was averted: they live at home. Below 0 where an effect is
-        adverse.
-
-    Examples
-    --------
-    Made by :func:`option_children`.
-
-    >>> from dataclasses import fields
-    >>> [field.name for field in fields(OptionChildren)][:2]
-    ['averted_starts', 'early_leavers']
-    """
-
-    averted_starts: np.ndarray
-    early_leavers: np.ndarray
+    averted_starts: np.ndarray  # (sample, year, age)
+    early_leavers: np.ndarray  # (sample, year)
+    # (sample, year): early leavers not yet 18: children the council supports under their orders.
     under_guardianship: np.ndarray
-    fewer_by_age: np.ndarray
+    fewer_by_age: np.ndarray  # (sample, year, age): children fewer in care at 31 March
+    # (sample, year, placement): the same, by placement; sums to the same total.
     fewer_by_placement: np.ndarray
+    # (sample, year, placement): children moved out of (positive) or into (negative) a placement; sums to 0.
     moved: np.ndarray
+    # (sample, year): children fewer in care because their start was averted: they live at home. Below 0 where
+    # an effect is adverse.
     at_home: np.ndarray
 
 
 def no_services(system: CareSystem) -> Services:
-    """Services of an option that delivers nothing.
-
-    Parameters
-    ----------
-    system : CareSystem
-        Gives the number of draws and years.
-
-    Returns
-    -------
-    Services
-        Zero in every draw and year.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> import xarray as xr
-    >>> shape = xr.Dataset({"closure": (("sample", "year"), np.ones((2, 3)))})
-    >>> no_services(SimpleNamespace(baseline=shape)).family_help.sum()
-    np.float64(0.0)
-    """
+    """Services of an option that delivers nothing. Zero in every draw and year."""
     zero = np.zeros(system.baseline["closure"].shape)
     return Services(zero, zero, zero, zero, zero)
 
@@ -106,33 +52,11 @@ def no_services(system: CareSystem) -> Services:
 def averted_share(system: CareSystem, services: Services) -> np.ndarray:
     """Share of starts (not unaccompanied) averted; effects combine multiplicatively.
 
-    Parameters
-    ----------
-    system : CareSystem
-        Reach and the parameters of effect.
-    services : Services
-        Coverage of family help and of family-network meetings.
-
-    Returns
-    -------
-    ndarray, shape (sample, year, age)
-        ``1 - (1 - c phi_a (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help, phi its
-        reach at each age, c_k the coverage of family-network meetings and u the newly covered share of that route;
-        negative where a service adds starts.
-
-    Examples
-    --------
-    Half the eligible are served, half of would-be starts are reached, and the risk halves: an eighth averted.
-
-    >>> from types import SimpleNamespace
-    >>> values = dict.fromkeys(("family_help.age_tilt_under_1", "family_help.age_tilt_16_plus"), 1.0)
-    >>> values |= {"family_help.log_risk_ratio": np.log([0.5]), "kinship.log_risk_ratio": np.zeros(1)}
-    >>> values |= {"kinship.route_share": np.ones(1), "kinship.uncovered_share": np.ones(1)}
-    >>> system = SimpleNamespace(reach=np.array([0.5]), reach_by_age=np.full((1, 5), 0.5), value=values.__getitem__)
-    >>> half, none = np.full((1, 1), 0.5), np.zeros((1, 1))
-    >>> averted_share(system, Services(half, none, none, none, none)).round(4).tolist()
-    [[[0.125, 0.125, 0.125, 0.125, 0.125]]]
+    Shape (sample, year, age). `services`: coverage of family help and of family-network meetings.
     """
+    # Returned: ``1 - (1 - c phi_a (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help,
+    # phi its reach at each age, c_k the coverage of family-network meetings and u the newly covered share of
+    # that route; negative where a service adds starts.
     tilt = np.ones((system.reach.size, len(AGE_BANDS)))
     tilt[:, 0] = system.value("family_help.age_tilt_under_1")
     tilt[:, -1] = system.value("family_help.age_tilt_16_plus")
@@ -147,31 +71,7 @@ def averted_share(system: CareSystem, services: Services) -> np.ndarray:
 
 
 def option_children(system: CareSystem, services: Services) -> OptionChildren:
-    """Children looked after under an option, as changes against business as usual.
-
-    Parameters
-    ----------
-    system : CareSystem
-        Business as usual and its kernels.
-    services : Services
-        What the option delivers.
-
-    Returns
-    -------
-    OptionChildren
-
-    Raises
-    ------
-    InputError
-        If an option would take more children out of an age band or a placement than business as usual holds.
-
-    Examples
-    --------
-    >>> import cba
-    >>> result = cba.appraise("latest")  # doctest: +SKIP
-    >>> result.children.sel(option="care_review").dims  # doctest: +SKIP
-    ('sample', 'year', 'age')
-    """
+    """Children looked after under an option, as changes against business as usual."""
     averted = _values(system, "starts_reachable") * averted_share(system, services)
     by_age, by_placement = averted_stock(averted, kernel=system.averted_kernel, mix=system.entrant_mix)
     at_home = _total(by_age)

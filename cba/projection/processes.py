@@ -32,34 +32,15 @@ def held_to_pace(
 ) -> xr.Dataset:
     """Shift start rates and odds of ceasing so that growth returns to its target.
 
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_baseline`; gives the last stock and rates.
-    rates : Dataset, dims (sample, year, age)
-        As returned by :func:`cba.projection.business_as_usual.rate_paths`.
-    population : DataArray, dims (year) or (sample, year)
-        Children aged 0 to 17.
-    targets : ndarray, shape (sample, year)
-        Growth of log stock aimed at; NaN where a draw's rates are left alone from then on.
-    through_starts : ndarray, shape (sample,)
-        Share of the shift that comes through starts, 0 to 1; the rest through exits.
-
-    Returns
-    -------
-    Dataset
-        `rates` with ``start_rate`` and ``exit`` shifted in the draws with a target.
-
-    Notes
-    -----
-    A shift c moves the log start rates by ``w c / k_s`` and the log odds of ceasing by ``-(1 - w) c / k_x``, where
-    k_s and k_x are the growth a unit shift of either brings at the last release: starts that stay the year, with the
-    closure residual that goes with them, over the stock; ``h (1 - h) (N + S/2)`` over the stock.
-
-    Examples
-    --------
-    >>> held = held_to_pace(fit, rates, population=people, targets=g, through_starts=w)  # doctest: +SKIP
+    `rates` with ``start_rate`` and ``exit`` shifted in the draws with a target. `rates`, dims
+    (sample, year, age); `population`, dims (year) or (sample, year); `targets` (sample, year).
     """
+    # `targets`: growth of log stock aimed at; NaN where a draw's rates are left alone from then on.
+    #
+    # A shift c moves the log start rates by ``w c / k_s`` and the log odds of ceasing by
+    # ``-(1 - w) c / k_x``, where k_s and k_x are the growth a unit shift of either brings at the last
+    # release: starts that stay the year, with the closure residual that goes with them, over the stock;
+    # ``h (1 - h) (N + S/2)`` over the stock.
     chosen = np.flatnonzero(~np.isnan(targets).all(axis=1))
     if chosen.size == 0:
         return rates
@@ -132,33 +113,8 @@ def usual_rates(
 ) -> xr.Dataset:
     """Draw the flow rates of future years under the mixture of processes.
 
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.fit_baseline`.
-    years : sequence of int
-        Consecutive years ending 31 March from the one after the release.
-    population : DataArray, dims (year) or (sample, year)
-        Children aged 0 to 17.
-    parameters : Dataset, dims (sample)
-        ``baseline.trend_persistence``, ``long_run_pace``, ``process_rank``, ``pace_weight``,
-        ``pace_weight_beyond``, ``pace_fade`` and ``pace_through_starts``.
-    seed : int
-        Seed of the yearly innovations.
-
-    Returns
-    -------
-    Dataset, dims (sample, year, age)
-        As :func:`cba.projection.business_as_usual.rate_paths`.
-
-    Raises
-    ------
-    InputError
-        If the years do not follow on from the release.
-
-    Examples
-    --------
-    >>> rates = usual_rates(fit, years=years, population=people, parameters=drawn, seed=0)  # doctest: +SKIP
+    Dims (sample, year, age). `parameters`: ``baseline.trend_persistence``, ``long_run_pace``,
+    ``process_rank``, ``pace_weight``, ``pace_weight_beyond``, ``pace_fade`` and ``pace_through_starts``.
     """
     targets = pace_targets(parameters, years=years)
     momentum = np.where(np.isnan(targets[:, 0]), parameters["baseline.trend_persistence"].values, 0.0)
@@ -170,24 +126,7 @@ def usual_rates(
 def at_pace(parameters: xr.Dataset, *, years_ahead: int) -> np.ndarray:
     """Say which draws are held to the long-run pace so many years after the release.
 
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        ``baseline.process_rank``, ``baseline.pace_weight`` and ``baseline.pace_weight_beyond``.
-    years_ahead : int
-        1 is the first projected year.
-
-    Returns
-    -------
-    ndarray of bool, shape (sample,)
-
-    Examples
-    --------
-    >>> weights = {"baseline.pace_weight": 0.5, "baseline.pace_weight_beyond": 0.33}
-    >>> ranks = {"baseline.process_rank": ("sample", [0.1, 0.4, 0.9])}
-    >>> drawn = xr.Dataset(ranks | {name: ("sample", [value] * 3) for name, value in weights.items()})
-    >>> at_pace(drawn, years_ahead=5).tolist(), at_pace(drawn, years_ahead=6).tolist()
-    ([True, True, False], [True, False, False])
+    `parameters`: ``baseline.process_rank``, ``baseline.pace_weight`` and ``baseline.pace_weight_beyond``.
     """
     weight = "baseline.pace_weight" if years_ahead <= SCORED_YEARS else "baseline.pace_weight_beyond"
     return parameters["baseline.process_rank"].values < parameters[weight].values
@@ -196,28 +135,8 @@ def at_pace(parameters: xr.Dataset, *, years_ahead: int) -> np.ndarray:
 def pace_targets(parameters: xr.Dataset, *, years: Sequence[int]) -> np.ndarray:
     """Growth each draw is held to in each year; NaN where it is not held.
 
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        As for :func:`usual_rates`.
-    years : sequence of int
-        The projected years, in order.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), log points a year
-
-    Notes
-    -----
-    The pace g in the first five years; ``g f^(h - 5)`` in the h-th year after, f being the share that remains.
-
-    Examples
-    --------
-    >>> given = {"process_rank": 0.0, "pace_weight": 0.5, "pace_weight_beyond": 0.3}
-    >>> given |= {"long_run_pace": 0.02, "pace_fade": 0.5}
-    >>> drawn = xr.Dataset({f"baseline.{name}": ("sample", [value]) for name, value in given.items()})
-    >>> pace_targets(drawn, years=range(2025, 2032)).round(3).tolist()
-    [[0.02, 0.02, 0.02, 0.02, 0.02, 0.01, 0.005]]
+    Shape (sample, year), log points a year. `years`: the projected years, in order. The pace g in the first
+    five years; ``g f^(h - 5)`` in the h-th year after, f being the share that remains.
     """
     pace, fade = parameters["baseline.long_run_pace"].values, parameters["baseline.pace_fade"].values
     columns = []
@@ -241,43 +160,10 @@ RETURN_SHARE = 0.2
 def total_paths(posterior: xr.Dataset, *, process: str, years: int, seed: int) -> xr.Dataset:
     """Roll totals forward under one candidate process.
 
-    Parameters
-    ----------
-    posterior : Dataset, dims (sample)
-        As returned by :func:`cba.models.totals.total_flow_posterior`.
-    process : str
-        One of :data:`PROCESSES`.
-    years : int
-        Years ahead.
-    seed : int
-        Same seed, same innovations for every process.
-
-    Returns
-    -------
-    Dataset, dims (sample, ahead), children
-        ``stock``, ``starts``, ``ceases``; ``ahead`` counts years from 1.
-
-    Raises
-    ------
-    InputError
-        If the process is unknown.
-
-    Notes
-    -----
-    ``N' = N + S - C + r S``, ``C = h (N + S/2)``. Under `pace` the shift c of :mod:`cba.projection.processes` is split
-    evenly between starts and exits.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.models.totals import total_flow_posterior, total_flows
-    >>> known = total_flows(cba.load_observations())
-    >>> found = total_flow_posterior(known, cba.load_priors(), draws=500, seed=1)
-    >>> paths = total_paths(found, process="walk", years=5, seed=1)
-    >>> change = paths["stock"].sel(ahead=2) - paths["stock"].sel(ahead=1)
-    >>> bool((change > paths["starts"].sel(ahead=2) - paths["ceases"].sel(ahead=2)).all())  # closure is positive
-    True
+    Dims (sample, ahead), children. ``stock``, ``starts``, ``ceases``; ``ahead`` counts years from 1.
     """
+    # ``N' = N + S - C + r S``, ``C = h (N + S/2)``. Under `pace` the shift c of `cba.projection.processes` is
+    # split evenly between starts and exits.
     if process not in PROCESSES:
         raise InputError(
             "the process of the number in care is unknown",

@@ -69,29 +69,7 @@ def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
 def service_timing(delay: np.ndarray, *, stretch: np.ndarray, years: int) -> np.ndarray:
     """Share of the service of a year's money that happens in that year and in each year after it.
 
-    Parameters
-    ----------
-    delay : ndarray, shape (sample,), years, 0 or more
-        Time between money and the first of its service.
-    stretch : ndarray, shape (sample,), years, 0 or more
-        Time over which service starts up; 0 where all of it follows at once.
-    years : int
-        Years covered, 1 or more.
-
-    Returns
-    -------
-    ndarray, shape (sample, lag), in [0, 1]
-        Rows sum to 1, less what happens after `years`.
-
-    Examples
-    --------
-    Half a year late: half in the year, half in the next. Spread over one year more: an eighth comes in year two.
-
-    >>> half, one, none = np.array([0.5]), np.array([1.0]), np.array([0.0])
-    >>> service_timing(half, stretch=none, years=3).tolist()
-    [[0.5, 0.5, 0.0]]
-    >>> service_timing(half, stretch=one, years=3).tolist()
-    [[0.125, 0.75, 0.125]]
+    Shape (sample, lag), in [0, 1]. Rows sum to 1, less what happens after `years`.
     """
     timing = np.empty((delay.size, years))
     _compiled()[0](np.asarray(delay, dtype=float), np.asarray(stretch, dtype=float), timing)
@@ -101,22 +79,8 @@ def service_timing(delay: np.ndarray, *, stretch: np.ndarray, years: int) -> np.
 def slipped(path: np.ndarray, *, timing: np.ndarray) -> np.ndarray:
     """Move a yearly path later by its timing; nothing is gained on the way.
 
-    Parameters
-    ----------
-    path : ndarray, shape (sample, year)
-        Amount per year; zero before the first year.
-    timing : ndarray, shape (sample, lag)
-        As returned by :func:`service_timing`, at least as many lags as years.
-
-    Returns
-    -------
-    ndarray, shape (sample, year)
-        ``sum over lag of timing(lag) path(year - lag)``; its sum never exceeds that of `path`.
-
-    Examples
-    --------
-    >>> slipped(np.array([[8.0, 0.0, 0.0]]), timing=np.array([[0.75, 0.25, 0.0]])).tolist()
-    [[6.0, 2.0, 0.0]]
+    Shape (sample, year). ``sum over lag of timing(lag) path(year - lag)``; its sum never exceeds that of
+    `path`. `path` (sample, year): amount per year; zero before the first year. `timing` (sample, lag).
     """
     later = np.zeros(path.shape)
     if path.any():
@@ -138,20 +102,7 @@ HALF_YEAR = 0.5
 def service_money(money: np.ndarray, *, setup_share: np.ndarray) -> np.ndarray:
     """Money that pays for service after set-up, shape (sample, year).
 
-    Parameters
-    ----------
-    money : ndarray, shape (sample, year), GBP of the price base
-    setup_share : ndarray, shape (sample,)
-        Share of the first two years with money that goes into set-up.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), GBP of the price base
-
-    Examples
-    --------
-    >>> service_money(np.array([[0.0, 10.0, 10.0, 10.0]]), setup_share=np.array([0.3])).tolist()
-    [[0.0, 7.0, 7.0, 10.0]]
+    Shape (sample, year), GBP of the price base. `money` (sample, year), GBP of the price base.
     """
     funded = money > 0
     order = np.cumsum(funded, axis=1)
@@ -169,29 +120,8 @@ def coverage(
 ) -> np.ndarray:
     """Share of the eligible who are served in each year.
 
-    Parameters
-    ----------
-    money : ndarray, shape (sample, year), GBP of the price base
-    unit_cost : ndarray, shape (sample,), GBP per child of the price base, above 0
-    eligible : ndarray, shape (sample,) or (sample, year), children a year, above 0
-    setup_share : ndarray, shape (sample,)
-        See :func:`service_money`.
-    timing : ndarray, shape (sample, lag)
-        When the service of a year's money happens: :func:`cba.projection.services.service_timing`.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), in [0, 1]
-        Children served over children eligible; money beyond full coverage buys nothing.
-
-    Examples
-    --------
-    A million at 1,000 a child for 4,000 children: half a year late, the last half after the money.
-
-    >>> one, late = np.ones(1), np.array([[0.5, 0.5, 0.0]])
-    >>> money = np.array([[1e6, 0.0, 0.0]])
-    >>> coverage(money, unit_cost=1e3 * one, eligible=4e3 * one, setup_share=0 * one, timing=late).tolist()
-    [[0.125, 0.125, 0.0]]
+    Shape (sample, year), in [0, 1]. Children served over children eligible; money beyond full coverage buys
+    nothing. `money` (sample, year), GBP of the price base; `timing` (sample, lag).
     """
     served = service_money(money, setup_share=setup_share) / unit_cost[:, None]
     served = slipped(served, timing=timing)
@@ -213,33 +143,11 @@ def filled_foster_places(
 ) -> np.ndarray:
     """Additional filled foster places at each 31 March, shape (sample, year).
 
-    Parameters
-    ----------
-    money : ndarray, shape (sample, year), GBP of the price base
-    target : float
-        Carers the option means to recruit (9,000 in the review: carers, not households).
-    cost_per_carer, delivered, carers_per_household, places_per_household, filled_share, attrition
-        Arrays of shape (sample,); `delivered` is the share of the target that is additional and delivered.
-    timing : ndarray, shape (sample, lag)
-        When the carers whom a year's money recruits begin.
-
-    Returns
-    -------
-    ndarray, shape (sample, year)
-        Households x places x filled share, after yearly attrition of households. Money bounds recruitment: no
-        more carers than it pays for, and no more than the delivered share of the target.
-
-    Examples
-    --------
-    Ten carers in five households with two places each, all filled: ten places; a tenth goes each year.
-
-    >>> one = np.ones(1)
-    >>> settings = {"cost_per_carer": one, "delivered": one, "carers_per_household": 2 * one}
-    >>> settings |= {"places_per_household": 2 * one, "filled_share": one, "attrition": 0.1 * one}
-    >>> money, late = np.array([[10.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]])
-    >>> filled_foster_places(money, target=10, timing=late, **settings).round(2).tolist()
-    [[0.0, 9.5, 8.55]]
+    Shape (sample, year). Households x places x filled share, after yearly attrition of households. Money
+    bounds recruitment: no more carers than it pays for, and no more than the delivered share of the target.
     """
+    # `money` (sample, year), GBP of the price base. `timing` (sample, lag): when the carers whom a year's
+    # money recruits begin.
     affordable = np.cumsum(slipped(money, timing=timing), axis=1) / cost_per_carer[:, None]
     recruited = np.minimum(affordable, target) * delivered[:, None]
     new = np.diff(recruited, axis=1, prepend=0.0) / carers_per_household[:, None]
@@ -254,22 +162,8 @@ def filled_foster_places(
 def reform_progress(money: np.ndarray, *, timing: np.ndarray) -> np.ndarray:
     """Share of a structural reform in place: the share of its money spent so far.
 
-    Parameters
-    ----------
-    money : ndarray, shape (sample, year), GBP of the price base
-    timing : ndarray, shape (sample, lag)
-        When what a year's money pays for is in place.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), in [0, 1]
-        0 throughout where there is no money; 1 once all of it has acted.
-
-    Examples
-    --------
-    >>> late = np.array([[0.0, 1.0, 0.0, 0.0]])
-    >>> reform_progress(np.array([[10.0, 10.0, 0.0, 0.0]]), timing=late).tolist()
-    [[0.0, 0.5, 1.0, 1.0]]
+    Shape (sample, year), in [0, 1]. 0 throughout where there is no money; 1 once all of it has acted. `money`
+    (sample, year), GBP of the price base; `timing` (sample, lag).
     """
     total = money.sum(axis=1, keepdims=True)
     spent = np.cumsum(slipped(money, timing=timing), axis=1)
@@ -297,28 +191,11 @@ def bought_services(
 ) -> tuple[Services, np.ndarray]:
     """Turn money into services; also the allowances that go to carers who would have cared anyway.
 
-    Parameters
-    ----------
-    option : Option
-        Says which effects its money is meant to have.
-    system : CareSystem
-        Business as usual.
-    money : mapping of str to ndarray, shape (sample, year), GBP of the price base
-        Programme and recurrent money by component.
-    programme : mapping of str to ndarray, same shape
-        Programme money alone: a reform is in place when it is spent, whatever its running costs.
-
-    Returns
-    -------
-    services : Services
-        Nothing is delivered that its money does not buy.
-    deadweight : ndarray, shape (sample, year), GBP of the price base
-        Allowances to existing carers; never above the kinship money.
-
-    Examples
-    --------
-    >>> services, deadweight = bought_services(option, system, money=money, programme=money)  # doctest: +SKIP
+    Returns `services`: nothing is delivered that its money does not buy. `deadweight` (sample, year), GBP of
+    the price base: allowances to existing carers; never above the kinship money.
     """
+    # `money` (sample, year), GBP of the price base: programme and recurrent money by component. `programme`:
+    # programme money alone: a reform is in place when it is spent, whatever its running costs.
     zero = np.zeros_like(money["family_help"])
     part = area_share(option, system)
     delay, stretch = system.value("delivery.start_delay"), system.value("delivery.ramp_stretch")
@@ -344,29 +221,10 @@ def bought_services(
 def area_share(option: Option, system: CareSystem) -> float:
     """Share of England's children who live in the option's areas.
 
-    Parameters
-    ----------
-    option : Option
-        Its ``areas`` are authority codes; none means all of England.
-    system : CareSystem
-        Gives the population shares.
-
-    Returns
-    -------
-    float
-        In (0, 1]. Services in part of the country can serve no more than its children; areas are taken to have
-        the starts their population would have on average.
-
-    Raises
-    ------
-    InputError
-        If a code is not that of an authority with a population.
-
-    Examples
-    --------
-    >>> area_share(option, system)  # doctest: +SKIP
-    1.0
+    Services in part of the country can serve no more than its children; areas are taken to have the starts
+    their population would have on average.
     """
+    # `option`: its ``areas`` are authority codes; none means all of England.
     unknown = [code for code in option.areas if code not in system.authority_share]
     if unknown:
         raise InputError(
@@ -384,21 +242,7 @@ def area_share(option: Option, system: CareSystem) -> float:
 def allowance_bill(option: Option, system: CareSystem) -> np.ndarray:
     """Yearly cost of closing the allowance gap for every existing carer in scope.
 
-    Parameters
-    ----------
-    option : Option
-        Its ``allowance_scope`` says which carers.
-    system : CareSystem
-        Gives the weekly gap and the numbers of children.
-
-    Returns
-    -------
-    ndarray, shape (sample,), GBP a year of the price base
-        ``gap x weeks x children in scope``; zero without allowances.
-
-    Examples
-    --------
-    >>> allowance_bill(option, system).mean()  # doctest: +SKIP
+    ``gap x weeks x children in scope``; zero without allowances.
     """
     children = sum(
         (system.value(name) for name in SCOPES[option.effects.allowance_scope]), np.zeros(system.reach.size)

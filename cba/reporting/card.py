@@ -18,20 +18,7 @@ if TYPE_CHECKING:
 def result_card(appraisal: Appraisal) -> str:
     """Return the headline of an appraisal as HTML, for ``_repr_html_``.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Any stance; what is not defined is shown as such, with the reason.
-
-    Returns
-    -------
-    str
-        One ``<section>`` with its own styles, no script and nothing loaded; text from inputs is escaped.
-
-    Examples
-    --------
-    >>> result_card(appraisal)[:8]  # doctest: +SKIP
-    '<section'
+    One ``<section>`` with its own styles, no script and nothing loaded; text from inputs is escaped.
     """
     return templates().get_template("card.html.j2").render(_context(appraisal))
 
@@ -99,21 +86,8 @@ class Row(Protocol):
 def render_runs_index(rows: Sequence[Row]) -> str:
     """Return the list of all runs as one HTML page.
 
-    Parameters
-    ----------
-    rows : sequence of IndexRow
-        Newest first, as :func:`cba.runs.reading.index_rows` returns them.
-
-    Returns
-    -------
-    str
-        HTML 5; every text from outside is escaped; each analysis has a table and, from two runs with the same
-        headline result on, a picture of it with the same figures in words.
-
-    Examples
-    --------
-    >>> "No run is stored yet" in render_runs_index([])
-    True
+    HTML 5; every text from outside is escaped; each analysis has a table and, from two runs with the same
+    headline result on, a picture of it with the same figures in words.
     """
     analyses: dict[str, list[Row]] = {}
     for row in rows:

@@ -16,51 +16,13 @@ if TYPE_CHECKING:
 
 
 def horizon_years(appraisal: Appraisal) -> tuple[int, int]:
-    """Return first and last year of the headline horizon, years ending 31 March.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its ``analysis`` is read.
-
-    Returns
-    -------
-    tuple of int
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> horizon_years(SimpleNamespace(analysis=SimpleNamespace(start_year=2026, horizon=10)))
-    (2026, 2035)
-    """
+    """Return first and last year of the headline horizon, years ending 31 March."""
     start = int(appraisal.analysis.start_year)
     return start, start + int(appraisal.analysis.horizon) - 1
 
 
 def within_horizon(appraisal: Appraisal, table: str, **where: object) -> pd.DataFrame:
-    """Return the matching rows of a table in the years of the headline horizon, by year.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table : str
-        Name of a table with a column ``year``.
-    **where : object
-        Column values that pick the rows.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> table = pd.DataFrame({"option": "a", "year": [2025, 2026, 2027]})
-    >>> settings = SimpleNamespace(start_year=2026, horizon=1)
-    >>> one = SimpleNamespace(analysis=settings, tables={"net_by_year": table})
-    >>> within_horizon(one, "net_by_year", option="a")["year"].tolist()
-    [2026]
-    """
+    """Return the matching rows of a table in the years of the headline horizon, by year."""
     first, last = horizon_years(appraisal)
     rows = matching_rows(appraisal.tables[table], where)
     return rows[rows["year"].between(first, last)].sort_values("year")
@@ -69,25 +31,7 @@ def within_horizon(appraisal: Appraisal, table: str, **where: object) -> pd.Data
 def payer_totals(appraisal: Appraisal, option: str) -> pd.Series:
     """Return mean net cost by payer over the horizon, undiscounted GBP: the sum of the yearly means.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``cash_flow_by_year`` is read.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    Series
-        By payer; costs positive, savings negative.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> flows = pd.DataFrame({"option": "a", "year": [2026, 2027], "payer": "dfe", "mean": [3.0, -1.0]})
-    >>> settings = SimpleNamespace(start_year=2026, horizon=10)
-    >>> payer_totals(SimpleNamespace(analysis=settings, tables={"cash_flow_by_year": flows}), "a").to_dict()
-    {'dfe': 2.0}
+    By payer; costs positive, savings negative.
     """
     rows = within_horizon(appraisal, "cash_flow_by_year", option=option)
     return rows.groupby("payer", sort=False)["mean"].sum()
@@ -103,68 +47,20 @@ _LEAD = "care_review"
 
 
 def lead_option(appraisal: Appraisal) -> str:
-    """Return the option the report follows: the review's programme where appraised, else the first but BAU.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its ``option_labels`` are read.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> lead_option(SimpleNamespace(option_labels={"bau": "", "kinship_only": "", "care_review": ""}))
-    'care_review'
-    """
+    """Return the option the report follows: the review's programme where appraised, else the first but BAU."""
     others = [option for option in appraisal.option_labels if option != "bau"]
     return _LEAD if _LEAD in others else others[0]
 
 
 def last_shown_year(appraisal: Appraisal) -> int:
-    """Return the last year charts show: the end of the horizon or the target year, whichever is later.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> last_shown_year(appraisal)  # doctest: +SKIP
-    """
+    """Return the last year charts show: the end of the horizon or the target year, whichever is later."""
     return max(horizon_years(appraisal)[1], int(appraisal.analysis.target_year))
 
 
 def paths_overlap(
     appraisal: Appraisal, option: str, last_year: int, *, table: str = "children_by_year"
 ) -> bool:
-    """Return whether the intervals with and without an option overlap in every year shown.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-    last_year : int
-        Last year shown, year ending 31 March.
-    table : str
-        Name in ``appraisal.tables``.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> paths_overlap(appraisal, "care_review", 2035)  # doctest: +SKIP
-    """
+    """Return whether the intervals with and without an option overlap in every year shown."""
     rows = appraisal.tables[table]
     rows = rows[rows["year"] <= last_year]
     without, with_it = (matching_rows(rows, {"option": name}).set_index("year") for name in ("bau", option))
@@ -173,20 +69,7 @@ def paths_overlap(
 
 
 def hardest_target(appraisal: Appraisal) -> dict[str, object]:
-    """Return what picks the row of the largest target of ``what_it_would_take``; empty without rows.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> hardest_target(appraisal)  # doctest: +SKIP
-    """
+    """Return what picks the row of the largest target of ``what_it_would_take``; empty without rows."""
     table = appraisal.tables["what_it_would_take"]
     if table.empty:
         return {}
@@ -197,20 +80,7 @@ def hardest_target(appraisal: Appraisal) -> dict[str, object]:
 def vintages_shown(appraisal: Appraisal) -> tuple[int, int] | None:
     """Return the first and the last release from which the review's path is seen.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``backtest_vintages`` is read.
-
-    Returns
-    -------
-    tuple of int or None
-        None where the run has no such table.
-
-    Examples
-    --------
-    >>> vintages_shown(appraisal)  # doctest: +SKIP
-    (2021, 2024)
+    None where the run has no such table.
     """
     if "backtest_vintages" not in appraisal.tables:
         return None
@@ -219,25 +89,7 @@ def vintages_shown(appraisal: Appraisal) -> tuple[int, int] | None:
 
 
 def record_is_current(appraisal: Appraisal) -> bool:
-    """Return whether the record of past forecasts is of the model the run was made with.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``backtest_about`` is read; without one there is no record to be out of date.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> import pandas as pd
-    >>> about = pd.DataFrame({"item": ["draws", "current"], "value": [4000, False]})
-    >>> record_is_current(SimpleNamespace(tables={"backtest_about": about}))
-    False
-    """
+    """Return whether the record of past forecasts is of the model the run was made with."""
     about = appraisal.tables.get("backtest_about")
     if about is None:
         return True
@@ -245,22 +97,7 @@ def record_is_current(appraisal: Appraisal) -> bool:
 
 
 def carrier(appraisal: Appraisal, option: str) -> str:
-    """Return the intervention that takes most children out of care in an option; empty where none does.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> carrier(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the intervention that takes most children out of care in an option; empty where none does."""
     if "attribution" not in appraisal.tables:
         return ""
     rows = matching_rows(appraisal.tables["attribution"], {"option": option})
@@ -270,22 +107,7 @@ def carrier(appraisal: Appraisal, option: str) -> str:
 
 
 def payer_message(appraisal: Appraisal, option: str) -> str:
-    """Return who pays most and who gains most, in words.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> payer_message(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return who pays most and who gains most, in words."""
     net = payer_totals(appraisal, option)
     if net.empty or not net.abs().max() > 0.0:
         return "No payer pays or gains"
@@ -298,20 +120,7 @@ def payer_message(appraisal: Appraisal, option: str) -> str:
 
 
 def prior_groups(appraisal: Appraisal) -> list[dict[str, str]]:
-    """Return each group of inputs and its grade: the worst that a third of its inputs hold or exceed.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    list of dict
-
-    Examples
-    --------
-    >>> prior_groups(appraisal)  # doctest: +SKIP
-    """
+    """Return each group of inputs and its grade: the worst that a third of its inputs hold or exceed."""
     table = appraisal.tables["priors"]
     groups = table["name"].str.split(".").str[0]
     return [
@@ -321,25 +130,7 @@ def prior_groups(appraisal: Appraisal) -> list[dict[str, str]]:
 
 
 def overall_grade(appraisal: Appraisal) -> str:
-    """Return the grade of all inputs together, by the rule of the groups.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``priors`` is read.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> import pandas as pd
-    >>> priors = pd.DataFrame({"confidence": ["red", "amber", "green", "green"]})
-    >>> overall_grade(SimpleNamespace(tables={"priors": priors}))
-    'amber'
-    """
+    """Return the grade of all inputs together, by the rule of the groups."""
     return _grade(appraisal.tables["priors"]["confidence"])
 
 
@@ -353,25 +144,7 @@ def _grade(held: pd.Series) -> str:
 
 
 def reason(appraisal: Appraisal, key: str) -> str:
-    """Return why a result is not defined.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its ``stance`` is read.
-    key : str
-        Key of the result.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> reason(SimpleNamespace(stance="review"), "bcr.a")
-    'too few draws of the evidence meet the claims'
-    """
+    """Return why a result is not defined. `appraisal`: its ``stance`` is read."""
     if appraisal.stance == "review":
         return "too few draws of the evidence meet the claims"
     if key.startswith("bcr"):
@@ -405,22 +178,7 @@ PEOPLE = {
 
 
 def single_vintage_exceptions(manifest: Mapping[str, Any], appraisal: Appraisal) -> list[str]:
-    """Return the inputs held in one vintage only, from the manifest or else the provenance.
-
-    Parameters
-    ----------
-    manifest : mapping
-        Content of manifest.json.
-    appraisal : Appraisal
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> single_vintage_exceptions(manifest, appraisal)  # doctest: +SKIP
-    """
+    """Return the inputs held in one vintage only, from the manifest or else the provenance."""
     stated = (
         manifest.get("single_vintage_exceptions")
         or appraisal.provenance.get("single_vintage_exceptions")
@@ -430,22 +188,7 @@ def single_vintage_exceptions(manifest: Mapping[str, Any], appraisal: Appraisal)
 
 
 def run_identity(manifest: Mapping[str, Any], appraisal: Appraisal) -> dict[str, str]:
-    """Return the run's name and date, as far as the manifest knows them.
-
-    Parameters
-    ----------
-    manifest : mapping
-        Content of manifest.json.
-    appraisal : Appraisal
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> run_identity(manifest, appraisal)  # doctest: +SKIP
-    """
+    """Return the run's name and date, as far as the manifest knows them."""
     prints = manifest.get("fingerprints")
     fingerprint = prints.get("run", "") if isinstance(prints, Mapping) else ""
     name = manifest.get("run") or f"{appraisal.analysis.name} {fingerprint[:8]}".strip()
@@ -456,22 +199,7 @@ def run_identity(manifest: Mapping[str, Any], appraisal: Appraisal) -> dict[str,
 
 
 def moment_in_words(moment: str) -> str:
-    """Return a moment as people write it, UTC; other text as it is.
-
-    Parameters
-    ----------
-    moment : str
-        ISO 8601.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> moment_in_words("2026-11-22T06:05:18Z"), moment_in_words("not recorded")
-    ('22 November 2026, 06:05 UTC', 'not recorded')
-    """
+    """Return a moment as people write it, UTC; other text as it is."""
     try:
         at = datetime.fromisoformat(moment).astimezone(UTC)
     except ValueError:
@@ -482,20 +210,7 @@ def moment_in_words(moment: str) -> str:
 def run_people(appraisal: Appraisal) -> dict[str, str]:
     """Return who answers for a run and when it is to be reviewed, as far as its specification says.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    dict of str to str
-        Empty text for what is not recorded.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> run_people(SimpleNamespace(analysis=SimpleNamespace(commissioner="Treasury")))["commissioner"]
-    'Treasury'
+    Empty text for what is not recorded.
     """
     return {words: str(getattr(appraisal.analysis, field, None) or "") for words, field in PEOPLE.items()}
 
@@ -503,20 +218,7 @@ def run_people(appraisal: Appraisal) -> dict[str, str]:
 def flat_rows(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the manifest as pairs of dotted name and value; provenance follows where the manifest lacks it.
 
-    Parameters
-    ----------
-    manifest, provenance : mapping
-        JSON-able.
-
-    Returns
-    -------
-    list of (str, str)
-        Gates and per-stance provenance have tables of their own and are left out.
-
-    Examples
-    --------
-    >>> flat_rows({"seed": 7, "code": {"version": "0.1.0"}}, {})
-    [('seed', '7'), ('code.version', '0.1.0')]
+    List of (str, str). Gates and per-stance provenance have tables of their own and are left out.
     """
     kept = {key: value for key, value in manifest.items() if key not in ("gates", "provenance", "files")}
     extra = {key: value for key, value in provenance.items() if key not in kept}

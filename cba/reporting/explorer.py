@@ -39,23 +39,8 @@ _MARKED = {
 def explorer_parts(appraisals: Sequence[Appraisal], *, lead: str) -> dict[str, Markup]:
     """Return the section and the script of the explorer.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    lead : str
-        Option shown first.
-
-    Returns
-    -------
-    dict of str to Markup
-        ``explorer_section`` for inside ``main`` and ``explorer_script`` for the end of ``body``; both empty where
-        the run stored no draws for it.
-
-    Examples
-    --------
-    >>> explorer_parts([], lead="care_review")["explorer_section"]
-    Markup('')
+    ``explorer_section`` for inside ``main`` and ``explorer_script`` for the end of ``body``; both empty where
+    the run stored no draws for it.
     """
     draws = {a.stance: a.explorer for a in appraisals if a.explorer is not None}
     first = next((a for a in appraisals if a.stance in draws), None)
@@ -72,24 +57,7 @@ def explorer_parts(appraisals: Sequence[Appraisal], *, lead: str) -> dict[str, M
 def explorer_payload(first: Appraisal, draws: Mapping[str, xr.Dataset], *, lead: str) -> dict[str, Any]:
     """Return what the script reads: draws in base64, discount factors and names.
 
-    Parameters
-    ----------
-    first : Appraisal
-        Of the headline stance.
-    draws : mapping of str to Dataset
-        By stance, as returned by :func:`cba.tables.explorer.explorer_draws`.
-    lead : str
-        Option shown first.
-
-    Returns
-    -------
-    dict
-        JSON-able; numbers of draws are little-endian, 16-bit whole numbers times a scale.
-
-    Examples
-    --------
-    >>> explorer_payload(appraisal, draws, lead="care_review")["target"]  # doctest: +SKIP
-    2032
+    JSON-able; numbers of draws are little-endian, 16-bit whole numbers times a scale.
     """
     analysis, one = first.analysis, draws[first.stance]
     options = [str(o) for o in one["option"].values]

@@ -56,27 +56,11 @@ NAMED = 3
 
 
 def assumption_rows(appraisal: Appraisal, *, as_at: str) -> dict[str, Any]:
-    """Return what the templates print of the assumptions log.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    as_at : str
-        Date of the run, ISO; without one no age is given.
-
-    Returns
-    -------
-    dict of str to object
-        ``log`` (name of the table read), ``log_measured`` (whether influence was measured), ``log_rows``,
-        ``matrix`` (by grade, the rows of each level), ``deserving`` (rows whose evidence most needs to be better),
-        ``stale`` (whether any is flagged), ``stale_days``, ``stale_before`` (date before which a review is stale).
-
-    Examples
-    --------
-    >>> assumption_rows(appraisal, as_at="2026-11-22")["log"]  # doctest: +SKIP
-    'assumptions_log'
-    """
+    """Return what the templates print of the assumptions log."""
+    # Returned: ``log`` (name of the table read), ``log_measured`` (whether influence was measured),
+    # ``log_rows``, ``matrix`` (by grade, the rows of each level), ``deserving`` (rows whose evidence most
+    # needs to be better), ``stale`` (whether any is flagged), ``stale_days``, ``stale_before`` (date before
+    # which a review is stale).
     log = LOG if len(appraisal.tables.get(LOG, ())) else REGISTRY
     measured = log == LOG
     table = appraisal.tables[log]
@@ -121,22 +105,7 @@ def _row(position: int, row: Mapping[str, Any], as_at: str) -> dict[str, Any]:
 def age_in_days(reviewed: object, as_at: str) -> int | None:
     """Return the days between the last review of an entry and the run; None where either is not a date.
 
-    Parameters
-    ----------
-    reviewed : object
-        ISO date.
-    as_at : str
-        ISO date or time of the run.
-
-    Returns
-    -------
-    int or None
-        Not below 0: an entry reviewed after the run is new.
-
-    Examples
-    --------
-    >>> age_in_days("2026-11-01", "2026-11-22T01:48:13Z"), age_in_days("2026-11-01", "not recorded")
-    (21, None)
+    Not below 0: an entry reviewed after the run is new.
     """
     try:
         days = (date.fromisoformat(as_at[:10]) - date.fromisoformat(str(reviewed)[:10])).days
@@ -210,22 +179,7 @@ class Column:
 
 
 def columns(*specified: str) -> tuple[Column, ...]:
-    """Return columns from ``"field | heading | style"``; heading and style may be left out.
-
-    Parameters
-    ----------
-    *specified : str
-        One per column.
-
-    Returns
-    -------
-    tuple
-
-    Examples
-    --------
-    >>> columns("mean|Mean|money")
-    (Column(field='mean', heading='Mean', style='money'),)
-    """
+    """Return columns from ``"field | heading | style"``; heading and style may be left out."""
     parts = [tuple(piece.strip() for piece in text.split("|")) for text in specified]
     return tuple(
         Column(
@@ -246,28 +200,8 @@ def html_table(
 ) -> Markup:
     """Return a table of an appraisal as HTML: caption, column scopes, first cell of each row its heading.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table : str
-        Name in ``appraisal.tables``.
-    shown : sequence of Column
-        Columns in order; one whose field the table lacks is left out.
-    caption : str
-        Says what is counted, where and when.
-    where : mapping, optional
-        Column values that pick the rows.
-    order : str
-        Column whose highest value comes first; by default rows stand as in the table.
-
-    Returns
-    -------
-    Markup
-        Every number is a ``<data>`` element with its table, row (position in the whole table) and field.
-
-    Examples
-    --------
-    >>> html_table(appraisal, "npv", columns("mean"), caption="NPV")  # doctest: +SKIP
+    Every number is a ``<data>`` element with its table, row (position in the whole table) and field. `shown`:
+    columns in order; one whose field the table lacks is left out.
     """
     frame = appraisal.tables[table]
     kept = tuple(column for column in shown if column.field in frame)
@@ -337,27 +271,8 @@ def csv_link(
 ) -> Markup:
     """Return a link that saves the rows as CSV, unrounded; the file is inside the page.
 
-    Text that a spreadsheet would take for a formula is preceded by an apostrophe.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table : str
-        Name in ``appraisal.tables``.
-    name : str
-        File name, without ending.
-    where : mapping, optional
-        Column values that pick the rows.
-    fields : sequence of str
-        Columns to keep; all when empty.
-
-    Returns
-    -------
-    Markup
-
-    Examples
-    --------
-    >>> csv_link(appraisal, "npv", name="npv")  # doctest: +SKIP
+    Text that a spreadsheet would take for a formula is preceded by an apostrophe. `fields`: columns to keep;
+    all when empty.
     """
     frame = matching_rows(appraisal.tables[table], where or {})
     if fields:
@@ -368,23 +283,7 @@ def csv_link(
 def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, caption: str) -> Markup:
     """Return mean and interval of several results as a table, one row per key.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-    keys : sequence of str
-        Keys of ``appraisal.results``; the option after the dot heads the row.
-    style : str
-        See :func:`cba.reporting.numbers.show`.
-    caption : str
-        Of the table.
-
-    Returns
-    -------
-    Markup
-
-    Examples
-    --------
-    >>> result_table(appraisal, ["npv_fiscal.care_review"], style="money", caption="NPV")  # doctest: +SKIP
+    `keys`: keys of ``appraisal.results``; the option after the dot heads the row.
     """
     rows = []
     for key in keys:
@@ -408,24 +307,7 @@ def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, cap
 
 
 def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
-    """Return a link that saves a table as CSV; the file is inside the page, unless it would swell it.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows to write.
-    name : str
-        Category or name.
-
-    Returns
-    -------
-    Markup
-
-    Examples
-    --------
-    >>> print(frame_link(pd.DataFrame({"a": [1]}), name="a_table"))
-    <a download="a_table.csv" href="data:text/csv;charset=utf-8;base64,YQoxCg==">Download a table (CSV)</a>
-    """
+    """Return a link that saves a table as CSV; the file is inside the page, unless it would swell it."""
     text = harmless_in_spreadsheet(frame).to_csv(index=False, lineterminator="\n")
     encoded = base64.b64encode(text.encode()).decode()
     if len(encoded) > LARGEST_LINK:

@@ -102,19 +102,7 @@ _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review'
 def full_name(name: object) -> str:
     """Return the words for a category; an unknown one is shown with its underscores as spaces.
 
-    Parameters
-    ----------
-    name : str
-        Category or name; missing where a table read back has none.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> full_name("dwp_hmrc"), full_name("new_payer"), full_name(float("nan"))
-    ('DWP and HMRC', 'New payer', '')
+    `name`: category or name; missing where a table read back has none.
     """
     if name is None or isinstance(name, float) and name != name:
         return ""
@@ -126,24 +114,7 @@ def full_name(name: object) -> str:
 
 
 def input_name(name: object) -> str:
-    """Return the words for an uncertain input: those of an effect or a fit, else its group, then what it is.
-
-    Parameters
-    ----------
-    name : str
-        Name of the input, ``group.item``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> input_name("family_help.log_risk_ratio"), input_name("family_help.cost_per_child")
-    ('Effect of family help', 'Family help: cost per child')
-    >>> input_name("baseline.level_logit_exit_10_15")
-    'Rate of leaving care at ages 10 to 15, last level'
-    """
+    """Return the words for an uncertain input: those of an effect or a fit, else its group, then what it is."""
     known = _EFFECTS.get(str(name)) or FITTED_NAMES.get(str(name))
     if known:
         return known
@@ -152,20 +123,5 @@ def input_name(name: object) -> str:
 
 
 def stance_name(stance: str) -> str:
-    """Return a stance's name as a heading.
-
-    Parameters
-    ----------
-    stance : str
-        Stance id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> stance_name("sceptical")
-    'Sceptical'
-    """
+    """Return a stance's name as a heading."""
     return _STANCES.get(stance, full_name(stance))

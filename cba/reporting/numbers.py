@@ -40,46 +40,15 @@ _BILLION, _MILLION = 1e9, 1e6
 
 
 def is_defined(value: object) -> TypeGuard[int | float]:
-    """Return whether a value is a finite number.
-
-    Parameters
-    ----------
-    value : object
-        Raw value.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_defined(0.0), is_defined(None), is_defined(float("nan"))
-    (True, False, False)
-    """
+    """Return whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def rounding_unit(value: float, error: float | None = None, *, figures: int = 3) -> float:
     """Return the unit a value is rounded to.
 
-    Parameters
-    ----------
-    value : float
-        The value, in any unit.
-    error : float, optional
-        Its Monte Carlo standard error, same unit; None or 0 where it has none.
-    figures : int
-        Most significant figures to print.
-
-    Returns
-    -------
-    float
-        ``max(10**ceil(log10(error)), 10**(floor(log10(|value|)) - figures + 1))``.
-
-    Examples
-    --------
-    >>> rounding_unit(84_312.0, 70.0), rounding_unit(84_312.0, 700.0), rounding_unit(0.1234, 0.0)
-    (100.0, 1000.0, 0.001)
+    ``max(10**ceil(log10(error)), 10**(floor(log10(|value|)) - figures + 1))``. `error`: its Monte Carlo
+    standard error, same unit; None or 0 where it has none. `figures`: most significant figures to print.
     """
     by_size = 10.0 ** (math.floor(math.log10(abs(value))) - figures + 1) if value else 0.0
     by_error = 10.0 ** math.ceil(math.log10(error) - 1e-9) if error and math.isfinite(error) else 0.0
@@ -89,24 +58,7 @@ def rounding_unit(value: float, error: float | None = None, *, figures: int = 3)
 def error_from_interval(lower: float, upper: float, *, draws: int, level: float = 0.9) -> float:
     """Return the approximate standard error of a mean from the width of its interval.
 
-    Parameters
-    ----------
-    lower, upper : float
-        Ends of an equal-tailed interval.
-    draws : int
-        Draws the interval was taken from.
-    level : float
-        Probability the interval holds, 0 to 1.
-
-    Returns
-    -------
-    float
-        ``(upper - lower) / (2 z sqrt(draws))``, z the normal quantile at ``(1 + level) / 2``.
-
-    Examples
-    --------
-    >>> round(error_from_interval(-1.645, 1.645, draws=100), 3)
-    0.1
+    ``(upper - lower) / (2 z sqrt(draws))``, z the normal quantile at ``(1 + level) / 2``.
     """
     from statistics import NormalDist
 
@@ -116,38 +68,13 @@ def error_from_interval(lower: float, upper: float, *, draws: int, level: float 
 def show(value: object, *, style: Style = "number", unit: float | None = None) -> str:
     """Return a number as text.
 
-    Parameters
-    ----------
-    value : float or None
-        Raw value: children, GBP, a probability from 0 to 1, or a year (ending 31 March).
-    style : str
-        ``count`` children; ``fewer`` a fall in children, in words; ``money`` GBP; ``price``
-        GBP that was stated and not estimated, in full; ``net`` GBP as "a net
-        saving of"
-        or "a net cost of"; ``probability``; ``share`` a per cent without "<" or ">"; ``ratio``; ``year``;
-        ``number`` anything else; ``plain`` as given.
-    unit : float, optional
-        What to round to, by default the place of the third significant figure; for a probability its Monte
-        Carlo
-        standard error, by default 0.
-
-    Returns
-    -------
-    str
-        ``"not defined"`` for None and NaN.
-
-    Raises
-    ------
-    InputError
-        If the style has no such name.
-
-    Examples
-    --------
-    >>> show(-1_234_000_000.0, style="net", unit=1e8)
-    'a net cost of £1.2 billion'
-    >>> show(0.003, style="probability"), show(2032, style="year")
-    ('<1%', '2031-32')
+    ``"not defined"`` for None and NaN. `unit`: what to round to, by default the place of the third
+    significant figure; for a probability its Monte Carlo standard error, by default 0.
     """
+    # `style`: ``count`` children; ``fewer`` a fall in children, in words; ``money`` GBP; ``price`` GBP that
+    # was stated and not estimated, in full; ``net`` GBP as "a net saving of" or "a net cost of";
+    # ``probability``; ``share`` a per cent without "<" or ">"; ``ratio``; ``year``; ``number`` anything else;
+    # ``plain`` as given.
     if style not in _STYLES:
         raise InputError("a number has no such style", field="style", found=style, allowed=", ".join(_STYLES))
     if not is_defined(value):
@@ -210,22 +137,7 @@ def _net(value: float, unit: float) -> str:
 
 
 def percentage_step(error: float) -> float:
-    """Return the step a probability or a share is rounded to: 1, 5 or 10 points.
-
-    Parameters
-    ----------
-    error : float
-        Monte Carlo standard error, as a share.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> percentage_step(0.0), percentage_step(0.02), percentage_step(0.2)
-    (0.01, 0.05, 0.1)
-    """
+    """Return the step a probability or a share is rounded to: 1, 5 or 10 points."""
     return 0.01 if error <= 0.01 else 0.05 if error <= 0.05 else 0.1
 
 
@@ -322,51 +234,17 @@ UNITS: Mapping[str, str] = {
 
 
 def is_error(field: str) -> bool:
-    """Return whether a column holds errors.
-
-    Parameters
-    ----------
-    field : str
-        Name of the column.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> [is_error(name) for name in ("mcse", "mcse_lower", "swing_se", "se", "mean", "sets")]
-    [True, True, True, True, False, False]
-    """
+    """Return whether a column holds errors."""
     return any(field == name or field.startswith(f"{name}_") or field.endswith(f"_{name}") for name in ERRORS)
 
 
 def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
     """Return the style of a cell of a table that holds several quantities: the row's unit decides for a number.
 
-    Parameters
-    ----------
-    row : mapping
-        One row of a table. Its ``unit`` is read or, where it has none, its ``quantity``.
-    field : str
-        Name of the column.
-    style : str
-        What the column asks for; only ``number`` gives way.
-
-    Returns
-    -------
-    str
-        ``money`` and ``count`` for amounts and children and their errors; ``probability`` for chances, whose errors
-        stay numbers.
-
-    Examples
-    --------
-    >>> row = {"unit": "GBP", "mean": -9.1e9, "mcse": 1.8e7, "rhat": 1.0}
-    >>> [unit_style(row, field, style="number") for field in ("mean", "mcse", "rhat")]
-    ['money', 'money', 'number']
-    >>> unit_style({"quantity": "prob_children_100000", "mean": 0.4}, "mean", style="number")
-    'probability'
+    ``money`` and ``count`` for amounts and children and their errors; ``probability`` for chances, whose
+    errors stay numbers. `row`: its ``unit`` is read or, where it has none, its ``quantity``.
     """
+    # `style`: what the column asks for; only ``number`` gives way.
     if style != "number" or not (field in IN_UNIT or is_error(field)):
         return style
     quantity = str(row.get("quantity", ""))
@@ -380,24 +258,7 @@ def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
 def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> float:
     """Return the standard error of a cell: stated in its row, else implied by its interval, else 0.
 
-    Parameters
-    ----------
-    row : mapping
-        One row of a table.
-    field : str
-        Name of the column.
-    style : str
-        See :func:`cba.reporting.numbers.show`.
-    appraisal : Appraisal
-
-    Returns
-    -------
-    float
-        0 for a column that holds errors or judges its row: it has no error of its own.
-
-    Examples
-    --------
-    >>> row_error(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
+    0 for a column that holds errors or judges its row: it has no error of its own.
     """
     if is_error(field) or field.startswith(WITHOUT_UNIT):
         return 0.0
@@ -450,46 +311,12 @@ _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
 
 
 def style_of(key: str) -> Style:
-    """Return how a result is written, from the start of its key.
-
-    Parameters
-    ----------
-    key : str
-        Key of a result.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> style_of("prob_npv_positive.care_review"), style_of("npv_fiscal.care_review")
-    ('probability', 'net')
-    """
+    """Return how a result is written, from the start of its key."""
     return next((style for start, style in STYLE_OF_QUANTITY if key.startswith(start)), "number")
 
 
 def bound(value: object, text: str, attributes: Mapping[str, object]) -> Markup:
-    """Return a ``<data>`` element; every attribute and the text are escaped.
-
-    Parameters
-    ----------
-    value : object
-        Raw value.
-    text : str
-        What the reader sees.
-    attributes : mapping
-        Names and values of the ``data-`` attributes.
-
-    Returns
-    -------
-    Markup
-
-    Examples
-    --------
-    >>> print(bound(0.25, "25%", {"data-key": "prob_never.a", "data-field": "mean"}))
-    <data class="n" value="0.25" data-key="prob_never.a" data-field="mean">25%</data>
-    """
+    """Return a ``<data>`` element; every attribute and the text are escaped."""
     raw = repr(float(value)) if is_defined(value) else ""
     named = "".join(f' {name}="{escape(str(content))}"' for name, content in attributes.items())
     return Markup(f'<data class="n" value="{raw}"{named}>{escape(text)}</data>')
@@ -500,28 +327,7 @@ def result_number(
 ) -> Markup:
     """Return one field of one result as a bound number.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-    key : str
-        Key of ``appraisal.results``.
-    field : str
-        ``mean``, ``median``, ``lower``, ``upper``, ``level`` or ``mcse``.
-    style : str, optional
-        See :func:`cba.reporting.numbers.show`; by default from the key.
-
-    Returns
-    -------
-    Markup
-
-    Raises
-    ------
-    InputError
-        If the appraisal has no such key or the result no such field.
-
-    Examples
-    --------
-    >>> result_number(appraisal, "bcr.care_review")  # doctest: +SKIP
+    `field`: ``mean``, ``median``, ``lower``, ``upper``, ``level`` or ``mcse``.
     """
     entry = appraisal.results.get(key)
     if entry is None or field not in entry:
@@ -547,29 +353,10 @@ def _unit(entry: Mapping[str, Any], value: object, style: Style, *, field: str) 
 
 
 def matching_rows(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
-    """Return the rows that hold the given values.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    where : mapping
-        Column to value; ``name__starts`` asks how a text starts, ``year__from`` and ``year__to`` bound a
-        number, ``year__never`` asks whether it is missing, ``name__among`` whether it is one of several words,
-        ``name__not`` whether it differs, ``reviewed__before`` whether an ISO date is earlier.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    InputError
-        If a column does not exist.
-
-    Examples
-    --------
-    >>> matching_rows(frame, where)  # doctest: +SKIP
-    """
+    """Return the rows that hold the given values."""
+    # `where`: column to value; ``name__starts`` asks how a text starts, ``year__from`` and ``year__to`` bound
+    # a number, ``year__never`` asks whether it is missing, ``name__among`` whether it is one of several
+    # words, ``name__not`` whether it differs, ``reviewed__before`` whether an ISO date is earlier.
     held = np.ones(len(frame), dtype=bool)
     for key, value in where.items():
         column, _, test = key.partition("__")
@@ -593,32 +380,8 @@ def table_number(
 ) -> Markup:
     """Return one cell of a table, or the ``sum`` or ``count`` of the matching cells, as a bound number.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table, field : str
-        Name of the table and of the column.
-    where : mapping
-        Column values that pick the rows.
-    style : str
-        See :func:`cba.reporting.numbers.show`.
-    aggregate : str
-        Empty for one cell; ``sum`` or ``count`` over the rows that match.
-    error : float, optional
-        Monte Carlo standard error of the cell, where its row does not state it.
-
-    Returns
-    -------
-    Markup
-
-    Raises
-    ------
-    InputError
-        If, without an aggregate, not exactly one row matches.
-
-    Examples
-    --------
-    >>> table_number(appraisal, "npv", "mean", where={})  # doctest: +SKIP
+    `where`: column values that pick the rows. `aggregate`: empty for one cell; ``sum`` or ``count`` over the
+    rows that match. `error`: Monte Carlo standard error of the cell, where its row does not state it.
     """
     rows = matching_rows(appraisal.tables[table], where)
     attributes = {"data-stance": appraisal.stance, "data-table": table, "data-field": field}
@@ -636,26 +399,7 @@ def table_number(
 
 
 def cell_text(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Appraisal) -> str:
-    """Return the text of one cell, rounded to the error its row states or its interval implies.
-
-    Parameters
-    ----------
-    row : mapping
-        One row of a table.
-    field : str
-        Name of the column.
-    style : str
-        See :func:`cba.reporting.numbers.show`.
-    appraisal : Appraisal
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> cell_text(row, "mean", style="money", appraisal=appraisal)  # doctest: +SKIP
-    """
+    """Return the text of one cell, rounded to the error its row states or its interval implies."""
     value = row[field]
     if not is_defined(value):
         return UNDEFINED
@@ -693,27 +437,7 @@ BANDS = (
 
 
 def words_for(probability: float) -> str:
-    """Return the words for a probability.
-
-    Parameters
-    ----------
-    probability : float
-        0 to 1.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If it is outside 0 to 1.
-
-    Examples
-    --------
-    >>> words_for(0.02), words_for(0.6)
-    ('a remote chance', 'likely')
-    """
+    """Return the words for a probability."""
     if not 0.0 <= probability <= 1.0:
         raise InputError("a probability is outside 0 to 1", found=probability, allowed="0 to 1")
     return next((band.words for band in BANDS if probability < band.below), BANDS[-1].words)

@@ -85,24 +85,7 @@ TARGET_KEYS = {
 
 
 def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
-    """Return the functions the templates call; ``stance`` defaults to the headline's.
-
-    Parameters
-    ----------
-    by_stance : mapping of str to Appraisal
-    first : Appraisal
-        Of the headline stance.
-    lead : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to callable
-
-    Examples
-    --------
-    >>> lookups({"evidence": appraisal}, appraisal, "care_review")["n"]("bcr.care_review")  # doctest: +SKIP
-    """
+    """Return the functions the templates call; ``stance`` defaults to the headline's."""
     return {
         **_by_stance(by_stance, first),
         **_of_headline_stance(first, lead),
@@ -225,24 +208,7 @@ def _fact_of(by_stance: Mapping[str, Appraisal], first: Appraisal) -> Callable[.
 
 
 def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything the report's templates use.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    manifest : mapping
-        Content of manifest.json.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> report_context([appraisal], manifest={})["lead"]  # doctest: +SKIP
-    'care_review'
-    """
+    """Return everything the report's templates use."""
     first = appraisals[0]
     by_stance = {appraisal.stance: appraisal for appraisal in appraisals}
     lead, last_shown = lead_option(first), last_shown_year(first)
@@ -349,29 +315,8 @@ def render_report(
 ) -> str:
     """Return the report of a run as one HTML page.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
-        One per stance, all of the same analysis; the first is the headline stance.
-    headline : mapping
-        Content of headline.json; its ``results`` must be those of the first appraisal.
-    manifest : mapping
-        Content of manifest.json; printed under provenance.
-
-    Returns
-    -------
-    str
-        HTML 5, UTF-8, under 5 MB; text from inputs is escaped.
-
-    Raises
-    ------
-    InputError
-        No appraisal, or a headline whose results are not the first appraisal's.
-
-    Examples
-    --------
-    >>> render_report([appraisal], headline=headline, manifest=manifest)[:15]  # doctest: +SKIP
-    '<!DOCTYPE html>'
+    HTML 5, UTF-8, under 5 MB; text from inputs is escaped. `headline`: content of headline.json; its
+    ``results`` must be those of the first appraisal.
     """
     given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
     if not given:
@@ -386,24 +331,7 @@ def render_report(
 def report_checklist(
     appraisals: Sequence[Appraisal] | Mapping[str, Appraisal], *, manifest: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
-        The first is the headline stance.
-    manifest : mapping, optional
-        Content of manifest.json, which says whether an earlier run is compared.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`cba.reporting.page_choices.checklist_of_run`, the same rows as the page prints.
-
-    Examples
-    --------
-    >>> report_checklist([appraisal])["status"].value_counts()  # doctest: +SKIP
-    """
+    """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run."""
     given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
     first = given[0]
     shown = shown_sections(first, lead_option(first), manifest=manifest or {})

@@ -40,21 +40,8 @@ LACKING = "not in this run"
 def checklist() -> pd.DataFrame:
     """Return the checklist as the project states it, whatever a run holds.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``group``, ``text``, ``status`` (met, partly or not met), ``where`` (an anchor of the report
-        or empty), ``note`` and ``needs`` (tables without which it is not met, separated by spaces).
-
-    Raises
-    ------
-    InputError
-        An item lacks a field or has an unknown status.
-
-    Examples
-    --------
-    >>> sorted(checklist()["status"].unique())
-    ['met', 'not met', 'partly']
+    Columns ``group``, ``text``, ``status`` (met, partly or not met), ``where`` (an anchor of the report or
+    empty), ``note`` and ``needs`` (tables without which it is not met, separated by spaces).
     """
     file = files("cba.reporting") / "checklist.toml"
     items = tomllib.loads(file.read_text(encoding="utf-8"))["item"]
@@ -77,29 +64,10 @@ def checklist_of_run(
 ) -> pd.DataFrame:
     """Return the checklist as this run meets it; a report prints it and a run keeps it beside its tables.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance; its tables are asked for.
-    anchors : collection of str
-        Places the page has.
-    people : mapping of str to object
-        As :func:`cba.reporting.choices.run_people` returns it.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``group``, ``text``, ``status``, ``where``, ``note``. An item whose table or place the run has not
-        is ``not met``, whatever the project states; who commissioned the run and when it is to be reviewed is met
-        only where the specification says.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> bare = checklist_of_run(SimpleNamespace(tables={}), anchors=(), people={})
-    >>> set(bare["status"])
-    {'not met'}
+    Columns ``group``, ``text``, ``status``, ``where``, ``note``.
     """
+    # An item whose table or place the run has not is ``not met``, whatever the project states; who
+    # commissioned the run and when it is to be reviewed is met only where the specification says.
     rows = []
     for item in checklist().to_dict("records"):
         lacking = [table for table in item[_NEEDS].split() if not len(appraisal.tables.get(table, ()))]
@@ -139,24 +107,7 @@ PLAIN_WORDS = {
 
 
 def decision_choices(appraisal: Appraisal, option: str) -> dict[str, Any]:
-    """Return what the templates of the decision sections name; empty entries where a table is not there.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to object
-
-    Examples
-    --------
-    >>> decision_choices(appraisal, "care_review")["best_questions"][0]  # doctest: +SKIP
-    {'value': 0.0, 'question': 'price reform'}
-    """
+    """Return what the templates of the decision sections name; empty entries where a table is not there."""
     made: dict[str, Any] = {}
     shown = {section.anchor for section in sections_of(appraisal, option)}
     for anchor, choose in (
@@ -280,29 +231,11 @@ COUNCILS_SHOWN = 10
 
 
 def row_choices(by_stance: Mapping[str, Appraisal], first: Appraisal, option: str) -> dict[str, Any]:
-    """Return which rows of long tables the templates print; empty entries where a table is not there.
-
-    Parameters
-    ----------
-    by_stance : mapping of str to Appraisal
-    first : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to object
-        ``unused`` (uses of the evidence that do not enter), ``censored`` (whether any enters as a bound),
-        ``council_ends`` (captions and rows), ``weight_matters`` (whether any weight on the sceptic changes the
-        choice at some value of a child-year), ``needed`` (what picks the first row of ``need_to_believe``) and
-        ``needed_which`` (what its draws are).
-
-    Examples
-    --------
-    >>> row_choices({"evidence": appraisal}, appraisal, "care_review")["censored"]  # doctest: +SKIP
-    True
-    """
+    """Return which rows of long tables the templates print; empty entries where a table is not there."""
+    # Returned: ``unused`` (uses of the evidence that do not enter), ``censored`` (whether any enters as a
+    # bound), ``council_ends`` (captions and rows), ``weight_matters`` (whether any weight on the sceptic
+    # changes the choice at some value of a child-year), ``needed`` (what picks the first row of
+    # ``need_to_believe``) and ``needed_which`` (what its draws are).
     uses = [str(use) for use in first.tables["evidence"]["use"].unique()]
     return {
         "unused": [use for use in uses if use not in ("synthesis", "censored")],

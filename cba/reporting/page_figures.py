@@ -42,26 +42,7 @@ class EffectFigure:
 
 
 def all_figures(appraisals: Sequence[Appraisal], option: str, *, last_year: int) -> dict[str, FigureBlock]:
-    """Return every figure but those of single effects, by name.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    option : str
-        Option the single-option figures show.
-    last_year : int
-        Last year drawn in charts over the years.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> all_figures([appraisal], "care_review", last_year=2035)["children"].name  # doctest: +SKIP
-    'fig-children'
-    """
+    """Return every figure but those of single effects, by name."""
     first = appraisals[0]
     figures = {
         "children": _path_figure(first, option, "children_by_year", last_year),
@@ -203,22 +184,7 @@ def _attribution_figure(appraisal: Appraisal, option: str) -> FigureBlock:
 
 
 def effect_figures(appraisal: Appraisal) -> list[EffectFigure]:
-    """Return one figure for each effect, from published studies to a national roll-out.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``effects`` is read.
-
-    Returns
-    -------
-    list of EffectFigure
-
-    Examples
-    --------
-    >>> effect_figures(appraisal)[0].last  # doctest: +SKIP
-    'roll_out'
-    """
+    """Return one figure for each effect, from published studies to a national roll-out."""
     names = appraisal.tables["effects"]["estimand"].unique()
     return [_effect_figure(appraisal, str(name), number) for number, name in enumerate(names, start=1)]
 

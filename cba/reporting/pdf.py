@@ -46,13 +46,7 @@ _FLAGS = (
 
 
 class BrowserError(Exception):
-    """Chromium did not do what it was asked.
-
-    Parameters
-    ----------
-    problem : str
-        What happened, in words.
-    """
+    """Chromium did not do what it was asked."""
 
     exit_code = 1
 
@@ -70,22 +64,7 @@ class BrowserError(Exception):
 
 
 def find_chromium() -> str:
-    """Return the path of Chromium or a browser built on it.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If none is on the PATH.
-
-    Examples
-    --------
-    >>> find_chromium()  # doctest: +SKIP
-    '/usr/bin/chromium'
-    """
+    """Return the path of Chromium or a browser built on it."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
     if found is None:
         raise InputError(
@@ -101,18 +80,10 @@ def find_chromium() -> str:
 
 @dataclass
 class Browser:
-    """A running Chromium with one page open.
-
-    Attributes
-    ----------
-    process : Popen
-    writing, reading : int
-        Ends of the pipe.
-    session : str
-        Of the page.
-    """
+    """A running Chromium with one page open."""
 
     process: subprocess.Popen[bytes]
+    # writing and reading: ends of the pipe.
     writing: int
     reading: int
     session: str = ""
@@ -123,25 +94,7 @@ class Browser:
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send one command and return its answer.
 
-        Parameters
-        ----------
-        method : str
-            Of the DevTools protocol, such as ``Page.printToPDF``.
-        **parameters : object
-            Its parameters.
-
-        Returns
-        -------
-        dict
-
-        Raises
-        ------
-        BrowserError
-            If the browser refuses, dies or does not answer.
-
-        Examples
-        --------
-        >>> browser.ask("Browser.getVersion")["product"]  # doctest: +SKIP
+        `method`: of the DevTools protocol, such as ``Page.printToPDF``.
         """
         self._last += 1
         message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
@@ -159,22 +112,7 @@ class Browser:
                 return dict(answer["result"])
 
     def wait_for(self, event: str) -> None:
-        """Wait until an event has come, such as ``Page.loadEventFired``.
-
-        Parameters
-        ----------
-        event : str
-            Name of the event.
-
-        Raises
-        ------
-        BrowserError
-            If it does not come.
-
-        Examples
-        --------
-        >>> browser.wait_for("Page.loadEventFired")  # doctest: +SKIP
-        """
+        """Wait until an event has come, such as ``Page.loadEventFired``."""
         while not any(told.get("method") == event for told in self._events):
             self._events.append(self._next(event))
 
@@ -196,32 +134,7 @@ class Browser:
 
 @contextmanager
 def open_page(file: Path, *, width: int = 1280, height: int = 900) -> Iterator[Browser]:
-    """Open a local page in a Chromium of its own, which is closed at the end.
-
-    Parameters
-    ----------
-    file : Path
-        An HTML file.
-    width, height : int
-        Of the window, in CSS pixels.
-
-    Returns
-    -------
-    Iterator of Browser
-        Once the page has loaded.
-
-    Raises
-    ------
-    InputError
-        If no Chromium is found.
-    BrowserError
-        If it does not open the page.
-
-    Examples
-    --------
-    >>> with open_page(Path("report.html")) as browser:  # doctest: +SKIP
-    ...     browser.ask("Page.printToPDF")
-    """
+    """Open a local page in a Chromium of its own, which is closed at the end. Once the page has loaded."""
     program = find_chromium()
     with TemporaryDirectory(prefix="cba-browser-", ignore_cleanup_errors=True) as profile:
         browser = _started(program, profile)
@@ -301,52 +214,14 @@ _MARGIN = dict.fromkeys(("marginTop", "marginBottom", "marginLeft", "marginRight
 
 
 def require_programs(*, pictures: bool = False) -> None:
-    """Refuse at once where a program is missing, before any work is done.
-
-    Parameters
-    ----------
-    pictures : bool
-        Whether pictures of the PDF's pages are wanted too.
-
-    Raises
-    ------
-    InputError
-        If no Chromium is found, or no pdftoppm for pictures.
-
-    Examples
-    --------
-    >>> require_programs()  # doctest: +SKIP
-    """
+    """Refuse at once where a program is missing, before any work is done."""
     find_chromium()
     if pictures:
         _pdf_converter()
 
 
 def picture_folder(folder: Path) -> Path:
-    """Make the folder that pictures go into, before any work is done.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if needed.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    InputError
-        If there is a file in its place or it cannot be made.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as place:
-    ...     picture_folder(Path(place) / "pictures").is_dir()
-    True
-    """
+    """Make the folder that pictures go into, before any work is done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -364,27 +239,7 @@ def picture_folder(folder: Path) -> Path:
 def report_pdf(html: str | Path) -> bytes:
     """Print a page as a tagged PDF: same order, title, language, headings as an outline.
 
-    Parameters
-    ----------
-    html : str or Path
-        The page, or the file that holds it.
-
-    Returns
-    -------
-    bytes
-        A4; a section that a reader can change prints at the settings of the run.
-
-    Raises
-    ------
-    InputError
-        If no Chromium is found.
-    BrowserError
-        If it fails.
-
-    Examples
-    --------
-    >>> report_pdf(Path("report.html"))[:5]  # doctest: +SKIP
-    b'%PDF-'
+    A4; a section that a reader can change prints at the settings of the run.
     """
     if isinstance(html, Path):
         with open_page(html) as browser:
@@ -396,30 +251,9 @@ def report_pdf(html: str | Path) -> bytes:
 
 
 def report_pictures(html: Path, folder: Path) -> list[Path]:
-    """Take pictures of a page at each of :data:`WIDTHS`, and of every page of its PDF.
+    """Take pictures of a page at each of `WIDTHS`, and of every page of its PDF.
 
-    Parameters
-    ----------
-    html : Path
-        File of the page.
-    folder : Path
-        Made if needed; pictures of the same names in it are replaced.
-
-    Returns
-    -------
-    list of Path
-        ``report-<width>-<number>.png`` from top to bottom, then ``page-<number>.png``.
-
-    Raises
-    ------
-    InputError
-        If no Chromium, or no pdftoppm for the pages of the PDF, is found, or the folder cannot be made.
-    BrowserError
-        If one of them fails.
-
-    Examples
-    --------
-    >>> report_pictures(Path("report.html"), Path("pictures"))  # doctest: +SKIP
+    ``report-<width>-<number>.png`` from top to bottom, then ``page-<number>.png``.
     """
     converter = _pdf_converter()
     picture_folder(folder)

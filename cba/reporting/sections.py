@@ -33,23 +33,12 @@ ANSWER, BELIEF, MONEY, METHOD = (
 
 @dataclass(frozen=True)
 class PageSection:
-    """One section of the page, in ``templates/<anchor>.html.j2``.
+    """One section of the page, in ``templates/<anchor>.html.j2``."""
 
-    Attributes
-    ----------
-    anchor : str
-        Identifier of its heading.
-    title : str
-        In the list of contents.
-    part : str
-        Part of the contents it stands in.
-    needs : tuple of str
-        Tables it shows; left out where one of them is missing, or holds nothing of the option followed.
-    """
-
-    anchor: str
-    title: str
-    part: str
+    anchor: str  # identifier of its heading
+    title: str  # in the list of contents
+    part: str  # part of the contents it stands in
+    # Tables it shows; left out where one of them is missing, or holds nothing of the option followed.
     needs: tuple[str, ...] = ()
 
     @property
@@ -141,46 +130,14 @@ PLACES = {
 
 
 def anchors_of(shown: tuple[PageSection, ...]) -> dict[str, str]:
-    """Return every place of the page that can be pointed to, with its name.
-
-    Parameters
-    ----------
-    shown : tuple of PageSection
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> anchors_of(SECTIONS[:1])["scale"]
-    'Words used for chances'
-    """
+    """Return every place of the page that can be pointed to, with its name."""
     sections = {section.anchor: section.title for section in shown}
     inside = {place: title for place, (section, title) in PLACES.items() if section in sections}
     return sections | inside
 
 
 def sections_of(appraisal: Appraisal, option: str) -> tuple[PageSection, ...]:
-    """Return the sections an appraisal has the tables for.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    tuple of PageSection
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> [section.anchor for section in sections_of(SimpleNamespace(tables={}), "care_review")][:3]
-    ['summary', 'children', 'believe']
-    """
+    """Return the sections an appraisal has the tables for."""
     return tuple(s for s in SECTIONS if all(holds(appraisal, table, option) for table in s.needs))
 
 
@@ -189,25 +146,7 @@ def shown_sections(
 ) -> tuple[PageSection, ...]:
     """Return the sections a page shows: those with tables, and after the summary what changed where that is known.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-    manifest : mapping
-        With ``comparison`` or ``scores`` where a re-run made them.
-
-    Returns
-    -------
-    tuple of PageSection
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> bare = SimpleNamespace(tables={})
-    >>> [s.anchor for s in shown_sections(bare, "care_review", manifest={"comparison": {"moved": []}})][:2]
-    ['summary', 'changes']
+    `manifest`: with ``comparison`` or ``scores`` where a re-run made them.
     """
     shown = sections_of(appraisal, option)
     known = manifest.get("comparison") or manifest.get("scores")
@@ -215,71 +154,19 @@ def shown_sections(
 
 
 def sections_left_out(appraisal: Appraisal, option: str) -> tuple[tuple[PageSection, tuple[str, ...]], ...]:
-    """Return the sections an appraisal has not the tables for, with the tables it lacks.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    tuple of (PageSection, tuple of str)
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> left = sections_left_out(SimpleNamespace(tables={}), "care_review")
-    >>> [(section.anchor, lacking) for section, lacking in left][1]
-    ('attribution', ('attribution',))
-    """
+    """Return the sections an appraisal has not the tables for, with the tables it lacks."""
     lacking = [(s, tuple(t for t in s.needs if not holds(appraisal, t, option))) for s in SECTIONS]
     return tuple((section, tables) for section, tables in lacking if tables)
 
 
 def parts_of(shown: tuple[PageSection, ...]) -> list[tuple[str, list[PageSection]]]:
-    """Return the sections shown by part of the contents, in order.
-
-    Parameters
-    ----------
-    shown : tuple of PageSection
-
-    Returns
-    -------
-    list of (str, list of PageSection)
-
-    Examples
-    --------
-    >>> [(part, len(sections)) for part, sections in parts_of(SECTIONS[:6])]
-    [('The answer', 5), ('What would change it', 1)]
-    """
+    """Return the sections shown by part of the contents, in order. List of (str, list of PageSection)."""
     parts = dict.fromkeys(section.part for section in shown)
     return [(part, [section for section in shown if section.part == part]) for part in parts]
 
 
 def holds(appraisal: Appraisal, table: str, option: str) -> bool:
-    """Return whether a table is there with rows, of the option where it is by option.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table : str
-        Name in ``appraisal.tables``.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> holds(SimpleNamespace(tables={}), "drivers", "care_review")
-    False
-    """
+    """Return whether a table is there with rows, of the option where it is by option."""
     frame = appraisal.tables.get(table)
     if frame is None or frame.empty:
         return False
@@ -290,17 +177,7 @@ def holds(appraisal: Appraisal, table: str, option: str) -> bool:
 
 
 def templates() -> Environment:
-    """Return the templates: everything escaped, a missing value an error.
-
-    Returns
-    -------
-    jinja2.Environment
-
-    Examples
-    --------
-    >>> templates().from_string("{{ text }}").render(text="<b>")
-    '&lt;b&gt;'
-    """
+    """Return the templates: everything escaped, a missing value an error."""
     return Environment(
         loader=PackageLoader("cba.reporting", "templates"),
         autoescape=True,
@@ -334,29 +211,11 @@ _ATTRIBUTE = re.compile(r' (style|class)="([^"]*)"')
 def secured(html: str) -> str:
     """Return the page with styles of single elements moved to its style sheet, and the policy that then holds.
 
-    Parameters
-    ----------
-    html : str
-        A page with one ``<meta http-equiv="Content-Security-Policy">``, one style sheet and escaped texts.
-
-    Returns
-    -------
-    str
-        The policy allows the page's own scripts and style sheets by SHA-256, images as data, and nothing else:
-        no other script, no network, no form, no other base address.
-
-    Raises
-    ------
-    InputError
-        If the page has not one policy and one style sheet.
-
-    Examples
-    --------
-    >>> bare = '<meta http-equiv="Content-Security-Policy" content=""><style>p {}</style><p style="color: red">a</p>'
-    >>> print(secured(bare).partition("<style>")[2])
-    p {}.e1 { color: red }
-    </style><p class="e1">a</p>
+    The policy allows the page's own scripts and style sheets by SHA-256, images as data, and nothing else: no
+    other script, no network, no form, no other base address.
     """
+    # `html`: a page with one ``<meta http-equiv="Content-Security-Policy">``, one style sheet and escaped
+    # texts.
     if len(_POLICY.findall(html)) != 1 or len(_STYLE.findall(html)) != 1:
         raise InputError(
             "the page has not one policy and one style sheet",
@@ -374,24 +233,8 @@ def secured(html: str) -> str:
 def content_policy(html: str) -> str:
     """Return the Content-Security-Policy that allows the page's own scripts and style sheets and nothing else.
 
-    Parameters
-    ----------
-    html : str
-        The page.
-
-    Returns
-    -------
-    str
-        Blocks of data (scripts with a type) need no permission, since they do not run.
-
-    References
-    ----------
-    .. [1] W3C, Content Security Policy Level 3, sections 6.7.2 and 6.7.3 (matching by hash).
-
-    Examples
-    --------
-    >>> content_policy("<p>a</p>")
-    "default-src 'none'; script-src 'none'; style-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+    Blocks of data (scripts with a type) need no permission, since they do not run. Source: W3C, Content
+    Security Policy Level 3, sections 6.7.2 and 6.7.3 (matching by hash).
     """
     scripts, styles = (_hashes(pattern.findall(html)) for pattern in (_SCRIPT, _STYLE))
     return (
@@ -403,20 +246,7 @@ def content_policy(html: str) -> str:
 def web_address(text: object) -> str | None:
     """Return an address that may stand in a link, or None.
 
-    Parameters
-    ----------
-    text : object
-        As written in a prior, an option or the evidence.
-
-    Returns
-    -------
-    str or None
-        Only http and https addresses are links; whatever else is shown as text.
-
-    Examples
-    --------
-    >>> web_address("https://www.gov.uk/"), web_address("javascript:alert(1)"), web_address(None)
-    ('https://www.gov.uk/', None, None)
+    Only http and https addresses are links; whatever else is shown as text.
     """
     address = text.strip() if isinstance(text, str) else ""
     return address if re.match(r"https?://[^\s<>\"'\\]+$", address, re.I) else None

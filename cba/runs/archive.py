@@ -39,75 +39,21 @@ _LOCK_SECONDS = 120.0
 def read_inputs_once(settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Read every file a run is made from, so that what is hashed is what is kept.
 
-    Parameters
-    ----------
-    settings : mapping
-        The analysis as plain values; kept as ``analysis.json``.
-
-    Returns
-    -------
-    dict
-        Name, as in :func:`cba.runs.fingerprints.input_files`, to bytes.
-
-    Examples
-    --------
-    >>> sorted(read_inputs_once({"name": "latest"}))[0]
-    'analysis.json'
+    Name, as in `input_files`, to bytes. `settings`: the analysis as plain values; kept as ``analysis.json``.
     """
     files = {name: path.read_bytes() for name, path in input_files().items()}
     return {**files, ANALYSIS: to_json(dict(settings)).encode("utf-8")}
 
 
 def hashes_of(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Return the SHA-256 and size of each file, for the manifest.
-
-    Parameters
-    ----------
-    files : mapping of str to bytes
-
-    Returns
-    -------
-    dict
-        Name to ``sha256`` and ``bytes``.
-
-    Examples
-    --------
-    >>> hashes_of({"a": b"abc"})["a"]["bytes"]
-    3
-    """
+    """Return the SHA-256 and size of each file, for the manifest. Name to ``sha256`` and ``bytes``."""
     return {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
     }
 
 
 def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Keep files in the archive; those already there, and sound, are not written again.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    files : mapping of str to bytes
-        Name to content.
-
-    Returns
-    -------
-    dict
-        As :func:`hashes_of`.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written; the archive keeps what it had.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root:
-    ...     kept = archive_inputs(root, {"a": b"abc", "b": b"abc"})
-    ...     len([f for f in (Path(root) / ".inputs").iterdir() if len(f.name) == 64])
-    1
-    """
+    """Keep files in the archive; those already there, and sound, are not written again."""
     folder, hashes = Path(root) / ARCHIVE, hashes_of(files)
     with store_errors("the inputs of the run could not be kept", file=folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,29 +78,7 @@ def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, di
 
 @contextmanager
 def archive_lock(root: str | Path) -> Iterator[None]:
-    """Hold the lock of the archive, so that no file is removed between being kept and being named.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be used, or another holds the lock for over two minutes.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root, archive_lock(root):
-    ...     [place.name for place in Path(root).iterdir()]
-    ['.inputs']
-    """
+    """Hold the lock of the archive, so that no file is removed between being kept and being named."""
     with holding(
         Path(root) / ARCHIVE / ".lock",
         wait=_LOCK_SECONDS,
@@ -167,28 +91,10 @@ def archive_lock(root: str | Path) -> Iterator[None]:
 
 
 def archived_inputs(run: RunRecord) -> Path:
-    """Lay out the inputs a stored run was made from, for :func:`cba.inputs.files.reading_from`.
+    """Lay out the inputs a stored run was made from, for `reading_from`.
 
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    Path
-        Folder with ``priors/`` (``options``, ``studies`` and ``checks`` inside), ``published/``, ``costs/``,
-        ``panel_results/`` and ``analysis.json``. It is named by its content and made once: do not change it.
-
-    Raises
-    ------
-    StoreError
-        If the run names no inputs (stored by an older version), or a file of the archive is missing or damaged;
-        names the file.
-
-    Examples
-    --------
-    >>> sorted(place.name for place in archived_inputs(run).iterdir())  # doctest: +SKIP
-    ['analysis.json', 'costs', 'panel_results', 'priors', 'published']
+    Folder with ``priors/`` (``options``, ``studies`` and ``checks`` inside), ``published/``, ``costs/``,
+    ``panel_results/`` and ``analysis.json``. It is named by its content and made once: do not change it.
     """
     inputs = run.manifest.get("inputs")
     if not inputs:
@@ -224,22 +130,7 @@ def archived_inputs(run: RunRecord) -> Path:
 def unreferenced(root: str | Path, runs: list[RunRecord]) -> list[Path]:
     """Return the files and folders of the archive that no stored run names.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    runs : list of RunRecord
-        All stored runs.
-
-    Returns
-    -------
-    list of Path
-        None at all while the manifest of any run is damaged: it may name any of them.
-
-    Examples
-    --------
-    >>> unreferenced("no such folder", [])
-    []
+    None at all while the manifest of any run is damaged: it may name any of them.
     """
     folder = Path(root) / ARCHIVE
     if any(run.damage for run in runs) or not folder.is_dir():

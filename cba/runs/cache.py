@@ -64,30 +64,7 @@ def fit_key(
 ) -> dict[str, Any]:
     """Return everything a fit depends on, as plain values.
 
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-    priors : PriorRegistry
-        Only the entries the model reads enter the key (:data:`PRIOR_GROUPS`).
-    settings : mapping
-        Draws, tune, chains, seed, gates.
-    code : str, optional
-        Fingerprint of the code that makes the fit, taken before it was loaded; taken now by default.
-    observations : mapping, optional
-        The release and the SHA-256 of the published tables.
-    evidence : Evidence, optional
-        The evidence as known at the date of the analysis.
-
-    Returns
-    -------
-    dict
-        For :func:`cached_fit`.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> sorted(fit_key("baseline", priors=load_priors(), settings={"seed": 1}))
-    ['code', 'libraries', 'model', 'priors', 'settings']
+    `code`: fingerprint of the code that makes the fit, taken before it was loaded; taken now by default.
     """
     entries = [priors[name].content() for name in priors if name.startswith(PRIOR_GROUPS[model])]
     key: dict[str, Any] = {
@@ -110,38 +87,9 @@ def cached_fit(
 ) -> xr.DataTree:
     """Return the fit kept under `key`, or make it and keep it.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports; the cache is its ``.cache``.
-    model : str
-        Start of the file name.
-    key : mapping
-        Plain values naming everything the fit depends on.
-    fit : callable
-        Makes the fit; called only where no sound copy exists.
-
-    Returns
-    -------
-    DataTree
-        Loaded in memory. A fit just made is returned as the cache returns it, so that both paths agree.
-
-    Raises
-    ------
-    Exception
-        Whatever `fit` raises (GateError where it has not converged); nothing is kept then.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from tempfile import TemporaryDirectory
-    >>> tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mean": ("draw", [1.0, 2.0])})})
-    >>> with TemporaryDirectory() as root:
-    ...     made = cached_fit(root, model="effects", key={"seed": 1}, fit=lambda: tree)
-    ...     kept = cached_fit(root, model="effects", key={"seed": 1}, fit=lambda: None)
-    >>> made.identical(kept)
-    True
+    Loaded in memory. `fit`: makes the fit; called only where no sound copy exists.
     """
+    # A fit just made is returned as the cache returns it, so that both paths agree.
     from filelock import FileLock, Timeout
 
     path = Path(root) / ".cache" / f"{model}-{content_sha256(key)[:16]}.nc"
@@ -244,35 +192,12 @@ _NOT_APPRAISED = ("title", "stances", "mixture", "gates", "data", "hold")
 def stage_fingerprints(settings: Mapping[str, Any]) -> dict[str, str]:
     """Fingerprint every stage of a run before it is computed, from the inputs in force.
 
-    Parameters
-    ----------
-    settings : mapping
-        The analysis as plain values.
-
-    Returns
-    -------
-    dict
-        ``observations``, ``baseline/<belief>``, ``effects/<belief>``, ``appraisal/<stance>`` and ``report`` to
-        SHA-256.
-
-    Raises
-    ------
-    InputError
-        If a file of priors or options is no valid TOML.
-
-    Notes
-    -----
-    Each fingerprint holds those of the stages before it, so a change shows in all that follow from it and in
-    nothing else. The first stance differs from the others: some tables are made once a run, for it alone.
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import load_analysis
-    >>> settings = load_analysis("smoke").model_dump(mode="json", by_alias=True)
-    >>> one, two = (stage_fingerprints(settings | {"title": title}) for title in ("A", "B"))
-    >>> [stage for stage in one if one[stage] != two[stage]]
-    ['report']
+    ``observations``, ``baseline/<belief>``, ``effects/<belief>``, ``appraisal/<stance>`` and ``report`` to
+    SHA-256.
     """
+    # Each fingerprint holds those of the stages before it, so a change shows in all that follow from it and
+    # in nothing else. The first stance differs from the others: some tables are made once a run, for it
+    # alone.
     files, libraries = input_files(), library_versions()
     stances = list(settings["stances"])
     beliefs = dict.fromkeys(belief for stance in stances for belief in beliefs_of(stance))
@@ -333,30 +258,7 @@ def _fits(
 def stance_priors(files: Mapping[str, Path], *, belief: str) -> dict[str, str]:
     """Fingerprint the prior entries by group, as one stance holds them.
 
-    Parameters
-    ----------
-    files : mapping of str to Path
-        As :func:`cba.runs.fingerprints.input_files` returns them.
-    belief : str
-        Stance whose overrides count; of the others only that they exist.
-
-    Returns
-    -------
-    dict
-        Group, the first part of the names of its entries, to SHA-256.
-
-    Raises
-    ------
-    InputError
-        If a file is no valid TOML.
-
-    Examples
-    --------
-    >>> from cba.runs.fingerprints import input_files
-    >>> files = input_files()
-    >>> evidence, sceptical = (stance_priors(files, belief=b) for b in ("evidence", "sceptical"))
-    >>> evidence["effects"] == sceptical["effects"], evidence["baseline"] == sceptical["baseline"]
-    (False, True)
+    Group, the first part of the names of its entries, to SHA-256.
     """
     groups: dict[str, list[Any]] = {}
     for name, file in files.items():
@@ -367,45 +269,12 @@ def stance_priors(files: Mapping[str, Path], *, belief: str) -> dict[str, str]:
 
 
 def parsed_sha256(file: Path) -> str:
-    """Return the SHA-256 of what a TOML file says: comments, order of keys and layout do not count.
-
-    Parameters
-    ----------
-    file : Path
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If the file is no valid TOML.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     one, two = Path(folder) / "a.toml", Path(folder) / "b.toml"
-    ...     _ = one.write_text("x = 1 # why"), two.write_text("x=1")
-    ...     parsed_sha256(one) == parsed_sha256(two)
-    True
-    """
+    """Return the SHA-256 of what a TOML file says: comments, order of keys and layout do not count."""
     return _said(parsed_toml(file))
 
 
 def report_code_fingerprint() -> str:
-    """Fingerprint the code, templates and styles that make a report.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> len(report_code_fingerprint())
-    64
-    """
+    """Fingerprint the code, templates and styles that make a report."""
     folder = PACKAGE / "reporting"
     files = sorted(f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
     return content_sha256({file.relative_to(folder).as_posix(): file_sha256(file) for file in files})
@@ -429,29 +298,7 @@ def _said(content: Any) -> str:
 
 
 def parsed_toml(file: Path) -> dict[str, Any]:
-    """Read a TOML file without loading what checks its content.
-
-    Parameters
-    ----------
-    file : Path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If it is no valid TOML.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a.toml").write_text("x = 1")
-    ...     parsed_toml(Path(folder) / "a.toml")
-    {'x': 1}
-    """
+    """Read a TOML file without loading what checks its content."""
     with file.open("rb") as opened:
         try:
             return tomllib.load(opened)
@@ -469,25 +316,11 @@ RECORD = "appraisal.json"
 
 @dataclass(frozen=True)
 class StoredStage:
-    """An appraisal read from an earlier run.
+    """An appraisal read from an earlier run."""
 
-    Attributes
-    ----------
-    appraisal : Appraisal
-        As the stage made it, without what later stages added; it names the analysis asked for.
-    folder : Path
-        Where it was read from.
-    run : str
-        Name of that run.
-
-    Examples
-    --------
-    >>> StoredStage(appraisal=None, folder=Path("stances/evidence"), run="20261121T093000Z-0123abcd").run
-    '20261121T093000Z-0123abcd'
-    """
-
+    # As the stage made it, without what later stages added; it names the analysis asked for.
     appraisal: Appraisal
-    folder: Path
+    folder: Path  # where it was read from
     run: str
 
 
@@ -496,25 +329,8 @@ def stored_appraisal(
 ) -> StoredStage | None:
     """Find the appraisal of a stance among the stored runs of an analysis.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : Analysis
-        What is asked for; it may differ from the stored one in what the appraisal does not depend on.
-    stance : str
-    fingerprint : str
-        Of the stage, as :func:`cba.runs.cache.stage_fingerprints` gives it.
-
-    Returns
-    -------
-    StoredStage or None
-        None where no sound copy is stored.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> stored_appraisal("nowhere", analysis=SimpleNamespace(name="latest"), stance="evidence", fingerprint="0")
+    None where no sound copy is stored. `analysis`: what is asked for; it may differ from the stored one in
+    what the appraisal does not depend on.
     """
     for run in reversed(runs_of(root, analysis.name)):
         if run.manifest.get("stages", {}).get(f"appraisal/{stance}") != fingerprint:
@@ -531,21 +347,7 @@ def stored_appraisal(
 
 
 def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> None:
-    """Write an appraisal that was read from the store into a new run, without packing its draws anew.
-
-    Parameters
-    ----------
-    stage : StoredStage
-        Where its draws are.
-    appraisal : Appraisal
-        The same one, with the tables later stages gave it.
-    folder : Path
-        Of the new run; must not exist.
-
-    Examples
-    --------
-    >>> write_stage(stage, stage.appraisal, folder=Path("stances/evidence"))  # doctest: +SKIP
-    """
+    """Write an appraisal that was read from the store into a new run, without packing its draws anew."""
     (folder / "tables").mkdir(parents=True)
     for file in sorted(stage.folder.iterdir()):
         if file.is_file() and file.name != RECORD:
@@ -565,28 +367,7 @@ def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> No
 
 
 def stored_appraisals(run: RunRecord) -> dict[str, Appraisal]:
-    """Read every appraisal of a run; most of their draws stay in its files until they are used.
-
-    Parameters
-    ----------
-    run : RunRecord
-        Must stay where it is until then.
-
-    Returns
-    -------
-    dict of str to Appraisal
-        By stance, the headline stance first.
-
-    Raises
-    ------
-    InputError
-        If one cannot be read, or another version stored it with other settings.
-
-    Examples
-    --------
-    >>> list(stored_appraisals(run))  # doctest: +SKIP
-    ['evidence', 'sceptical', 'review']
-    """
+    """Read every appraisal of a run; most of their draws stay in its files until they are used."""
     from cba.appraisal.record import Appraisal
 
     return {

@@ -81,34 +81,7 @@ def read_held(
     priors: Path | None = None,
     observations: xr.Dataset | None = None,
 ) -> Held:
-    """Read what a run was made from.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        Of the run.
-    stance : {"evidence", "sceptical"}
-    name : str
-        Of the run.
-    published, priors : Path, optional
-        Folders of its tables and priors; those of the package when left out.
-    observations : Dataset, optional
-        The observed series of its release, where they are already read from the same tables.
-
-    Returns
-    -------
-    Held
-
-    Raises
-    ------
-    InputError
-        If an input is refused.
-
-    Examples
-    --------
-    >>> read_held(analysis, stance="evidence", name="now").inputs.stance  # doctest: +SKIP
-    'evidence'
-    """
+    """Read what a run was made from. `stance`, "evidence" or "sceptical"."""
     from cba.appraisal.inputs import read_inputs
     from cba.models.authority_findings import known_panel
 
@@ -129,29 +102,8 @@ def worlds_between(
 ) -> World:
     """Return a function that works out any mixture of two runs; a fit is made, or read, once.
 
-    Parameters
-    ----------
-    before, after : Held
-        The earlier and the later run.
-    players : tuple of str
-        Groups that differ; the others are those of the later run in every world.
-    options : tuple of str
-        Options that both runs have, business as usual first.
-    root : Path
-        Folder of the reports, which holds the cache of fits.
-    fit : callable
-        As :data:`Fit`.
-
-    Returns
-    -------
-    callable
-        From the set of groups taken from the later run to headline draws by key (sample), all on the seeds of the
-        later run.
-
-    Examples
-    --------
-    >>> world = worlds_between(before, after, players=("data",), options=("bau",), root=root)  # doctest: +SKIP
-    >>> world(frozenset())["children_in_care_2032.bau"].mean()  # doctest: +SKIP
+    From the set of groups taken from the later run to headline draws by key (sample), all on the seeds of the
+    later run. `players`: groups that differ; the others are those of the later run in every world.
     """
     fits: dict[tuple[bool, bool], tuple[xr.DataTree, xr.DataTree]] = {}
     lock = Lock()
@@ -189,27 +141,9 @@ def worlds_between(
 
 
 def mixed_inputs(before: Held, after: Held, *, later: Mapping[str, bool], options: tuple[str, ...]) -> Inputs:
-    """Put together the inputs of a world.
-
-    Parameters
-    ----------
-    before, after : Held
-        The earlier and the later run.
-    later : mapping of str to bool
-        By group of inputs, whether it is that of the later run.
-    options : tuple of str
-        Options that both runs have.
-
-    Returns
-    -------
-    Inputs
-        Sampler, gates and level are those of the later run. An entry of the registry that only the later run has
-        is taken from it; what only the earlier one has is left out.
-
-    Examples
-    --------
-    >>> mixed_inputs(before, after, later=dict.fromkeys(SETTINGS, True), options=("bau",))  # doctest: +SKIP
-    """
+    """Put together the inputs of a world. Sampler, gates and level are those of the later run."""
+    # An entry of the registry that only the later run has is taken from it; what only the earlier one has is
+    # left out.
     of = {player: (after if chosen else before).inputs for player, chosen in later.items()}
     settings = {name: getattr(of[p].analysis, name) for p, names in SETTINGS.items() for name in names}
     analysis = after.inputs.analysis.model_copy(update={**settings, "options": options})
@@ -295,23 +229,7 @@ Folders = tuple[Path | None, Path | None]
 
 
 def common_options(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """Return the options of both runs, which alone are compared.
-
-    Parameters
-    ----------
-    before, after : sequence of str
-        Ids of the options of each.
-
-    Returns
-    -------
-    tuple of str
-        In the order of the later run.
-
-    Examples
-    --------
-    >>> common_options(["bau", "care_review"], ["kinship_only", "care_review", "bau"])
-    ('care_review', 'bau')
-    """
+    """Return the options of both runs, which alone are compared. In the order of the later run."""
     return tuple(name for name in after if name in before)
 
 
@@ -326,32 +244,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare two stored runs.
 
-    Parameters
-    ----------
-    before, after : RunRecord
-        As :func:`cba.runs.reading.find_run` finds them.
-    root : str or Path
-        Folder of the reports, which holds the cache of fits.
-    stance : {"evidence", "sceptical"}, optional
-        The first of the later run that has priors of its own, when left out.
-    folders : callable, optional
-        Where a run's tables and priors are; :func:`kept_folders` when left out.
-    fit : callable
-        Stage that fits; from the cache where nothing a fit reads has changed.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    InputError
-        If the stance is in one run only or has no priors of its own, the runs share no option, or their inputs are
-        not known any more, or do not fit this version.
-
-    Examples
-    --------
-    >>> compare_runs(find_run("reports", "published"), find_run("reports", "latest"), root="reports")  # doctest: +SKIP
+    `fit`: stage that fits; from the cache where nothing a fit reads has changed.
     """
     stance = _common_stance(before, after, stance)
     places = folders or kept_folders
@@ -364,30 +257,7 @@ def compare_runs(
 def stored_run(
     run: RunRecord, *, stance: str, folders: Folders, observations: xr.Dataset | None = None
 ) -> Stored:
-    """Read a stored run's inputs and headline.
-
-    Parameters
-    ----------
-    run : RunRecord
-    stance : {"evidence", "sceptical"}
-    folders : tuple of Path or None
-        Of its published tables and its priors.
-    observations : Dataset, optional
-        Its observed series, where they are already read.
-
-    Returns
-    -------
-    Stored
-
-    Raises
-    ------
-    InputError
-        If another version stored the run and its settings do not fit this one.
-
-    Examples
-    --------
-    >>> stored_run(run, stance="evidence", folders=(None, None)).results["npv_fiscal.care_review"]  # doctest: +SKIP
-    """
+    """Read a stored run's inputs and headline. `stance`, "evidence" or "sceptical"."""
     published, priors = folders
     analysis = stored_analysis(run.manifest["settings"], file=run.path / MANIFEST, field="settings")
     held = read_held(
@@ -406,48 +276,12 @@ def stored_run(
 
 
 def made_by(code: str, environment: str, *, settings: Any) -> str:
-    """Name what made a run beside its inputs.
-
-    Parameters
-    ----------
-    code, environment : str
-        Fingerprints.
-    settings : Analysis
-        Gives the number and seed of draws.
-
-    Returns
-    -------
-    str
-        The same for two runs only where both would be made alike.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> made_by("ab", "cd", settings=SimpleNamespace(draws=400, tune=1000, chains=4, seed=1))
-    'ab cd 400 1000 4 1'
-    """
+    """Name what made a run beside its inputs. The same for two runs only where both would be made alike."""
     return " ".join([code, environment, *(str(getattr(settings, name)) for name in SAMPLER)])
 
 
 def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit = fit_stance) -> Comparison:
-    """Compare two runs whose inputs are read.
-
-    Parameters
-    ----------
-    before, after : Stored
-    root : str or Path
-        Folder of the reports, which holds the cache of fits.
-    fit : callable
-        As in :func:`compare_runs`.
-
-    Returns
-    -------
-    Comparison
-
-    Examples
-    --------
-    >>> compare_stored(before, after, root="reports").notes  # doctest: +SKIP
-    """
+    """Compare two runs whose inputs are read."""
     one, other = before.held.inputs.analysis, after.held.inputs.analysis
     options = common_options(one.options, other.options)
     if len(options) < 2:
@@ -548,28 +382,7 @@ def _common_stance(before: RunRecord, after: RunRecord, stance: str | None) -> s
 
 
 def kept_folders(run: RunRecord) -> Folders:
-    """Return the folders of a run's inputs: those kept with it, else the package's where nothing has changed.
-
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    published, priors : Path or None
-
-    Raises
-    ------
-    InputError
-        If the run kept no inputs and one has changed since; names the first.
-    StoreError
-        If a kept input is missing or damaged.
-
-    Examples
-    --------
-    >>> kept_folders(run)  # doctest: +SKIP
-    (None, None)
-    """
+    """Return the folders of a run's inputs: those kept with it, else the package's where nothing has changed."""
     if run.manifest.get("inputs"):
         from cba.runs.archive import archived_inputs
 

@@ -26,26 +26,7 @@ _MONEY = ((1e9, 1e9, "bn"), (1e5, 1e6, "m"), (1e3, 1e3, "k"))
 def spoken_option(record: Mapping[str, Any], option: str | None = None) -> str:
     """Return the option the sentences are about.
 
-    Parameters
-    ----------
-    record : mapping
-        As :meth:`cba.runs.comparison.Comparison.record` gives it.
-    option : str, optional
-        ``care_review`` when left out, or the first option where both runs do not have it.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If it is not an option of both runs.
-
-    Examples
-    --------
-    >>> spoken_option({"settings": {"options": ["bau", "kinship_only"]}})
-    'kinship_only'
+    `option`: ``care_review`` when left out, or the first option where both runs do not have it.
     """
     options = [name for name in record["settings"]["options"] if name != "bau"]
     chosen = option or ("care_review" if "care_review" in options else options[0])
@@ -64,23 +45,7 @@ def spoken_option(record: Mapping[str, Any], option: str | None = None) -> str:
 
 
 def spoken_changes(record: Mapping[str, Any], *, option: str) -> list[Mapping[str, Any]]:
-    """Return the changes that are told, those of business as usual last.
-
-    Parameters
-    ----------
-    record : mapping
-        As :meth:`cba.runs.comparison.Comparison.record` gives it.
-    option : str
-
-    Returns
-    -------
-    list of mapping
-
-    Examples
-    --------
-    >>> spoken_changes({"changes": [{"key": "bcr.a"}, {"key": "npv_fiscal.a"}]}, option="a")
-    [{'key': 'npv_fiscal.a'}]
-    """
+    """Return the changes that are told, those of business as usual last."""
     by_key = {change["key"]: change for change in record["changes"]}
     keys = [f"{name}.{option}" for name in SPOKEN] + [f"{name}.bau" for name in SPOKEN_USUAL]
     return [by_key[key] for key in keys if key in by_key]
@@ -89,23 +54,7 @@ def spoken_changes(record: Mapping[str, Any], *, option: str) -> list[Mapping[st
 def change_sentences(record: Mapping[str, Any], *, option: str | None = None) -> list[str]:
     """Say what changed and why.
 
-    Parameters
-    ----------
-    record : mapping
-        As :meth:`cba.runs.comparison.Comparison.record` gives it.
-    option : str, optional
-        As in :func:`spoken_option`.
-
-    Returns
-    -------
-    list of str
-        First what differs between the runs, then one sentence a quantity, then notes on the comparison.
-
-    Examples
-    --------
-    >>> change_sentences({"before": "a/1", "after": "a/2", "moved": [], "changes": [], "notes": [],
-    ...                   "settings": {"options": ["bau", "x"]}})
-    ['Nothing that moves a result differs between a/1 and a/2.']
+    First what differs between the runs, then one sentence a quantity, then notes on the comparison.
     """
     if not record["moved"]:
         words = f"Nothing that moves a result differs between {record['before']} and {record['after']}."
@@ -120,22 +69,7 @@ def change_sentences(record: Mapping[str, Any], *, option: str | None = None) ->
 
 
 def ends_in_words(change: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the figures before and after, to the digit that the difference supports.
-
-    Parameters
-    ----------
-    change : mapping
-        One of ``record["changes"]``.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> ends_in_words({"unit": "children", "before": 383.1, "after": 391.9, "difference": 8.8, "mcse": 0.9})
-    ('383 children', '392 children')
-    """
+    """Return the figures before and after, to the digit that the difference supports."""
     largest = max(abs(change["before"]), abs(change["after"]))
     place = _place(change["difference"], change["mcse"], largest=largest)
     old, new = (in_words(change[name], unit=change["unit"], place=place) for name in ("before", "after"))
@@ -145,22 +79,8 @@ def ends_in_words(change: Mapping[str, Any]) -> tuple[str, str]:
 def with_words(record: Mapping[str, Any]) -> dict[str, Any]:
     """Add to a comparison what is said of it, for readers that do not compute.
 
-    Parameters
-    ----------
-    record : mapping
-        Numbers of a comparison.
-
-    Returns
-    -------
-    dict
-        With ``option`` (the one told of), ``told`` (keys of what is told), ``sentences``, and for each change
-        ``before_text``, ``after_text``, ``text`` and a ``text`` of every share.
-
-    Examples
-    --------
-    >>> with_words({"before": "a/1", "after": "a/2", "moved": [], "changes": [], "notes": [],
-    ...             "settings": {"options": ["bau", "x"]}})["option"]
-    'x'
+    With ``option`` (the one told of), ``told`` (keys of what is told), ``sentences``, and for each change
+    ``before_text``, ``after_text``, ``text`` and a ``text`` of every share.
     """
     changes = []
     for change in record["changes"]:
@@ -210,29 +130,7 @@ def _shares(change: Mapping[str, Any], *, unit: str) -> str:
 
 
 def in_words(value: float, *, unit: str, place: int, signed: bool = False, difference: bool = False) -> str:
-    """Return a figure with its unit.
-
-    Parameters
-    ----------
-    value : float
-    unit : str
-        As in the headline: children, GBP, GBP per year, probability, ratio.
-    place : int
-        Power of ten of the last digit shown, in `unit`.
-    signed : bool
-        Whether a plus is written.
-    difference : bool
-        Whether it is a difference: probabilities are then in percentage points.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> in_words(-1.9654e6, unit="GBP", place=5, signed=True), in_words(0.0421, unit="probability", place=-3)
-    ('-£2.0m', '4.2%')
-    """
+    """Return a figure with its unit. `place`: power of ten of the last digit shown, in `unit`."""
     scale, before, after = 1.0, "", ""
     if unit.startswith("GBP"):
         size = max(abs(value), 10.0**place)
@@ -263,22 +161,7 @@ def _listed(names: list[str] | tuple[str, ...]) -> str:
 def difference_in_words(moved: Mapping[str, Any], *, unit: str) -> str:
     """Return a difference, or a share of one, rounded to its error; ``~`` before one within it.
 
-    Parameters
-    ----------
-    moved : mapping
-        ``value``, ``mcse``, ``within_error``.
-    unit : str
-        As in the headline.
-
-    Returns
-    -------
-    str
-        ``0`` where the inputs are the same.
-
-    Examples
-    --------
-    >>> difference_in_words({"value": -1.9654e6, "mcse": 1.5e5, "within_error": False}, unit="GBP")
-    '-£2.0m'
+    ``0`` where the inputs are the same. `moved`: ``value``, ``mcse``, ``within_error``.
     """
     if moved["value"] == 0 and moved["mcse"] == 0:
         return "0"

@@ -27,22 +27,10 @@ TWO_ERRORS = 2.0
 
 @dataclass(frozen=True)
 class Moved:
-    """A difference of means, or a share of one.
-
-    Attributes
-    ----------
-    value : float
-    mcse : float
-        Monte Carlo standard error, of paired draws.
-
-    Examples
-    --------
-    >>> Moved(3.0, 2.0).within_error
-    True
-    """
+    """A difference of means, or a share of one."""
 
     value: float
-    mcse: float
+    mcse: float  # Monte Carlo standard error, of paired draws
 
     @property
     def within_error(self) -> bool:
@@ -50,21 +38,7 @@ class Moved:
         return abs(self.value) <= TWO_ERRORS * self.mcse
 
     def plus(self, other: Moved) -> Moved:
-        """Return the sum, the two errors taken as independent.
-
-        Parameters
-        ----------
-        other : Moved
-
-        Returns
-        -------
-        Moved
-
-        Examples
-        --------
-        >>> Moved(1.0, 3.0).plus(Moved(2.0, 4.0))
-        Moved(value=3.0, mcse=5.0)
-        """
+        """Return the sum, the two errors taken as independent."""
         return Moved(self.value + other.value, float(np.hypot(self.mcse, other.mcse)))
 
 
@@ -74,21 +48,13 @@ NOT_MOVED = Moved(0.0, 0.0)
 
 @dataclass(frozen=True)
 class Split:
-    """One figure's difference and its shares.
+    """One figure's difference and its shares."""
 
-    Attributes
-    ----------
-    first, last : float
-        Mean where every group is as before, and where every group is as after.
-    total : Moved
-    shares : mapping of str to Moved
-        By player; they sum to `total` to rounding.
-    """
-
+    # first and last: mean where every group is as before, and where every group is as after.
     first: float
     last: float
     total: Moved
-    shares: Mapping[str, Moved]
+    shares: Mapping[str, Moved]  # by player; they sum to `total` to rounding
 
 
 def split_differences(
@@ -100,40 +66,16 @@ def split_differences(
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Split the difference of every figure among the players, draw by draw.
 
-    Parameters
-    ----------
-    world : callable
-        From a set of players to draws (sample) by figure; called once for each of the 2^n sets.
-    players : sequence of str
-        Those that differ; none leaves nothing to split.
-    chains : int, optional
-        Equally long Markov chains the draws come from, in order; None for independent draws.
-    each : callable
-        ``each(world, sets)`` works the worlds out in order; that of a pool works out several at a time.
-
-    Returns
-    -------
-    splits : dict of str to Split
-        Of the figures that every world has.
-    missing : tuple of str
-        Figures that some worlds have and others have not, which cannot be split.
-
-    Notes
-    -----
-    ``phi_i = sum_S |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))`` [1]_ is linear in v, so that it is taken in
-    every draw: the mean is the share of the mean, and the spread over draws gives its error on common random numbers.
-
-    References
-    ----------
-    .. [1] Shapley (1953) in *Contributions to the Theory of Games II*, 307-317.
-
-    Examples
-    --------
-    >>> worlds = {frozenset(): [0.0, 2.0], frozenset("a"): [1.0, 3.0]}
-    >>> splits, _ = split_differences(lambda s: {"npv": np.array(worlds[s])}, "a")
-    >>> splits["npv"].total, splits["npv"].shares["a"]
-    (Moved(value=1.0, mcse=0.0), Moved(value=1.0, mcse=0.0))
+    Returns `splits`: of the figures that every world has. `missing`: figures that some worlds have and others
+    have not, which cannot be split. `players`: those that differ; none leaves nothing to split.
     """
+    # `chains`: equally long Markov chains the draws come from, in order; None for independent draws. `each`:
+    # ``each(world, sets)`` works the worlds out in order; that of a pool works out several at a time.
+    #
+    # ``phi_i = sum_S |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))`` is linear in v, so that it is taken in
+    # every draw: the mean is the share of the mean, and the spread over draws gives its error on common
+    # random numbers.
+    # Source: Shapley (1953) in *Contributions to the Theory of Games II*, 307-317.
     names = list(players)
     sets = [frozenset(c) for size in range(len(names) + 1) for c in combinations(names, size)]
     found = dict(zip(sets, each(world, sets), strict=True))
@@ -156,23 +98,7 @@ def split_differences(
 
 
 def paired(difference: np.ndarray, *, chains: int | None) -> Moved:
-    """Mean of a difference that was taken draw by draw, and its error.
-
-    Parameters
-    ----------
-    difference : ndarray, shape (sample,)
-    chains : int or None
-        As in :func:`split_differences`.
-
-    Returns
-    -------
-    Moved
-
-    Examples
-    --------
-    >>> paired(np.array([1.0, 1.0]), chains=None)
-    Moved(value=1.0, mcse=0.0)
-    """
+    """Mean of a difference that was taken draw by draw, and its error."""
     return Moved(float(difference.mean()), mcse_mean(difference, chains=chains))
 
 
@@ -186,20 +112,7 @@ REMADE = 1e-9
 def is_remade(figure: float, stored: float) -> bool:
     """Say whether a figure made again is the stored one.
 
-    Parameters
-    ----------
-    figure, stored : float
-        In the same unit.
-
-    Returns
-    -------
-    bool
-        Whether they differ by :data:`REMADE` of the stored figure at most.
-
-    Examples
-    --------
-    >>> is_remade(1.0 + 1e-12, 1.0), is_remade(1.001, 1.0)
-    (True, False)
+    Whether they differ by `REMADE` of the stored figure at most. `figure`, `stored`: in the same unit.
     """
     return abs(figure - stored) <= REMADE * max(abs(stored), 1e-12)
 
@@ -215,27 +128,7 @@ def comparison_notes(
 ) -> tuple[str, ...]:
     """Say how two runs were compared, as far as the reader must know it.
 
-    Parameters
-    ----------
-    before, after : Stored
-    changes : list of Change
-        Those compared.
-    splits : mapping of str to Split
-        By key of the change.
-    missing : tuple of str
-        Quantities that are not defined in every world.
-    same_code : bool
-        Whether both runs were made by the same code, libraries and draws.
-
-    Returns
-    -------
-    tuple of str
-        Sentences; none where both runs are made again to the digit from the same options and priors.
-
-    Examples
-    --------
-    >>> comparison_notes(before, after, changes=[], splits={}, missing=(), same_code=True)  # doctest: +SKIP
-    ()
+    Sentences; none where both runs are made again to the digit from the same options and priors.
     """
     one, other = before.held.inputs, after.held.inputs
     notes = []
@@ -315,23 +208,12 @@ _COST_GROUPS = ("unit_costs", "avoidable", "cashable", "legal", "payers")
 
 @dataclass(frozen=True)
 class Held:
-    """What one run holds.
-
-    Attributes
-    ----------
-    inputs : Inputs
-        As read for the stance compared.
-    panel : PanelFinding or None
-        What England's panel of authorities says, where it was known.
-    name : str
-        Of the run, for messages.
-    published, priors : Path or None
-        Folders its inputs are read from; None for those of the package.
-    """
+    """What one run holds."""
 
     inputs: Inputs
-    panel: PanelFinding | None = None
-    name: str = ""
+    panel: PanelFinding | None = None  # what England's panel of authorities says, where it was known
+    name: str = ""  # of the run, for messages
+    # published and priors: folders its inputs are read from; None for those of the package.
     published: Path | None = None
     priors: Path | None = None
 
@@ -339,22 +221,8 @@ class Held:
 def player_of_entry(entry: PriorEntry) -> str:
     """Return the group an entry of the registry belongs to.
 
-    Parameters
-    ----------
-    entry : PriorEntry
-
-    Returns
-    -------
-    str
-        Prices for general inflation; unit costs for what a service costs and how much of it can be saved, and for
-        every entry in money; priors and evidence for the rest.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> priors = load_priors()
-    >>> [player_of_entry(priors[name]) for name in ("family_help.cost_per_child", "prices.deflator_growth")]
-    ['unit costs', 'prices and schedule']
+    Prices for general inflation; unit costs for what a service costs and how much of it can be saved, and for
+    every entry in money; priors and evidence for the rest.
     """
     group = entry.name.partition(".")[0]
     if group == "prices":
@@ -363,22 +231,7 @@ def player_of_entry(entry: PriorEntry) -> str:
 
 
 def player_of_series(name: str) -> str:
-    """Return the group a variable of the observed series belongs to.
-
-    Parameters
-    ----------
-    name : str
-        As in :func:`cba.load_observations`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> [player_of_series(name) for name in ("stock", "unit_cost_weekly", "gdp_deflator")]
-    ['data', 'unit costs', 'prices and schedule']
-    """
+    """Return the group a variable of the observed series belongs to."""
     if name.startswith(("spending", "unit_cost")):
         return UNIT_COSTS
     return PRICES if name == "gdp_deflator" else DATA
@@ -387,21 +240,8 @@ def player_of_series(name: str) -> str:
 def moved_players(before: Held, after: Held) -> tuple[str, ...]:
     """Return the groups of inputs that differ between two runs.
 
-    Parameters
-    ----------
-    before, after : Held
-        Under one stance.
-
-    Returns
-    -------
-    tuple of str
-        In the order of :data:`INPUT_PLAYERS`. Groups are compared by what is computed from them: the wording of a
-        source, or a study that no synthesis uses, is no difference.
-
-    Examples
-    --------
-    >>> moved_players(before, after)  # doctest: +SKIP
-    ('unit costs',)
+    Groups are compared by what is computed from them: the wording of a source, or a study that no synthesis
+    uses, is no difference.
     """
     return tuple(p for p in INPUT_PLAYERS if not _same(p, before, after))
 
@@ -469,97 +309,44 @@ _ALSO: Mapping[str, Callable[[Held, Held], bool]] = {PRIORS: _same_evidence, OPT
 
 @dataclass(frozen=True)
 class Stored:
-    """One run as it stands in the store.
+    """One run as it stands in the store."""
 
-    Attributes
-    ----------
-    held : Held
-        Its inputs, read again.
-    results : mapping of str to mapping
-        Its headline under the stance compared.
-    made_by : str
-        What made it: code, libraries, number and seed of draws.
-    """
-
-    held: Held
-    results: Mapping[str, Mapping[str, Any]]
-    made_by: str
+    held: Held  # its inputs, read again
+    results: Mapping[str, Mapping[str, Any]]  # its headline under the stance compared
+    made_by: str  # what made it: code, libraries, number and seed of draws
 
 
 @dataclass(frozen=True)
 class Change:
-    """One headline quantity in two runs.
+    """One headline quantity in two runs."""
 
-    Attributes
-    ----------
-    key : str
-        ``<quantity>.<option>``.
-    label, unit : str
-    before, after : float
-        Means.
-    difference : Moved
-        With the Monte Carlo error of the paired difference.
-    shares : mapping of str to Moved
-        By member of :data:`cba.runs.comparison.PLAYERS`; they sum to the difference.
-    """
-
-    key: str
+    key: str  # ``<quantity>.<option>``
     label: str
     unit: str
     before: float
     after: float
-    difference: Moved
-    shares: Mapping[str, Moved]
+    difference: Moved  # with the Monte Carlo error of the paired difference
+    shares: Mapping[str, Moved]  # by member of `PLAYERS`; they sum to the difference
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed between two runs and why.
+    """What changed between two runs and why."""
 
-    Attributes
-    ----------
-    before, after : str
-        ``<analysis>/<run>``.
-    stance : str
-    moved : tuple of str
-        Groups that differ.
-    changes : tuple of Change
-        In the order of the headline.
-    notes : tuple of str
-        What the reader must know of how the two were compared.
-    settings : mapping
-        Of the later run.
-
-    Examples
-    --------
-    >>> Comparison("a/1", "a/2", "evidence", ("unit costs",), ()).moved
-    ('unit costs',)
-    """
-
+    # before and after: ``<analysis>/<run>``.
     before: str
     after: str
     stance: str
-    moved: tuple[str, ...]
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    moved: tuple[str, ...]  # groups that differ
+    changes: tuple[Change, ...]  # in the order of the headline
+    notes: tuple[str, ...] = ()  # what the reader must know of how the two were compared
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the later run
 
     def record(self) -> dict[str, Any]:
-        """Return plain values.
-
-        Returns
-        -------
-        dict
-            ``before``, ``after``, ``stance``, ``moved``, ``notes``, ``settings`` and ``changes``: key, label, unit,
-            before, after, difference, mcse, within_error and ``shares`` (by group: value, mcse, within_error); and what
-            is said of them (:func:`cba.runs.compare_words.with_words`).
-
-        Examples
-        --------
-        >>> options = {"options": ["bau", "care_review"]}
-        >>> Comparison("a/1", "a/2", "evidence", (), (), settings=options).record()["changes"]
-        []
-        """
+        """Return plain values."""
+        # Returned: ``before``, ``after``, ``stance``, ``moved``, ``notes``, ``settings`` and ``changes``:
+        # key, label, unit, before, after, difference, mcse, within_error and ``shares`` (by group: value,
+        # mcse, within_error); and what is said of them (`with_words`).
         return with_words(
             {
                 "before": self.before,

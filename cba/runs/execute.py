@@ -37,26 +37,7 @@ if TYPE_CHECKING:
 def note_failure(
     error: GateError, *, root: Path, settings: Mapping[str, Any], fingerprints: Fingerprints
 ) -> Path:
-    """Store the diagnostics of a failed gate and add their path to the error as a note.
-
-    Parameters
-    ----------
-    error : GateError
-    root : Path
-        Folder of the reports.
-    settings : mapping
-        The analysis as plain values.
-    fingerprints : Fingerprints
-        Of the run.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> note_failure(error, root=Path("reports"), settings=settings, fingerprints=prints)  # doctest: +SKIP
-    """
+    """Store the diagnostics of a failed gate and add their path to the error as a note."""
     diagnostics = _diagnostics(error, settings=settings, fingerprints=fingerprints)
     place = write_failure(root, analysis=settings["name"], moment=datetime.now(UTC), diagnostics=diagnostics)
     error.add_note(str(place))
@@ -88,25 +69,8 @@ def _diagnostics(
 def merged_headline(appraisals: Mapping[str, Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headline of a run.
 
-    Parameters
-    ----------
-    appraisals : mapping of str to Appraisal
-        By stance; the first is the headline stance.
-    manifest : mapping
-        Without hashes of files (the headline is one of them).
-
-    Returns
-    -------
-    dict
-        ``schema`` 1, ``run`` (the manifest), ``results`` of the headline stance and ``results_by_stance`` of
-        the others. A result that is undefined is None.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> appraisal = SimpleNamespace(results={"bcr.care_review": {"mean": float("nan")}})
-    >>> merged_headline({"evidence": appraisal}, manifest={})["results"]
-    {'bcr.care_review': {'mean': None}}
+    ``schema`` 1, ``run`` (the manifest), ``results`` of the headline stance and ``results_by_stance`` of the
+    others. A result that is undefined is None.
     """
     headline, *others = appraisals
     return plain(
@@ -122,24 +86,8 @@ def merged_headline(appraisals: Mapping[str, Appraisal], *, manifest: Mapping[st
 def merged_tables(appraisals: Mapping[str, Appraisal]) -> dict[str, pd.DataFrame]:
     """Return each table over all stances, with `stance` as its first column.
 
-    Parameters
-    ----------
-    appraisals : mapping of str to Appraisal
-        By stance.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        By name of table. A table that has a column `stance` of its own (the priors: whose override is in
-        force) keeps it as `set_by_stance`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from types import SimpleNamespace
-    >>> appraisal = SimpleNamespace(tables={"npv": pd.DataFrame({"option": ["bau"], "mean": [0.0]})})
-    >>> merged_tables({"evidence": appraisal})["npv"].columns.tolist()
-    ['stance', 'option', 'mean']
+    A table that has a column `stance` of its own (the priors: whose override is in force) keeps it as
+    `set_by_stance`.
     """
     import pandas as pd
 
@@ -174,38 +122,14 @@ def with_precision[Result](
 ) -> tuple[Result, dict[str, Any] | None]:
     """Appraise, and appraise again with more draws while the headline is less precise than asked.
 
-    Parameters
-    ----------
-    analysis : Analysis
-        Its ``precision`` says what is asked; None takes the draws as they are.
-    appraise : callable
-        Analysis to what was found; called with more draws until the precision is met, the most draws allowed are
-        made, or draws were added three times.
-    results : callable
-        What was found to headline entries of the headline stance, each with its ``mcse``.
-    tell : callable
-        Told when draws are added.
-
-    Returns
-    -------
-    tuple
-        What was found, and the record for the manifest: ``asked``, ``draws``, ``met`` and ``missed`` (a sentence for
-        each quantity less precise than asked); None where nothing was asked.
-
-    Notes
-    -----
-    Every round starts the samplers anew with the analysis's seed, so a run with precision asked is as reproducible as
-    one without.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> found, record = with_precision(
-    ...     SimpleNamespace(precision=None), appraise=lambda analysis: "found", results=lambda found: {}
-    ... )
-    >>> found, record
-    ('found', None)
+    What was found, and the record for the manifest: ``asked``, ``draws``, ``met`` and ``missed`` (a sentence
+    for each quantity less precise than asked); None where nothing was asked.
     """
+    # `analysis`: its ``precision`` says what is asked; None takes the draws as they are. `results`: what was
+    # found to headline entries of the headline stance, each with its ``mcse``.
+    #
+    # Every round starts the samplers anew with the analysis's seed, so a run with precision asked is as
+    # reproducible as one without.
     found = appraise(analysis)
     asked = analysis.precision
     if asked is None:
@@ -241,27 +165,7 @@ def fill_run(
     stored: Mapping[str, StoredStage] | None = None,
     write_beside: Callable[..., None] | None = None,
 ) -> None:
-    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, report.html and what stands beside.
-
-    Parameters
-    ----------
-    folder : Path
-        Exists and is empty.
-    appraisals : mapping of str to Appraisal
-        By stance.
-    manifest : mapping
-        With the name of the run, without hashes of files.
-    render : callable, optional
-        As in :class:`cba.runs.stages.Stages`.
-    stored : mapping of str to StoredStage, optional
-        Stances whose draws are copied from an earlier run.
-    write_beside : callable, optional
-        As in :class:`cba.runs.stages.Stages`.
-
-    Examples
-    --------
-    >>> fill_run(Path("folder"), appraisals=appraisals, manifest=manifest)  # doctest: +SKIP
-    """
+    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, report.html and what stands beside."""
     headline = merged_headline(appraisals, manifest=manifest)
     (folder / HEADLINE).write_text(to_json(headline), encoding="utf-8")
     (folder / "stances").mkdir()
@@ -287,27 +191,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Order:
-    """Who asked for a run, and what is to become of it.
+    """Who asked for a run, and what is to become of it."""
 
-    Attributes
-    ----------
-    by : str
-        The analyst; recorded in the manifest.
-    request : str
-        Fingerprint of the specification as written, by which a later re-run sees that nothing changed.
-    held : tuple of str
-        Reasons known beforehand to hold the run for a person, such as a major change of the data.
-    publish : bool or None
-        Show readers the run unless something holds it; None shows the first run of an analysis only.
-
-    Examples
-    --------
-    >>> Order(by="A. Analyst").publish is None
-    True
-    """
-
-    by: str = ""
+    by: str = ""  # the analyst; recorded in the manifest
+    # Fingerprint of the specification as written, by which a later re-run sees that nothing changed.
     request: str = ""
+    # Reasons known beforehand to hold the run for a person, such as a major change of the data.
     held: tuple[str, ...] = ()
     publish: bool | None = None
 
@@ -332,40 +221,10 @@ def execute(
 ) -> RunRecord:
     """Run an analysis under all its stances and store the result.
 
-    Parameters
-    ----------
-    analysis : Analysis
-        As returned by :func:`cba.load_analysis`.
-    root : str or Path
-        Folder of the reports; the run goes to ``<root>/<analysis>/<utc time>-<fingerprint>/``.
-    progress : callable, optional
-        Told what is being done.
-    stages : Stages, optional
-        What is called; :func:`cba.runs.stages.ordinary_stages` without a report by default.
-    order : Order, optional
-        Who asks, and whether readers are to see the run; nobody, and the first run only, by default.
-
-    Returns
-    -------
-    RunRecord
-        With reasons in ``held`` where its headline moved beyond tolerance; it is then not published.
-
-    Raises
-    ------
-    GateError
-        If a correctness gate failed. Nothing is stored but ``failed/<utc time>/diagnostics.json``, whose path
-        is added to the error as a note.
-    StoreError
-        If the machine would not store the run; nothing is kept of it.
-    InputError
-        If an input is refused, or changes while the run is computed; no run is written.
-
-    Examples
-    --------
-    >>> import cba
-    >>> execute(cba.load_analysis("latest"), root="reports").headline["schema"]  # doctest: +SKIP
-    1
+    With reasons in ``held`` where its headline moved beyond tolerance; it is then not published. `root`: the
+    run goes to ``<root>/<analysis>/<utc time>-<fingerprint>/``.
     """
+    # `order`: who asks, and whether readers are to see the run; nobody, and the first run only, by default.
     root, started, stages = Path(root), datetime.now(UTC), stages or ordinary_stages()
     order = order or Order()
     settings = analysis.model_dump(mode="json", by_alias=True)
@@ -425,31 +284,7 @@ def appraised_stances(
 ) -> Found:
     """Appraise every stance of an analysis, the headline stance first; read those the store holds.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    root : Path
-        Folder of the reports, with the cache of fits and the stored runs.
-    stages : Stages
-        What is called.
-    tell : callable
-        Told what is being done.
-    prints : mapping of str to str, optional
-        Fingerprints of the stages; without them nothing is read from stored runs.
-
-    Returns
-    -------
-    Found
-
-    Raises
-    ------
-    GateError
-        If a correctness gate failed.
-
-    Examples
-    --------
-    >>> appraised_stances(analysis, root=Path("reports"), stages=ordinary_stages()).stored  # doctest: +SKIP
-    {}
+    `prints`: fingerprints of the stages; without them nothing is read from stored runs.
     """
     stored = _from_store(analysis, root=root, stages=stages, prints=prints)
     observations: Any = None

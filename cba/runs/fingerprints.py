@@ -45,43 +45,17 @@ MODEL_ROOMS = ("dimensions.py", "errors.py", "inputs", "models")
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What a run is made from.
+    """What a run is made from."""
 
-    Attributes
-    ----------
-    inputs : mapping of str to str
-        SHA-256 by name, such as ``priors/costs.toml``, ``options/bau.toml``, ``published/unit_costs.csv``.
-    code : str
-        SHA-256 of the package's Python files.
-    settings : str
-        SHA-256 of the analysis as loaded, changes made on the command line included.
-    environment : str
-        SHA-256 of the versions of the numerical libraries.
-
-    Examples
-    --------
-    >>> Fingerprints({"priors/costs.toml": "ab"}, code="c", settings="d", environment="e").record()["code"]
-    'c'
-    """
-
+    # SHA-256 by name, such as ``priors/costs.toml``, ``options/bau.toml``, ``published/unit_costs.csv``.
     inputs: Mapping[str, str]
-    code: str
-    settings: str
-    environment: str
+    code: str  # SHA-256 of the package's Python files
+    settings: str  # SHA-256 of the analysis as loaded, changes made on the command line included
+    environment: str  # SHA-256 of the versions of the numerical libraries
 
     @property
     def run(self) -> str:
-        """Return the SHA-256 of all four parts; its first eight characters name the run.
-
-        Returns
-        -------
-        str
-
-        Examples
-        --------
-        >>> len(run_fingerprints({}).run)
-        64
-        """
+        """Return the SHA-256 of all four parts; its first eight characters name the run."""
         return content_sha256(
             {
                 "inputs": dict(self.inputs),
@@ -92,17 +66,7 @@ class Fingerprints:
         )
 
     def record(self) -> dict[str, Any]:
-        """Return plain values for the manifest.
-
-        Returns
-        -------
-        dict
-
-        Examples
-        --------
-        >>> sorted(run_fingerprints({}).record())
-        ['code', 'environment', 'inputs', 'run', 'settings']
-        """
+        """Return plain values for the manifest."""
         return {
             "run": self.run,
             "inputs": dict(self.inputs),
@@ -113,47 +77,13 @@ class Fingerprints:
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of plain values in canonical JSON: same content, same hash, any order of keys.
-
-    Parameters
-    ----------
-    content : mapping
-        Plain values, no NaN.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> content_sha256({"a": 1, "b": 2}) == content_sha256({"b": 2, "a": 1})
-    True
-    """
+    """Return the SHA-256 of plain values in canonical JSON: same content, same hash, any order of keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a").write_bytes(b"abc")
-    ...     file_sha256(Path(folder) / "a")[:16]
-    'ba7816bf8f01cfea'
-    """
+    """Return the SHA-256 of a file's bytes. 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -161,22 +91,11 @@ def file_sha256(path: str | Path) -> str:
 def input_files() -> dict[str, Path]:
     """Return every file a run reads beside its analysis, from the folders in force.
 
-    Returns
-    -------
-    dict
-        Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
-        studies, plausibility bounds, published tables, results of the panel and discount schedules.
-
-    Notes
-    -----
-    ``costs/`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a new
-    fit of the panel is a new version of the package.
-
-    Examples
-    --------
-    >>> input_files()["priors/costs.toml"].name
-    'costs.toml'
+    Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
+    studies, plausibility bounds, published tables, results of the panel and discount schedules.
     """
+    # ``costs/`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a
+    # new fit of the panel is a new version of the package.
     folders = {
         "priors": (priors_folder(), "*.toml"),
         "priors/studies": (priors_folder() / "studies", "*.toml"),
@@ -196,55 +115,20 @@ def input_files() -> dict[str, Path]:
 def input_fingerprints() -> dict[str, str]:
     """Fingerprint every file a run reads beside its analysis (whose content is the settings).
 
-    Returns
-    -------
-    dict
-        Name as :func:`input_files` gives it to SHA-256.
-
-    Examples
-    --------
-    >>> any(name.startswith("published/") for name in input_fingerprints())
-    True
+    Name as `input_files` gives it to SHA-256.
     """
     return {name: file_sha256(file) for name, file in input_files().items()}
 
 
 def code_fingerprint(rooms: Iterable[str] | None = None) -> str:
-    """Fingerprint the package's Python files, or those of some rooms of it.
-
-    Parameters
-    ----------
-    rooms : iterable of str, optional
-        Files or folders of the package; all of it by default.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> code_fingerprint() == code_fingerprint(["models"])
-    False
-    """
+    """Fingerprint the package's Python files, or those of some rooms of it. 64 hexadecimal digits."""
     places = [PACKAGE] if rooms is None else [PACKAGE / room for room in rooms]
     files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
     return content_sha256({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in files})
 
 
 def library_versions() -> dict[str, str]:
-    """Return the installed version of each numerical library.
-
-    Returns
-    -------
-    dict
-        Name to version, ``""`` where it is missing.
-
-    Examples
-    --------
-    >>> library_versions()["numpy"] != ""
-    True
-    """
+    """Return the installed version of each numerical library. Name to version, ``""`` where it is missing."""
     found = {}
     for name in NUMERICAL_LIBRARIES:
         try:
@@ -255,23 +139,7 @@ def library_versions() -> dict[str, str]:
 
 
 def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
-    """Fingerprint a run before it is computed.
-
-    Parameters
-    ----------
-    settings : mapping
-        The analysis as plain values.
-
-    Returns
-    -------
-    Fingerprints
-
-    Examples
-    --------
-    >>> one, two = (run_fingerprints({"draws": draws}) for draws in (1000, 2000))
-    >>> one.run == two.run, one.code == two.code
-    (False, True)
-    """
+    """Fingerprint a run before it is computed."""
     return Fingerprints(
         inputs=input_fingerprints(),
         code=code_fingerprint(),
@@ -286,37 +154,11 @@ def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
 def prior_stance(stance: str) -> str:
     """Return the stance whose priors and fits another one uses.
 
-    Parameters
-    ----------
-    stance : str
-
-    Returns
-    -------
-    str
-        ``evidence`` for ``review``, which conditions the draws of evidence; the stance itself otherwise.
-
-    Examples
-    --------
-    >>> prior_stance("review"), prior_stance("sceptical")
-    ('evidence', 'sceptical')
+    ``evidence`` for ``review``, which conditions the draws of evidence; the stance itself otherwise.
     """
     return "evidence" if stance == "review" else stance
 
 
 def beliefs_of(stance: str) -> tuple[str, ...]:
-    """Return the stances whose fits a stance needs.
-
-    Parameters
-    ----------
-    stance : str
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> beliefs_of("mixture"), beliefs_of("review")
-    (('evidence', 'sceptical'), ('evidence',))
-    """
+    """Return the stances whose fits a stance needs."""
     return ("evidence", "sceptical") if stance == "mixture" else (prior_stance(stance),)

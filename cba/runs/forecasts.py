@@ -31,19 +31,7 @@ Key = tuple[str, str, int]
 def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
     """Return the forecasts of a run under its headline stance.
 
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    dict of (quantity, age, year) to ndarray
-        Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
-
-    Examples
-    --------
-    >>> run_forecasts(run)["stock", "all", 2025].size  # doctest: +SKIP
-    200
+    Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
     """
     stance = run.manifest["stances"][0]
     file = run.path / FORECASTS
@@ -93,44 +81,26 @@ OUTTURNS: Mapping[str, str] = {"stock": "stock", "starts": "starts", "ceases": "
 
 @dataclass(frozen=True)
 class Score:
-    """One forecast of one run against one release.
+    """One forecast of one run against one release."""
 
-    Attributes
-    ----------
-    run : str
-        That made the forecast.
-    made_from : int
-        Release it was made from.
-    release : int
-        Release the outturn was read in.
-    quantity, age : str
-        ``stock``, ``starts`` or ``ceases``; an age band or ``all``.
-    year, horizon : int
-        Year ending 31 March, and years after the release the forecast was made from.
-    outturn, median, crps : float
-        Children.
-    percentile : float
-        Where the outturn fell, 0 to 1.
-    inside_50, inside_80, inside_90 : bool
-        Whether it fell in the equal-tailed interval.
-    revised : bool
-        Whether the same forecast was scored before, against the figure of an earlier release.
-    """
-
-    run: str
+    run: str  # that made the forecast
     made_from: int
-    release: int
+    release: int  # release the outturn was read in
+    # quantity and age: ``stock``, ``starts`` or ``ceases``; an age band or ``all``.
     quantity: str
     age: str
+    # year and horizon: year ending 31 March, and years after the release the forecast was made from.
     year: int
     horizon: int
     outturn: float
     median: float
     crps: float
-    percentile: float
+    percentile: float  # where the outturn fell, 0 to 1
+    # inside_50, inside_80, inside_90: whether it fell in the equal-tailed interval.
     inside_50: bool
     inside_80: bool
     inside_90: bool
+    # Whether the same forecast was scored before, against the figure of an earlier release.
     revised: bool = False
 
 
@@ -141,31 +111,7 @@ COLUMNS = tuple(field.name for field in fields(Score))
 def score_arrival(root: str | Path, analysis: str, observations: xr.Dataset) -> list[Score]:
     """Score the forecasts of earlier runs against a release, and add the scores to the record.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : str
-        Name of the analysis.
-    observations : Dataset
-        The new release, as :func:`cba.load_observations` reads it.
-
-    Returns
-    -------
-    list of Score
-        Those added; none where no forecast is due (:func:`not_scored` says why).
-
-    Raises
-    ------
-    InputError
-        If the record is not what was written.
-    StoreError
-        If it cannot be written; it then stays as it was.
-
-    Examples
-    --------
-    >>> score_arrival("no such folder", "latest", observations)  # doctest: +SKIP
-    []
+    Those added; none where no forecast is due (`not_scored` says why).
     """
     folder = Path(root) / analysis
     runs = _earlier_runs(root, analysis, observations)
@@ -180,24 +126,7 @@ def score_arrival(root: str | Path, analysis: str, observations: xr.Dataset) -> 
 
 
 def not_scored(root: str | Path, analysis: str, observations: xr.Dataset) -> list[str]:
-    """Say why there is nothing to score, or why a run was left out.
-
-    Parameters
-    ----------
-    root, analysis, observations
-        As in :func:`score_arrival`.
-
-    Returns
-    -------
-    list of str
-        One sentence a reason.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> not_scored("no such folder", "latest", xr.Dataset(attrs={"release": 2024}))
-    ['No forecast is scored: no run of latest was made from a release before 2024.']
-    """
+    """Say why there is nothing to score, or why a run was left out. One sentence a reason."""
     runs = _earlier_runs(root, analysis, observations)
     if not runs:
         release = int(observations.attrs["release"])
@@ -215,26 +144,7 @@ def not_scored(root: str | Path, analysis: str, observations: xr.Dataset) -> lis
 def read_scores(root: str | Path, analysis: str) -> list[Score]:
     """Read the record of an analysis.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : str
-
-    Returns
-    -------
-    list of Score
-        In the order in which they were added; none where there is no record.
-
-    Raises
-    ------
-    InputError
-        If a row or a column is not what was written; names file, row and column.
-
-    Examples
-    --------
-    >>> read_scores("no such folder", "latest")
-    []
+    In the order in which they were added; none where there is no record.
     """
     file = Path(root) / analysis / SCORES
     if not file.is_file():
@@ -247,21 +157,7 @@ def read_scores(root: str | Path, analysis: str) -> list[Score]:
 def outturn_of(observations: xr.Dataset, key: Key) -> float | None:
     """Return what was published of a forecast quantity.
 
-    Parameters
-    ----------
-    observations : Dataset
-    key : (quantity, age, year)
-
-    Returns
-    -------
-    float or None
-        Children; None where the release has no such figure.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> outturn_of(load_observations(2024), ("stock", "all", 2024))
-    83630.0
+    Children; None where the release has no such figure.
     """
     from cba.tables.children import ALL_AGES
 
@@ -371,24 +267,7 @@ _ENOUGH = 10
 def arrival_record(root: str | Path, analysis: str, observations: xr.Dataset) -> dict[str, Any]:
     """Score a release that arrived, and say how earlier forecasts did.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : str
-    observations : Dataset
-        The new release.
-
-    Returns
-    -------
-    dict
-        ``added`` (scores as plain values), ``sentences`` and ``not_scored`` (reasons).
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> arrival_record("no such folder", "latest", xr.Dataset(attrs={"release": 2024}))["added"]
-    []
+    ``added`` (scores as plain values), ``sentences`` and ``not_scored`` (reasons).
     """
     added = score_arrival(root, analysis, observations)
     return {
@@ -401,26 +280,10 @@ def arrival_record(root: str | Path, analysis: str, observations: xr.Dataset) ->
 def score_sentences(scores: Sequence[Score], *, record: Sequence[Score] = ()) -> list[str]:
     """Say where the figures of a release fell in earlier forecasts.
 
-    Parameters
-    ----------
-    scores : sequence of Score
-        Those a release brought, as :func:`cba.runs.forecasts.score_arrival` returns them.
-    record : sequence of Score
-        The whole record, for how the forecasts have done so far; left out where it is short.
-
-    Returns
-    -------
-    list of str
-        Of children of all ages, by the newest run that foretold the newest year: one sentence a quantity; then how
-        often the outturn fell in the 90% interval.
-
-    Examples
-    --------
-    >>> one = Score("20251120T090000Z-0123abcd", 2023, 2024, "stock", "all", 2024, 1, 83630.0, 84900.0, 900.0,
-    ...             0.12, False, True, True)
-    >>> score_sentences([one])[0].split(": ")[1]
-    "the new figure, 83,630, fell at the 12th percentile of last year's forecast (median 84,900)."
+    Of children of all ages, by the newest run that foretold the newest year: one sentence a quantity; then
+    how often the outturn fell in the 90% interval.
     """
+    # `record`: the whole record, for how the forecasts have done so far; left out where it is short.
     if not scores:
         return []
     new = [s for s in scores if s.age == "all" and not s.revised]
@@ -451,23 +314,7 @@ def _fell(score: Score) -> str:
 
 
 def ordinal(share: float) -> str:
-    """Return a percentile in words.
-
-    Parameters
-    ----------
-    share : float
-        0 to 1.
-
-    Returns
-    -------
-    str
-        Of 0.5% and less, and of 99.5% and more, that it lies beyond.
-
-    Examples
-    --------
-    >>> ordinal(0.12), ordinal(0.93), ordinal(0.001)
-    ('12th', '93rd', 'lowest')
-    """
+    """Return a percentile in words. Of 0.5% and less, and of 99.5% and more, that it lies beyond."""
     number = round(100 * share)
     if number <= 0 or number >= 100:
         return "lowest" if number <= 0 else "highest"

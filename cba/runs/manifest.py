@@ -35,30 +35,8 @@ _HOOK_SECONDS = 60.0
 def json_log(file: str | Path | None, **always: Any) -> Callable[..., None]:
     """Return a function that writes one line of JSON for each event.
 
-    Parameters
-    ----------
-    file : str, Path or None
-        Appended to, its folder made if it is missing; ``-`` is standard error; None writes nothing.
-    **always
-        Facts on every line.
-
-    Returns
-    -------
-    callable
-        ``log(event, **facts)``; each line has ``at`` (UTC), ``event`` and the facts.
-
-    Raises
-    ------
-    StoreError
-        If a line cannot be written.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     json_log(Path(folder) / "a.log", analysis="latest")("no change", run="a")
-    ...     sorted(json.loads((Path(folder) / "a.log").read_text()))
-    ['analysis', 'at', 'event', 'run']
+    ``log(event, **facts)``; each line has ``at`` (UTC), ``event`` and the facts. `file`: appended to, its
+    folder made if it is missing; ``-`` is standard error; None writes nothing.
     """
 
     def log(event: str, **facts: Any) -> None:
@@ -80,29 +58,7 @@ def json_log(file: str | Path | None, **always: Any) -> Callable[..., None]:
 def tell_hook(words: list[str], summary: Mapping[str, Any], *, seconds: float = _HOOK_SECONDS) -> str:
     """Start a command and give it a summary as JSON on its standard input.
 
-    Parameters
-    ----------
-    words : list of str
-        Command and arguments; no shell reads them.
-    summary : mapping
-        Plain values.
-    seconds : float
-        How long it may take.
-
-    Returns
-    -------
-    str
-        What went wrong, in a few words; empty where the command ended with code 0.
-
-    Raises
-    ------
-    InputError
-        If no command is named.
-
-    Examples
-    --------
-    >>> tell_hook(["false"], {})
-    'it ended with code 1'
+    What went wrong, in a few words; empty where the command ended with code 0.
     """
     if not words:
         raise InputError(
@@ -138,20 +94,7 @@ def tell_hook(words: list[str], summary: Mapping[str, Any], *, seconds: float = 
 def person(given: str | None = None) -> str:
     """Return who runs this: the name given, else the user of the machine.
 
-    Parameters
-    ----------
-    given : str, optional
-        As typed with ``--by``.
-
-    Returns
-    -------
-    str
-        Empty where the machine does not say.
-
-    Examples
-    --------
-    >>> person(" A. Analyst ")
-    'A. Analyst'
+    Empty where the machine does not say. `given`: as typed with ``--by``.
     """
     if given and given.strip():
         return given.strip()
@@ -181,35 +124,11 @@ def build_manifest(
     started: datetime,
     finished: datetime,
 ) -> dict[str, Any]:
-    """Put together the manifest of a run; the store adds the name of the run and the hash of every file.
-
-    Parameters
-    ----------
-    settings : mapping
-        The analysis as plain values.
-    fingerprints : Fingerprints
-        As they were when the run started.
-    appraisals : mapping of str to Appraisal
-        By stance, the headline stance first.
-    started, finished : datetime
-        With time zone.
-
-    Returns
-    -------
-    dict
-        JSON-able: ``schema``, ``analysis``, ``settings``, ``stances``, ``seed``, ``draws``, ``started`` and
-        ``finished`` (UTC), ``seconds``, ``fingerprints``, ``code`` (version, commit), ``environment``,
-        ``sources``, ``licence``, ``acknowledgement``, ``gates``, ``gates_passed``,
-        ``single_vintage_exceptions``, ``provenance`` (by stance).
-
-    Examples
-    --------
-    >>> manifest = build_manifest(  # doctest: +SKIP
-    ...     settings, fingerprints=fingerprints, appraisals=appraisals, started=started, finished=finished
-    ... )
-    >>> manifest["gates_passed"]  # doctest: +SKIP
-    True
-    """
+    """Put together the manifest of a run; the store adds the name of the run and the hash of every file."""
+    # Returned: JSON-able: ``schema``, ``analysis``, ``settings``, ``stances``, ``seed``, ``draws``,
+    # ``started`` and ``finished`` (UTC), ``seconds``, ``fingerprints``, ``code`` (version, commit),
+    # ``environment``, ``sources``, ``licence``, ``acknowledgement``, ``gates``, ``gates_passed``,
+    # ``single_vintage_exceptions``, ``provenance`` (by stance).
     exceptions = [
         line
         for appraisal in appraisals.values()
@@ -245,46 +164,14 @@ def build_manifest(
 
 
 def utc(moment: datetime) -> str:
-    """Return a moment in UTC, to the second.
-
-    Parameters
-    ----------
-    moment : datetime
-        With a time zone.
-
-    Returns
-    -------
-    str
-        ISO 8601, ending in Z.
-
-    Examples
-    --------
-    >>> utc(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
-    '2026-11-21T09:30:00Z'
-    """
+    """Return a moment in UTC, to the second. ISO 8601, ending in Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def gate_rows(appraisals: Mapping[str, Appraisal]) -> list[dict[str, Any]]:
-    """Return what the gates found.
-
-    Parameters
-    ----------
-    appraisals : mapping of str to Appraisal
-        By stance.
-
-    Returns
-    -------
-    list of dict
-        Convergence: one row a check and stance, as in the table. Reconciliation of the observed series, which
-        the stances share: one row a check, with the number of ``years`` compared; every comparison is in
-        tables/reconciliation.csv.
-
-    Examples
-    --------
-    >>> gate_rows({})
-    []
-    """
+    """Return what the gates found. Convergence: one row a check and stance, as in the table."""
+    # Reconciliation of the observed series, which the stances share: one row a check, with the number of
+    # ``years`` compared; every comparison is in tables/reconciliation.csv.
     rows: list[dict[str, Any]] = []
     for stance, appraisal in appraisals.items():
         table = appraisal.tables.get("convergence")
@@ -303,15 +190,7 @@ def gate_rows(appraisals: Mapping[str, Appraisal]) -> list[dict[str, Any]]:
 def code_record() -> dict[str, Any]:
     """Return which code ran.
 
-    Returns
-    -------
-    dict
-        ``version`` of the package and, in a git checkout, its ``commit`` and whether files are ``modified``.
-
-    Examples
-    --------
-    >>> sorted(code_record())
-    ['commit', 'modified', 'version']
+    ``version`` of the package and, in a git checkout, its ``commit`` and whether files are ``modified``.
     """
     record: dict[str, Any] = {"version": __version__, "commit": None, "modified": None}
     if (PACKAGE.parent / ".git").exists():
@@ -325,15 +204,7 @@ def code_record() -> dict[str, Any]:
 def environment_record() -> dict[str, Any]:
     """Return what the run was computed with.
 
-    Returns
-    -------
-    dict
-        ``python``, ``platform`` and the versions of the numerical ``libraries``.
-
-    Examples
-    --------
-    >>> sorted(environment_record())
-    ['libraries', 'platform', 'python']
+    ``python``, ``platform`` and the versions of the numerical ``libraries``.
     """
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -345,15 +216,7 @@ def environment_record() -> dict[str, Any]:
 def data_sources() -> list[dict[str, str]]:
     """Return where the shipped tables come from.
 
-    Returns
-    -------
-    list of dict
-        ``source`` (code), ``title``, ``publisher``, ``licence``, ``date``, ``address``.
-
-    Examples
-    --------
-    >>> data_sources()[0]["licence"]
-    'Open Government Licence v3.0'
+    ``source`` (code), ``title``, ``publisher``, ``licence``, ``date``, ``address``.
     """
     with published_file("sources.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -25,46 +25,14 @@ _RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 
 
 def utc_stamp(moment: datetime) -> str:
-    """Return a moment as it stands in a run's name.
-
-    Parameters
-    ----------
-    moment : datetime
-        With a time zone.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> utc_stamp(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
-    '20261121T093000Z'
-    """
+    """Return a moment as it stands in a run's name."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def free_name(folder: Path, stem: str) -> str:
     """Return a name that nothing in a folder has yet.
 
-    Parameters
-    ----------
-    folder : Path
-    stem : str
-        Name wanted.
-
-    Returns
-    -------
-    str
-        `stem`, numbered where a run of the same second is there already.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     (Path(folder) / "20261121T093000Z-0123abcd").mkdir()
-    ...     free_name(Path(folder), "20261121T093000Z-0123abcd")
-    '20261121T093000Z-0123abcd-2'
+    `stem`, numbered where a run of the same second is there already.
     """
     name, number = stem, 1
     while (folder / name).exists():
@@ -74,52 +42,12 @@ def free_name(folder: Path, stem: str) -> str:
 
 
 def is_run_name(name: str) -> bool:
-    """Return whether a name is one that the store gives to runs.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_run_name("20261121T093000Z-0123abcd"), is_run_name("failed")
-    (True, False)
-    """
+    """Return whether a name is one that the store gives to runs."""
     return bool(_RUN_NAME.match(name))
 
 
 def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunRecord:
-    """Return the one run that a person means.
-
-    Parameters
-    ----------
-    runs : sequence of RunRecord
-        All there are, by analysis and time, oldest first.
-    name : str
-        As in :func:`cba.runs.reading.find_run`, but not a path.
-    root : str or Path
-        Folder of the reports, named in an error.
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    InputError
-        If no run or more than one fits; lists what there is.
-
-    Examples
-    --------
-    >>> from cba.runs.reading import RunRecord
-    >>> runs = [RunRecord(Path(day), "latest", day, {}) for day in ("20261120", "20261121")]
-    >>> named_run(runs, "latest", root="reports").name
-    '20261121'
-    """
+    """Return the one run that a person means. `runs`: all there are, by analysis and time, oldest first."""
     chosen = _matching(runs, name.strip("/"))
     if len(chosen) == 1:
         return chosen[0]
@@ -140,20 +68,7 @@ def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunR
 def run_moment(run: RunRecord) -> tuple[str, str, str]:
     """Return what runs are ordered by in time: two of one second are told apart by their manifests.
 
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    tuple of str
-        Second, exact start where the manifest is sound, and name.
-
-    Examples
-    --------
-    >>> from cba.runs.reading import RunRecord
-    >>> run_moment(RunRecord(Path("a"), "latest", "20261121T093000Z-0123abcd", {}))[0]
-    '20261121T093000Z'
+    Second, exact start where the manifest is sound, and name.
     """
     return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
 
@@ -188,93 +103,30 @@ BESIDE = ("approval.json", "comparison.json", "scores.json")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One stored run.
-
-    Attributes
-    ----------
-    path : Path
-        Its folder.
-    analysis, name : str
-        Name of the analysis, and of the run within it.
-    manifest : dict
-        As stored; empty where it is damaged.
-    published : bool
-        Whether readers are shown this run.
-    approval : dict
-        Who released the run, when and why; empty where nobody has.
-    damage : str
-        Why the manifest cannot be trusted; empty where it can.
-
-    Examples
-    --------
-    >>> RunRecord(Path("reports/latest/20261121T093000Z-0123abcd"), "latest", "20261121T093000Z-0123abcd", {})
-    RunRecord(path=..., analysis='latest', name='20261121T093000Z-0123abcd', published=False,
-        approval={}, damage='')
-    """
+    """One stored run."""
 
     path: Path
     analysis: str
     name: str
-    manifest: dict[str, Any] = field(repr=False)
-    published: bool = False
+    manifest: dict[str, Any] = field(repr=False)  # empty where it is damaged
+    published: bool = False  # whether readers are shown this run
+    # Who released the run, when and why; empty where nobody has.
     approval: dict[str, Any] = field(default_factory=dict)
-    damage: str = ""
+    damage: str = ""  # why the manifest cannot be trusted; empty where it can
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Return why the run waits for a person; empty once one has released it.
-
-        Returns
-        -------
-        tuple of str
-
-        Examples
-        --------
-        >>> RunRecord(Path("a"), "latest", "a", {"held": ["net present value moved"]}).held
-        ('net present value moved',)
-        """
+        """Return why the run waits for a person; empty once one has released it."""
         return () if self.approval else tuple(self.manifest.get("held", ()))
 
     @property
     def headline(self) -> dict[str, Any]:
-        """Return the stored headline.json.
-
-        Returns
-        -------
-        dict
-
-        Examples
-        --------
-        >>> find_run("reports", "latest").headline["schema"]  # doctest: +SKIP
-        1
-        """
+        """Return the stored headline.json."""
         return read_json(self.path / HEADLINE)
 
 
 def read_run(path: str | Path) -> RunRecord:
-    """Read one stored run.
-
-    Parameters
-    ----------
-    path : str or Path
-        Its folder.
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    InputError
-        If the folder is not a run.
-    StoreError
-        If its manifest is damaged.
-
-    Examples
-    --------
-    >>> read_run("reports/latest/20261121T093000Z-0123abcd").manifest["seed"]  # doctest: +SKIP
-    20220523
-    """
+    """Read one stored run."""
     run = _record(Path(path))
     if run.damage:
         name, _, what = run.damage.rpartition(": ") if run.damage.startswith(BESIDE) else ("", "", "")
@@ -322,24 +174,7 @@ def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str
 
 
 def published_name(folder: Path) -> str | None:
-    """Return the name of an analysis's published run.
-
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``.
-
-    Returns
-    -------
-    str or None
-        None where the pointer is missing or names no run.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     published_name(Path(folder))
-    """
+    """Return the name of an analysis's published run. None where the pointer is missing or names no run."""
     pointer = folder / POINTER
     if not pointer.is_file():
         return None
@@ -350,26 +185,8 @@ def published_name(folder: Path) -> str | None:
 def verify_run(path: str | Path) -> list[str]:
     """Compare every file of a run with the hash in its manifest.
 
-    Parameters
-    ----------
-    path : str or Path
-        Folder of the run.
-
-    Returns
-    -------
-    list of str
-        One sentence for each file that is missing, damaged or not in the manifest; empty where all is sound.
-        What a killed writer left half-written is no file of the run: the next writer removes it.
-
-    Raises
-    ------
-    InputError, StoreError
-        If the folder is not a run, or the manifest itself is damaged.
-
-    Examples
-    --------
-    >>> verify_run("reports/latest/20261121T093000Z-0123abcd")  # doctest: +SKIP
-    ['stances/evidence/draws.nc: damaged, its SHA-256 is not the one stored']
+    One sentence for each file that is missing, damaged or not in the manifest; empty where all is sound. What
+    a killed writer left half-written is no file of the run: the next writer removes it.
     """
     run = read_run(path)
     problems = []
@@ -388,21 +205,7 @@ def verify_run(path: str | Path) -> list[str]:
 def files_below(folder: Path) -> set[str]:
     """Return the files under a folder.
 
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    set of str
-        Paths relative to it, with forward slashes, without what a killed writer left half-written.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     files_below(Path(folder))
-    set()
+    Paths relative to it, with forward slashes, without what a killed writer left half-written.
     """
     files = (file for file in folder.rglob("*") if file.is_file() and not is_leftover(file))
     return {file.relative_to(folder).as_posix() for file in files}
@@ -411,27 +214,9 @@ def files_below(folder: Path) -> set[str]:
 def list_runs(root: str | Path) -> list[RunRecord]:
     """Return all stored runs, by analysis and time, oldest first.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports; need not exist.
-
-    Returns
-    -------
-    list of RunRecord
-        A run whose manifest is damaged is listed with its `damage`. What is half-written has a hidden name
-        and is never listed.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be read.
-
-    Examples
-    --------
-    >>> list_runs("no such folder")
-    []
+    A run whose manifest is damaged is listed with its `damage`. `root`: need not exist.
     """
+    # What is half-written has a hidden name and is never listed.
     root = Path(root)
     if not root.is_dir():
         return []
@@ -441,29 +226,7 @@ def list_runs(root: str | Path) -> list[RunRecord]:
 
 
 def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
-    """Return the stored runs of one analysis, oldest first.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports; need not exist.
-    analysis : str
-        Name of the analysis.
-
-    Returns
-    -------
-    list of RunRecord
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be read.
-
-    Examples
-    --------
-    >>> runs_of("no such folder", "latest")
-    []
-    """
+    """Return the stored runs of one analysis, oldest first. `root`: need not exist."""
     folder = Path(root) / analysis
     if not folder.is_dir():
         return []
@@ -473,34 +236,11 @@ def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
 
 
 def find_run(root: str | Path, name: str) -> RunRecord:
-    """Find one run by what a person types.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    name : str
-        A path to the run's folder; an analysis (its published run, else its newest); ``ANALYSIS/latest``
-        (newest), ``ANALYSIS/published`` or ``ANALYSIS/<start of a run's name>``; the start of a run's name;
-        ``published`` where one analysis has a published run; or ``latest``: the newest run of all, unless an
-        analysis of that name has runs.
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    InputError
-        If no run or more than one fits; lists what there is.
-    StoreError
-        If the manifest of the run found is damaged.
-
-    Examples
-    --------
-    >>> find_run("reports", "latest/published").name  # doctest: +SKIP
-    '20261121T093000Z-0123abcd'
-    """
+    """Find one run by what a person types."""
+    # `name`: a path to the run's folder; an analysis (its published run, else its newest);
+    # ``ANALYSIS/latest`` (newest), ``ANALYSIS/published`` or ``ANALYSIS/<start of a run's name>``; the start
+    # of a run's name; ``published`` where one analysis has a published run; or ``latest``: the newest run of
+    # all, unless an analysis of that name has runs.
     if (Path(name) / MANIFEST).is_file():
         return read_run(Path(name).resolve())
     return read_run(named_run(list_runs(root), name, root=root).path)
@@ -519,72 +259,29 @@ PREFERRED = ("npv_fiscal.care_review", "npv_fiscal.care_review_full")
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One run in the list.
-
-    Attributes
-    ----------
-    analysis, title, run : str
-    finished : str
-        UTC.
-    status : {"published", "held", "superseded", "not published", "damaged"}
-    reasons : tuple of str
-        Why it is held, or what is damaged.
-    approved_by : str
-        Empty where nobody released it.
-    key, label, unit : str
-        The headline result shown; empty where the run has none.
-    mean, lower, upper : float or None
-        In `unit`.
-    level : float or None
-    report : str
-        Address of its report, relative to the page; empty where it has none.
-
-    Examples
-    --------
-    >>> index_rows("no such folder")
-    []
-    """
+    """One run in the list."""
 
     analysis: str
     title: str
     run: str
     finished: str
-    status: str
-    reasons: tuple[str, ...]
-    approved_by: str
+    status: str  # "published", "held", "superseded", "not published" or "damaged"
+    reasons: tuple[str, ...]  # why it is held, or what is damaged
+    approved_by: str  # empty where nobody released it
+    # key, label, unit: the headline result shown; empty where the run has none.
     key: str
     label: str
     unit: str
+    # mean, lower, upper: in `unit`.
     mean: float | None
     lower: float | None
     upper: float | None
     level: float | None
-    report: str
+    report: str  # address of its report, relative to the page; empty where it has none
 
 
 def index_rows(root: str | Path) -> list[IndexRow]:
-    """Return every stored run, newest first.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports; need not exist.
-
-    Returns
-    -------
-    list of IndexRow
-        A damaged run is listed as such, without figures.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be read.
-
-    Examples
-    --------
-    >>> [row.status for row in index_rows("reports")]  # doctest: +SKIP
-    ['held', 'published', 'superseded']
-    """
+    """Return every stored run, newest first. A damaged run is listed as such, without figures."""
     runs = list_runs(root)
     shown = {run.analysis: run for run in runs if run.published}
     newest_first = sorted(runs, key=lambda run: (run_moment(run), run.analysis), reverse=True)
@@ -594,29 +291,8 @@ def index_rows(root: str | Path) -> list[IndexRow]:
 def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]) -> Path:
     """Write the list of all runs as a page, whole.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    render : callable
-        Makes the page; the caller hands it in, because the store does not depend on the reporting room.
-
-    Returns
-    -------
-    Path
-        ``<root>/index.html``.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written; the page that was there stays.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root:
-    ...     write_index(root, render=lambda rows: f"{len(rows)} runs").read_text()
-    '0 runs'
+    ``<root>/index.html``. `render`: makes the page; the caller hands it in, because the store does not depend
+    on the reporting room.
     """
     place = Path(root) / INDEX
     with store_errors("the list of runs could not be written", file=place):

@@ -22,36 +22,11 @@ def replay_run(
 ) -> dict[str, Any]:
     """Run an old run again from its archived inputs, whatever the shipped files say now.
 
-    Parameters
-    ----------
-    run : RunRecord
-    root : str or Path, optional
-        Folder whose cache of fits is used; that of the run by default. A folder of your own makes every fit anew.
-    stages : Stages, optional
-        What is called; the ordinary stages by default, without stored appraisals.
-
-    Returns
-    -------
-    dict
-        ``results`` of the headline stance and ``results_by_stance`` of the others, as in headline.json: the same
-        to the last bit with the same code and libraries on the same platform (:func:`same_code`).
-
-    Raises
-    ------
-    StoreError
-        If the archive is incomplete or damaged.
-    GateError, InputError
-        As :func:`cba.runs.execute.execute`, where the code has changed since.
-
-    Notes
-    -----
-    Discount schedules and the results of the panel come with the code and are taken from the package installed.
-
-    Examples
-    --------
-    >>> replay_run(run)["results"] == run.headline["results"]  # doctest: +SKIP
-    True
+    ``results`` of the headline stance and ``results_by_stance`` of the others, as in headline.json: the same
+    to the last bit with the same code and libraries on the same platform (`same_code`).
     """
+    # Discount schedules and the results of the panel come with the code and are taken from the package
+    # installed.
     from dataclasses import replace
 
     from cba.runs.execute import appraised_stances
@@ -86,28 +61,7 @@ def _fitting_as(run: RunRecord, stages: Stages) -> Stages:
 
 
 def archived_analysis(run: RunRecord) -> Analysis:
-    """Return the specification a stored run was made from.
-
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    StoreError
-        If the archive is incomplete or damaged.
-    InputError
-        If another version stored the run and its settings do not fit this one.
-
-    Examples
-    --------
-    >>> archived_analysis(run).name  # doctest: +SKIP
-    'latest'
-    """
+    """Return the specification a stored run was made from."""
     from cba.inputs.analyses import stored_analysis
 
     file = archived_inputs(run) / ANALYSIS
@@ -117,19 +71,7 @@ def archived_analysis(run: RunRecord) -> Analysis:
 def same_code(run: RunRecord) -> bool:
     """Return whether a run's stages would be made by the code, libraries and package files of now.
 
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    bool
-        True where a replay must give the same results to the last bit on the platform of the run.
-
-    Examples
-    --------
-    >>> same_code(run)  # doctest: +SKIP
-    True
+    True where a replay must give the same results to the last bit on the platform of the run.
     """
     folder = archived_inputs(run)
     with reading_from(published=folder / "published", priors=folder / "priors"):

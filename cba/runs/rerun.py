@@ -46,45 +46,18 @@ _FILE = ".last_poll"
 
 @dataclass(frozen=True)
 class Poll:
-    """A poll of the sources.
+    """A poll of the sources."""
 
-    Attributes
-    ----------
-    at : datetime or None
-        In UTC; None where there never was one.
-    days : tuple of date
-        Days of publication announced at that time.
-    pending : bool
-        Whether the re-run that polled has not come to its end: it is under way, or it failed.
-
-    Examples
-    --------
-    >>> Poll().days
-    ()
-    """
-
-    at: datetime | None = None
-    days: tuple[date, ...] = ()
+    at: datetime | None = None  # in UTC; None where there never was one
+    days: tuple[date, ...] = ()  # days of publication announced at that time
+    # Whether the re-run that polled has not come to its end: it is under way, or it failed.
     pending: bool = False
 
 
 def last_poll(folder: Path) -> Poll:
     """Return when an analysis was last polled, and the days announced then.
 
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``.
-
-    Returns
-    -------
-    Poll
-        Empty where it never was, or the note cannot be read: a poll is then due.
-
-    Examples
-    --------
-    >>> last_poll(Path("nowhere"))
-    Poll(at=None, days=(), pending=False)
+    Empty where it never was, or the note cannot be read: a poll is then due. `folder`: ``<root>/<analysis>``.
     """
     try:
         noted = json.loads((folder / _FILE).read_text(encoding="utf-8"))
@@ -96,28 +69,7 @@ def last_poll(folder: Path) -> Poll:
 
 
 def note_poll(folder: Path, poll: Poll) -> None:
-    """Note that an analysis was polled.
-
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``.
-    poll : Poll
-        With a moment.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written, or another run holds the lock of the analysis for over two minutes.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     note_poll(Path(folder), Poll(datetime(2026, 11, 21, tzinfo=UTC), (date(2026, 11, 26),)))
-    ...     last_poll(Path(folder)).days
-    (datetime.date(2026, 11, 26),)
-    """
+    """Note that an analysis was polled. `folder`: ``<root>/<analysis>``."""
     at = "" if poll.at is None else poll.at.astimezone(UTC).isoformat(timespec="seconds")
     days = [day.isoformat() for day in poll.days]
     with locked(folder), store_errors("the poll could not be noted", file=folder / _FILE):
@@ -126,30 +78,7 @@ def note_poll(folder: Path, poll: Poll) -> None:
 
 @contextmanager
 def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
-    """Be the only re-run of an analysis, or leave.
-
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``, made if it is missing.
-    wait : float, seconds
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-        If another re-run has the lock for longer than `wait`.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root, alone(Path(root) / "latest"):
-    ...     [place.name for place in (Path(root) / "latest").iterdir()]
-    ['.rerun.lock']
-    """
+    """Be the only re-run of an analysis, or leave. `folder`: ``<root>/<analysis>``, made if it is missing."""
     with holding(
         folder / ".rerun.lock",
         wait=wait,
@@ -173,20 +102,7 @@ _NO_YEAR = 0
 def specification_file(spec: str | Path) -> Path | None:
     """Return the file a person means by the name or path of an analysis.
 
-    Parameters
-    ----------
-    spec : str or Path
-        As :func:`cba.load_analysis` takes it.
-
-    Returns
-    -------
-    Path or None
-        None where there is none; loading it says why.
-
-    Examples
-    --------
-    >>> specification_file("latest").name
-    'latest.toml'
+    None where there is none; loading it says why.
     """
     text = str(spec)
     if text.endswith(".toml") or "/" in text or "\\" in text:
@@ -197,21 +113,8 @@ def specification_file(spec: str | Path) -> Path | None:
 def request_fingerprint(spec: str | Path) -> str | None:
     """Fingerprint a specification with all it is made from, without loading it.
 
-    Parameters
-    ----------
-    spec : str or Path
-        Name or file of an analysis.
-
-    Returns
-    -------
-    str or None
-        SHA-256 of what the specification says, the option files and series of its own, the snapshot it reads
-        and every stage; None where that cannot be said from the files alone.
-
-    Examples
-    --------
-    >>> request_fingerprint("latest") == request_fingerprint("latest") != request_fingerprint("smoke")
-    True
+    SHA-256 of what the specification says, the option files and series of its own, the snapshot it reads and
+    every stage; None where that cannot be said from the files alone.
     """
     file = specification_file(spec)
     if file is None:
@@ -234,21 +137,7 @@ def request_fingerprint(spec: str | Path) -> str | None:
 
 
 def specified_name(spec: str | Path) -> str | None:
-    """Return the name a specification gives its analysis, without loading it.
-
-    Parameters
-    ----------
-    spec : str or Path
-
-    Returns
-    -------
-    str or None
-
-    Examples
-    --------
-    >>> specified_name("latest")
-    'latest'
-    """
+    """Return the name a specification gives its analysis, without loading it."""
     file = specification_file(spec)
     return None if file is None else file.stem
 
@@ -290,101 +179,44 @@ Log = Callable[..., None]
 
 @dataclass(frozen=True)
 class Update:
-    """What an update from the configured sources brought.
-
-    Attributes
-    ----------
-    changed : bool
-    summary : str
-        In a sentence.
-    held : tuple of str
-        Why a person must look before readers see it: a major change of the data.
-
-    Examples
-    --------
-    >>> Update(changed=False, summary="checked, no change").held
-    ()
-    """
+    """What an update from the configured sources brought."""
 
     changed: bool
     summary: str
-    held: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()  # why a person must look before readers see it: a major change of the data
 
 
 @dataclass(frozen=True)
 class Doors:
-    """What a re-run calls beside the run itself; each may be left out.
+    """What a re-run calls beside the run itself; each may be left out."""
 
-    Attributes
-    ----------
-    update : callable or None
-        ``update(analysis)`` to an Update; called where the analysis names sources.
-    days : callable or None
-        ``days(analysis)`` to the announced days of publication, asked for at each poll.
-    tables : callable or None
-        ``tables(analysis)`` to a context manager that puts the snapshot of the analysis in force.
-    score : callable or None
-        ``score(run, earlier=)`` to plain values: earlier forecasts against the new outturn.
-    compare : callable or None
-        ``compare(before, run)`` to plain values: what changed since the published run, and why.
-    render : callable or None
-        As in :class:`cba.runs.stages.Stages`, with ``comparison`` and ``scores`` added to the manifest it is given.
-    stages : callable or None
-        Makes the stages; the ordinary ones when left out.
-
-    Examples
-    --------
-    >>> Doors().update is None
-    True
-    """
-
+    # ``update(analysis)`` to an Update; called where the analysis names sources.
     update: Callable[[Analysis], Update] | None = None
+    # ``days(analysis)`` to the announced days of publication, asked for at each poll.
     days: Callable[[Analysis], Iterable[date]] | None = None
+    # ``tables(analysis)`` to a context manager that puts the snapshot of the analysis in force.
     tables: Callable[[Analysis], Any] | None = None
+    # ``score(run, earlier=)`` to plain values: earlier forecasts against the new outturn.
     score: Callable[..., Mapping[str, Any]] | None = None
+    # ``compare(before, run)`` to plain values: what changed since the published run, and why.
     compare: Callable[..., Mapping[str, Any]] | None = None
     render: Callable[..., str] | None = None
-    stages: Callable[[], Stages] | None = None
+    stages: Callable[[], Stages] | None = None  # makes the stages; the ordinary ones when left out
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a re-run.
+    """What became of a re-run."""
 
-    Attributes
-    ----------
-    status : {"no change", "not due", "published", "held"}
-    analysis : str
-    run : RunRecord or None
-        The run stored, else the newest there is.
-    notes : tuple of str
-        What the reader must know: reasons to hold, doors that failed.
-
-    Examples
-    --------
-    >>> Outcome("no change", "latest").exit_code
-    0
-    """
-
-    status: str
+    status: str  # "no change", "not due", "published" or "held"
     analysis: str
-    run: RunRecord | None = None
-    notes: tuple[str, ...] = ()
+    run: RunRecord | None = None  # the run stored, else the newest there is
+    notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, doors that failed
     records: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
-        """Return 4 where a person is needed, 0 otherwise.
-
-        Returns
-        -------
-        int
-
-        Examples
-        --------
-        >>> Outcome("held", "latest").exit_code
-        4
-        """
+        """Return 4 where a person is needed, 0 otherwise."""
         return 4 if self.status == "held" else 0
 
 
@@ -394,38 +226,11 @@ class Outcome:
 def finished(run: RunRecord, *, root: Path, doors: Doors, update: Update, log: Log) -> Outcome:
     """Score, compare and render a stored run, and publish it unless it is held.
 
-    Parameters
-    ----------
-    run : RunRecord
-        The newest of its analysis; not shown to readers yet.
-    root : Path
-        Folder of the reports.
-    doors : Doors
-        What is called; a door that fails is reported and does not undo the run.
-    update : Update
-        Whose reasons hold the run beside its own.
-    log : callable
-        Told every step.
-
-    Returns
-    -------
-    Outcome
-        ``published`` or ``held``.
-
-    Raises
-    ------
-    StoreError
-        If the report or the pointer cannot be written, or the published run is damaged.
-
-    Notes
-    -----
-    Killed anywhere, it can be done again: forecasts are scored once, so scores that stand are taken as they are.
-
-    Examples
-    --------
-    >>> finished(run, root=Path("reports"), doors=Doors(), update=update, log=log).status  # doctest: +SKIP
-    'published'
+    `run`: the newest of its analysis; not shown to readers yet. `doors`: what is called; a door that fails is
+    reported and does not undo the run. `update`: whose reasons hold the run beside its own.
     """
+    # Killed anywhere, it can be done again: forecasts are scored once, so scores that stand are taken as they
+    # are.
     shown = published_name(root / run.analysis)
     before = read_run(root / run.analysis / shown) if shown else None
     records, notes = _records(run, before=before, doors=doors, root=root, log=log)
@@ -508,46 +313,11 @@ def rerun(
 ) -> Outcome:
     """Run an analysis again where anything it is made from has changed.
 
-    Parameters
-    ----------
-    spec : str or Path
-        Name or file of an analysis.
-    root : str or Path
-        Folder of the reports.
-    doors : Doors, optional
-        What is called beside the run.
-    by : str
-        The analyst, for the manifest.
-    if_due : bool
-        Do nothing unless a release was announced since the last poll, a week has passed since it, or the re-run
-        that polled did not come to its end.
-    wait : float, seconds
-        How long to wait for another re-run of the analysis before leaving.
-    log : callable, optional
-        Told every step.
-    progress : callable, optional
-        As in :func:`cba.runs.execute.execute`.
-
-    Returns
-    -------
-    Outcome
-        ``held`` (exit code 4) where the headline moved beyond tolerance or the data changed in a major way:
-        computed, stored, and not shown to readers.
-
-    Raises
-    ------
-    GateError
-        If convergence, reconciliation or, after an update, a schema failed: diagnostics only.
-    InputError
-        If the specification or an input is refused.
-    StoreError
-        If another re-run holds the lock for longer than `wait`, or the machine would not store the run.
-
-    Examples
-    --------
-    >>> rerun("latest", root="reports").status  # doctest: +SKIP
-    'no change'
+    ``held`` (exit code 4) where the headline moved beyond tolerance or the data changed in a major way:
+    computed, stored, and not shown to readers. `wait`, seconds.
     """
+    # `if_due`: do nothing unless a release was announced since the last poll, a week has passed since it, or
+    # the re-run that polled did not come to its end.
     root, doors, log = Path(root), doors or Doors(), log or (lambda event, **facts: None)
     name = specified_name(spec)
     known = runs_of(root, name) if name else []

@@ -23,38 +23,8 @@ APPROVAL = "approval.json"
 def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None = None) -> RunRecord:
     """Release a stored run to readers: record who, when and why, then point ``published`` at it.
 
-    Parameters
-    ----------
-    run : RunRecord
-    by : str
-        The assurer; not the analyst who ran it.
-    note : str
-        What was looked at.
-    moment : datetime, optional
-        With time zone; now by default.
-
-    Returns
-    -------
-    RunRecord
-        The same run, approved and published.
-
-    Raises
-    ------
-    InputError
-        If the name or the note is empty, the assurer is the analyst, the gates did not pass, or somebody else
-        has approved it before.
-    StoreError
-        If a file of the run is not what was stored, or the record cannot be written.
-
-    Notes
-    -----
     The record is written first and the pointer after it, each whole: a kill in between leaves a run that is
     approved and not yet shown, and approving it again shows it.
-
-    Examples
-    --------
-    >>> approve_run(run, by="A. Assurer", note="shift explained").published  # doctest: +SKIP
-    True
     """
     _check_words(by=by, note=note)
     problems = verify_run(run.path)
@@ -88,22 +58,7 @@ def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None =
 
 
 def refuse_failed(path: Path) -> None:
-    """Refuse to approve what is no run but the diagnostics of one that failed a gate.
-
-    Parameters
-    ----------
-    path : Path
-        What a person typed, as a path.
-
-    Raises
-    ------
-    InputError
-        If it is a folder or file of diagnostics.
-
-    Examples
-    --------
-    >>> refuse_failed(Path("latest"))
-    """
+    """Refuse to approve what is no run but the diagnostics of one that failed a gate."""
     folder = path.parent if path.name == "diagnostics.json" else path
     if (folder / "diagnostics.json").is_file() or folder.parent.name == "failed":
         raise InputError(
@@ -190,25 +145,7 @@ _NOISE = 3.0
 def hold_tolerances(settings: Mapping[str, Any]) -> dict[str, float]:
     """Return the tolerances of an analysis: the defaults, changed by its table ``[hold]``.
 
-    Parameters
-    ----------
-    settings : mapping
-        The analysis as plain values.
-
-    Returns
-    -------
-    dict of str to float
-        Start of a quantity's name to its tolerance: widths of the published interval, or probability.
-
-    Raises
-    ------
-    InputError
-        If a quantity is unknown or a tolerance is no positive number.
-
-    Examples
-    --------
-    >>> hold_tolerances({"hold": {"prob": 0.2}})["prob"]
-    0.2
+    Start of a quantity's name to its tolerance: widths of the published interval, or probability.
     """
     given = settings.get("hold") or {}
     for name, value in given.items():
@@ -224,32 +161,14 @@ def hold_reasons(
 ) -> tuple[str, ...]:
     """Say which headline results moved beyond their tolerance since the published run.
 
-    Parameters
-    ----------
-    published, found : mapping
-        ``results`` of the run readers see and of the new one, by ``<quantity>.<option>``.
-    tolerances : mapping of str to float
-        As returned by :func:`hold_tolerances`.
-
-    Returns
-    -------
-    tuple of str
-        One sentence a result, in the order of the new headline; empty where nothing holds the run. An option
-        that is new or gone is a person's change of the analysis and does not hold it.
-
-    Notes
-    -----
-    With a width w of the old interval and means m, a result holds the run where
-    ``|m_new - m_old| > tolerance w + 3 sqrt(mcse_new^2 + mcse_old^2)``, w = 1 for probabilities. A result that was
-    defined and is no longer holds it too.
-
-    Examples
-    --------
-    >>> old = {"npv_fiscal.care_review": {"label": "NPV", "mean": -1.0, "lower": -2.0, "upper": 0.0, "mcse": 0.0}}
-    >>> new = {"npv_fiscal.care_review": {"label": "NPV", "mean": 0.5, "lower": -1.0, "upper": 1.0, "mcse": 0.0}}
-    >>> hold_reasons(old, new, tolerances=TOLERANCES)
-    ('npv_fiscal.care_review moved from -1 to 0.5: 0.75 of the width of the published interval, tolerance 0.25',)
+    One sentence a result, in the order of the new headline; empty where nothing holds the run. An option that
+    is new or gone is a person's change of the analysis and does not hold it.
     """
+    # `published`, `found`: ``results`` of the run readers see and of the new one, by ``<quantity>.<option>``.
+    #
+    # With a width w of the old interval and means m, a result holds the run where ``|m_new - m_old| >
+    # tolerance w + 3 sqrt(mcse_new^2 + mcse_old^2)``, w = 1 for probabilities. A result that was defined and
+    # is no longer holds it too.
     options = {key.rpartition(".")[2] for key in found}
     reasons = []
     for key, before in published.items():

@@ -86,26 +86,16 @@ _ALONE = (
 
 @dataclass(frozen=True)
 class Reweighting:
-    """What came of re-weighting a fit.
+    """What came of re-weighting a fit."""
 
-    Attributes
-    ----------
-    fit : DataTree or None
-        Equally weighted draws under the new priors; None where the model must be fitted again.
-    moved : tuple of str
-        Entries whose numbers moved.
-    pareto_k, ess : float
-        Shape of the tail of the weights (-inf where all are equal), and effective draws; NaN where no weight could be
-        worked out.
-    reason : str
-        Why the model must be fitted again; empty where it need not be.
-    """
-
+    # Equally weighted draws under the new priors; None where the model must be fitted again.
     fit: xr.DataTree | None
-    moved: tuple[str, ...]
+    moved: tuple[str, ...]  # entries whose numbers moved
+    # pareto_k and ess: shape of the tail of the weights (-inf where all are equal), and effective draws; NaN
+    # where no weight could be worked out.
     pareto_k: float = np.nan
     ess: float = np.nan
-    reason: str = ""
+    reason: str = ""  # why the model must be fitted again; empty where it need not be
 
 
 def reweighted(
@@ -119,34 +109,11 @@ def reweighted(
 ) -> Reweighting:
     """Turn draws under old priors into draws under new ones, or say why not.
 
-    Parameters
-    ----------
-    fit : DataTree
-        Made under `old`, with ``posterior`` and ``log_prior`` (chain, draw, ...).
-    old, new : PriorRegistry
-        Of one stance.
-    entries : tuple of str
-        Names of the entries the model may read, in either registry.
-    seed : int
-        Of the resampling.
-    least_ess : float
-        Effective draws asked for.
-
-    Returns
-    -------
-    Reweighting
-        Entries that no model reads need no weights: the fit is returned as it is.
-
-    Notes
-    -----
-    Effective draws are ``1 / sum w_i^2`` for weights that sum to 1. The old density is also in the fit, by variable:
-    where the two disagree the fit was not made under `old`, and nothing is re-weighted.
-
-    Examples
-    --------
-    >>> reweighted(fit, old=priors, new=priors, entries=("baseline.shock_probability",), seed=1).moved  # doctest: +SKIP
-    ()
+    Entries that no model reads need no weights: the fit is returned as it is. `fit`: made under `old`, with
+    ``posterior`` and ``log_prior`` (chain, draw, ...).
     """
+    # Effective draws are ``1 / sum w_i^2`` for weights that sum to 1. The old density is also in the fit, by
+    # variable: where the two disagree the fit was not made under `old`, and nothing is re-weighted.
     moved = moved_entries(old, new, entries=entries)
     read = tuple(name for name in moved if not _is_straight(name))
     if not read:
@@ -176,21 +143,7 @@ def reweighted(
 def moved_entries(old: PriorRegistry, new: PriorRegistry, *, entries: tuple[str, ...]) -> tuple[str, ...]:
     """Return the entries whose numbers differ between two registries, one that only one of them has included.
 
-    Parameters
-    ----------
-    old, new : PriorRegistry
-    entries : tuple of str
-
-    Returns
-    -------
-    tuple of str
-        A change of words is none.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> moved_entries(load_priors(), load_priors(stance="sceptical"), entries=("effects.attenuation",))
-    ('effects.attenuation',)
+    A change of words is none.
     """
     return tuple(
         name
@@ -210,21 +163,7 @@ def log_ratios(
 ) -> dict[str, np.ndarray]:
     """Log of new over old prior density of one entry in every draw, by variable of the posterior.
 
-    Parameters
-    ----------
-    fit : DataTree
-    entry : str
-        One that is the prior of a variable of the posterior.
-    old, new : PriorRegistry
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample,)
-        Summed over a variable's own dimensions; the variable of the result first.
-
-    Examples
-    --------
-    >>> log_ratios(fit, "baseline.shock_probability", old=priors, new=priors)  # doctest: +SKIP
+    Summed over a variable's own dimensions; the variable of the result first.
     """
     found = {}
     for name, values in _held(fit, entry).items():
@@ -346,35 +285,12 @@ def reweighted_fit(
 ) -> xr.DataTree:
     """Return the fit kept under a key, else an earlier one re-weighted, else a new one.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports; the cache is its ``.cache``.
-    model : {"baseline", "effects"}
-    key : mapping
-        As :func:`cba.runs.cache.fit_key` returns it for `priors`.
-    fit : callable
-        Fits again.
-    earlier : PriorRegistry or None
-        Priors of an earlier run, of the same stance; None never re-weights.
-    priors : PriorRegistry
-        Priors now.
-    seed : int
-        Of the analysis.
-    redo_prior : callable, optional
-        Draws of what the fit shows "before any study", under `priors`; a fit with a group ``prior`` is not
-        re-weighted without it.
-
-    Returns
-    -------
-    DataTree
-        With attributes ``made_by`` (``fitted`` or ``re-weighted``), and ``pareto_k``, ``effective_draws``,
-        ``from_fit`` and ``moved`` where it was re-weighted, or ``not_reweighted`` (why) where that was tried.
-
-    Examples
-    --------
-    >>> reweighted_fit(root, model="baseline", key=key, fit=fit, earlier=None, priors=priors, seed=1)  # doctest: +SKIP
+    With attributes ``made_by`` (``fitted`` or ``re-weighted``), and ``pareto_k``, ``effective_draws``,
+    ``from_fit`` and ``moved`` where it was re-weighted, or ``not_reweighted`` (why) where that was tried.
     """
+    # `earlier`: priors of an earlier run, of the same stance; None never re-weights. `redo_prior`: draws of
+    # what the fit shows "before any study", under `priors`; a fit with a group ``prior`` is not re-weighted
+    # without it.
     kept = _kept(root, model=model, key=key)
     if kept is not None or earlier is None:
         return kept if kept is not None else cached_fit(root, model=model, key=key, fit=fit)
@@ -405,24 +321,7 @@ def reweighted_fit(
 
 
 def fit_note(tree: xr.DataTree) -> dict[str, Any]:
-    """Return how a fit was made, for the manifest.
-
-    Parameters
-    ----------
-    tree : DataTree
-        As :func:`reweighted_fit` returns it, or any fit.
-
-    Returns
-    -------
-    dict
-        ``made_by`` and what goes with it.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> fit_note(xr.DataTree())
-    {'made_by': 'fitted'}
-    """
+    """Return how a fit was made, for the manifest. ``made_by`` and what goes with it."""
     names = ("pareto_k", "effective_draws", "from_fit", "moved", "not_reweighted")
     made = {"made_by": str(tree.attrs.get("made_by", FITTED))}
     return made | {n: _plain(tree.attrs[n]) for n in names if n in tree.attrs}
@@ -463,24 +362,7 @@ def earlier_priors(
 ) -> PriorRegistry | None:
     """Return the priors an earlier run was made with.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    root : Path
-        Folder of the reports.
-    stance : str
-        Whose priors.
-    run : bool or RunRecord
-        The run; the analysis's last undamaged one where no run is given.
-
-    Returns
-    -------
-    PriorRegistry or None
-        None where there is no such run or its archive is not whole.
-
-    Examples
-    --------
-    >>> earlier_priors(analysis, root=Path("reports"), stance="evidence", run=True)  # doctest: +SKIP
+    None where there is no such run or its archive is not whole.
     """
     from cba.inputs.priors import load_priors
     from cba.runs.archive import archived_inputs
@@ -503,27 +385,8 @@ def with_totals(
 ) -> xr.DataTree:
     """Work out again what the totals add to re-weighted draws: it is a closed form of the new priors.
 
-    Parameters
-    ----------
-    baseline : DataTree
-        As :func:`cba.runs.reweighting.reweighted_fit` returns it.
-    observations : Dataset
-    priors : PriorRegistry
-        Priors now.
-    settings : mapping
-        With ``draws`` (a chain), ``chains`` and ``seed``.
-
-    Returns
-    -------
-    DataTree
-        The same where the draws were not re-weighted.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> fitted = xr.DataTree()
-    >>> with_totals(fitted, xr.Dataset(), None, settings={}) is fitted
-    True
+    The same where the draws were not re-weighted. `settings`: with ``draws`` (a chain), ``chains`` and
+    ``seed``.
     """
     if fit_note(baseline)["made_by"] != REWEIGHTED:
         return baseline

@@ -27,40 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stages:
-    """What a run calls, in order.
+    """What a run calls, in order."""
 
-    Attributes
-    ----------
-    observe : callable
-        Analysis to the observed series, reconciled.
-    fit : callable
-        ``fit(analysis, stance=, observations=, root=)`` to the baseline and effects fits of one stance.
-    appraise : callable
-        ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=, progress=)`` to an
-        Appraisal; `evidence` is the appraisal under that stance, None before there is one.
-    compare : callable
-        Adds to the appraisals, by stance, the tables that need two of them.
-    reuse : callable or None
-        ``reuse(root, analysis=, stance=, fingerprint=)`` to the stored appraisal of that fingerprint, or None;
-        None makes every appraisal anew.
-    render : callable or None
-        ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
-    write_beside : callable or None
-        ``write_beside(folder, appraisals=, headline=, manifest=)`` writes workbook and checklist; None writes none.
-
-    Examples
-    --------
-    >>> from dataclasses import replace
-    >>> replace(ordinary_stages(), render=lambda appraisals, **records: "<html></html>").render is None
-    False
-    """
-
-    observe: Callable[[Analysis], xr.Dataset]
+    observe: Callable[[Analysis], xr.Dataset]  # analysis to the observed series, reconciled
+    # ``fit(analysis, stance=, observations=, root=)`` to the baseline and effects fits of one stance.
     fit: Callable[..., tuple[xr.DataTree, xr.DataTree]]
+    # ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=,
+    # progress=)`` to an Appraisal; `evidence` is the appraisal under that stance, None before there is one.
     appraise: Callable[..., Appraisal]
+    # Adds to the appraisals, by stance, the tables that need two of them.
     compare: Callable[[dict[str, Appraisal]], dict[str, Appraisal]]
+    # ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
     render: Callable[..., str] | None = None
+    # ``reuse(root, analysis=, stance=, fingerprint=)`` to the stored appraisal of that fingerprint, or None;
+    # None makes every appraisal anew.
     reuse: Callable[..., StoredStage | None] | None = None
+    # ``write_beside(folder, appraisals=, headline=, manifest=)`` writes workbook and checklist; None writes
+    # none.
     write_beside: Callable[..., None] | None = None
 
 
@@ -73,27 +56,12 @@ def ordinary_stages(
 ) -> Stages:
     """Return the stages of an ordinary run.
 
-    Parameters
-    ----------
-    use_cache : bool
-        Take fits from ``<root>/.cache`` and keep new ones there; take appraisals from stored runs.
-    render : callable, optional
-        Makes the report; the caller hands it in, because the store does not depend on the reporting room.
-
-    write_beside : callable, optional
-        Writes the other files readers get, handed in for the same reason.
-    reweight : bool
-        Where only priors moved since the analysis's last run, re-weight its draws instead of fitting again.
-
-    Returns
-    -------
-    Stages
-
-    Examples
-    --------
-    >>> ordinary_stages().render is None
-    True
+    `render`: makes the report; the caller hands it in, because the store does not depend on the reporting
+    room. `write_beside`: writes the other files readers get, handed in for the same reason.
     """
+    # `use_cache`: take fits from ``<root>/.cache`` and keep new ones there; take appraisals from stored runs.
+    # `reweight`: where only priors moved since the analysis's last run, re-weight its draws instead of
+    # fitting again.
     code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
     fit = partial(fit_stance, use_cache=use_cache, code=code, reweight=reweight)
     return Stages(
@@ -108,30 +76,7 @@ def ordinary_stages(
 
 
 def observe(analysis: Analysis) -> xr.Dataset:
-    """Read the observed series as known in the analysis's release and refuse figures that disagree.
-
-    Parameters
-    ----------
-    analysis : Analysis
-
-    Returns
-    -------
-    Dataset
-        As :func:`cba.load_observations`.
-
-    Raises
-    ------
-    GateError
-        If a reconciliation check fails.
-    InputError
-        If a table is missing or breaks its schema.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> int(observe(SimpleNamespace(release=2022)).attrs["release"])
-    2022
-    """
+    """Read the observed series as known in the analysis's release and refuse figures that disagree."""
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
 
@@ -152,40 +97,11 @@ def fit_stance(
 ) -> tuple[xr.DataTree, xr.DataTree]:
     """Return the baseline and the effects fit of one stance, cached where what they read is unchanged.
 
-    Stances whose overrides do not reach a model share its fit: the key is what the model reads.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    stance : str
-        ``review`` uses the fits of ``evidence``: it conditions their draws.
-    observations : Dataset
-        Of the analysis's release.
-    root : Path
-        Folder of the reports, which holds the cache.
-    use_cache : bool
-        False fits again and keeps nothing.
-    code : str, optional
-        As in :func:`cba.runs.cache.fit_key`.
-    reweight : bool or RunRecord
-        Re-weight the draws of the analysis's last run, or of the run given, where only priors moved since.
-
-    Returns
-    -------
-    tuple of DataTree
-        Baseline, effects; :func:`cba.runs.reweighting.fit_note` says how each was made.
-
-    Raises
-    ------
-    GateError
-        If a fit has not converged.
-
-    Examples
-    --------
-    >>> baseline, effects = fit_stance(  # doctest: +SKIP
-    ...     analysis, stance="evidence", observations=observe(analysis), root=Path("reports")
-    ... )
+    Stances whose overrides do not reach a model share its fit: the key is what the model reads. `stance`:
+    ``review`` uses the fits of ``evidence``: it conditions their draws.
     """
+    # `use_cache`: false fits again and keeps nothing. `reweight`: re-weight the draws of the analysis's last
+    # run, or of the run given, where only priors moved since.
     from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
     from cba.models.authority_findings import known_panel
@@ -236,20 +152,7 @@ def fit_stance(
 def sampler_settings(analysis: Analysis) -> dict[str, Any]:
     """Return the arguments of a fit; the analysis counts draws over all chains, a fit per chain.
 
-    Parameters
-    ----------
-    analysis : Analysis
-
-    Returns
-    -------
-    dict
-        ``draws`` (per chain), ``tune``, ``chains``, ``seed``.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> sampler_settings(SimpleNamespace(draws=4000, tune=1000, chains=4, seed=0))["draws"]
-    1000
+    ``draws`` (per chain), ``tune``, ``chains``, ``seed``.
     """
     return {
         "draws": analysis.draws // analysis.chains,

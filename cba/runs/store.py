@@ -53,32 +53,11 @@ from cba.runs.whole_files import (
 def store_beside(run: RunRecord, name: str, content: bytes) -> RunRecord:
     """Write a file into a stored run and its hash into the manifest; every other file stays as it is.
 
-    Parameters
-    ----------
-    run : RunRecord
-    name : str
-        File in the run's folder, such as ``report.pdf`` or ``tables/checklist.csv``; one that is there is replaced.
-    content : bytes
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-
-    Notes
-    -----
-    The manifest is written before the file takes its place: a kill in between leaves a file that
-    :func:`cba.runs.reading.verify_run` names, and writing it again mends it.
-
-    Examples
-    --------
-    >>> store_beside(run, "report.pdf", pdf).name == run.name  # doctest: +SKIP
-    True
+    `name`: file in the run's folder, such as ``report.pdf`` or ``tables/checklist.csv``; one that is there is
+    replaced.
     """
+    # The manifest is written before the file takes its place: a kill in between leaves a file that
+    # `verify_run` names, and writing it again mends it.
     with locked(run.path.parent), store_errors(f"{name} could not be stored", file=run.path / name):
         manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
         place = run.path / name
@@ -113,25 +92,7 @@ RECORDS = ("comparison", "scores")
 def records_beside(run: RunRecord) -> dict[str, dict[str, Any]]:
     """Return the records that a re-run kept beside a run, as its report was given them.
 
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    dict of str to dict
-        ``comparison`` and ``scores``, as far as the run has them; without their seals.
-
-    Raises
-    ------
-    StoreError
-        If one of them is not what was stored; names the file.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> records_beside(RunRecord(Path("nowhere"), "latest", "20261121T093000Z-0123abcd", {}))
-    {}
+    ``comparison`` and ``scores``, as far as the run has them; without their seals.
     """
     found = {}
     for name in RECORDS:
@@ -159,47 +120,10 @@ def write_run(
 ) -> RunRecord:
     """Store one run, whole or not at all.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : str
-        Name of the analysis.
-    moment : datetime
-        Start of the run, with time zone.
-    fingerprint : str
-        Fingerprint of the run, 8 hexadecimal digits or more.
-    manifest : mapping
-        Goes into manifest.json, with ``run`` (the name), ``files`` (SHA-256 and size of each) and a hash of
-        its own content added.
-    fill : callable
-        Given a folder and the name of the run, writes the files of the run into the folder.
-    publish : bool, optional
-        Show readers this run, or do not; left out, only the first run of an analysis is shown.
-    inputs : mapping of str to bytes, optional
-        The files the run was made from, kept in the archive and named in the manifest as ``inputs``.
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    StoreError
-        Disk full, no permission, a file in the way, or another run holding the lock for over two minutes.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root:
-    ...     run = write_run(
-    ...         root, analysis="latest", moment=datetime(2026, 11, 21, tzinfo=UTC), fingerprint="0123abcd",
-    ...         manifest={"seed": 1}, fill=lambda folder, name: None,
-    ...     )
-    >>> run.name, run.published
-    ('20261121T000000Z-0123abcd', True)
+    `moment`: start of the run, with time zone. `manifest`: goes into manifest.json, with ``run`` (the name),
+    ``files`` (SHA-256 and size of each) and a hash of its own content added.
     """
+    # `inputs`: the files the run was made from, kept in the archive and named in the manifest as ``inputs``.
     folder = Path(root) / analysis
     with locked(folder), store_errors("the run could not be stored; nothing was kept of it", file=folder):
         name = free_name(folder, f"{utc_stamp(moment)}-{fingerprint[:8]}")
@@ -223,37 +147,7 @@ def write_failure(
 ) -> Path:
     """Store the diagnostics of a run that failed a gate: no results, never approvable.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    analysis : str
-        Name of the analysis.
-    moment : datetime
-        When the gate failed, with time zone.
-    diagnostics : mapping
-        Which checks failed and what was run.
-
-    Returns
-    -------
-    Path
-        ``<root>/<analysis>/failed/<utc time>/diagnostics.json``.
-
-    Raises
-    ------
-    StoreError
-        As :func:`write_run`.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root:
-    ...     place = write_failure(
-    ...         root, analysis="latest", moment=datetime(2026, 11, 21, tzinfo=UTC), diagnostics={}
-    ...     )
-    >>> place.parts[-4:]
-    ('latest', 'failed', '20261121T000000Z', 'diagnostics.json')
+    ``<root>/<analysis>/failed/<utc time>/diagnostics.json``.
     """
     folder = Path(root) / analysis
     with locked(folder), store_errors("the diagnostics could not be stored", file=folder):
@@ -271,30 +165,8 @@ def write_failure(
 def rewrite_report(run: RunRecord, html: str) -> RunRecord:
     """Replace a stored run's report.html and its hash in the manifest; every other file stays as it is.
 
-    Parameters
-    ----------
-    run : RunRecord
-    html : str
-        The new report.
-
-    Returns
-    -------
-    RunRecord
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-
-    Notes
-    -----
-    The manifest is written first: a kill in between leaves a report that
-    :func:`cba.runs.reading.verify_run` names, and writing it again mends it.
-
-    Examples
-    --------
-    >>> rewrite_report(run, "<html></html>").name == run.name  # doctest: +SKIP
-    True
+    The manifest is written first: a kill in between leaves a report that `verify_run` names, and writing it
+    again mends it.
     """
     with locked(run.path.parent), store_errors("the report could not be replaced", file=run.path / REPORT):
         manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
@@ -311,54 +183,14 @@ def rewrite_report(run: RunRecord, html: str) -> RunRecord:
 
 
 def publish_run(run: RunRecord) -> RunRecord:
-    """Point ``published`` at a stored run.
-
-    Parameters
-    ----------
-    run : RunRecord
-
-    Returns
-    -------
-    RunRecord
-        The same run, published.
-
-    Raises
-    ------
-    StoreError
-        If the pointer cannot be written; it then still names the run it named before.
-
-    Examples
-    --------
-    >>> publish_run(run).published  # doctest: +SKIP
-    True
-    """
+    """Point ``published`` at a stored run."""
     with locked(run.path.parent):
         write_whole(run.path.parent / POINTER, run.name + "\n")
     return read_run(run.path)
 
 
 def removed_whole(place: Path) -> None:
-    """Remove a stored run: out of sight in one step, then its files.
-
-    Parameters
-    ----------
-    place : Path
-        Its folder; the caller holds the lock of the analysis.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be removed.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     (Path(folder) / "run").mkdir()
-    ...     removed_whole(Path(folder) / "run")
-    ...     list(Path(folder).iterdir())
-    []
-    """
+    """Remove a stored run: out of sight in one step, then its files."""
     with store_errors("the run could not be removed", file=place):
         hidden = place.with_name(f"{STAGING}{place.name}")
         os.rename(place, hidden)
@@ -410,60 +242,18 @@ def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was removed, or would be.
-
-    Attributes
-    ----------
-    runs : tuple of RunRecord
-    inputs : tuple of Path
-        Files of the archive that no remaining run names.
-    bytes : int
-        Space they take.
-
-    Examples
-    --------
-    >>> Pruning((), (), 0).bytes
-    0
-    """
+    """What was removed, or would be."""
 
     runs: tuple[RunRecord, ...]
-    inputs: tuple[Path, ...]
-    bytes: int
+    inputs: tuple[Path, ...]  # files of the archive that no remaining run names
+    bytes: int  # space they take
 
 
 def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning:
     """Remove all but the newest runs of each analysis, and archived inputs that no run names any more.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the reports.
-    keep : int
-        Newest runs of each analysis to keep, 1 or more. Published, approved and damaged runs, and those that wait
-        for approval, are kept besides.
-    dry_run : bool
-        Remove nothing; say what would go.
-
-    Returns
-    -------
-    Pruning
-
-    Raises
-    ------
-    InputError
-        If `keep` is below 1.
-    StoreError
-        If a run cannot be removed; it is then still whole, or gone from the list.
-
-    Notes
-    -----
-    A run is renamed to a hidden name first, so that a kill leaves it whole or out of sight; the next run clears
-    what is left.
-
-    Examples
-    --------
-    >>> prune_runs("no such folder", keep=3).runs
-    ()
+    `dry_run`: remove nothing; say what would go. A run is renamed to a hidden name first, so that a kill
+    leaves it whole or out of sight; the next run clears what is left.
     """
     if keep < 1:
         raise InputError(

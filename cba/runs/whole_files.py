@@ -35,26 +35,7 @@ _CAUSES = {
 
 
 class StoreError(RuntimeError):
-    """The machine failed us: the store could not be read or written. Nothing half-written is left behind.
-
-    Parameters
-    ----------
-    problem : str
-        One sentence.
-    file : str or Path, optional
-        Where.
-    cause, remedy : str, optional
-        The usual cause, and the next step.
-
-    Examples
-    --------
-    >>> print(StoreError("the run could not be stored", file="reports/latest", cause="the disk is full",
-    ...                  remedy="free some space, then run again"))
-    the run could not be stored
-      file: reports/latest
-      usual cause: the disk is full
-      next step: free some space, then run again
-    """
+    """The machine failed us: the store could not be read or written. Nothing half-written is left behind."""
 
     exit_code = 1
 
@@ -82,34 +63,7 @@ class StoreError(RuntimeError):
 
 @contextmanager
 def store_errors(problem: str, *, file: str | Path) -> Iterator[None]:
-    """Turn any OSError inside into a StoreError.
-
-    Parameters
-    ----------
-    problem : str
-        What could not be done.
-    file : str or Path
-        Named in the message, with the cause and the next step.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-
-    Examples
-    --------
-    >>> with store_errors("the run could not be stored", file="reports"):
-    ...     raise OSError(errno.ENOSPC, "No space left on device")
-    Traceback (most recent call last):
-    ...
-    cba.runs.whole_files.StoreError: the run could not be stored
-      file: reports
-      usual cause: the disk is full
-      next step: free some space, then run again
-    """
+    """Turn any OSError inside into a StoreError. `problem`: what could not be done."""
     try:
         yield
     except OSError as error:
@@ -119,23 +73,7 @@ def store_errors(problem: str, *, file: str | Path) -> Iterator[None]:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it.
-
-    Parameters
-    ----------
-    value : object
-        Dictionaries, lists, numbers, NumPy arrays; anything else becomes text.
-
-    Returns
-    -------
-    object
-        Numbers that are NaN or infinite become None.
-
-    Examples
-    --------
-    >>> plain({"mean": float("nan"), "years": (2032,), "at": Path("reports")})
-    {'mean': None, 'years': [2032], 'at': 'reports'}
-    """
+    """Return `value` as JSON can hold it. Numbers that are NaN or infinite become None."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -152,50 +90,12 @@ def plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """Return indented JSON, with null for what is undefined and a newline at the end.
-
-    Parameters
-    ----------
-    value : object
-        As for :func:`plain`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(to_json({"mcse": float("inf")}), end="")
-    {
-      "mcse": null
-    }
-    """
+    """Return indented JSON, with null for what is undefined and a newline at the end."""
     return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it is there complete or not at all, replacing what was there.
-
-    Parameters
-    ----------
-    path : Path
-        In a folder that exists.
-    text : str
-        UTF-8.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written; the old file, if any, is untouched.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "published", "a run")
-    ...     [file.name for file in Path(folder).iterdir()]
-    ['published']
-    """
+    """Write a text file so that it is there complete or not at all, replacing what was there."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with store_errors("a file could not be written", file=path):
         try:
@@ -212,34 +112,13 @@ def write_whole(path: Path, text: str) -> None:
 def is_leftover(path: Path) -> bool:
     """Say whether a file is what a killed writer left beside the place it was writing to.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    bool
-        True for hidden names that end in ``.part`` or ``.new``; whole files never have such a name.
-
-    Examples
-    --------
-    >>> is_leftover(Path("tables/.checklist.csv.new")), is_leftover(Path("tables/checklist.csv"))
-    (True, False)
+    True for hidden names that end in ``.part`` or ``.new``; whole files never have such a name.
     """
     return path.name.startswith(".") and path.name.endswith((".part", ".new"))
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to disk, so that a rename survives a power cut.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Examples
-    --------
-    >>> sync_folder(Path("."))
-    """
+    """Force a folder's list of names to disk, so that a rename survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -248,18 +127,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Force every file and folder under a folder to disk.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     sync_tree(Path(folder))
-    """
+    """Force every file and folder under a folder to disk."""
     for place, _, names in os.walk(folder):
         for name in names:
             handle = os.open(os.path.join(place, name), os.O_RDONLY)
@@ -271,26 +139,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse, before anything is computed, a folder that cannot be written to; leave nothing behind.
-
-    Parameters
-    ----------
-    folder : Path
-        Need not exist: its nearest existing parent is tried.
-
-    Raises
-    ------
-    StoreError
-        If that is no folder, or a small file cannot be written in it.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     require_writable(Path(folder) / "reports")
-    ...     list(Path(folder).iterdir())
-    []
-    """
+    """Refuse, before anything is computed, a folder that cannot be written to; leave nothing behind."""
     nearest = folder.absolute()
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
@@ -310,33 +159,7 @@ def require_writable(folder: Path) -> None:
 def holding(file: Path, *, wait: float, what: str, busy: str, cause: str, remedy: str) -> Iterator[None]:
     """Hold a lock file inside a ``with`` block.
 
-    Parameters
-    ----------
-    file : Path
-        The lock; its folder is made if it is missing.
-    wait : float, seconds
-        How long to wait for whoever holds it.
-    what : str
-        What the lock guards, for the message where its folder cannot be used.
-    busy, cause, remedy : str
-        Message where another holds it for longer than `wait`.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be used, or another holds the lock for longer than `wait`.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> words = {"what": "the folder", "busy": "another has it", "cause": "two at once", "remedy": "wait"}
-    >>> with TemporaryDirectory() as root, holding(Path(root) / "a" / ".lock", wait=1.0, **words):
-    ...     [place.name for place in (Path(root) / "a").iterdir()]
-    ['.lock']
+    `wait`, seconds. `what`: what the lock guards, for the message where its folder cannot be used.
     """
     from filelock import FileLock, Timeout
 
@@ -367,26 +190,7 @@ _LOCK_SECONDS = 120.0
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of one analysis; whatever a killed writer left in it and in its runs is removed first.
 
-    Parameters
-    ----------
-    folder : Path
-        ``<root>/<analysis>``, made if it is missing.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be used, or another run holds the lock for over two minutes.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root, locked(Path(root) / "latest"):
-    ...     [place.name for place in (Path(root) / "latest").iterdir()]
-    ['.lock']
+    `folder`: ``<root>/<analysis>``, made if it is missing.
     """
     with holding(
         folder / ".lock",
@@ -417,73 +221,20 @@ _SEAL = "manifest_sha256"
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with the SHA-256 of its own content, so that damage to it shows.
-
-    Parameters
-    ----------
-    manifest : mapping
-        Plain values.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> seal_problem(sealed({"run": "a"})), seal_problem({**sealed({"run": "a"}), "run": "b"})
-    ('', 'its content does not match its own SHA-256')
-    """
+    """Return a manifest with the SHA-256 of its own content, so that damage to it shows."""
     content = {key: value for key, value in manifest.items() if key != _SEAL}
     return {**content, _SEAL: content_sha256(content)}
 
 
 def seal_problem(manifest: Mapping[str, Any]) -> str:
-    """Say why a manifest cannot be trusted.
-
-    Parameters
-    ----------
-    manifest : mapping
-        As read.
-
-    Returns
-    -------
-    str
-        Empty where it can be trusted.
-
-    Examples
-    --------
-    >>> seal_problem({"run": "a"})
-    'it holds no SHA-256 of its own'
-    """
+    """Say why a manifest cannot be trusted. Empty where it can be trusted."""
     if manifest.get(_SEAL) is None:
         return "it holds no SHA-256 of its own"
     return "" if sealed(manifest) == dict(manifest) else "its content does not match its own SHA-256"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of a stored run.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    StoreError
-        If it is missing or damaged; names the file.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "headline.json").write_text('{"schema": 1}')
-    ...     read_json(Path(folder) / "headline.json")
-    {'schema': 1}
-    """
+    """Read a JSON object of a stored run."""
     with store_errors("a file of the run could not be read", file=path):
         data = path.read_bytes()
     try:
@@ -496,23 +247,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def damaged(path: Path, what: str) -> StoreError:
-    """Return the error for a file of a run that is not what was stored.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        How it differs.
-
-    Returns
-    -------
-    StoreError
-
-    Examples
-    --------
-    >>> damaged(Path("headline.json"), "cut short").problem
-    'headline.json is damaged: cut short'
-    """
+    """Return the error for a file of a run that is not what was stored. `what`: how it differs."""
     return StoreError(
         f"{path.name} is damaged: {what}",
         file=path,

@@ -39,24 +39,8 @@ _DENSITIES = ("log_prior", "log_likelihood")
 def from_evidence(weights: Mixture, *, chains: int, draws: int, seed: int) -> np.ndarray:
     """Choose the draws of a mixture that are draws of the evidence.
 
-    Parameters
-    ----------
-    weights : Mixture
-    chains, draws : int
-        Chains, and draws of each.
-    seed : int
-        Same seed, same choice.
-
-    Returns
-    -------
-    ndarray of bool, shape (chain, draw)
-        ``round(weight * chains * draws)`` draws in all, in every chain the same number but for one.
-
-    Examples
-    --------
-    >>> chosen = from_evidence(Mixture(evidence=0.7, sceptical=0.3), chains=4, draws=5, seed=1)
-    >>> int(chosen.sum()), chosen.sum(axis=1).tolist()
-    (14, [3, 4, 3, 4])
+    Shape (chain, draw). ``round(weight * chains * draws)`` draws in all, in every chain the same number but
+    for one.
     """
     wanted = round(weights.evidence * chains * draws)
     upto = [(wanted * chain) // chains for chain in range(chains + 1)]
@@ -72,27 +56,8 @@ def mixed_workings(
 ) -> Workings:
     """Mix the joint draws of two stances and work out every option on them.
 
-    Parameters
-    ----------
-    beliefs : mapping of str to Belief
-        ``evidence`` and ``sceptical``, with the same number of chains and draws.
-    weights : Mixture
-    work : callable
-        ``work(inputs, drawn, baseline=, effects=)``, :func:`cba.appraisal.workings.worked_options`.
-
-    Returns
-    -------
-    Workings
-        Stance ``mixture``; its parameters hold :data:`HELD`.
-
-    Raises
-    ------
-    InputError
-        If the fits hold different numbers of draws.
-
-    Examples
-    --------
-    >>> mixed_workings(beliefs, weights, work=worked_options).arrays.npv  # doctest: +SKIP
+    Stance ``mixture``; its parameters hold `HELD`. `beliefs`: ``evidence`` and ``sceptical``, with the same
+    number of chains and draws. `work`: ``work(inputs, drawn, baseline=, effects=)``, `worked_options`.
     """
     evidence, sceptical = (beliefs[stance] for stance in MIXED)
     sizes = [tuple(b.effects["posterior"].sizes[d] for d in ("chain", "draw")) for b in (evidence, sceptical)]
@@ -125,26 +90,10 @@ def mixed_workings(
 
 
 def mixed_tree(evidence: xr.DataTree, sceptical: xr.DataTree, chosen: np.ndarray) -> xr.DataTree:
-    """Mix two fits of the same model draw by draw.
-
-    Parameters
-    ----------
-    evidence, sceptical : DataTree
-        Fits with dims (chain, draw, ...).
-    chosen : ndarray of bool, shape (chain, draw)
-        True where the draw is the evidence's.
-
-    Returns
-    -------
-    DataTree
-        Groups with draws mixed, variables that only one fit has or that are labelled differently (one value per
-        study, where the stances admit different studies) left out; checks of both fits, each with its stance;
-        other groups as in the evidence. Log densities belong to one posterior and are left out.
-
-    Examples
-    --------
-    >>> mixed_tree(evidence.effects, sceptical.effects, chosen)["posterior"]  # doctest: +SKIP
-    """
+    """Mix two fits of the same model draw by draw. `chosen` (chain, draw)."""
+    # Returned: groups with draws mixed, variables that only one fit has or that are labelled differently (one
+    # value per study, where the stances admit different studies) left out; checks of both fits, each with its
+    # stance; other groups as in the evidence. Log densities belong to one posterior and are left out.
     nodes: dict[str, xr.Dataset] = {}
     for name, node in evidence.children.items():
         held = node.to_dataset()
@@ -192,24 +141,8 @@ def as_mixture(
 ) -> Appraisal:
     """Record in an appraisal of mixed draws what was mixed.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Assembled from :func:`mixed_workings`.
-    weights : Mixture
-    beliefs : mapping of str to Belief
-    held : ndarray of float, shape (sample,)
-        :data:`HELD` of the draws.
-
-    Returns
-    -------
-    Appraisal
-        The provenance says weights, draws and fingerprints of both sets of priors; the table of priors lists the
-        entries of the evidence and those the sceptic holds otherwise.
-
-    Examples
-    --------
-    >>> as_mixture(appraisal, weights, beliefs, held=held).provenance["mixture"]  # doctest: +SKIP
+    The provenance says weights, draws and fingerprints of both sets of priors; the table of priors lists the
+    entries of the evidence and those the sceptic holds otherwise.
     """
     from cba.tables.beliefs import priors_table
 
@@ -237,19 +170,11 @@ STANCES = ("evidence", "sceptical", "mixture", "review")
 
 @dataclass(frozen=True)
 class Belief:
-    """One stance to be mixed.
-
-    Attributes
-    ----------
-    inputs : Inputs
-    drawn : Dataset, dims (sample)
-        Joint draws of every parameter.
-    baseline, effects : DataTree
-        The fits they were joined from.
-    """
+    """One stance to be mixed."""
 
     inputs: Inputs
-    drawn: xr.Dataset
+    drawn: xr.Dataset  # dims (sample): joint draws of every parameter
+    # baseline and effects: the fits they were joined from.
     baseline: xr.DataTree
     effects: xr.DataTree
 
@@ -257,20 +182,7 @@ class Belief:
 def fit_of(given: xr.DataTree | Mapping[str, xr.DataTree] | None, *, stance: str) -> xr.DataTree | None:
     """Return the fit of one stance where fits were handed over by stance; one fit serves them all.
 
-    Parameters
-    ----------
-    given : DataTree, mapping of stance to DataTree, or None
-    stance : str
-
-    Returns
-    -------
-    DataTree or None
-        None where it has to be made.
-
-    Examples
-    --------
-    >>> fit_of(None, stance="evidence") is None
-    True
+    None where it has to be made. `given`, mapping of stance to DataTree, or None.
     """
     if given is None or isinstance(given, xr.DataTree):
         return given
@@ -278,42 +190,13 @@ def fit_of(given: xr.DataTree | Mapping[str, xr.DataTree] | None, *, stance: str
 
 
 def same_baseline_priors(one: Inputs, other: Inputs) -> bool:
-    """Whether two stances hold the same priors of business as usual, so that one fit serves both.
-
-    Parameters
-    ----------
-    one, other : Inputs
-        Of the same analysis.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> same_baseline_priors(evidence, sceptical)  # doctest: +SKIP
-    True
-    """
+    """Whether two stances hold the same priors of business as usual, so that one fit serves both."""
     names = [name for name in one.priors if name.startswith("baseline.")]
     return all(one.priors[name].content() == other.priors[name].content() for name in names)
 
 
 def check_stance(stance: str, *, weights: Mapping[str, float] | None) -> None:
-    """Refuse a stance that does not exist, and weights where nothing is mixed.
-
-    Parameters
-    ----------
-    stance : str
-    weights : mapping of str to float, or None
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> check_stance("evidence", weights=None)
-    """
+    """Refuse a stance that does not exist, and weights where nothing is mixed."""
     if stance not in STANCES:
         raise InputError(
             "an unknown stance",
@@ -344,29 +227,7 @@ def mixed_beliefs(
 ) -> dict[str, Belief]:
     """Return inputs, fits and joint draws of the stances that can be mixed, on one baseline where they agree.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    baseline, effects : DataTree, mapping of stance to DataTree, or None
-        Fits already made.
-    progress : bool
-        Show the sampler's progress.
-    observations : Dataset or None
-        The observed series, if already loaded.
-
-    Returns
-    -------
-    dict of str to Belief
-        ``evidence`` and ``sceptical``.
-
-    Raises
-    ------
-    InputError
-        If a single fit of the effects is given for both.
-
-    Examples
-    --------
-    >>> mixed_beliefs(analysis, baseline=None, effects=None, progress=False, observations=None)  # doctest: +SKIP
+    ``evidence`` and ``sceptical``. `baseline`, `effects`, mapping of stance to DataTree, or None.
     """
     if isinstance(effects, xr.DataTree):
         raise InputError(

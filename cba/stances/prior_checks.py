@@ -50,23 +50,8 @@ LOOKED_AT = ("bau", "care_review")
 def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> Workings:
     """Work out every option on draws of the priors alone.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`; its draws are not used.
-    draws : int
-        Draws in all, an even number.
-    work : callable
-        ``work(inputs, drawn, baseline=, effects=)``, :func:`cba.appraisal.workings.worked_options`.
-
-    Returns
-    -------
-    Workings
-        ``bau`` and, where the analysis has it, ``care_review``; draws are independent.
-
-    Examples
-    --------
-    >>> prior_workings(inputs, draws=1000, work=worked_options).arrays.npv  # doctest: +SKIP
+    ``bau`` and, where the analysis has it, ``care_review``; draws are independent. `inputs`: its draws are
+    not used. `work`: ``work(inputs, drawn, baseline=, effects=)``, `worked_options`.
     """
     analysis = inputs.analysis
     inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in LOOKED_AT))
@@ -91,33 +76,14 @@ def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings])
 def prior_tables(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> dict[str, pd.DataFrame]:
     """What the priors alone say about policy outputs, beside history, plausibility bounds and claims.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        As returned by :func:`cba.appraisal.inputs.read_inputs`.
-    draws : int
-        Draws of the priors, an even number.
-    work : callable
-        As in :func:`prior_workings`.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``prior_predictive``: columns quantity, check ("history" for a back-cast, "target" for the target year), year,
-        label, unit, mean, median, lower, upper (at the analysis's level), observed (missing where there is nothing to
-        hold it against), share_below (share of draws below what was observed), bound_lower, bound_upper,
-        share_inside with its mcse, basis and source (of the bounds). ``prior_claims``: one row per claim of the
-        review, as :func:`cba.stances.review.claim_chance`.
-
-    Notes
-    -----
     The growth of spending to the target year is held against the real growth over as many years to the last
     outturn, where definitions are comparable.
-
-    Examples
-    --------
-    >>> prior_tables(inputs, draws=1000, work=worked_options)["prior_claims"]["words"]  # doctest: +SKIP
     """
+    # Returned: ``prior_predictive``: columns quantity, check ("history" for a back-cast, "target" for the
+    # target year), year, label, unit, mean, median, lower, upper (at the analysis's level), observed (missing
+    # where there is nothing to hold it against), share_below (share of draws below what was observed),
+    # bound_lower, bound_upper, share_inside with its mcse, basis and source (of the bounds).
+    # ``prior_claims``: one row per claim of the review, as `claim_chance`.
     bounds = load_plausibility()
     workings = prior_workings(inputs, draws=draws, work=work)
     found = _History(inputs, bounds["children_in_care"], draws=draws).rows() + _target_rows(workings, bounds)
@@ -202,19 +168,7 @@ def _target_rows(workings: Workings, bounds: Mapping[str, Bounds]) -> list[dict[
 def real_outturn(workings: Workings) -> xr.DataArray:
     """Published yearly cost of the system in prices of the price base, as far back as definitions compare.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the outturn and the deflator.
-
-    Returns
-    -------
-    DataArray, dims (year), GBP of the price base
-
-    Examples
-    --------
-    >>> real_outturn(workings).sel(year=2024).item()  # doctest: +SKIP
-    13300000000.0
+    Dims (year), GBP of the price base.
     """
     seen, base = workings.inputs.observations, workings.basis.price_base
     index = PriceIndex(published=seen["gdp_deflator"])

@@ -28,23 +28,8 @@ if TYPE_CHECKING:
 def kept(value: Any, keep: np.ndarray) -> Any:
     """Return the chosen draws of an array, Dataset, record or collection; anything without draws unchanged.
 
-    Parameters
-    ----------
-    value : object
-        Arrays are cut along their first axis where its length is that of `keep`, labelled arrays along
-        ``sample``.
-    keep : ndarray of bool, shape (sample,)
-        Which draws.
-
-    Returns
-    -------
-    object
-        Of the same kind as `value`.
-
-    Examples
-    --------
-    >>> kept({"a": np.arange(3), "b": "text"}, np.array([True, False, True]))
-    {'a': array([0, 2]), 'b': 'text'}
+    Of the same kind as `value`. `value`: arrays are cut along their first axis where its length is that of
+    `keep`, labelled arrays along ``sample``.
     """
     if isinstance(value, xr.DataArray | xr.Dataset):
         return value.isel(sample=np.flatnonzero(keep)) if "sample" in value.dims else value
@@ -64,21 +49,8 @@ def kept(value: Any, keep: np.ndarray) -> Any:
 def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
     """Return the workings of the chosen draws; their errors take them as independent.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out on all draws.
-    keep : ndarray of bool, shape (sample,)
-        More draws than there are years, so that no other axis can be taken for them.
-
-    Returns
-    -------
-    Workings
-        Inputs, baseline fit and its checks unchanged; the draws of the effects cut like everything else.
-
-    Examples
-    --------
-    >>> kept_workings(workings, workings.system.reach > 0.3)  # doctest: +SKIP
+    Inputs, baseline fit and its checks unchanged; the draws of the effects cut like everything else. `keep`:
+    more draws than there are years, so that no other axis can be taken for them.
     """
     return dataclasses.replace(
         workings,
@@ -92,26 +64,7 @@ def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
 
 
 def kept_tree(tree: xr.DataTree, keep: np.ndarray) -> xr.DataTree:
-    """Return the chosen draws of a fit, chains joined; groups without draws unchanged.
-
-    Parameters
-    ----------
-    tree : DataTree
-        A fit with dims (chain, draw, ...).
-    keep : ndarray of bool, shape (sample,)
-        Chains one after another.
-
-    Returns
-    -------
-    DataTree
-        Dims (sample, ...).
-
-    Examples
-    --------
-    >>> tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a": (("chain", "draw"), [[1.0, 2.0], [3.0, 4.0]])})})
-    >>> kept_tree(tree, np.array([True, False, False, True]))["posterior"]["a"].values.tolist()
-    [1.0, 4.0]
-    """
+    """Return the chosen draws of a fit, chains joined; groups without draws unchanged. Dims (sample, ...)."""
     nodes = {}
     for name, node in tree.children.items():
         data = node.to_dataset()
@@ -140,40 +93,14 @@ def need_to_believe(
 ) -> pd.DataFrame:
     """Compare the parameters of chosen draws with those of all.
 
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        Every uncertain input, all draws of the evidence.
-    fewer : ndarray, shape (sample,), children
-        Fewer children in care under ``care_review`` in the target year.
-    chosen : ndarray of bool, shape (sample,)
-        The draws in question.
-    level : float
-        Probability of the intervals.
-    which : str
-        What the chosen draws are.
-
-    Returns
-    -------
-    DataFrame
-        The parameters whose mean moves most, most first: parameter, description, unit; mean, lower, upper (all
-        draws) and needed_mean, needed_lower, needed_upper (chosen draws), shift (difference of means in standard
-        deviations of all draws), shift_se (its Monte Carlo error were the input unrelated to the choice), clear
-        (whether the shift is more than that error explains, all inputs tried), which, draws (number chosen) and
-        fewer_children (their mean).
-
-    Notes
-    -----
-    The mean of n draws taken blindly from N has the variance ``(1 / n) (N - n) / (N - 1)`` of one draw.
-
-    Examples
-    --------
-    >>> drawn = xr.Dataset({"reach": ("sample", np.arange(4.0)), "cost": ("sample", [1.0, 2.0, 2.0, 1.0])})
-    >>> fewer = np.array([0.0, 10.0, 20.0, 30.0])
-    >>> found = need_to_believe(drawn, fewer, chosen=fewer >= 20, level=0.9)
-    >>> found.loc[0, "parameter"], float(found.loc[0, "needed_mean"]), float(found.loc[0, "fewer_children"])
-    ('reach', 2.5, 25.0)
+    `fewer` (sample,), children: fewer children in care under ``care_review`` in the target year. The mean of
+    n draws taken blindly from N has the variance ``(1 / n) (N - n) / (N - 1)`` of one draw.
     """
+    # Returned: the parameters whose mean moves most, most first: parameter, description, unit; mean, lower,
+    # upper (all draws) and needed_mean, needed_lower, needed_upper (chosen draws), shift (difference of means
+    # in standard deviations of all draws), shift_se (its Monte Carlo error were the input unrelated to the
+    # choice), clear (whether the shift is more than that error explains, all inputs tried), which, draws
+    # (number chosen) and fewer_children (their mean).
     rows = []
     for name, values in parameters.data_vars.items():
         draws = values.values
@@ -206,20 +133,7 @@ def need_to_believe(
 def nearest_draws(fewer: np.ndarray, *, count: int) -> np.ndarray:
     """Mark the draws with the most children fewer.
 
-    Parameters
-    ----------
-    fewer : ndarray, shape (sample,)
-    count : int
-        How many, at most a tenth of all so that they remain a tail.
-
-    Returns
-    -------
-    ndarray of bool, shape (sample,)
-
-    Examples
-    --------
-    >>> nearest_draws(np.arange(20.0), count=100).sum().item()
-    2
+    `count`: how many, at most a tenth of all so that they remain a tail.
     """
     marked = np.zeros(fewer.size, dtype=bool)
     marked[np.argsort(fewer, kind="stable")[-min(count, max(fewer.size // 10, 1)) :]] = True
@@ -229,21 +143,7 @@ def nearest_draws(fewer: np.ndarray, *, count: int) -> np.ndarray:
 def nearest_beliefs(evidence: Appraisal, *, count: int) -> dict[str, pd.DataFrame]:
     """What the draws of the evidence nearest to the claims believe, as a table by its name.
 
-    Parameters
-    ----------
-    evidence : Appraisal
-        Under ``evidence``.
-    count : int
-        As in :func:`nearest_draws`.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``need_to_believe``; empty where the analysis has no ``care_review``.
-
-    Examples
-    --------
-    >>> nearest_beliefs(evidence, count=100)["need_to_believe"]  # doctest: +SKIP
+    ``need_to_believe``; empty where the analysis has no ``care_review``. `evidence`: under ``evidence``.
     """
     if "care_review" not in evidence.option_labels:
         return {}
@@ -291,19 +191,7 @@ WITHOUT_DRAWS = (
 def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
     """Fewer children in care in the target year under ``care_review``, as far as each claim speaks of them.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample,), children
-        ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has no ``care_review``.
-
-    Examples
-    --------
-    >>> claims_reached(workings)["in_all"].mean()  # doctest: +SKIP
+    ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has no ``care_review``.
     """
     if "care_review" not in workings.accounts:
         return {}
@@ -318,19 +206,7 @@ def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
 def claims_met(workings: Workings) -> np.ndarray:
     """Whether each draw meets the review's claims on children in the target year.
 
-    Parameters
-    ----------
-    workings : Workings
-        Under ``evidence``.
-
-    Returns
-    -------
-    ndarray of bool, shape (sample,)
-        At least 30,000 fewer in all under ``care_review``, and 17,000 fewer from family help alone.
-
-    Examples
-    --------
-    >>> claims_met(workings).mean()  # doctest: +SKIP
+    At least 30,000 fewer in all under ``care_review``, and 17,000 fewer from family help alone.
     """
     return _met(claims_reached(workings), draws=workings.system.reach.size)
 
@@ -342,22 +218,7 @@ def _met(reached: Mapping[str, np.ndarray], *, draws: int) -> np.ndarray:
 
 
 def claims_found(workings: Workings) -> dict[str, Any]:
-    """Return how likely the evidence makes the review's claims: together, and each of them alone.
-
-    Parameters
-    ----------
-    workings : Workings
-        Under ``evidence``.
-
-    Returns
-    -------
-    dict
-        As :func:`claims_record`, and ``each``: one :func:`claim_chance` per claim.
-
-    Examples
-    --------
-    >>> claims_found(workings)["each"][0]["words"]  # doctest: +SKIP
-    """
+    """Return how likely the evidence makes the review's claims: together, and each of them alone."""
     reached = claims_reached(workings)
     each = [
         {
@@ -378,31 +239,12 @@ def claims_found(workings: Workings) -> dict[str, Any]:
 def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> dict[str, Any]:
     """Return the probability that a claim is met, or the most it can be where no draw meets it.
 
-    Parameters
-    ----------
-    reached : ndarray, shape (sample,)
-        What the claim speaks of, in every draw.
-    target : float
-        What it asks for at least.
-    chains : int or None
-        Chains of the draws.
-
-    Returns
-    -------
-    dict
-        probability, mcse, draws (that meet it), of (draws in all), highest (largest draw), upper_95 (None where a
-        draw meets it) and words.
-
-    Notes
-    -----
-    Where none of n draws meets the claim, probabilities above ``1 - 0.05 ** (1 / n)``, about 3 / n, would have
-    shown at least one with 95% confidence (the rule of three, exactly). n is the effective number of draws.
-
-    Examples
-    --------
-    >>> claim_chance(np.arange(1000.0), target=17_000, chains=None)["words"]
-    'beyond what this model supports: no draw of 1,000 reaches it (the highest is 999); at most 0.3% at 95% confidence'
+    probability, mcse, draws (that meet it), of (draws in all), highest (largest draw), upper_95
+    (None where a draw meets it) and words. `target`: what it asks for at least.
     """
+    # Where none of n draws meets the claim, probabilities above ``1 - 0.05 ** (1 / n)``, about 3 / n, would
+    # have shown at least one with 95% confidence (the rule of three, exactly). n is the effective number of
+    # draws.
     met = reached >= target
     count, size = int(met.sum()), met.size
     found = {
@@ -427,22 +269,7 @@ def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> d
 def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
     """Return how likely the review's claims are together, and whether enough draws meet them.
 
-    Parameters
-    ----------
-    met : ndarray of bool, shape (sample,)
-        As returned by :func:`claims_met`.
-    chains : int or None
-        Chains of the draws.
-
-    Returns
-    -------
-    dict
-        claims, probability and its mcse, draws, effective_draws, enough (the number that would do).
-
-    Examples
-    --------
-    >>> claims_record(np.array([True, False, False, False]), chains=None)["probability"]
-    0.25
+    claims, probability and its mcse, draws, effective_draws, enough (the number that would do).
     """
     independent = effective_sample_size(met.astype(float), chains=chains) / met.size
     return {
@@ -458,20 +285,8 @@ def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
 def review_without_draws(evidence: Appraisal) -> Appraisal | None:
     """Return the `review` stance of an evidence appraisal whose draws hardly ever meet the claims.
 
-    Parameters
-    ----------
-    evidence : Appraisal
-        Under ``evidence``.
-
-    Returns
-    -------
-    Appraisal or None
-        With every result undefined and no draws; None where enough draws meet the claims, so that their
-        results have to be worked out.
-
-    Examples
-    --------
-    >>> review_without_draws(appraisal).results["npv_fiscal.care_review"]["mean"]  # doctest: +SKIP
+    With every result undefined and no draws; None where enough draws meet the claims, so that their results
+    have to be worked out. `evidence`: under ``evidence``.
     """
     record = evidence.provenance.get("review_claims")
     if record is None or record["effective_draws"] >= ENOUGH:
@@ -487,25 +302,9 @@ def review_without_draws(evidence: Appraisal) -> Appraisal | None:
 
 
 def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], Appraisal]) -> Appraisal:
-    """Keep the evidence draws that meet the review's claims.
-
-    Parameters
-    ----------
-    workings : Workings
-        Under ``evidence``.
-    assemble : callable
-        Makes an appraisal of workings.
-
-    Returns
-    -------
-    Appraisal
-        Stance ``review``. With fewer than 100 effective draws meeting the claims every result is undefined,
-        and arrays and tables of results hold no draws; otherwise they are those of the conditioned draws.
-
-    Examples
-    --------
-    >>> conditioned_on_claims(workings, assemble=assemble).provenance["review"]  # doctest: +SKIP
-    """
+    """Keep the evidence draws that meet the review's claims. Stance ``review``."""
+    # With fewer than 100 effective draws meeting the claims every result is undefined, and arrays and tables
+    # of results hold no draws; otherwise they are those of the conditioned draws.
     reached, record = claims_reached(workings), claims_found(workings)
     met = _met(reached, draws=workings.system.reach.size)
     if record["effective_draws"] < ENOUGH:

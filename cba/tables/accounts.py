@@ -44,33 +44,12 @@ _NO_ATTENUATION = "effects.attenuation"
 
 
 def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFrame:
-    """Work out an option with its corrections for optimism, without some, and with an uplift in their place.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, case, devices (those in force), npv_mean, npv_lower, npv_upper, prob_positive, mcse (of
-        the probability), cost_mean, saving_mean (GBP, present value), fewer_mean (children in the target year)
-        and change_mean (of net present value against the first case, draw by draw). Cases: as modelled;
-        without the device on cost, on time, on benefit, on all; and with each uplift of
-        :data:`cba.costs.optimism_bias.UPLIFTS` instead of those on cost and benefit.
-
-    Raises
-    ------
-    InputError
-        If an input carries two devices.
-
-    Examples
-    --------
-    >>> optimism_check(workings).set_index("case")["npv_mean"]  # doctest: +SKIP
-    """
+    """Work out an option with its corrections for optimism, without some, and with an uplift in their place."""
+    # Columns option, case, devices (those in force), npv_mean, npv_lower, npv_upper, prob_positive, mcse
+    # (of the probability), cost_mean, saving_mean (GBP, present value), fewer_mean
+    # (children in the target year) and change_mean (of net present value against the first case, draw by
+    # draw). Cases: as modelled; without the device on cost, on time, on benefit, on all; and with each uplift
+    # of `UPLIFTS` instead of those on cost and benefit.
     require_one_device(DEVICES)
     kinds = ("cost", "time", "benefit")
     bare = _account(workings, option, without=("cost", "benefit"))
@@ -98,19 +77,7 @@ def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFr
 def optimism_devices(workings: Workings) -> pd.DataFrame:
     """List the inputs corrected for optimism, each with its one device.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the draws of the inputs.
-
-    Returns
-    -------
-    DataFrame
-        Columns entry, corrects, device, neutral, mean, lower, upper: in the entry's unit.
-
-    Examples
-    --------
-    >>> optimism_devices(workings)["corrects"].unique()  # doctest: +SKIP
+    Columns entry, corrects, device, neutral, mean, lower, upper: in the entry's unit.
     """
     rows = []
     for device in DEVICES:
@@ -181,27 +148,11 @@ FIRST_ORIGIN = 2019
 def accounts_reconciliation(workings: Workings) -> pd.DataFrame:
     """Published section 251 spending beside what the equations of the projection give, by year and line.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns year, line (a group total, or ``total``), published_cash, published_real, modelled_mean,
-        modelled_lower, modelled_upper, inside; GBP, all but the first in the price base. From 2012-13: earlier
-        years have other definitions.
-
-    Notes
-    -----
-    Modelled from the projection's own starting point backwards, with the published drivers and nothing fitted
-    to a single year: :func:`cba.costs.system_cost.modelled_history`.
-
-    Examples
-    --------
-    >>> accounts_reconciliation(workings)["inside"].mean()  # doctest: +SKIP
+    Columns year, line (a group total, or ``total``), published_cash, published_real, modelled_mean,
+    modelled_lower, modelled_upper, inside; GBP, all but the first in the price base.
     """
+    # Modelled from the projection's own starting point backwards, with the published drivers and nothing
+    # fitted to a single year: `modelled_history`.
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
     base = analysis.price_base
     real = by_line(published_real(observations, price_base=base))
@@ -244,22 +195,11 @@ def _compared(published: xr.DataArray, modelled: xr.DataArray, *, level: float) 
 def accounts_backtest(workings: Workings) -> pd.DataFrame:
     """Published spending beside forecasts made from earlier years, growth estimated from those years back.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns origin, year, line, published_real, modelled_mean, modelled_lower, modelled_upper, inside; GBP of
-        the price base. The number of children and other drivers are the published ones; origins overlap, so
-        their errors are not independent. Empty before release 2022.
-
-    Examples
-    --------
-    >>> accounts_backtest(workings).groupby("origin")["inside"].mean()  # doctest: +SKIP
+    Columns origin, year, line, published_real, modelled_mean, modelled_lower, modelled_upper, inside; GBP of
+    the price base.
     """
+    # The number of children and other drivers are the published ones; origins overlap, so their errors are
+    # not independent. Empty before release 2022.
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
     base = analysis.price_base
     real = by_line(published_real(observations, price_base=base))
@@ -284,20 +224,8 @@ def accounts_backtest(workings: Workings) -> pd.DataFrame:
 def system_cost_parts(workings: Workings) -> pd.DataFrame:
     """Parts of the system's yearly cost under business as usual: today, in the target year, and what they follow.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns part, follows, published (last account), mean, lower, upper (target year), unit_cost_growth (mean
-        real growth today, a proportion); GBP of the price base; the last row is the total.
-
-    Examples
-    --------
-    >>> system_cost_parts(workings)  # doctest: +SKIP
+    Columns part, follows, published (last account), mean, lower, upper (target year), unit_cost_growth (mean
+    real growth today, a proportion); GBP of the price base; the last row is the total.
     """
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
     position = workings.years.index(analysis.target_year)
@@ -340,23 +268,7 @@ SCENARIOS = ("estimated growth, settling", "no further real growth", "recent gro
 
 
 def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
-    """Parameters with the growth of unit costs as a scenario says; all else, surprises included, as drawn.
-
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        As returned by :func:`cba.models.parameters.joint_parameters`.
-    scenario : {"estimated growth, settling", "no further real growth", "recent growth continues"}
-        Which one; the need for help keeps its own path in all of them.
-
-    Returns
-    -------
-    Dataset, dims (sample)
-
-    Examples
-    --------
-    >>> scenario_parameters(parameters, "no further real growth")  # doctest: +SKIP
-    """
+    """Parameters with the growth of unit costs as a scenario says; all else, surprises included, as drawn."""
     if scenario == SCENARIOS[0]:
         return parameters
     growths = [f"{name}_growth" for cost, name in NAMES.items() if cost != NEED]
@@ -369,26 +281,12 @@ def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
 def growth_scenarios(workings: Workings) -> pd.DataFrame:
     """Net present value and cost of the system under other growth of unit costs, on the same draws.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out; needs the option ``care_review``.
-
-    Returns
-    -------
-    DataFrame
-        Columns scenario, npv_mean, npv_lower, npv_upper, prob_npv_positive, gross_saving_mean (all of
-        ``care_review``), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
-        2021-22), prob_15bn_real, prob_15bn_cash, prob_mcse (of the probability in real terms).
-
-    Notes
-    -----
-    What no equation foresees, and the mix of placements, are as in the headline: only growth differs.
-
-    Examples
-    --------
-    >>> growth_scenarios(workings)  # doctest: +SKIP
+    `workings`: needs the option ``care_review``. What no equation foresees, and the mix of placements, are as
+    in the headline: only growth differs.
     """
+    # Columns scenario, npv_mean, npv_lower, npv_upper, prob_npv_positive, gross_saving_mean (all of
+    # ``care_review``), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
+    # 2021-22), prob_15bn_real, prob_15bn_cash, prob_mcse (of the probability in real terms).
     return pd.DataFrame([{"scenario": name} | _scenario(workings, name) for name in SCENARIOS])
 
 
@@ -443,24 +341,10 @@ def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
 
 
 def review_price_base(workings: Workings) -> pd.DataFrame:
-    """Cost and worth of the review's programme under each reading of the prices its figures are in.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, price_year ("cash" for prices of the year of spending), as_run, cost_mean (present value
-        over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP of
-        the price base, on the same draws. The review does not say which prices its £2.6bn is in.
-
-    Examples
-    --------
-    >>> review_price_base(workings)  # doctest: +SKIP
-    """
+    """Cost and worth of the review's programme under each reading of the prices its figures are in."""
+    # Columns option, price_year ("cash" for prices of the year of spending), as_run, cost_mean (present value
+    # over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP
+    # of the price base, on the same draws. The review does not say which prices its £2.6bn is in.
     rows = []
     chosen = [o for o in workings.inputs.options if o.id == LEAD]
     for option in chosen:
@@ -500,25 +384,10 @@ OTHER_COSTS: Mapping[str, tuple[str, str]] = {
 
 
 def unit_cost_growth(workings: Workings) -> pd.DataFrame:
-    """Real growth of unit costs as published over windows of years, and today's as estimated.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns cost, set, first_year, last_year, whole, until_2021, since_2021 (published growth a year,
-        proportions; missing where a window has no year), today_mean, today_lower, today_upper (estimated), and
-        level_sd, the standard deviation of true about published cost in the last year, log points.
-
-    Examples
-    --------
-    >>> unit_cost_growth(workings).set_index("cost").loc["residential_care", "whole"]  # doctest: +SKIP
-    0.062
-    """
+    """Real growth of unit costs as published over windows of years, and today's as estimated."""
+    # Columns cost, set, first_year, last_year, whole, until_2021, since_2021 (published growth a year,
+    # proportions; missing where a window has no year), today_mean, today_lower, today_upper (estimated), and
+    # level_sd, the standard deviation of true about published cost in the last year, log points.
     observations, rows = workings.inputs.observations, []
     for costs in SETS:
         history = cost_history(observations, costs=costs)
@@ -555,22 +424,10 @@ def _windows(history: xr.DataArray) -> dict[str, float]:
 def other_unit_costs(workings: Workings) -> pd.DataFrame:
     """Unit costs beside placements: guardianship, proceedings, meetings, help, social work.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns item, unit, mean, lower, upper: GBP of the price base. Care proceedings per start are those per
-        case times the share of starts that lead to them; social work per child is spending on social work and
-        commissioning over children in need, as published.
-
-    Examples
-    --------
-    >>> other_unit_costs(workings)  # doctest: +SKIP
+    Columns item, unit, mean, lower, upper: GBP of the price base.
     """
+    # Care proceedings per start are those per case times the share of starts that lead to them; social work
+    # per child is spending on social work and commissioning over children in need, as published.
     value, level = workings.system.value, workings.inputs.analysis.level
     found = {item: (value(name), unit) for item, (name, unit) in OTHER_COSTS.items()}
     per_start = value("legal.cost_per_case") * value("legal.proceedings_share")

@@ -31,44 +31,21 @@ def council_summary(
 ) -> pd.DataFrame:
     """Return one row per authority with means over the years of an account, nominal.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of a national option of the analysis.
-    years : int, optional
-        Years from the start of the analysis; by default the horizon, because what councils pay begins late
-        and an account of the first years alone would leave it out.
-    counted_in : int, optional
-        Year at whose end, 31 March, children are counted; by default the last of the years.
-
-    Returns
-    -------
-    DataFrame
-        Columns authority, name, region, option, stock (children today), children_share, care_share,
-        home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children at the
-        end of `counted_in`), fewer_chance_sd (standard deviation by chance alone), grant (from central
-        government), council_cost, council_saving and council_net (saving less cost): GBP, cash, over the
-        years, means; first_year, last_year and counted_in, years ending 31 March. An authority without
-        published children in care has no row.
-
-    Raises
-    ------
-    InputError
-        If the release has no unit costs by authority, or more years are asked for than are projected.
-
-    Notes
-    -----
-    Means of :func:`cba.tables.councils.council_view` without its draws: own prices are independent of
-    everything national, so the mean of a product is the product of means. Costs of all authorities add up to
-    the national account in cash; savings do where own prices are England's. Chance: Poisson, the variance is
-    the mean number of children fewer or more.
-
-    Examples
-    --------
-    >>> council_summary(workings).nlargest(5, "council_net")  # doctest: +SKIP
+    `years`: years from the start of the analysis; by default the horizon, because what councils pay begins
+    late and an account of the first years alone would leave it out.
     """
+    # Columns authority, name, region, option, stock (children today), children_share, care_share,
+    # home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children at the end of
+    # `counted_in`), fewer_chance_sd (standard deviation by chance alone), grant (from central government),
+    # council_cost, council_saving and council_net (saving less cost): GBP, cash, over the years, means;
+    # first_year, last_year and counted_in, years ending 31 March. An authority without published children in
+    # care has no row. `counted_in`: year at whose end, 31 March, children are counted; by default the last of
+    # the years.
+    #
+    # Means of `council_view` without its draws: own prices are independent of everything national, so the
+    # mean of a product is the product of means. Costs of all authorities add up to the national account in
+    # cash; savings do where own prices are England's. Chance: Poisson, the variance is the mean number of
+    # children fewer or more.
     shown, counted = _places(workings, years=years, counted_in=counted_in)
     calendar = workings.years[shown]
     account = workings.accounts[option]

@@ -99,23 +99,7 @@ UNGRADED = "fitted"
 def described(name: str, attrs: Mapping[str, object]) -> str:
     """Words for an uncertain input: those it carries, else those of the fits, else its name.
 
-    Parameters
-    ----------
-    name : str
-        Name of the input, ``group.item``.
-    attrs : mapping
-        What the draws carry; ``description`` is read.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> described("baseline.level_logit_exit_10_15", {})
-    'Rate of leaving care at ages 10 to 15, last level'
-    >>> described("kinship.cost", {"description": "Cost of a meeting"}), described("new.input", {})
-    ('Cost of a meeting', 'new.input')
+    `name`: name of the input, ``group.item``. `attrs`: what the draws carry; ``description`` is read.
     """
     return str(attrs.get("description") or FITTED_NAMES.get(name, name))
 
@@ -139,25 +123,7 @@ LEADING = 3
 
 
 def leading_inputs(parameters: xr.Dataset, outcome: xr.DataArray) -> dict[str, np.ndarray]:
-    """Return the inputs most correlated with a result, beside which the others are measured.
-
-    Parameters
-    ----------
-    parameters : Dataset, dims (sample)
-        Every uncertain input.
-    outcome : DataArray, dims (sample,)
-
-    Returns
-    -------
-    dict of str to ndarray
-        :data:`LEADING` at most.
-
-    Examples
-    --------
-    >>> drawn = xr.Dataset({"a": ("sample", [0.0, 1.0, 2.0]), "b": ("sample", [1.0, 1.0, 1.0])})
-    >>> list(leading_inputs(drawn, xr.DataArray([0.0, 2.0, 4.0], dims="sample")))
-    ['a']
-    """
+    """Return the inputs most correlated with a result, beside which the others are measured."""
     varying = {str(n): v.values for n, v in parameters.data_vars.items() if np.ptp(v.values) > 0}
     if float(outcome.std()) == 0.0:
         return {}
@@ -172,29 +138,7 @@ def measured_influence(
 ) -> dict[str, object]:
     """Return how much of each result's variance one entry explains, with its error.
 
-    Parameters
-    ----------
-    outcomes : mapping of str to DataArray, dims (sample,)
-        Results by name.
-    inputs : (str, mapping of str to ndarray)
-        How it is measured, and the draws; one column or several that are learnt together.
-    leading : mapping of str to mapping of str to ndarray
-        By result, the inputs beside which the entry is measured.
-
-    Returns
-    -------
-    dict
-        The columns of :func:`cba.tables.assumptions.assumptions_log` from ``measured`` on.
-
-    Examples
-    --------
-    Of y = 3 a + 4 b, the input a explains 9 parts in 25.
-
-    >>> a, b = np.random.default_rng(0).normal(size=(2, 4000))
-    >>> y = {"npv": xr.DataArray(3 * a + 4 * b, dims="sample")}
-    >>> found = measured_influence(y, ("draws", {"a": a}), {"npv": {"b": b}})
-    >>> abs(found["npv_share"] - 0.36) < 4 * found["npv_share_se"], found["level"]
-    (True, 'high')
+    The columns of `assumptions_log` from ``measured`` on. `outcomes`: results by name.
     """
     how, columns = inputs
     row: dict[str, object] = {"measured": how}
@@ -264,38 +208,25 @@ MEANS = {
 def assumptions_log(workings: Workings) -> pd.DataFrame:
     """Every entry of the registry: what it is, where it comes from, and how much of the result rests on it.
 
-    Parameters
-    ----------
-    workings : Workings
-        Under the headline stance.
-
-    Returns
-    -------
-    DataFrame
-        One row per entry, that of most influence first. What it is: name, description, distribution, parameters,
-        q05, q50, q95, unit, price_year. Papers: confidence (green, amber, red, blue), basis, owner, reviewed
-        (ISO date), source (titles), links (JSON list of title and URL), other_stances (JSON list of stance,
-        reason, q05, q50, q95). Influence on the option a report follows: measured (``draws``, ``fit``, ``bound``,
-        ``none``, ``fixed``), and for npv and fewer_children ``X_share`` (share of the variance), ``X_share_se`` and
-        ``X_clear`` (whether it is above nought by three errors); influence (the larger of the two shares where
-        clear, else 0) and level (``high``, ``some``, ``none``).
-
-    Notes
-    -----
-    The share is the Shapley effect of the entry in a game of two: the entry, and the three inputs that move the
-    result most (:func:`cba.decisions.shapley_effects`). With V the share of the variance a set explains, it is
-    ``(V(entry) + V(entry, leading) - V(leading)) / 2``: half of what the entry does by scaling a leading input is
-    its own. A first-order share alone would call an input without influence that only multiplies an effect whose
-    mean is near nought. Entries are measured one at a time, so shares need not add up to one.
-
-    ``fit``: the entry is a prior of a fitted model, and its own fitted draws are used. ``bound``: it acts only
-    inside a fit that keeps no draws of it, and the share is what that fit's results explain, the most it could.
-    ``none``: neither result reads it.
-
-    Examples
-    --------
-    >>> assumptions_log(workings).query("level == 'high'")[["name", "confidence"]]  # doctest: +SKIP
+    One row per entry, that of most influence first. What it is: name, description, distribution, parameters,
+    q05, q50, q95, unit, price_year. `workings`: under the headline stance.
     """
+    # Papers: confidence (green, amber, red, blue), basis, owner, reviewed (ISO date), source (titles), links
+    # (JSON list of title and URL), other_stances (JSON list of stance, reason, q05, q50, q95). Influence on
+    # the option a report follows: measured (``draws``, ``fit``, ``bound``, ``none``, ``fixed``), and for npv
+    # and fewer_children ``X_share`` (share of the variance), ``X_share_se`` and ``X_clear`` (whether it is
+    # above nought by three errors); influence (the larger of the two shares where clear, else 0) and level
+    # (``high``, ``some``, ``none``).
+    #
+    # The share is the Shapley effect of the entry in a game of two: the entry, and the three inputs that move
+    # the result most (`shapley_effects`). With V the share of the variance a set explains, it is
+    # ``(V(entry) + V(entry, leading) - V(leading)) / 2``: half of what the entry does by scaling a leading
+    # input is its own. A first-order share alone would call an input without influence that only multiplies
+    # an effect whose mean is near nought. Entries are measured one at a time, so shares need not add up to
+    # one.
+    # ``fit``: the entry is a prior of a fitted model, and its own fitted draws are used. ``bound``: it acts
+    # only inside a fit that keeps no draws of it, and the share is what that fit's results explain, the most
+    # it could. ``none``: neither result reads it.
     papers = log_entries(workings.inputs.priors)
     option, year = lead_option(workings), workings.inputs.analysis.target_year
     total = workings.arrays.children.sel(year=year, drop=True).sum("age")
@@ -317,21 +248,7 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
 def log_entries(priors: PriorRegistry) -> pd.DataFrame:
     """Return the papers of every entry, with what other stances put in its place and why.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As the headline stance holds them.
-
-    Returns
-    -------
-    DataFrame
-        The first columns of :func:`assumptions_log`.
-
-    Examples
-    --------
-    >>> log = log_entries(load_priors()).set_index("name")
-    >>> json.loads(log.loc["effects.attenuation", "other_stances"])[0]["stance"]
-    'sceptical'
+    The first columns of `assumptions_log`. `priors`: as the headline stance holds them.
     """
     table = priors.table().rename(columns={"p05": "q05", "p50": "q50", "p95": "q95"}).reset_index()
     kept = ["name", "description", "distribution", "parameters", "q05", "q50", "q95", "unit", "price_year"]
@@ -357,21 +274,7 @@ def _other_stances(name: str, registries: Mapping[str, PriorRegistry]) -> str:
 def entry_draws(workings: Workings, names: list[str]) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
     """Return the draws an entry's influence is measured by, and what they are.
 
-    Parameters
-    ----------
-    workings : Workings
-    names : list of str
-        Entries of the registry.
-
-    Returns
-    -------
-    dict of str to (str, dict of str to ndarray)
-        By entry: ``draws``, ``fit``, ``bound``, ``none`` or ``fixed``, and columns of draws, shape (sample,).
-
-    Examples
-    --------
-    >>> entry_draws(workings, ["effects.heterogeneity"])["effects.heterogeneity"][0]  # doctest: +SKIP
-    'fit'
+    By entry: ``draws``, ``fit``, ``bound``, ``none`` or ``fixed``, and columns of draws, shape (sample,).
     """
     parameters = workings.system.parameters
     size = parameters.sizes["sample"]
@@ -400,23 +303,7 @@ def entry_draws(workings: Workings, names: list[str]) -> dict[str, tuple[str, di
 def fitted_columns(entry: str, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the fitted draws that stand for an entry of a fitted model, by the names the model gives them.
 
-    Parameters
-    ----------
-    entry : str
-        Dotted name.
-    columns : mapping of str to ndarray
-        Draws of the fit by ``variable`` or ``variable[label]``.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Empty where the fit keeps none.
-
-    Examples
-    --------
-    >>> held = {"mean[permanence_risk_diff]": np.zeros(1), "heterogeneity[a]": np.zeros(1), "mean[b]": np.zeros(1)}
-    >>> list(fitted_columns("effects.mean_permanence", held)), list(fitted_columns("effects.heterogeneity", held))
-    (['mean[permanence_risk_diff]'], ['heterogeneity[a]'])
+    Empty where the fit keeps none. `columns`: draws of the fit by ``variable`` or ``variable[label]``.
     """
     if entry in WALKS:
         wanted = [c for c in columns if c.startswith(f"innovation_sd[{WALKS[entry]}")]

@@ -34,23 +34,7 @@ _COST_ONLY = ("workforce", "regional_care", "other")
 def with_components(option: Option, players: tuple[str, ...]) -> Option:
     """Return the option with only the money and effects of some players.
 
-    Parameters
-    ----------
-    option : Option
-    players : tuple of str
-        Members of :data:`PLAYERS`.
-
-    Returns
-    -------
-    Option
-        Financing as in the option where its recurrent money is kept, ``fade`` otherwise.
-
-    Examples
-    --------
-    >>> from cba.inputs.options import load_options
-    >>> part = with_components(load_options(["care_review"])[0], ("kinship",))
-    >>> part.effects.allowance_scope, part.effects.foster_carers_target, part.financing
-    ('sgo_and_cao', 0.0, 'fade')
+    Financing as in the option where its recurrent money is kept, ``fade`` otherwise.
     """
     wanted = {c for p in players for c in (_COST_ONLY if p == "cost_only" else (p,))}
     effects = option.effects.model_dump()
@@ -74,23 +58,7 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
 def component_account(workings: Workings, option: str, players: tuple[str, ...]) -> OptionAccount:
     """Work out an option with only some of its interventions, on the same draws.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-    players : tuple of str
-        Members of :data:`PLAYERS`.
-
-    Returns
-    -------
-    OptionAccount
-        One that was worked out before where an option of the analysis has the same money and effects.
-
-    Examples
-    --------
-    >>> component_account(workings, "care_review", ("family_help",))  # doctest: +SKIP
+    One that was worked out before where an option of the analysis has the same money and effects.
     """
     full = next(o for o in workings.inputs.options if o.id == option)
     part = with_components(full, players)
@@ -109,22 +77,8 @@ def _same_account(one: Option, other: Option) -> bool:
 def attribution_table(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Split the mean effect and net present value of an option among its interventions.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they
-        sum to the option's mean effect and mean net present value.
-
-    Examples
-    --------
-    >>> attribution_table(workings).set_index("component")["npv"]  # doctest: +SKIP
+    Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they sum
+    to the option's mean effect and mean net present value.
     """
     target = workings.years.index(workings.inputs.analysis.target_year)
     full = next(o for o in workings.inputs.options if o.id == option)
@@ -196,24 +150,12 @@ _COLUMNS = ["option", "kind", "name", "label", "cut", "value", "npv", "prob_posi
 
 @dataclasses.dataclass(frozen=True)
 class MapDraws:
-    """What places an option on the map, one value per draw.
+    """What places an option on the map, one value per draw."""
 
-    Attributes
-    ----------
-    cut : ndarray, shape (sample,)
-        Share of starts averted in the target year; negative where help adds starts.
-    value : ndarray, shape (sample,), GBP
-        Present value of cashable saving per discounted child-year.
-    child_years : ndarray, shape (sample,)
-        Discounted child-years that a cut of 1 brings.
-    cost : ndarray, shape (sample,), GBP
-        Cost less other savings, present value.
-    """
-
-    cut: np.ndarray
-    value: np.ndarray
-    child_years: np.ndarray
-    cost: np.ndarray
+    cut: np.ndarray  # (sample,): share of starts averted in the target year; negative where help adds starts
+    value: np.ndarray  # (sample,), GBP: present value of cashable saving per discounted child-year
+    child_years: np.ndarray  # (sample,): discounted child-years that a cut of 1 brings
+    cost: np.ndarray  # (sample,), GBP: cost less other savings, present value
 
     @property
     def npv(self) -> np.ndarray:
@@ -224,26 +166,7 @@ class MapDraws:
 def map_draws(workings: Workings, option: str = "care_review") -> MapDraws:
     """Place every draw of an option on the map.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis with money for family help.
-
-    Returns
-    -------
-    MapDraws
-        ``MapDraws.npv`` is the option's net present value, draw by draw.
-
-    Raises
-    ------
-    InputError
-        If the option has no money for family help by the target year, so that no cut belongs to it.
-
-    Examples
-    --------
-    >>> map_draws(workings, "care_review").cut.mean()  # doctest: +SKIP
+    ``MapDraws.npv`` is the option's net present value, draw by draw.
     """
     target = workings.years.index(workings.inputs.analysis.target_year)
     starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
@@ -285,30 +208,12 @@ def _with_fixed_effect(workings: Workings) -> CareSystem:
 def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Return the map of one option: grid, break-even curve, region of the evidence, and what was claimed.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis with lasting family help.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, kind, name, label, cut (share of starts in the target year), value (GBP of the price
-        base, cashable, per child-year), npv (GBP, mean), prob_positive. Kinds: ``grid`` (every cut and
-        value), ``contour`` (mean net present value of zero), ``region`` (edge that holds the analysis's level
-        of the draws of this stance), ``point`` (the stance's median), ``claim`` (the review's figures).
-
-    Raises
-    ------
-    InputError
-        As :func:`map_draws`.
-
-    Examples
-    --------
-    >>> break_even_map(workings).query("kind == 'claim'")  # doctest: +SKIP
+    Columns option, kind, name, label, cut (share of starts in the target year), value (GBP of the price base,
+    cashable, per child-year), npv (GBP, mean), prob_positive.
     """
+    # Kinds: ``grid`` (every cut and value), ``contour`` (mean net present value of zero), ``region`` (edge
+    # that holds the analysis's level of the draws of this stance), ``point`` (the stance's median), ``claim``
+    # (the review's figures).
     drawn, stance = map_draws(workings, option), workings.inputs.stance
     cost, lived = float(drawn.cost.mean()), float(drawn.child_years.mean())
     rows: list[tuple[str, str, str, float, float]] = [
@@ -330,34 +235,10 @@ def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFr
 def region_edge(cut: np.ndarray, value: np.ndarray, *, level: float, points: int = 49) -> np.ndarray:
     """Edge of the ellipse, on cut and the log of value, that holds `level` of the draws.
 
-    Parameters
-    ----------
-    cut : ndarray, shape (sample,)
-        Cuts in starts.
-    value : ndarray, shape (sample,), GBP, above 0
-        Cashable saving per child-year.
-    level : float, in (0, 1)
-        Share of draws inside.
-    points : int
-        Points of the edge; the last is the first again.
-
-    Returns
-    -------
-    ndarray, shape (points, 2)
-        Cut and value.
-
-    Notes
-    -----
-    Draws are ordered by Mahalanobis distance from their mean, and the edge is where `level` of them are
-    nearer: the shape is that of a normal law, the content is exact whatever the law.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> edge = region_edge(rng.normal(0.1, 0.02, 4000), np.exp(rng.normal(10, 0.1, 4000)), level=0.9)
-    >>> edge.shape, bool(abs(np.ptp(edge[:, 0]) / 2 - 0.02 * 2.146) < 0.002)  # sqrt of chi-squared(2) at 0.9
-    ((49, 2), True)
+    Shape (points, 2). `value` (sample,), GBP, above 0: cashable saving per child-year. `level`, in (0, 1).
     """
+    # Draws are ordered by Mahalanobis distance from their mean, and the edge is where `level` of them are
+    # nearer: the shape is that of a normal law, the content is exact whatever the law.
     place = np.stack([cut, np.log(value)], axis=1)
     centre = place.mean(axis=0)
     root = np.linalg.cholesky(np.cov(place.T))

@@ -31,29 +31,11 @@ OUTCOME_WORDS = {"starts": "starts to be looked after", "stock": "children looke
 
 
 def panel_path(fit: xr.DataTree, *, level: float, placebos: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Effect of the Strengthening Families programmes by years since launch.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.models.authorities.fit_authority_panel`.
-    level : float, in (0, 1)
-        Probability of the intervals.
-    placebos : DataFrame, optional
-        As returned by :func:`cba.models.authority_findings.placebo_adopters`.
-
-    Returns
-    -------
-    DataFrame
-        Columns outcome, group, since_launch (years), reached (launches that had run so long when the data end; what
-        lies beyond is the shape of the curve, not data), mean, lower, upper (change as a share of what it would have
-        been; negative is less care), prob_reduction, mcse, placebo_lower, placebo_upper (the same interval over
-        placebo adopters; NaN without placebos). Empty where the release is not informative.
-
-    Examples
-    --------
-    >>> panel_path(fit, level=0.9)  # doctest: +SKIP
-    """
+    """Effect of the Strengthening Families programmes by years since launch. `level`, in (0, 1)."""
+    # Columns outcome, group, since_launch (years), reached (launches that had run so long when the data end;
+    # what lies beyond is the shape of the curve, not data), mean, lower, upper (change as a share of what it
+    # would have been; negative is less care), prob_reduction, mcse, placebo_lower, placebo_upper (the same
+    # interval over placebo adopters; NaN without placebos). Empty where the release is not informative.
     rows: list[dict[str, Any]] = []
     if not fit.attrs["not_informative"]:
         posterior = fit["posterior"].to_dataset()
@@ -130,32 +112,12 @@ def _placebo_band(
 
 
 def panel_summary(fit: xr.DataTree, *, level: float, placebos: pd.DataFrame | None = None) -> pd.DataFrame:
-    """What the panel says five years after launch, in one row per outcome, with a sentence.
-
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.models.authorities.fit_authority_panel`.
-    level : float, in (0, 1)
-        Probability of the intervals.
-    placebos : DataFrame, optional
-        As returned by :func:`cba.models.authority_findings.placebo_adopters`.
-
-    Returns
-    -------
-    DataFrame
-        Columns outcome, log_mean, log_sd (log points), mean, lower, upper, prob_reduction, mcse (as in
-        :func:`panel_path`, the programmes' inventors left out), with_innovators_mean, with_innovators_lower,
-        with_innovators_upper (mean over all launches), launches, innovators, authorities, placebo_sets, placebo_sd
-        (log points), share_lower, share_larger (NaN without placebos), sentence. One row with only the sentence where
-        the release is not informative.
-
-    Examples
-    --------
-    >>> early = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"not_informative": "nobody had begun", "release": 2016})})
-    >>> panel_summary(early, level=0.9)["sentence"].item()
-    'The panel of authorities in release 2016 says nothing about the programmes: nobody had begun.'
-    """
+    """What the panel says five years after launch, in one row per outcome, with a sentence."""
+    # Columns outcome, log_mean, log_sd (log points), mean, lower, upper, prob_reduction, mcse (as in
+    # `panel_path`, the programmes' inventors left out), with_innovators_mean, with_innovators_lower,
+    # with_innovators_upper (mean over all launches), launches, innovators, authorities, placebo_sets,
+    # placebo_sd (log points), share_lower, share_larger (NaN without placebos), sentence. One row with only
+    # the sentence where the release is not informative.
     if fit.attrs["not_informative"]:
         words = (
             f"The panel of authorities in release {fit.attrs['release']} says nothing about the programmes: "
@@ -200,31 +162,11 @@ def _position(placebos: pd.DataFrame | None, outcome: str) -> dict[str, float]:
 
 
 def panel_sentence(row: dict[str, Any], *, level: float) -> str:
-    """Say in one sentence what the panel shows for one outcome, and whether it can tell an effect from none.
-
-    Parameters
-    ----------
-    row : dict
-        A row of :func:`panel_summary`.
-    level : float, in (0, 1)
-        Probability of the interval.
-
-    Returns
-    -------
-    str
-
-    Notes
-    -----
-    The panel finds an effect where the interval leaves out no effect and, where placebos were run, no more than
-    ``1 - level`` of them are as far from their mean. Where only the interval falls short it points one way without
-    settling it; it tells little where so many placebos come as far, or where none were run to tell.
-
-    Examples
-    --------
-    >>> row = {"outcome": "starts", "mean": -0.07, "lower": -0.18, "upper": 0.06, "launches": 22, "placebo_sets": 500}
-    >>> panel_sentence({**row, "prob_reduction": 0.83, "share_larger": 0.25}, level=0.9)[:70]
-    'On starts to be looked after the panel tells little because its 90% in'
-    """
+    """Say in one sentence what the panel shows for one outcome, and whether it can tell an effect from none."""
+    # The panel finds an effect where the interval leaves out no effect and, where placebos were run, no more
+    # than ``1 - level`` of them are as far from their mean. Where only the interval falls short it points one
+    # way without settling it; it tells little where so many placebos come as far, or where none were run to
+    # tell.
     words, between = OUTCOME_WORDS[row["outcome"]], f"{_percent(row['lower'])} to {_percent(row['upper'])}"
     spans = row["lower"] <= 0.0 <= row["upper"]
     placebos = np.isfinite(row["share_larger"])
@@ -264,19 +206,7 @@ def _percent(share: float) -> str:
 def panel_authorities(fit: xr.DataTree) -> pd.DataFrame:
     """Who began a programme and when, and who is left out of the panel and why.
 
-    Parameters
-    ----------
-    fit : DataTree
-        As returned by :func:`cba.models.authorities.fit_authority_panel`.
-
-    Returns
-    -------
-    DataFrame
-        Columns authority, authority_name, status (``launched`` or ``left out``), detail.
-
-    Examples
-    --------
-    >>> panel_authorities(fit)  # doctest: +SKIP
+    Columns authority, authority_name, status (``launched`` or ``left out``), detail.
     """
     rows = []
     for row in fit["launches"].to_dataset().to_dataframe().to_dict("records"):
@@ -303,27 +233,8 @@ SEED = 20220523
 def write_panel_results(folder: str | Path | None = None, *, sets: int = 500) -> Path:
     """Fit the panel to the newest release and write its tables.
 
-    Parameters
-    ----------
-    folder : str or Path, optional
-        Where the CSV files go; the package's own place by default.
-    sets : int
-        Placebo adopter sets.
-
-    Returns
-    -------
-    Path
-        The folder: ``finding.csv``, ``path.csv``, ``summary.csv``, ``authorities.csv``, ``placebo_adopters.csv``,
-        ``placebo_dates.csv``.
-
-    Raises
-    ------
-    GateError
-        If the fit has not converged; nothing is written then.
-
-    Examples
-    --------
-    >>> write_panel_results("elsewhere")  # doctest: +SKIP
+    The folder: ``finding.csv``, ``path.csv``, ``summary.csv``, ``authorities.csv``, ``placebo_adopters.csv``,
+    ``placebo_dates.csv``. `folder`: where the CSV files go; the package's own place by default.
     """
     place = RESULTS if folder is None else Path(folder)
     observations, rollout, priors = load_observations(), load_programme_rollout(), load_priors()

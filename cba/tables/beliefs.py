@@ -47,37 +47,14 @@ VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6)
 def weight_of_change(
     evidence: Appraisal, sceptical: Appraisal, *, values: Sequence[float] = VALUES
 ) -> pd.DataFrame:
-    """Weights on the evidence over which each option is preferred, at several values of a child-year.
-
-    Parameters
-    ----------
-    evidence, sceptical : Appraisal
-        Of the same analysis, with the same options; draws paired.
-    values : sequence of float, >= 0, GBP of the price base
-        Value of a child-year safely at home; a child-year of harm costs the same.
-
-    Returns
-    -------
-    DataFrame
-        One row per value and preferred option, from weight 0 (sceptic alone) to 1 (evidence alone):
-        value_per_child_year, option, label, weight_from, weight_to, change_se (Monte Carlo standard error of
-        weight_from; missing at 0), payoff_from, payoff_to (its expected payoff at the two ends, GBP).
-
-    Raises
-    ------
-    InputError
-        If the options differ, or one of the two is `review`.
-
-    Notes
-    -----
-    ``U_o(w) = w E_evidence[U_o] + (1 - w) E_sceptical[U_o]`` with ``U = NPV + value (CY_safe - H)``. Between options
-    a and b the change is at ``w = -s / (e - s)``, e and s the expected advantages of b under the two stances; its
-    error is that of the influence of each paired draw.
-
-    Examples
-    --------
-    >>> weight_of_change(evidence, sceptical)[["value_per_child_year", "option", "weight_from"]]  # doctest: +SKIP
-    """
+    """Weights on the evidence over which each option is preferred, at several values of a child-year."""
+    # One row per value and preferred option, from weight 0 (sceptic alone) to 1 (evidence alone):
+    # value_per_child_year, option, label, weight_from, weight_to, change_se (Monte Carlo standard error of
+    # weight_from; missing at 0), payoff_from, payoff_to (its expected payoff at the two ends, GBP).
+    #
+    # ``U_o(w) = w E_evidence[U_o] + (1 - w) E_sceptical[U_o]`` with ``U = NPV + value (CY_safe - H)``.
+    # Between options a and b the change is at ``w = -s / (e - s)``, e and s the expected advantages of b
+    # under the two stances; its error is that of the influence of each paired draw.
     for appraisal in (evidence, sceptical):
         refuse_review(appraisal.stance, use="weighed against another stance")
     options = [str(o) for o in evidence.npv["option"].values]
@@ -117,23 +94,7 @@ def weight_of_change(
 
 
 def with_weight_of_change(appraisals: Mapping[str, Appraisal]) -> dict[str, Appraisal]:
-    """Add the table ``weight_of_change`` to the first of a run's appraisals where both stances were appraised.
-
-    Parameters
-    ----------
-    appraisals : mapping of str to Appraisal
-        By stance, the headline stance first.
-
-    Returns
-    -------
-    dict of str to Appraisal
-        The same, in the same order.
-
-    Examples
-    --------
-    >>> with_weight_of_change({})
-    {}
-    """
+    """Add the table ``weight_of_change`` to the first of a run's appraisals where both stances were appraised."""
     import dataclasses
 
     done = dict(appraisals)
@@ -148,21 +109,8 @@ def with_weight_of_change(appraisals: Mapping[str, Appraisal]) -> dict[str, Appr
 def preferred(evidence: np.ndarray, sceptical: np.ndarray) -> list[tuple[int, float, float, int | None]]:
     """Follow the best of several lines from weight 0 to weight 1.
 
-    Parameters
-    ----------
-    evidence, sceptical : ndarray, shape (option,)
-        Expected payoff of each option at weight 1 and at weight 0.
-
-    Returns
-    -------
-    list of (option, from, to, option before)
-        In order of the weight; the first has no option before it. Where options tie, the one that is better just
-        after is taken, then the first listed.
-
-    Examples
-    --------
-    >>> preferred(np.array([0.0, 3.0]), np.array([0.0, -1.0]))
-    [(0, 0.0, 0.25, None), (1, 0.25, 1.0, 0)]
+    List of (option, from, to, option before). In order of the weight; the first has no option before it.
+    Where options tie, the one that is better just after is taken, then the first listed.
     """
     slope = evidence - sceptical
     best = max(range(len(slope)), key=lambda o: (sceptical[o], slope[o], -o))
@@ -234,45 +182,20 @@ DIRECT = {"baseline.population_growth": "population", "effects.attenuation": "sc
 
 
 def power_scaling(workings: Workings, *, option: str = "care_review") -> pd.DataFrame:
-    """How strongly each prior and each likelihood moves the decision quantities of one option.
-
-    Parameters
-    ----------
-    workings : Workings
-        Under a stance with fits of its own. Models whose fits carry no log densities are left out; see
-        :func:`cba.models.sampling.with_log_densities`.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    DataFrame
-        One row per quantity (``npv_fiscal``, ``fewer_children``, ``prob_fewer_30000``) and component: quantity, of (a
-        model, or a group of priors that enter directly), component (``prior``, ``likelihood``), sensitivity, noise
-        (95% point of the sensitivity of shuffled draws, worked out where a sensitivity reaches 0.05), moves
-        (sensitivity above both), value,
-        value_half, value_double (mean with the component's power at 1, 0.5 and 2; missing where Pareto k exceeds
-        0.7), k_half, k_double, diagnosis. A quantity that no draw varies has no sensitivity.
-
-    Raises
-    ------
-    InputError
-        If the workings are those of `review` or a mixture, whose draws belong to no single posterior.
-
-    Notes
-    -----
-    Sensitivity is the mean absolute slope of the cumulative Jensen-Shannon distance per doubling of the power [1]_.
-    A model whose prior and likelihood both move a quantity may hold a conflict between them; one whose prior moves
-    it while the likelihood does not rests on the prior.
-
-    References
-    ----------
-    .. [1] Kallioinen et al. (2024) *Statistics and Computing* 34:57, https://doi.org/10.1007/s11222-023-10366-5
-
-    Examples
-    --------
-    >>> power_scaling(workings).query("moves")  # doctest: +SKIP
-    """
+    """How strongly each prior and each likelihood moves the decision quantities of one option."""
+    # One row per quantity (``npv_fiscal``, ``fewer_children``, ``prob_fewer_30000``) and component: quantity,
+    # of (a model, or a group of priors that enter directly), component (``prior``, ``likelihood``),
+    # sensitivity, noise (95% point of the sensitivity of shuffled draws, worked out where a sensitivity
+    # reaches 0.05), moves (sensitivity above both), value, value_half, value_double (mean with the
+    # component's power at 1, 0.5 and 2; missing where Pareto k exceeds 0.7), k_half, k_double, diagnosis. A
+    # quantity that no draw varies has no sensitivity. `workings`: under a stance with fits of its own. Models
+    # whose fits carry no log densities are left out; see `with_log_densities`.
+    #
+    # Sensitivity is the mean absolute slope of the cumulative Jensen-Shannon distance per doubling of the
+    # power. A model whose prior and likelihood both move a quantity may hold a conflict between them; one
+    # whose prior moves it while the likelihood does not rests on the prior.
+    # Source: Kallioinen et al. (2024) *Statistics and Computing* 34:57,
+    # https://doi.org/10.1007/s11222-023-10366-5.
     if workings.inputs.stance not in ("evidence", "sceptical") or workings.chains is None:
         raise InputError(
             "these draws are not the posterior of one set of priors",
@@ -304,26 +227,12 @@ def _quantities(workings: Workings, option: str) -> dict[str, np.ndarray]:
 def components(workings: Workings) -> dict[tuple[str, str], np.ndarray]:
     """Log density of each prior and likelihood in every draw.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    dict of (of, component) to ndarray, shape (sample,)
-        Priors and likelihoods of the models whose fits carry them; and the priors of inputs drawn directly, by group
-        (the part of the name before the dot).
-
-    Notes
-    -----
-    Left out: members of a group of shares, which depend on each other after they are divided by their sum; fixed
-    values, which have no density; what reach is derived from, which enters through the effects. A money prior is
-    evaluated in its own prices.
-
-    Examples
-    --------
-    >>> sorted(components(workings))  # doctest: +SKIP
+    Priors and likelihoods of the models whose fits carry them; and the priors of inputs drawn directly, by
+    group (the part of the name before the dot).
     """
+    # Left out: members of a group of shares, which depend on each other after they are divided by their sum;
+    # fixed values, which have no density; what reach is derived from, which enters through the effects. A
+    # money prior is evaluated in its own prices.
     found = {}
     for of, name in MODELS.items():
         tree = getattr(workings, name)
@@ -423,22 +332,7 @@ STAGES = {
 def effects_table(workings: Workings) -> pd.DataFrame:
     """From the raw pooled effect to that of a national roll-out, by estimand.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns estimand, label, stage, mean, lower, upper and prob_beneficial. Stages: raw (pooled as
-        published), precision and selection (publication bias taken off in two ways, for comparison),
-        bias_adjusted (mean effect in England), new_setting (predictive of a national roll-out at the strength of
-        the studies), new_authority (one authority in it), roll_out (national, less what is lost at scale).
-
-    Examples
-    --------
-    >>> effects_table(workings)  # doctest: +SKIP
+    Columns estimand, label, stage, mean, lower, upper and prob_beneficial.
     """
     posterior = workings.effects["posterior"].to_dataset()
     level, rows = workings.inputs.analysis.level, []
@@ -464,24 +358,7 @@ def effects_table(workings: Workings) -> pd.DataFrame:
 
 
 def studies_table(evidence: Evidence) -> pd.DataFrame:
-    """Every study, used or not, with the reason where it is not.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        As returned by :func:`cba.load_evidence`.
-
-    Returns
-    -------
-    DataFrame
-        One row per study, estimand and scale.
-
-    Examples
-    --------
-    >>> from cba.inputs.evidence import load_evidence
-    >>> studies_table(load_evidence())["use"].isin(["synthesis", "censored", "excluded"]).all().item()
-    True
-    """
+    """Every study, used or not, with the reason where it is not. One row per study, estimand and scale."""
     columns = [
         "study_id",
         "intervention",
@@ -506,22 +383,7 @@ def studies_table(evidence: Evidence) -> pd.DataFrame:
 def priors_table(priors: PriorRegistry) -> pd.DataFrame:
     """The registry as an assumptions log.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As returned by :func:`cba.load_priors`.
-
-    Returns
-    -------
-    DataFrame
-        One row per entry: name, description, distribution, quantiles, unit, price year, quality and source.
-
-    Examples
-    --------
-    >>> from cba.inputs.priors import load_priors
-    >>> log = priors_table(load_priors()).set_index("name")
-    >>> log.loc["kinship.meeting_cost", "unit"]
-    'GBP per child'
+    One row per entry: name, description, distribution, quantiles, unit, price year, quality and source.
     """
     table = priors.table().rename(columns={"p05": "q05", "p50": "q50", "p95": "q95"})
     table.index.name = "name"
@@ -550,22 +412,9 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
 
     The cut is in starts of children who are not unaccompanied, in full from the first year, with averted
     children staying as long as the average entrant and none deferred: the easiest case for the claims.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns start_year, target_children, cut_median, cut_lower, cut_upper (shares of starts),
-        risk_ratio_reach_0_6, risk_ratio_reach_0_4 (missing where no ratio would do) and prob_evidence.
-
-    Examples
-    --------
-    >>> what_it_would_take(workings)  # doctest: +SKIP
     """
+    # Columns start_year, target_children, cut_median, cut_lower, cut_upper (shares of starts),
+    # risk_ratio_reach_0_6, risk_ratio_reach_0_4 (missing where no ratio would do) and prob_evidence.
     analysis = workings.inputs.analysis
     starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
     kernel = _plain_kernel(workings)
@@ -601,19 +450,7 @@ def _plain_kernel(workings: Workings) -> np.ndarray:
 def claims_table(workings: Workings) -> pd.DataFrame:
     """Probability that each published claim is met; money of the claims is read in prices of 2021-22.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns claim, value, unit, probability, mcse.
-
-    Examples
-    --------
-    >>> claims_table(workings)  # doctest: +SKIP
+    Columns claim, value, unit, probability, mcse.
     """
     analysis, arrays = workings.inputs.analysis, workings.arrays
     total = arrays.children.sel(year=analysis.target_year)

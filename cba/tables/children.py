@@ -43,20 +43,8 @@ QUANTILES = tuple(f"q{i:03d}" for i in range(1, POINTS + 1))
 def forecast_table(workings: Workings) -> pd.DataFrame:
     """Forecasts of the next years under business as usual, each as a row of quantiles.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns quantity (``stock`` at 31 March; ``starts`` and ``ceases`` of the year), age (``all``, and the bands
-        for the stock), year (ending 31 March), mean, and 200 quantiles ``q001`` to ``q200``. Children.
-
-    Examples
-    --------
-    >>> forecast_table(workings).query("quantity == 'stock' and age == 'all'")  # doctest: +SKIP
+    Columns quantity (``stock`` at 31 March; ``starts`` and ``ceases`` of the year), age (``all``, and the
+    bands for the stock), year (ending 31 March), mean, and 200 quantiles ``q001`` to ``q200``.
     """
     usual = workings.system.baseline
     years = usual["year"].values[:YEARS_AHEAD]
@@ -71,23 +59,7 @@ def forecast_table(workings: Workings) -> pd.DataFrame:
 
 
 def quantile_rows(draws: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
-    """Return one row of quantiles for each forecast.
-
-    Parameters
-    ----------
-    draws : dict of (quantity, age, year) to ndarray, shape (sample,)
-
-    Returns
-    -------
-    DataFrame
-        As :func:`forecast_table`.
-
-    Examples
-    --------
-    >>> table = quantile_rows({("stock", "all", 2025): np.arange(1001.0)})
-    >>> float(table["mean"].iloc[0]), float(table["q001"].iloc[0])
-    (500.0, 2.5)
-    """
+    """Return one row of quantiles for each forecast."""
     at = (np.arange(POINTS) + 0.5) / POINTS
     index = pd.DataFrame(list(draws), columns=["quantity", "age", "year"])
     values = np.array([np.quantile(row, at) for row in draws.values()])
@@ -100,45 +72,22 @@ def quantile_rows(draws: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class FoundStart:
-    """One start of average age in each year, shape (sample, year of the start).
+    """One start of average age in each year, shape (sample, year of the start)."""
 
-    Attributes
-    ----------
-    cost : ndarray, GBP of the price base, present value
-        Placement until the horizon ends, and proceedings.
-    children : ndarray, children at 31 March of the target year
-    """
-
+    # Placement until the horizon ends, and proceedings, GBP of the price base, present value.
     cost: np.ndarray
-    children: np.ndarray
+    children: np.ndarray  # children at 31 March of the target year
 
 
 def found_start(workings: Workings) -> FoundStart:
     """Work out one more start in each year, on every draw.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives stays, placements, prices and the discount schedule.
-
-    Returns
-    -------
-    FoundStart
-        Years to the later of the end of the horizon and the target year.
-
-    Notes
-    -----
-    With K(l) the children left l years on (summed over ages, weighted by the ages of starts in that year), m the
-    placement of such children and V = P x avoidable share, a start in year t costs
-
-        sum_l d(t+l) (K(l-1) m(l-1) + K(l) m(l)) / 2 . V(t+l)  +  case (d(t) - deferred mean_w d(t+w)),
-
-    d the discount factor, w the years in which deferred starts happen after all.
-
-    Examples
-    --------
-    >>> found_start(workings).cost.mean(axis=0)  # doctest: +SKIP
+    Years to the later of the end of the horizon and the target year.
     """
+    # With K(l) the children left l years on (summed over ages, weighted by the ages of starts in that year),
+    # m the placement of such children and V = P x avoidable share, a start in year t costs
+    #     sum_l d(t+l) (K(l-1) m(l-1) + K(l) m(l)) / 2 . V(t+l)  +  case (d(t) - deferred mean_w d(t+w)),
+    # d the discount factor, w the years in which deferred starts happen after all.
     analysis, system = workings.inputs.analysis, workings.system
     last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
     size, target = workings.years.index(last) + 1, workings.years.index(analysis.target_year)
@@ -180,26 +129,11 @@ FEWEST = 100
 def structural_results(workings: Workings) -> pd.DataFrame:
     """Headline quantities under the mixture and under each process.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns process, label, weight (share of draws), draws, quantity, option, mean, lower, upper, mcse.
-        Probabilities have no interval; a process with fewer than 100 draws has no results.
-
-    Notes
-    -----
-    Draws of one process are independent of the others given the weights, but chains are broken up, so the Monte Carlo
-    error is that of independent draws within a process.
-
-    Examples
-    --------
-    >>> structural_results(workings).query("quantity == 'children_in_care'")  # doctest: +SKIP
+    Columns process, label, weight (share of draws), draws, quantity, option, mean, lower, upper, mcse.
+    Probabilities have no interval; a process with fewer than 100 draws has no results.
     """
+    # Draws of one process are independent of the others given the weights, but chains are broken up, so the
+    # Monte Carlo error is that of independent draws within a process.
     parameters = workings.system.parameters
     near, far = (at_pace(parameters, years_ahead=ahead) for ahead in (1, SCORED_YEARS + 1))
     everyone = np.ones(near.size, dtype=bool)
@@ -266,24 +200,10 @@ def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
 def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Steps from family help's money to children fewer in care, in the target year.
 
-    Parameters
-    ----------
-    workings : Workings
-    option : str
-        Id of an option of the analysis that spends on family help.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, step, kind (money, share or children), unit, mean, median, lower, upper. Starts averted
-        are the product of starts, coverage, reach and effect (which differs by age) within each draw; the
-        product of the means differs because the factors vary together.
-
-    Examples
-    --------
-    >>> effect_chain(workings)["step"].iloc[0]  # doctest: +SKIP
-    'Money for family help'
+    Columns option, step, kind (money, share or children), unit, mean, median, lower, upper.
     """
+    # Starts averted are the product of starts, coverage, reach and effect (which differs by age) within each
+    # draw; the product of the means differs because the factors vary together.
     system = workings.system
     year = workings.years.index(workings.inputs.analysis.target_year)
     account = component_account(workings, option, ("family_help",))
@@ -320,26 +240,7 @@ def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFram
 def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
     """Summarise draws by option and year.
 
-    Parameters
-    ----------
-    array : DataArray, dims (sample, option, year)
-        Any quantity.
-    level : float
-        Probability of the equal-tailed interval.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, mean, median, lower, upper.
-
-    Examples
-    --------
-    >>> draws = xr.DataArray(
-    ...     np.arange(5.0).reshape(5, 1, 1), dims=("sample", "option", "year"),
-    ...     coords={"option": ["bau"], "year": [2026]},
-    ... )
-    >>> by_option_and_year(draws, level=0.5).values.tolist()
-    [['bau', 2026, 2.0, 2.0, 1.0, 3.0]]
+    Columns option, year, mean, median, lower, upper. `array`, dims (sample, option, year).
     """
     values = array.transpose("sample", "option", "year").values
     lower, upper = interval(values, level=level)
@@ -356,24 +257,7 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
 
 
 def history(observations: xr.Dataset) -> pd.DataFrame:
-    """Published stock, starts and ceases of England by year.
-
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`.
-
-    Returns
-    -------
-    DataFrame
-        Columns year, stock, starts, ceases.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> history(load_observations(2024))["stock"].iloc[-1].item()
-    83630.0
-    """
+    """Published stock, starts and ceases of England by year. Columns year, stock, starts, ceases."""
     return (
         observations[["stock", "starts", "ceases"]]
         .to_dataframe()
@@ -385,19 +269,7 @@ def history(observations: xr.Dataset) -> pd.DataFrame:
 def children_by_year(workings: Workings) -> pd.DataFrame:
     """Children looked after at 31 March by option and year.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, mean, median, lower, upper.
-
-    Examples
-    --------
-    >>> children_by_year(workings)  # doctest: +SKIP
+    Columns option, year, mean, median, lower, upper.
     """
     return by_option_and_year(workings.arrays.children.sum("age"), level=workings.inputs.analysis.level)
 
@@ -405,19 +277,7 @@ def children_by_year(workings: Workings) -> pd.DataFrame:
 def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
     """Children fewer than under business as usual by option and year.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, mean, median, lower, upper.
-
-    Examples
-    --------
-    >>> fewer_children_by_year(workings)  # doctest: +SKIP
+    Columns option, year, mean, median, lower, upper.
     """
     total = workings.arrays.children.sum("age")
     fewer = total.sel(option="bau", drop=True) - total
@@ -427,20 +287,8 @@ def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
 def starts_by_year(workings: Workings) -> pd.DataFrame:
     """Starts by option and year: what to expect each year if the option works as believed.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, mean, median, lower, upper: starts of business as usual less those averted, with
-        deferred starts back in the years in which they happen.
-
-    Examples
-    --------
-    >>> starts_by_year(workings)  # doctest: +SKIP
+    Columns option, year, mean, median, lower, upper: starts of business as usual less those averted, with
+    deferred starts back in the years in which they happen.
     """
     shown = workings.arrays.children["year"].values
     position = [workings.years.index(int(y)) for y in shown]
@@ -467,25 +315,11 @@ QUANTITIES = {
 
 
 def reach_table(workings: Workings) -> pd.DataFrame:
-    """Prior and posterior of coverage, reach, effect and their product, by area-level study.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns study_id, quantity, label, unit, prior_mean, prior_lower, prior_upper, mean, lower, upper and
-        learned, the share of the prior's standard deviation that the data took away (near 0: nothing learned;
-        below 0: wider than before). The effect is informed by all studies of family help, coverage and reach by
-        the area-level ones alone, through the product. No rows where no study is area-level.
-
-    Examples
-    --------
-    >>> reach_table(workings)  # doctest: +SKIP
-    """
+    """Prior and posterior of coverage, reach, effect and their product, by area-level study."""
+    # Columns study_id, quantity, label, unit, prior_mean, prior_lower, prior_upper, mean, lower, upper and
+    # learned, the share of the prior's standard deviation that the data took away (near 0: nothing learned;
+    # below 0: wider than before). The effect is informed by all studies of family help, coverage and reach by
+    # the area-level ones alone, through the product. No rows where no study is area-level.
     posterior, prior = (workings.effects[group].to_dataset() for group in ("posterior", "prior"))
     level, rows = workings.inputs.analysis.level, []
     for study in prior["area"].values:
@@ -524,37 +358,20 @@ CURRENT, PROGRAMME, CLAIM, PUBLISHED = "current_policy", "programme", "claim", "
 
 
 def tracker_table(workings: Workings) -> pd.DataFrame:
-    """Starts of children who are not unaccompanied, year by year, under each belief.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out, under one stance.
-
-    Returns
-    -------
-    DataFrame
-        Columns option (the one a report follows), belief, year (ending 31 March), mean, lower, upper (children),
-        line (at or below it a year's figure is on track for the claim; missing before the start),
-        prob_on_track (that a year's starts would be at or below the line if the belief were true), mcse, and
-        after_frame (published figures only: not known when the analysis starts). Beliefs: ``current_policy``,
-        ``programme`` (the option as this stance holds it), ``claim`` (30,000 fewer children in the target year)
-        and ``published``, whose probability is one or nought.
-
-    Notes
-    -----
-    The claim's starts are those of current policy times one minus the cut that leaves 30,000 fewer children in
-    the target year, in full from the first year and with stays of the average entrant: the smallest cut that
-    would do (:func:`cba.tables.beliefs.what_it_would_take`). The line is the 95% point of those
-    starts, so that a true claim is called on track nineteen times in twenty; what matters is how often the other
-    beliefs would be called so too.
-
-    Published figures are those of the newest release held, whatever the analysis's own.
-
-    Examples
-    --------
-    >>> tracker_table(workings).query("belief == 'published'")["mean"]  # doctest: +SKIP
-    """
+    """Starts of children who are not unaccompanied, year by year, under each belief."""
+    # Columns option (the one a report follows), belief, year (ending 31 March), mean, lower, upper
+    # (children), line (at or below it a year's figure is on track for the claim; missing before the start),
+    # prob_on_track (that a year's starts would be at or below the line if the belief were true), mcse, and
+    # after_frame (published figures only: not known when the analysis starts). Beliefs: ``current_policy``,
+    # ``programme`` (the option as this stance holds it), ``claim`` (30,000 fewer children in the target year)
+    # and ``published``, whose probability is one or nought.
+    #
+    # The claim's starts are those of current policy times one minus the cut that leaves 30,000 fewer children
+    # in the target year, in full from the first year and with stays of the average entrant: the smallest cut
+    # that would do (`what_it_would_take`). The line is the 95% point of those starts, so that a true claim is
+    # called on track nineteen times in twenty; what matters is how often the other beliefs would be called so
+    # too.
+    # Published figures are those of the newest release held, whatever the analysis's own.
     analysis, option = workings.inputs.analysis, lead_option(workings)
     years = np.arange(workings.years[0], analysis.target_year + 1)
     usual = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values

@@ -31,27 +31,11 @@ LEAST_ESS = 100.0
 def decision_convergence(workings: Workings) -> pd.DataFrame:
     """Check R-hat, effective draws and Monte Carlo error of what is decided, for every option.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, quantity, label, unit, mean, mcse, lower, mcse_lower, upper, mcse_upper (limits of the interval,
-        missing for events), rhat, ess_bulk, ess_tail, passed. R-hat is rank-normalised and split; an event that is true
-        in every draw or in none has no R-hat and passes.
-
-    Notes
-    -----
-    As :func:`arviz.rhat` and :func:`arviz.ess`, after Vehtari et al. (2021), Bayesian Analysis 16:667-718. Gates: R-hat
-    at most 1.01; at least 100 effective draws a chain, bulk and tail.
-
-    Examples
-    --------
-    >>> decision_convergence(workings)["passed"].all()  # doctest: +SKIP
+    Columns option, quantity, label, unit, mean, mcse, lower, mcse_lower, upper, mcse_upper (limits of the
+    interval, missing for events), rhat, ess_bulk, ess_tail, passed.
     """
+    # As `rhat` and `ess`, after Vehtari et al. (2021), Bayesian Analysis 16:667-718. Gates: R-hat at most
+    # 1.01; at least 100 effective draws a chain, bulk and tail.
     rows = []
     for option in workings.accounts:
         for quantity, (label, unit, values) in _quantities(workings, option).items():
@@ -110,23 +94,8 @@ def _checked(values: np.ndarray, *, chains: int, level: float) -> dict[str, Any]
 def precision_missed(results: Mapping[str, Mapping[str, Any]], wanted: Precision) -> list[str]:
     """Say which headline quantities are less precise than asked.
 
-    Parameters
-    ----------
-    results : mapping of str to mapping
-        Entries of the headline by key, with ``mcse``.
-    wanted : Precision
-
-    Returns
-    -------
-    list of str
-        One sentence each, the worst first; empty where the precision is met.
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import Precision
-    >>> entry = {"npv_fiscal.a": {"mcse": 2e8, "label": "Net present value"}}
-    >>> precision_missed(entry, Precision(npv=1e8, probability=0.01, most_draws=8000))
-    ['npv_fiscal.a: Monte Carlo error 2e+08, asked for at most 1e+08']
+    One sentence each, the worst first; empty where the precision is met. `results`: entries of the headline
+    by key, with ``mcse``.
     """
     found = [
         (error / limit, f"{key}: Monte Carlo error {error:.3g}, asked for at most {limit:.3g}")
@@ -152,27 +121,7 @@ def draws_needed(
 ) -> int:
     """Draws that would meet the precision, by the square root law, a fifth more to be safe.
 
-    Parameters
-    ----------
-    results : mapping
-        As for :func:`precision_missed`.
-    wanted : Precision
-    draws : int
-        Draws made.
-    chains : int
-        The answer is a multiple of it.
-
-    Returns
-    -------
-    int
-        At most ``wanted.most_draws``; `draws` where the precision is met.
-
-    Examples
-    --------
-    >>> from cba.inputs.analyses import Precision
-    >>> entry = {"npv_fiscal.a": {"mcse": 2e8}}
-    >>> draws_needed(entry, Precision(npv=1e8, probability=0.01, most_draws=50_000), draws=4000, chains=4)
-    19200
+    At most ``wanted.most_draws``; `draws` where the precision is met.
     """
     worst = max((error / limit for _, error, limit in _held_against(results, wanted)), default=1.0)
     if worst <= 1.0:

@@ -31,32 +31,11 @@ if TYPE_CHECKING:
 def counted(expected: np.ndarray, *, stay: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Whole children around an expected path that starts from nobody.
 
-    Parameters
-    ----------
-    expected : ndarray, shape (sample, year, ...), children, >= 0
-        Expected numbers at 31 March.
-    stay : ndarray, shape (sample,), in [0, 1]
-        Share of them still counted a year later, where the path allows it.
-    rng : Generator
-        Advanced by the draw.
-
-    Returns
-    -------
-    ndarray, shape of `expected`, whole numbers
-        In every year Poisson with the expected mean; neighbouring years share children.
-
-    Notes
-    -----
-    The Poisson INAR(1) process: ``N(t) = Bin(N(t-1), a) + Poisson(m(t) - a m(t-1))`` with
-    ``a = min(stay, m(t) / m(t-1))`` has mean and variance m(t) in every year.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> found = counted(np.full((20_000, 3), 5.0), stay=np.full(20_000, 0.7), rng=rng)
-    >>> bool((abs(found.mean(axis=0) - 5.0) < 0.07).all() and (abs(found.var(axis=0) - 5.0) < 0.25).all())
-    True
+    Shape of `expected`, whole numbers. In every year Poisson with the expected mean; neighbouring years share
+    children. `expected` (sample, year, ...), children, >= 0; `stay` (sample,), in [0, 1].
     """
+    # The Poisson INAR(1) process: ``N(t) = Bin(N(t-1), a) + Poisson(m(t) - a m(t-1))`` with
+    # ``a = min(stay, m(t) / m(t-1))`` has mean and variance m(t) in every year.
     years = expected.shape[1]
     flat = np.moveaxis(expected, 1, -1).reshape(-1, years)
     kept = np.repeat(stay, flat.shape[0] // stay.size)[:, None]
@@ -86,23 +65,7 @@ def _projected(
 def fewer_counted(fewer: np.ndarray, *, workings: Workings, rng: np.random.Generator) -> np.ndarray:
     """Whole children fewer in care in one authority, by placement; more where below 0.
 
-    Parameters
-    ----------
-    fewer : ndarray, shape (sample, year, placement)
-        Expected children fewer at 31 March.
-    workings : Workings
-        Gives how long averted starts would have lasted.
-    rng : Generator
-        Advanced by the draw.
-
-    Returns
-    -------
-    ndarray, shape of `fewer`
-        With mean `fewer` in every draw.
-
-    Examples
-    --------
-    >>> fewer_counted(fewer, workings=workings, rng=rng)  # doctest: +SKIP
+    Shape of `fewer`. With mean `fewer` in every draw. `fewer` (sample, year, placement).
     """
     stay = stay_of_averted(workings)
     gone = counted(np.maximum(fewer, 0.0), stay=stay, rng=rng)
@@ -110,21 +73,7 @@ def fewer_counted(fewer: np.ndarray, *, workings: Workings, rng: np.random.Gener
 
 
 def stay_of_averted(workings: Workings) -> np.ndarray:
-    """Share of children fewer in care a year after an averted start who still are a year later.
-
-    Parameters
-    ----------
-    workings : Workings
-        Gives the kernel of averted starts and the ages of those who start.
-
-    Returns
-    -------
-    ndarray, shape (sample,), in [0, 1]
-
-    Examples
-    --------
-    >>> stay_of_averted(workings).mean()  # doctest: +SKIP
-    """
+    """Share of children fewer in care a year after an averted start who still are a year later."""
     starts = workings.system.baseline["starts_reachable"].mean(["sample", "year"]).values
     kernel = np.einsum("a,sabl->sl", starts / starts.sum(), workings.system.averted_kernel[..., 1:3])
     share: np.ndarray = kernel[:, 1] / kernel[:, 0]
@@ -136,25 +85,8 @@ def usual_stock(
 ) -> np.ndarray:
     """Looked-after children of one authority under business as usual, from the first projected year on.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    position : CouncilPosition
-        Gives its own number in care today.
-    years : int
-        Years of the projection wanted, from its first.
-    rng : Generator or None
-        None gives expectations.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), children
-        Its own number moves as England's does, with England's turnover, until there is a model of authorities.
-
-    Examples
-    --------
-    >>> usual_stock(workings, position, years=4, rng=None)  # doctest: +SKIP
+    Shape (sample, year), children. Its own number moves as England's does, with England's turnover, until
+    there is a model of authorities. `position`: gives its own number in care today.
     """
     baseline = workings.system.baseline
     national = baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
@@ -185,61 +117,24 @@ HIDDEN = 5.0
 
 @dataclass(frozen=True)
 class CouncilPosition:
-    """What places one authority in the national account.
+    """What places one authority in the national account."""
 
-    Attributes
-    ----------
-    code, name, region : str
-        Three-digit code, name and region.
-    stock : float
-        Looked-after children at the last published 31 March.
-    children_share : float
-        Share of England's children aged 0 to 17: its share of money.
-    care_share : float
-        Share of looked-after children who are not unaccompanied (of all of them where these are not published
-        by authority): its share of every change in care.
-    price_ratio : dict of str to ndarray, shape (sample,)
-        Own unit cost over England's, by service: draws.
-    price_years : dict of str to int
-        Published years each ratio rests on; 0 where the authority has none and the spread of all stands in.
-    """
-
+    # code, name, region: three-digit code, name and region.
     code: str
     name: str
     region: str
-    stock: float
-    children_share: float
+    stock: float  # looked-after children at the last published 31 March
+    children_share: float  # share of England's children aged 0 to 17: its share of money
+    # Share of looked-after children who are not unaccompanied (of all of them where these are not published
+    # by authority): its share of every change in care.
     care_share: float
-    price_ratio: dict[str, np.ndarray]
+    price_ratio: dict[str, np.ndarray]  # (sample,): own unit cost over England's, by service: draws
+    # Published years each ratio rests on; 0 where the authority has none and the spread of all stands in.
     price_years: dict[str, int]
 
 
 def find_authority(seen: xr.Dataset, authority: str) -> str:
-    """Return the code of an authority of today, by code or name.
-
-    Parameters
-    ----------
-    seen : Dataset
-        Observed series: give the authorities of the release.
-    authority : str
-        Three-digit code, or name in any case.
-
-    Returns
-    -------
-    str
-        Three-digit code.
-
-    Raises
-    ------
-    InputError
-        For an unknown authority, with near names, and for one that no longer exists.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> find_authority(load_observations(2024), "leeds")
-    '383'
-    """
+    """Return the code of an authority of today, by code or name. Three-digit code."""
     today = authority_share(seen)
     names = {str(c): str(n) for c, n in zip(seen["authority"].values, _names(seen), strict=True)}
     asked = authority.strip()
@@ -271,34 +166,10 @@ def _names(seen: xr.Dataset) -> np.ndarray:
 
 
 def council_position(workings: Workings, authority: str) -> CouncilPosition:
-    """Place one authority in the national account.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    authority : str
-        Code or name, as :func:`find_authority` reads it.
-
-    Returns
-    -------
-    CouncilPosition
-
-    Raises
-    ------
-    InputError
-        For an unknown authority, or one whose children in care are not published.
-
-    Notes
-    -----
-    Ratio of unit costs: the mean of the log ratios of the last three published years plus what a new year
-    brings, Normal with the pooled spread s within authorities: variance ``s^2 (1 + 1/n)``. An authority
-    without unit costs has the mean and spread of all authorities.
-
-    Examples
-    --------
-    >>> council_position(workings, "Leeds").care_share  # doctest: +SKIP
-    """
+    """Place one authority in the national account."""
+    # Ratio of unit costs: the mean of the log ratios of the last three published years plus what a new year
+    # brings, Normal with the pooled spread s within authorities: variance ``s^2 (1 + 1/n)``. An authority
+    # without unit costs has the mean and spread of all authorities.
     seen = workings.inputs.observations
     code = find_authority(seen, authority)
     own = seen.sel(authority=code)
@@ -331,24 +202,8 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
 def care_shares(seen: xr.Dataset) -> tuple[dict[str, float], xr.DataArray]:
     """Share of England's looked-after children by authority in the last published year.
 
-    Parameters
-    ----------
-    seen : Dataset
-        Observed series.
-
-    Returns
-    -------
-    shares : dict of str to float
-        By code; they sum to 1. Unaccompanied children are taken off where the same year publishes them.
-    stock : DataArray, dims (authority)
-        Looked-after children of that year, as published.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> shares, stock = care_shares(load_observations(2024))
-    >>> round(sum(shares.values()), 12), len(shares)
-    (1.0, 153)
+    Returns `shares`: by code; they sum to 1. Unaccompanied children are taken off where the same year
+    publishes them. `stock`, dims (authority).
     """
     stock = seen["stock_by_authority"].dropna("year", how="all").isel(year=-1)
     known = stock.dropna("authority")
@@ -376,29 +231,7 @@ def _price_ratios(workings: Workings, code: str) -> tuple[dict[str, np.ndarray],
 def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, float, int]]:
     """Mean and spread of every authority's log ratio of unit cost to England's in a new year.
 
-    Parameters
-    ----------
-    seen : Dataset
-        Observed series.
-    service : str
-        Service of the published unit costs.
-
-    Returns
-    -------
-    dict of str to (float, float, int)
-        By code: mean, standard deviation and number of years it rests on.
-
-    Raises
-    ------
-    InputError
-        If the release has no unit costs by authority.
-
-    Examples
-    --------
-    >>> from cba.inputs.observations import load_observations
-    >>> mean, spread, years = price_moments(load_observations(2024), "fostering")["383"]
-    >>> bool(0.6 < np.exp(mean) < 0.7), years
-    (True, 3)
+    By code: mean, standard deviation and number of years it rests on.
     """
     own = seen["unit_cost_weekly_by_authority"].sel(service=service).transpose("authority", "year")
     ratio = own.values / seen["unit_cost_weekly"].sel(service=service).values
@@ -446,26 +279,16 @@ _GROUPS = {"childrens_homes": "childrens_home", "fostering": "foster"}
 
 @dataclass(frozen=True)
 class CouncilAccount:
-    """Cash flow of one authority.
+    """Cash flow of one authority."""
 
-    Attributes
-    ----------
-    position : CouncilPosition
-        Its place in the national account.
-    years : ndarray of int, shape (year,)
-        Years ending 31 March.
-    lines : dict of (payer, kind) to ndarray, shape (sample, year)
-        GBP, cash of the year: costs positive, cashable savings negative.
-    not_yet : ndarray, shape (sample, year)
-        Avoidable cost of places no longer needed less what is cashable in the year, GBP, cash.
-    usual, fewer : ndarray, shape (sample, year)
-        Looked-after children under business as usual, and how many fewer there are.
-    """
-
-    position: CouncilPosition
-    years: np.ndarray
+    position: CouncilPosition  # its place in the national account
+    years: np.ndarray  # (year,)
+    # By (payer, kind): (sample, year): GBP, cash of the year: costs positive, cashable savings negative.
     lines: dict[tuple[str, str], np.ndarray]
+    # (sample, year): avoidable cost of places no longer needed less what is cashable in the year, GBP, cash.
     not_yet: np.ndarray
+    # usual and fewer: (sample, year): looked-after children under business as usual, and how many fewer there
+    # are.
     usual: np.ndarray
     fewer: np.ndarray
 
@@ -473,40 +296,10 @@ class CouncilAccount:
 def council_account(
     workings: Workings, authority: str, option: str = "care_review", *, years: int = YEARS, noise: bool = True
 ) -> CouncilAccount:
-    """Work out one authority's part in an option.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    authority : str
-        Code or name of an authority of today.
-    option : str
-        Id of an option of the analysis.
-    years : int
-        Years from the start of the analysis.
-    noise : bool
-        Whether to draw whole children; False gives expectations, which add up over authorities.
-
-    Returns
-    -------
-    CouncilAccount
-
-    Raises
-    ------
-    InputError
-        For an unknown authority or option, or an option limited to other authorities.
-
-    Notes
-    -----
-    Money lines are the national ones times the share of children. Savings are the national ones times the
-    share of looked-after children and the ratio of own to England's unit cost; whole children add
-    ``(counted - expected) x own price x avoidable share``, cashed as savings are, which is zero on average.
-
-    Examples
-    --------
-    >>> council_account(workings, "Leeds").fewer.mean(axis=0)  # doctest: +SKIP
-    """
+    """Work out one authority's part in an option."""
+    # Money lines are the national ones times the share of children. Savings are the national ones times the
+    # share of looked-after children and the ratio of own to England's unit cost; whole children add
+    # ``(counted - expected) x own price x avoidable share``, cashed as savings are, which is zero on average.
     chosen = _option(workings.inputs, option)
     position = council_position(workings, authority)
     money, care = _shares_within_areas(workings, chosen, position)
@@ -546,28 +339,7 @@ def council_account(
 
 
 def refuse_unknown(inputs: Inputs, authority: str, option: str) -> None:
-    """Refuse an authority or option that an analysis does not have, or that do not belong together.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        As read; nothing need be fitted.
-    authority : str
-        Code or name of an authority of today.
-    option : str
-        Id of an option of the analysis.
-
-    Raises
-    ------
-    InputError
-        As :func:`council_account`.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.appraisal.inputs import read_inputs
-    >>> refuse_unknown(read_inputs(cba.load_analysis("smoke"), stance="evidence"), "Leeds", "care_review")
-    """
+    """Refuse an authority or option that an analysis does not have, or that do not belong together."""
     chosen = _option(inputs, option)
     code = find_authority(inputs.observations, authority)
     _refuse_outside(chosen, code, name=authority)
@@ -683,35 +455,11 @@ def council_view(
 ) -> pd.DataFrame:
     """Show one council's cash flow of an option: nominal, by year, payer and kind.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    authority : str
-        Code or name of an authority of today.
-    option : str
-        Id of an option of the analysis.
-    years : int
-        Years from the start of the analysis.
-    noise : bool
-        Whether to draw whole children.
-
-    Returns
-    -------
-    DataFrame
-        Columns authority, name, option, year, payer, kind, row, mean, lower, upper: GBP, cash of the year,
-        costs positive, cashable savings negative. Means of rows ``line`` add up to rows ``payer``, and those
-        to rows ``total``; rows ``memo`` (places freed that no budget can release yet) are in no total.
-
-    Raises
-    ------
-    InputError
-        As :func:`council_account`.
-
-    Examples
-    --------
-    >>> council_view(workings, "Leeds").query("payer == 'council'")  # doctest: +SKIP
+    Columns authority, name, option, year, payer, kind, row, mean, lower, upper: GBP, cash of the year, costs
+    positive, cashable savings negative. `noise`: whether to draw whole children.
     """
+    # Means of rows ``line`` add up to rows ``payer``, and those to rows ``total``; rows ``memo`` (places
+    # freed that no budget can release yet) are in no total.
     account = council_account(workings, authority, option, years=years, noise=noise)
     rows = [(payer, kind, "line", money) for (payer, kind), money in account.lines.items() if money.any()]
     zero = np.zeros((workings.system.reach.size, account.years.size))

@@ -50,18 +50,8 @@ VALUES = (
 def net_effects(workings: Workings) -> xr.DataArray:
     """Discounted child-years at home less those that are harm, each counted as heavily as a safe one.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataArray, dims (sample, option), child-years
-        ``CY_safe - H``: what the value of a child-year multiplies in tables that are read along it.
-
-    Examples
-    --------
-    >>> net_effects(workings).mean("sample")  # doctest: +SKIP
+    Dims (sample, option), child-years. ``CY_safe - H``: what the value of a child-year multiplies in tables
+    that are read along it.
     """
     return workings.arrays.child_years_safe - workings.arrays.child_years_harm
 
@@ -69,24 +59,10 @@ def net_effects(workings: Workings) -> xr.DataArray:
 def acceptability_table(workings: Workings) -> pd.DataFrame:
     """Expected net benefit and chance of being best, by option and value of a child-year.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, option, net_benefit and net_benefit_se (GBP, present value, against
-        business as usual), prob_best, mcse, best (highest expected net benefit).
-
-    Notes
-    -----
-    Net benefit is ``NPV + lambda (CY_safe - H)``. Errors take the draws as independent.
-
-    Examples
-    --------
-    >>> acceptability_table(workings).query("best")[["value_per_child_year", "option"]]  # doctest: +SKIP
+    Columns value_per_child_year, option, net_benefit and net_benefit_se (GBP, present value, against business
+    as usual), prob_best, mcse, best (highest expected net benefit).
     """
+    # Net benefit is ``NPV + lambda (CY_safe - H)``. Errors take the draws as independent.
     cost, effect = -workings.arrays.npv, net_effects(workings)
     curves = acceptability(cost, effect, VALUES)
     draws, options = cost.sizes["sample"], list(curves["option"].values)
@@ -108,19 +84,8 @@ def acceptability_table(workings: Workings) -> pd.DataFrame:
 def best_option_table(workings: Workings) -> pd.DataFrame:
     """The option to choose at each value of a child-year, how surely it is best, and what being sure is worth.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, best, label, prob_best (the acceptability frontier), mcse, evpi, evpi_se
-        (GBP, present value, once for the country).
-
-    Examples
-    --------
-    >>> best_option_table(workings)  # doctest: +SKIP
+    Columns value_per_child_year, best, label, prob_best (the acceptability frontier), mcse, evpi, evpi_se
+    (GBP, present value, once for the country).
     """
     npv, effect = workings.arrays.npv, net_effects(workings)
     curves = acceptability(-npv, effect, VALUES)
@@ -143,19 +108,8 @@ def best_option_table(workings: Workings) -> pd.DataFrame:
 def frontier_table(workings: Workings) -> pd.DataFrame:
     """Options by mean cost and mean child-years, with strong and extended dominance.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns option, cost (GBP, net, present value), effect (child-years less harm), status ("frontier",
-        "dominated", "extended"), versus, incremental_cost, incremental_effect, icer (GBP per child-year).
-
-    Examples
-    --------
-    >>> frontier_table(workings).set_index("option")["status"]  # doctest: +SKIP
+    Columns option, cost (GBP, net, present value), effect (child-years less harm), status ("frontier",
+    "dominated", "extended"), versus, incremental_cost, incremental_effect, icer (GBP per child-year).
     """
     return cost_effectiveness_frontier(-workings.arrays.npv, net_effects(workings))
 
@@ -163,19 +117,8 @@ def frontier_table(workings: Workings) -> pd.DataFrame:
 def plane_table(workings: Workings) -> pd.DataFrame:
     """Probability of each quadrant of the cost-effectiveness plane, against business as usual.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns option, better_cheaper, better_dearer, worse_cheaper, worse_dearer: "better" is more child-years
-        at home less harm, "cheaper" a net saving. Rows sum to one.
-
-    Examples
-    --------
-    >>> plane_table(workings).set_index("option").loc["care_review"]  # doctest: +SKIP
+    Columns option, better_cheaper, better_dearer, worse_cheaper, worse_dearer: "better" is more child-years
+    at home less harm, "cheaper" a net saving. Rows sum to one.
     """
     return plane_quadrants(-workings.arrays.npv, net_effects(workings))
 
@@ -183,20 +126,7 @@ def plane_table(workings: Workings) -> pd.DataFrame:
 def share_error(share: np.ndarray, draws: int) -> np.ndarray:
     """Monte Carlo standard error of shares of independent draws.
 
-    Parameters
-    ----------
-    share : ndarray, in [0, 1]
-    draws : int, >= 1
-
-    Returns
-    -------
-    ndarray
-        ``sqrt(p (1 - p) / n)``; what happened in no draw, or in all, still has that of half a draw.
-
-    Examples
-    --------
-    >>> share_error(np.array([0.5, 0.0]), 100).round(4).tolist()
-    [0.05, 0.0071]
+    ``sqrt(p (1 - p) / n)``; what happened in no draw, or in all, still has that of half a draw.
     """
     inside = np.clip(share, 0.5 / draws, 1.0 - 0.5 / draws)
     return np.sqrt(inside * (1.0 - inside) / draws)
@@ -234,23 +164,10 @@ TAIL = 0.05
 
 
 def risk_table(workings: Workings) -> pd.DataFrame:
-    """Expected value of each option beside its worst cases and its regret.
-
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, option, mean, mean_se, cvar (mean of the worst 5% of draws), expected_loss
-        (mean regret: the shortfall from the best option of each draw), worst_loss (99th percentile of regret),
-        prob_best, prob_negative: GBP, present value, and probabilities, these with their errors (``_se``).
-
-    Examples
-    --------
-    >>> risk_table(workings).query("value_per_child_year == 0")  # doctest: +SKIP
-    """
+    """Expected value of each option beside its worst cases and its regret."""
+    # Columns value_per_child_year, option, mean, mean_se, cvar (mean of the worst 5% of draws), expected_loss
+    # (mean regret: the shortfall from the best option of each draw), worst_loss (99th percentile of regret),
+    # prob_best, prob_negative: GBP, present value, and probabilities, these with their errors (``_se``).
     frames = []
     for value in RISK_VALUES:
         frame = regret_table(_payoff(workings, value), tail=TAIL)
@@ -264,19 +181,8 @@ def risk_table(workings: Workings) -> pd.DataFrame:
 def ranking_table(workings: Workings) -> pd.DataFrame:
     """Rank of each option by its payoff, over common draws.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, option, mean, mean_se, lower, upper (rank, 1 is best), prob_first,
-        prob_last, prob_beats_bau, and the errors of these three (``_se``).
-
-    Examples
-    --------
-    >>> ranking_table(workings).query("value_per_child_year == 0")  # doctest: +SKIP
+    Columns value_per_child_year, option, mean, mean_se, lower, upper (rank, 1 is best), prob_first,
+    prob_last, prob_beats_bau, and the errors of these three (``_se``).
     """
     level, frames = workings.inputs.analysis.level, []
     for value in RISK_VALUES:
@@ -308,18 +214,7 @@ def ranking_table(workings: Workings) -> pd.DataFrame:
 def rank_probabilities_table(workings: Workings) -> pd.DataFrame:
     """Probability of each rank of each option.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, option, rank (1 is best), probability, mcse.
-
-    Examples
-    --------
-    >>> rank_probabilities_table(workings)  # doctest: +SKIP
+    Columns value_per_child_year, option, rank (1 is best), probability, mcse.
     """
     frames = []
     for value in RISK_VALUES:
@@ -335,19 +230,8 @@ def rank_probabilities_table(workings: Workings) -> pd.DataFrame:
 def dominance_table(workings: Workings) -> pd.DataFrame:
     """Pairs of options of which one is preferred whatever the attitude to risk.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, option, other, preferred_by: "everyone" (first order: nowhere worse in
-        distribution) or "everyone who dislikes risk" (second order only). Pairs without dominance are left out.
-
-    Examples
-    --------
-    >>> dominance_table(workings)  # doctest: +SKIP
+    Columns value_per_child_year, option, other, preferred_by: "everyone" (first order: nowhere worse in
+    distribution) or "everyone who dislikes risk" (second order only). Pairs without dominance are left out.
     """
     rows = []
     for value in RISK_VALUES:
@@ -374,18 +258,7 @@ FEWER = (1_000, 2_500, 5_000, 10_000, FROM_FAMILY_HELP, IN_ALL)
 def fewer_children_chances(workings: Workings) -> pd.DataFrame:
     """Probability of at least so many fewer children in care, by option and year.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, fewer_children, probability, mcse. Errors take the draws as independent.
-
-    Examples
-    --------
-    >>> fewer_children_chances(workings).query("option == 'care_review' and year == 2032")  # doctest: +SKIP
+    Columns option, year, fewer_children, probability, mcse. Errors take the draws as independent.
     """
     analysis = workings.inputs.analysis
     total = workings.arrays.children.sum("age")
@@ -405,25 +278,13 @@ def fewer_children_chances(workings: Workings) -> pd.DataFrame:
 def payback_by_payer(workings: Workings) -> pd.DataFrame:
     """Probability of each payback year, payer by payer.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns option, payer, year, probability, cumulative, mcse (of the probability). A missing year is never
-        within the horizon, where `cumulative` is missing too. A payer without money in an option is left out.
-
-    Notes
-    -----
-    Payback is the first year from which a payer's cumulative discounted net saving stays at or above zero; one
-    who never pays is ahead from the first year. Errors take the draws as independent.
-
-    Examples
-    --------
-    >>> payback_by_payer(workings).query("option == 'care_review'")  # doctest: +SKIP
+    Columns option, payer, year, probability, cumulative, mcse (of the probability).
     """
+    # A missing year is never within the horizon, where `cumulative` is missing too. A payer without money in
+    # an option is left out.
+    #
+    # Payback is the first year from which a payer's cumulative discounted net saving stays at or above zero;
+    # one who never pays is ahead from the first year. Errors take the draws as independent.
     analysis, flow = workings.inputs.analysis, workings.arrays.cash_flow
     years = list(range(analysis.start_year, analysis.start_year + analysis.horizon))
     flow = flow.sel(year=years).transpose("sample", "option", "year", "line")
@@ -478,26 +339,12 @@ ANCHOR_LEVELS = (0.05, 0.5, 0.95)
 def break_even_values(workings: Workings) -> pd.DataFrame:
     """Value of a child-year at which each option breaks even, beside values others have put on it.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns kind ("option", "anchor"), name, label, value_per_child_year, se, lower, upper (GBP of the price
-        base), with_harm (break-even where a child-year of harm costs what a safe one is worth), note.
-        Missing where the option averts no care; below zero where it pays in cash alone. Options have an error
-        and anchors a range.
-
-    Notes
-    -----
     ``lambda* = -E[NPV] / E[CY_safe]``; with harm ``-E[NPV] / E[CY_safe - H]``.
-
-    Examples
-    --------
-    >>> break_even_values(workings).set_index("name")["value_per_child_year"]  # doctest: +SKIP
     """
+    # Columns kind ("option", "anchor"), name, label, value_per_child_year, se, lower, upper
+    # (GBP of the price base), with_harm (break-even where a child-year of harm costs what a safe one is
+    # worth), note. Missing where the option averts no care; below zero where it pays in cash alone. Options
+    # have an error and anchors a range.
     arrays = workings.arrays
     plain = break_even_value(-arrays.npv, arrays.child_years_safe)
     harmed = break_even_value(-arrays.npv, arrays.child_years_safe - arrays.child_years_harm)
@@ -556,27 +403,11 @@ OTHER_QUESTIONS = "other inputs"
 def information_value(workings: Workings, *, values: Sequence[float]) -> pd.DataFrame:
     """Value of perfect information on everything, and on each research question, before choosing an option.
 
-    Parameters
-    ----------
-    workings : Workings
-    values : sequence of float, >= 0, GBP
-        Values of a child-year safely at home; a child-year of harm costs the same.
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, question, value, se (GBP, present value, once for the country), best (the
-        option with the highest expected payoff). The first question of each value, "everything", is the EVPI.
-
-    Notes
-    -----
-    The path of business as usual is learnt through its fitted levels and its number of children in the target
-    year. Draws are taken as independent.
-
-    Examples
-    --------
-    >>> information_value(workings, values=(0.0, 250_000.0))  # doctest: +SKIP
+    Columns value_per_child_year, question, value, se (GBP, present value, once for the country), best (the
+    option with the highest expected payoff). The first question of each value, "everything", is the EVPI.
     """
+    # The path of business as usual is learnt through its fitted levels and its number of children in the
+    # target year. Draws are taken as independent.
     refuse_review(workings.inputs.stance, use="used for the value of information")
     arrays = workings.arrays
     effects = arrays.child_years_safe - arrays.child_years_harm
@@ -597,19 +428,8 @@ def information_value(workings: Workings, *, values: Sequence[float]) -> pd.Data
 def question_inputs(workings: Workings) -> xr.Dataset:
     """Inputs that vary, and where business as usual leads.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    Dataset, dims (sample,)
-        The parameters that vary and enter money or children, with their descriptions, and
-        ``baseline.children_in_target_year``.
-
-    Examples
-    --------
-    >>> question_inputs(workings)["baseline.children_in_target_year"]  # doctest: +SKIP
+    The parameters that vary and enter money or children, with their descriptions, and
+    ``baseline.children_in_target_year``.
     """
     parameters = workings.system.parameters
     varying = [
@@ -626,21 +446,7 @@ def question_inputs(workings: Workings) -> xr.Dataset:
 def grouped_questions(inputs: xr.Dataset) -> dict[str, list[str]]:
     """Names of inputs by the research question that would answer them.
 
-    Parameters
-    ----------
-    inputs : Dataset
-        As returned by :func:`question_inputs`.
-
-    Returns
-    -------
-    dict of str to list of str
-        Every input once; questions without inputs are left out, inputs of no question come last, together.
-
-    Examples
-    --------
-    >>> made = xr.Dataset({name: ("sample", [0.0]) for name in ("kinship.cost", "new.input")})
-    >>> grouped_questions(made)
-    {'kinship effect': ['kinship.cost'], 'other inputs': ['new.input']}
+    Every input once; questions without inputs are left out, inputs of no question come last, together.
     """
     names = [str(name) for name in inputs.data_vars]
     groups = {
@@ -670,26 +476,12 @@ ENDS = np.array([0.01, 0.99])
 def drivers_table(workings: Workings) -> pd.DataFrame:
     """How far each uncertain input moves net present value and children between its 5% and 95% points.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    DataFrame
-        Columns option, outcome ("npv", GBP; "fewer_children", in the target year), input, description, unit,
-        question, confidence (of the input's prior; "fitted" where it has none), input_low, input_high,
-        outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most), clear (whether the swing is
-        more than Monte Carlo error explains, all inputs tried). Every input that varies.
-
-    Notes
-    -----
     Conditional expectations on the draws of the run, so that correlated inputs move together.
-
-    Examples
-    --------
-    >>> drivers_table(workings).query("outcome == 'npv' and rank <= 5")  # doctest: +SKIP
     """
+    # Columns option, outcome ("npv", GBP; "fewer_children", in the target year), input, description, unit,
+    # question, confidence (of the input's prior; "fitted" where it has none), input_low, input_high,
+    # outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most), clear (whether the swing is
+    # more than Monte Carlo error explains, all inputs tried).
     inputs, option = question_inputs(workings), lead_option(workings)
     about = _about(workings, inputs)
     frames = []
@@ -709,23 +501,10 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
 def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     """Shares of the variance of net present value: by research question, and by input for those that matter most.
 
-    Parameters
-    ----------
-    workings : Workings
-    drivers : DataFrame
-        As returned by :func:`drivers_table`.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, split ("question", "input"), name, description, effect (share of the variance), se.
-        Shapley effects, so that correlated inputs share what they have in common; shares of one split add up to
-        what its members explain together.
-
-    Examples
-    --------
-    >>> variance_table(workings, drivers_table(workings))  # doctest: +SKIP
+    Columns option, split ("question", "input"), name, description, effect (share of the variance), se.
     """
+    # Shapley effects, so that correlated inputs share what they have in common; shares of one split add up to
+    # what its members explain together.
     inputs, option = question_inputs(workings), lead_option(workings)
     npv = _outcomes(workings, option)["npv"]
     rows = drivers[drivers["outcome"] == "npv"]
@@ -745,25 +524,10 @@ def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
 
 
 def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
-    """Value of each leading input at which a conclusion changes, and how likely the evidence makes that.
-
-    Parameters
-    ----------
-    workings : Workings
-    drivers : DataFrame
-        As returned by :func:`drivers_table`.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, target, statistic_now (of the outcome over all draws), input, description, unit,
-        input_median, value (missing where not reachable), se, reachable, probability_beyond, mcse,
-        statistic_at_best (with the input at the better of its 1% and 99% points), verdict.
-
-    Examples
-    --------
-    >>> switching_table(workings, drivers_table(workings))[["target", "input", "verdict"]]  # doctest: +SKIP
-    """
+    """Value of each leading input at which a conclusion changes, and how likely the evidence makes that."""
+    # Columns option, target, statistic_now (of the outcome over all draws), input, description, unit,
+    # input_median, value (missing where not reachable), se, reachable, probability_beyond, mcse,
+    # statistic_at_best (with the input at the better of its 1% and 99% points), verdict.
     inputs, option = question_inputs(workings), lead_option(workings)
     chosen = _leading(drivers)
     described = drivers.drop_duplicates("input").set_index("input")

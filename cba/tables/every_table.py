@@ -98,19 +98,8 @@ FEWEST_DRAWS = 128
 def decision_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     """Tables of what to choose, how surely, and at what risk; for every stance.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``break_even_values``, ``acceptability``, ``best_option``, ``frontier``, ``plane``, ``risk``,
-        ``ranking``, ``rank_probabilities``, ``dominance``, ``fewer_children_chances``, ``payback_by_payer``.
-
-    Examples
-    --------
-    >>> decision_tables(workings)["best_option"]  # doctest: +SKIP
+    ``break_even_values``, ``acceptability``, ``best_option``, ``frontier``, ``plane``, ``risk``, ``ranking``,
+    ``rank_probabilities``, ``dominance``, ``fewer_children_chances``, ``payback_by_payer``.
     """
     return {
         "break_even_values": break_even_values(workings),
@@ -130,26 +119,13 @@ def decision_tables(workings: Workings) -> dict[str, pd.DataFrame]:
 def learning_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     """Tables of what drives the result, what would change it and what finding out is worth.
 
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``drivers``, ``variance_shares``, ``switching_values``, ``information_value``, ``study_values``,
-        ``optimal_studies`` and those of :func:`cba.tables.pilots.pilot_tables`. None with fewer than
-        128 draws, or where the option the report follows is the same in every draw.
-
-    Notes
-    -----
-    Matrix products here are small and many. A linear algebra library that shares each among threads spends its
-    time waiting for them, and up to 30 times as long on a busy machine, so it is held to one.
-
-    Examples
-    --------
-    >>> learning_tables(workings)["information_value"]  # doctest: +SKIP
+    ``drivers``, ``variance_shares``, ``switching_values``, ``information_value``, ``study_values``,
+    ``optimal_studies`` and those of `pilot_tables`.
     """
+    # None with fewer than 128 draws, or where the option the report follows is the same in every draw.
+    #
+    # Matrix products here are small and many. A linear algebra library that shares each among threads spends
+    # its time waiting for them, and up to 30 times as long on a busy machine, so it is held to one.
     npv = workings.arrays.npv.sel(option=lead_option(workings))
     if npv.sizes["sample"] < FEWEST_DRAWS or float(npv.std()) == 0.0:
         return {}
@@ -174,23 +150,10 @@ LEAD = "care_review"
 
 
 def money_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Tables of cost, saving and payback; for every stance.
-
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``cash_flow_by_year``, ``net_by_year``, ``npv``, ``payback``, ``payback_measures``, ``perspectives``,
-        ``cost_of_delay``, ``system_cost_by_year``, ``cost_ladder``; with the review's programme also
-        ``financing_modes`` and ``break_even_map``.
-
-    Examples
-    --------
-    >>> money_tables(workings)["npv"]  # doctest: +SKIP
-    """
+    """Tables of cost, saving and payback; for every stance."""
+    # Returned: ``cash_flow_by_year``, ``net_by_year``, ``npv``, ``payback``, ``payback_measures``,
+    # ``perspectives``, ``cost_of_delay``, ``system_cost_by_year``, ``cost_ladder``; with the review's
+    # programme also ``financing_modes`` and ``break_even_map``.
     tables = {
         "cash_flow_by_year": cash_flow_by_year(workings),
         "net_by_year": net_by_year(workings),
@@ -209,25 +172,12 @@ def money_tables(workings: Workings) -> dict[str, pd.DataFrame]:
 
 
 def account_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Statements, calibration to the published accounts and sensitivities of money; once a run.
-
-    Parameters
-    ----------
-    workings : Workings
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``cash_statement``, ``treasury_statement``, ``discount_schedules``, ``social_account``,
-        ``social_switching``, ``distribution``, ``mvpf``, ``optimism_devices``, ``accounts_reconciliation``,
-        ``accounts_backtest``, ``system_cost_parts``, ``unit_cost_growth``, ``other_unit_costs``; with the
-        review's programme also ``growth_scenarios``, ``review_price_base``, ``optimism_check``,
-        ``who_bears``, ``councils``, ``unmonetised_and_financing``.
-
-    Examples
-    --------
-    >>> account_tables(workings)["accounts_reconciliation"]  # doctest: +SKIP
-    """
+    """Statements, calibration to the published accounts and sensitivities of money; once a run."""
+    # Returned: ``cash_statement``, ``treasury_statement``, ``discount_schedules``, ``social_account``,
+    # ``social_switching``, ``distribution``, ``mvpf``, ``optimism_devices``, ``accounts_reconciliation``,
+    # ``accounts_backtest``, ``system_cost_parts``, ``unit_cost_growth``, ``other_unit_costs``; with the
+    # review's programme also ``growth_scenarios``, ``review_price_base``, ``optimism_check``, ``who_bears``,
+    # ``councils``, ``unmonetised_and_financing``.
     tables = {
         "cash_statement": finance_director_statement(workings),
         "treasury_statement": treasury_statement(workings),
@@ -261,19 +211,7 @@ def account_tables(workings: Workings) -> dict[str, pd.DataFrame]:
 def all_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     """Return every table of one appraisal.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Numbers are means and interval limits at the analysis's level; money is GBP of the price base.
-
-    Examples
-    --------
-    >>> all_tables(workings)["npv"]  # doctest: +SKIP
+    Numbers are means and interval limits at the analysis's level; money is GBP of the price base.
     """
     inputs = workings.inputs
     tables = {

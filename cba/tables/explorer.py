@@ -65,33 +65,18 @@ _BODY, _RANGE = (0.05, 0.95), (0.001, 0.999)
 def explorer_draws(workings: Workings, *, kept: int = KEPT) -> xr.Dataset | None:
     """Draws of every option in parts that can be scaled, packed as 16-bit columns.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out, of a stance with priors of its own.
-    kept : int
-        Most draws to keep, evenly spaced over the chains.
-
-    Returns
-    -------
-    Dataset or None
-        None for stances that hold others' draws. ``packed`` (column, sample) int16 times ``scale`` (column) is a
-        column of draws; ``place`` (quantity, option, year) is the column of each stream, equal streams stored
-        once; ``overrun`` and ``harm_share`` (sample); ``supported`` (control, bound), the multipliers the draws
-        support; ``npv_error`` (option), GBP: how far the mean net present value at half or twice the effect is
-        at most from working the option out again; ``reinvested`` (option), whether it spends what it saves.
-        ``year`` runs from the start year.
-
-    Notes
-    -----
-    Exact for the avoidable share, the overrun, the schedule and the value of a child-year. For the effect exact in
-    children; in money a saving that turns into an extra cost between no effect and the effect drawn is taken to do
-    so in proportion, and reinvested money is held as drawn.
-
-    Examples
-    --------
-    >>> explorer_draws(workings)["place"].sel(quantity="fewer", option="care_review")  # doctest: +SKIP
+    None for stances that hold others' draws. `kept`: most draws to keep, evenly spaced over the chains.
     """
+    # ``packed`` (column, sample) int16 times ``scale`` (column) is a column of draws; ``place``
+    # (quantity, option, year) is the column of each stream, equal streams stored once; ``overrun`` and
+    # ``harm_share`` (sample); ``supported`` (control, bound), the multipliers the draws support;
+    # ``npv_error`` (option), GBP: how far the mean net present value at half or twice the effect is at most
+    # from working the option out again; ``reinvested`` (option), whether it spends what it saves. ``year``
+    # runs from the start year.
+    #
+    # Exact for the avoidable share, the overrun, the schedule and the value of a child-year. For the effect
+    # exact in children; in money a saving that turns into an extra cost between no effect and the effect
+    # drawn is taken to do so in proportion, and reinvested money is held as drawn.
     if workings.inputs.stance not in MIXED:
         return None
     analysis, years = workings.inputs.analysis, np.array(workings.years)
@@ -135,21 +120,7 @@ def explorer_draws(workings: Workings, *, kept: int = KEPT) -> xr.Dataset | None
 def option_streams(workings: Workings, option: Option) -> dict[str, np.ndarray]:
     """Streams of one option over the whole projection.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : Option
-        Of the analysis.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample, year)
-        By member of :data:`QUANTITIES`; GBP of the price base, and children.
-
-    Examples
-    --------
-    >>> option_streams(workings, option)["fewer_help"].mean(axis=0)  # doctest: +SKIP
+    Shape (sample, year). By member of `QUANTITIES`; GBP of the price base, and children.
     """
     account = workings.accounts[option.id]
     overrun = workings.system.value("delivery.cost_overrun")[:, None]
@@ -216,11 +187,7 @@ def _supported(workings: Workings) -> np.ndarray:
 
 
 def _scaled_within(draws: np.ndarray) -> tuple[float, float]:
-    """Return the smallest and largest multiplier of draws whose middle 90% stays within their 0.1% to 99.9%.
-
-    >>> tuple(round(float(limit), 2) for limit in _scaled_within(np.linspace(1.0, 2.0, 1001)))
-    (0.95, 1.03)
-    """
+    """Return the smallest and largest multiplier of draws whose middle 90% stays within their 0.1% to 99.9%."""
     low, high = np.quantile(draws, _BODY)
     least, most = np.quantile(draws, _RANGE)
     above = [b / a for a, b in ((high, most), (low, least)) if a and b / a >= 1.0]
@@ -259,26 +226,16 @@ class _Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplorerSettings:
-    """Settings of the explorer; as they stand, those of the run.
+    """Settings of the explorer; as they stand, those of the run."""
 
-    Attributes
-    ----------
-    value : float, GBP
-        Value of a child-year safely at home.
-    schedule : str or None
-        Discount schedule; None for the run's own.
-    overrun, avoidable, effect : float, 0 or above
-        Multipliers of the programme's cost, of the avoidable share of the average cost, and of the share of starts
-        that family help averts.
-    weights : mapping of str to float
-        Weight of each stance; sums to 1. Empty for the first stance alone.
-    """
-
-    value: float = 0.0
-    schedule: str | None = None
+    value: float = 0.0  # value of a child-year safely at home, GBP
+    schedule: str | None = None  # discount schedule; None for the run's own
+    # overrun, avoidable, effect: multipliers of the programme's cost, of the avoidable share of the average
+    # cost, and of the share of starts that family help averts.
     overrun: float = 1.0
     avoidable: float = 1.0
     effect: float = 1.0
+    # Weight of each stance; sums to 1. Empty for the first stance alone.
     weights: Mapping[str, float] | None = None
 
 
@@ -289,36 +246,12 @@ def explorer_results(
     option: str,
     settings: ExplorerSettings | None = None,
 ) -> dict[str, float]:
-    """Summaries of one option at the settings given.
-
-    Parameters
-    ----------
-    draws : mapping of str to Dataset
-        By stance, as returned by :func:`cba.tables.explorer.explorer_draws`.
-    analysis : Analysis
-        Gives horizon, target year, schedule and level.
-    option : str
-        Id of an option of the draws.
-    settings : ExplorerSettings, optional
-        Those of the run when left out.
-
-    Returns
-    -------
-    dict of str to float
-        ``npv`` (cash, GBP), ``benefit`` (with child-years valued, GBP) and ``fewer`` (children), each with
-        ``_median``, ``_lower``, ``_upper`` and the Monte Carlo error of each (``_error``); ``prob_saving``,
-        ``prob_benefit``, ``prob_fewer``, ``prob_never`` with ``_error``; ``payback`` (median year, NaN for never)
-        with its limits ``payback_early`` and ``payback_late`` at one standard error; ``ess``.
-
-    Raises
-    ------
-    InputError
-        If a stance is not among the draws.
-
-    Examples
-    --------
-    >>> explorer_results(draws, analysis=analysis, option="care_review")["npv_median"]  # doctest: +SKIP
-    """
+    """Summaries of one option at the settings given. `settings`: those of the run when left out."""
+    # Returned: ``npv`` (cash, GBP), ``benefit`` (with child-years valued, GBP) and ``fewer`` (children), each
+    # with ``_median``, ``_lower``, ``_upper`` and the Monte Carlo error of each (``_error``);
+    # ``prob_saving``, ``prob_benefit``, ``prob_fewer``, ``prob_never`` with ``_error``; ``payback``
+    # (median year, NaN for never) with its limits ``payback_early`` and ``payback_late`` at one standard
+    # error; ``ess``.
     asked = settings or ExplorerSettings()
     weights = dict(asked.weights or {next(iter(draws)): 1.0})
     _require_known(weights, draws)
@@ -333,28 +266,7 @@ def explorer_results(
 
 
 def unpacked(draws: xr.Dataset, quantity: str, option: str) -> np.ndarray:
-    """One stream of one option.
-
-    Parameters
-    ----------
-    draws : Dataset
-        As returned by :func:`cba.tables.explorer.explorer_draws`.
-    quantity, option : str
-        Labels of the stream.
-
-    Returns
-    -------
-    ndarray, shape (sample, year)
-
-    Examples
-    --------
-    >>> packed = xr.Dataset(
-    ...     {"packed": (("column", "sample"), [[1, 2]]), "scale": ("column", [0.5]),
-    ...      "place": (("quantity", "option", "year"), [[[0, 0]]])},
-    ...     coords={"quantity": ["fewer"], "option": ["a"]})
-    >>> unpacked(packed, "fewer", "a").tolist()
-    [[0.5, 0.5], [1.0, 1.0]]
-    """
+    """One stream of one option. Shape (sample, year)."""
     place = draws["place"].sel(quantity=quantity, option=option).values
     return (draws["packed"].values[place] * draws["scale"].values[place][:, None]).T
 
@@ -362,26 +274,8 @@ def unpacked(draws: xr.Dataset, quantity: str, option: str) -> np.ndarray:
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     """Quantile of weighted draws by linear interpolation.
 
-    Parameters
-    ----------
-    values, weights : ndarray, shape (sample,)
-        Draws and their weights, above 0.
-    share : float
-        0 to 1; beyond is taken as the end.
-
-    Returns
-    -------
-    float
-        With equal weights NumPy's default quantile.
-
-    Notes
-    -----
-    The share below a draw grows from each to the next by the mean of their two weights.
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), 0.25)
-    1.5
+    With equal weights NumPy's default quantile. The share below a draw grows from each to the next by the
+    mean of their two weights.
     """
     order = np.argsort(values, kind="stable")
     ranked, mass = values[order], weights[order]

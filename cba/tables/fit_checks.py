@@ -69,17 +69,7 @@ _CODE = (
 
 
 def backtest_sha256() -> str:
-    """Return the SHA-256 of what the record is made from: published series, priors, code of children and unit costs.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> len(backtest_sha256())
-    64
-    """
+    """Return the SHA-256 of what the record is made from: published series, priors, code of children and unit costs."""
     package = Path(__file__).parents[1]
     files = [published_file(name) for name in _PUBLISHED]
     files += [priors_folder() / name for name in ("baseline.toml", "costs.toml")]
@@ -93,20 +83,7 @@ def backtest_sha256() -> str:
 def about_backtest(folder: Path = RESULTS) -> dict[str, Any]:
     """Return when, with what draws and from what the record was made, and whether it is of the present model.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the record is kept.
-
-    Returns
-    -------
-    dict
-        ``made``, ``draws``, ``release``, ``made_from`` and ``current`` (bool); empty where there is no record.
-
-    Examples
-    --------
-    >>> sorted(about_backtest())
-    ['current', 'draws', 'made', 'made_from', 'release']
+    ``made``, ``draws``, ``release``, ``made_from`` and ``current`` (bool); empty where there is no record.
     """
     path = folder / ABOUT
     if not path.is_file():
@@ -118,21 +95,8 @@ def about_backtest(folder: Path = RESULTS) -> dict[str, Any]:
 def backtest_tables(folder: Path = RESULTS) -> dict[str, pd.DataFrame]:
     """Return the tables of the record under the names they have in a run.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the record is kept.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``backtest_headline``, ``backtest_reached``, ``backtest_by_horizon``, ``backtest_stacking``,
-        ``backtest_vintages``, ``backtest_skipped`` and ``backtest_about`` (columns item, value).
-
-    Examples
-    --------
-    >>> backtest_tables()["backtest_headline"]["forecast"].iloc[0]
-    'cba'
+    ``backtest_headline``, ``backtest_reached``, ``backtest_by_horizon``, ``backtest_stacking``,
+    ``backtest_vintages``, ``backtest_skipped`` and ``backtest_about`` (columns item, value).
     """
     about = about_backtest(folder)
     if not about:
@@ -158,28 +122,8 @@ def totals_checks(
 ) -> pd.DataFrame:
     """Hold the published totals of each year against their predictions from the year before.
 
-    Parameters
-    ----------
-    changes : ndarray, shape (draw, series, change)
-        As returned by :func:`cba.models.checks.replicated_changes`.
-    weighed : YearsLeftOut
-        Weights that leave each year out.
-    rates : FlowRates
-    observations : Dataset
-        The published series.
-    level : float
-        Probability of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        ``quantity``, ``label``, ``year``, ``published``, ``expected``, ``lower``, ``upper`` (children), ``pit``
-        (probability of a figure no larger) and ``inside``.
-
-    Examples
-    --------
-    >>> totals_checks(changes, weighed, rates=rates, observations=known, level=0.9)["pit"].max() <= 1  # doctest: +SKIP
-    True
+    ``quantity``, ``label``, ``year``, ``published``, ``expected``, ``lower``, ``upper`` (children), ``pit``
+    (probability of a figure no larger) and ``inside``. `changes` (draw, series, change).
     """
     predicted = _predicted(changes, rates=rates, observations=observations)
     published = _published(rates, observations)
@@ -198,24 +142,7 @@ def totals_checks(
 
 
 def weighted_quantiles(draws: np.ndarray, weights: np.ndarray, ends: tuple[float, ...]) -> list[float]:
-    """Return quantiles of weighted draws.
-
-    Parameters
-    ----------
-    draws, weights : ndarray, shape (draw,)
-        Weights sum to 1.
-    ends : tuple of float
-        In (0, 1).
-
-    Returns
-    -------
-    list of float
-
-    Examples
-    --------
-    >>> [round(value, 6) for value in weighted_quantiles(np.arange(5.0), np.full(5, 0.2), (0.5,))]
-    [2.0]
-    """
+    """Return quantiles of weighted draws. `draws`, `weights`: weights sum to 1."""
     order = np.argsort(draws)
     middle = np.cumsum(weights[order]) - 0.5 * weights[order]
     return [float(np.interp(end, middle, draws[order])) for end in ends]
@@ -307,26 +234,11 @@ _BAND = 0.95
 
 
 def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Return the checks of both fits and the kept calibration of both models.
-
-    Parameters
-    ----------
-    workings : Workings
-        Of the headline stance, with fits of its own.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
-        ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
-        :func:`cba.models.calibration_record.calibration_tables`. Empty where the fits keep no densities of their draws,
-        as those made without the sampler.
-
-    Examples
-    --------
-    >>> sorted(fit_check_tables(workings))[0]  # doctest: +SKIP
-    'calibration_quantities'
-    """
+    """Return the checks of both fits and the kept calibration of both models."""
+    # Returned: ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
+    # ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
+    # `calibration_tables`. Empty where the fits keep no densities of their draws, as those made without the
+    # sampler.
     if "log_likelihood" not in workings.baseline.children:
         return {}
     inputs = workings.inputs
@@ -375,28 +287,12 @@ def _target(workings: Workings) -> np.ndarray:
 def series_checks(pit: np.ndarray, again: np.ndarray, rates: FlowRates, *, level: float) -> pd.DataFrame:
     """How many changes of each series lay where the model would have expected them, and were they as large.
 
-    Parameters
-    ----------
-    pit : ndarray, shape (series, change)
-        Probability of a change no larger than the published one, the year left out.
-    again : ndarray, shape (draw, series, change)
-        Changes drawn anew.
-    rates : FlowRates
-    level : float
-        Probability of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        ``series``, ``changes``, ``inside`` (the interval at `level`), ``inside_half`` (that at one half), ``size``
-        (root mean square of the changes, log points), ``size_lower`` and ``size_upper`` (of changes drawn anew),
-        ``chance_larger`` (that those are larger), ``furthest_year`` and ``furthest_pit``.
-
-    Examples
-    --------
-    >>> series_checks(pit, again, rates, level=0.9)["inside"].sum()  # doctest: +SKIP
-    188
+    `pit` (series, change); `again` (draw, series, change).
     """
+    # Returned: ``series``, ``changes``, ``inside`` (the interval at `level`), ``inside_half``
+    # (that at one half), ``size`` (root mean square of the changes, log points), ``size_lower`` and
+    # ``size_upper`` (of changes drawn anew), ``chance_larger`` (that those are larger), ``furthest_year`` and
+    # ``furthest_pit``.
     out = np.abs(pit - 0.5)
     furthest = out.argmax(axis=1)
     size = np.sqrt((np.diff(rates.values, axis=1) ** 2).mean(axis=1))
@@ -426,22 +322,8 @@ def _pit_table(pit: np.ndarray, rates: FlowRates) -> pd.DataFrame:
 def pit_curves(values: dict[str, np.ndarray]) -> pd.DataFrame:
     """Share of probabilities below each place less the place itself, with the band of independent ones.
 
-    Parameters
-    ----------
-    values : dict of str to ndarray
-        Probabilities of what was published, by the name of a set.
-
-    Returns
-    -------
-    DataFrame
-        ``set``, ``count``, ``place`` (0 to 1), ``departure``, ``lower`` and ``upper`` (simultaneous 95% band of
-        Säilynoja, Bürkner and Vehtari 2022), at 100 places or as many as there are values.
-
-    Examples
-    --------
-    >>> found = pit_curves({"even": (np.arange(50) + 0.5) / 50})
-    >>> bool((found["departure"].abs() <= 0.01 + 1e-9).all())
-    True
+    ``set``, ``count``, ``place`` (0 to 1), ``departure``, ``lower`` and ``upper`` (simultaneous 95% band of
+    Säilynoja, Bürkner and Vehtari 2022), at 100 places or as many as there are values.
     """
     from arviz_stats.ecdf_utils import ecdf_pit
 
@@ -460,26 +342,11 @@ def autocorrelation_checks(
 ) -> pd.DataFrame:
     """Set the relation between changes of successive years against that of changes drawn from the model.
 
-    Parameters
-    ----------
-    draws : MovementDraws
-    rates : FlowRates
-    again : ndarray, shape (draw, series, change)
-        Changes drawn anew from the same draws.
-    level : float
-
-    Returns
-    -------
-    DataFrame
-        ``series`` ("All series together" last), ``lag`` (years; 0 for all lags together), ``found``, ``lower`` and
-        ``upper`` of changes drawn anew, ``p_value`` (two-sided; for all series together that their squares add up to
-        as much).
-
-    Examples
-    --------
-    >>> autocorrelation_checks(draws, rates, again, level=0.9)["p_value"].min()  # doctest: +SKIP
-    0.02
+    `again` (draw, series, change): changes drawn anew from the same draws.
     """
+    # Returned: ``series`` ("All series together" last), ``lag`` (years; 0 for all lags together), ``found``,
+    # ``lower`` and ``upper`` of changes drawn anew, ``p_value`` (two-sided; for all series together that
+    # their squares add up to as much).
     expected = np.zeros(again.shape)
     expected[:, -1] = unaccompanied_moments(draws, rates)[0]
     found = autocorrelations(np.diff(rates.values, axis=1) - expected, lags=LAGS)
@@ -503,28 +370,10 @@ def autocorrelation_checks(
 def influence_checks(
     draws: MovementDraws, weighed: YearsLeftOut, *, rates: FlowRates, target: np.ndarray
 ) -> pd.DataFrame:
-    """How far business as usual moves when the changes of one year are left out.
-
-    Parameters
-    ----------
-    draws : MovementDraws
-    weighed : YearsLeftOut
-    rates : FlowRates
-    target : ndarray, shape (draw,)
-        Children in care in the target year, paired with the draws.
-
-    Returns
-    -------
-    DataFrame
-        One row per year: ``year`` (ending 31 March), ``pareto_k``, ``reliable``, ``effective_draws``; of the target
-        year ``mean_change`` and its ``mean_change_se``, ``sd_ratio``; ``spread_ratio`` of the yearly change of total
-        starts, ``shock_probability_change``; each without the year against with it.
-
-    Examples
-    --------
-    >>> influence_checks(draws, weighed, rates=rates, target=target)["reliable"].all()  # doctest: +SKIP
-    True
-    """
+    """How far business as usual moves when the changes of one year are left out."""
+    # One row per year: ``year`` (ending 31 March), ``pareto_k``, ``reliable``, ``effective_draws``; of the
+    # target year ``mean_change`` and its ``mean_change_se``, ``sd_ratio``; ``spread_ratio`` of the yearly
+    # change of total starts, ``shock_probability_change``; each without the year against with it.
     equal = 1.0 / len(target)
     spread = spread_of_total_starts(rates.values[:5, 0], loading=draws.start_loading, sd=draws.sd[:, :5])
     rows = []

@@ -35,22 +35,11 @@ TOLERANCE = 1e-9
 def finance_director_statement(workings: Workings) -> pd.DataFrame:
     """Nominal cash flow by option, year, payer and kind, with each payer's net and the total.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, payer, kind, row (``line``, ``payer`` or ``total``), mean, lower, upper: GBP,
-        cash of the year, costs positive, cashable savings negative. Means of rows ``line`` add up to those of
-        their payer, and payers to the total; limits of intervals do not add up.
-
-    Examples
-    --------
-    >>> finance_director_statement(workings).query("row == 'total'")  # doctest: +SKIP
+    Columns option, year, payer, kind, row (``line``, ``payer`` or ``total``), mean, lower, upper: GBP, cash
+    of the year, costs positive, cashable savings negative.
     """
+    # Means of rows ``line`` add up to those of their payer, and payers to the total; limits of intervals do
+    # not add up.
     flow = _within_horizon(workings)
     index = cash_index(flow["year"].values, price_base=workings.basis.price_base, prices=workings.basis.index)
     return pd.concat(
@@ -59,25 +48,11 @@ def finance_director_statement(workings: Workings) -> pd.DataFrame:
 
 
 def treasury_statement(workings: Workings) -> pd.DataFrame:
-    """Real cash flow by option, year, payer and kind, discounted, and accumulated.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, payer, kind, row, then mean, lower, upper of the real flow, and the same of it
-        discounted (``discounted_...``) and accumulated since the start (``cumulative_...``): GBP of the price
-        base, costs positive, cashable savings negative. The last cumulative total is the net present value
-        with its sign turned.
-
-    Examples
-    --------
-    >>> treasury_statement(workings).query("row == 'total'").groupby("option").last()  # doctest: +SKIP
-    """
+    """Real cash flow by option, year, payer and kind, discounted, and accumulated."""
+    # Columns option, year, payer, kind, row, then mean, lower, upper of the real flow, and the same of it
+    # discounted (``discounted_...``) and accumulated since the start (``cumulative_...``): GBP of the price
+    # base, costs positive, cashable savings negative. The last cumulative total is the net present value with
+    # its sign turned.
     analysis, flow = workings.inputs.analysis, _within_horizon(workings)
     offsets = flow["year"].values - analysis.start_year
     factors = xr.DataArray(
@@ -94,25 +69,10 @@ def treasury_statement(workings: Workings) -> pd.DataFrame:
 def largest_gaps(workings: Workings) -> pd.DataFrame:
     """Largest gap between an option's lines of cash flow added up and its account's costs less savings.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, gap: relative to the money that moves in the draw and year, the largest of all.
-
-    Notes
-    -----
-    The lines are summed by payer, then kind, then draw; the total is the net flow that the net present value
-    is made of, worked out without the lines' labels.
-
-    Examples
-    --------
-    >>> largest_gaps(workings)["gap"].max() < 1e-9  # doctest: +SKIP
+    Columns option, gap: relative to the money that moves in the draw and year, the largest of all.
     """
+    # The lines are summed by payer, then kind, then draw; the total is the net flow that the net present
+    # value is made of, worked out without the lines' labels.
     rows = []
     for one in _options(workings.arrays.cash_flow):
         option = str(one["option"].values)
@@ -127,22 +87,7 @@ def largest_gaps(workings: Workings) -> pd.DataFrame:
 
 
 def require_adding_up(workings: Workings) -> None:
-    """Refuse an account whose lines of cash flow do not add up to its total.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Raises
-    ------
-    GateError
-        Naming each option whose gap is above 1e-9 of the money moved.
-
-    Examples
-    --------
-    >>> require_adding_up(workings)  # doctest: +SKIP
-    """
+    """Refuse an account whose lines of cash flow do not add up to its total."""
     gaps = largest_gaps(workings)
     wrong = gaps[~(gaps["gap"] <= TOLERANCE)]
     if len(wrong):
@@ -220,25 +165,13 @@ _COLUMNS = [
 def cost_of_delay(workings: Workings) -> pd.DataFrame:
     """Difference that delay makes to net present value, child-years and children, with its interval.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, delayed, delay_years, window, measure, unit, prompt_mean, delayed_mean,
-        difference_mean, lower, upper, mcse, prob_delay_better, prob_mcse: delayed less prompt, so that below 0
-        delay loses. Windows: ``same_years`` (the headline horizon: the delayed option has fewer years of
-        everything in it), ``own_years`` (each option over as many years from its own start, discounted to the
-        start of the prompt one: delay as such) and ``long`` (the long horizon). No rows where no option of
-        the analysis is a delayed version of another.
-
-    Examples
-    --------
-    >>> cost_of_delay(workings).query("window == 'own_years'")  # doctest: +SKIP
+    Columns option, delayed, delay_years, window, measure, unit, prompt_mean, delayed_mean, difference_mean,
+    lower, upper, mcse, prob_delay_better, prob_mcse: delayed less prompt, so that below 0 delay loses.
     """
+    # Windows: ``same_years`` (the headline horizon: the delayed option has fewer years of everything in it),
+    # ``own_years`` (each option over as many years from its own start, discounted to the start of the prompt
+    # one: delay as such) and ``long`` (the long horizon). No rows where no option of the analysis is a
+    # delayed version of another.
     rows = []
     for late in workings.inputs.options:
         prompt = _prompt_version(workings, late)
@@ -316,38 +249,10 @@ def first_year_covered(
 ) -> np.ndarray:
     """First year after the programme whose cashable saving covers the cost of that year.
 
-    Parameters
-    ----------
-    saving, cost : ndarray, shape (sample, year), GBP
-        Cashable saving and all costs of each year.
-    programme : ndarray, shape (sample, year), GBP
-        The part of the cost that is programme money: a year counts only once that has ended.
-    years : ndarray of int, shape (year,)
-        Years ending 31 March.
-    for_good : bool
-        Count a year only if every later one is covered too.
-
-    Returns
-    -------
-    ndarray, shape (sample,)
-        Year, or NaN for never. A year without any saving covers nothing, whatever it costs.
-
-    Notes
-    -----
-    First t after the last programme year with ``saving(t) > 0`` and ``saving(t) >= cost(t)``.
-
-    Examples
-    --------
-    Programme money in the first year, then 50 a year; savings cover it in the third.
-
-    >>> saving = np.array([[0.0, 20.0, 60.0, 40.0]])
-    >>> costs = {"cost": np.array([[100.0, 50.0, 50.0, 50.0]]), "programme": np.array([[100.0, 0.0, 0.0, 0.0]])}
-    >>> years = np.array([2026, 2027, 2028, 2029])
-    >>> first_year_covered(saving, **costs, years=years).tolist()
-    [2028.0]
-    >>> first_year_covered(saving, **costs, years=years, for_good=True).tolist()
-    [nan]
+    Year, or NaN for never. `saving`, `cost` (sample, year), GBP; `programme` (sample, year), GBP. First t
+    after the last programme year with ``saving(t) > 0`` and ``saving(t) >= cost(t)``.
     """
+    # Shape (sample,). A year without any saving covers nothing, whatever it costs.
     still_to_come = np.cumsum(programme[:, ::-1], axis=1)[:, ::-1]
     covered = (saving > 0.0) & (saving >= cost) & (still_to_come <= 0.0)
     if for_good:
@@ -358,23 +263,7 @@ def first_year_covered(
 def covered_draws(workings: Workings, option: str, *, for_good: bool = False) -> np.ndarray:
     """Year in which an option's yearly cashable saving covers its yearly cost, in every draw.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-    for_good : bool
-        As in :func:`first_year_covered`.
-
-    Returns
-    -------
-    ndarray, shape (sample,)
-        Year ending 31 March within the headline horizon; NaN for never.
-
-    Examples
-    --------
-    >>> covered_draws(workings, "care_review")  # doctest: +SKIP
+    Year ending 31 March within the headline horizon; NaN for never.
     """
     analysis, years = workings.inputs.analysis, np.array(workings.years)
     within = (years >= analysis.start_year) & (years < analysis.start_year + analysis.horizon)
@@ -391,26 +280,12 @@ def covered_draws(workings: Workings, option: str, *, for_good: bool = False) ->
 
 
 def payback_measures(workings: Workings) -> pd.DataFrame:
-    """Probability of each year of payback by both measures, and of never within the horizon.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, recurrent (whether the option has recurrent money to cover: without it the second
-        measure only says when savings exceed what is spent on children who are not in care), year (missing:
-        never), prob_cumulative (cumulative discounted net back at zero for good), prob_yearly (first year after
-        the programme whose cashable saving covers its cost), prob_yearly_for_good, and the standard error of
-        each (``mcse_...``). Each sums to 1 over an option.
-
-    Examples
-    --------
-    >>> payback_measures(workings).query("year.isna()")  # doctest: +SKIP
-    """
+    """Probability of each year of payback by both measures, and of never within the horizon."""
+    # Columns option, recurrent (whether the option has recurrent money to cover: without it the second
+    # measure only says when savings exceed what is spent on children who are not in care), year
+    # (missing: never), prob_cumulative (cumulative discounted net back at zero for good), prob_yearly (first
+    # year after the programme whose cashable saving covers its cost), prob_yearly_for_good, and the standard
+    # error of each (``mcse_...``). Each sums to 1 over an option.
     analysis = workings.inputs.analysis
     years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
     rows = []
@@ -452,20 +327,8 @@ MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
     """Real cash flow by option, year, payer and kind; lines of zero left out.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, payer, kind, mean, lower, upper: GBP of the price base, costs positive, savings
-        negative.
-
-    Examples
-    --------
-    >>> cash_flow_by_year(workings)  # doctest: +SKIP
+    Columns option, year, payer, kind, mean, lower, upper: GBP of the price base, costs positive, savings
+    negative.
     """
     flow, level = workings.arrays.cash_flow, workings.inputs.analysis.level
     frames = []
@@ -488,20 +351,8 @@ def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
 def net_by_year(workings: Workings) -> pd.DataFrame:
     """Net saving by option and year, and the cumulative discounted net saving.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, mean, lower, upper, cumulative_mean, cumulative_lower, cumulative_upper,
-        prob_cumulative_positive: GBP of the price base, positive is a saving.
-
-    Examples
-    --------
-    >>> net_by_year(workings)  # doctest: +SKIP
+    Columns option, year, mean, lower, upper, cumulative_mean, cumulative_lower, cumulative_upper,
+    prob_cumulative_positive: GBP of the price base, positive is a saving.
     """
     analysis = workings.inputs.analysis
     years = range(analysis.start_year, analysis.start_year + analysis.horizon)
@@ -520,20 +371,8 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
 def npv_table(workings: Workings) -> pd.DataFrame:
     """Fiscal net present value by option over the headline and the long horizon.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse, and
-        npv_long_mean, npv_long_lower, npv_long_upper, prob_long_positive: GBP, positive is a net saving.
-
-    Examples
-    --------
-    >>> npv_table(workings)  # doctest: +SKIP
+    Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse, and
+    npv_long_mean, npv_long_lower, npv_long_upper, prob_long_positive: GBP, positive is a net saving.
     """
     analysis = workings.inputs.analysis
     rows = []
@@ -567,19 +406,7 @@ def npv_table(workings: Workings) -> pd.DataFrame:
 def payback_table(workings: Workings) -> pd.DataFrame:
     """Probability of each payback year by option.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, probability, mcse; a missing year is never within the horizon.
-
-    Examples
-    --------
-    >>> payback_table(workings)  # doctest: +SKIP
+    Columns option, year, probability, mcse; a missing year is never within the horizon.
     """
     analysis = workings.inputs.analysis
     rows = []
@@ -598,24 +425,10 @@ def payback_table(workings: Workings) -> pd.DataFrame:
 
 
 def financing_modes(workings: Workings) -> pd.DataFrame:
-    """The review's three ways of paying for family help after the programme, side by side.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
-        prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
-        npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
-
-    Examples
-    --------
-    >>> financing_modes(workings)  # doctest: +SKIP
-    """
+    """The review's three ways of paying for family help after the programme, side by side."""
+    # Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
+    # prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
+    # npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
     analysis = workings.inputs.analysis
     table = npv_table(workings).set_index("option")
     total = workings.arrays.children.sum("age").sel(year=analysis.target_year)
@@ -646,20 +459,8 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
 def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     """Yearly cost of the system by option.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, year, price ("real" in the price base, "prices_of_2021-22" in real terms at the
-        review's prices, or "cash"), mean, median, lower, upper: GBP.
-
-    Examples
-    --------
-    >>> system_cost_by_year(workings)  # doctest: +SKIP
+    Columns option, year, price ("real" in the price base, "prices_of_2021-22" in real terms at the review's
+    prices, or "cash"), mean, median, lower, upper: GBP.
     """
     real, basis = workings.arrays.system_cost, workings.basis
     cash = real * cash_index(real["year"].values, price_base=basis.price_base, prices=basis.index)
@@ -672,24 +473,10 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
 
 
 def cost_ladder(workings: Workings) -> pd.DataFrame:
-    """From the average cost of a placement to what leaves budgets when there is one fewer, and when.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns placement; then, each with ``_lower`` and ``_upper``: average, avoidable_share, avoidable,
-        cashable_first_year and cashable_later (in all, from the second year after); GBP a year of the price
-        base, the share a proportion.
-
-    Examples
-    --------
-    >>> cost_ladder(workings)  # doctest: +SKIP
-    """
+    """From the average cost of a placement to what leaves budgets when there is one fewer, and when."""
+    # Columns placement; then, each with ``_lower`` and ``_upper``: average, avoidable_share, avoidable,
+    # cashable_first_year and cashable_later (in all, from the second year after); GBP a year of the price
+    # base, the share a proportion.
     today, value = workings.basis.prices.today, workings.system.value
     share = avoidable_share(workings.system.parameters)
     at_once = value("cashable.share_at_once")[:, None]
@@ -714,34 +501,17 @@ def cost_ladder(workings: Workings) -> pd.DataFrame:
 def discount_schedules_table(workings: Workings) -> pd.DataFrame:
     """Net present value of each option under each schedule shipped with the package.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        One row per schedule and option, that of the run first, then the run's schedule with money at the other
-        point of the year, then the others. Columns schedule, title, vintage (date published), source, mid_year,
-        of_the_run (bool), option, label; mean, lower, upper, prob_positive, prob_mcse (headline horizon);
-        change_mean, change_lower, change_upper (against the run's schedule, draw by draw); long_mean, long_lower,
-        long_upper (long horizon). GBP of the price base; positive is a net saving.
-
-    Notes
-    -----
-    ``NPV = sum over year of net saving(year) * factor(year - start_year)``; the start year of the analysis is
-    year 0 under every schedule, undiscounted unless money falls in mid-year.
-
-    References
-    ----------
-    .. [1] HM Treasury (2026) *The Green Book*, ch. 6: sensitivity to the reduced rate.
-
-    Examples
-    --------
-    >>> table = discount_schedules_table(workings)  # doctest: +SKIP
-    >>> table.pivot(index="option", columns="schedule", values="mean")  # doctest: +SKIP
+    One row per schedule and option, that of the run first, then the run's schedule with money at the other
+    point of the year, then the others.
     """
+    # Columns schedule, title, vintage (date published), source, mid_year, of_the_run (bool), option, label;
+    # mean, lower, upper, prob_positive, prob_mcse (headline horizon); change_mean, change_lower, change_upper
+    # (against the run's schedule, draw by draw); long_mean, long_lower, long_upper (long horizon). GBP of the
+    # price base; positive is a net saving.
+    #
+    # ``NPV = sum over year of net saving(year) * factor(year - start_year)``; the start year of the analysis
+    # is year 0 under every schedule, undiscounted unless money falls in mid-year.
+    # Source: HM Treasury (2026) *The Green Book*, ch. 6: sensitivity to the reduced rate.
     analysis = workings.inputs.analysis
     rows: list[dict[str, Any]] = []
     usual: dict[str, np.ndarray] = {}

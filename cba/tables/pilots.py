@@ -45,19 +45,7 @@ PUBLISHED_YEARS = 2
 def pilot_option(years: int) -> Option:
     """The family help pathfinders of 2023 in 12 areas, at their yearly money, from the second year.
 
-    Parameters
-    ----------
-    years : int, >= 1
-
-    Returns
-    -------
-    Option
-        Money in cash of the years in which it is spent, as announced: £45m over two years.
-
-    Examples
-    --------
-    >>> dict(pilot_option(3).spend[0].gbp_million)
-    {1: 22.5, 2: 22.5, 3: 22.5}
+    Money in cash of the years in which it is spent, as announced: £45m over two years. `years`, >= 1.
     """
     announced = [line for line in load_options(["dfe_2023"])[0].spend if line.component == "family_help"]
     yearly = sum(sum(line.gbp_million.values()) for line in announced) / PUBLISHED_YEARS
@@ -85,24 +73,7 @@ def pilot_option(years: int) -> Option:
 def stopped_option(option: Option, *, start_year: int, after: int) -> Option:
     """An option whose money ends early: nothing is spent from the offset `after` on.
 
-    Parameters
-    ----------
-    option : Option
-    start_year : int
-        First year of the analysis.
-    after : int
-        Offset of the first year without money.
-
-    Returns
-    -------
-    Option
-        Recurrent money of the years before becomes programme money, so that nothing follows it.
-
-    Examples
-    --------
-    >>> ended = stopped_option(load_options(["care_review"])[0], start_year=2023, after=5)
-    >>> ended.financing, [dict(line.gbp_million) for line in ended.spend][-1]
-    ('fade', {4: 1000.0})
+    Recurrent money of the years before becomes programme money, so that nothing follows it.
     """
     first = start_year if option.timing == "shift" else 0
     last = start_year + after - first - option.delay_years  # first key without money
@@ -143,20 +114,13 @@ redundancies. Judgement, no source."""
 
 @dataclass(frozen=True)
 class Course:
-    """One course, against business as usual, summed over the horizon in present values; arrays (sample,).
+    """One course, against business as usual, summed over the horizon in present values; arrays (sample,)."""
 
-    Parameters
-    ----------
-    npv : ndarray, GBP of the price base
-    safe, harm : ndarray, child-years
-        At home rather than in care, and the part of them that should not have been.
-    coverage : ndarray, shape (sample, year)
-        Family help's coverage of eligible children, by year of the horizon.
-    """
-
-    npv: np.ndarray
+    npv: np.ndarray  # GBP of the price base
+    # safe and harm: at home rather than in care, and the part of them that should not have been, child-years.
     safe: np.ndarray
     harm: np.ndarray
+    # (sample, year): Family help's coverage of eligible children, by year of the horizon.
     coverage: np.ndarray
 
     def worth(self, *, value_per_child_year: float, value_per_harm_year: float) -> np.ndarray:
@@ -179,21 +143,13 @@ class Course:
 
 @dataclass(frozen=True)
 class Courses:
-    """The courses of a decision with a study of so many years.
+    """The courses of a decision with a study of so many years."""
 
-    Parameters
-    ----------
-    now, later : Course
-        The whole roll-out, at the start or once the study has reported.
-    pilot : Course
-        The published pilot alone, in its 12 areas; n areas are n / 12 of it.
-    continued, stopped : Course
-        Steps carried to the end, or stopped when the first has been evaluated.
-    """
-
+    # now and later: the whole roll-out, at the start or once the study has reported.
     now: Course
     later: Course
-    pilot: Course
+    pilot: Course  # the published pilot alone, in its 12 areas; n areas are n / 12 of it
+    # continued and stopped: steps carried to the end, or stopped when the first has been evaluated.
     continued: Course
     stopped: Course
 
@@ -201,38 +157,10 @@ class Courses:
 def courses(
     workings: Workings, option: str, *, years: Sequence[int], pilots: Mapping[int, Course] | None = None
 ) -> dict[int, Courses]:
-    """Work out every course open at the start for one option and studies of several lengths.
-
-    Parameters
-    ----------
-    workings : Workings
-        As returned by :func:`cba.appraisal.workings.work_through`.
-    option : str
-        Option whose roll-out is in question; its recurrent money must not depend on its savings.
-    years : sequence of int, >= 1
-        Years of delivery that each study observes.
-    pilots : mapping of int to Course, optional
-        As returned by :func:`pilot_by_length`, where already worked out: they are the same for every option.
-
-    Returns
-    -------
-    dict of int to Courses
-        By years of study.
-
-    Raises
-    ------
-    InputError
-        If the option reinvests its savings, or a study reports after the horizon.
-
-    Notes
-    -----
-    Areas are alike, so money and effect are proportional to the share of areas: ``continued = s now + (1 - s)
-    later`` and ``stopped = s stopped roll-out - stopping cost``, with s the first step.
-
-    Examples
-    --------
-    >>> courses(workings, "care_review", years=[2])[2].pilot.npv.mean()  # doctest: +SKIP
-    """
+    """Work out every course open at the start for one option and studies of several lengths."""
+    # Areas are alike, so money and effect are proportional to the share of areas:
+    # ``continued = s now + (1 - s) later`` and ``stopped = s stopped roll-out - stopping cost``, with s the
+    # first step.
     chosen = next(o for o in workings.inputs.options if o.id == option)
     _require_plain(chosen, workings, years)
     system, basis = within_horizon(workings)
@@ -255,23 +183,7 @@ def courses(
 
 
 def pilot_by_length(workings: Workings, years: Sequence[int]) -> dict[int, Course]:
-    """Work out the published pilot alone, for studies of several lengths.
-
-    Parameters
-    ----------
-    workings : Workings
-    years : sequence of int, >= 1
-        Years of delivery.
-
-    Returns
-    -------
-    dict of int to Course
-        By years of study.
-
-    Examples
-    --------
-    >>> pilot_by_length(workings, [2])[2].npv.mean()  # doctest: +SKIP
-    """
+    """Work out the published pilot alone, for studies of several lengths. By years of study."""
     system, basis = within_horizon(workings)
     return {
         length: _course(workings, option_account(pilot_option(length), system, basis)) for length in years
@@ -357,49 +269,21 @@ SIGNIFICANT, DETECTED = 1.959964, 0.841621
 
 @dataclass(frozen=True)
 class AuthorityScatter:
-    """How authorities differ in the log change between totals of starts over so many years.
+    """How authorities differ in the log change between totals of starts over so many years."""
 
-    Parameters
-    ----------
-    years : int
-        Years in each of the two adjacent totals.
-    sd : float
-        Standard deviation between authorities, root mean square over the periods published.
-    authorities : int
-        Authorities in the newest period.
-    """
-
-    years: int
-    sd: float
-    authorities: int
+    years: int  # years in each of the two adjacent totals
+    sd: float  # standard deviation between authorities, root mean square over the periods published
+    authorities: int  # authorities in the newest period
 
 
 def authority_scatter(starts: xr.DataArray, *, years: int) -> AuthorityScatter:
     """Standard deviation between authorities of the log change between adjacent totals of starts.
 
-    Parameters
-    ----------
-    starts : DataArray, dims (authority, year), children
-        As ``starts_by_authority`` of :func:`cba.load_observations`.
-    years : int, >= 1
-        Years in each total.
-
-    Returns
-    -------
-    AuthorityScatter
-        Periods with fewer than half of the authorities that ever report are left out.
-
-    Notes
-    -----
-    Measured for each length: it falls far more slowly than one over the root of the length, because
-    authorities drift apart.
-
-    Examples
-    --------
-    >>> import cba
-    >>> round(authority_scatter(cba.load_observations(2021)["starts_by_authority"], years=2).sd, 2)
-    0.19
+    Periods with fewer than half of the authorities that ever report are left out. `starts`, dims
+    (authority, year), children; `years`, >= 1.
     """
+    # Measured for each length: it falls far more slowly than one over the root of the length, because
+    # authorities drift apart.
     values = starts.transpose("authority", "year").values
     found: list[np.ndarray] = []
     for end in range(values.shape[1], 2 * years - 1, -1):
@@ -414,24 +298,7 @@ def authority_scatter(starts: xr.DataArray, *, years: int) -> AuthorityScatter:
 
 
 def study_error(scatter: AuthorityScatter, *, areas: int) -> float:
-    """Standard error of the difference in log change between areas with and without help.
-
-    Parameters
-    ----------
-    scatter : AuthorityScatter
-    areas : int
-        Areas with help; the other authorities are the comparison.
-
-    Returns
-    -------
-    float
-        Log points of starts.
-
-    Examples
-    --------
-    >>> round(study_error(AuthorityScatter(years=2, sd=0.195, authorities=151), areas=12), 4)
-    0.0587
-    """
+    """Standard error of the difference in log change between areas with and without help."""
     return pathfinder_standard_error(
         pilots=areas,
         comparisons=scatter.authorities - areas,
@@ -450,29 +317,13 @@ def shown_effects(
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Log change in starts in the areas studied: as it is, and as a study without sampling error would show it.
 
-    Parameters
-    ----------
-    workings : Workings
-    found : Courses
-        Their coverage says how much help the areas get.
-    scatter : AuthorityScatter
-
-    Returns
-    -------
-    true, shown : Dataset, dims (sample,)
-        ``pilot`` in pilot areas, ``steps`` in the first step, log points; negative is fewer starts. In `true`
-        also ``pilot_full`` and ``steps_full``, were every eligible child there served.
-
-    Notes
-    -----
-    Pilot areas see the effect before what is lost in a national roll-out; the first step is a part of the
-    roll-out and sees it after. Both are shown with the bias of an area panel (``effects.bias_panel``), drawn
-    anew: no number of areas removes it. A study informs the product of coverage, reach and effect only.
-
-    Examples
-    --------
-    >>> true, shown = shown_effects(workings, found, scatter)  # doctest: +SKIP
+    Returns `true`, `shown`: ``pilot`` in pilot areas, ``steps`` in the first step, log points; negative is
+    fewer starts. In `true` also ``pilot_full`` and ``steps_full``, were every eligible child there served.
     """
+    # Pilot areas see the effect before what is lost in a national roll-out; the first step is a part of the
+    # roll-out and sees it after. Both are shown with the bias of an area panel (``effects.bias_panel``),
+    # drawn anew: no number of areas removes it. A study informs the product of coverage, reach and effect
+    # only.
     roll_out = workings.system.value("family_help.log_risk_ratio")
     in_pilot = roll_out / (1.0 - workings.system.value("effects.attenuation"))
     rng = np.random.default_rng([workings.inputs.analysis.seed, 2023])
@@ -501,32 +352,12 @@ def power_table(
     areas: Sequence[int],
     level: float,
 ) -> pd.DataFrame:
-    """What each design could detect beside what there is to be found.
-
-    Parameters
-    ----------
-    true : dict of int to Dataset
-        By years of study; the first of :func:`shown_effects`.
-    scatters : dict of int to AuthorityScatter
-        By years of study.
-    areas : sequence of int
-        Numbers of pilot areas.
-    level : float, in (0, 1)
-        Probability between `lower` and `upper`.
-
-    Returns
-    -------
-    DataFrame
-        Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
-        standard_error, detectable (fall in log starts found with a power of 80%), expected, lower, upper (fall
-        believed in), full_coverage (fall believed in were every eligible child served), power (probability of
-        finding a significant fall, over what is believed), detectable_percent, fall_percent_mean,
-        fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
-
-    Examples
-    --------
-    >>> power_table(true, scatters, areas=(12,), level=0.9)  # doctest: +SKIP
-    """
+    """What each design could detect beside what there is to be found. `level`, in (0, 1)."""
+    # Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
+    # standard_error, detectable (fall in log starts found with a power of 80%), expected, lower, upper
+    # (fall believed in), full_coverage (fall believed in were every eligible child served), power
+    # (probability of finding a significant fall, over what is believed), detectable_percent,
+    # fall_percent_mean, fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
     rows = []
     for years, scatter in scatters.items():
         designs = [("pilot", "pilot", count) for count in areas]
@@ -590,26 +421,10 @@ def pilot_tables(
 ) -> dict[str, pd.DataFrame]:
     """Tables of "pilot or now": strategies, what learning is worth against delay, power of pilots.
 
-    Parameters
-    ----------
-    workings : Workings
-        As returned by :func:`cba.appraisal.workings.work_through`, of 128 draws or more.
-    options : sequence of str
-        Options whose roll-out is in question; those the analysis does not hold are left out.
-    harm_ratio : float, >= 0
-        Cost of a child-year of harm over the value of one safely at home.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
-        nothing where the analysis holds no option in question. The first option is asked about studies of every
-        length, the others about those of the published two years.
-
-    Examples
-    --------
-    >>> pilot_tables(workings)["pilot_power"]  # doctest: +SKIP
+    ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
+    nothing where the analysis holds no option in question. `harm_ratio`, >= 0.
     """
+    # `options`: options whose roll-out is in question; those the analysis does not hold are left out.
     asked = [option for option in options if option in workings.accounts]
     latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
     lengths = [years for years in YEARS if years <= latest]
@@ -645,37 +460,13 @@ def pilot_or_now(
 ) -> dict[str, pd.DataFrame]:
     """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
 
-    Parameters
-    ----------
-    found : dict of int to Courses
-        By years of study.
-    shown : dict of int to Dataset
-        What each study would show, as the second of :func:`cba.tables.pilots.shown_effects`.
-    scatters : dict of int to AuthorityScatter
-        By years of study.
-    harm_ratio : float, >= 0
-        Cost of a child-year of harm over the value of one safely at home.
-    values : sequence of float, GBP per child-year safely at home
-    areas : sequence of int
-        Numbers of pilot areas.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy,
-        expected_payoff, se (GBP, present value), best (one per value, areas and years).
-        ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
-        each with its error; piloting first is the better of never and now, plus learning, less delay and
-        cost.
-
-    Notes
-    -----
-    Errors take the draws as independent.
-
-    Examples
-    --------
-    >>> pilot_or_now(found, shown, scatters, harm_ratio=1.0)["pilot_or_now"]  # doctest: +SKIP
+    ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy,
+    expected_payoff, se (GBP, present value), best (one per value, areas and years). `harm_ratio`, >= 0.
     """
+    # ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
+    # each with its error; piloting first is the better of never and now, plus learning, less delay and cost.
+    #
+    # Errors take the draws as independent.
     rows, parts = [], []
     for value in values:
         for years, scatter in scatters.items():

@@ -35,35 +35,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure.
+    """One measure."""
 
-    Attributes
-    ----------
-    name, label : str
-        Its key and its words.
-    kind : {"cost line", "financing", "right"}
-        Money in the option's costs, a way of paying for it, or a change of law with no money in the option.
-    component : str or None
-        Component of the option's money that pays for it.
-    known : str
-        What a source says. ``{claim}`` stands for the value of that row of the published claims.
-    source, url : str
-        Where.
-    assumed : str
-        What the appraisal does in place of knowing.
-    people : float or None
-        Children or young people it would reach, where that is published.
-    """
-
+    # name and label: its key and its words.
     name: str
     label: str
+    # Money in the option's costs, a way of paying for it, or a change of law with no money in the option,
+    # "cost line", "financing" or "right".
     kind: str
-    component: str | None
+    component: str | None  # component of the option's money that pays for it
+    # What a source says. ``{claim}`` stands for the value of that row of the published claims.
     known: str
     source: str
     url: str
-    assumed: str
-    people: float | None = None
+    assumed: str  # what the appraisal does in place of knowing
+    people: float | None = None  # children or young people it would reach, where that is published
 
 
 _REVIEW = (
@@ -151,21 +137,8 @@ WELLBY_YEAR = 2020
 def safe_child_years(workings: Workings, option: str) -> np.ndarray:
     """Child-years safely at home rather than in care, less those of harm, by year.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), child-years, undiscounted
-        ``CY (1 - 2 h)``, h the share of harm: a year of harm counts as much as a safe one, against it.
-
-    Examples
-    --------
-    >>> safe_child_years(workings, "care_review").sum(axis=1)  # doctest: +SKIP
+    Shape (sample, year), child-years, undiscounted. ``CY (1 - 2 h)``, h the share of harm: a year of harm
+    counts as much as a safe one, against it.
     """
     fewer = workings.accounts[option].children.fewer_by_age.sum(axis=-1)
     harm = workings.system.value("family_help.harm_share")[:, None]
@@ -173,22 +146,7 @@ def safe_child_years(workings: Workings, option: str) -> np.ndarray:
 
 
 def years_in_care(workings: Workings) -> float:
-    """Average years in care of a child: looked-after children per child who leaves, last published year.
-
-    Parameters
-    ----------
-    workings : Workings
-        Gives the observed series.
-
-    Returns
-    -------
-    float, years
-
-    Examples
-    --------
-    >>> years_in_care(workings)  # doctest: +SKIP
-    2.5
-    """
+    """Average years in care of a child: looked-after children per child who leaves, last published year."""
     flows = workings.inputs.observations[["stock", "ceases"]].dropna("year").isel(year=-1)
     return float(flows["stock"] / flows["ceases"])
 
@@ -196,26 +154,8 @@ def years_in_care(workings: Workings) -> float:
 def claimed_amount(workings: Workings, claim: str) -> float:
     """Published figure of money per child, in the price base.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the claims, the deflator and the price base.
-    claim : str
-        Id of a row of ``published_claims.csv`` in GBP whose price base is not stated.
-
-    Returns
-    -------
-    float, GBP of the price base
-        Read in prices of 2021-22, as all of the review's figures here.
-
-    Raises
-    ------
-    InputError
-        If the claim is not among those known at the date of the analysis.
-
-    Examples
-    --------
-    >>> claimed_amount(workings, "alma_social_cost_lifetime_care")  # doctest: +SKIP
+    GBP of the price base. Read in prices of 2021-22, as all of the review's figures here. `claim`: id of a
+    row of ``published_claims.csv`` in GBP whose price base is not stated.
     """
     rows = workings.inputs.evidence.claims
     rows = rows[rows["claim_id"] == claim]
@@ -236,23 +176,7 @@ def claimed_amount(workings: Workings, claim: str) -> float:
 
 
 def value_of_child_year(workings: Workings, measure: str) -> np.ndarray:
-    """Value of one child-year safely at home, GBP of the price base.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    measure : str
-        One of :data:`cba.costs.social_value.VALUED`.
-
-    Returns
-    -------
-    ndarray, shape (sample,)
-
-    Examples
-    --------
-    >>> value_of_child_year(workings, "wellby").mean()  # doctest: +SKIP
-    """
+    """Value of one child-year safely at home, GBP of the price base."""
     return child_year_value(
         measure,
         workings.system.parameters,
@@ -265,23 +189,8 @@ def value_of_child_year(workings: Workings, measure: str) -> np.ndarray:
 def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
     """Present value, over the headline horizon, of what an option changes in children's lives.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-    measure : str
-        One measure: two values of the same change are never added.
-
-    Returns
-    -------
-    ndarray, shape (sample,), GBP
-        Health and well-being with the Green Book's schedule for health, money with that of the analysis.
-
-    Examples
-    --------
-    >>> worth_of_lives(workings, "care_review", "wellby").mean()  # doctest: +SKIP
+    Shape (sample,), GBP. Health and well-being with the Green Book's schedule for health, money with that of
+    the analysis. `measure`: one measure: two values of the same change are never added.
     """
     chosen = one_measure(measure)
     years = safe_child_years(workings, option)
@@ -292,20 +201,7 @@ def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
 def in_health_terms(workings: Workings, amounts: np.ndarray) -> np.ndarray:
     """Present value over the headline horizon with the Green Book's schedule for health.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the years and the start.
-    amounts : ndarray, shape (sample, year)
-        Amounts of the whole projection, in any unit.
-
-    Returns
-    -------
-    ndarray, shape (sample,), units of `amounts`
-
-    Examples
-    --------
-    >>> in_health_terms(workings, years)  # doctest: +SKIP
+    `amounts` (sample, year): amounts of the whole projection, in any unit.
     """
     analysis = workings.inputs.analysis
     offsets = np.array(workings.years) - analysis.start_year
@@ -327,43 +223,17 @@ COUNCIL, CENTRAL = ("council",), ("dfe", "nhs", "justice", "dwp_hmrc")
 
 @dataclass(frozen=True)
 class Gain:
-    """One line of the social account.
+    """One line of the social account."""
 
-    Attributes
-    ----------
-    payer : str
-        Who gains or, below 0, pays: a public payer, ``families`` or ``children``.
-    kind : str
-        ``fiscal``, ``benefits``, ``allowances``, ``keep`` or the measure that values child-years.
-    amount : ndarray, shape (sample,)
-        Present value over the headline horizon, GBP; positive is a gain.
-    """
-
-    payer: str
-    kind: str
-    amount: np.ndarray
+    payer: str  # who gains or, below 0, pays: a public payer, ``families`` or ``children``
+    kind: str  # ``fiscal``, ``benefits``, ``allowances``, ``keep`` or the measure that values child-years
+    amount: np.ndarray  # (sample,): present value over the headline horizon, GBP; positive is a gain
 
 
 def social_lines(workings: Workings, option: str, measure: str | None = None) -> tuple[Gain, ...]:
     """Every line of an option's social account, positive for who gains.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-    measure : str, optional
-        How children's lives are valued; left out, their change is shown by no line.
-
-    Returns
-    -------
-    tuple of Gain
-        They add up to the social net present value.
-
-    Examples
-    --------
-    >>> [line.payer for line in social_lines(workings, "care_review")]  # doctest: +SKIP
+    They add up to the social net present value.
     """
     account, system = workings.accounts[option], workings.system
     payers: dict[str, np.ndarray] = {}
@@ -392,21 +262,10 @@ def social_lines(workings: Workings, option: str, measure: str | None = None) ->
 def social_net_benefit(workings: Workings) -> xr.DataArray:
     """Social net present value of every option before any value of children's lives.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataArray, dims (sample, option), GBP, present value over the headline horizon
-        Fiscal net present value with transfers to families taken out and what families spend taken off. A
-        value per child-year is added by whoever uses it, once.
-
-    Examples
-    --------
-    >>> social_net_benefit(workings).mean("sample")  # doctest: +SKIP
+    Dims (sample, option), GBP, present value over the headline horizon. Fiscal net present value with
+    transfers to families taken out and what families spend taken off.
     """
+    # A value per child-year is added by whoever uses it, once.
     return stacked(
         {o: _sum(social_lines(workings, o), lambda _: True) for o in workings.accounts}, dims=(), coords={}
     )
@@ -434,22 +293,10 @@ PERSPECTIVES: dict[str, tuple[str, Callable[[Gain], bool]]] = {
 def perspectives_table(workings: Workings) -> pd.DataFrame:
     """Net present value of every option from each perspective, and in social terms by measure of value.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, perspective, label, mean, median, lower, upper, prob_positive, mcse (of the
-        probability): GBP, present value over the headline horizon, positive is a net gain. Perspectives
-        ``social_<measure>`` are alternatives and are never added to each other.
-
-    Examples
-    --------
-    >>> perspectives_table(workings)  # doctest: +SKIP
+    Columns option, perspective, label, mean, median, lower, upper, prob_positive, mcse (of the probability):
+    GBP, present value over the headline horizon, positive is a net gain.
     """
+    # Perspectives ``social_<measure>`` are alternatives and are never added to each other.
     rows = []
     for option in workings.accounts:
         if option == "bau":
@@ -483,23 +330,9 @@ def _summary(workings: Workings, draws: np.ndarray) -> dict[str, float]:
 def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.DataFrame:
     """Who gains and who pays in the social account, by option, line by line.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    measure : str
-        How children's lives are valued.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, payer, kind, mean, lower, upper: GBP, present value, positive is a gain. Means of an
-        option's lines add up to its row ``all``, ``total``.
-
-    Examples
-    --------
-    >>> social_account(workings).query("payer == 'families'")  # doctest: +SKIP
+    Columns option, payer, kind, mean, lower, upper: GBP, present value, positive is a gain.
     """
+    # Means of an option's lines add up to its row ``all``, ``total``.
     rows = []
     for option in workings.accounts:
         if option == "bau":
@@ -527,19 +360,7 @@ NOT_VALUED = "none"
 def tax_shares(workings: Workings) -> np.ndarray:
     """Share of all taxes paid by each fifth of households, poorest first.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the ``social.taxes_fifth_*`` entries.
-
-    Returns
-    -------
-    ndarray, shape (sample, fifth)
-        Rows sum to 1.
-
-    Examples
-    --------
-    >>> tax_shares(workings).mean(axis=0)  # doctest: +SKIP
+    Shape (sample, fifth). Rows sum to 1. `workings`: gives the ``social.taxes_fifth_*`` entries.
     """
     paid = _fifths(workings, "taxes")
     shares: np.ndarray = paid / paid.sum(axis=1, keepdims=True)
@@ -549,41 +370,13 @@ def tax_shares(workings: Workings) -> np.ndarray:
 def need_shares(workings: Workings) -> np.ndarray:
     """Share of children in need of care or help in each fifth, poorest first.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives ``social.need_ratio_between_fifths``.
-
-    Returns
-    -------
-    ndarray, shape (sample, fifth)
-        Rows sum to 1.
-
-    Examples
-    --------
-    >>> need_shares(workings).mean(axis=0)  # doctest: +SKIP
+    Shape (sample, fifth). Rows sum to 1. `workings`: gives ``social.need_ratio_between_fifths``.
     """
     return falling_shares(workings.system.value("social.need_ratio_between_fifths"))
 
 
 def income_weights(workings: Workings, elasticity: float | None = None) -> np.ndarray:
-    """Weight of a pound in each fifth, against one at the median income.
-
-    Parameters
-    ----------
-    workings : Workings
-        Gives the incomes.
-    elasticity : float, optional
-        Of the marginal utility of income; the registry's when left out.
-
-    Returns
-    -------
-    ndarray, shape (sample, fifth)
-
-    Examples
-    --------
-    >>> income_weights(workings).mean(axis=0)  # doctest: +SKIP
-    """
+    """Weight of a pound in each fifth, against one at the median income. Shape (sample, fifth)."""
     income = _fifths(workings, "income")
     power = workings.system.value("social.income_elasticity") if elasticity is None else elasticity
     return welfare_weights(income, reference=income[:, FIFTHS // 2], elasticity=power)
@@ -615,24 +408,8 @@ def who_bears(
 ) -> pd.DataFrame:
     """Show what an option costs and brings to each fifth of the income distribution.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis.
-    measure : str
-        How children's lives are valued.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, fifth (1 the poorest), tax_share, need_share, weight (means), public_mean,
-        private_mean, net_mean, net_lower, net_upper: GBP, present value, unweighted, positive is a gain.
-
-    Examples
-    --------
-    >>> who_bears(workings)["net_mean"].sum()  # doctest: +SKIP
+    Columns option, fifth (1 the poorest), tax_share, need_share, weight (means), public_mean, private_mean,
+    net_mean, net_lower, net_upper: GBP, present value, unweighted, positive is a gain.
     """
     public, private = _public_and_private(workings, option)
     private = private + worth_of_lives(workings, option, measure)
@@ -661,26 +438,11 @@ def who_bears(
 def distributional_sensitivity(workings: Workings) -> pd.DataFrame:
     """Social net present value of every option with a pound weighted by income.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, measure (``none`` or one of the measures of value, alternatives), elasticity (0:
-        unweighted), mean, lower, upper, prob_positive, mcse (of the probability): GBP at the median income.
-
-    Notes
-    -----
-    ``G_public sum_f t_f w_f + G_private sum_f n_f w_f``, with t the shares of taxes, n of children in need.
-    The unweighted result stays the headline; at elasticity 0 the two agree.
-
-    Examples
-    --------
-    >>> distributional_sensitivity(workings).query("elasticity == 1.3")  # doctest: +SKIP
+    Columns option, measure (``none`` or one of the measures of value, alternatives), elasticity
+    (0: unweighted), mean, lower, upper, prob_positive, mcse (of the probability): GBP at the median income.
     """
+    # ``G_public sum_f t_f w_f + G_private sum_f n_f w_f``, with t the shares of taxes, n of children in need.
+    # The unweighted result stays the headline; at elasticity 0 the two agree.
     taxes, need = tax_shares(workings), need_shares(workings)
     central = float(np.median(workings.system.value("social.income_elasticity")))
     weights = {e: income_weights(workings, e) for e in sorted({0.0, central, *TESTED})}
@@ -703,32 +465,13 @@ def distributional_sensitivity(workings: Workings) -> pd.DataFrame:
 def mvpf_table(workings: Workings) -> pd.DataFrame:
     """Marginal value of public funds of every option, and the probability that it finances itself.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, measure, willingness_to_pay, net_cost (means, GBP, present value), mvpf (infinite where
-        it pays for itself, missing where it neither benefits anyone nor costs anything), prob_self_financing,
-        mcse. Measures are alternatives.
-
-    Notes
-    -----
-    Ratio of means over draws [1]_. Willingness to pay is what families and children gain; a family's wish to
-    be helped, beyond its child's being at home, has no value here. Net cost is that of all public payers,
-    benefits for children at home included.
-
-    References
-    ----------
-    .. [1] Hendren & Sprung-Keyser (2020) *Quarterly Journal of Economics* 135:1209-1318.
-
-    Examples
-    --------
-    >>> mvpf_table(workings).set_index("option")["prob_self_financing"]  # doctest: +SKIP
+    Columns option, measure, willingness_to_pay, net_cost (means, GBP, present value), mvpf (infinite where it
+    pays for itself, missing where it neither benefits anyone nor costs anything), prob_self_financing, mcse.
     """
+    # Ratio of means over draws. Willingness to pay is what families and children gain; a family's wish to be
+    # helped, beyond its child's being at home, has no value here. Net cost is that of all public payers,
+    # benefits for children at home included.
+    # Source: Hendren & Sprung-Keyser (2020) *Quarterly Journal of Economics* 135:1209-1318.
     rows = []
     for option in workings.accounts:
         if option == "bau":
@@ -751,28 +494,14 @@ _COLUMNS = ["option", "measure", "unit", "switching_value", "prior_median", "pro
 def social_switching(workings: Workings) -> pd.DataFrame:
     """Value of each social input at which an option's mean social net present value is zero.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, measure, unit, switching_value, prior_median, prob_beyond (share of the input's draws
-        above the switching value). Measures are alternatives. For ``need_cost`` nothing says what the value
-        is, so median and probability are missing: the switching value is the share of the lifetime cost of a
-        child who needs a social worker that a year of family help would have to avoid. Missing where the
-        option changes nothing the measure counts.
-
-    Notes
-    -----
-    ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
-
-    Examples
-    --------
-    >>> social_switching(workings).query("measure == 'wellby'")  # doctest: +SKIP
+    Columns option, measure, unit, switching_value, prior_median, prob_beyond (share of the input's draws
+    above the switching value). Measures are alternatives.
     """
+    # For ``need_cost`` nothing says what the value is, so median and probability are missing: the switching
+    # value is the share of the lifetime cost of a child who needs a social worker that a year of family help
+    # would have to avoid. Missing where the option changes nothing the measure counts.
+    #
+    # ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
     system, rows = workings.system, []
     price = workings.system.value("social.wellby"), workings.system.value("social.qaly")
     per_year = claimed_amount(workings, CARE_CLAIM) / years_in_care(workings)
@@ -819,40 +548,17 @@ _COLUMNS_OF_UNMONETISED = [
 
 
 def unmonetised_and_financing(workings: Workings, option: str = "care_review") -> pd.DataFrame:
-    """Return one row per measure: what is known and assumed, and its switching values.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    option : str
-        Id of an option of the analysis with lasting family help.
-
-    Returns
-    -------
-    DataFrame
-        Columns option, measure, label, kind, known, source, url, assumed; own_cost (mean, present value) and
-        own_yearly_benefit (a year, to pay for itself alone); yearly_benefit_cash and child_years_cash (what it
-        would have to bring a year, alone, for the option to break even in cash), the same ``_anchor`` with a
-        child-year worth anchor_value beyond its cashable saving; yearly_benefit_per_person of those it would
-        reach; yield_lower_bound and its share of the gap, for financing. GBP of the price base; benefits and
-        child-years of every year after the first of the horizon. 0 where the option already breaks even.
-
-    Raises
-    ------
-    InputError
-        If the option has no lasting family help, so that no child-year of it has a saving.
-
-    Notes
-    -----
-    With A the sum of discount factors of the years after the first, y the mean cashable saving per child-year
-    and a the anchor: ``B = gap / A``, ``n = gap(a) / (A (y + a))``, ``gap(a) = max(0, -E[NPV + a CY])``, where
-    CY counts a child-year of harm against a safe one.
-
-    Examples
-    --------
-    >>> unmonetised_and_financing(workings)[["label", "yearly_benefit_cash"]]  # doctest: +SKIP
-    """
+    """Return one row per measure: what is known and assumed, and its switching values."""
+    # Columns option, measure, label, kind, known, source, url, assumed; own_cost (mean, present value) and
+    # own_yearly_benefit (a year, to pay for itself alone); yearly_benefit_cash and child_years_cash (what it
+    # would have to bring a year, alone, for the option to break even in cash), the same ``_anchor`` with a
+    # child-year worth anchor_value beyond its cashable saving; yearly_benefit_per_person of those it would
+    # reach; yield_lower_bound and its share of the gap, for financing. GBP of the price base; benefits and
+    # child-years of every year after the first of the horizon. 0 where the option already breaks even.
+    #
+    # With A the sum of discount factors of the years after the first, y the mean cashable saving per
+    # child-year and a the anchor: ``B = gap / A``, ``n = gap(a) / (A (y + a))``,
+    # ``gap(a) = max(0, -E[NPV + a CY])``, where CY counts a child-year of harm against a safe one.
     arrays = workings.arrays
     npv = arrays.npv.sel(option=option).values
     lived = (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).values

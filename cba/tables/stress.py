@@ -44,19 +44,13 @@ PER_HELPED = 1000.0
 
 @dataclass(frozen=True)
 class StressKind:
-    """An effect outside the model, and the sizes it can have.
+    """An effect outside the model, and the sizes it can have."""
 
-    Attributes
-    ----------
-    name, label, unit : str
-        Its key, its words and what its size is counted in.
-    lower, upper : float
-        Smallest and largest size it can have; infinite where nothing bounds it.
-    """
-
+    # name, label, unit: its key, its words and what its size is counted in.
     name: str
     label: str
     unit: str
+    # lower and upper: smallest and largest size it can have; infinite where nothing bounds it.
     lower: float
     upper: float
 
@@ -85,47 +79,27 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Slopes:
-    """What one unit of size does to one option; arrays of shape (sample,).
+    """What one unit of size does to one option; arrays of shape (sample,)."""
 
-    Attributes
-    ----------
-    npv : ndarray, GBP of the price base, present value
-    fewer : ndarray, children at 31 March of the target year
-    """
-
-    npv: np.ndarray
-    fewer: np.ndarray
+    npv: np.ndarray  # GBP of the price base, present value
+    fewer: np.ndarray  # children at 31 March of the target year
 
 
 def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     """Slopes of every effect and option, on the draws of the appraisal.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to dict of str to Slopes
-        By the name of the effect, then by option; business as usual is left out, it stays as it is.
-
-    Notes
-    -----
-    With disc() the present value over the headline horizon, Y child-years and p placements:
-
-    - protection: ``-disc(Y_home) c``, c the published yearly cost of social work per child in need, on top of the
-      support at home already in the account;
-    - found: what one start more costs, in full as it arises, times children helped (:mod:`starts_found`);
-    - displaced: minus all savings and all children fewer: costs stay;
-    - market: ``disc(sum_p P_p Y_p (1 - Y_p / N_p))`` over bought placements: one per cent fewer placements lower
-      the price of those that are left by s per cent;
-    - fees: the same with places recruited, which raise what every council carer costs.
-
-    Examples
-    --------
-    >>> stress_slopes(workings)["displaced"]["care_review"].npv.mean()  # doctest: +SKIP
+    By the name of the effect, then by option; business as usual is left out, it stays as it is.
     """
+    # With disc() the present value over the headline horizon, Y child-years and p placements:
+    # - protection: ``-disc(Y_home) c``, c the published yearly cost of social work per child in need, on top
+    # of the
+    #   support at home already in the account;
+    # - found: what one start more costs, in full as it arises, times children helped (`starts_found`);
+    # - displaced: minus all savings and all children fewer: costs stay;
+    # - market: ``disc(sum_p P_p Y_p (1 - Y_p / N_p))`` over bought placements: one per cent fewer placements
+    # lower
+    #   the price of those that are left by s per cent;
+    # - fees: the same with places recruited, which raise what every council carer costs.
     costs = other_unit_costs(workings).set_index("item")["mean"]
     need = float(costs["social work and commissioning"])
     placed, start, fewer = _placed(workings), found_start(workings), fewer_children(workings)
@@ -148,19 +122,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
 def fewer_children(workings: Workings) -> dict[str, np.ndarray]:
     """Children fewer in care in the target year than under business as usual.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (sample,), children at 31 March
-        By option, without business as usual.
-
-    Examples
-    --------
-    >>> fewer_children(workings)["care_review"].mean()  # doctest: +SKIP
+    Shape (sample,), children at 31 March. By option, without business as usual.
     """
     total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
     usual = total.sel(option="bau").values
@@ -184,23 +146,7 @@ def _price_saving(
 
 
 def children_helped(workings: Workings, account: OptionAccount) -> np.ndarray:
-    """Children whom family help serves in each year.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    account : OptionAccount
-        Of one option.
-
-    Returns
-    -------
-    ndarray, shape (sample, year), children
-
-    Examples
-    --------
-    >>> children_helped(workings, workings.accounts["care_review"]).mean(axis=0)  # doctest: +SKIP
-    """
+    """Children whom family help serves in each year. Shape (sample, year), children."""
     eligible = workings.system.value("family_help.eligible_children")
     return np.asarray(account.services.family_help * eligible[:, None])
 
@@ -213,25 +159,10 @@ def _found(workings: Workings, account: OptionAccount, start: FoundStart) -> Slo
 def price_response(workings: Workings, *, cost: str, placement: str) -> float:
     """How fast a published real price grew per growth of the placements it pays for.
 
-    Parameters
-    ----------
-    workings : Workings
-        Gives the published series.
-    cost : {"residential_care", "fostering"}
-        Published unit cost.
-    placement : str
-        Placement that is counted.
-
-    Returns
-    -------
-    float
-        Ratio of log changes over the years that both series share, NaN where they share no two. Wages, needs and
-        supply moved prices too, so it is a hint of the most that numbers can have done, not an estimate.
-
-    Examples
-    --------
-    >>> price_response(workings, cost="residential_care", placement="childrens_home")  # doctest: +SKIP
+    Ratio of log changes over the years that both series share, NaN where they share no two.
     """
+    # Wages, needs and supply moved prices too, so it is a hint of the most that numbers can have done, not an
+    # estimate.
     observations = workings.inputs.observations
     prices = cost_history(observations, costs="unit_costs").sel(cost=cost)
     counts = observations["stock_by_placement"].sel(placement=placement).dropna("year")
@@ -255,24 +186,8 @@ def stress_curves(
 ) -> pd.DataFrame:
     """Results of the option a report follows at a grid of sizes of each effect.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    drawn : mapping of str to StressedDraws
-        As returned by :func:`cba.tables.stress.stressed_draws`.
-    tests : DataFrame
-        As returned by :func:`cba.tables.stress.stress_tests`: says how far a curve without an end goes.
-
-    Returns
-    -------
-    DataFrame
-        Columns stress, label, option, mark (``now``, ``comparison`` or empty), size, unit, npv_mean, npv_lower,
-        npv_upper (GBP), prob_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (children).
-
-    Examples
-    --------
-    >>> stress_curves(workings, drawn, stress_tests(workings, drawn))  # doctest: +SKIP
+    Columns stress, label, option, mark (``now``, ``comparison`` or empty), size, unit, npv_mean, npv_lower,
+    npv_upper (GBP), prob_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (children).
     """
     option, level, rows = lead_option(workings), workings.inputs.analysis.level, []
     for kind in KINDS:
@@ -303,26 +218,10 @@ def stress_curves(
 def curve_sizes(kind: StressKind, own: pd.DataFrame) -> list[tuple[str, float]]:
     """Sizes of a curve: what is possible or, without a sensible bound, as far as anything happens.
 
-    Parameters
-    ----------
-    kind : StressKind
-        The effect.
-    own : DataFrame
-        Rows of :func:`cba.tables.stress.stress_tests` of the effect and one option, by quantity.
-
-    Returns
-    -------
-    list of (str, float)
-        Ascending, each with its mark: ``now`` for 0, ``comparison``, else empty. Where the largest size is no
-        sensible end (starts found, elasticities), to twice the comparison or a tenth beyond the switching size,
-        whichever is further, and at least to 1.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"reachable": [False], "size": [np.nan], "comparison": [0.25]}, index=["npv_sign"])
-    >>> curve_sizes(KINDS[0], rows)[:5]
-    [('now', 0.0), ('', 0.1), ('', 0.2), ('comparison', 0.25), ('', 0.30000000000000004)]
+    List of (str, float). Ascending, each with its mark: ``now`` for 0, ``comparison``, else empty.
     """
+    # Where the largest size is no sensible end (starts found, elasticities), to twice the comparison or a
+    # tenth beyond the switching size, whichever is further, and at least to 1.
     comparison, end = float(own["comparison"].iloc[0]), kind.upper
     if end > 1.0:
         reached = own.loc[own["reachable"] & (own.index != "prob_fewer_30000"), "size"]
@@ -346,19 +245,12 @@ TOLD = 2.0
 
 @dataclass(frozen=True)
 class StressedDraws:
-    """Draws of every option at size 0, and what one unit of one effect does to them.
+    """Draws of every option at size 0, and what one unit of one effect does to them."""
 
-    Attributes
-    ----------
-    npv, fewer : dict of str to ndarray, shape (sample,)
-        By option; business as usual is 0.
-    slopes : dict of str to Slopes
-        By option.
-    """
-
+    # npv and fewer: (sample,): by option; business as usual is 0.
     npv: Mapping[str, np.ndarray]
     fewer: Mapping[str, np.ndarray]
-    slopes: Mapping[str, Slopes]
+    slopes: Mapping[str, Slopes]  # by option
 
     def npv_at(self, option: str, size: float) -> np.ndarray:
         """Net present value of an option with the effect at a size, (sample,), GBP."""
@@ -371,24 +263,12 @@ class StressedDraws:
 
 @dataclass(frozen=True)
 class Switch:
-    """Where a conclusion changes.
+    """Where a conclusion changes."""
 
-    Attributes
-    ----------
-    now : float
-        What is judged, at size 0.
-    holds_now : bool
-        Whether the conclusion holds at size 0.
-    size : float
-        Size at which that changes; NaN where none does.
-    se : float
-        Monte Carlo standard error of `size`; NaN where there is none.
-    """
-
-    now: float
-    holds_now: bool
-    size: float
-    se: float
+    now: float  # what is judged, at size 0
+    holds_now: bool  # whether the conclusion holds at size 0
+    size: float  # size at which that changes; NaN where none does
+    se: float  # Monte Carlo standard error of `size`; NaN where there is none
 
     @property
     def told(self) -> bool:
@@ -399,23 +279,8 @@ class Switch:
 def switch_of_mean(start: np.ndarray, slope: np.ndarray, *, chains: int | None) -> Switch:
     """Size at which a mean is 0.
 
-    Parameters
-    ----------
-    start, slope : ndarray, shape (sample,)
-        A draw is ``start + size * slope``.
-    chains : int or None
-        Markov chains the draws come from.
-
-    Returns
-    -------
-    Switch
-        ``-E[start] / E[slope]``; its error is that of the mean at that size over the slope. A mean without a
-        slope changes nowhere.
-
-    Examples
-    --------
-    >>> switch_of_mean(np.array([-3.0, -1.0]), np.array([1.0, 3.0]), chains=None).size
-    1.0
+    ``-E[start] / E[slope]``; its error is that of the mean at that size over the slope. A mean without a
+    slope changes nowhere. `start`, `slope`: a draw is ``start + size * slope``.
     """
     now, rate = float(start.mean()), float(slope.mean())
     if rate == 0.0:
@@ -427,31 +292,10 @@ def switch_of_mean(start: np.ndarray, slope: np.ndarray, *, chains: int | None) 
 def switch_of_best(draws: StressedDraws, option: str, kind: StressKind, *, chains: int | None) -> Switch:
     """Nearest size at which an option ties for the highest mean net present value, every option stressed alike.
 
-    Parameters
-    ----------
-    draws : StressedDraws
-        Of every option but business as usual, which is 0.
-    option : str
-        The one judged.
-    kind : StressKind
-        Sizes that are possible come first.
-    chains : int or None
-        Markov chains the draws come from.
-
-    Returns
-    -------
-    Switch
-        Now: by how much its mean is above that of the best other option, or of doing nothing.
-
-    Notes
-    -----
-    Means are straight lines in the size, so options tie at ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``; ties below a third
-    line are passed over.
-
-    Examples
-    --------
-    >>> switch_of_best(draws, "placement_reform", kind, chains=None).size  # doctest: +SKIP
+    Now: by how much its mean is above that of the best other option, or of doing nothing.
     """
+    # Means are straight lines in the size, so options tie at ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``; ties below
+    # a third line are passed over.
     means = {"bau": 0.0} | {o: float(v.mean()) for o, v in draws.npv.items()}
     rates = {"bau": 0.0} | {o: float(s.npv.mean()) for o, s in draws.slopes.items()}
     others = [o for o in means if o != option]
@@ -474,28 +318,8 @@ def switch_of_best(draws: StressedDraws, option: str, kind: StressKind, *, chain
 def even_chance(start: np.ndarray, slope: np.ndarray, *, target: float, lower: float, upper: float) -> float:
     """Smallest size, up or down, at which half of the draws change sides of a target.
 
-    Parameters
-    ----------
-    start, slope : ndarray, shape (sample,)
-        A draw is ``start + size * slope``.
-    target : float
-        The statement is that a draw is at least this.
-    lower, upper : float
-        Sizes that are possible, with 0 among them.
-
-    Returns
-    -------
-    float
-        NaN where no possible size makes or unmakes an even chance of the statement.
-
-    Notes
-    -----
-    Each draw changes sides at ``(target - start) / slope``; in that order the chance is a running count.
-
-    Examples
-    --------
-    >>> even_chance(np.zeros(4), np.arange(1.0, 5.0), target=6.0, lower=0.0, upper=np.inf)
-    2.0
+    NaN where no possible size makes or unmakes an even chance of the statement. Each draw changes sides at
+    ``(target - start) / slope``; in that order the chance is a running count.
     """
     moving = slope != 0.0
     holds = start >= target
@@ -526,58 +350,26 @@ CONCLUSIONS = {
 
 
 def stressed_draws(workings: Workings) -> dict[str, StressedDraws]:
-    """Draws of every option, ready to be stressed by each effect.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to StressedDraws
-        By the name of the effect.
-
-    Examples
-    --------
-    >>> stressed_draws(workings)["displaced"].npv_at("care_review", 1.0).mean()  # doctest: +SKIP
-    """
+    """Draws of every option, ready to be stressed by each effect."""
     fewer = fewer_children(workings)
     npv = {o: workings.arrays.npv.sel(option=o).values for o in fewer}
     return {name: StressedDraws(npv, fewer, slopes) for name, slopes in stress_slopes(workings).items()}
 
 
 def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.DataFrame:
-    """Size of each effect at which a conclusion about an option changes.
-
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-    drawn : mapping of str to StressedDraws
-        As returned by :func:`stressed_draws`.
-
-    Returns
-    -------
-    DataFrame
-        Columns stress, label, option, quantity (of :data:`CONCLUSIONS`), conclusion, now (mean net present value
-        in GBP, for ``best_by_npv`` less that of the best other option or nothing; mean children fewer;
-        probability), holds_now, unit, size (missing where no size changes it; for ``prob_fewer_30000`` also where
-        none that is possible does), size_se, size_words (no more figures than the error allows, "none does", or
-        "cannot be told" below two errors), possible_lower, possible_upper (missing: no bound), reachable (the size
-        can be told and is possible), comparison and compared_with (a published or modelled figure in the same
-        unit), hinted (reachable between nought and that figure), verdict. Every option is under the same size.
-
-    Notes
-    -----
-    With means linear in the size, ``s = -E[NPV] / E[a]``; two options tie at ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``.
-    The probability is counted draw by draw at every size at which one draw changes sides. `size_se` is the Monte
-    Carlo error of the mean at that size over its slope.
-
-    Examples
-    --------
-    >>> stress_tests(workings, stressed_draws(workings)).query("quantity == 'npv_sign'")  # doctest: +SKIP
-    """
+    """Size of each effect at which a conclusion about an option changes."""
+    # Columns stress, label, option, quantity (of `CONCLUSIONS`), conclusion, now (mean net present value in
+    # GBP, for ``best_by_npv`` less that of the best other option or nothing; mean children fewer;
+    # probability), holds_now, unit, size (missing where no size changes it; for ``prob_fewer_30000`` also
+    # where none that is possible does), size_se, size_words (no more figures than the error allows, "none
+    # does", or "cannot be told" below two errors), possible_lower, possible_upper (missing: no bound),
+    # reachable (the size can be told and is possible), comparison and compared_with (a published or modelled
+    # figure in the same unit), hinted (reachable between nought and that figure), verdict. Every option is
+    # under the same size.
+    #
+    # With means linear in the size, ``s = -E[NPV] / E[a]``; two options tie at
+    # ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``. The probability is counted draw by draw at every size at which one
+    # draw changes sides. `size_se` is the Monte Carlo error of the mean at that size over its slope.
     rows = []
     for kind in KINDS:
         draws = drawn[kind.name]
@@ -686,19 +478,7 @@ def _switch(
 def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     """Tables of the effects that the model cannot see.
 
-    Parameters
-    ----------
-    workings : Workings
-        Everything worked out.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``stress_tests`` and ``stress_curves``; none where business as usual is the only option.
-
-    Examples
-    --------
-    >>> stress_tables(workings)["stress_tests"]  # doctest: +SKIP
+    ``stress_tests`` and ``stress_curves``; none where business as usual is the only option.
     """
     if set(workings.accounts) <= {"bau"}:
         return {}

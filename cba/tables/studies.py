@@ -86,64 +86,27 @@ RETURN_WAIT = 2
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """One kind of study at several sizes.
+    """One kind of study at several sizes."""
 
-    Parameters
-    ----------
-    name : str
-        ``pathfinder_<years>``, ``trial``, ``cost_return_help`` or ``cost_return_homes``.
-    unit : str
-        What `sizes` counts.
-    sizes : tuple of int
-    standard_errors : tuple of float, > 0
-        Of the estimate, by size, in the units of `shown`.
-    shown : DataArray, dims (sample,)
-        What an endless study of this kind would show in the state of the world of the draw.
-    prior : Prior or None
-        Distribution of `shown` where it is known in closed form.
-    wait : int
-        Years from the first year of the analysis until the result can be acted on.
-    fixed_cost, cost_per_unit : float, GBP of the price base
-        Of the study itself.
-    service : Course or None
-        Money and children of the service that one unit of size is given; None where the study gives none.
-    """
-
-    name: str
-    unit: str
+    name: str  # ``pathfinder_<years>``, ``trial``, ``cost_return_help`` or ``cost_return_homes``
+    unit: str  # what `sizes` counts
     sizes: tuple[int, ...]
-    standard_errors: tuple[float, ...]
+    standard_errors: tuple[float, ...]  # of the estimate, by size, in the units of `shown`, > 0
+    # Dims (sample,): what an endless study of this kind would show in the state of the world of the draw.
     shown: xr.DataArray
-    prior: Prior | None
-    wait: int
-    fixed_cost: float
-    cost_per_unit: float
+    prior: Prior | None  # distribution of `shown` where it is known in closed form
+    wait: int  # years from the first year of the analysis until the result can be acted on
+    fixed_cost: float  # GBP of the price base
+    cost_per_unit: float  # GBP of the price base
+    # Money and children of the service that one unit of size is given; None where the study gives none.
     service: Course | None = None
 
 
 def studies_on_offer(workings: Workings, *, costs: str | Path | None = None) -> list[StudyDesign]:
     """Designs an analysis can be asked about: those that report before its horizon.
 
-    Parameters
-    ----------
-    workings : Workings
-    costs : str or Path, optional
-        File or folder of what studies cost, in the form of the prior files; the shipped
-        ``priors/studies`` by default.
-
-    Returns
-    -------
-    list of StudyDesign
-
-    Raises
-    ------
-    InputError
-        For an incomplete file of costs.
-
-    Examples
-    --------
-    >>> [design.name for design in studies_on_offer(workings)]  # doctest: +SKIP
-    ['pathfinder_1', 'pathfinder_2', 'pathfinder_3', 'trial', 'cost_return_help', 'cost_return_homes']
+    `costs`: file or folder of what studies cost, in the form of the prior files; the shipped
+    ``priors/studies`` by default.
     """
     price = study_costs(workings, costs)
     horizon = workings.inputs.analysis.horizon
@@ -158,20 +121,7 @@ def studies_on_offer(workings: Workings, *, costs: str | Path | None = None) -> 
 def study_costs(workings: Workings, path: str | Path | None = None) -> dict[str, float]:
     """Expected cost and sharpness of studies, money in the price base of the run.
 
-    Parameters
-    ----------
-    workings : Workings
-    path : str or Path, optional
-        As in :func:`studies_on_offer`.
-
-    Returns
-    -------
-    dict of str to float
-        By entry; means of the stated distributions.
-
-    Examples
-    --------
-    >>> study_costs(workings)["trial.fixed"]  # doctest: +SKIP
+    By entry; means of the stated distributions.
     """
     entries = load_priors(priors_folder() / "studies" if path is None else path)
     for name in NEEDED:
@@ -325,54 +275,21 @@ def study_values(
     horizon: int | None = None,
     costs: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Expected value of sample information and expected net benefit of sampling, by study and size.
-
-    Parameters
-    ----------
-    workings : Workings
-        As returned by :func:`cba.appraisal.workings.work_through`, of 128 draws or more.
-    values : sequence of float, >= 0, GBP
-        Values of a child-year safely at home.
-    harm_ratio : float, >= 0
-        Cost of a child-year of harm over the value of one safely at home.
-    horizon : int, >= 1, optional
-        Years for which the choice stands, from the first year of the analysis; its horizon by default.
-    costs : str or Path, optional
-        What studies cost, as in :func:`cba.tables.studies.studies_on_offer`.
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, design, unit, size, standard_error, years_to_decision, best_without (the
-        option with the highest expected payoff without a study), evsi, evsi_se (once for the country, were the
-        result known at the start), evsi_endless (of a study without sampling error: what no size of this design
-        exceeds), value, cost (both GBP, present value), enbs, enbs_se, prob_positive, best (the size with the
-        highest enbs of its design and value), near_best (sizes that cannot be told from it).
-
-    Raises
-    ------
-    InputError
-        Under the review stance or on draws conditioned on its claims, with fewer than 128 draws, or where a
-        value, ratio or horizon is out of range.
-
-    Notes
-    -----
-    The choice is among all options of the analysis, for payoff ``U = NPV + lambda CY_safe - mu H``. A result that
-    arrives in year w serves the rest of the horizon T only, so
-
-        ``value = EVSI x sum_{t=w}^{T-1} f(t) / sum_{t=0}^{T-1} f(t)``
-
-    with f the discount factors of the analysis: (T - w) / T at 0%. It takes payoffs as spread evenly over the
-    horizon and the study as done before anything is rolled out; delay of one option year by year is in
-    ``pilot_or_now``. The cost is that of the study and of its service, less what the service saves and, at the
-    same lambda, does for the families in it: below zero where the service is worth its money. Costs are expected
-    values, the error of `enbs` is that of `evsi`, and draws are taken as independent.
-
-    Examples
-    --------
-    >>> table = study_values(workings, values=(0.0, 500e3))  # doctest: +SKIP
-    >>> optimal_studies(table)[["design", "size", "enbs"]]  # doctest: +SKIP
-    """
+    """Expected value of sample information and expected net benefit of sampling, by study and size."""
+    # Columns value_per_child_year, design, unit, size, standard_error, years_to_decision, best_without (the
+    # option with the highest expected payoff without a study), evsi, evsi_se (once for the country, were the
+    # result known at the start), evsi_endless (of a study without sampling error: what no size of this design
+    # exceeds), value, cost (both GBP, present value), enbs, enbs_se, prob_positive, best (the size with the
+    # highest enbs of its design and value), near_best (sizes that cannot be told from it).
+    #
+    # The choice is among all options of the analysis, for payoff ``U = NPV + lambda CY_safe - mu H``. A
+    # result that arrives in year w serves the rest of the horizon T only, so
+    #     ``value = EVSI x sum_{t=w}^{T-1} f(t) / sum_{t=0}^{T-1} f(t)``
+    # with f the discount factors of the analysis: (T - w) / T at 0%. It takes payoffs as spread evenly over
+    # the horizon and the study as done before anything is rolled out; delay of one option year by year is in
+    # ``pilot_or_now``. The cost is that of the study and of its service, less what the service saves and, at
+    # the same lambda, does for the families in it: below zero where the service is worth its money. Costs are
+    # expected values, the error of `enbs` is that of `evsi`, and draws are taken as independent.
     _require_own_draws(workings)
     years = workings.inputs.analysis.horizon if horizon is None else horizon
     _require_usable(values, harm_ratio=harm_ratio, horizon=years)
@@ -397,24 +314,8 @@ def study_values(
 def optimal_studies(table: pd.DataFrame) -> pd.DataFrame:
     """Best size of each design, with the sizes it cannot be told from.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As returned by :func:`study_values`.
-
-    Returns
-    -------
-    DataFrame
-        Columns value_per_child_year, design, unit, size, lower, upper, enbs, enbs_se, worth_doing; `worth_doing`
-        where the best net value is above zero: otherwise the best study of this design is none.
-
-    Examples
-    --------
-    >>> rows = {"size": [6, 12], "enbs": [1.0, 3.0], "enbs_se": [1.0, 1.0], "best": [False, True]}
-    >>> rows |= {"near_best": [False, True], "unit": "authorities"}
-    >>> made = pd.DataFrame({"value_per_child_year": 0.0, "design": "pathfinder_2"} | rows)
-    >>> optimal_studies(made)[["size", "lower", "upper", "worth_doing"]].values.tolist()
-    [[12, 12, 12, True]]
+    Columns value_per_child_year, design, unit, size, lower, upper, enbs, enbs_se, worth_doing; `worth_doing`
+    where the best net value is above zero: otherwise the best study of this design is none.
     """
     near = table[table["near_best"]].groupby(KEY, sort=False)["size"].agg(["min", "max"])
     best = table[table["best"]].set_index(KEY)
@@ -428,26 +329,7 @@ def remaining_share(
 ) -> float:
     """Share of a choice's discounted years that is left when a study reports.
 
-    Parameters
-    ----------
-    wait : int, >= 0
-        Years until the result can be acted on.
-    horizon : int, >= 1
-        Years for which the choice stands.
-    schedule : str, optional
-        Discount schedule.
-    rate : float, > -1, optional
-        Constant yearly rate in its place.
-
-    Returns
-    -------
-    float
-        From 0 (too late) to 1 (at once).
-
-    Examples
-    --------
-    >>> remaining_share(wait=4, horizon=10, rate=0.0)
-    0.6
+    From 0 (too late) to 1 (at once). `wait`, >= 0; `horizon`, >= 1; `rate`, > -1.
     """
     whole, missed = (
         population_value(1.0, population=1.0, years=years, schedule=schedule, rate=rate)

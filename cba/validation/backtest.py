@@ -60,27 +60,13 @@ Load = Callable[[int | None], xr.Dataset]
 
 @dataclass(frozen=True)
 class Origin:
-    """A year from which forecasts are made, with the totals known at it.
+    """A year from which forecasts are made, with the totals known at it."""
 
-    Attributes
-    ----------
-    year : int
-        Year ending 31 March, the last one known.
-    kind : str
-        :data:`AS_PUBLISHED` where the figures are those of the release of that year (years before 2006, which no
-        release before 2021 carries, are from that one), :data:`SINCE_REVISED` where later figures stand in.
-    flows : TotalFlows
-        Totals to that year.
-
-    Examples
-    --------
-    >>> [origin.year for origin in known_origins().origins][:2]
-    [2003, 2004]
-    """
-
-    year: int
+    year: int  # year ending 31 March, the last one known
+    # `AS_PUBLISHED` where the figures are those of the release of that year (years before 2006, which no
+    # release before 2021 carries, are from that one), `SINCE_REVISED` where later figures stand in.
     kind: str
-    flows: TotalFlows
+    flows: TotalFlows  # totals to that year
 
 
 class Skipped(NamedTuple):
@@ -92,23 +78,11 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownOrigins:
-    """Every origin forecasts can be made from, what was left out, and what happened since.
-
-    Attributes
-    ----------
-    origins : tuple of Origin
-    skipped : tuple of Skipped
-    outturns : Dataset, dims (year)
-        ``stock``, ``starts`` and ``ceases`` as published in the latest release.
-
-    Examples
-    --------
-    >>> int(known_origins().outturns["stock"].sel(year=2024))
-    83630
-    """
+    """Every origin forecasts can be made from, what was left out, and what happened since."""
 
     origins: tuple[Origin, ...]
     skipped: tuple[Skipped, ...]
+    # Dims (year): ``stock``, ``starts`` and ``ceases`` as published in the latest release.
     outturns: xr.Dataset
 
 
@@ -117,26 +91,8 @@ def known_origins(
 ) -> KnownOrigins:
     """Collect the origins of the backtest from the published releases.
 
-    Parameters
-    ----------
-    first : int
-        First origin.
-    load : callable
-        Release to the series as known in it; None is the newest.
-    latest : int, optional
-        Release that says what happened; the newest by default.
-
-    Returns
-    -------
-    KnownOrigins
-
-    Examples
-    --------
-    >>> found = known_origins()
-    >>> [origin.year for origin in found.origins if origin.kind == AS_PUBLISHED]
-    [2010, 2011, 2012, 2013, 2014, 2015, 2016, 2017, 2018, 2021, 2022, 2023]
-    >>> [skipped.what for skipped in found.skipped]
-    ['release 2019', 'release 2020']
+    `load`: release to the series as known in it; None is the newest. `latest`: release that says what
+    happened; the newest by default.
     """
     newest = load(latest)
     names = ["stock", "starts", "ceases"]
@@ -201,25 +157,10 @@ STACKED_THEN = "cba, weights as known then"
 
 @dataclass(frozen=True)
 class TotalsBacktest:
-    """Scores of every forecast, the terms weights are stacked on, and what could not be scored.
+    """Scores of every forecast, the terms weights are stacked on, and what could not be scored."""
 
-    Attributes
-    ----------
-    scores : DataFrame
-        One row per origin, quantity, years ahead and forecast; see :func:`backtest_totals`.
-    terms : tuple of MixtureTerms
-        Of the number in care, candidates in the order of
-        :data:`cba.projection.processes.PROCESSES`.
-    skipped : tuple of Skipped
-
-    Examples
-    --------
-    >>> backtest_totals(known, priors).scores.columns[:3].tolist()  # doctest: +SKIP
-    ['origin', 'kind', 'quantity']
-    """
-
-    scores: pd.DataFrame
-    terms: tuple[MixtureTerms, ...]
+    scores: pd.DataFrame  # one row per origin, quantity, years ahead and forecast; see `backtest_totals`
+    terms: tuple[MixtureTerms, ...]  # of the number in care, candidates in the order of `PROCESSES`
     skipped: tuple[Skipped, ...]
 
 
@@ -228,24 +169,8 @@ def backtest_totals(
 ) -> TotalsBacktest:
     """Forecast from every origin, and score.
 
-    Parameters
-    ----------
-    known : KnownOrigins
-        As returned by :func:`cba.validation.backtest.known_origins`.
-    priors : PriorRegistry
-        Of :func:`cba.models.totals.total_flow_posterior`, and the shipped weight ``baseline.pace_weight``.
-    draws : int
-    seed : int
-
-    Returns
-    -------
-    TotalsBacktest
-        ``scores`` has columns origin, kind, quantity, ahead, year, forecast, mean, outturn, then those of
-        :func:`cba.validation.scores.scores`.
-
-    Examples
-    --------
-    >>> backtest_totals(known, priors, draws=1000)  # doctest: +SKIP
+    ``scores`` has columns origin, kind, quantity, ahead, year, forecast, mean, outturn, then those of
+    `scores`. `priors`: of `total_flow_posterior`, and the shipped weight ``baseline.pace_weight``.
     """
     rows: list[dict[str, object]] = []
     terms: list[MixtureTerms] = []
@@ -366,27 +291,8 @@ def backtest_ages(
 ) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
     """Refit the model by age at every origin, forecast and score.
 
-    Parameters
-    ----------
-    priors : PriorRegistry
-        As for :func:`cba.fit_baseline`.
-    draws : int
-        In all, over four chains.
-    seed : int
-    load : callable
-        Release to the series as known in it.
-    first : int
-        First origin.
-
-    Returns
-    -------
-    tuple of DataFrame and tuple of Skipped
-        Columns as :func:`cba.validation.backtest.backtest_totals`; quantity is ``stock``, ``starts`` or
-        ``ceases`` for totals and ``stock, <age band>`` and so on for ages.
-
-    Examples
-    --------
-    >>> backtest_ages(cba.load_priors())  # doctest: +SKIP
+    Columns as `backtest_totals`; quantity is ``stock``, ``starts`` or ``ceases`` for totals and
+    ``stock, <age band>`` and so on for ages. `draws`: in all, over four chains.
     """
     newest = load(None)
     rows: list[dict[str, object]] = []
@@ -517,25 +423,8 @@ def backtest_spending(
 ) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
     """Forecast every published account after each origin, and score.
 
-    Parameters
-    ----------
-    observations : Dataset
-        As returned by :func:`cba.load_observations`; accounts have one vintage.
-    priors : PriorRegistry
-        As for :func:`cba.costs.system_cost.forecast_history`.
-    price_base : int
-        Year ending 31 March of the prices.
-    draws, seed : int
-
-    Returns
-    -------
-    tuple of DataFrame and tuple of Skipped
-        Columns as :func:`cba.validation.backtest.backtest_totals`; quantity is ``spending`` for the system and
-        ``spending, <line>`` for its published lines, GBP of the price base.
-
-    Examples
-    --------
-    >>> backtest_spending(observations, priors, price_base=2024)  # doctest: +SKIP
+    Columns as `backtest_totals`; quantity is ``spending`` for the system and ``spending, <line>`` for its
+    published lines, GBP of the price base. `price_base`: year ending 31 March of the prices.
     """
     real = by_line(published_real(observations, price_base=price_base))
     parameters = priors.sample(draws, seed)
@@ -589,26 +478,8 @@ CHILDREN = (95_000, 100_000)
 def vintage_record(releases: Sequence[int] = RELEASES, *, draws: int = 4000) -> pd.DataFrame:
     """Look at the target year from each release.
 
-    Parameters
-    ----------
-    releases : sequence of int
-    draws : int
-        In all, over four chains.
-
-    Returns
-    -------
-    DataFrame
-        One row per release and quantity: release, quantity, label, mean, lower, median, upper, mcse. Probabilities have
-        a mean and its error alone.
-
-    Raises
-    ------
-    GateError
-        If a fit has not converged.
-
-    Examples
-    --------
-    >>> vintage_record((2021,), draws=400)  # doctest: +SKIP
+    One row per release and quantity: release, quantity, label, mean, lower, median, upper, mcse.
+    Probabilities have a mean and its error alone. `draws`: in all, over four chains.
     """
     rows: list[dict[str, Any]] = []
     for release in releases:

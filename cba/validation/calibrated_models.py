@@ -25,41 +25,12 @@ _ONE_AT_A_TIME = Lock()  # compiled models are not safe in threads, which a clus
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries ranks depend on.
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> "nutpie" in library_versions()
-    True
-    """
+    """Return the versions of the libraries ranks depend on."""
     return {name: version(name) for name in _LIBRARIES}
 
 
 def shipped_case(model: str) -> Case:
-    """Return a shipped model, of the newest release and all its evidence, as a case to calibrate.
-
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-
-    Returns
-    -------
-    Case
-
-    Raises
-    ------
-    InputError
-        For another name.
-
-    Examples
-    --------
-    >>> shipped_case("baseline").name
-    'baseline'
-    """
+    """Return a shipped model, of the newest release and all its evidence, as a case to calibrate."""
     require_known(model)
     from cba.inputs.evidence import load_evidence
     from cba.inputs.observations import load_observations
@@ -88,31 +59,7 @@ def _ready(model: str) -> Compiled:
 
 
 def shipped_refit(replicate: int, *, model: str, seed: int, fingerprint: str) -> dict[str, Any]:
-    """Run one replicate of a shipped model, compiling it once per process.
-
-    Parameters
-    ----------
-    replicate : int
-        Number of the replicate, from 0.
-    model : {"baseline", "effects"}
-    seed : int
-    fingerprint : str
-        As returned by :func:`made_from` where the calibration was asked for.
-
-    Returns
-    -------
-    dict
-        As returned by :func:`cba.validation.refits.simulated_refit`.
-
-    Raises
-    ------
-    InputError
-        Where the machine that runs it holds another state of the model.
-
-    Examples
-    --------
-    >>> shipped_refit(0, model="baseline", seed=1, fingerprint=made_from("baseline"))  # doctest: +SKIP
-    """
+    """Run one replicate of a shipped model, compiling it once per process."""
     from threadpoolctl import threadpool_limits
 
     from cba.validation.refits import simulated_refit
@@ -132,19 +79,5 @@ def shipped_refit(replicate: int, *, model: str, seed: int, fingerprint: str) ->
 
 @cache
 def made_here(model: str) -> str:
-    """Return :func:`made_from`, worked out once per process.
-
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> made_here("baseline") == made_from("baseline")
-    True
-    """
+    """Return `made_from`, worked out once per process. `model`, "baseline" or "effects"."""
     return made_from(model)

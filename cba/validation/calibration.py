@@ -40,32 +40,13 @@ def judged_ranks(
 ) -> pd.DataFrame:
     """Judge whether the ranks of every quantity are uniform, allowing for how many are judged.
 
-    Parameters
-    ----------
-    ranks : DataFrame
-        One row per replicate, one column per quantity; 0 to `ranked`.
-    ranked : int
-        Draws the truth was ranked among.
-    latent : sequence of str
-        Variables judged as a family of their own, because there are hundreds of them.
-    level : float
-        Chance of a false alarm in a family, 0 to 1.
-
-    Returns
-    -------
-    DataFrame
-        One row per quantity: ``quantity``, ``variable``, ``family`` (parameters or latent), ``p_value``,
-        ``p_adjusted`` (Holm 1979, within the family), ``largest_departure`` (of the shares of ranks from uniform),
-        ``mean_rank`` (0.5 where all is well), ``spread`` (variance over that of uniform ranks: above 1 draws are too
-        narrow, below 1 too wide), ``finding``, ``passed``.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> ranks = pd.DataFrame({"good": rng.integers(0, 100, 200), "narrow": rng.choice([0, 50, 99], 200)})
-    >>> judged_ranks(ranks, ranked=99)[["quantity", "passed", "finding"]].values.tolist()
-    [['good', True, 'as it should be'], ['narrow', False, 'draws too narrow']]
+    `ranks`: one row per replicate, one column per quantity; 0 to `ranked`. `ranked`: draws the truth was
+    ranked among. `latent`: variables judged as a family of their own, because there are hundreds of them.
     """
+    # One row per quantity: ``quantity``, ``variable``, ``family`` (parameters or latent), ``p_value``,
+    # ``p_adjusted`` (Holm 1979, within the family), ``largest_departure`` (of the shares of ranks from
+    # uniform), ``mean_rank`` (0.5 where all is well), ``spread`` (variance over that of uniform ranks: above
+    # 1 draws are too narrow, below 1 too wide), ``finding``, ``passed``.
     values = ranks.to_numpy(int)
     variable = [str(name).split("[")[0] for name in ranks.columns]
     scaled = (values + 0.5) / (ranked + 1)
@@ -112,45 +93,14 @@ def _points(ranked: int) -> np.ndarray:
 
 
 def rank_shares(ranks: np.ndarray, *, ranked: int) -> np.ndarray:
-    """Share of ranks below 1, 2, ..., `ranked`.
-
-    Parameters
-    ----------
-    ranks : ndarray of int, shape (replicate, quantity)
-    ranked : int
-
-    Returns
-    -------
-    ndarray, shape (ranked, quantity)
-
-    Examples
-    --------
-    >>> rank_shares(np.array([[0], [1], [2], [3]]), ranked=3).ravel().tolist()
-    [0.25, 0.5, 0.75]
-    """
+    """Share of ranks below 1, 2, ..., `ranked`. Shape (ranked, quantity). `ranks` (replicate, quantity)."""
     return np.stack([(ranks < place).mean(axis=0) for place in range(1, ranked + 1)])
 
 
 def uniformity_p_values(ranks: np.ndarray, *, ranked: int, simulations: int = SIMULATIONS) -> np.ndarray:
     """Probability of ranks as far from uniform as these, quantity by quantity.
 
-    Parameters
-    ----------
-    ranks : ndarray of int, shape (replicate, quantity)
-    ranked : int
-    simulations : int
-        Sets of uniform ranks compared with.
-
-    Returns
-    -------
-    ndarray, shape (quantity,)
-        ``(1 + sets at least as far out) / (1 + sets)``.
-
-    Examples
-    --------
-    >>> even = np.repeat(np.arange(100), 2)[:, None]
-    >>> float(uniformity_p_values(even, ranked=99, simulations=500).round(1)[0])
-    1.0
+    Shape (quantity,). ``(1 + sets at least as far out) / (1 + sets)``. `ranks` (replicate, quantity).
     """
     counts = np.rint(rank_shares(ranks, ranked=ranked) * len(ranks)).astype(int)
     found = _furthest(counts, replicates=len(ranks), ranked=ranked)
@@ -189,23 +139,7 @@ def _null(replicates: int, ranked: int, simulations: int) -> np.ndarray:
 def rank_band(replicates: int, *, ranked: int, level: float = LEVEL) -> pd.DataFrame:
     """Band that the shares of uniform ranks stay inside at every place at once.
 
-    Parameters
-    ----------
-    replicates : int
-    ranked : int
-    level : float
-        Chance of leaving it anywhere, 0 to 1.
-
-    Returns
-    -------
-    DataFrame
-        ``place`` (0 to 1), ``lower`` and ``upper``: shares of ranks below it.
-
-    Examples
-    --------
-    >>> band = rank_band(200, ranked=99)
-    >>> bool(((band["lower"] < band["place"]) & (band["place"] < band["upper"])).all())
-    True
+    ``place`` (0 to 1), ``lower`` and ``upper``: shares of ranks below it.
     """
     from arviz_stats.ecdf_utils import get_pointwise_confidence_band, simulate_confidence_bands
 
@@ -225,50 +159,13 @@ _NEEDED = ("ranks", "divergences", "least_effective_draws", "thinned_by", "redra
 def store_folder(root: str | Path, *, model: str, fingerprint: str, seed: int) -> Path:
     """Return the folder for the replicates of one state of a model and one seed.
 
-    Parameters
-    ----------
-    root : str or Path
-        Folder of all calibrations.
-    model : str
-    fingerprint : str
-        As returned by :func:`cba.models.calibration_record.made_from`.
-    seed : int
-
-    Returns
-    -------
-    Path
-        Replicates of another state of the model lie in another folder and are never mixed in.
-
-    Examples
-    --------
-    >>> store_folder("store", model="baseline", fingerprint="abcdef0123456789", seed=1).name
-    'baseline-abcdef012345-seed1'
+    Replicates of another state of the model lie in another folder and are never mixed in.
     """
     return Path(root) / f"{model}-{fingerprint[:12]}-seed{seed}"
 
 
 def keep_replicate(folder: Path, number: int, result: dict[str, Any]) -> None:
-    """Write one replicate; its file appears whole or not at all.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where missing.
-    number : int
-        From 0.
-    result : dict
-        As returned by :func:`cba.validation.refits.simulated_refit`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> result = {"ranks": {"level": 3}, "divergences": 0, "least_effective_draws": 99.0, "thinned_by": 10,
-    ...           "redrawn": 0}
-    >>> keep_replicate(folder, 7, result)
-    >>> kept_replicates(folder) == {7: result}
-    True
-    """
+    """Write one replicate; its file appears whole or not at all. `folder`: made where missing."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"replicate_{number:05d}.json"
     beside = place.with_suffix(f".{os.getpid()}.part")
@@ -280,27 +177,7 @@ def keep_replicate(folder: Path, number: int, result: dict[str, Any]) -> None:
 
 
 def kept_replicates(folder: Path) -> dict[int, dict[str, Any]]:
-    """Read the replicates done so far, in the order of their numbers.
-
-    Parameters
-    ----------
-    folder : Path
-        Need not exist.
-
-    Returns
-    -------
-    dict of int to dict
-
-    Raises
-    ------
-    InputError
-        If a file is not a replicate.
-
-    Examples
-    --------
-    >>> kept_replicates(Path("no such folder"))
-    {}
-    """
+    """Read the replicates done so far, in the order of their numbers. `folder`: need not exist."""
     found = {}
     for place in sorted(folder.glob("replicate_*.json")):
         try:
@@ -340,18 +217,7 @@ PATIENCE = "10s"
 
 
 class WorkersLostError(RuntimeError):
-    """Workers died again and again; the replicates finished before are kept.
-
-    Parameters
-    ----------
-    left : int
-        Replicates not done.
-
-    Examples
-    --------
-    >>> WorkersLostError(3).exit_code
-    1
-    """
+    """Workers died again and again; the replicates finished before are kept. `left`: replicates not done."""
 
     exit_code = 1
 
@@ -367,32 +233,10 @@ def run_replicates(
 ) -> None:
     """Run each replicate once and hand its result over as it is done, in whatever order.
 
-    Parameters
-    ----------
-    work : callable
-        ``work(number)``; must depend on nothing but the number, and be importable by name for other processes.
-    replicates : sequence of int
-    keep : callable
-        ``keep(number, result)``, called in this process.
-    workers : int
-        Processes; 1 works in this one.
-    scheduler : str, optional
-        Address of a dask cluster to use instead; its workers must have this package installed.
-
-    Raises
-    ------
-    InputError
-        If the cluster cannot be used, or fewer than one worker is asked for.
-    WorkersLostError
-        If processes keep dying.
-
-    Examples
-    --------
-    >>> found = {}
-    >>> run_replicates(lambda number: {"twice": 2 * number}, [1, 2], keep=found.__setitem__)
-    >>> found
-    {1: {'twice': 2}, 2: {'twice': 4}}
+    `work`: ``work(number)``; must depend on nothing but the number, and be importable by name for other
+    processes. `keep`: ``keep(number, result)``, called in this process.
     """
+    # `scheduler`: address of a dask cluster to use instead; its workers must have this package installed.
     if workers < 1:
         raise InputError(
             "no worker to run replicates on",
@@ -477,29 +321,16 @@ STUCK = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """A finished calibration of one model.
-
-    Attributes
-    ----------
-    model : str
-    seed : int
-    fingerprint : str
-        Of the code, priors and data it was made from.
-    versions : dict of str to str
-    ranks : DataFrame
-        One row per replicate that is not stuck, one column per quantity, 0 to 99; in the order of the replicates.
-    replicates : DataFrame
-        Per replicate: divergences, least_effective_draws, thinned_by, redrawn, stuck.
-    verdicts : DataFrame
-        As returned by :func:`cba.validation.calibration.judged_ranks`.
-    """
+    """A finished calibration of one model."""
 
     model: str
     seed: int
-    fingerprint: str
+    fingerprint: str  # of the code, priors and data it was made from
     versions: dict[str, str]
+    # One row per replicate that is not stuck, one column per quantity, 0 to 99; in the order of the
+    # replicates.
     ranks: pd.DataFrame
-    replicates: pd.DataFrame
+    replicates: pd.DataFrame  # per replicate: divergences, least_effective_draws, thinned_by, redrawn, stuck
     verdicts: pd.DataFrame
 
     @property
@@ -520,39 +351,12 @@ def calibrate(
 ) -> Calibration:
     """Calibrate a shipped model, going on from the replicates already in the store.
 
-    Parameters
-    ----------
-    model : {"baseline", "effects"}
-    store : str or Path
-        Folder of stored replicates.
-    replicates : int
-        Replicates in all, at least 20; those numbered 0 to `replicates` - 1.
-    workers, scheduler
-        As in :func:`cba.validation.calibration.run_replicates`.
-    seed : int
-        With a replicate's number it settles all its random numbers: results do not depend on the workers.
-    progress : callable, optional
-        ``progress(done, of)``, after each replicate.
-
-    Returns
-    -------
-    Calibration
-
-    Raises
-    ------
-    InputError
-        For an unknown model, too few replicates, or a stored replicate that cannot be read.
-
-    Notes
-    -----
-    A replicate on which the sampler gets stuck (an appraisal would refuse such a fit) is counted and not ranked. That
-    is sound: whether it gets stuck depends on the made-up data, and ranks are even given any data.
-
-    Examples
-    --------
-    >>> calibrate("baseline", store="reports/.calibration", workers=2).passed  # doctest: +SKIP
-    True
+    `model`, "baseline" or "effects". `seed`: with a replicate's number it settles all its random numbers:
+    results do not depend on the workers. `progress`: ``progress(done, of)``, after each replicate.
     """
+    # A replicate on which the sampler gets stuck (an appraisal would refuse such a fit) is counted and not
+    # ranked. That is sound: whether it gets stuck depends on the made-up data, and ranks are even given any
+    # data.
     fingerprint = made_from(model)
     if replicates < FEWEST:
         raise InputError(
@@ -606,25 +410,7 @@ def _all_replicates(
 
 
 def as_frames(results: dict[int, dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return ranks and details of replicates as tables, those on which the sampler was stuck without ranks.
-
-    Parameters
-    ----------
-    results : dict of int to dict
-        As returned by :func:`cba.validation.refits.simulated_refit`, by number.
-
-    Returns
-    -------
-    ranks, details : DataFrame
-        As in :class:`Calibration`.
-
-    Examples
-    --------
-    >>> one = {"ranks": {"a": 3}, "divergences": 0, "thinned_by": 10}
-    >>> ranks, details = as_frames({0: one, 1: one | {"divergences": 990}})
-    >>> len(ranks), details["stuck"].tolist()
-    (1, [False, True])
-    """
+    """Return ranks and details of replicates as tables, those on which the sampler was stuck without ranks."""
     ranks = pd.DataFrame([result["ranks"] for result in results.values()], index=list(results))
     details = pd.DataFrame(
         [{name: value for name, value in result.items() if name != "ranks"} for result in results.values()],
@@ -642,25 +428,10 @@ KEPT_PLACES = 2
 
 
 def write_record(calibrations: Sequence[Calibration], folder: str | Path | None = None) -> Path:
-    """Write calibrations over the record's earlier ones of the same models; other models stay.
-
-    Parameters
-    ----------
-    calibrations : sequence of Calibration
-    folder : str or Path, optional
-        The package's own place by default.
-
-    Returns
-    -------
-    Path
-        The folder: ``calibration_summary.csv``, one row per model, and for each model
-        ``calibration_<model>.csv`` (a verdict per quantity), ``..._ranks.csv`` (of parameters, for whoever wants to
-        judge them otherwise) and ``..._shares.csv`` (what the figure shows).
-
-    Examples
-    --------
-    >>> write_record([calibration], "elsewhere")  # doctest: +SKIP
-    """
+    """Write calibrations over the record's earlier ones of the same models; other models stay."""
+    # Returned: the folder: ``calibration_summary.csv``, one row per model, and for each model
+    # ``calibration_<model>.csv`` (a verdict per quantity), ``..._ranks.csv`` (of parameters, for whoever
+    # wants to judge them otherwise) and ``..._shares.csv`` (what the figure shows).
     place = RECORD if folder is None else Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     summaries = {found.model: _summary(found) for found in calibrations}

@@ -34,37 +34,15 @@ COVERED = (50, 80, 90)
 
 
 def score_summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean score and coverage of every forecast, by quantity and years ahead.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        As the backtests return.
-
-    Returns
-    -------
-    DataFrame
-        Columns quantity, forecast, ahead, forecasts (number scored), crps, log_score, pit (means), inside_50,
-        inside_80, inside_90 (shares) and their standard errors, then ``crps_less_best``: mean score less that of the
-        best reference at this horizon, with its standard error over origins.
-
-    Notes
-    -----
-    Forecasts h years ahead from neighbouring origins share h - 1 years, so the standard error of a share counts n / h
-    of them, and that of a mean difference is Newey and West's with h - 1 lags [1]_.
-
-    References
-    ----------
-    .. [1] Newey & West (1987), A Simple, Positive Semi-definite, Heteroskedasticity and Autocorrelation Consistent
-       Covariance Matrix, Econometrica 55:703-708.
-
-    Examples
-    --------
-    >>> one = {"origin": [2001, 2002], "quantity": "stock", "forecast": "cba", "ahead": 1, "crps": [1.0, 3.0]}
-    >>> one |= {"log_score": 0.0, "pit": 0.5, "inside_50": 1.0, "inside_80": 1.0, "inside_90": 1.0}
-    >>> score_summary(pd.DataFrame(one))[["crps", "inside_80", "forecasts"]].values.tolist()
-    [[2.0, 1.0, 2.0]]
-    """
+    """Mean score and coverage of every forecast, by quantity and years ahead."""
+    # Columns quantity, forecast, ahead, forecasts (number scored), crps, log_score, pit (means), inside_50,
+    # inside_80, inside_90 (shares) and their standard errors, then ``crps_less_best``: mean score less that
+    # of the best reference at this horizon, with its standard error over origins.
+    #
+    # Forecasts h years ahead from neighbouring origins share h - 1 years, so the standard error of a share
+    # counts n / h of them, and that of a mean difference is Newey and West's with h - 1 lags.
+    # Source: Newey & West (1987), A Simple, Positive Semi-definite, Heteroskedasticity and Autocorrelation
+    # Consistent Covariance Matrix, Econometrica 55:703-708.
     rows = []
     for key, block in scores.groupby(["quantity", "ahead"], sort=False):
         quantity, ahead = str(key[0]), int(key[1])
@@ -88,27 +66,10 @@ def score_summary(scores: pd.DataFrame) -> pd.DataFrame:
 def headline_scores(scores: pd.DataFrame, *, quantity: str = "stock") -> pd.DataFrame:
     """Mean score over one to five years ahead, horizons counted alike, beside the best reference.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        As the backtests return.
-    quantity : str
-
-    Returns
-    -------
-    DataFrame
-        Columns forecast, crps, less_best (crps less that of the best reference), se, inside_80, inside_90, log_score;
-        best first.
-
-    Notes
-    -----
-    The standard error is that of the mean over origins of each origin's mean difference, with four lags.
-
-    Examples
-    --------
-    >>> headline_scores(record)["forecast"].iloc[0]  # doctest: +SKIP
-    'cba'
+    Columns forecast, crps, less_best (crps less that of the best reference), se, inside_80, inside_90,
+    log_score; best first.
     """
+    # The standard error is that of the mean over origins of each origin's mean difference, with four lags.
     chosen = scores[scores["quantity"] == quantity]
     means = chosen.groupby(["forecast", "ahead"])[["crps", "log_score", "inside_80", "inside_90"]].mean()
     found = means.groupby("forecast").mean()
@@ -133,26 +94,7 @@ def headline_scores(scores: pd.DataFrame, *, quantity: str = "stock") -> pd.Data
 def long_run_error(values: np.ndarray, *, lags: int) -> float:
     """Standard error of the mean of values that overlap.
 
-    Parameters
-    ----------
-    values : ndarray, shape (origin,)
-        In order of time.
-    lags : int
-        Lags that may be correlated.
-
-    Returns
-    -------
-    float
-        NaN for fewer than two values.
-
-    Notes
-    -----
-    ``sqrt((g0 + 2 sum_k (1 - k / (L + 1)) g_k) / n)``, g the autocovariances.
-
-    Examples
-    --------
-    >>> long_run_error(np.array([1.0, -1.0, 1.0, -1.0]), lags=0)
-    0.5
+    NaN for fewer than two values. ``sqrt((g0 + 2 sum_k (1 - k / (L + 1)) g_k) / n)``, g the autocovariances.
     """
     if values.size < 2:
         return float("nan")
@@ -167,19 +109,7 @@ def long_run_error(values: np.ndarray, *, lags: int) -> float:
 def stacking_table(terms: Sequence[MixtureTerms]) -> pd.DataFrame:
     """Weights of the candidate processes stacked on several parts of the record.
 
-    Parameters
-    ----------
-    terms : sequence of MixtureTerms
-        As :class:`cba.validation.backtest.TotalsBacktest` holds them.
-
-    Returns
-    -------
-    DataFrame
-        Columns scored_on, process, weight.
-
-    Examples
-    --------
-    >>> stacking_table(found.terms)  # doctest: +SKIP
+    Columns scored_on, process, weight.
     """
     origins = [t.origin for t in terms]
     middle = (min(origins) + max(origins)) // 2
@@ -198,22 +128,7 @@ def stacking_table(terms: Sequence[MixtureTerms]) -> pd.DataFrame:
 
 
 def reached(scores: pd.DataFrame) -> pd.DataFrame:
-    """Hold the shipped mixture against what was asked of it.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Of the totals.
-
-    Returns
-    -------
-    DataFrame
-        Columns asked, found, met.
-
-    Examples
-    --------
-    >>> reached(record)["met"].all()  # doctest: +SKIP
-    """
+    """Hold the shipped mixture against what was asked of it. Columns asked, found, met."""
     summary = score_summary(scores[scores["quantity"] == "stock"])
     ours = summary[summary["forecast"] == SHIPPED]
     top = headline_scores(scores).set_index("forecast")
@@ -243,24 +158,12 @@ PRICE_BASE = 2024
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """Everything a backtest found.
+    """Everything a backtest found."""
 
-    Attributes
-    ----------
-    tables : dict of str to DataFrame
-        ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``skipped``; with the models of ages and
-        vintages refitted also ``vintages``.
-    release : int
-        Release that says what happened.
-    draws : int
-
-    Examples
-    --------
-    >>> backtest_record(quick=True).tables["headline"]  # doctest: +SKIP
-    """
-
+    # ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``skipped``; with the models of
+    # ages and vintages refitted also ``vintages``.
     tables: dict[str, pd.DataFrame]
-    release: int
+    release: int  # release that says what happened
     draws: int
 
 
@@ -271,27 +174,7 @@ def backtest_record(
     known: KnownOrigins | None = None,
     tell: Callable[[str], None] = lambda what: None,
 ) -> BacktestRecord:
-    """Forecast from every origin and score.
-
-    Parameters
-    ----------
-    quick : bool
-        Totals alone: half a minute. Otherwise ages, spending and vintages too: some ten minutes.
-    draws : int
-        Of each forecast of totals; models by age take half as many.
-    known : KnownOrigins, optional
-        Origins of one's own.
-    tell : callable
-        Told what is being done.
-
-    Returns
-    -------
-    BacktestRecord
-
-    Examples
-    --------
-    >>> backtest_record(quick=True, draws=500)  # doctest: +SKIP
-    """
+    """Forecast from every origin and score. `quick`: totals alone: half a minute."""
     priors, newest = load_priors(), load_observations()
     tell("totals")
     totals = backtest_totals(known or known_origins(), priors, draws=draws)
@@ -322,28 +205,7 @@ def backtest_record(
 
 
 def write_backtest(record: BacktestRecord, folder: Path = RESULTS) -> Path:
-    """Keep a record: all its files are replaced, or none.
-
-    Parameters
-    ----------
-    record : BacktestRecord
-        Whole, not quick.
-    folder : Path
-        Where it is kept.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ValueError
-        If the record lacks the vintages.
-
-    Examples
-    --------
-    >>> write_backtest(backtest_record())  # doctest: +SKIP
-    """
+    """Keep a record: all its files are replaced, or none. `record`: whole, not quick."""
     if "vintages" not in record.tables:
         raise ValueError("a quick record is not kept: it lacks ages, spending and vintages")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -23,26 +23,7 @@ from pytensor.tensor import TensorConstant
 def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstant]) -> pm.Model:
     """Return a copy of a model in which some constants are shared variables.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        A built model; it is not changed.
-    constants : mapping of str to TensorConstant
-        Constants of its graph, each under the name its shared variable gets.
-
-    Returns
-    -------
-    pymc.Model
-        The same densities; the data may be replaced after compiling, keeping their shapes.
-
-    Examples
-    --------
-    >>> with pm.Model() as model:
-    ...     level = pm.Normal("level")
-    ...     seen = pm.Normal("seen", level, observed=np.array([1.0, 2.0]))
-    >>> copy = with_replaceable_data(model, {"data": model.rvs_to_values[seen]})
-    >>> copy.rvs_to_values[copy["seen"]].name
-    'data'
+    The same densities; the data may be replaced after compiling, keeping their shapes.
     """
     graph, copies = fgraph_from_model(model)
     for name, constant in constants.items():
@@ -53,30 +34,7 @@ def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstan
 
 
 def constant_above(variable: Any, values: np.ndarray) -> TensorConstant:
-    """Find the one constant a variable is computed from that holds the given values.
-
-    Parameters
-    ----------
-    variable : tensor
-        Variable of a graph.
-    values : ndarray
-        What the constant holds, to the last digit and in its type.
-
-    Returns
-    -------
-    TensorConstant
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one: the model is not written as the caller thinks.
-
-    Examples
-    --------
-    >>> import pytensor.tensor as pt
-    >>> constant_above(pt.dvector("x") + np.array([1.0, 2.5]), np.array([1.0, 2.5])).data.tolist()
-    [1.0, 2.5]
-    """
+    """Find the one constant a variable is computed from that holds the given values."""
     wanted = np.asarray(values)
     found = [
         node
@@ -118,51 +76,26 @@ _REDRAWS = 100
 
 @dataclass(frozen=True)
 class Simulated:
-    """One made-up data set.
+    """One made-up data set."""
 
-    Attributes
-    ----------
-    truth : Dataset
-        Every free variable, and what else is ranked as a variable of the posterior.
-    data : dict of str to ndarray
-        Values of the model's replaceable data.
-    redrawn : int
-        Draws of the prior refused because no data can follow from them (a risk outside 0 to 1).
-    """
-
-    truth: xr.Dataset
-    data: dict[str, np.ndarray]
+    truth: xr.Dataset  # every free variable, and what else is ranked as a variable of the posterior
+    data: dict[str, np.ndarray]  # values of the model's replaceable data
+    # Draws of the prior refused because no data can follow from them (a risk outside 0 to 1).
     redrawn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A model to calibrate.
-
-    Attributes
-    ----------
-    name : str
-    model : pymc.Model
-        With replaceable data (:func:`cba.validation.refits.with_replaceable_data`).
-    simulate : callable
-        ``simulate(rng) -> Simulated``.
-    quantities : callable
-        ``quantities(draws, rng) -> dict`` of quantities, shape (sample,), that are no variables.
-    also : tuple of str
-        Deterministic variables to rank beside the free ones.
-    latent : tuple of str
-        Free variables of which there are hundreds: ranked, and reported together.
-    target_accept : float
-        As the model is sampled in an appraisal.
-    """
+    """A model to calibrate."""
 
     name: str
-    model: pm.Model
-    simulate: Callable[[np.random.Generator], Simulated]
+    model: pm.Model  # with replaceable data (`with_replaceable_data`)
+    simulate: Callable[[np.random.Generator], Simulated]  # ``simulate(rng) -> Simulated``
+    # ``quantities(draws, rng) -> dict`` of quantities, shape (sample,), that are no variables.
     quantities: Callable[[xr.Dataset, np.random.Generator], dict[str, np.ndarray]]
-    also: tuple[str, ...] = ()
-    latent: tuple[str, ...] = ()
-    target_accept: float = 0.8
+    also: tuple[str, ...] = ()  # deterministic variables to rank beside the free ones
+    latent: tuple[str, ...] = ()  # free variables of which there are hundreds: ranked, and reported together
+    target_accept: float = 0.8  # as the model is sampled in an appraisal
 
 
 @dataclass(frozen=True)
@@ -175,20 +108,7 @@ class Compiled:
 
 
 def compiled(case: Case) -> Compiled:
-    """Compile a case once for all its replicates.
-
-    Parameters
-    ----------
-    case : Case
-
-    Returns
-    -------
-    Compiled
-
-    Examples
-    --------
-    >>> compiled(case)  # doctest: +SKIP
-    """
+    """Compile a case once for all its replicates."""
     return Compiled(case, nutpie.compile_pymc_model(case.model), _log_likelihood(case.model))
 
 
@@ -201,26 +121,8 @@ def draw_priors(
 ) -> Any:
     """Draw every free and deterministic variable of a model once from its priors.
 
-    Parameters
-    ----------
-    model : pymc.Model
-    rng : Generator
-    extra : tuple of tensor
-        Other variables of the graph, drawn together with them.
-    possible : callable
-        Says of the values of `extra` whether data can follow from them; otherwise all is drawn again.
-
-    Returns
-    -------
-    Dataset, int
-        And, with `extra`, its values as a list in between.
-
-    Examples
-    --------
-    >>> with pm.Model() as model:
-    ...     level = pm.Normal("level", shape=3)
-    >>> draw_priors(model, np.random.default_rng(1))[0]["level"].shape
-    (3,)
+    And, with `extra`, its values as a list in between. `possible`: says of the values of `extra` whether data
+    can follow from them; otherwise all is drawn again.
     """
     wanted = [*model.free_RVs, *(v for v in model.deterministics if v.name != "last_level")]
     redrawn = 0
@@ -245,31 +147,12 @@ def _dims(model: pm.Model, name: str, axes: int) -> list[str]:
 def simulated_refit(ready: Compiled, *, replicate: int, seed: int, ranked: int = RANKED) -> dict[str, Any]:
     """Make up data, refit, and rank the truth: one replicate, the same whoever runs it and whenever.
 
-    Parameters
-    ----------
-    ready : Compiled
-        As returned by :func:`compiled`.
-    replicate : int
-        Its number, from 0; with the seed it settles every random number.
-    seed : int
-    ranked : int
-        Draws kept to rank among.
-
-    Returns
-    -------
-    dict
-        ``ranks``: {quantity: 0..ranked}; ``divergences``, ``least_effective_draws`` (bulk, over the quantities
-        ranked, of the draws kept), ``thinned_by``, ``redrawn``. Plain values.
-
-    Notes
-    -----
-    Ranks are uniform only if draws are close to independent. Where fewer draws count than are ranked, the refit
-    is sampled again twice as long, up to :data:`LONGEST` times, and thinned more; a replicate is never left out.
-
-    Examples
-    --------
-    >>> simulated_refit(compiled(case), replicate=0, seed=1)["ranks"]  # doctest: +SKIP
+    ``ranks``: {quantity: 0..ranked}; ``divergences``, ``least_effective_draws`` (bulk, over the quantities
+    ranked, of the draws kept), ``thinned_by``, ``redrawn``. `ranked`: draws kept to rank among.
     """
+    # Ranks are uniform only if draws are close to independent. Where fewer draws count than are ranked, the
+    # refit is sampled again twice as long, up to `LONGEST` times, and thinned more; a replicate is never left
+    # out.
     name = sum(ord(letter) << 3 * place for place, letter in enumerate(ready.case.name))
     data_seed, sampler_seed, extra_seed = np.random.SeedSequence([seed, name, replicate]).spawn(3)
     made = ready.case.simulate(np.random.default_rng(data_seed))

@@ -21,22 +21,7 @@ ORDERS = ((0, 1, 0), (1, 1, 0), (0, 1, 1), (1, 1, 1), (0, 2, 1), (0, 2, 0), (1, 
 def naive(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
     """Last value, with the spread of past yearly changes.
 
-    Parameters
-    ----------
-    series : ndarray, shape (year,)
-        History.
-    years, draws : int
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (sample, ahead)
-        Variance ``h mean(d^2)`` after h years, d the yearly changes.
-
-    Examples
-    --------
-    >>> naive(np.array([1.0, 2.0, 1.0]), years=2, draws=3, seed=1).shape
-    (3, 2)
+    Shape (sample, ahead). Variance ``h mean(d^2)`` after h years, d the yearly changes. `series` (year,).
     """
     ahead = np.arange(1, years + 1)
     sd = np.sqrt(np.mean(np.diff(series) ** 2) * ahead)
@@ -46,22 +31,7 @@ def naive(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarra
 def drift(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
     """Random walk with drift.
 
-    Parameters
-    ----------
-    series : ndarray, shape (year,)
-        History.
-    years, draws : int
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (sample, ahead)
-        Mean ``y + h m``, variance ``s^2 h (1 + h / T)``, m and s of the T yearly changes.
-
-    Examples
-    --------
-    >>> drift(np.array([1.0, 2.0, 3.0]), years=2, draws=1, seed=1).round(6).tolist()
-    [[4.0, 5.0]]
+    Shape (sample, ahead). Mean ``y + h m``, variance ``s^2 h (1 + h / T)``, m and s of the T yearly changes.
     """
     changes, ahead = np.diff(series), np.arange(1, years + 1)
     sd = changes.std(ddof=1) * np.sqrt(ahead * (1.0 + ahead / changes.size))
@@ -70,29 +40,7 @@ def drift(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarra
 
 
 def ets(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
-    """Exponential smoothing with a damped additive trend.
-
-    Parameters
-    ----------
-    series : ndarray, shape (year,)
-        History.
-    years, draws : int
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (sample, ahead)
-
-    Raises
-    ------
-    InputError
-        If statsmodels is missing.
-
-    Examples
-    --------
-    >>> ets(np.arange(20.0) ** 1.1, years=2, draws=3, seed=1).shape
-    (3, 2)
-    """
+    """Exponential smoothing with a damped additive trend. Shape (sample, ahead). `series` (year,)."""
     _require_statsmodels()
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
@@ -106,27 +54,7 @@ def ets(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
 def arima(series: np.ndarray, *, years: int, draws: int, seed: int) -> np.ndarray:
     """ARIMA of the order the corrected Akaike criterion chooses.
 
-    Parameters
-    ----------
-    series : ndarray, shape (year,)
-        History.
-    years, draws : int
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (sample, ahead)
-        Normal around the forecast, with its standard error.
-
-    Raises
-    ------
-    InputError
-        If statsmodels is missing.
-
-    Examples
-    --------
-    >>> arima(np.arange(20.0) ** 1.1, years=2, draws=3, seed=1).shape
-    (3, 2)
+    Shape (sample, ahead). Normal around the forecast, with its standard error. `series` (year,).
     """
     _require_statsmodels()
     from statsmodels.tsa.arima.model import ARIMA
@@ -169,36 +97,10 @@ def _require_statsmodels() -> None:
 def crps_draws(draws: np.ndarray, outturn: float) -> float:
     """Continuous ranked probability score of equally weighted draws; lower is better.
 
-    Parameters
-    ----------
-    draws : ndarray, shape (sample,)
-        Forecast draws, units of the outturn.
-    outturn : float
-        What happened.
-
-    Returns
-    -------
-    float
-        Same units; for one draw the absolute error.
-
-    Raises
-    ------
-    InputError
-        If a draw or the outturn is not a number, or there are no draws.
-
-    Notes
-    -----
-    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs [1]_, summed over sorted draws.
-
-    References
-    ----------
-    .. [1] Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
-
-    Examples
-    --------
-    >>> crps_draws(np.array([0.0, 1.0]), 0.5)
-    0.25
+    Same units; for one draw the absolute error. `draws`: forecast draws, units of the outturn.
     """
+    # ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs, summed over sorted draws.
+    # Source: Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
     import scoringrules
 
     values = np.asarray(draws, dtype=float)
@@ -217,27 +119,8 @@ def crps_draws(draws: np.ndarray, outturn: float) -> float:
 def crps_normal(mean: float, sd: float, outturn: float) -> float:
     """Continuous ranked probability score of a normal forecast.
 
-    Parameters
-    ----------
-    mean, sd : float
-        Of the forecast; ``sd`` above 0.
-    outturn : float
-        What happened.
-
-    Returns
-    -------
-    float
-        ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))``, z = (outturn - mean) / sd.
-
-    Raises
-    ------
-    InputError
-        If ``sd`` is not above 0.
-
-    Examples
-    --------
-    >>> round(crps_normal(0.0, 1.0, 0.0), 12)
-    0.233694977255
+    ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))``, z = (outturn - mean) / sd. `mean`, `sd`: of the
+    forecast; ``sd`` above 0.
     """
     import scoringrules
 
@@ -258,33 +141,10 @@ INTERVALS = (0.5, 0.8, 0.9)
 
 
 def scores(draws: np.ndarray, outturn: float) -> dict[str, float]:
-    """Score a forecast given as draws in every way the record keeps.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (sample,)
-        Forecast draws, at least two different ones.
-    outturn : float
-        What happened, same units.
-
-    Returns
-    -------
-    dict
-        ``crps`` (units of the outturn) and ``log_score`` (minus log density of a Gaussian kernel estimate), both lower
-        is better; ``pit``, the share of draws below the outturn; ``inside_50``, ``inside_80``, ``inside_90``, 1 where
-        the equal-tailed interval holds the outturn.
-
-    Raises
-    ------
-    InputError
-        If a draw or the outturn is not a number, or the draws are all the same.
-
-    Examples
-    --------
-    >>> found = scores(np.random.default_rng(1).standard_normal(4000), 0.0)
-    >>> round(found["crps"], 2), round(found["log_score"], 1), found["inside_50"]
-    (0.23, 0.9, 1.0)
-    """
+    """Score a forecast given as draws in every way the record keeps. `outturn`: what happened, same units."""
+    # Returned: ``crps`` (units of the outturn) and ``log_score`` (minus log density of a Gaussian kernel
+    # estimate), both lower is better; ``pit``, the share of draws below the outturn; ``inside_50``,
+    # ``inside_80``, ``inside_90``, 1 where the equal-tailed interval holds the outturn.
     import scoringrules
 
     crps = crps_draws(draws, outturn)
@@ -310,34 +170,7 @@ def scores(draws: np.ndarray, outturn: float) -> dict[str, float]:
 def score_rows(
     forecasts: Mapping[str, np.ndarray], *, origin: int, kind: str, quantity: str, ahead: int, outturn: float
 ) -> Iterator[dict[str, object]]:
-    """Score several forecasts of the same figure.
-
-    Parameters
-    ----------
-    forecasts : mapping of str to ndarray, shape (sample,)
-        Draws by name of the forecast.
-    origin : int
-        Last year known.
-    kind : str
-        As in :class:`cba.validation.backtest.Origin`.
-    quantity : str
-    ahead : int
-        Years from the origin.
-    outturn : float
-        What happened.
-
-    Yields
-    ------
-    dict
-        Columns of :func:`cba.validation.backtest.backtest_totals`.
-
-    Examples
-    --------
-    >>> given = {"drift": np.array([1.0, 2.0, 3.0])}
-    >>> row = next(score_rows(given, origin=2020, kind="made", quantity="stock", ahead=2, outturn=2.0))
-    >>> row["year"], row["forecast"], row["mean"], row["pit"]
-    (2022, 'drift', 2.0, 0.5)
-    """
+    """Score several forecasts of the same figure. Yields columns of `backtest_totals`."""
     for name, draws in forecasts.items():
         yield {
             "origin": origin,
@@ -357,45 +190,15 @@ def score_rows(
 
 @dataclass(frozen=True)
 class MixtureTerms:
-    """What the score of a mixture is made of, for one origin and horizon.
-
-    Attributes
-    ----------
-    origin, ahead : int
-    error : ndarray, shape (candidate,)
-        ``E|X_i - y|``.
-    spread : ndarray, shape (candidate, candidate)
-        ``E|X_i - X_j|``.
-
-    Examples
-    --------
-    >>> terms = mixture_terms([np.array([0.0, 1.0]), np.array([2.0])], 1.0, origin=2010, ahead=1)
-    >>> terms.error.tolist(), terms.crps(np.array([0.0, 1.0]))
-    ([0.5, 1.0], 1.0)
-    """
+    """What the score of a mixture is made of, for one origin and horizon."""
 
     origin: int
     ahead: int
-    error: np.ndarray
-    spread: np.ndarray
+    error: np.ndarray  # (candidate,)
+    spread: np.ndarray  # (candidate, candidate)
 
     def crps(self, weights: np.ndarray) -> float:
-        """Score of the mixture.
-
-        Parameters
-        ----------
-        weights : ndarray, shape (candidate,)
-            At least 0, sum 1.
-
-        Returns
-        -------
-        float
-
-        Examples
-        --------
-        >>> mixture_terms([np.array([0.0]), np.array([2.0])], 1.0, origin=1, ahead=1).crps(np.array([0.5, 0.5]))
-        0.5
-        """
+        """Score of the mixture. `weights` (candidate,)."""
         return float(weights @ self.error - weights @ self.spread @ weights / 2.0)
 
 
@@ -404,27 +207,8 @@ def mixture_terms(
 ) -> MixtureTerms:
     """Work out the terms of one forecast.
 
-    Parameters
-    ----------
-    candidates : sequence of ndarray, shape (sample,)
-        Draws of each candidate.
-    outturn : float
-    origin, ahead : int
-        Kept as labels.
-
-    Returns
-    -------
-    MixtureTerms
-
-    Notes
-    -----
     Mean absolute differences between two samples come from their sorted union:
     ``E|X - Y| = integral of F(1 - G) + G(1 - F)``.
-
-    Examples
-    --------
-    >>> mixture_terms([np.array([0.0, 2.0])], 1.0, origin=1, ahead=1).spread.tolist()
-    [[1.0]]
     """
     ordered = [np.sort(np.asarray(draws, dtype=float)) for draws in candidates]
     error = np.array([np.abs(draws - outturn).mean() for draws in ordered])
@@ -442,33 +226,7 @@ def _mean_gap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def stacked_weights(terms: Sequence[MixtureTerms]) -> np.ndarray:
-    """Weights with the best mean score over the given forecasts.
-
-    Parameters
-    ----------
-    terms : sequence of MixtureTerms
-        Of several origins and horizons.
-
-    Returns
-    -------
-    ndarray, shape (candidate,)
-        At least 0, sum 1.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to stack on.
-
-    Examples
-    --------
-    Two candidates, one of them always right: it gets the whole weight.
-
-    >>> rng = np.random.default_rng(1)
-    >>> right, wrong = rng.standard_normal(500), rng.standard_normal(500) + 9.0
-    >>> given = [mixture_terms([right, wrong], 0.1 * k, origin=k, ahead=1) for k in range(-5, 6)]
-    >>> stacked_weights(given).round(3).tolist()
-    [1.0, 0.0]
-    """
+    """Weights with the best mean score over the given forecasts. Shape (candidate,). At least 0, sum 1."""
     if not terms:
         raise InputError(
             "there is no scored forecast to weigh candidates by",
@@ -500,26 +258,7 @@ def stacked_weights(terms: Sequence[MixtureTerms]) -> np.ndarray:
 
 
 def weights_known_then(terms: Sequence[MixtureTerms], *, fewest: int = 10) -> Mapping[int, np.ndarray]:
-    """Weights stacked, at every origin, on the forecasts whose outturn was known by then.
-
-    Parameters
-    ----------
-    terms : sequence of MixtureTerms
-    fewest : int
-        Forecasts with a known outturn below which the weights are equal.
-
-    Returns
-    -------
-    mapping of int to ndarray
-        Origin to weights.
-
-    Examples
-    --------
-    >>> given = [mixture_terms([np.array([0.0, 1.0]), np.array([5.0, 6.0])], 0.5, origin=o, ahead=1) for o in range(20)]
-    >>> known = weights_known_then(given)
-    >>> known[3].tolist(), known[19].round(2).tolist()
-    ([0.5, 0.5], [1.0, 0.0])
-    """
+    """Weights stacked, at every origin, on the forecasts whose outturn was known by then."""
     found = {}
     for origin in sorted({term.origin for term in terms}):
         past = [term for term in terms if term.origin + term.ahead <= origin]

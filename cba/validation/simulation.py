@@ -45,25 +45,7 @@ YEARS_AHEAD = 8
 def baseline_case(rates: FlowRates, priors: PriorRegistry) -> Case:
     """Return the baseline model with replaceable data, and how to make up data for it.
 
-    Parameters
-    ----------
-    rates : FlowRates
-        Gives the first year, the sizes of the counting noise and the number of years; its changes are replaced.
-    priors : PriorRegistry
-        Needs the ``baseline.*`` entries.
-
-    Returns
-    -------
-    Case
-        Everything the model observes is made up: the changes of all 16 series and of total starts before ages.
-
-    Examples
-    --------
-    >>> import cba
-    >>> from cba.models.baseline import flow_rates
-    >>> case = baseline_case(flow_rates(cba.load_observations()), cba.load_priors())
-    >>> sorted(case.simulate(np.random.default_rng(1)).data)[:2]
-    ['early_total_change', 'last_rates']
+    Everything the model observes is made up: the changes of all 16 series and of total starts before ages.
     """
     model = build_baseline(rates, priors)
     constants = {rv.name: model.rvs_to_values[rv] for rv in model.observed_RVs}
@@ -94,31 +76,13 @@ def simulated_history(
 ) -> dict[str, np.ndarray]:
     """Make up one history of the rates.
 
-    Parameters
-    ----------
-    rates : FlowRates
-        First year, counting noise and years.
-    truth : mapping of str to array
-        One value of every free variable of the model, and ``innovation_sd`` (walk).
-    shock_ratio : float
-        Standard deviation of a shock over that of an ordinary year.
-    rng : Generator
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``walk_change`` (15, year - 1), ``uasc_change``, ``rates_before`` and ``early_total_change`` (year - 1),
-        ``last_rates`` (series), and ``rates`` (series, year).
-
-    Notes
-    -----
-    Latent rates start at the published ones of the first year less the counting noise and follow the process of
-    :mod:`cba.models.baseline` year by year; what is seen is the latent rate plus counting noise.
-
-    Examples
-    --------
-    >>> simulated_history(rates, truth, shock_ratio=3.0, rng=np.random.default_rng(1))  # doctest: +SKIP
+    ``walk_change`` (15, year - 1), ``uasc_change``, ``rates_before`` and ``early_total_change`` (year - 1),
+    ``last_rates`` (series), and ``rates`` (series, year). `rates`: first year, counting noise and years.
     """
+    # `truth`: one value of every free variable of the model, and ``innovation_sd`` (walk).
+    #
+    # Latent rates start at the published ones of the first year less the counting noise and follow the
+    # process of `cba.models.baseline` year by year; what is seen is the latent rate plus counting noise.
     given = {name: np.asarray(truth[name]) for name in truth}
     noise = rates.noise * given["counting_noise"]
     years = rates.values.shape[1]
@@ -211,26 +175,11 @@ def effects_case(
 ) -> Case:
     """Return the synthesis with replaceable data, and how to make up data for it.
 
-    Parameters
-    ----------
-    studies : DataFrame
-        As returned by :func:`cba.models.effects.studies_used`.
-    priors : PriorRegistry
-    starts, panel
-        As in :func:`cba.models.effects.build_effects`.
-
-    Returns
-    -------
-    Case
-        All three kinds of data and the alternatives are made up. The design effect's density (an extended
-        quasi-likelihood) adds up to nearly, not exactly, 1: counts are drawn from it made to add up to 1. Each
-        way of pooling gets results of its own, as the four share no variable.
-
-    Examples
-    --------
-    >>> effects_case(studies, priors, starts=starts).name  # doctest: +SKIP
-    'effects'
+    All three kinds of data and the alternatives are made up.
     """
+    # The design effect's density (an extended quasi-likelihood) adds up to nearly, not exactly, 1: counts are
+    # drawn from it made to add up to 1. Each way of pooling gets results of its own, as the four share no
+    # variable.
     model = build_effects(studies, priors, starts=starts, panel=panel)
     for variable in model.free_RVs:  # starting points set by the published results mean nothing here
         model.rvs_to_initial_values[variable] = None
@@ -346,30 +295,7 @@ def _intervals(
 def simulated_events(
     people: np.ndarray, risk: np.ndarray, design_effect: np.ndarray, *, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw events in each arm from the density of the model, made to add up to 1 over the possible counts.
-
-    Parameters
-    ----------
-    people : ndarray, shape (arm,)
-    risk : ndarray, shape (arm,)
-        In (0, 1).
-    design_effect : ndarray, shape (arm,)
-        Variance over that of independent people.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (arm,)
-
-    Examples
-    --------
-    Without a design effect this is the binomial.
-
-    >>> rng = np.random.default_rng(1)
-    >>> arms = (np.full(2000, 50.0), np.full(2000, 0.2), np.ones(2000))
-    >>> bool(abs(simulated_events(*arms, rng=rng).mean() - 10.0) < 0.3)
-    True
-    """
+    """Draw events in each arm from the density of the model, made to add up to 1 over the possible counts."""
     drawn = []
     for n, p, extra in zip(people, risk, design_effect, strict=True):
         count = np.arange(int(n) + 1)

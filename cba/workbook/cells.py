@@ -15,28 +15,11 @@ _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
 @dataclass(frozen=True)
 class Cell:
-    """A value and the formula it comes from.
+    """A value and the formula it comes from."""
 
-    Attributes
-    ----------
-    value : float
-        What the formula comes to.
-    text : str
-        The formula, without the sign that starts it.
-    binds : int
-        How tightly its outermost operation binds: decides where brackets are needed.
-
-    Examples
-    --------
-    >>> money, cost = Cell(10.0, "money"), Cell(4.0, "cost")
-    >>> share = money / (cost + 1)
-    >>> share.value, share.text
-    (2.0, 'money/(cost+1)')
-    """
-
-    value: float
-    text: str
-    binds: int = _ATOM
+    value: float  # what the formula comes to
+    text: str  # the formula, without the sign that starts it
+    binds: int = _ATOM  # how tightly its outermost operation binds: decides where brackets are needed
 
     def __add__(self, other: Cell | float) -> Cell:
         return _joined(self, "+", other, _SUM, self.value + value_of(other))
@@ -64,21 +47,7 @@ class Cell:
 
 
 def value_of(cell: Cell | float) -> float:
-    """Return the value of a cell, or the number itself.
-
-    Parameters
-    ----------
-    cell : Cell or float
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> value_of(Cell(2.0, "a")), value_of(3.0)
-    (2.0, 3.0)
-    """
+    """Return the value of a cell, or the number itself."""
     return cell.value if isinstance(cell, Cell) else cell
 
 
@@ -96,125 +65,34 @@ def _joined(left: Cell | float, sign: str, right: Cell | float, binds: int, valu
 
 
 def called(name: str, *cells: Cell | float, value: float) -> Cell:
-    """Call a spreadsheet function.
-
-    Parameters
-    ----------
-    name : str
-        Of the function.
-    *cells : Cell or float
-        Its arguments.
-    value : float
-        What it comes to.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> called("MIN", Cell(3.0, "a"), 1, value=1.0).text
-    'MIN(a,1)'
-    """
+    """Call a spreadsheet function."""
     return Cell(value, f"{name}({','.join(_text(cell, _SUM) for cell in cells)})")
 
 
 def exp(cell: Cell) -> Cell:
-    """Exponential of a cell.
-
-    Parameters
-    ----------
-    cell : Cell
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> exp(Cell(0.0, "a")).text
-    'EXP(a)'
-    """
+    """Exponential of a cell."""
     return called("EXP", cell, value=math.exp(cell.value))
 
 
 def log(cell: Cell) -> Cell:
-    """Natural logarithm of a cell.
-
-    Parameters
-    ----------
-    cell : Cell
-        Above 0.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> log(Cell(1.0, "a")).value
-    0.0
-    """
+    """Natural logarithm of a cell. `cell`: above 0."""
     return called("LN", cell, value=math.log(cell.value))
 
 
 def least(*cells: Cell | float) -> Cell:
-    """Smallest of some cells.
-
-    Parameters
-    ----------
-    *cells : Cell or float
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> least(Cell(3.0, "a"), 1).value
-    1
-    """
+    """Smallest of some cells."""
     return called("MIN", *cells, value=min(value_of(cell) for cell in cells))
 
 
 def most(*cells: Cell | float) -> Cell:
-    """Largest of some cells.
-
-    Parameters
-    ----------
-    *cells : Cell or float
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> most(Cell(3.0, "a"), 0).text
-    'MAX(a,0)'
-    """
+    """Largest of some cells."""
     return called("MAX", *cells, value=max(value_of(cell) for cell in cells))
 
 
 def chosen(left: Cell, sign: str, right: Cell | float, then: Cell | float, otherwise: Cell | float) -> Cell:
     """One of two cells, by a comparison.
 
-    Parameters
-    ----------
-    left : Cell
-    sign : {">", "<", "="}
-    right : Cell or float
-    then, otherwise : Cell or float
-        Where the comparison holds, and where it does not.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> chosen(Cell(2.0, "a"), ">", 0, Cell(5.0, "b"), 0).text
-    'IF(a>0,b,0)'
+    `sign`, ">", "<" or "=". `then`, `otherwise`: where the comparison holds, and where it does not.
     """
     holds = {
         ">": left.value > value_of(right),
@@ -226,24 +104,7 @@ def chosen(left: Cell, sign: str, right: Cell | float, then: Cell | float, other
 
 
 def total(cells: Sequence[Cell], *, function: str = "SUM") -> Cell:
-    """Sum of cells that stand side by side or one below the other.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-        References, in order, without gaps.
-    function : {"SUM", "MAX"}
-        What is done with the range.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> total([Cell(1.0, "{a:0:0}"), Cell(2.0, "{a:0:1}")]).text
-    'SUM({a:0:0}:{a:0:1})'
-    """
+    """Sum of cells that stand side by side or one below the other. `function`, "SUM" or "MAX"."""
     values = [cell.value for cell in cells]
     value = max(values) if function == "MAX" else math.fsum(values)
     return Cell(value, f"{function}({cells[0].text}:{cells[-1].text})")
@@ -252,19 +113,7 @@ def total(cells: Sequence[Cell], *, function: str = "SUM") -> Cell:
 def dot(left: Sequence[Cell], right: Sequence[Cell]) -> Cell:
     """Sum of products of two ranges of the same shape.
 
-    Parameters
-    ----------
-    left, right : sequence of Cell
-        References, in order, without gaps; both stand side by side, or both one below the other.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> dot([Cell(2.0, "{a:0:0}"), Cell(3.0, "{a:1:0}")], [Cell(4.0, "{b:0:0}"), Cell(5.0, "{b:1:0}")]).value
-    23.0
+    `left`, `right`: references, in order, without gaps; both stand side by side, or both one below the other.
     """
     value = math.fsum(a.value * b.value for a, b in zip(left, right, strict=True))
     ranges = f"{left[0].text}:{left[-1].text},{right[0].text}:{right[-1].text}"
@@ -272,21 +121,7 @@ def dot(left: Sequence[Cell], right: Sequence[Cell]) -> Cell:
 
 
 def added(cells: Sequence[Cell]) -> Cell | float:
-    """Sum of cells written out one by one; 0 of none.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-
-    Returns
-    -------
-    Cell or float
-
-    Examples
-    --------
-    >>> added([Cell(1.0, "a"), Cell(2.0, "b*c", 1)]).text
-    'a+b*c'
-    """
+    """Sum of cells written out one by one; 0 of none."""
     result: Cell | float = 0.0
     for cell in cells:
         result = cell if isinstance(result, float) else result + cell
@@ -302,64 +137,22 @@ Entry = Cell | float | str
 
 @dataclass(frozen=True)
 class Grid:
-    """One table of the live case, filled cell by cell.
+    """One table of the live case, filled cell by cell."""
 
-    Attributes
-    ----------
-    key : str
-        What formulas call it.
-    title : str
-        Of its sheet.
-    about : tuple of str
-        Sentences above the table.
-    header : tuple of str
-        Headings of the columns, all different.
-    rows : list of list
-        Cells, numbers and text.
-
-    Examples
-    --------
-    >>> grid = Grid("years", "Shared figures", ("One row for each figure.",), ("Figure", "2026"))
-    >>> grid.add(["Starts", 30.0])[1].text
-    '{years:0:1}'
-    """
-
-    key: str
+    key: str  # what formulas call it
     title: str
-    about: tuple[str, ...]
-    header: tuple[str, ...]
-    rows: list[list[Entry]] = field(default_factory=list)
+    about: tuple[str, ...]  # sentences above the table
+    header: tuple[str, ...]  # headings of the columns, all different
+    rows: list[list[Entry]] = field(default_factory=list)  # cells, numbers and text
 
     def add(self, row: Sequence[Entry]) -> list[Cell]:
-        """Add a row.
-
-        Parameters
-        ----------
-        row : sequence of Cell, float or str
-            One for each heading.
-
-        Returns
-        -------
-        list of Cell
-            References to its cells; those to text have no value.
-        """
+        """Add a row. References to its cells; those to text have no value."""
         place = len(self.rows)
         self.rows.append(list(row))
         return [self._reference(place, column) for column in range(len(row))]
 
     def add_column(self, column: Sequence[Entry]) -> list[Cell]:
-        """Add a column, on the right.
-
-        Parameters
-        ----------
-        column : sequence of Cell, float or str
-            One for each row.
-
-        Returns
-        -------
-        list of Cell
-            References to its cells.
-        """
+        """Add a column, on the right."""
         if not self.rows:
             self.rows.extend([] for _ in column)
         for row, entry in zip(self.rows, column, strict=True):

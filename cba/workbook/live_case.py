@@ -35,22 +35,7 @@ def option_grid(
 ) -> tuple[Grid, Steps]:
     """Work one option out in cells.
 
-    Parameters
-    ----------
-    point : Point
-    option : Option
-        One of ``point.options``.
-    value : mapping of str to Cell
-    shared : Shared
-
-    Returns
-    -------
-    Grid, Steps
-        The rows ``net``, ``present`` and ``payback`` of the steps hold the results.
-
-    Examples
-    --------
-    >>> option_grid(point, option, value=value, shared=shared)[1].row["net"]  # doctest: +SKIP
+    The rows ``net``, ``present`` and ``payback`` of the steps hold the results.
     """
     grid = Grid(
         option.id,
@@ -70,22 +55,7 @@ def option_grid(
 
 
 def column_of(point: Point, year: int) -> int:
-    """Position of a year among the columns.
-
-    Parameters
-    ----------
-    point : Point
-    year : int
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> column_of(point, 2032)  # doctest: +SKIP
-    7
-    """
+    """Position of a year among the columns."""
     return int(np.flatnonzero(np.array(point.years) == year)[0])
 
 
@@ -98,21 +68,13 @@ AGREES = 1e-9
 
 @dataclass(frozen=True)
 class CentralCase:
-    """The tables of the live case.
+    """The tables of the live case."""
 
-    Attributes
-    ----------
-    grids : tuple of Grid
-        Results first, then inputs, shared figures and one grid an option, in the order of their sheets.
-    names : mapping of str to tuple of (str, int, int)
-        Name of each live input to the grid, row and column of its value.
-    left_out : mapping of str to str
-        Options without a grid, and why.
-    """
-
+    # Results first, then inputs, shared figures and one grid an option, in the order of their sheets.
     grids: tuple[Grid, ...]
+    # Name of each live input to the grid, row and column of its value.
     names: Mapping[str, tuple[str, int, int]]
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, str]  # options without a grid, and why
 
 
 def central_case(
@@ -121,32 +83,7 @@ def central_case(
     changes: Mapping[str, float] | None = None,
     observations: xr.Dataset | None = None,
 ) -> CentralCase:
-    """Set out the options of an appraisal at the mean of every input, step by step.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        With draws.
-    changes : mapping of str to float, optional
-        Inputs to hold at another value than their mean, money in the price base.
-    observations : Dataset, optional
-        The observed series of the analysis's release, if already loaded.
-
-    Returns
-    -------
-    CentralCase
-
-    Raises
-    ------
-    InputError
-        If there are no draws, or a change names no input.
-    AssertionError
-        If the cells do not come to the package's own net present value: a step differs, which is a bug.
-
-    Examples
-    --------
-    >>> central_case(appraisal).grids[0].rows[0]  # doctest: +SKIP
-    """
+    """Set out the options of an appraisal at the mean of every input, step by step."""
     point = worked_point(appraisal, changes=changes, observations=observations)
     value = input_cells(point.value)
     shared = shared_figures(point, value)

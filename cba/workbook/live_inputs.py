@@ -62,42 +62,12 @@ LIVE = tuple(f"{group}.{name}" for group, names in GROUPS.items() for name in na
 
 
 def cell_name(entry: str) -> str:
-    """Name by which formulas call an input.
-
-    Parameters
-    ----------
-    entry : str
-        Name of the input.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> cell_name("family_help.cost_per_child")
-    'family_help_cost_per_child'
-    """
+    """Name by which formulas call an input."""
     return entry.replace(".", "_")
 
 
 def input_cells(value: Mapping[str, float]) -> dict[str, Cell]:
-    """Cells of the live inputs, called by their names.
-
-    Parameters
-    ----------
-    value : mapping of str to float
-        Every uncertain input at the point.
-
-    Returns
-    -------
-    dict of str to Cell
-
-    Examples
-    --------
-    >>> input_cells(dict.fromkeys(LIVE, 0.5))["foster.attrition"].text
-    'foster_attrition'
-    """
+    """Cells of the live inputs, called by their names."""
     return {entry: Cell(value[entry], cell_name(entry)) for entry in LIVE}
 
 
@@ -106,24 +76,8 @@ def input_grid(
 ) -> Grid:
     """Table of the live inputs: name, what it is, unit, value.
 
-    Parameters
-    ----------
-    value : mapping of str to float
-        Every uncertain input at the point.
-    about : mapping of str to mapping
-        ``description`` and ``unit`` of each input.
-    price_base : int
-        Year ending 31 March of the prices money is in.
-
-    Returns
-    -------
-    Grid
-        Rows in the order of :data:`LIVE`; the value stands in the last column.
-
-    Examples
-    --------
-    >>> len(input_grid(dict.fromkeys(LIVE, 0.5), about={}, price_base=2024).rows) == len(LIVE)
-    True
+    Rows in the order of `LIVE`; the value stands in the last column. `about`: ``description`` and ``unit`` of
+    each input. `price_base`: year ending 31 March of the prices money is in.
     """
     grid = Grid(
         "inputs",

@@ -33,52 +33,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """One point worked out by the package; arrays have one sample.
-
-    Attributes
-    ----------
-    analysis : Analysis
-    value : mapping of str to float
-        Every uncertain input; money in the price base.
-    options : mapping of str to Option
-        Worked out here, by id.
-    left_out : mapping of str to str
-        Options that are not, and why.
-    system : CareSystem
-    basis : CostBasis
-    stays : StayLength
-    starts : ndarray, shape (age,)
-        Starts of the last published year that are not unaccompanied.
-    accounts : mapping of str to OptionAccount
-    levels : mapping of int to float
-        Price level by year, from the first published to the last shown.
-    """
+    """One point worked out by the package; arrays have one sample."""
 
     analysis: Analysis
-    value: Mapping[str, float]
-    options: Mapping[str, Option]
-    left_out: Mapping[str, str]
+    value: Mapping[str, float]  # every uncertain input; money in the price base
+    options: Mapping[str, Option]  # worked out here, by id
+    left_out: Mapping[str, str]  # options that are not, and why
     system: CareSystem
     basis: CostBasis
     stays: StayLength
-    starts: np.ndarray
+    starts: np.ndarray  # (age,): starts of the last published year that are not unaccompanied
     accounts: Mapping[str, OptionAccount]
-    levels: Mapping[int, float]
+    levels: Mapping[int, float]  # price level by year, from the first published to the last shown
 
     def factor(self, price_year: int | str, year: int) -> float:
-        """Factor from stated prices to the price base, as :func:`cba.costs.account.conversion`.
-
-        Parameters
-        ----------
-        price_year : int or "cash"
-            Price year of the amount.
-        year : int
-            Year in which it is spent.
-
-        Returns
-        -------
-        float
-        """
+        """Factor from stated prices to the price base, as `conversion`."""
         stated = year if price_year == "cash" else int(price_year)
         return self.levels[self.analysis.price_base] / self.levels[stated]
 
@@ -88,31 +57,12 @@ class Point:
         return [int(year) for year in self.system.years]
 
     def net(self, option: str) -> np.ndarray:
-        """Net saving of each year, undiscounted.
-
-        Parameters
-        ----------
-        option : str
-
-        Returns
-        -------
-        ndarray, shape (year,), GBP of the price base
-        """
+        """Net saving of each year, undiscounted. Shape (year,), GBP of the price base."""
         account = self.accounts[option]
         return (total_saving(account) - total_cost(account))[0]
 
     def npv(self, option: str) -> float:
-        """Net present value over the headline horizon.
-
-        Parameters
-        ----------
-        option : str
-
-        Returns
-        -------
-        float
-            GBP of the price base, positive for a net saving.
-        """
+        """Net present value over the headline horizon. GBP of the price base, positive for a net saving."""
         offsets = np.array(self.years) - self.analysis.start_year
         within = (offsets >= 0) & (offsets < self.analysis.horizon)
         factors = discount_factors(offsets[within], self.analysis.schedule, mid_year=self.analysis.mid_year)
@@ -125,32 +75,7 @@ def worked_point(
     changes: Mapping[str, float] | None = None,
     observations: xr.Dataset | None = None,
 ) -> Point:
-    """Work every option out at the mean of each uncertain input.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Gives the draws whose means are taken, and the analysis.
-    changes : mapping of str to float, optional
-        Inputs to hold at another value than their mean, money in the price base.
-    observations : Dataset, optional
-        The observed series of the analysis's release, if already loaded.
-
-    Returns
-    -------
-    Point
-
-    Raises
-    ------
-    DrawsOfAnotherVersion
-        If the draws lack an input that this version draws and reads here.
-    InputError
-        If there are no draws, or a change names no input.
-
-    Examples
-    --------
-    >>> worked_point(appraisal).npv("care_review")  # doctest: +SKIP
-    """
+    """Work every option out at the mean of each uncertain input."""
     value = _values(appraisal, changes or {})
     try:
         return _worked(appraisal, value, observations=observations)

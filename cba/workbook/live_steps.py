@@ -25,56 +25,23 @@ NEWTON_STEPS = 3
 
 @dataclass(frozen=True)
 class Shared:
-    """References to the shared figures.
+    """References to the shared figures."""
 
-    Attributes
-    ----------
-    grids : tuple of Grid
-        In the order of their sheets.
-    effect : list of Cell
-        Share of starts averted at each age when all eligible children are served.
-    service, payment : list of Cell
-        Share of a year's money whose service (whose allowances) happens so many years on.
-    kept : list of list of Cell
-        Children fewer per averted start, by years since, then by age at the start.
-    leaver, guarded : list of Cell
-        Children fewer, and still under 18, per early leaver, by years since.
-    entrants : list of list of Cell
-        Placement mix of averted children: by placement, then by years since the start.
-    year : mapping of str to list of Cell
-        Figures by year.
-    """
-
-    grids: tuple[Grid, ...]
-    effect: Column
+    grids: tuple[Grid, ...]  # in the order of their sheets
+    effect: Column  # share of starts averted at each age when all eligible children are served
+    # service and payment: share of a year's money whose service (whose allowances) happens so many years on.
     service: Column
     payment: Column
-    kept: list[Column]
+    kept: list[Column]  # children fewer per averted start, by years since, then by age at the start
+    # leaver and guarded: children fewer, and still under 18, per early leaver, by years since.
     leaver: Column
     guarded: Column
-    entrants: list[Column]
-    year: Mapping[str, Column]
+    entrants: list[Column]  # placement mix of averted children: by placement, then by years since the start
+    year: Mapping[str, Column]  # figures by year
 
 
 def shared_figures(point: Point, value: Mapping[str, Cell]) -> Shared:
-    """Tables that the options refer to.
-
-    Parameters
-    ----------
-    point : Point
-        As returned by :func:`cba.workbook.live_point.worked_point`.
-    value : mapping of str to Cell
-        Live inputs.
-
-    Returns
-    -------
-    Shared
-
-    Examples
-    --------
-    >>> shared_figures(point, input_cells(point.value)).year["factor"][1].value  # doctest: +SKIP
-    1.0
-    """
+    """Tables that the options refer to."""
     reach, effect = _reach(point, value)
     timing, service, payment = _timing(len(point.years), value)
     stays, kept, leaver, guarded, entrants = _stays(point, value)
@@ -299,22 +266,7 @@ def _discounting(grid: Grid, point: Point) -> dict[str, Column]:
 def lagged(path: Sequence[Cell], shares: Sequence[Cell], *, at: int) -> Cell | float:
     """Sum over lags of a share times the path so many years before.
 
-    Parameters
-    ----------
-    path, shares : sequence of Cell
-        By year, and by years since.
-    at : int
-        Position of the year.
-
-    Returns
-    -------
-    Cell or float
-
-    Examples
-    --------
-    >>> path, late = [Cell(8.0, "m0"), Cell(0.0, "m1")], [Cell(0.75, "s0"), Cell(0.25, "s1")]
-    >>> lagged(path, late, at=1).text
-    'm1*s0+m0*s1'
+    `path`, `shares`: by year, and by years since.
     """
     return added([path[at - lag] * shares[lag] for lag in range(at + 1)])
 
@@ -324,27 +276,14 @@ def lagged(path: Sequence[Cell], shares: Sequence[Cell], *, at: int) -> Cell | f
 
 @dataclass(frozen=True)
 class Steps:
-    """The rows of one option so far.
-
-    Attributes
-    ----------
-    grid : Grid
-    option : Option
-    value : mapping of str to Cell
-        Live inputs.
-    shared : Shared
-    part : float
-        Share of England's children in the option's areas.
-    row : dict of str to list of Cell
-        References by step, one a year.
-    """
+    """The rows of one option so far."""
 
     grid: Grid
     option: Option
-    value: Mapping[str, Cell]
+    value: Mapping[str, Cell]  # live inputs
     shared: Shared
-    part: float
-    row: dict[str, Column]
+    part: float  # share of England's children in the option's areas
+    row: dict[str, Column]  # references by step, one a year
 
     @property
     def span(self) -> range:
@@ -352,18 +291,7 @@ class Steps:
         return range(len(self.shared.year["factor"]))
 
     def add(self, key: str, label: str, unit: str, path: Sequence[Entry]) -> Column:
-        """Add a step: one cell a year.
-
-        Parameters
-        ----------
-        key, label, unit : str
-        path : sequence of Cell, float or str
-            What stands in each year.
-
-        Returns
-        -------
-        list of Cell
-        """
+        """Add a step: one cell a year."""
         self.row[key] = self.grid.add([label, unit, *path])[2:]
         return self.row[key]
 
@@ -381,17 +309,7 @@ RELATIVES = PLACEMENTS.index("foster_relative_or_friend")
 
 
 def children_steps(steps: Steps) -> None:
-    """Rows from services to children fewer in each placement.
-
-    Parameters
-    ----------
-    steps : Steps
-        With the rows before these; they are added to it.
-
-    Examples
-    --------
-    >>> children_steps(steps)  # doctest: +SKIP
-    """
+    """Rows from services to children fewer in each placement."""
     _averted(steps)
     _early_leavers(steps)
     _placements(steps)
@@ -530,19 +448,7 @@ MILLION = 1e6
 
 
 def service_steps(steps: Steps, point: Point) -> None:
-    """Rows from money to services: coverage, allowances, meetings, foster places, reform.
-
-    Parameters
-    ----------
-    steps : Steps
-        With the rows before these; they are added to it.
-    point : Point
-        Gives the option's money and price levels.
-
-    Examples
-    --------
-    >>> service_steps(steps, point)  # doctest: +SKIP
-    """
+    """Rows from money to services: coverage, allowances, meetings, foster places, reform."""
     _money(steps, point)
     _family_help(steps)
     _kinship(steps)
@@ -761,17 +667,7 @@ OTHER = tuple(n for n in range(len(PLACEMENTS)) if n not in (*FOSTER, HOME_WORTH
 
 
 def worth_steps(steps: Steps) -> None:
-    """Rows from children to savings, costs and discounted net saving.
-
-    Parameters
-    ----------
-    steps : Steps
-        With the rows before these; they are added to it.
-
-    Examples
-    --------
-    >>> worth_steps(steps)  # doctest: +SKIP
-    """
+    """Rows from children to savings, costs and discounted net saving."""
     _saved_by_placement(steps)
     _proceedings(steps)
     _savings(steps)
@@ -950,43 +846,11 @@ def _worth(steps: Steps) -> None:
 
 
 def payback_cell(steps: Steps, *, last: int, first: int) -> Cell:
-    """Year of payback, 0 for never within the years appraised.
-
-    Parameters
-    ----------
-    steps : Steps
-        With the row ``short``.
-    last, first : int
-        Last and first year appraised.
-
-    Returns
-    -------
-    Cell
-        Year ending 31 March.
-
-    Examples
-    --------
-    >>> payback_cell(steps, first=2026, last=2035).value  # doctest: +SKIP
-    0.0
-    """
+    """Year of payback, 0 for never within the years appraised. `steps`: with the row ``short``."""
     latest = total(steps.row["short"], function="MAX")
     return chosen(latest, "=", last, 0, most(latest + 1, first))
 
 
 def present_value_cell(steps: Steps) -> Cell:
-    """Net present value.
-
-    Parameters
-    ----------
-    steps : Steps
-        With the row ``present``.
-
-    Returns
-    -------
-    Cell
-
-    Examples
-    --------
-    >>> present_value_cell(steps).value  # doctest: +SKIP
-    """
+    """Net present value. `steps`: with the row ``present``."""
     return total(steps.row["present"])

@@ -44,26 +44,13 @@ LONGEST_NAME = 31
 
 @dataclass(frozen=True)
 class SheetTable:
-    """One table as it stands on its sheet.
-
-    Attributes
-    ----------
-    name : str
-        Of the sheet.
-    title : str
-    about : tuple of str
-        Lines between title and table.
-    headings : tuple of str
-        All different, whatever their capitals.
-    rows : tuple of tuple
-        Text and numbers; nothing is missing.
-    """
+    """One table as it stands on its sheet."""
 
     name: str
     title: str
-    about: tuple[str, ...]
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Content, ...], ...]
+    about: tuple[str, ...]  # lines between title and table
+    headings: tuple[str, ...]  # all different, whatever their capitals
+    rows: tuple[tuple[Content, ...], ...]  # text and numbers; nothing is missing
 
 
 @dataclass(frozen=True)
@@ -78,21 +65,8 @@ class LeftOut:
 def sheet_tables(appraisals: Sequence[Appraisal]) -> tuple[list[SheetTable], list[LeftOut]]:
     """Return every table of a run as it goes on its sheet.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline stance first.
-
-    Returns
-    -------
-    tables : list of SheetTable
-        A table that differs by stance holds all of them, with the stance in its first column.
-    left_out : list of LeftOut
-        Tables of more than :data:`MOST_ROWS` rows.
-
-    Examples
-    --------
-    >>> tables, left_out = sheet_tables([appraisal])  # doctest: +SKIP
+    Returns `tables`: a table that differs by stance holds all of them, with the stance in its first column.
+    `left_out`: tables of more than `MOST_ROWS` rows.
     """
     names = list(dict.fromkeys(name for appraisal in appraisals for name in appraisal.tables))
     tables: list[SheetTable] = []
@@ -134,41 +108,13 @@ def _sheet_table(
 
 
 def sheet_name(name: str) -> str:
-    """Return a name a sheet can have: 31 characters at most, none that a spreadsheet refuses.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> sheet_name("npv"), len(sheet_name("n" * 40)), sheet_name("a/b:c")
-    ('npv', 31, 'a b c')
-    """
+    """Return a name a sheet can have: 31 characters at most, none that a spreadsheet refuses."""
     plain = "".join(" " if sign in "[]:*?/\\'" else sign for sign in name)
     return plain[:LONGEST_NAME].strip()
 
 
 def unique_headings(headings: Sequence[str]) -> tuple[str, ...]:
-    """Return headings that are all different whatever their capitals, as a table of a spreadsheet needs.
-
-    Parameters
-    ----------
-    headings : sequence of str
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> unique_headings(["Mean", "mean", "Median"])
-    ('Mean', 'mean (2)', 'Median')
-    """
+    """Return headings that are all different whatever their capitals, as a table of a spreadsheet needs."""
     seen: dict[str, int] = {}
     found = []
     for heading in headings:
@@ -193,24 +139,7 @@ def _rows(
 
 
 def content(value: object, labels: Mapping[str, str]) -> Content:
-    """Return what stands in a cell for a value: a finite number, or text that is not empty.
-
-    Parameters
-    ----------
-    value : object
-        Of a table.
-    labels : mapping of str to str
-        Words for some texts.
-
-    Returns
-    -------
-    str, float or int
-
-    Examples
-    --------
-    >>> [content(v, {"bau": "Business as usual"}) for v in (None, float("inf"), True, "bau", "=1+1", 2.5)]
-    ['[z]', 'infinite', 'Yes', 'Business as usual', '=1+1', 2.5]
-    """
+    """Return what stands in a cell for a value: a finite number, or text that is not empty."""
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "Yes" if value else "No"
     if isinstance(value, int | float):
@@ -233,24 +162,7 @@ LINE, TITLE_LINE = 16.0, 22.0
 
 
 def write_sheet(book: GPWorkbook, table: SheetTable, *, number: int) -> GPWorksheet:
-    """Write one table on a sheet of its own.
-
-    Parameters
-    ----------
-    book : GPWorkbook
-        Being written.
-    table : SheetTable
-    number : int
-        Makes the table's name unique.
-
-    Returns
-    -------
-    GPWorksheet
-
-    Examples
-    --------
-    >>> write_sheet(book, table, number=1)  # doctest: +SKIP
-    """
+    """Write one table on a sheet of its own. `number`: makes the table's name unique."""
     sheet, top = opened_sheet(book, table.name, title=table.title, about=table.about)
     widths = []
     for column, heading in enumerate(table.headings):
@@ -265,22 +177,7 @@ def write_sheet(book: GPWorkbook, table: SheetTable, *, number: int) -> GPWorksh
 
 
 def cell_format(book: GPWorkbook, **own: str) -> Any:
-    """Return the format of a cell of a table: wrapped, at the top of its row.
-
-    Parameters
-    ----------
-    book : GPWorkbook
-    **own : str
-        What is particular to the cell.
-
-    Returns
-    -------
-    xlsxwriter.format.Format
-
-    Examples
-    --------
-    >>> cell_format(book, num_format="0.0")  # doctest: +SKIP
-    """
+    """Return the format of a cell of a table: wrapped, at the top of its row."""
     return book.add_format(dict(book.theme.data_format) | {"valign": "top"} | own)
 
 
@@ -292,23 +189,7 @@ def fit(
     *,
     top: int,
 ) -> None:
-    """Set the widths of columns, and the heights of rows whose text takes more than a line.
-
-    Parameters
-    ----------
-    sheet : GPWorksheet
-    headings : sequence of str
-    rows : sequence of sequence
-        What stands in the table.
-    widths : sequence of float
-        Of its columns.
-    top : int
-        Row of the headings.
-
-    Examples
-    --------
-    >>> fit(sheet, ["Option"], [("Care review",)], [20.0], top=3)  # doctest: +SKIP
-    """
+    """Set the widths of columns, and the heights of rows whose text takes more than a line."""
     for column, wide in enumerate(widths):
         sheet.set_column(column, column, wide)
     sheet.set_row(top, LINE * max(lines(h, w, bold=True) for h, w in zip(headings, widths, strict=True)) + 2)
@@ -324,49 +205,14 @@ def fit(
 
 
 def letters(wide: float, *, bold: bool = False) -> int:
-    """Return the letters that fit on a line of a column.
-
-    Parameters
-    ----------
-    wide : float
-        Width of the column.
-    bold : bool
-        Bold letters are a tenth wider.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> letters(24.0), letters(24.0, bold=True)
-    (28, 26)
-    """
+    """Return the letters that fit on a line of a column."""
     return max(
         int(wide * (1.1 if bold else 1.2)), 1
     )  # in proportional type most letters are narrower than a digit
 
 
 def lines(text: str, wide: float, *, bold: bool = False) -> int:
-    """Return the lines that wrapped text takes in a column.
-
-    Parameters
-    ----------
-    text : str
-    wide : float
-        Width of the column.
-    bold : bool
-        Bold letters are a tenth wider.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> lines("one two three four", 12.0), lines("one", 12.0)
-    (2, 1)
-    """
+    """Return the lines that wrapped text takes in a column. `bold`: bold letters are a tenth wider."""
     room = letters(wide, bold=bold)
     if len(text) <= room and "\n" not in text:
         return 1
@@ -374,24 +220,7 @@ def lines(text: str, wide: float, *, bold: bool = False) -> int:
 
 
 def opened_sheet(book: GPWorkbook, name: str, *, title: str, about: Sequence[str]) -> tuple[GPWorksheet, int]:
-    """Add a sheet and write what stands above its table.
-
-    Parameters
-    ----------
-    book : GPWorkbook
-    name, title : str
-    about : sequence of str
-        One line each.
-
-    Returns
-    -------
-    GPWorksheet, int
-        The sheet, and the row of the table's headings.
-
-    Examples
-    --------
-    >>> opened_sheet(book, "npv", title="Net present value", about=())  # doctest: +SKIP
-    """
+    """Add a sheet and write what stands above its table. The sheet, and the row of the table's headings."""
     sheet = book.add_worksheet(name, gridlines="hide_all")
     sheet.write_string(0, 0, title, book.add_format(book.theme.title_format))
     sheet.set_default_row(LINE)
@@ -411,25 +240,7 @@ def mark_table(
     top: int,
     name: str,
 ) -> None:
-    """Write the headings and mark the range as a table with one header row.
-
-    Parameters
-    ----------
-    book : GPWorkbook
-    sheet : GPWorksheet
-    headings : sequence of str
-        Over numbers they stand on the right, as the numbers do.
-    rows : sequence of sequence
-        What stands below, 1 row or more.
-    top : int
-        Row of the headings.
-    name : str
-        Of the table.
-
-    Examples
-    --------
-    >>> mark_table(book, sheet, ["Option"], [("Care review",)], top=2, name="table_1")  # doctest: +SKIP
-    """
+    """Write the headings and mark the range as a table with one header row."""
     bold = book.add_format(book.theme.column_heading_format)
     right = book.add_format(dict(book.theme.column_heading_format) | {"align": "right"})
     text = [
@@ -445,23 +256,7 @@ def mark_table(
 
 
 def width(heading: str, cells: Sequence[Content]) -> float:
-    """Return the width of a column: its longest word or figure, more for long text, within limits.
-
-    Parameters
-    ----------
-    heading : str
-    cells : sequence of str, float or int
-
-    Returns
-    -------
-    float
-        Characters.
-
-    Examples
-    --------
-    >>> width("Mean", [1.0, 2.0]) < width("Description", ["a sentence of many words " * 9])
-    True
-    """
+    """Return the width of a column: its longest word or figure, more for long text, within limits."""
     longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
     numbers = [abs(cell) for cell in cells if not isinstance(cell, str)]
     digits = len(f"{max(numbers):,.0f}") + 4 if numbers else 0
@@ -471,21 +266,7 @@ def width(heading: str, cells: Sequence[Content]) -> float:
 
 
 def number_format(numbers: Sequence[float]) -> str:
-    """Return how the numbers of a column are shown; the cells hold them unrounded.
-
-    Parameters
-    ----------
-    numbers : sequence of float
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> number_format([2026, 2027]), number_format([1e9, -5.0]), number_format([0.25]), number_format([3, 4000])
-    ('0', '#,##0', '0.000', '#,##0')
-    """
+    """Return how the numbers of a column are shown; the cells hold them unrounded."""
     if not numbers:
         return "General"
     largest = max(abs(number) for number in numbers)
@@ -506,21 +287,7 @@ _REFERENCE = re.compile(r"\{(\w+):(\d+):(\d+)\}")
 
 
 def live_sheet_names(case: CentralCase) -> dict[str, str]:
-    """Return the name of the sheet of each grid.
-
-    Parameters
-    ----------
-    case : CentralCase
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> live_sheet_names(case)["inputs"]  # doctest: +SKIP
-    'live inputs'
-    """
+    """Return the name of the sheet of each grid."""
     names: dict[str, str] = {}
     for grid in case.grids:
         name = sheet_name(f"live {grid.key}")
@@ -530,19 +297,7 @@ def live_sheet_names(case: CentralCase) -> dict[str, str]:
 
 
 def write_live_case(book: GPWorkbook, case: CentralCase, *, number: int) -> None:
-    """Write every grid of the live case on a sheet of its own.
-
-    Parameters
-    ----------
-    book : GPWorkbook
-    case : CentralCase
-    number : int
-        Number of the first table.
-
-    Examples
-    --------
-    >>> write_live_case(book, case, number=1)  # doctest: +SKIP
-    """
+    """Write every grid of the live case on a sheet of its own."""
     from xlsxwriter.utility import xl_col_to_name
 
     names = live_sheet_names(case)
@@ -615,29 +370,7 @@ def _write_entry(
 
 
 def addressed(cell: Cell, *, grid: str, names: Mapping[str, str], tops: Mapping[str, int]) -> str:
-    """Return a cell's formula with addresses for its references.
-
-    Parameters
-    ----------
-    cell : Cell
-    grid : str
-        Key of the grid it stands in, whose own cells need no sheet.
-    names : mapping of str to str
-        Sheet of each grid.
-    tops : mapping of str to int
-        Row of the headings of each grid, from 0.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from cba.workbook.cells import Cell
-    >>> cell = Cell(1.0, "SUM({a:0:2}:{a:0:3})/{b:1:1}")
-    >>> addressed(cell, grid="a", names={"a": "live a", "b": "live b"}, tops={"a": 3, "b": 2})
-    "SUM(C5:D5)/'live b'!B5"
-    """
+    """Return a cell's formula with addresses for its references."""
     from xlsxwriter.utility import xl_rowcol_to_cell
 
     def address(found: re.Match[str]) -> str:
@@ -668,43 +401,14 @@ def write_workbook(
 ) -> Path:
     """Write the workbook of a run.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal, or mapping of stance to Appraisal
-        One per stance, all of the same analysis; the first is the headline stance.
-    headline : mapping
-        Content of headline.json; its ``results`` must be those of the first appraisal.
-    manifest : mapping
-        Content of manifest.json; says on the cover which run it is.
-    path : str or Path
-        Ends in ``.xlsx``; replaced whole if it exists.
-    central : CentralCase, optional
-        The live central case, :func:`cba.workbook.live_case.central_case`; left out without it.
-
-    Returns
-    -------
-    Path
-        The file, there complete or not at all.
-
-    Raises
-    ------
-    InputError
-        No appraisal, or a headline that is not of the first.
-
-    Notes
-    -----
-    Follows the Analysis Function's *Making spreadsheets accessible* [1]_: one marked-up table a sheet, one header
-    row, nothing merged, no blank rows or columns, gaps explained, notes as ``[note n]``. Text is never a formula,
-    whatever it starts with.
-
-    References
-    ----------
-    .. [1] https://analysisfunction.civilservice.gov.uk/policy-store/making-spreadsheets-accessible-a-brief-checklist-of-the-basics/
-
-    Examples
-    --------
-    >>> write_workbook([appraisal], headline=headline, manifest=manifest, path="workbook.xlsx")  # doctest: +SKIP
+    The file, there complete or not at all. `headline`: content of headline.json; its ``results`` must be
+    those of the first appraisal. `path`: ends in ``.xlsx``; replaced whole if it exists.
     """
+    # Follows the Analysis Function's *Making spreadsheets accessible*: one marked-up table a sheet, one
+    # header row, nothing merged, no blank rows or columns, gaps explained, notes as ``[note n]``. Text is
+    # never a formula, whatever it starts with.
+    # Source:
+    # https://analysisfunction.civilservice.gov.uk/policy-store/making-spreadsheets-accessible-a-brief-checklist-of-the-basics/
     given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
     if not given or set(headline.get("results", {})) != set(given[0].results):
         raise InputError(

@@ -150,42 +150,12 @@ HEADINGS = {
 
 
 def title_of(table: str) -> tuple[str, str]:
-    """Return the title of a table, and what its figures are in.
-
-    Parameters
-    ----------
-    table : str
-        Name of the table, as of its CSV.
-
-    Returns
-    -------
-    tuple of (str, str)
-
-    Examples
-    --------
-    >>> title_of("npv")[0], title_of("new_table")
-    ('Fiscal net present value by option', ('New table', ''))
-    """
+    """Return the title of a table, and what its figures are in. Tuple of (str, str)."""
     return TITLES.get(table, (full_name(table), ""))
 
 
 def heading_of(column: str) -> str:
-    """Return the heading of a column: in words, with its notes.
-
-    Parameters
-    ----------
-    column : str
-        Name in the table.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> heading_of("npv_lower"), heading_of("mcse"), heading_of("year")
-    ('Net present value, lower end [note 1]', 'Standard error [note 2]', 'Year [note 3]')
-    """
+    """Return the heading of a column: in words, with its notes."""
     stem, error = column, ""
     for ending in ("_se", "_mcse"):
         if column.endswith(ending):

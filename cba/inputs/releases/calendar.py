@@ -30,15 +30,7 @@ _LONDON = ZoneInfo("Europe/London")
 
 @dataclass(frozen=True, order=True)
 class ReleaseDay:
-    """A day on which something is announced to be published.
-
-    Parameters
-    ----------
-    day : date
-        In London.
-    title : str
-    state : {"provisional", "confirmed", "cancelled"}
-    """
+    """A day on which something is announced to be published."""
 
     day: date
     title: str
@@ -48,24 +40,10 @@ class ReleaseDay:
 def next_release_day(publication: Mapping[str, Any]) -> date | None:
     """Return the day of a publication's next release.
 
-    Parameters
-    ----------
-    publication : mapping
-        As the content API of Explore Education Statistics describes it: ``nextReleaseDate`` is
-        ``{year, month, day}``, of which month and day may be missing, or null.
-
-    Returns
-    -------
-    date or None
-        None where no day is announced: none, or only the month.
-
-    Examples
-    --------
-    >>> next_release_day({"nextReleaseDate": {"year": 2026, "month": 11, "day": 19}})
-    datetime.date(2026, 11, 19)
-    >>> next_release_day({"nextReleaseDate": {"year": 2026, "month": 11}}) is None
-    True
+    None where no day is announced: none, or only the month.
     """
+    # `publication`: as the content API of Explore Education Statistics describes it: ``nextReleaseDate`` is
+    # ``{year, month, day}``, of which month and day may be missing, or null.
     found = publication.get("nextReleaseDate")
     if not isinstance(found, Mapping):
         return None
@@ -78,23 +56,10 @@ def next_release_day(publication: Mapping[str, Any]) -> date | None:
 def announced_days(answer: Mapping[str, Any]) -> tuple[ReleaseDay, ...]:
     """Return the days that GOV.UK's announcements of statistics name.
 
-    Parameters
-    ----------
-    answer : mapping
-        Of the search API: ``results`` with ``title``, ``release_timestamp`` and
-        ``statistics_announcement_state``.
-
-    Returns
-    -------
-    tuple of ReleaseDay
-        Sorted; cancelled ones too, so that they can be told apart. What has no readable time is left out.
-
-    Examples
-    --------
-    >>> announced_days({"results": [{"title": "Children looked after",
-    ...     "release_timestamp": "2026-11-19T09:30:00+00:00", "statistics_announcement_state": "confirmed"}]})
-    (ReleaseDay(day=datetime.date(2026, 11, 19), title='Children looked after', state='confirmed'),)
+    Sorted; cancelled ones too, so that they can be told apart. `answer`: of the search API: ``results`` with
+    ``title``, ``release_timestamp`` and ``statistics_announcement_state``.
     """
+    # What has no readable time is left out.
     days = []
     for one in answer.get("results", []):
         state = str(one.get("statistics_announcement_state") or one.get("state") or "provisional")
@@ -109,52 +74,14 @@ def announced_days(answer: Mapping[str, Any]) -> tuple[ReleaseDay, ...]:
 
 
 def known_days(days: Iterable[ReleaseDay]) -> tuple[date, ...]:
-    """Return the days that still stand.
-
-    Parameters
-    ----------
-    days : iterable of ReleaseDay
-
-    Returns
-    -------
-    tuple of date
-        Without the cancelled ones, each once, sorted.
-
-    Examples
-    --------
-    >>> known_days([ReleaseDay(date(2026, 11, 19), "a", "cancelled"),
-    ...             ReleaseDay(date(2026, 12, 1), "b", "provisional")])
-    (datetime.date(2026, 12, 1),)
-    """
+    """Return the days that still stand. Without the cancelled ones, each once, sorted."""
     return tuple(sorted({one.day for one in days if one.state != "cancelled"}))
 
 
 def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[ReleaseDay, ...]:
     """Ask the publishers when the next releases of the configured sources are due.
 
-    Parameters
-    ----------
-    data : Data
-        The ``[data]`` table of an analysis.
-    today : date
-        Earlier days are left out.
-    pace : Pace, optional
-
-    Returns
-    -------
-    tuple of ReleaseDay
-        Empty where no source names its publication.
-
-    Raises
-    ------
-    SourceUnreachable
-        If a calendar does not answer.
-
-    Examples
-    --------
-    >>> from cba.inputs.data_sources import Data
-    >>> release_days(Data(), today=date(2026, 11, 22))
-    ()
+    Empty where no source names its publication. `data`: the ``[data]`` table of an analysis.
     """
     pace = pace or Pace()
     found: list[ReleaseDay] = []
@@ -186,26 +113,7 @@ def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[
 def due(today: date, *, known_days: Iterable[date], last_checked: date | None) -> bool:
     """Return whether the sources should be asked today.
 
-    Parameters
-    ----------
-    today : date
-    known_days : iterable of date
-        Announced days of publication.
-    last_checked : date or None
-        Day of the last check that was answered.
-
-    Returns
-    -------
-    bool
-        True where nothing was ever checked, an announced day has come since the last check, or a week has
-        passed.
-
-    Examples
-    --------
-    >>> due(date(2026, 11, 19), known_days=[date(2026, 11, 19)], last_checked=date(2026, 11, 18))
-    True
-    >>> due(date(2026, 11, 20), known_days=[date(2026, 11, 19)], last_checked=date(2026, 11, 19))
-    False
+    True where nothing was ever checked, an announced day has come since the last check, or a week has passed.
     """
     if last_checked is None or today - last_checked >= LONGEST_GAP:
         return True

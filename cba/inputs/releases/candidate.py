@@ -40,45 +40,16 @@ _SUMMED = ("england_children", "authority_children", "authorities", "spending_en
 
 @dataclass(frozen=True)
 class Candidate:
-    """Tables that have passed every check and are not stored yet.
+    """Tables that have passed every check and are not stored yet."""
 
-    Parameters
-    ----------
-    folder : Path
-        Complete, in the layout of ``cba/inputs/published``.
-    changes : tuple of TableChange
-        Empty where the arrival says nothing new.
-    releases : dict of str to tuple of str
-        Releases held, by table.
-    notes : tuple of str
-    """
-
-    folder: Path
-    changes: tuple[TableChange, ...]
-    releases: dict[str, tuple[str, ...]]
+    folder: Path  # complete, in the layout of ``cba/inputs/published``
+    changes: tuple[TableChange, ...]  # empty where the arrival says nothing new
+    releases: dict[str, tuple[str, ...]]  # releases held, by table
     notes: tuple[str, ...]
 
 
 def build_candidate(pieces: Sequence[Piece], *, parent: Path, folder: Path) -> Candidate:
-    """Build and check the tables that an arrival would make.
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-    parent : Path
-        Folder with the tables held.
-    folder : Path
-        Does not exist yet; made and filled.
-
-    Returns
-    -------
-    Candidate
-
-    Raises
-    ------
-    InputError
-        For anything wrong with what arrived, naming its file and row.
-    """
+    """Build and check the tables that an arrival would make."""
     held = {name: held_table(name, folder=parent) for name in (*TABLES, *EVIDENCE_KEYS)}
     pieces = [_dated(with_marks(piece), held=held) for piece in pieces]
     for piece in pieces:

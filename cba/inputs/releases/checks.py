@@ -52,38 +52,12 @@ _SERIES: Mapping[str, tuple[str, str, str]] = {
 
 
 def releases_in(table: pd.DataFrame, *, name: str) -> set[str]:
-    """Return the releases (or vintages) of a table.
-
-    Parameters
-    ----------
-    table : DataFrame
-    name : str
-
-    Returns
-    -------
-    set of str
-
-    Examples
-    --------
-    >>> sorted(releases_in(pd.DataFrame({"release": ["2023", "2024"]}), name="care_duration"))
-    ['2023', '2024']
-    """
+    """Return the releases (or vintages) of a table."""
     return set(table[NUMBERED[name]]) if name in NUMBERED else set()
 
 
 def refuse_older(piece: Piece, *, held: pd.DataFrame) -> None:
-    """Refuse rows of a release older than the newest held, unless they repeat what is held.
-
-    Parameters
-    ----------
-    piece : Piece
-    held : DataFrame
-        The table as it is held, all text.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse rows of a release older than the newest held, unless they repeat what is held."""
     column = NUMBERED.get(piece.table)
     if column is None or held.empty:
         return
@@ -109,23 +83,7 @@ def refuse_older(piece: Piece, *, held: pd.DataFrame) -> None:
 def refuse_parts(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) -> list[str]:
     """Refuse a new release that lacks something the release before it had.
 
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        Everything that arrived.
-    held : mapping of str to DataFrame
-        The tables as they are held, all text.
-
-    Returns
-    -------
-    list of str
-        Sentences on what is shorter than before and yet accepted.
-
-    Raises
-    ------
-    InputError
-        England without its authorities, an age band or another category missing, a breakdown with gaps, an
-        authority missing.
+    Sentences on what is shorter than before and yet accepted.
     """
     arrived = {name: _joined(pieces, name) for name in (*TOGETHER, "care_duration")}
     fresh = {name: _new_releases(rows, held[name]) for name, rows in arrived.items()}
@@ -243,18 +201,7 @@ def _refuse_missing_authorities(
 
 
 def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
-    """Refuse figures so far from the newest held of the same series that they must be in another unit.
-
-    Parameters
-    ----------
-    piece : Piece
-    held : DataFrame
-        The table as it is held, all text.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse figures so far from the newest held of the same series that they must be in another unit."""
     if piece.table not in _SERIES or held.empty:
         return
     value, year, query = _SERIES[piece.table]

@@ -31,31 +31,7 @@ SHEETS = (
 
 
 def deflator_piece(source: DataSource, *, first_year: int, pace: Pace) -> Piece:
-    """Fetch the newest deflators as rows of ``gdp_deflator``.
-
-    Parameters
-    ----------
-    source : DataSource
-        Of kind ``hmt_deflator``.
-    first_year : int
-        Earlier years are left out.
-    pace : Pace
-
-    Returns
-    -------
-    Piece
-
-    Raises
-    ------
-    InputError
-        If the collection holds no spreadsheet, or it no index by financial year.
-    SourceUnreachable
-        If there is no whole answer.
-
-    Examples
-    --------
-    >>> deflator_piece(source, first_year=2009, pace=Pace())  # doctest: +SKIP
-    """
+    """Fetch the newest deflators as rows of ``gdp_deflator``. `source`: of kind ``hmt_deflator``."""
     collection = get_json(source, f"/api/content/{source.data_set}", pace=pace)
     documents = [
         one for one in collection.get("links", {}).get("documents", []) if one.get("public_updated_at")
@@ -100,28 +76,7 @@ def _not_found(source: DataSource, *, field: str, found: str) -> InputError:
 
 
 def cells_of(content: bytes, *, file: str) -> list[list[str]]:
-    r"""Return the cells of a spreadsheet (its first sheet that names financial years) or CSV as text.
-
-    Parameters
-    ----------
-    content : bytes
-    file : str
-        Named in messages.
-
-    Returns
-    -------
-    list of list of str
-
-    Raises
-    ------
-    InputError
-        If it is neither, or openpyxl is not installed.
-
-    Examples
-    --------
-    >>> cells_of(b"Financial year,Index\n2023-24,100\n", file="a.csv")[1]
-    ['2023-24', '100']
-    """
+    """Return the cells of a spreadsheet (its first sheet that names financial years) or CSV as text."""
     if not content.startswith(b"PK"):
         import csv
 
@@ -166,29 +121,7 @@ def _header_row(table: Sequence[Sequence[str]]) -> tuple[int, int, int] | None:
 
 
 def index_by_year(table: Sequence[Sequence[str]], *, file: str) -> dict[int, float]:
-    """Read the index by financial year.
-
-    Parameters
-    ----------
-    table : sequence of rows
-    file : str
-        Named in messages.
-
-    Returns
-    -------
-    dict of int to float
-        Year ending 31 March to index, in the publisher's base.
-
-    Raises
-    ------
-    InputError
-        If there are no such columns, a year is missing, or a figure is none.
-
-    Examples
-    --------
-    >>> index_by_year([["Financial year", "Index"], ["2022-23", "94.0"], ["2023-24", "100"]], file="a")
-    {2023: 94.0, 2024: 100.0}
-    """
+    """Read the index by financial year. Year ending 31 March to index, in the publisher's base."""
     place = _header_row(table)
     found: dict[int, float] = {}
     if place is not None:

@@ -18,35 +18,16 @@ LICENCE = "Open Government Licence v3.0"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where something came from, kept in the record of a snapshot.
+    """Where something came from, kept in the record of a snapshot."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the source in the configuration, or of the file.
-    address : str
-        URL or file name.
-    sha256 : str
-        Of the bytes as received.
-    bytes : int
-        Their number.
-    retrieved : str
-        UTC time, ISO 8601.
-    licence : str
-    version : str
-        Version of the publisher's data set, where it has one.
-    published : str
-        When the publisher says it was published, where it does.
-    """
-
-    name: str
-    address: str
-    sha256: str
+    name: str  # name of the source in the configuration, or of the file
+    address: str  # URL or file name
+    sha256: str  # of the bytes as received
     bytes: int
-    retrieved: str
+    retrieved: str  # UTC time, ISO 8601
     licence: str = LICENCE
-    version: str = ""
-    published: str = ""
+    version: str = ""  # version of the publisher's data set, where it has one
+    published: str = ""  # when the publisher says it was published, where it does
 
 
 # --- What arrived: pieces of published tables with the rows of the file they came from, and where they … ---
@@ -58,70 +39,26 @@ LARGEST = 300_000_000
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows for one published table.
+    """Rows for one published table."""
 
-    Parameters
-    ----------
-    table : str
-        One of :data:`cba.inputs.table_words.TABLES`, or an evidence table.
-    rows : DataFrame
-        All text, the columns of the table, 0, 1, ... as index.
-    lines : tuple of int
-        Row of the file each row came from (the header is row 1).
-    origin : Origin
-    whole : bool
-        Whether these rows are the whole table, to replace what is held.
-    """
-
-    table: str
-    rows: pd.DataFrame
-    lines: tuple[int, ...]
+    table: str  # one of `TABLES`, or an evidence table
+    rows: pd.DataFrame  # all text, the columns of the table, 0, 1, ... as index
+    lines: tuple[int, ...]  # row of the file each row came from (the header is row 1)
     origin: Origin
-    whole: bool = False
+    whole: bool = False  # whether these rows are the whole table, to replace what is held
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A CSV file as received: its header, its rows as text and its origin.
-
-    Parameters
-    ----------
-    file : str
-        Named in messages.
-    rows : DataFrame
-        All text; row i stands in line i + 2 of the file.
-    origin : Origin
-    """
+    """A CSV file as received: its header, its rows as text and its origin."""
 
     file: str
-    rows: pd.DataFrame
+    rows: pd.DataFrame  # all text; row i stands in line i + 2 of the file
     origin: Origin
 
 
 def read_file(file: str | Path, *, retrieved: str) -> Sheet:
-    """Read a downloaded CSV file.
-
-    Parameters
-    ----------
-    file : str or Path
-    retrieved : str
-        UTC time at which it is read.
-
-    Returns
-    -------
-    Sheet
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not text, cut off, or has a row that is longer or shorter than its header.
-
-    Examples
-    --------
-    >>> from cba.inputs.files import published_file
-    >>> read_file(published_file("care_duration.csv"), retrieved="2026-11-22T00:00:00+00:00").rows.shape
-    (24, 5)
-    """
+    """Read a downloaded CSV file."""
     file = Path(file)
     try:
         if file.stat().st_size > LARGEST:
@@ -153,31 +90,7 @@ def _sha256(content: bytes) -> str:
 
 
 def read_csv_bytes(content: bytes, *, file: str, origin: Origin) -> Sheet:
-    r"""Read the bytes of a CSV file, refusing any that is not whole.
-
-    Parameters
-    ----------
-    content : bytes
-    file : str
-        Named in messages.
-    origin : Origin
-
-    Returns
-    -------
-    Sheet
-
-    Raises
-    ------
-    InputError
-        If it is not UTF-8 text, cut off, empty, or has a cell of endless length, rows of unequal length or a
-        column twice.
-
-    Examples
-    --------
-    >>> origin = Origin("a", "a.csv", "", 9, "")
-    >>> read_csv_bytes(b"year,n\n2024,5\n", file="a.csv", origin=origin).rows.to_dict("records")
-    [{'year': '2024', 'n': '5'}]
-    """
+    """Read the bytes of a CSV file, refusing any that is not whole."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -261,24 +174,7 @@ def _refuse_uneven(table: Sequence[Sequence[str]], *, file: str) -> None:
 
 
 def at_its_row(error: InputError, *, piece: Piece) -> InputError:
-    """Return a schema error with the row of the file the piece came from.
-
-    Parameters
-    ----------
-    error : InputError
-        As raised for the rows of the piece, numbered from 2.
-    piece : Piece
-
-    Returns
-    -------
-    InputError
-
-    Examples
-    --------
-    >>> piece = Piece("care_duration", pd.DataFrame(), (2, 9), Origin("a", "a.csv", "", 0, ""))
-    >>> at_its_row(InputError("odd", field="column days, row 3"), piece=piece).details["field"]
-    'column days, row 9'
-    """
+    """Return a schema error with the row of the file the piece came from."""
     field = error.details["field"] or ""
     before, separator, row = field.rpartition("row ")
     if separator and row.isdigit() and 0 <= int(row) - 2 < len(piece.lines):
@@ -298,15 +194,7 @@ def at_its_row(error: InputError, *, piece: Piece) -> InputError:
 
 
 class UpdateStop(RuntimeError):
-    """An update that stopped before anything was written, worded like every other error of the project.
-
-    Parameters
-    ----------
-    problem : str
-        One sentence.
-    file, field, found, allowed, cause, remedy : optional
-        As in :class:`cba.errors.InputError`.
-    """
+    """An update that stopped before anything was written, worded like every other error of the project."""
 
     exit_code = 1
 
@@ -335,37 +223,19 @@ class UpdateStop(RuntimeError):
 
 
 class NeedsPerson(UpdateStop):
-    """A change that is not accepted unseen: a major version, a withdrawn or superseded data set.
-
-    Examples
-    --------
-    >>> NeedsPerson("the data set was withdrawn", file="stock").exit_code
-    4
-    """
+    """A change that is not accepted unseen: a major version, a withdrawn or superseded data set."""
 
     exit_code = 4
 
 
 class SourceUnreachable(UpdateStop):
-    """A source that gave no usable answer, after every retry.
-
-    Examples
-    --------
-    >>> SourceUnreachable("the source did not answer", found="timeout").exit_code
-    5
-    """
+    """A source that gave no usable answer, after every retry."""
 
     exit_code = 5
 
 
 class SnapshotDamaged(UpdateStop):
-    """A snapshot or its store that cannot be read or written as it should.
-
-    Examples
-    --------
-    >>> SnapshotDamaged("a file of a snapshot was changed", file="stock.csv").exit_code
-    1
-    """
+    """A snapshot or its store that cannot be read or written as it should."""
 
     exit_code = 1
 
@@ -459,33 +329,10 @@ SINGLE_AGES = tuple(str(age) for age in range(18, 26))
 def census_base(*, kind: str, vintage: int, band: str, mid_year: int) -> int:
     """Return the census that a population figure of a release file rests on.
 
-    Parameters
-    ----------
-    kind : str
-        ``estimate`` or ``projection``.
-    vintage : int
-        Year of the release that used the figure.
-    band : str
-        ``0_17``, an age band or a single age.
-    mid_year : int
-
-    Returns
-    -------
-    int
-        2001, 2011 or 2021.
-
-    Notes
-    -----
-    The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
-    already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
-
-    Examples
-    --------
-    >>> census_base(kind="estimate", vintage=2022, band="0_17", mid_year=2020)
-    2011
-    >>> census_base(kind="estimate", vintage=2024, band="0_17", mid_year=2020)
-    2021
+    `kind`: ``estimate`` or ``projection``. `band`: ``0_17``, an age band or a single age.
     """
+    # The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
+    # already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
     if kind == "projection" or vintage >= 2024:
         return 2021
     if band != "0_17" and mid_year <= 2021:

@@ -33,29 +33,18 @@ _MOST_REDIRECTS = 5
 
 @dataclass(frozen=True)
 class Pace:
-    """Limits and patience of requests; the clock, the sleep and the dice are given for tests.
+    """Limits and patience of requests; the clock, the sleep and the dice are given for tests."""
 
-    Parameters
-    ----------
-    attempts : int
-        Requests in all before giving up.
-    connect, read, overall : float
-        Seconds to connect, between two arrivals, and for one whole answer.
-    first_wait, longest_wait : float
-        Seconds: wait n is drawn between half and all of ``first_wait x 2^n``, never above the longest; a
-        Retry-After above the longest ends the update.
-    limit : int
-        Bytes of an answer, unpacked.
-    sleep, clock, jitter : callable
-    """
-
-    attempts: int = 5
+    attempts: int = 5  # requests in all before giving up
+    # connect, read, overall: seconds to connect, between two arrivals, and for one whole answer.
     connect: float = 10.0
     read: float = 30.0
     overall: float = 600.0
+    # first_wait and longest_wait: seconds: wait n is drawn between half and all of ``first_wait x 2^n``,
+    # never above the longest; a Retry-After above the longest ends the update.
     first_wait: float = 1.0
     longest_wait: float = 120.0
-    limit: int = 200_000_000
+    limit: int = 200_000_000  # bytes of an answer, unpacked
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     jitter: Callable[[], float] = field(default=random.random, repr=False)
@@ -63,27 +52,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer.
+    """One answer."""
 
-    Parameters
-    ----------
-    url : str
-        Where it came from, after redirects.
-    content : bytes
-        Unpacked.
-    sha256 : str
-        Of the content.
-    headers : mapping of str to str
-        Names in lower case.
-    retrieved : str
-        UTC time, ISO 8601.
-    """
-
-    url: str
+    url: str  # where it came from, after redirects
     content: bytes
     sha256: str
-    headers: Mapping[str, str]
-    retrieved: str
+    headers: Mapping[str, str]  # names in lower case
+    retrieved: str  # UTC time, ISO 8601
 
 
 class _TryAgain(Exception):
@@ -103,37 +78,7 @@ def fetch(
     parameters: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """Fetch one answer.
-
-    Parameters
-    ----------
-    url : str
-    hosts : collection of str
-        Hosts (with port where not the usual one) that may be spoken to.
-    accept : tuple of str
-        Content types that the answer may have.
-    pace : Pace
-    parameters : mapping, optional
-        Of the query.
-    body : mapping, optional
-        Sent as JSON by POST; a GET without it.
-
-    Returns
-    -------
-    Answer
-
-    Raises
-    ------
-    SourceUnreachable
-        If no whole answer came after all attempts.
-    InputError
-        If the answer sends to a host that is not named, or the request is refused for good (4xx).
-
-    Examples
-    --------
-    >>> fetch("https://www.gov.uk/api/content/x", hosts=("www.gov.uk",), accept=("application/json",),
-    ...       pace=Pace())  # doctest: +SKIP
-    """
+    """Fetch one answer. `hosts`: hosts (with port where not the usual one) that may be spoken to."""
     import httpx
 
     agent = {"User-Agent": f"cba/{_version()} (cost-benefit analysis; httpx)", "Accept-Encoding": "gzip"}
@@ -290,20 +235,7 @@ def _refused(response: httpx.Response, content: bytes) -> InputError:
 def retry_after(value: str | None) -> float | None:
     """Return the seconds a Retry-After header asks to wait.
 
-    Parameters
-    ----------
-    value : str or None
-        A number of seconds or an HTTP date.
-
-    Returns
-    -------
-    float or None
-        None where there is none, or it cannot be read.
-
-    Examples
-    --------
-    >>> retry_after("7"), retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), retry_after("soon")
-    (7.0, 0.0, None)
+    None where there is none, or it cannot be read. `value`: a number of seconds or an HTTP date.
     """
     if value is None:
         return None

@@ -111,30 +111,8 @@ _EVIDENCE = ("evidence_effects", "evidence_costs", "published_claims")
 def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
     """Recognise a delivered file and return what it adds to the published tables.
 
-    Parameters
-    ----------
-    sheet : Sheet
-    evidence_columns : mapping of str to tuple of str
-        Header of each evidence table held, by name.
-
-    Returns
-    -------
-    tuple of Piece
-        One; for authorities' children two, of which the second names the authorities; none for a file that
-        holds nothing the tables take.
-
-    Raises
-    ------
-    InputError
-        If the header is no known layout, or a cell holds an unknown word.
-
-    Examples
-    --------
-    >>> from cba.inputs.releases.downloads import read_file
-    >>> from cba.inputs.files import published_file
-    >>> sheet = read_file(published_file("care_duration.csv"), retrieved="")
-    >>> [(piece.table, len(piece.rows)) for piece in pieces_of(sheet, evidence_columns={})]
-    [('care_duration', 24)]
+    One; for authorities' children two, of which the second names the authorities; none for a file that holds
+    nothing the tables take. `evidence_columns`: header of each evidence table held, by name.
     """
     header = set(sheet.rows.columns)
     own = {name: tuple(table.columns) for name, table in TABLES.items()} | dict(evidence_columns)

@@ -45,76 +45,24 @@ _FIRST = {"england": 0, "region": 1, "authority": 2} | {band: i for i, band in e
 
 @dataclass(frozen=True)
 class Merged:
-    """Tables after an arrival.
+    """Tables after an arrival."""
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        All text; only those that something arrived for.
-    notes : tuple of str
-        What was added beside the rows delivered.
-    """
-
-    tables: Mapping[str, pd.DataFrame]
-    notes: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]  # all text; only those that something arrived for
+    notes: tuple[str, ...]  # what was added beside the rows delivered
 
 
 def key_of(table: str) -> tuple[str, ...]:
-    """Return the columns that name a row of a table.
-
-    Parameters
-    ----------
-    table : str
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> key_of("care_duration")
-    ('release', 'measure', 'year')
-    """
+    """Return the columns that name a row of a table."""
     return EVIDENCE_KEYS[table] if table in EVIDENCE_KEYS else TABLES[table].key
 
 
 def held_table(name: str, *, folder: Path) -> pd.DataFrame:
-    """Read a table as text, exactly as it is written.
-
-    Parameters
-    ----------
-    name : str
-    folder : Path
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> from cba.inputs.files import published_folder
-    >>> held_table("care_duration", folder=published_folder()).loc[0, "days"]
-    '820'
-    """
+    """Read a table as text, exactly as it is written."""
     return pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
 
 
 def with_marks(piece: Piece) -> Piece:
-    """Turn suppression marks in the figures of a piece into empty cells with a flag, and refuse other words.
-
-    Parameters
-    ----------
-    piece : Piece
-
-    Returns
-    -------
-    Piece
-
-    Raises
-    ------
-    InputError
-        For a cell that is neither a number nor a known mark.
-    """
+    """Turn suppression marks in the figures of a piece into empty cells with a flag, and refuse other words."""
     if piece.table not in TABLES:
         return piece
     table, rows = TABLES[piece.table], piece.rows.copy()
@@ -147,16 +95,7 @@ def _not_a_figure(piece: Piece, *, column: str, index: int, text: str) -> InputE
 
 
 def refuse_duplicates(piece: Piece) -> None:
-    """Refuse a piece that has two rows for one key.
-
-    Parameters
-    ----------
-    piece : Piece
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse a piece that has two rows for one key."""
     if piece.table not in TABLES and piece.table not in EVIDENCE_KEYS:
         return
     key = list(key_of(piece.table))
@@ -175,24 +114,7 @@ def refuse_duplicates(piece: Piece) -> None:
 
 
 def merge(pieces: Sequence[Piece], *, parent: Path) -> Merged:
-    """Lay pieces over the tables of a folder.
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        Marks read, duplicates refused.
-    parent : Path
-        Folder with the tables held.
-
-    Returns
-    -------
-    Merged
-
-    Raises
-    ------
-    InputError
-        If a whole table comes without rows that are held, or two files give one row differently.
-    """
+    """Lay pieces over the tables of a folder. `pieces`: marks read, duplicates refused."""
     tables: dict[str, pd.DataFrame] = {}
     given: dict[str, pd.DataFrame] = {}
     for piece in pieces:
@@ -332,43 +254,27 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class Revision:
-    """One figure that a new release restates.
+    """One figure that a new release restates."""
 
-    Parameters
-    ----------
-    figure : str
-        What it counts: the key of the row apart from its release.
-    before, after : str
-        As known before and after; empty where withheld.
-    """
-
-    figure: str
+    figure: str  # what it counts: the key of the row apart from its release
+    # before and after: empty where withheld.
     before: str
     after: str
 
 
 @dataclass(frozen=True)
 class TableChange:
-    """Changes of one table.
-
-    Parameters
-    ----------
-    table : str
-    new_releases : tuple of str
-    new_rows, revised, corrected, removed : int
-        Rows added; figures that a newer release restates; rows of a held release that were corrected; rows
-        that are gone.
-    revisions : tuple of Revision
-        The largest first, at most :data:`SHOWN`.
-    """
+    """Changes of one table."""
 
     table: str
     new_releases: tuple[str, ...]
+    # new_rows, revised, corrected, removed: rows added; figures that a newer release restates; rows of a held
+    # release that were corrected; rows that are gone.
     new_rows: int
     revised: int
     corrected: int
     removed: int
-    revisions: tuple[Revision, ...]
+    revisions: tuple[Revision, ...]  # the largest first, at most `SHOWN`
 
     def as_plain(self) -> dict[str, Any]:
         """Return the record as plain values."""
@@ -378,26 +284,7 @@ class TableChange:
 def changes_between(
     old: Mapping[str, pd.DataFrame], *, new: Mapping[str, pd.DataFrame]
 ) -> tuple[TableChange, ...]:
-    """Compare tables before and after.
-
-    Parameters
-    ----------
-    old, new : mapping of str to DataFrame
-        All text. Tables of `new` that do not differ are left out.
-
-    Returns
-    -------
-    tuple of TableChange
-
-    Examples
-    --------
-    >>> row = {"measure": "mean_days_final_period_of_care", "source": "S01"}
-    >>> held = pd.DataFrame([{"release": "2023", "year": "2023", "days": "900", **row}])
-    >>> more = pd.DataFrame([{"release": "2024", "year": "2023", "days": "905", **row}])
-    >>> change, = changes_between({"care_duration": held}, new={"care_duration": pd.concat([held, more])})
-    >>> change.new_releases, change.new_rows, change.revisions[0].before, change.revisions[0].after
-    (('2024',), 1, '900', '905')
-    """
+    """Compare tables before and after. `old`, `new`: tables of `new` that do not differ are left out."""
     found = [_change(name, old[name], table) for name, table in new.items() if not old[name].equals(table)]
     return tuple(one for one in found if one.new_rows or one.revised or one.corrected or one.removed)
 
@@ -466,24 +353,7 @@ def _rank(names: Sequence[str], index: Any) -> tuple[int, int, int]:
 
 
 def in_words(changes: Sequence[TableChange], *, notes: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the changes as sentences.
-
-    Parameters
-    ----------
-    changes : sequence of TableChange
-    notes : sequence of str
-        Said after them.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> revision = Revision("2023 stock total total", "83840", "83760")
-    >>> in_words([TableChange("england_children", ("2024",), 795, 1, 0, 0, (revision,))])[0]
-    'england_children: release 2024 is new (795 rows); 1 figure revised, 2023 stock total total from 83,840 to 83,760'
-    """
+    """Return the changes as sentences. `notes`: said after them."""
     sentences = []
     for change in changes:
         word = "vintage" if NUMBERED.get(change.table) == "vintage" else "release"

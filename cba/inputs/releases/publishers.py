@@ -19,30 +19,7 @@ JSON = ("application/json",)
 
 
 def get_json(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> Any:
-    """Fetch one JSON document of a source.
-
-    Parameters
-    ----------
-    source : DataSource
-    path : str
-        Behind the base URL, or a whole address.
-    pace : Pace
-    **parameters
-        Of the query.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    SourceUnreachable
-        If there is no answer, or it is no JSON.
-
-    Examples
-    --------
-    >>> get_json(source, "/v1/publications", pace=Pace())  # doctest: +SKIP
-    """
+    """Fetch one JSON document of a source. `path`: behind the base URL, or a whole address."""
     return parsed(fetch_json(source, path, pace=pace, parameters=parameters))
 
 
@@ -54,32 +31,7 @@ def fetch_json(
     parameters: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """Fetch one JSON document of a source as it came.
-
-    Parameters
-    ----------
-    source : DataSource
-    path : str
-        Behind the base URL, or a whole address.
-    pace : Pace
-    parameters : mapping, optional
-        Of the query.
-    body : mapping, optional
-        Sent by POST.
-
-    Returns
-    -------
-    Answer
-
-    Raises
-    ------
-    SourceUnreachable
-        If there is no whole answer.
-
-    Examples
-    --------
-    >>> fetch_json(source, "/v1/publications", pace=Pace())  # doctest: +SKIP
-    """
+    """Fetch one JSON document of a source as it came. `path`: behind the base URL, or a whole address."""
     url = path if path.startswith("http") else source.base_url + path
     return fetch(
         url,
@@ -92,26 +44,7 @@ def fetch_json(
 
 
 def parsed(answer: Answer) -> Any:
-    """Return the document an answer holds.
-
-    Parameters
-    ----------
-    answer : Answer
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    SourceUnreachable
-        If it is not the JSON it says it is.
-
-    Examples
-    --------
-    >>> parsed(Answer("https://a", b'{"page": 1}', "", {}, ""))
-    {'page': 1}
-    """
+    """Return the document an answer holds."""
     try:
         return json.loads(answer.content)
     except ValueError as error:
@@ -126,21 +59,7 @@ def parsed(answer: Answer) -> Any:
 
 
 def versions(source: DataSource, *, pace: Pace) -> Iterator[Mapping[str, Any]]:
-    """List the versions of the data set, newest first.
-
-    Parameters
-    ----------
-    source : DataSource
-    pace : Pace
-
-    Yields
-    ------
-    mapping
-
-    Examples
-    --------
-    >>> [one["version"] for one in versions(source, pace=Pace())]  # doctest: +SKIP
-    """
+    """List the versions of the data set, newest first."""
     yield from _pages(source, f"/v1/data-sets/{source.data_set}/versions", pace=pace, pageSize=20)
 
 
@@ -158,23 +77,7 @@ def _pages(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> I
 
 
 def refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) -> None:
-    """Refuse pages that together hold another number of results than they say.
-
-    Parameters
-    ----------
-    seen, expected : int
-    source : DataSource
-    where : str
-        Path asked for.
-
-    Raises
-    ------
-    SourceUnreachable
-
-    Examples
-    --------
-    >>> refuse_fewer(3, 3, source=source, where="/v1/publications")  # doctest: +SKIP
-    """
+    """Refuse pages that together hold another number of results than they say."""
     if seen != expected:
         raise SourceUnreachable(
             "the pages of an answer do not add up",
@@ -188,30 +91,7 @@ def refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) ->
 
 
 def part_of(answer: Any, name: str, *, source: DataSource, where: str) -> Any:
-    """Return a part of an answer that the contract promises.
-
-    Parameters
-    ----------
-    answer : object
-    name : str
-    source : DataSource
-    where : str
-        Path asked for.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    InputError
-        If the part is not there.
-
-    Examples
-    --------
-    >>> part_of({"paging": {"page": 1}}, "paging", source=source, where="/v1")  # doctest: +SKIP
-    {'page': 1}
-    """
+    """Return a part of an answer that the contract promises."""
     if not isinstance(answer, Mapping) or name not in answer:
         raise InputError(
             "an answer of the API lacks what its contract promises",
@@ -237,32 +117,7 @@ _LEVELS = {"NAT": "National", "REG": "Regional", "LA": "Local authority"}
 def queried(
     source: DataSource, *, version: str, published: str, meta: Mapping[str, Any], pace: Pace
 ) -> Sheet:
-    """Ask for every row, page by page, and turn identifiers into labels.
-
-    Parameters
-    ----------
-    source : DataSource
-    version, published : str
-        As the publisher states them.
-    meta : mapping
-        Metadata of the same version.
-    pace : Pace
-
-    Returns
-    -------
-    Sheet
-
-    Raises
-    ------
-    InputError
-        If the API warns, or a result names what the metadata do not describe.
-    SourceUnreachable
-        If a page is missing.
-
-    Examples
-    --------
-    >>> queried(source, version="2.0", published="", meta=meta, pace=Pace())  # doctest: +SKIP
-    """
+    """Ask for every row, page by page, and turn identifiers into labels."""
     path = f"/v1/data-sets/{source.data_set}/query"
     rows, page, last, expected, answer, size = [], 1, 1, 0, None, 0
     seen = hashlib.sha256()
@@ -361,29 +216,7 @@ def _labelled(row: Mapping[str, Any], lookups: Mapping[str, Any], *, source: Dat
 
 
 def catalogue_csv(source: DataSource, *, pace: Pace) -> Sheet:
-    """Fetch a data set of the catalogue as CSV, for those that are not in the API.
-
-    Parameters
-    ----------
-    source : DataSource
-        Of kind ``ees_csv``.
-    pace : Pace
-
-    Returns
-    -------
-    Sheet
-
-    Raises
-    ------
-    SourceUnreachable
-        If there is no whole answer.
-    InputError
-        If the file is no CSV, or cut off.
-
-    Examples
-    --------
-    >>> catalogue_csv(source, pace=Pace())  # doctest: +SKIP
-    """
+    """Fetch a data set of the catalogue as CSV, for those that are not in the API."""
     answer = fetch(
         f"{source.base_url}/data-catalogue/data-set/{source.data_set}/csv",
         hosts=source.allowed_hosts(),
@@ -407,52 +240,19 @@ def catalogue_csv(source: DataSource, *, pace: Pace) -> Sheet:
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds at present.
+    """What a source holds at present."""
 
-    Parameters
-    ----------
-    version, published : str
-        As the publisher states them.
-    sheet : Sheet or None
-        Rows with labels; None where the version is the one already held.
-    units : mapping of str to str
-        Unit of each indicator.
-    """
-
+    # version and published: as the publisher states them.
     version: str
     published: str
-    sheet: Sheet | None
+    sheet: Sheet | None  # rows with labels; None where the version is the one already held
     units: Mapping[str, str]
 
 
 def newest(source: DataSource, *, accepted: str, held: tuple[str, str], pace: Pace) -> Found:
     """Fetch the newest version of a data set that may be taken without asking.
 
-    Parameters
-    ----------
-    source : DataSource
-        Of kind ``ees``.
-    accepted : str
-        Version accepted so far; the pinned one, or a later one taken since.
-    held : tuple of str
-        Version and day of publication already in the snapshot, which are not fetched again.
-    pace : Pace
-
-    Returns
-    -------
-    Found
-
-    Raises
-    ------
-    NeedsPerson
-        If the data set is withdrawn, deprecated or superseded, or its newest version is a major one.
-    InputError
-        If the API warns, or breaks its contract.
-
-    Examples
-    --------
-    >>> newest(source, accepted="2.0", held=("", ""), pace=Pace()).version  # doctest: +SKIP
-    '2.1'
+    `accepted`: version accepted so far; the pinned one, or a later one taken since.
     """
     path = f"/v1/data-sets/{source.data_set}"
     described = get_json(source, path, pace=pace)
@@ -544,26 +344,7 @@ COUNT = "RECORD_COUNT"
 def population_rows(source: DataSource, *, pace: Pace) -> Sheet:
     """Fetch the rows of a query.
 
-    Parameters
-    ----------
-    source : DataSource
-        Of kind ``nomis``; its parameters must select the columns that its mapping names.
-    pace : Pace
-
-    Returns
-    -------
-    Sheet
-
-    Raises
-    ------
-    SourceUnreachable
-        If there is no whole answer, or fewer rows than the answer says there are.
-    InputError
-        If an answer is no CSV.
-
-    Examples
-    --------
-    >>> population_rows(source, pace=Pace())  # doctest: +SKIP
+    `source`: of kind ``nomis``; its parameters must select the columns that its mapping names.
     """
     address = f"{source.base_url}/api/v01/dataset/{source.data_set}.data.csv"
     parts: list[pd.DataFrame] = []

@@ -36,23 +36,10 @@ _PLAIN = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Missing:
-    """A figure that was withheld.
-
-    Parameters
-    ----------
-    mark : str
-        As printed.
-    flag : str
-        ``suppressed``, ``not_available`` or ``not_applicable``.
-
-    Examples
-    --------
-    >>> Missing("c", "suppressed").in_table
-    'suppressed;mark c'
-    """
+    """A figure that was withheld."""
 
     mark: str
-    flag: str
+    flag: str  # ``suppressed``, ``not_available`` or ``not_applicable``
 
     @property
     def in_table(self) -> str:
@@ -61,25 +48,7 @@ class Missing:
 
 
 def read_figure(text: str) -> str | Missing | None:
-    """Read one printed figure.
-
-    Parameters
-    ----------
-    text : str
-        A number, with or without thousands separators, or a mark.
-
-    Returns
-    -------
-    str or Missing or None
-        The number as plain text, the mark, or None where it is neither.
-
-    Examples
-    --------
-    >>> read_figure("83,630"), read_figure("c"), read_figure("about 80")
-    ('83630', Missing(mark='c', flag='suppressed'), None)
-    >>> read_figure("0")
-    '0'
-    """
+    """Read one printed figure. The number as plain text, the mark, or None where it is neither."""
     word = text.strip()
     if word.lower() in MARKS:
         return Missing(word.lower(), MARKS[word.lower()])
@@ -103,26 +72,8 @@ def mapped_pieces(
 ) -> tuple[Piece, ...]:
     """Map a data set onto the published tables.
 
-    Parameters
-    ----------
-    sheet : Sheet
-        Rows with labels, in the publisher's column names.
-    source : DataSource
-        With its mapping.
-    authorities : DataFrame
-        The table ``authorities``, to find an authority by either of its codes.
-    units : mapping of str to str, optional
-        Unit of each figure's column as the publisher states it; unchecked where it states none.
-
-    Returns
-    -------
-    tuple of Piece
-        One for each table mapped, and one with the source itself.
-
-    Raises
-    ------
-    InputError
-        For a column that is missing, a label unknown or missing, another unit, a figure that is none.
+    One for each table mapped, and one with the source itself. `sheet`: rows with labels, in the publisher's
+    column names. `authorities`: the table ``authorities``, to find an authority by either of its codes.
     """
     places = _places(authorities)
     pieces = []
@@ -136,17 +87,7 @@ def mapped_pieces(
 
 
 def maps(sheet: Sheet, *, source: DataSource) -> bool:
-    """Return whether a source's mapping fits the columns of a file.
-
-    Parameters
-    ----------
-    sheet : Sheet
-    source : DataSource
-
-    Returns
-    -------
-    bool
-    """
+    """Return whether a source's mapping fits the columns of a file."""
     return bool(source.tables) and all(
         set(_columns(table)) <= set(sheet.rows.columns) for table in source.tables
     )
@@ -238,23 +179,7 @@ def _words(table: TableMap, name: str, *, rows: pd.DataFrame, sheet: Sheet) -> p
 
 
 def period_year(text: str) -> int | None:
-    """Return the year in which a period ends.
-
-    Parameters
-    ----------
-    text : str
-        ``2024``, ``202324``, ``2023-24`` or ``2023/2024``.
-
-    Returns
-    -------
-    int or None
-        None where it is no such period.
-
-    Examples
-    --------
-    >>> [period_year(text) for text in ("2024", "202324", "2023-24", "2023/2024", "1999/2000", "March")]
-    [2024, 2024, 2024, 2024, 2000, None]
-    """
+    """Return the year in which a period ends. None where it is no such period."""
     found = re.fullmatch(r"(\d{4})(?:[-/]?(\d{2})|[-/](\d{4}))?", text.strip())
     if not found:
         return None
@@ -367,17 +292,7 @@ def _filled(figures: pd.DataFrame, *, table: TableMap, sheet: Sheet, source: Dat
 
 
 def cited_row(source: DataSource, *, origin: Origin) -> Piece:
-    """Return the row of ``sources`` that the rows of a source name.
-
-    Parameters
-    ----------
-    source : DataSource
-    origin : Origin
-
-    Returns
-    -------
-    Piece
-    """
+    """Return the row of ``sources`` that the rows of a source name."""
     row = {
         "source": source.source,
         "title": source.title or source.name,

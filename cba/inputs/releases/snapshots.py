@@ -30,22 +30,7 @@ if TYPE_CHECKING:
 
 
 def folder_sha256(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every table of a folder.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    dict of str to str
-        File name to SHA-256, sorted.
-
-    Examples
-    --------
-    >>> "england_children.csv" in folder_sha256(shipped_published_folder())
-    True
-    """
+    """Return the SHA-256 of every table of a folder. File name to SHA-256, sorted."""
     return {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.glob("*.csv"))
@@ -56,40 +41,14 @@ def folder_sha256(folder: Path) -> dict[str, str]:
 def content_identifier(files: Mapping[str, str]) -> str:
     """Return the identifier that belongs to the files of a folder.
 
-    Parameters
-    ----------
-    files : mapping of str to str
-        As returned by :func:`folder_sha256`.
-
-    Returns
-    -------
-    str
-
-    Notes
-    -----
     SHA-256 of the canonical JSON of file names and their SHA-256.
-
-    Examples
-    --------
-    >>> content_identifier({"a.csv": "0"}) == content_identifier({"a.csv": "1"})
-    False
     """
     text = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def shipped_identifier() -> str:
-    """Return the identifier that the shipped tables would have as a snapshot.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> len(shipped_identifier())
-    64
-    """
+    """Return the identifier that the shipped tables would have as a snapshot."""
     return content_identifier(folder_sha256(shipped_published_folder()))
 
 
@@ -107,80 +66,28 @@ _RESTORE = "restore the file from a copy of the store, or run `cba update` again
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as it stands in its store.
+    """A snapshot as it stands in its store."""
 
-    Parameters
-    ----------
-    identifier : str
-        SHA-256 of the content: 64 hexadecimal digits.
-    folder : Path
-        Holds the tables; give it to :func:`cba.inputs.files.reading_from`.
-    parent : str
-        Identifier of the content it was made from.
-    releases : mapping of str to tuple of str
-        Releases (or vintages) held, by table.
-    sources : tuple of Origin
-        What arrived: name, address, version, retrieval time, SHA-256, bytes, licence.
-    changes : tuple of dict
-        What differs from the parent, by table: new rows, revised figures.
-    notes : tuple of str
-    files : mapping of str to str
-        File name to SHA-256.
-    """
-
-    identifier: str
-    folder: Path
-    parent: str
-    releases: Mapping[str, tuple[str, ...]]
+    identifier: str  # SHA-256 of the content: 64 hexadecimal digits
+    folder: Path  # holds the tables; give it to `reading_from`
+    parent: str  # identifier of the content it was made from
+    releases: Mapping[str, tuple[str, ...]]  # releases (or vintages) held, by table
+    # What arrived: name, address, version, retrieval time, SHA-256, bytes, licence.
     sources: tuple[Origin, ...]
+    # What differs from the parent, by table: new rows, revised figures.
     changes: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
-    files: Mapping[str, str]
+    files: Mapping[str, str]  # file name to SHA-256
 
 
 def seal_of(record: Mapping[str, Any]) -> str:
-    """Return the SHA-256 that belongs to a record, its own seal left out.
-
-    Parameters
-    ----------
-    record : mapping
-        As in ``snapshot.json``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> seal_of({"a": 1}) == seal_of({"a": 1, "seal": "x"})
-    True
-    """
+    """Return the SHA-256 that belongs to a record, its own seal left out."""
     bare = {name: value for name, value in record.items() if name != "seal"}
     return hashlib.sha256(json.dumps(bare, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def read_snapshot(store: Path, identifier: str) -> Snapshot:
-    """Read a snapshot and verify every file of it.
-
-    Parameters
-    ----------
-    store : Path
-    identifier : str
-        64 hexadecimal digits, or the first 8 or more of them.
-
-    Returns
-    -------
-    Snapshot
-
-    Raises
-    ------
-    SnapshotDamaged
-        If there is no such snapshot, or a file of it is missing, added or changed; the file is named.
-
-    Examples
-    --------
-    >>> read_snapshot(Path("reports/.data"), "3fa04c11")  # doctest: +SKIP
-    """
+    """Read a snapshot and verify every file of it."""
     folder = _folder_of(Path(store), identifier)
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -244,21 +151,7 @@ def _folder_of(store: Path, identifier: str) -> Path:
 
 
 def identifiers(store: Path) -> tuple[str, ...]:
-    """Return the identifiers of the snapshots of a store, sorted.
-
-    Parameters
-    ----------
-    store : Path
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> identifiers(Path("no-such-store"))
-    ()
-    """
+    """Return the identifiers of the snapshots of a store, sorted."""
     if not Path(store).is_dir():
         return ()
     return tuple(sorted(one.name for one in Path(store).iterdir() if one.is_dir() and len(one.name) == 64))
@@ -267,24 +160,7 @@ def identifiers(store: Path) -> tuple[str, ...]:
 def current_snapshot(store: Path) -> Snapshot | None:
     """Return the snapshot that ``current`` names.
 
-    Parameters
-    ----------
-    store : Path
-
-    Returns
-    -------
-    Snapshot or None
-        None where nothing has been stored: the shipped tables are current.
-
-    Raises
-    ------
-    SnapshotDamaged
-        If it names none, or one that is damaged.
-
-    Examples
-    --------
-    >>> current_snapshot(Path("no-such-store")) is None
-    True
+    None where nothing has been stored: the shipped tables are current.
     """
     pointer = Path(store) / POINTER
     try:
@@ -302,27 +178,8 @@ def current_snapshot(store: Path) -> Snapshot | None:
 def chosen_snapshot(data: Data, *, store: Path | None = None) -> Snapshot | None:
     """Return the snapshot that an analysis asks for.
 
-    Parameters
-    ----------
-    data : Data
-        Its ``[data]`` table.
-    store : Path, optional
-        Folder of snapshots, in place of the analysis's own.
-
-    Returns
-    -------
-    Snapshot or None
-        None for the shipped tables: asked for, or ``current`` before anything was stored.
-
-    Raises
-    ------
-    SnapshotDamaged
-        If there is no such snapshot, or a file of it is not what was stored.
-
-    Examples
-    --------
-    >>> chosen_snapshot(Data()) is None
-    True
+    None for the shipped tables: asked for, or ``current`` before anything was stored. `data`: its ``[data]``
+    table. `store`: folder of snapshots, in place of the analysis's own.
     """
     place = Path(data.store) if store is None else Path(store)
     if data.snapshot == "shipped":
@@ -333,28 +190,8 @@ def chosen_snapshot(data: Data, *, store: Path | None = None) -> Snapshot | None
 def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
     """Return the folder of tables that an analysis reads.
 
-    Parameters
-    ----------
-    data : Data
-        Its ``[data]`` table.
-    store : Path, optional
-        Folder of snapshots, in place of the analysis's own.
-
-    Returns
-    -------
-    Path
-        The folder in force inside :func:`cba.inputs.files.reading_from`; elsewhere that of the
-        snapshot, or the shipped one.
-
-    Raises
-    ------
-    SnapshotDamaged
-        If there is no such snapshot, or a file of it is not what was stored.
-
-    Examples
-    --------
-    >>> chosen_folder(Data()).name
-    'published'
+    The folder in force inside `reading_from`; elsewhere that of the snapshot, or the shipped one. `data`: its
+    ``[data]`` table. `store`: folder of snapshots, in place of the analysis's own.
     """
     if published_in_force():
         return published_folder()
@@ -375,40 +212,8 @@ def write_snapshot(
 ) -> Snapshot:
     """Store a folder of tables as a snapshot.
 
-    Parameters
-    ----------
-    content : Path
-        Folder with the tables; copied.
-    store : Path
-        Made where it does not exist.
-    parent : str
-        Identifier of the content it was made from.
-    sources : sequence of Origin
-    changes : sequence of TableChange
-    releases : mapping, optional
-    notes : sequence of str
-    make_current : bool
-        Let ``current`` name it.
-
-    Returns
-    -------
-    Snapshot
-        The one already there, with its own record, where the content is held.
-
-    Raises
-    ------
-    SnapshotDamaged
-        If the store cannot be written.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from cba.inputs.files import shipped_published_folder
-    >>> with TemporaryDirectory() as store:
-    ...     made = write_snapshot(shipped_published_folder(), store=Path(store), parent="")
-    ...     again = write_snapshot(shipped_published_folder(), store=Path(store), parent="another")
-    ...     made == again == current_snapshot(Path(store))
-    True
+    The one already there, with its own record, where the content is held. `store`: made where it does not
+    exist. `parent`: identifier of the content it was made from. `make_current`: let ``current`` name it.
     """
     store = Path(store)
     with _storing(store):

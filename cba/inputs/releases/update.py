@@ -54,37 +54,7 @@ def ask(
     authorities: pd.DataFrame,
     pace: Pace,
 ) -> tuple[Origin, tuple[Piece, ...]]:
-    """Ask one source for what it holds now.
-
-    Parameters
-    ----------
-    source : DataSource
-    base : Path
-        Folder of the tables held.
-    current : Snapshot or None
-        Whose record says which versions were taken.
-    authorities : DataFrame
-        The table ``authorities``.
-    pace : Pace
-
-    Returns
-    -------
-    Origin, tuple of Piece
-        No piece from a version that is already held.
-
-    Raises
-    ------
-    NeedsPerson
-        If the data set was withdrawn, superseded or changed in a major version.
-    SourceUnreachable
-        If there is no whole answer.
-    InputError
-        If what it says is not what the mapping expects.
-
-    Examples
-    --------
-    >>> ask(source, base=base, current=None, authorities=authorities, pace=Pace())  # doctest: +SKIP
-    """
+    """Ask one source for what it holds now. No piece from a version that is already held."""
     if source.kind == "hmt_deflator":
         first = int(held_table("gdp_deflator", folder=base)["year"].min())
         piece = deflator_piece(source, first_year=first, pace=pace)
@@ -130,29 +100,7 @@ _SECONDS = 120.0
 
 @contextmanager
 def storing_alone(store: Path) -> Iterator[None]:
-    """Be the only update that stores into a store of snapshots.
-
-    Parameters
-    ----------
-    store : Path
-        Made where it does not exist.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    SnapshotDamaged
-        If the store cannot be used, or another update holds it for over two minutes.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder, storing_alone(Path(folder) / ".data"):
-    ...     [place.name for place in (Path(folder) / ".data").iterdir()]
-    ['.lock']
-    """
+    """Be the only update that stores into a store of snapshots. `store`: made where it does not exist."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(store / LOCK, timeout=_SECONDS)
@@ -187,27 +135,13 @@ def storing_alone(store: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class UpdateOutcome:
-    """What an update found.
+    """What an update found."""
 
-    Parameters
-    ----------
-    snapshot : Snapshot or None
-        The newest snapshot; None while the shipped tables are the newest.
-    changed : bool
-        Whether there is something new (in a dry run: would be).
-    summary : tuple of str
-        Sentences: new releases, revised figures.
-    held_reason : str or None
-        Why a person must decide; nothing was taken then.
-    changes : tuple of TableChange
-        The same as records.
-    """
-
-    snapshot: Snapshot | None
-    changed: bool
-    summary: tuple[str, ...]
-    held_reason: str | None = None
-    changes: tuple[TableChange, ...] = ()
+    snapshot: Snapshot | None  # the newest snapshot; None while the shipped tables are the newest
+    changed: bool  # whether there is something new (in a dry run: would be)
+    summary: tuple[str, ...]  # sentences: new releases, revised figures
+    held_reason: str | None = None  # why a person must decide; nothing was taken then
+    changes: tuple[TableChange, ...] = ()  # the same as records
 
 
 NOTHING_NEW = "nothing new"
@@ -240,39 +174,7 @@ def update_from_files(
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> UpdateOutcome:
-    """Take in downloaded files.
-
-    Parameters
-    ----------
-    files : sequence of str or Path
-        Harmonised release files, tables of the project's own layout, or CSV files of Explore Education
-        Statistics whose columns one of `sources` maps.
-    store : str or Path
-        Folder of snapshots.
-    sources : sequence of DataSource
-        Mappings for files of the publisher's own layout.
-    parent : Path, optional
-        Folder of tables to start from; the newest snapshot of the store, or else the shipped tables.
-    dry_run : bool
-        Check everything and store nothing.
-    now : callable
-        The clock.
-
-    Returns
-    -------
-    UpdateOutcome
-
-    Raises
-    ------
-    InputError
-        If a file is not what it should be; nothing is written then.
-    SnapshotDamaged
-        If the store cannot be read or written.
-
-    Examples
-    --------
-    >>> update_from_files(["england_2025.csv", "authorities_2025.csv"], store="reports/.data")  # doctest: +SKIP
-    """
+    """Take in downloaded files. `dry_run`: check everything and store nothing."""
     if not files:
         raise InputError(
             "no file was named",
@@ -382,29 +284,7 @@ def update_from_sources(
     pace: Pace | None = None,
     dry_run: bool = False,
 ) -> UpdateOutcome:
-    """Ask the sources of an analysis for what is new, and take it in: see :func:`update_from_data`.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    store, pace, dry_run
-        As for :func:`update_from_data`.
-
-    Returns
-    -------
-    UpdateOutcome
-
-    Raises
-    ------
-    SourceUnreachable
-        If a source does not answer.
-    InputError
-        If there are no sources, or what a source says is not what the mapping expects.
-
-    Examples
-    --------
-    >>> update_from_sources(analysis, store="reports/.data").changed  # doctest: +SKIP
-    """
+    """Ask the sources of an analysis for what is new, and take it in: see `update_from_data`."""
     return update_from_data(analysis.data, store=store, pace=pace, dry_run=dry_run)
 
 
@@ -417,33 +297,8 @@ def update_from_data(
 ) -> UpdateOutcome:
     """Ask configured sources for what is new, and take it in.
 
-    Parameters
-    ----------
-    data : Data
-        The ``[data]`` table of an analysis.
-    store : str or Path, optional
-        Folder of snapshots; that of `data` by default.
-    pace : Pace, optional
-        Limits and patience of requests.
-    dry_run : bool
-        Check everything and store nothing.
-
-    Returns
-    -------
-    UpdateOutcome
-        With `held_reason`, and nothing taken, where a data set was withdrawn, superseded or changed in a
-        major version.
-
-    Raises
-    ------
-    SourceUnreachable
-        If a source does not answer.
-    InputError
-        If there are no sources, or what a source says is not what the mapping expects.
-
-    Examples
-    --------
-    >>> update_from_data(data, store="reports/.data").changed  # doctest: +SKIP
+    With `held_reason`, and nothing taken, where a data set was withdrawn, superseded or changed in a major
+    version. `data`: the ``[data]`` table of an analysis. `dry_run`: check everything and store nothing.
     """
     if not data.sources:
         raise InputError(

@@ -62,23 +62,8 @@ _TOP = 150.0
 def plot_break_even_map(appraisals: Sequence[Appraisal], option: str, *, ax: Axes | None = None) -> Axes:
     """Draw the curve on which an option breaks even, where each stance puts it, and the review's figures.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance; the curve is that of the first. Their tables ``break_even_map`` are read; one without
-        rows (a stance without draws) is left out.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_break_even_map([appraisal], "care_review")  # doctest: +SKIP
+    `appraisals`: their tables ``break_even_map`` are read; one without rows (a stance without draws) is left
+    out.
     """
     ax = new_axes(height=4.4) if ax is None else ax
     tables = _tables(appraisals, option)
@@ -149,23 +134,7 @@ def _limits(tables: list[pd.DataFrame]) -> tuple[float, float, float]:
 
 
 def describe_break_even_map(appraisals: Sequence[Appraisal], option: str) -> str:
-    """Return the text alternative of :func:`plot_break_even_map`.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_break_even_map([appraisal], "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_break_even_map`."""
     tables = _tables(appraisals, option)
     first = next(iter(tables.values()))
     points = [(stance_name(s), t[t["kind"] == "point"].iloc[0]) for s, t in tables.items()]
@@ -201,26 +170,7 @@ _NAMES = {"starts": "Starts to be looked after", "stock": "Children looked after
 def plot_panel_effect(
     appraisal: Appraisal, outcome: str, *, group: str = "spread", ax: Axes | None = None
 ) -> Axes:
-    """Draw the effect of the Strengthening Families programmes by years since launch.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``panel_path`` is read.
-    outcome : {"starts", "stock"}
-    group : {"spread", "innovators"}
-        Authorities the programmes spread to, or their inventors.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_panel_effect(appraisal, "stock")  # doctest: +SKIP
-    """
+    """Draw the effect of the Strengthening Families programmes by years since launch."""
     rows = matching_rows(appraisal.tables["panel_path"], {"outcome": outcome, "group": group})
     ax = new_axes() if ax is None else ax
     first, second = duo()
@@ -243,22 +193,7 @@ def plot_panel_effect(
 
 
 def describe_panel_effect(appraisal: Appraisal, outcome: str, *, group: str = "spread") -> str:
-    """Return the text alternative of :func:`plot_panel_effect`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    outcome : {"starts", "stock"}
-    group : {"spread", "innovators"}
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_panel_effect(appraisal, "stock")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_panel_effect`. `outcome`, "starts" or "stock"."""
     rows = matching_rows(appraisal.tables["panel_path"], {"outcome": outcome, "group": group})
     parts = [
         f"year {row['since_launch']}: {_share(row['mean'])} (interval {_share(row['lower'])} to {_share(row['upper'])})"
@@ -294,25 +229,7 @@ _PARTS = {
 
 @styled
 def plot_reach(appraisal: Appraisal, study: str, *, ax: Axes | None = None) -> Axes:
-    """Draw coverage, reach, effect and their product for one area-level study, before and after the data.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``reach`` is read.
-    study : str
-        Name of the study.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_reach(appraisal, "ENGLAND_PANEL")  # doctest: +SKIP
-    """
+    """Draw coverage, reach, effect and their product for one area-level study, before and after the data."""
     rows = matching_rows(appraisal.tables["reach"], {"study_id": study}).to_dict("records")
     ax = new_axes(height=3.2) if ax is None else ax
     first, second = duo()
@@ -337,22 +254,7 @@ def plot_reach(appraisal: Appraisal, study: str, *, ax: Axes | None = None) -> A
 
 
 def describe_reach(appraisal: Appraisal, study: str) -> str:
-    """Return the text alternative of :func:`plot_reach`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    study : str
-        Name of the study.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_reach(appraisal, "ENGLAND_PANEL")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_reach`."""
     rows = matching_rows(appraisal.tables["reach"], {"study_id": study}).to_dict("records")
     parts = [
         f"{_PARTS[row['quantity']]}: before {show(row['prior_lower'], unit=0.01)} to "
@@ -393,24 +295,7 @@ _PLACE = (
 
 
 def belief_figures(appraisals: Sequence[Appraisal], option: str) -> dict[str, FigureBlock]:
-    """Return the figures of belief and calibration that the appraisals have tables for, by name.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> sorted(belief_figures([appraisal], "care_review"))  # doctest: +SKIP
-    ['accounts', 'break_even_map', 'panel_starts', 'panel_stock']
-    """
+    """Return the figures of belief and calibration that the appraisals have tables for, by name."""
     first = appraisals[0]
     made = table_figures((_ACCOUNTS,), first, option)
     if holds(first, "break_even_map", option):

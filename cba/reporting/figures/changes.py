@@ -37,26 +37,7 @@ _ROOM = 0.16
 def change_named(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return one change of a comparison.
 
-    Parameters
-    ----------
-    record : mapping
-        Record of a comparison: ``before``, ``after``, ``moved`` and ``changes``.
-    key : str
-        ``<quantity>.<option>``.
-
-    Returns
-    -------
-    mapping
-
-    Raises
-    ------
-    InputError
-        If the comparison has no such quantity.
-
-    Examples
-    --------
-    >>> change_named({"changes": [{"key": "npv_fiscal.a"}]}, "npv_fiscal.a")
-    {'key': 'npv_fiscal.a'}
+    `record`: record of a comparison: ``before``, ``after``, ``moved`` and ``changes``.
     """
     for change in record["changes"]:
         if change["key"] == key:
@@ -75,23 +56,8 @@ def change_named(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def steps(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """Return the steps from the figure before to the figure after.
 
-    Parameters
-    ----------
-    record : mapping
-        As in :func:`change_named`.
-    key : str
-
-    Returns
-    -------
-    list of dict
-        One step a group that differs, the largest first: ``player``, ``start``, ``end``, ``mcse``,
-        ``within_error``; the last ends where the figure after stands, to rounding.
-
-    Examples
-    --------
-    >>> shares = {"data": {"value": 2.0, "mcse": 0.1, "within_error": False}}
-    >>> steps({"moved": ["data"], "changes": [{"key": "k", "before": 1.0, "after": 3.0, "shares": shares}]}, "k")
-    [{'player': 'data', 'start': 1.0, 'end': 3.0, 'mcse': 0.1, 'within_error': False}]
+    One step a group that differs, the largest first: ``player``, ``start``, ``end``, ``mcse``,
+    ``within_error``; the last ends where the figure after stands, to rounding.
     """
     change = change_named(record, key)
     ordered = sorted(record["moved"], key=lambda player: -abs(change["shares"][player]["value"]))
@@ -115,24 +81,8 @@ def steps(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def plot_change(record: Mapping[str, Any], key: str, *, ax: Axes | None = None) -> Axes:
     """Draw how each group of inputs moved one figure from the earlier run to the later one.
 
-    Parameters
-    ----------
-    record : mapping
-        As in :func:`change_named`.
-    key : str
-        ``<quantity>.<option>``.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-        The axis does not begin at nothing: the ends are points, and only steps are bars. Whiskers are two Monte
-        Carlo errors each side; a step within them is hatched.
-
-    Examples
-    --------
-    >>> plot_change(record, "npv_fiscal.care_review")  # doctest: +SKIP
+    The axis does not begin at nothing: the ends are points, and only steps are bars. Whiskers are two Monte
+    Carlo errors each side; a step within them is hatched. `key`: ``<quantity>.<option>``.
     """
     change, found = change_named(record, key), steps(record, key)
     ax = new_axes(height=_height(record)) if ax is None else ax
@@ -177,44 +127,14 @@ def plot_change(record: Mapping[str, Any], key: str, *, ax: Axes | None = None) 
 
 
 def change_figure(record: Mapping[str, Any], *, key: str) -> Figure:
-    """Return the waterfall as a figure that no window knows of, for a file or a page.
-
-    Parameters
-    ----------
-    record : mapping
-        As in :func:`change_named`.
-    key : str
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> change_figure(record, key="npv_fiscal.care_review").savefig("change.svg")  # doctest: +SKIP
-    """
+    """Return the waterfall as a figure that no window knows of, for a file or a page."""
     ax = page_axes(height=_height(record))
     figure = plot_change(record, key, ax=ax).figure
     return figure  # type: ignore[return-value]
 
 
 def describe_change(record: Mapping[str, Any], key: str) -> str:
-    """Return the text alternative of :func:`plot_change`.
-
-    Parameters
-    ----------
-    record : mapping
-        As in :func:`change_named`.
-    key : str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_change(record, "npv_fiscal.care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_change`."""
     change = change_named(record, key)
     divisor, unit = _scale(change)
     said = [
@@ -241,22 +161,10 @@ def _scale(change: Mapping[str, Any]) -> tuple[float, str]:
 def change_context(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the section on changes uses, from what a re-run kept beside its manifest.
 
-    Parameters
-    ----------
-    manifest : mapping
-        With ``comparison`` and ``scores`` where a re-run made them.
-
-    Returns
-    -------
-    dict
-        ``changes`` and ``forecast_scores`` (None where there is none), ``change_rows`` (bound cells of what is told)
-        and ``change_block`` (the waterfall, or None).
-
-    Examples
-    --------
-    >>> change_context({})["changes"] is None
-    True
+    ``changes`` and ``forecast_scores`` (None where there is none), ``change_rows``
+    (bound cells of what is told) and ``change_block`` (the waterfall, or None).
     """
+    # `manifest`: with ``comparison`` and ``scores`` where a re-run made them.
     record, scores = manifest.get("comparison"), manifest.get("scores")
     if not record or not record["moved"]:
         return {

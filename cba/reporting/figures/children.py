@@ -52,26 +52,7 @@ def plot_with_and_without(
 ) -> Axes:
     """Draw the observed years, then the paths on current policy and under an option, with intervals.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its tables ``history`` and ``children_by_year`` or ``starts_by_year`` are read.
-    option : str
-        Option to set beside business as usual.
-    table : str
-        ``children_by_year`` (children at 31 March) or ``starts_by_year`` (children per year).
-    last_year : int, optional
-        Last year drawn, year ending 31 March.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_with_and_without(appraisal, "care_review")  # doctest: +SKIP
+    `table`: ``children_by_year`` (children at 31 March) or ``starts_by_year`` (children per year).
     """
     ax = new_axes() if ax is None else ax
     field, _ = _MEASURES[table]
@@ -117,29 +98,7 @@ def _label_paths(ax: Axes, year: int, ends: Sequence[tuple[str, float]], label: 
 
 
 def short_label(appraisal: Appraisal, option: str, *, width: int = 17) -> str:
-    """Return an option's label broken into lines of at most ``width`` letters.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its ``option_labels`` are read.
-    option : str
-        Option id.
-    width : int
-        Longest line, letters.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> print(short_label(SimpleNamespace(option_labels={"a": "Kinship support only"}), "a", width=10))
-    Kinship
-    support
-    only
-    """
+    """Return an option's label broken into lines of at most ``width`` letters."""
     from textwrap import fill
 
     return fill(appraisal.option_labels.get(option, option).replace("$", r"\$"), width)
@@ -148,26 +107,7 @@ def short_label(appraisal: Appraisal, option: str, *, width: int = 17) -> str:
 def describe_with_and_without(
     appraisal: Appraisal, option: str, *, table: str = "children_by_year", last_year: int
 ) -> str:
-    """Return the text alternative of :func:`plot_with_and_without`: type, axes, finding, extremes.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-    table : str
-        Name in ``appraisal.tables``.
-    last_year : int
-        Last year shown, year ending 31 March.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_with_and_without(appraisal, "care_review", last_year=2035)  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_with_and_without`: type, axes, finding, extremes."""
     field, words = _MEASURES[table]
     always = paths_overlap(appraisal, option, last_year, table=table)
     when = "in every year" if always else "in some years only"
@@ -197,22 +137,7 @@ def plot_fewer_children(
 ) -> Axes:
     """Draw how many fewer children each option leaves in care in the target year, under each stance.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance; a stance whose results are not defined is left out.
-    claim : float, optional
-        Claimed number of fewer children, drawn as a vertical line.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_fewer_children([appraisal], claim=30_000)  # doctest: +SKIP
+    `appraisals`: a stance whose results are not defined is left out.
     """
     from cba.reporting.figures.style import plot_results
 
@@ -236,21 +161,7 @@ def plot_fewer_children(
 
 
 def describe_fewer_children(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of :func:`plot_fewer_children`.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_fewer_children([appraisal])  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_fewer_children`."""
     from cba.reporting.figures.style import describe_results
 
     year = appraisals[0].analysis.target_year
@@ -270,20 +181,7 @@ TABLE = "tracker"
 def tracker_beliefs(appraisals: Sequence[Appraisal]) -> list[tuple[Appraisal, str, str]]:
     """Return the beliefs the tracker draws: the appraisal that holds each, its name in the table, and its label.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-
-    Returns
-    -------
-    list of (Appraisal, str, str)
-        Current policy, the programme under each stance that has a tracker, and the claim where it can be drawn.
-
-    Examples
-    --------
-    >>> [label for _, _, label in tracker_beliefs([appraisal])]  # doctest: +SKIP
-    ['Current policy', 'Programme: evidence', 'The review’s claim']
+    Current policy, the programme under each stance that has a tracker, and the claim where it can be drawn.
     """
     first = appraisals[0]
     found = [(first, "current_policy", "Current policy")]
@@ -298,23 +196,7 @@ def tracker_beliefs(appraisals: Sequence[Appraisal]) -> list[tuple[Appraisal, st
 
 @styled
 def plot_tracker(appraisals: Sequence[Appraisal], *, ax: Axes | None = None) -> Axes:
-    """Draw published starts, those expected on current policy and if the claim held, and the line between.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first; the table ``tracker`` is read.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_tracker([appraisal])  # doctest: +SKIP
-    """
+    """Draw published starts, those expected on current policy and if the claim held, and the line between."""
     ax = new_axes() if ax is None else ax
     first = appraisals[0]
     published = belief_rows(first, "published")
@@ -371,38 +253,13 @@ def _band(ax: Axes, rows: pd.DataFrame, dashes: object, hatch: str | None, colou
 def belief_rows(appraisal: Appraisal, belief: str) -> pd.DataFrame:
     """Return the rows of one belief, by year.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-    belief : str
-        ``current_policy``, ``programme``, ``claim`` or ``published``.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> belief_rows(appraisal, "published")  # doctest: +SKIP
+    `belief`: ``current_policy``, ``programme``, ``claim`` or ``published``.
     """
     return matching_rows(appraisal.tables[TABLE], {"belief": belief}).sort_values("year")
 
 
 def describe_tracker(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of :func:`plot_tracker`.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_tracker([appraisal])  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_tracker`."""
     first = appraisals[0]
     published, ahead = belief_rows(first, "published"), belief_rows(first, "current_policy")
     last, end = published.iloc[-1], ahead.iloc[-1]
@@ -434,24 +291,7 @@ def _range(row: pd.Series) -> str:
 
 
 def tracker_figures(appraisals: Sequence[Appraisal], option: str) -> dict[str, FigureBlock]:
-    """Return the figure of the tracker where the headline appraisal has its table.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> list(tracker_figures([appraisal], "care_review"))  # doctest: +SKIP
-    ['tracker']
-    """
+    """Return the figure of the tracker where the headline appraisal has its table."""
     first = appraisals[0]
     if not holds(first, TABLE, option):
         return {}
@@ -481,25 +321,11 @@ def tracker_figures(appraisals: Sequence[Appraisal], option: str) -> dict[str, F
 
 
 def tracker_choices(appraisals: Sequence[Appraisal], option: str) -> dict[str, Any]:
-    """Return the years, beliefs and figures the words of the tracker name; empty where there is no tracker.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-    option : str
-
-    Returns
-    -------
-    dict of str to object
-        ``tracker_years`` (years with a line), ``tracker_beliefs`` (stance, belief and label), ``tracker_last``
-        (newest published year), ``tracker_tested`` (published years with a line, known after the frame) and
-        ``tracker_blurred`` (whether the programme's mean stays inside the interval of current policy).
-
-    Examples
-    --------
-    >>> tracker_choices([appraisal], "care_review")["tracker_last"]  # doctest: +SKIP
-    2024
-    """
+    """Return the years, beliefs and figures the words of the tracker name; empty where there is no tracker."""
+    # Returned: ``tracker_years`` (years with a line), ``tracker_beliefs`` (stance, belief and label),
+    # ``tracker_last`` (newest published year), ``tracker_tested`` (published years with a line, known after
+    # the frame) and ``tracker_blurred`` (whether the programme's mean stays inside the interval of current
+    # policy).
     first = appraisals[0]
     if not holds(first, TABLE, option):
         return {"tracker_years": []}

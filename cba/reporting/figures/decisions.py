@@ -58,25 +58,7 @@ if TYPE_CHECKING:
 
 @styled
 def plot_risk(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw expected net present value of every option beside the mean of its worst draws.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``risk`` is read.
-    option : str
-        Option id; not used, every option but business as usual is drawn.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_risk(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw expected net present value of every option beside the mean of its worst draws."""
     rows = _cash_risk(appraisal)
     ax = new_axes(height=risk_height(appraisal, option)) if ax is None else ax
     divisor, unit = scale_of(float(rows[["mean", "cvar"]].abs().to_numpy().max(initial=1.0)))
@@ -107,42 +89,12 @@ def plot_risk(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> A
 
 
 def risk_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every option a row.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> risk_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every option a row."""
     return 1.4 + 0.45 * max(len(_cash_risk(appraisal)), 1)
 
 
 def describe_risk(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_risk`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_risk(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_risk`."""
     parts = [
         f"{appraisal.option_labels[row['option']]}: {show(row['mean'], style='net')}, worst 5% "
         f"{show(row['cvar'], style='net')}"
@@ -175,19 +127,7 @@ _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 def contenders(appraisal: Appraisal) -> list[str]:
     """Return the options that are worth drawing in acceptability curves, those to choose first, then the surest.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``acceptability`` is read.
-
-    Returns
-    -------
-    list of str
-        Every option that is somewhere the one to choose; at most four where these are not more.
-
-    Examples
-    --------
-    >>> contenders(appraisal)  # doctest: +SKIP
+    Every option that is somewhere the one to choose; at most four where these are not more.
     """
     table = appraisal.tables["acceptability"]
     highest = table.groupby("option", sort=False)["prob_best"].max()
@@ -199,25 +139,7 @@ def contenders(appraisal: Appraisal) -> list[str]:
 
 @styled
 def plot_acceptability(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw each contender's chance of being best by the value of a child-year; points mark the one to choose.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``acceptability`` is read.
-    option : str
-        Option id; not used, every contender is drawn.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_acceptability(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw each contender's chance of being best by the value of a child-year; points mark the one to choose."""
     ax = new_axes(height=4.7) if ax is None else ax
     table = appraisal.tables["acceptability"]
     rows = table[table["value_per_child_year"] > 0]
@@ -241,22 +163,7 @@ def plot_acceptability(appraisal: Appraisal, option: str, *, ax: Axes | None = N
 
 
 def describe_acceptability(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_acceptability`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_acceptability(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_acceptability`."""
     table = appraisal.tables["acceptability"]
     best = table[table["best"].astype(bool)]
     changed = best[best["option"] != best["option"].shift()]
@@ -274,25 +181,7 @@ def describe_acceptability(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_frontier(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw every option by mean net cost and mean child-years, the frontier of undominated options joined.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``frontier`` is read.
-    option : str
-        Option id; not used, every option is drawn.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_frontier(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw every option by mean net cost and mean child-years, the frontier of undominated options joined."""
     ax = new_axes(height=frontier_height(appraisal, option)) if ax is None else ax
     rows = appraisal.tables["frontier"].sort_values("cost")
     divisor, unit = scale_of(float(rows["cost"].abs().max()))
@@ -341,42 +230,12 @@ def _labels_of_clusters(rows: pd.DataFrame) -> list[tuple[float, float, str]]:
 
 
 def frontier_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, for the chart and its key, one line an option.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> frontier_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, for the chart and its key, one line an option."""
     return 3.9 + 0.19 * len(appraisal.tables["frontier"])
 
 
 def describe_frontier(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_frontier`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_frontier(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_frontier`."""
     rows = appraisal.tables["frontier"]
     return (
         "Dot chart, one point for each option; options on the frontier are joined. Horizontal axis: mean "
@@ -399,17 +258,7 @@ def _point_words(appraisal: Appraisal, rows: pd.DataFrame) -> list[str]:
 
 
 def set_value_axis(ax: Axes) -> None:
-    """Scale the horizontal axis for values of a child-year, which span several powers of ten.
-
-    Parameters
-    ----------
-    ax : Axes
-        Axes to draw on.
-
-    Examples
-    --------
-    >>> set_value_axis(ax)  # doctest: +SKIP
-    """
+    """Scale the horizontal axis for values of a child-year, which span several powers of ten."""
     ax.set_xscale("log")
     ax.minorticks_off()
     ticks = {1e4: "£10,000", 1e5: "£100,000", 1e6: "£1m", 1e7: "£10m"}
@@ -526,23 +375,7 @@ FIGURES = (
 
 
 def decision_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figures of the decision that the appraisal has tables for, by name.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> "tornado" in decision_figures(appraisal, "care_review")  # doctest: +SKIP
-    True
-    """
+    """Return the figures of the decision that the appraisal has tables for, by name."""
     return table_figures([_filled(figure, appraisal, option) for figure in FIGURES], appraisal, option)
 
 

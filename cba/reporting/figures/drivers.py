@@ -39,25 +39,8 @@ def clear_drivers(
 ) -> pd.DataFrame:
     """Return the inputs that move an outcome by clearly more than Monte Carlo error, most first.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``drivers`` is read.
-    option : str
-        Option id.
-    outcome : str
-        ``npv`` or ``fewer_children``.
-    most : int
-        Most rows returned.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the table that are marked clear; the first one where none is.
-
-    Examples
-    --------
-    >>> clear_drivers(appraisal, "care_review")["input"]  # doctest: +SKIP
+    Rows of the table that are marked clear; the first one where none is. `outcome`: ``npv`` or
+    ``fewer_children``.
     """
     rows = matching_rows(appraisal.tables["drivers"], {"option": option, "outcome": outcome})
     rows = rows.sort_values("rank")
@@ -67,25 +50,7 @@ def clear_drivers(
 
 @styled
 def plot_tornado(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw expected net present value at the low and the high end of the inputs that move it most.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``drivers`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_tornado(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw expected net present value at the low and the high end of the inputs that move it most."""
     rows = clear_drivers(appraisal, option)
     ax = new_axes(height=tornado_height(appraisal, option)) if ax is None else ax
     centre = float(appraisal.results[f"npv_fiscal.{option}"]["mean"])
@@ -116,42 +81,12 @@ def plot_tornado(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -
 
 
 def tornado_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every bar of the tornado room.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> tornado_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every bar of the tornado room."""
     return 1.5 + 0.45 * len(clear_drivers(appraisal, option))
 
 
 def describe_tornado(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_tornado`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_tornado(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_tornado`."""
     parts = [
         f"{input_name(row['input'])}: {show(row['outcome_low'], style='money')} at its low end, "
         f"{show(row['outcome_high'], style='money')} at its high end"
@@ -166,25 +101,7 @@ def describe_tornado(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_variance_shares(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the share of the variance of net present value that each research question accounts for.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``variance_shares`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_variance_shares(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the share of the variance of net present value that each research question accounts for."""
     rows = _question_shares(appraisal, option)
     ax = new_axes(height=1.1 + 0.42 * len(rows)) if ax is None else ax
     places = np.arange(len(rows))
@@ -212,22 +129,7 @@ def plot_variance_shares(appraisal: Appraisal, option: str, *, ax: Axes | None =
 
 
 def describe_variance_shares(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_variance_shares`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_variance_shares(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_variance_shares`."""
     parts = [
         f"{row['name']}: {show(row['effect'], style='share', unit=0.01)} (error "
         f"{show(row['se'], style='share', unit=0.01)})"
@@ -263,22 +165,7 @@ _ROOM = 0.04
 
 
 def stress_height(appraisal: Appraisal, option: str) -> float:
-    """Return the height of the figure, inches: room for each effect.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> stress_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the height of the figure, inches: room for each effect."""
     return 1.3 + 0.72 * len(_ranges(appraisal, option))
 
 
@@ -290,25 +177,7 @@ def _ranges(appraisal: Appraisal, option: str) -> list[pd.DataFrame]:
 
 @styled
 def plot_stress(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw how far each effect moves mean net present value between its smallest and largest size.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``stress_curves`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_stress(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw how far each effect moves mean net present value between its smallest and largest size."""
     ax = new_axes(height=stress_height(appraisal, option)) if ax is None else ax
     curves = _ranges(appraisal, option)
     every = [float(v) for curve in curves for v in curve["npv_mean"]]
@@ -347,22 +216,7 @@ def _sizes(curve: pd.DataFrame) -> str:
 
 
 def describe_stress(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_stress`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_stress(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_stress`."""
     said = []
     for curve in _ranges(appraisal, option):
         first, last = curve.iloc[0], curve.iloc[-1]
@@ -384,25 +238,7 @@ _MARKERS = ("o", "s", "D")
 
 @styled
 def plot_switching(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the chance the evidence gives each input of lying beyond its switching value.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``switching_values`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_switching(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the chance the evidence gives each input of lying beyond its switching value."""
     rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
     inputs, targets = list(dict.fromkeys(rows["input"])), list(dict.fromkeys(rows["target"]))
     ax = new_axes(height=switching_height(appraisal, option)) if ax is None else ax
@@ -429,43 +265,13 @@ def plot_switching(appraisal: Appraisal, option: str, *, ax: Axes | None = None)
 
 
 def switching_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every input of the switching values room.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> switching_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every input of the switching values room."""
     rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
     return 1.9 + 0.5 * rows["input"].nunique()
 
 
 def describe_switching(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_switching`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_switching(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_switching`."""
     rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
     found = rows[rows["reachable"].astype(bool)]
     parts = [
@@ -496,22 +302,5 @@ _FIGURE = TableFigure(
 
 
 def stress_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figure of effects outside the model, where the appraisal has their tables.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> list(stress_figures(appraisal, "care_review"))  # doctest: +SKIP
-    ['stress']
-    """
+    """Return the figure of effects outside the model, where the appraisal has their tables."""
     return table_figures((_FIGURE,), appraisal, option)

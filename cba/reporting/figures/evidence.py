@@ -29,23 +29,6 @@ def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None =
     """Draw one effect as published, with bias removed, in a new setting, and in a national roll-out.
 
     What stands beside that line (publication bias taken off, one authority alone) is dashed.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``effects`` is read.
-    estimand : str
-        Which effect.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_effect_stages(appraisal, "log_rr_entry")  # doctest: +SKIP
     """
     rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand})
     ax = new_axes(height=1.2 + 0.45 * len(rows)) if ax is None else ax
@@ -67,64 +50,19 @@ def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None =
 
 
 def no_effect(estimand: str) -> float:
-    """Return the value that means no effect: 1 for a ratio, 0 for a difference or a logarithm.
-
-    Parameters
-    ----------
-    estimand : str
-        Name of the effect.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> no_effect("log_rr_entry"), no_effect("relative_risk")
-    (0.0, 1.0)
-    """
+    """Return the value that means no effect: 1 for a ratio, 0 for a difference or a logarithm."""
     words = estimand.lower()
     ratio = "ratio" in words or "relative_risk" in words
     return 1.0 if ratio and "log" not in words else 0.0
 
 
 def effect_label(appraisal: Appraisal, estimand: str) -> str:
-    """Return the label the appraisal gives an effect.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    estimand : str
-        Name of the effect.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> effect_label(appraisal, "log_rr_entry")  # doctest: +SKIP
-    """
+    """Return the label the appraisal gives an effect."""
     return str(matching_rows(appraisal.tables["effects"], {"estimand": estimand})["label"].iloc[0])
 
 
 def describe_effect_stages(appraisal: Appraisal, estimand: str) -> str:
-    """Return the text alternative of :func:`plot_effect_stages`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    estimand : str
-        Name of the effect.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_effect_stages(appraisal, "log_rr_entry")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_effect_stages`."""
     rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand}).to_dict("records")
     parts = [
         f"{full_name(row['stage'])}: {show(row['mean'], unit=0.01)} (interval "
@@ -145,24 +83,7 @@ def plot_attribution(
 ) -> Axes:
     """Draw what each intervention contributes to one option (Shapley values, means).
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``attribution`` is read.
-    option : str
-        Option id.
-    field : str
-        ``fewer_children`` or ``npv``.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_attribution(appraisal, "care_review")  # doctest: +SKIP
+    `field`: ``fewer_children`` or ``npv``.
     """
     rows = matching_rows(appraisal.tables["attribution"], {"option": option})
     ax = new_axes(height=1.1 + 0.5 * len(rows)) if ax is None else ax
@@ -199,24 +120,7 @@ def plot_attribution(
 
 
 def describe_attribution(appraisal: Appraisal, option: str, *, field: str = "fewer_children") -> str:
-    """Return the text alternative of :func:`plot_attribution`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-    field : str
-        Name of the column.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_attribution(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_attribution`."""
     rows = matching_rows(appraisal.tables["attribution"], {"option": option})
     style: Style = "net" if field == "npv" else "fewer"
     words = "net present value" if field == "npv" else "fewer children in care"

@@ -51,25 +51,7 @@ REVIEW_CHILDREN = 100_000
 
 @styled
 def plot_backtest(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the mean score of each forecast of the number in care by years ahead.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``backtest_by_horizon`` is read.
-    option : str
-        Not used.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_backtest(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the mean score of each forecast of the number in care by years ahead."""
     ax = new_axes(height=3.6) if ax is None else ax
     for name, colour, mark in zip(COMPARED, colours(4), MARKS, strict=True):
         rows = _horizons(appraisal, name)
@@ -93,22 +75,7 @@ def plot_backtest(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
 
 
 def describe_backtest(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_backtest`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_backtest(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_backtest`."""
     parts = []
     for name in COMPARED:
         rows = _horizons(appraisal, name)
@@ -129,25 +96,7 @@ def _horizons(appraisal: Appraisal, forecast: str) -> pd.DataFrame:
 
 @styled
 def plot_vintages(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw children in care in the target year as seen from each release, with the review's path.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``backtest_vintages`` is read.
-    option : str
-        Not used.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_vintages(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw children in care in the target year as seen from each release, with the review's path."""
     rows = _vintages(appraisal, "children_in_care_2032")
     chances = _vintages(appraisal, f"prob_children_{REVIEW_CHILDREN}").set_index("release")["mean"]
     costs = _vintages(appraisal, "prob_system_cost_15bn_2032_real").set_index("release")["mean"]
@@ -173,22 +122,7 @@ def plot_vintages(appraisal: Appraisal, option: str, *, ax: Axes | None = None) 
 
 
 def describe_vintages(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_vintages`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_vintages(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_vintages`."""
     chances = _vintages(appraisal, f"prob_children_{REVIEW_CHILDREN}").set_index("release")["mean"]
     costs = _vintages(appraisal, "prob_system_cost_15bn_2032_real").set_index("release")["mean"]
     parts = [
@@ -209,25 +143,7 @@ def _vintages(appraisal: Appraisal, quantity: str) -> pd.DataFrame:
 
 @styled
 def plot_structure(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw children in care in the target year under current policy, by process.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``structural`` is read.
-    option : str
-        Not used.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_structure(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw children in care in the target year under current policy, by process."""
     rows = _processes(appraisal)
     ax = new_axes(height=structure_height(appraisal, option)) if ax is None else ax
     places = np.arange(len(rows))
@@ -244,42 +160,12 @@ def plot_structure(appraisal: Appraisal, option: str, *, ax: Axes | None = None)
 
 
 def structure_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every process a row.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> structure_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every process a row."""
     return 1.2 + 0.55 * len(_processes(appraisal))
 
 
 def describe_structure(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_structure`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_structure(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_structure`."""
     parts = [
         f"{row['label']}: mean {show(row['mean'], style='count')}, {show(row['lower'], style='count')} to "
         f"{show(row['upper'], style='count')}"
@@ -309,23 +195,7 @@ _NAMES = {"baseline": "business as usual", "effects": "the effects"}
 def plot_calibration(appraisal: Appraisal, option: str, *, model: str, ax: Axes | None = None) -> Axes:
     """Draw, for every quantity of a model, the share of ranks below each place less the place.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``calibration_shares_<model>`` is read.
-    option : str
-        Not used: a calibration is of the model, whatever the option.
-    model : {"baseline", "effects"}
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_calibration(appraisal, "care_review", model="baseline")  # doctest: +SKIP
+    `option` is not used: a calibration is of the model, whatever the option.
     """
     table, ax = _shares(appraisal, model), new_axes() if ax is None else ax
     place = table["place"].to_numpy()
@@ -361,23 +231,7 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def describe_calibration(appraisal: Appraisal, option: str, *, model: str) -> str:
-    """Return the text alternative of :func:`plot_calibration`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-    model : {"baseline", "effects"}
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_calibration(appraisal, "care_review", model="effects")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_calibration`. `model`, "baseline" or "effects"."""
     table = _shares(appraisal, model)
     lines = table[table.columns.difference(_BAND)]
     outside = int(((lines.gt(table["upper"], axis=0)) | (lines.lt(table["lower"], axis=0))).any().sum())
@@ -395,26 +249,7 @@ def describe_calibration(appraisal: Appraisal, option: str, *, model: str) -> st
 
 @styled
 def plot_pit(appraisal: Appraisal, option: str, *, which: str, ax: Axes | None = None) -> Axes:
-    """Draw the share of predicted probabilities below each place less the place.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``fit_checks_pit_curves`` is read.
-    option : str
-        Not used.
-    which : {"series", "studies"}
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_pit(appraisal, "care_review", which="series")  # doctest: +SKIP
-    """
+    """Draw the share of predicted probabilities below each place less the place."""
     rows, ax = _curve(appraisal, which), new_axes() if ax is None else ax
     place = rows["place"].to_numpy()
     ax.fill_between(place, rows["lower"], rows["upper"], color=duo()[1], alpha=0.18, lw=0)
@@ -434,23 +269,7 @@ def _curve(appraisal: Appraisal, which: str) -> pd.DataFrame:
 
 
 def describe_pit(appraisal: Appraisal, option: str, *, which: str) -> str:
-    """Return the text alternative of :func:`plot_pit`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-    which : {"series", "studies"}
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_pit(appraisal, "care_review", which="studies")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_pit`. `which`, "series" or "studies"."""
     rows = _curve(appraisal, which)
     out = rows["departure"].gt(rows["upper"]) | rows["departure"].lt(rows["lower"])
     said = "leaves the shaded reach of chance" if out.any() else "stays inside the shaded reach of chance"
@@ -476,23 +295,7 @@ TOGETHER = "All series together"
 def plot_total(appraisal: Appraisal, option: str, *, quantity: str, ax: Axes | None = None) -> Axes:
     """Draw each published year of a total with what was expected of it.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``fit_checks_totals`` is read.
-    option : str
-        Not used: these years are past, the same whatever the option.
-    quantity : {"stock_change", "starts", "ceases"}
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_total(appraisal, "care_review", quantity="starts")  # doctest: +SKIP
+    `option` is not used: these years are past, the same whatever the option.
     """
     rows, ax = _total(appraisal, quantity), new_axes() if ax is None else ax
     years = rows["year"].to_numpy()
@@ -515,23 +318,7 @@ def _total(appraisal: Appraisal, quantity: str) -> pd.DataFrame:
 
 
 def describe_total(appraisal: Appraisal, option: str, *, quantity: str) -> str:
-    """Return the text alternative of :func:`plot_total`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-    quantity : {"stock_change", "starts", "ceases"}
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_total(appraisal, "care_review", quantity="stock_change")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_total`. `quantity`, "stock_change", "starts" or "ceases"."""
     rows = _total(appraisal, quantity)
     inside = rows["inside"].astype(str) == "True"
     outside = ", ".join(str(int(year)) for year in rows.loc[~inside, "year"]) or "none"
@@ -549,27 +336,7 @@ def describe_total(appraisal: Appraisal, option: str, *, quantity: str) -> str:
 
 @styled
 def plot_autocorrelation(appraisal: Appraisal, option: str, *, lag: int = 1, ax: Axes | None = None) -> Axes:
-    """Draw how changes of successive years hang together, series by series, against the model's own.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``fit_checks_autocorrelation`` is read.
-    option : str
-        Not used.
-    lag : int
-        Years apart, 1 to 3.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_autocorrelation(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw how changes of successive years hang together, series by series, against the model's own."""
     rows, ax = _single(appraisal, lag), new_axes(height=4.8) if ax is None else ax
     place = np.arange(len(rows))[::-1]
     ax.hlines(place, rows["lower"], rows["upper"], color=duo()[0], lw=6, alpha=0.35, label="Model")
@@ -590,23 +357,7 @@ def _single(appraisal: Appraisal, lag: int) -> pd.DataFrame:
 
 
 def describe_autocorrelation(appraisal: Appraisal, option: str, *, lag: int = 1) -> str:
-    """Return the text alternative of :func:`plot_autocorrelation`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-    lag : int
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_autocorrelation(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_autocorrelation`."""
     rows = _single(appraisal, lag)
     above = rows.loc[rows["found"] > rows["upper"], "series"]
     below = rows.loc[rows["found"] < rows["lower"], "series"]
@@ -680,23 +431,7 @@ FIGURES = (
 
 
 def fit_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figures of the fits that the appraisal has tables for, by name.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> "fit_autocorrelation" in fit_figures(appraisal, "care_review")  # doctest: +SKIP
-    True
-    """
+    """Return the figures of the fits that the appraisal has tables for, by name."""
     return table_figures(FIGURES, appraisal, option)
 
 
@@ -731,22 +466,5 @@ TRUST_FIGURES = (
 
 
 def trust_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figures of the record and of the processes that the appraisal has tables for, by name.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Of the headline stance.
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> sorted(trust_figures(appraisal, "care_review"))  # doctest: +SKIP
-    ['backtest', 'structure', 'vintages']
-    """
+    """Return the figures of the record and of the processes that the appraisal has tables for, by name."""
     return table_figures(TRUST_FIGURES, appraisal, option)

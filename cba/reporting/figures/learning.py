@@ -22,23 +22,7 @@ if TYPE_CHECKING:
 def value_shown(appraisal: Appraisal) -> float:
     """Return the value of a child-year, of those worked out, nearest to the highest one put forward elsewhere.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its tables ``information_value`` and ``break_even_values`` (rows of kind ``anchor``) are read.
-
-    Returns
-    -------
-    float
-        GBP; 0, cash alone, where no value is put forward.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> worth = pd.DataFrame({"value_per_child_year": [0.0, 1e5, 1e6]})
-    >>> anchors = pd.DataFrame({"kind": ["anchor", "option"], "value_per_child_year": [1.2e5, 5e6]})
-    >>> value_shown(SimpleNamespace(tables={"information_value": worth, "break_even_values": anchors}))
-    100000.0
+    GBP; 0, cash alone, where no value is put forward.
     """
     worked = appraisal.tables["information_value"]["value_per_child_year"]
     known = appraisal.tables.get("break_even_values")
@@ -48,24 +32,7 @@ def value_shown(appraisal: Appraisal) -> float:
 
 
 def best_question(appraisal: Appraisal, value: float) -> str:
-    """Return the research question whose answer is worth most there; empty where none is worth anything.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``information_value`` is read.
-    value : float
-        GBP for a child-year, one of those worked out.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> best_question(appraisal, 0.0)  # doctest: +SKIP
-    'price reform'
-    """
+    """Return the research question whose answer is worth most there; empty where none is worth anything."""
     rows = _questions(appraisal, value)
     top = rows.iloc[0]
     return str(top["question"]) if top["value"] > 1.96 * top["se"] else ""
@@ -73,25 +40,7 @@ def best_question(appraisal: Appraisal, value: float) -> str:
 
 @styled
 def plot_information(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the value of perfect information on each research question, with its error.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``information_value`` is read.
-    option : str
-        Option id; not used, all options are compared.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_information(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the value of perfect information on each research question, with its error."""
     rows = _questions(appraisal, value_shown(appraisal))
     ax = new_axes(height=information_height(appraisal, option)) if ax is None else ax
     divisor, unit = scale_of(float((rows["value"] + 1.96 * rows["se"]).max()))
@@ -115,42 +64,12 @@ def plot_information(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
 
 
 def information_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every question a bar.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> information_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every question a bar."""
     return 1.1 + 0.42 * len(_questions(appraisal, value_shown(appraisal)))
 
 
 def describe_information(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_information`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id; not used.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_information(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_information`."""
     parts = [
         f"{row['question']}: {show(row['value'], style='money', unit=rounding_unit(row['value'], row['se']))} "
         f"(error {show(row['se'], style='money', unit=rounding_unit(row['se'], figures=2))})"
@@ -173,48 +92,14 @@ def _questions(appraisal: Appraisal, value: float) -> pd.DataFrame:
 
 
 def announced_row(appraisal: Appraisal, option: str) -> pd.Series:
-    """Return the row of ``pilot_power`` of the design announced in 2023; the first design where it is not there.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    Series
-
-    Examples
-    --------
-    >>> announced_row(appraisal, "care_review")["areas"]  # doctest: +SKIP
-    12
-    """
+    """Return the row of ``pilot_power`` of the design announced in 2023; the first design where it is not there."""
     rows = matching_rows(appraisal.tables["pilot_power"], {"option": option})
     return rows.sort_values("published", ascending=False, kind="stable").iloc[0]
 
 
 @styled
 def plot_pilot_power(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the fall in starts that each two-year design could detect beside the fall that is expected.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``pilot_power`` is read.
-    option : str
-        Option whose roll-out is in question.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_pilot_power(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the fall in starts that each two-year design could detect beside the fall that is expected."""
     rows = _announced_length(appraisal, option)
     ax = new_axes(height=1.5 + 0.45 * len(rows)) if ax is None else ax
     first, second = colours(2)[0], colours(3)[2]
@@ -242,22 +127,7 @@ def plot_pilot_power(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
 
 
 def describe_pilot_power(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_pilot_power`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_pilot_power(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_pilot_power`."""
     parts = [
         f"{_design(row)}: detectable {show(row['detectable_percent'], unit=0.1)}%, "
         f"expected {show(row['fall_percent_mean'], unit=0.01)}%, "
@@ -299,25 +169,7 @@ _PARTS = {
 
 @styled
 def plot_pilot_map(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw which strategy is best for each design of a pilot and value of a child-year.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``pilot_or_now`` is read.
-    option : str
-        Option whose roll-out is in question.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_pilot_map(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw which strategy is best for each design of a pilot and value of a child-year."""
     rows = matching_rows(appraisal.tables["pilot_or_now"], {"option": option})
     best = rows[rows["best"].astype(bool)]
     designs = best[["years", "areas"]].drop_duplicates().sort_values(["years", "areas"])
@@ -347,43 +199,13 @@ def plot_pilot_map(appraisal: Appraisal, option: str, *, ax: Axes | None = None)
 
 
 def pilot_map_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every design a row.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> pilot_map_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every design a row."""
     rows = matching_rows(appraisal.tables["pilot_or_now"], {"option": option})
     return 1.0 + 0.3 * len(rows[["areas", "years"]].drop_duplicates())
 
 
 def describe_pilot_map(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_pilot_map`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_pilot_map(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_pilot_map`."""
     rows = matching_rows(appraisal.tables["pilot_or_now"], {"option": option})
     best = rows[rows["best"].astype(bool)]
     parts = []
@@ -401,25 +223,7 @@ def describe_pilot_map(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_pilot_learning(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw what the published pilot would teach beside what waiting for it costs, by value of a child-year.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``pilot_learning`` is read.
-    option : str
-        Option whose roll-out is in question.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_pilot_learning(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw what the published pilot would teach beside what waiting for it costs, by value of a child-year."""
     rows = published_learning(appraisal, option)
     ax = new_axes(height=1.6 + 0.6 * len(rows)) if ax is None else ax
     divisor, unit = scale_of(float(rows[list(_PARTS)].abs().to_numpy().max(initial=1.0)))
@@ -449,21 +253,7 @@ def plot_pilot_learning(appraisal: Appraisal, option: str, *, ax: Axes | None = 
 def published_learning(appraisal: Appraisal, option: str) -> pd.DataFrame:
     """Return the rows of ``pilot_learning`` for the design announced in 2023: 12 areas, two years.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its tables ``pilot_learning`` and ``pilot_power`` are read.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    DataFrame
-        By value of a child-year, ascending.
-
-    Examples
-    --------
-    >>> published_learning(appraisal, "care_review")["value_of_learning"]  # doctest: +SKIP
+    By value of a child-year, ascending.
     """
     announced = announced_row(appraisal, option)
     where = {"option": option, "areas": announced["areas"], "years": announced["years"]}
@@ -471,22 +261,7 @@ def published_learning(appraisal: Appraisal, option: str) -> pd.DataFrame:
 
 
 def describe_pilot_learning(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_pilot_learning`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_pilot_learning(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_pilot_learning`."""
     parts = [
         f"at {show(row['value_per_child_year'], style='price')}: "
         f"learning {show(row['value_of_learning'], style='money')}, "
@@ -517,25 +292,7 @@ _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 @styled
 def plot_fewer_chances(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the chance of at least so many fewer children, by year: the review's numbers and the smallest.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``fewer_children_chances`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_fewer_chances(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the chance of at least so many fewer children, by year: the review's numbers and the smallest."""
     ax = new_axes(height=4.0) if ax is None else ax
     rows = matching_rows(appraisal.tables["fewer_children_chances"], {"option": option})
     palette = colours(4)
@@ -558,43 +315,13 @@ def plot_fewer_chances(appraisal: Appraisal, option: str, *, ax: Axes | None = N
 
 
 def drawn_targets(rows: pd.DataFrame) -> list[float]:
-    """Return the numbers of children drawn: the smallest two and the largest two of a table's.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        With a column ``fewer_children``.
-
-    Returns
-    -------
-    list of float
-
-    Examples
-    --------
-    >>> drawn_targets(pd.DataFrame({"fewer_children": [1, 2, 3, 4, 5]}))
-    [1, 2, 4, 5]
-    """
+    """Return the numbers of children drawn: the smallest two and the largest two of a table's."""
     targets = sorted(set(rows["fewer_children"]))
     return targets if len(targets) <= MOST_LINES else [*targets[:2], *targets[-2:]]
 
 
 def describe_fewer_chances(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_fewer_chances`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_fewer_chances(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_fewer_chances`."""
     rows = matching_rows(appraisal.tables["fewer_children_chances"], {"option": option})
     last = rows[rows["year"] == rows["year"].max()]
     parts = [
@@ -610,25 +337,7 @@ def describe_fewer_chances(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_payback_by_payer(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the chance that each payer never pays back, and that it has by the end of the horizon.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``payback_by_payer`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_payback_by_payer(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the chance that each payer never pays back, and that it has by the end of the horizon."""
     rows = never_by_payer(appraisal, option)
     ax = new_axes(height=payer_height(appraisal, option)) if ax is None else ax
     places = np.arange(len(rows))
@@ -646,64 +355,18 @@ def plot_payback_by_payer(appraisal: Appraisal, option: str, *, ax: Axes | None 
 
 
 def never_by_payer(appraisal: Appraisal, option: str) -> pd.DataFrame:
-    """Return each payer's row of never paying back within the horizon, the likeliest first.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``payback_by_payer`` is read.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    DataFrame
-
-    Examples
-    --------
-    >>> never_by_payer(appraisal, "care_review")["payer"]  # doctest: +SKIP
-    """
+    """Return each payer's row of never paying back within the horizon, the likeliest first."""
     rows = matching_rows(appraisal.tables["payback_by_payer"], {"option": option})
     return rows[rows["year"].isna()].sort_values("probability", ascending=False, kind="stable")
 
 
 def payer_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every payer a bar.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> payer_height(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return a height, inches, that gives every payer a bar."""
     return 1.1 + 0.5 * len(never_by_payer(appraisal, option))
 
 
 def describe_payback_by_payer(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_payback_by_payer`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_payback_by_payer(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_payback_by_payer`."""
     parts = [
         f"{full_name(row['payer'])}: {show(row['probability'], style='probability')}"
         for row in never_by_payer(appraisal, option).to_dict("records")

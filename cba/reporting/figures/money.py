@@ -43,25 +43,7 @@ if TYPE_CHECKING:
 
 @styled
 def plot_net_by_year(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw net cash flow by year (saving above zero, cost below) with its interval.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``net_by_year`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_net_by_year(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw net cash flow by year (saving above zero, cost below) with its interval."""
     ax = new_axes() if ax is None else ax
     rows = within_horizon(appraisal, "net_by_year", option=option)
     divisor, unit = scale_of(float(rows[["lower", "upper"]].abs().to_numpy().max(initial=1.0)))
@@ -80,22 +62,7 @@ def plot_net_by_year(appraisal: Appraisal, option: str, *, ax: Axes | None = Non
 
 
 def describe_net_by_year(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_net_by_year`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_net_by_year(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_net_by_year`."""
     rows = within_horizon(appraisal, "net_by_year", option=option)
     low, high = rows.loc[rows["mean"].idxmin()], rows.loc[rows["mean"].idxmax()]
     return (
@@ -110,25 +77,7 @@ def describe_net_by_year(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_cumulative(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw cumulative discounted net cash flow with its interval; payback is where it stays above zero.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``net_by_year`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_cumulative(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw cumulative discounted net cash flow with its interval; payback is where it stays above zero."""
     ax = new_axes() if ax is None else ax
     rows = within_horizon(appraisal, "net_by_year", option=option)
     fields = ["cumulative_lower", "cumulative_upper"]
@@ -151,22 +100,7 @@ def plot_cumulative(appraisal: Appraisal, option: str, *, ax: Axes | None = None
 
 
 def describe_cumulative(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_cumulative`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_cumulative(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_cumulative`."""
     rows = within_horizon(appraisal, "net_by_year", option=option)
     last, low = rows.iloc[-1], rows.loc[rows["cumulative_mean"].idxmin()]
     return (
@@ -182,25 +116,7 @@ def describe_cumulative(appraisal: Appraisal, option: str) -> str:
 
 @styled
 def plot_payback(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw the probability of paying back in each year, and of never doing so within the horizon.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``payback`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_payback(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw the probability of paying back in each year, and of never doing so within the horizon."""
     ax = new_axes(height=3.0) if ax is None else ax
     rows = matching_rows(appraisal.tables["payback"], {"option": option})
     first, last = horizon_years(appraisal)
@@ -232,22 +148,7 @@ def plot_payback(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -
 
 
 def describe_payback(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_payback`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_payback(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_payback`."""
     rows = matching_rows(appraisal.tables["payback"], {"option": option})
     never = float(rows.loc[rows["year"].isna(), "probability"].sum())
     first, last = horizon_years(appraisal)
@@ -289,29 +190,10 @@ _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 def npv_shares(appraisals: Sequence[Appraisal], option: str) -> pd.DataFrame:
     """Return the share of draws in each band of net present value, per stance.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance; a stance whose net present value is not defined is left out.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``stance``, ``from_gbp``, ``to_gbp``, ``share``; bands are the same for every stance: 40
-        between the 0.1% and 99.9% points of all draws; draws beyond them are counted in the outer bands.
-
-    Examples
-    --------
-    >>> import numpy as np, xarray as xr
-    >>> from types import SimpleNamespace
-    >>> draws = np.linspace(-1e9, 1e9, 101)[:, None]
-    >>> npv = xr.DataArray(draws, dims=("sample", "option"), coords={"option": ["a"]})
-    >>> one = SimpleNamespace(stance="evidence", npv=npv, results={"npv_fiscal.a": {"mean": 0.0}})
-    >>> round(float(npv_shares([one], "a")["share"].sum()), 6)
-    1.0
+    Columns ``stance``, ``from_gbp``, ``to_gbp``, ``share``; bands are the same for every stance: 40 between
+    the 0.1% and 99.9% points of all draws; draws beyond them are counted in the outer bands.
     """
+    # `appraisals`: a stance whose net present value is not defined is left out.
     draws = {item.stance: item.npv.sel(option=option).to_numpy() for item in _defined(appraisals, option)}
     if not draws:
         return pd.DataFrame(columns=["stance", "from_gbp", "to_gbp", "share"])
@@ -331,25 +213,7 @@ def _defined(appraisals: Sequence[Appraisal], option: str) -> list[Appraisal]:
 
 @styled
 def plot_npv_distribution(appraisals: Sequence[Appraisal], option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw how net present value is distributed for one option, one outline per stance, zero marked.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_npv_distribution([appraisal], "care_review")  # doctest: +SKIP
-    """
+    """Draw how net present value is distributed for one option, one outline per stance, zero marked."""
     ax = new_axes() if ax is None else ax
     shares = npv_shares(appraisals, option)
     shown = list(dict.fromkeys(shares["stance"]))
@@ -373,23 +237,7 @@ def plot_npv_distribution(appraisals: Sequence[Appraisal], option: str, *, ax: A
 
 
 def describe_npv_distribution(appraisals: Sequence[Appraisal], option: str) -> str:
-    """Return the text alternative of :func:`plot_npv_distribution`.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_npv_distribution([appraisal], "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_npv_distribution`."""
     parts = []
     for item in _defined(appraisals, option):
         npv = item.results[f"npv_fiscal.{option}"]
@@ -408,23 +256,7 @@ def describe_npv_distribution(appraisals: Sequence[Appraisal], option: str) -> s
 
 @styled
 def plot_npv_by_option(appraisals: Sequence[Appraisal], *, ax: Axes | None = None) -> Axes:
-    """Draw mean and interval of net present value for every option and stance.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_npv_by_option([appraisal])  # doctest: +SKIP
-    """
+    """Draw mean and interval of net present value for every option and stance."""
     ax = plot_results(appraisals, "npv_fiscal", divisor=1e9, ax=ax)
     ax.set_xlabel("Net present value, £ billion (\N{MINUS SIGN}: net cost)")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
@@ -432,21 +264,7 @@ def plot_npv_by_option(appraisals: Sequence[Appraisal], *, ax: Axes | None = Non
 
 
 def describe_npv_by_option(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of :func:`plot_npv_by_option`.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_npv_by_option([appraisal])  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_npv_by_option`."""
     return describe_results(
         appraisals, "npv_fiscal", axis="net present value in pounds; left of zero is a net cost"
     )
@@ -457,25 +275,7 @@ def describe_npv_by_option(appraisals: Sequence[Appraisal]) -> str:
 
 @styled
 def plot_payers(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw who pays and who saves over the horizon: mean net by payer, undiscounted.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``cash_flow_by_year`` is read.
-    option : str
-        Option id.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_payers(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Draw who pays and who saves over the horizon: mean net by payer, undiscounted."""
     net = payer_totals(appraisal, option)
     ax = new_axes(height=1.2 + 0.5 * len(net)) if ax is None else ax
     divisor, unit = scale_of(float(net.abs().max()) if len(net) else 1.0)
@@ -505,22 +305,7 @@ def plot_payers(appraisal: Appraisal, option: str, *, ax: Axes | None = None) ->
 
 
 def describe_payers(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of :func:`plot_payers`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_payers(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_payers`."""
     net = payer_totals(appraisal, option)
     parts = [
         f"{full_name(name)} {'saves' if v < 0 else 'pays'} {show(abs(v), style='money')}"
@@ -608,23 +393,7 @@ _OPTION_FIGURES = (
 
 
 def money_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figures net by year, cumulative net, payback and payers, by name.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> list(money_figures(appraisal, "care_review"))  # doctest: +SKIP
-    ['net', 'cumulative', 'payback', 'payers']
-    """
+    """Return the figures net by year, cumulative net, payback and payers, by name."""
     return {figure.name: _drawn(figure, appraisal, option) for figure in _OPTION_FIGURES}
 
 
@@ -649,20 +418,7 @@ def _drawn(figure: _OptionFigure, appraisal: Appraisal, option: str) -> FigureBl
 
 
 def ladder_figure(appraisal: Appraisal) -> FigureBlock:
-    """Return the figure of average, avoidable and cashable cost by placement.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    FigureBlock
-
-    Examples
-    --------
-    >>> ladder_figure(appraisal)  # doctest: +SKIP
-    """
+    """Return the figure of average, avoidable and cashable cost by placement."""
     shown = columns(
         "placement|Placement|name",
         "average|Average cost|money",
@@ -689,24 +445,7 @@ def ladder_figure(appraisal: Appraisal) -> FigureBlock:
 
 
 def system_figure(appraisal: Appraisal, option: str, last_year: int) -> FigureBlock:
-    """Return the figure of the yearly cost of the system.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-    last_year : int
-        Last year shown, year ending 31 March.
-
-    Returns
-    -------
-    FigureBlock
-
-    Examples
-    --------
-    >>> system_figure(appraisal, "care_review", 2035)  # doctest: +SKIP
-    """
+    """Return the figure of the yearly cost of the system."""
     shown = columns("year|Year ending 31 March|plain", "price|Prices|name", *range_columns("money"))
     pairs = [
         table_and_link(

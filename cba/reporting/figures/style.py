@@ -47,36 +47,13 @@ _FONT = {"font.sans-serif": ["DejaVu Sans"], "font.size": 11, "axes.titlesize": 
 
 @contextmanager
 def government_style() -> Iterator[None]:
-    """Apply the style inside a ``with`` block and nowhere else.
-
-    Returns
-    -------
-    Iterator[None
-
-    Examples
-    --------
-    >>> government_style()  # doctest: +SKIP
-    """
+    """Apply the style inside a ``with`` block and nowhere else."""
     with matplotlib.style.context(["afcharts.afcharts", _FONT]):
         yield
 
 
 def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw a figure function in the government style, without changing the caller's own settings.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws a figure.
-
-    Returns
-    -------
-    callable
-
-    Examples
-    --------
-    >>> styled(draw)  # doctest: +SKIP
-    """
+    """Draw a figure function in the government style, without changing the caller's own settings."""
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -87,37 +64,12 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 
 
 def colours(number: int = 4) -> list[str]:
-    """Return the first colours of the categorical palette (2 to 6).
-
-    Parameters
-    ----------
-    number : int
-        How many.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> colours(3)
-    ['#12436D', '#28A197', '#801650']
-    """
+    """Return the first colours of the categorical palette (2 to 6)."""
     return list(_palette("categorical", number))
 
 
 def duo() -> tuple[str, str]:
-    """Return the two colours meant for two categories.
-
-    Returns
-    -------
-    tuple
-
-    Examples
-    --------
-    >>> duo()
-    ('#12436D', '#F46A25')
-    """
+    """Return the two colours meant for two categories."""
     first, second = _palette("duo", 2)
     return first, second
 
@@ -129,21 +81,7 @@ def _palette(name: Literal["categorical", "duo"], number: int) -> tuple[str, ...
 
 
 def new_axes(*, height: float = HEIGHT) -> Axes:
-    """Return axes on a figure of their own; in a notebook, inline display shows it.
-
-    Parameters
-    ----------
-    height : float
-        Inches.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> new_axes()  # doctest: +SKIP
-    """
+    """Return axes on a figure of their own; in a notebook, inline display shows it."""
     from matplotlib import pyplot as plt
 
     axes: Axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")[1]
@@ -151,46 +89,14 @@ def new_axes(*, height: float = HEIGHT) -> Axes:
 
 
 def page_axes(*, height: float = HEIGHT) -> Axes:
-    """Return axes on a figure that no window or notebook knows of, for the page.
-
-    Parameters
-    ----------
-    height : float
-        Inches.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> page_axes()  # doctest: +SKIP
-    """
+    """Return axes on a figure that no window or notebook knows of, for the page."""
     with government_style():
         axes: Axes = Figure(figsize=(WIDTH, height), layout="constrained").subplots()
     return axes
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, *, dy: float = 0.0) -> None:
-    """Write a label just right of a point, in dark text.
-
-    Parameters
-    ----------
-    ax : Axes
-        Axes to draw on.
-    x : float
-        Data coordinate.
-    y : float
-        Data coordinate.
-    text : str
-        What the reader sees.
-    dy : float
-        Points to move the label up.
-
-    Examples
-    --------
-    >>> label_end(ax, 2035, 1.0, "Cash")  # doctest: +SKIP
-    """
+    """Write a label just right of a point, in dark text."""
     ax.annotate(
         text,
         (x, y),
@@ -204,40 +110,12 @@ def label_end(ax: Axes, x: float, y: float, text: str, *, dy: float = 0.0) -> No
 
 
 def name_values(ax: Axes, text: str) -> None:
-    """Write what the vertical axis measures above it, so that no text stands on its side.
-
-    Parameters
-    ----------
-    ax : Axes
-        Axes to draw on.
-    text : str
-        What the reader sees.
-
-    Examples
-    --------
-    >>> name_values(ax, "Cash")  # doctest: +SKIP
-    """
+    """Write what the vertical axis measures above it, so that no text stands on its side."""
     ax.set_title(text, loc="left", pad=8)
 
 
 def set_years(ax: Axes, first: int, last: int, *, room: float = 0.0) -> None:
-    """Label years as they end (31 March), few enough to read, with room on the right for labels.
-
-    Parameters
-    ----------
-    ax : Axes
-        Axes to draw on.
-    first : int
-        First year, ending 31 March.
-    last : int
-        Last year, ending 31 March.
-    room : float
-        Share of the width kept free on the right.
-
-    Examples
-    --------
-    >>> set_years(ax, 2026, 2035)  # doctest: +SKIP
-    """
+    """Label years as they end (31 March), few enough to read, with room on the right for labels."""
     step = max(1, round((last - first) / 5))
     ticks = list(range(last, first - 1, -step))[::-1]
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -246,22 +124,7 @@ def set_years(ax: Axes, first: int, last: int, *, room: float = 0.0) -> None:
 
 
 def scale_of(largest: float) -> tuple[float, str]:
-    """Return divisor and words for an axis of money.
-
-    Parameters
-    ----------
-    largest : float
-        Largest size on the axis, GBP.
-
-    Returns
-    -------
-    tuple
-
-    Examples
-    --------
-    >>> scale_of(3e9), scale_of(2e7)
-    ((1000000000.0, '£ billion'), (1000000.0, '£ million'))
-    """
+    """Return divisor and words for an axis of money. `largest`: largest size on the axis, GBP."""
     if largest >= 1e9:
         return 1e9, "£ billion"
     if largest >= 1e6:
@@ -279,26 +142,7 @@ _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 def drawn_options(appraisals: Sequence[Appraisal], quantity: str) -> list[str]:
-    """Return the options, but business as usual, that have a defined mean under some stance, in listed order.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    quantity : str
-        Start of the result key, before the option.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> one = SimpleNamespace(option_labels={"bau": "", "a": "", "b": ""}, results={"bcr.a": {"mean": 0.5}})
-    >>> drawn_options([one], "bcr")
-    ['a']
-    """
+    """Return the options, but business as usual, that have a defined mean under some stance, in listed order."""
     return [
         option
         for option in appraisals[0].option_labels
@@ -318,24 +162,7 @@ def plot_results(
 ) -> Axes:
     """Draw mean and interval of one quantity for every option and stance, zero marked.
 
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    quantity : str
-        Start of the result key, for example ``npv_fiscal``.
-    divisor : float
-        What values are divided by (1e9 for billions).
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_results([appraisal], "npv_fiscal", divisor=1e9)  # doctest: +SKIP
+    `quantity`: start of the result key, for example ``npv_fiscal``.
     """
     options = drawn_options(appraisals, quantity)
     ax = new_axes(height=interval_height(appraisals, quantity)) if ax is None else ax
@@ -379,49 +206,12 @@ def _dress(ax: Axes, labels: Sequence[str], *, legend: bool) -> None:
 
 
 def interval_height(appraisals: Sequence[Appraisal], quantity: str) -> float:
-    """Return a height, inches, that gives every option room for its stances.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance.
-    quantity : str
-        Start of the result key.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> one = SimpleNamespace(option_labels={"bau": "", "a": ""}, results={"bcr.a": {"mean": 0.5}})
-    >>> interval_height([one], "bcr")
-    2.02
-    """
+    """Return a height, inches, that gives every option room for its stances."""
     return 1.4 + 0.62 * max(len(drawn_options(appraisals, quantity)), 1)
 
 
 def describe_results(appraisals: Sequence[Appraisal], quantity: str, *, axis: str) -> str:
-    """Return the text alternative of :func:`plot_results`: type, axes, finding, extremes, per stance.
-
-    Parameters
-    ----------
-    appraisals : sequence of Appraisal
-        One per stance, the headline first.
-    quantity : str
-        Start of the result key, before the option.
-    axis : str
-        What the horizontal axis measures.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_results([appraisal], "npv_fiscal", axis="GBP")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_results`: type, axes, finding, extremes, per stance."""
     options = drawn_options(appraisals, quantity)
     style: Style = "count" if quantity.startswith("fewer") else "money"
     parts = []
@@ -457,23 +247,7 @@ _ANCHORS = {"right": "end", "center": "middle"}
 def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup:
     """Return the figure as an ``<svg role="img">`` element.
 
-    Parameters
-    ----------
-    figure : Figure
-        Drawn figure.
-    name : str
-        Unique in the page; every identifier in the drawing starts with it.
-    title, description : str
-        Short name and full text alternative.
-
-    Returns
-    -------
-    Markup
-        Text stays text, so it scales, prints and can be searched; the same figure gives the same characters.
-
-    Examples
-    --------
-    >>> inline_svg(figure, name="npv", title="A", description="A line.")  # doctest: +SKIP
+    Text stays text, so it scales, prints and can be searched; the same figure gives the same characters.
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": name}
@@ -571,31 +345,7 @@ def draw_block(
 ) -> FigureBlock:
     """Draw one figure for the page and put it together with its tables.
 
-    Parameters
-    ----------
-    name : str
-        Unique in the page.
-    title : str
-        Short name, for lists and for readers who do not see the drawing.
-    draw : callable
-        Draws on the axes it is given.
-    description : str
-        Full text alternative.
-    tables, links : sequence of Markup
-        Data tables and CSV links.
-    height : float
-        Inches.
-
-    Returns
-    -------
-    FigureBlock
-
-    Examples
-    --------
-    >>> line = lambda ax: ax.plot([0, 1])
-    >>> block = draw_block("fig-a", title="A", draw=line, description="A line.", tables=[], links=[])
-    >>> 'role="img"' in block.svg
-    True
+    `title`: short name, for lists and for readers who do not see the drawing.
     """
     ax = page_axes(height=height)
     draw(ax)
@@ -604,22 +354,7 @@ def draw_block(
 
 
 def range_columns(style: str) -> tuple[str, ...]:
-    """Return the columns mean, lower and upper, as :func:`cba.reporting.html_tables.columns` reads them.
-
-    Parameters
-    ----------
-    style : str
-        How their cells are written.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> range_columns("money")[0]
-    'mean|Mean|money'
-    """
+    """Return the columns mean, lower and upper, as `columns` reads them."""
     return (f"mean|Mean|{style}", f"lower|Lower|{style}", f"upper|Upper|{style}")
 
 
@@ -632,30 +367,7 @@ def table_and_link(
     where: Mapping[str, object],
     name: str,
 ) -> tuple[Markup, Markup]:
-    """Return the HTML table and the CSV link of the same rows.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    table : str
-        Name in ``appraisal.tables``.
-    shown : sequence of Column
-        Columns in order.
-    caption : str
-        Of the table.
-    where : mapping
-        Column values that pick the rows.
-    name : str
-        Of the CSV file, without ending.
-
-    Returns
-    -------
-    tuple of Markup
-
-    Examples
-    --------
-    >>> table_and_link(appraisal, "npv", shown, caption="NPV", where={}, name="npv")  # doctest: +SKIP
-    """
+    """Return the HTML table and the CSV link of the same rows. `shown`: columns in order."""
     fields = [column.field for column in shown]
     made = html_table(appraisal, table, shown, caption=caption, where=where)
     return made, csv_link(appraisal, table, name=name, where=where, fields=fields)
@@ -670,62 +382,25 @@ LEAD = "the option the report follows"
 
 @dataclass(frozen=True)
 class TableFigure:
-    """A figure of one table, made where the appraisal has rows of it.
+    """A figure of one table, made where the appraisal has rows of it."""
 
-    Attributes
-    ----------
-    name : str
-        How templates call it, and the name of its CSV file; the figure's anchor is ``fig-<name>``.
-    title : str
-        Short name, for lists and for readers who do not see the drawing.
-    table : str
-        Name in ``appraisal.tables``.
-    plot : callable
-        ``plot(appraisal, option, ax=)`` draws on the axes.
-    describe : callable
-        ``describe(appraisal, option)`` is the full text alternative: kind of chart, axes, findings.
-    columns : tuple of str
-        Of the data table, as :func:`cba.reporting.html_tables.columns` reads them.
-    caption : str
-        Of the data table.
-    where : mapping
-        Column values that pick the rows; :data:`LEAD` stands for the option.
-    height : float or callable
-        Inches, or ``height(appraisal, option)``.
-    """
-
-    name: str
-    title: str
+    name: str  # how templates call it, and the name of its CSV file; the figure's anchor is ``fig-<name>``
+    title: str  # short name, for lists and for readers who do not see the drawing
     table: str
-    plot: Callable[..., object]
+    plot: Callable[..., object]  # ``plot(appraisal, option, ax=)`` draws on the axes
+    # ``describe(appraisal, option)`` is the full text alternative: kind of chart, axes, findings.
     describe: Callable[[Appraisal, str], str]
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # of the data table, as `columns` reads them
     caption: str
+    # Column values that pick the rows; `LEAD` stands for the option.
     where: Mapping[str, object] = field(default_factory=dict)
-    height: float | Callable[[Appraisal, str], float] = 3.6
+    height: float | Callable[[Appraisal, str], float] = 3.6  # inches, or ``height(appraisal, option)``
 
 
 def table_figures(
     figures: Sequence[TableFigure], appraisal: Appraisal, option: str
 ) -> dict[str, FigureBlock]:
-    """Return those figures whose table has rows, by name.
-
-    Parameters
-    ----------
-    figures : sequence of TableFigure
-    appraisal : Appraisal
-    option : str
-        Option the report follows.
-
-    Returns
-    -------
-    dict of str to FigureBlock
-
-    Examples
-    --------
-    >>> table_figures(FIGURES, appraisal, "care_review")["tornado"].title  # doctest: +SKIP
-    'What moves net present value'
-    """
+    """Return those figures whose table has rows, by name."""
     return {
         figure.name: _drawn(figure, appraisal, option)
         for figure in figures

@@ -35,24 +35,7 @@ _BILLION = 1e9
 def plot_accounts(appraisal: Appraisal, option: str, *, line: str = "total", ax: Axes | None = None) -> Axes:
     """Draw what the model says a line of the accounts cost in each published year, and what it did cost.
 
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``accounts_reconciliation`` is read.
-    option : str
-        Not used: the accounts are of the past, the same whatever the option.
-    line : str
-        Line of the accounts.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_accounts(appraisal, "care_review")  # doctest: +SKIP
+    `option` is not used: the accounts are of the past, the same whatever the option.
     """
     ax = new_axes() if ax is None else ax
     rows = matching_rows(appraisal.tables["accounts_reconciliation"], {"line": line}).sort_values("year")
@@ -83,24 +66,7 @@ def _label(ax: Axes, year: float, value: float, text: str, *, dy: float) -> None
 
 
 def describe_accounts(appraisal: Appraisal, option: str, *, line: str = "total") -> str:
-    """Return the text alternative of :func:`plot_accounts`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Not used.
-    line : str
-        Line of the accounts.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_accounts(appraisal, "care_review")  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_accounts`."""
     rows = matching_rows(appraisal.tables["accounts_reconciliation"], {"line": line}).sort_values("year")
     said = [
         f"{int(row['year'])}: published {show(float(row['published_real']), style='money')}, modelled "
@@ -119,23 +85,7 @@ def describe_accounts(appraisal: Appraisal, option: str, *, line: str = "total")
 
 @styled
 def plot_council(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw a council's own net cash by year with its interval: saving above zero, cost below.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As returned by :func:`cba.tables.councils.council_view`.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_council(table)  # doctest: +SKIP
-    """
+    """Draw a council's own net cash by year with its interval: saving above zero, cost below."""
     ax = new_axes() if ax is None else ax
     rows = _own_net(table)
     divisor, unit = scale_of(float(rows[["lower", "upper"]].abs().to_numpy().max(initial=1.0)))
@@ -175,21 +125,7 @@ def plot_council(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def describe_council(table: pd.DataFrame) -> str:
-    """Return the text alternative of :func:`plot_council`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As returned by :func:`cba.tables.councils.council_view`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_council(table)  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_council`."""
     rows = _own_net(table)
     said = [
         f"{show(float(r.year), style='year')}: {show(-float(r.mean), style='net')} (interval "
@@ -221,29 +157,7 @@ PRICES = {CASH: "Cash", CLAIM_PRICES: "2021-22 prices"}
 def plot_system_cost(
     appraisal: Appraisal, option: str, *, last_year: int, claim: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``system_cost_by_year`` is read.
-    option : str
-        Option id.
-    last_year : int
-        Last year drawn, year ending 31 March.
-    claim : float, optional
-        Claimed yearly cost, GBP of 2021-22, drawn as a line across.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_system_cost(appraisal, "care_review", last_year=2032, claim=15e9)  # doctest: +SKIP
-    """
+    """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option."""
     ax = new_axes() if ax is None else ax
     table = appraisal.tables["system_cost_by_year"]
     first = int(table["year"].min())
@@ -272,24 +186,7 @@ def plot_system_cost(
 
 
 def describe_system_cost(appraisal: Appraisal, option: str, *, last_year: int) -> str:
-    """Return the text alternative of :func:`plot_system_cost`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-    option : str
-        Option id.
-    last_year : int
-        Last year shown, year ending 31 March.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_system_cost(appraisal, "care_review", last_year=2035)  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_system_cost`."""
     table = appraisal.tables["system_cost_by_year"]
     parts = []
     for price, words in ((CASH, "in cash"), (CLAIM_PRICES, "at 2021-22 prices")):
@@ -306,23 +203,7 @@ def describe_system_cost(appraisal: Appraisal, option: str, *, last_year: int) -
 
 @styled
 def plot_cost_ladder(appraisal: Appraisal, *, ax: Axes | None = None) -> Axes:
-    """Draw, for each placement, average cost of a child-year, avoidable part, and part cashable in year one.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-        Its table ``cost_ladder`` is read.
-    ax : Axes, optional
-        Axes to draw on; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> plot_cost_ladder(appraisal)  # doctest: +SKIP
-    """
+    """Draw, for each placement, average cost of a child-year, avoidable part, and part cashable in year one."""
     rows = appraisal.tables["cost_ladder"]
     ax = new_axes(height=1.5 + 0.42 * len(rows)) if ax is None else ax
     places = np.arange(len(rows))
@@ -352,20 +233,7 @@ def plot_cost_ladder(appraisal: Appraisal, *, ax: Axes | None = None) -> Axes:
 
 
 def describe_cost_ladder(appraisal: Appraisal) -> str:
-    """Return the text alternative of :func:`plot_cost_ladder`.
-
-    Parameters
-    ----------
-    appraisal : Appraisal
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_cost_ladder(appraisal)  # doctest: +SKIP
-    """
+    """Return the text alternative of `plot_cost_ladder`."""
     rows = appraisal.tables["cost_ladder"]
     high, low = rows.loc[rows["average"].idxmax()], rows.loc[rows["average"].idxmin()]
     return (
