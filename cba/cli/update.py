@@ -106,7 +106,7 @@ def doors() -> Doors:
     def stages() -> Any:
         from cba.runs.stages import ordinary_stages
 
-        return ordinary_stages(write_beside=write_beside, reweight=True)
+        return ordinary_stages(write_beside=write_beside)
 
     return Doors(
         render=render,

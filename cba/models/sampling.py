@@ -84,10 +84,7 @@ def require_convergence(table: pd.DataFrame, *, model: str) -> None:
         )
 
 
-# --- Importance weights of draws: smoothed by a Pareto tail [1]_, and resampled systematically to … ---
-
-
-_STREAM = 21
+# --- Importance weights of draws: smoothed by a Pareto tail ---
 
 
 def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -102,18 +99,6 @@ def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     smooth, k = array_stats.psislw(-(log_weights - log_weights.max()))
     weights = np.exp(smooth - smooth.max())
     return weights / weights.sum(), float(k)
-
-
-def systematic(weights: np.ndarray, *, seed: int) -> np.ndarray:
-    """Places of equally weighted draws that stand for weighted ones.
-
-    In order; draw i comes ``n w_i`` times, rounded up or down.
-    """
-    count = weights.size
-    start = np.random.default_rng([seed, _STREAM]).random()
-    edges = np.cumsum(weights)
-    places = np.searchsorted(edges / edges[-1], (np.arange(count) + start) / count, side="right")
-    return np.minimum(places, count - 1)
 
 
 # --- Log prior and log likelihood of every draw of a fit, for asking how much each of them moves a … ---

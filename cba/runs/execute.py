@@ -17,9 +17,8 @@ from cba.runs.archive import ANALYSIS, hashes_of, read_inputs_once
 from cba.runs.cache import StoredStage, stage_fingerprints, write_stage
 from cba.runs.fingerprints import Fingerprints, beliefs_of, input_fingerprints, run_fingerprints
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
-from cba.runs.reading import HEADLINE, REPORT, RunRecord, published_name, read_run, runs_of
+from cba.runs.reading import HEADLINE, REPORT, RunRecord, published_name, read_run
 from cba.runs.review import hold_reasons, hold_tolerances
-from cba.runs.reweighting import fit_note
 from cba.runs.stages import Stages, ordinary_stages
 from cba.runs.store import write_failure, write_run
 from cba.runs.whole_files import StoreError, plain, require_writable, to_json
@@ -208,7 +207,6 @@ class Found:
     appraisals: dict[str, Appraisal]
     stored: dict[str, StoredStage]
     tables: dict[str, list[str]]
-    fits: dict[str, dict[str, Any]]
 
 
 def execute(
@@ -233,7 +231,6 @@ def execute(
     fingerprints, prints = run_fingerprints(settings), stage_fingerprints(settings)
     require_writable(root / analysis.name)
     beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
-    last_run = next((run.name for run in reversed(runs_of(root, analysis.name)) if not run.damage), None)
     tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
     found, precision = _precise_enough(
         analysis,
@@ -253,7 +250,7 @@ def execute(
         appraisals=found.appraisals,
         started=started,
         finished=datetime.now(UTC),
-    ) | _account(found, order=order, held=held, prints=prints, precision=precision, last_run=last_run)
+    ) | _account(found, order=order, held=held, prints=prints, precision=precision)
     tell("report")
     return write_run(
         root,
@@ -317,12 +314,7 @@ def appraised_stances(
                 progress=False,
             )
     tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
-    made = {
-        belief: {model: fit_note(tree) for model, tree in zip(("baseline", "effects"), pair, strict=True)}
-        for belief, pair in fits.items()
-        if hasattr(pair[0], "attrs")
-    }
-    return Found(stages.compare(appraisals), stored, tables, made)
+    return Found(stages.compare(appraisals), stored, tables)
 
 
 def _precise_enough(
@@ -356,9 +348,8 @@ def _account(
     held: tuple[str, ...],
     prints: Mapping[str, str],
     precision: Mapping[str, Any] | None,
-    last_run: str | None,
 ) -> dict[str, Any]:
-    """Return what the manifest says of who asked, why the run waits, and what was read, fitted or re-weighted."""
+    """Return what the manifest says of who asked, why the run waits, and what was read from the store."""
     return {
         "run_by": order.by,
         "request": order.request,
@@ -367,8 +358,6 @@ def _account(
         "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
         "stage_tables": found.tables,
         "precision": precision,
-        "fits": found.fits,
-        "fits_after": last_run,
     }
 
 

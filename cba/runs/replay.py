@@ -38,26 +38,9 @@ def replay_run(
         analysis = archived_analysis(run)
         if run.manifest.get("precision"):  # draws were added: the last round is the run
             analysis = analysis.model_copy(update={"draws": run.manifest["precision"]["draws"]})
-        found = appraised_stances(analysis, root=place, stages=_fitting_as(run, stages))
+        found = appraised_stances(analysis, root=place, stages=stages)
         headline = merged_headline(found.appraisals, manifest={})
     return {name: headline[name] for name in ("results", "results_by_stance")}
-
-
-def _fitting_as(run: RunRecord, stages: Stages) -> Stages:
-    """Return stages that re-weight the draws the run re-weighted, where it did."""
-    from dataclasses import replace
-    from functools import partial
-
-    from cba.runs.reading import read_run
-    from cba.runs.reweighting import REWEIGHTED
-    from cba.runs.stages import fit_stance
-
-    notes = [note for models in run.manifest.get("fits", {}).values() for note in models.values()]
-    if all(note["made_by"] != REWEIGHTED for note in notes):
-        return stages
-    return replace(
-        stages, fit=partial(fit_stance, reweight=read_run(run.path.parent / run.manifest["fits_after"]))
-    )
 
 
 def archived_analysis(run: RunRecord) -> Analysis:

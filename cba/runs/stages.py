@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from cba.runs.cache import cached_fit, fit_key
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints, prior_stance
-from cba.runs.reweighting import earlier_priors, reweighted_fit, with_totals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
     from cba.inputs.analyses import Analysis
     from cba.runs.cache import StoredStage
-    from cba.runs.reading import RunRecord
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,6 @@ def ordinary_stages(
     use_cache: bool = True,
     render: Callable[..., str] | None = None,
     write_beside: Callable[..., None] | None = None,
-    reweight: bool = False,
 ) -> Stages:
     """Return the stages of an ordinary run.
 
@@ -60,10 +57,8 @@ def ordinary_stages(
     room. `write_beside`: writes the other files readers get, handed in for the same reason.
     """
     # `use_cache`: take fits from ``<root>/.cache`` and keep new ones there; take appraisals from stored runs.
-    # `reweight`: where only priors moved since the analysis's last run, re-weight its draws instead of
-    # fitting again.
     code = code_fingerprint(MODEL_ROOMS)  # once, before the models are loaded: what runs is what is named
-    fit = partial(fit_stance, use_cache=use_cache, code=code, reweight=reweight)
+    fit = partial(fit_stance, use_cache=use_cache, code=code)
     return Stages(
         observe,
         fit,
@@ -93,15 +88,13 @@ def fit_stance(
     root: Path,
     use_cache: bool = True,
     code: str | None = None,
-    reweight: bool | RunRecord = False,
 ) -> tuple[xr.DataTree, xr.DataTree]:
     """Return the baseline and the effects fit of one stance, cached where what they read is unchanged.
 
     Stances whose overrides do not reach a model share its fit: the key is what the model reads. `stance`:
     ``review`` uses the fits of ``evidence``: it conditions their draws.
     """
-    # `use_cache`: false fits again and keeps nothing. `reweight`: re-weight the draws of the analysis's last
-    # run, or of the run given, where only priors moved since.
+    # `use_cache`: false fits again and keeps nothing.
     from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
     from cba.models.authority_findings import known_panel
@@ -137,16 +130,10 @@ def fit_stance(
         code=code,
         evidence=evidence,
     )
-    if not reweight:
-        return (
-            cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
-            cached_fit(root, model="effects", key=effects_key, fit=_effects),
-        )
-    earlier = earlier_priors(analysis, root=root, stance=prior_stance(stance), run=reweight)
-    again: dict[str, Any] = {"earlier": earlier, "priors": priors, "seed": analysis.seed}
-    baseline = reweighted_fit(root, model="baseline", key=baseline_key, fit=_baseline, **again)
-    effects = reweighted_fit(root, model="effects", key=effects_key, fit=_effects, **again)
-    return with_totals(baseline, observations, priors, settings=settings), effects
+    return (
+        cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
+        cached_fit(root, model="effects", key=effects_key, fit=_effects),
+    )
 
 
 def sampler_settings(analysis: Analysis) -> dict[str, Any]:
