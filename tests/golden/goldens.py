@@ -98,13 +98,41 @@ def all_table_differences(found: Mapping[str, Any], expected: Mapping[str, Any],
     return told
 
 
+def bound_differences(found: list[dict], expected: list[dict], *, at: str) -> list[str]:
+    """Return the differences of bound numbers, each told by what it is bound to; then whether their order differs."""
+    one, other = _by_what_they_are_bound_to(found), _by_what_they_are_bound_to(expected)
+    told = list(_of_names(list(one), list(other), at=at, what="numbers"))
+    for key in other:
+        if key in one:
+            told += differences(one[key], other[key], at=f"{at}, {key}")
+    return told
+
+
+def _by_what_they_are_bound_to(numbers: list[dict]) -> dict[str, dict]:
+    named: dict[str, dict] = {}
+    for number in numbers:
+        bound = {name: part for name, part in number.items() if name not in ("value", "text")}
+        words = " ".join(f"{name}={part}" for name, part in bound.items())
+        again = 1
+        while f"{words} #{again}" in named:
+            again += 1
+        named[f"{words} #{again}"] = {"value": number["value"], "text": number["text"]}
+    return named
+
+
 def _of_names(found: list[str], expected: list[str], *, at: str, what: str) -> Iterator[str]:
     if missing := [name for name in expected if name not in found]:
-        yield f"{at}: {what} missing: {', '.join(missing)}"
+        yield f"{at}: {what} missing: {_few(missing)}"
     if new := [name for name in found if name not in expected]:
-        yield f"{at}: {what} new: {', '.join(new)}"
+        yield f"{at}: {what} new: {_few(new)}"
     if not missing and not new and found != expected:
-        yield f"{at}: {what} in another order: found {', '.join(found)}, expected {', '.join(expected)}"
+        first = next(n for n, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
+        yield f"{at}: {what} in another order, from number {first}: found {found[first]}, expected {expected[first]}"
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - 20
+    return ", ".join(names[:20]) + (f" and {more} more" if more > 0 else "")
 
 
 def _row_words(table: Mapping[str, list], row: int, *, but: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.golden.goldens import (
     all_table_differences,
+    bound_differences,
     differences,
     explorer_differences,
     read_golden,
@@ -157,7 +158,7 @@ def test_explorer(pages, analysis, overwrite_golden):
 def test_numbers_bound_in_the_page(pages, analysis, overwrite_golden):
     found = bound_numbers_of(pages[analysis])
     assert len(found) > 1000
-    compared(f"{analysis}_bound_numbers.json.gz", found, overwrite=overwrite_golden)
+    compared(f"{analysis}_bound_numbers.json.gz", found, overwrite=overwrite_golden, how=bound_differences)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -215,7 +216,7 @@ def test_a_difference_names_table_row_column_and_both_values():
 def test_missing_new_and_reordered_columns_and_tables_are_told():
     golden = {"a": [1], "b": [2]}
     assert table_differences({"b": [2], "a": [1]}, golden, at="t") == [
-        "t: columns in another order: found b, a, expected a, b"
+        "t: columns in another order, from number 0: found b, expected a"
     ]
     assert table_differences({"a": [1], "c": [2]}, golden, at="t") == [
         "t: columns missing: b",
@@ -224,6 +225,17 @@ def test_missing_new_and_reordered_columns_and_tables_are_told():
     assert table_differences({"a": [1, 1], "b": [2, 2]}, golden, at="t")[0] == "t: found 2 rows, expected 1"
     assert all_table_differences({}, {"npv": golden}, at="x") == ["x: table npv is missing"]
     assert all_table_differences({"npv": golden}, {}, at="x") == ["x: table npv is new: make golden"]
+
+
+def test_a_bound_number_that_goes_is_told_and_the_next_ones_are_not():
+    golden = [
+        {"section": "money", "key": key, "value": value, "text": "1"}
+        for key, value in (("a", 1.0), ("b", 2.0))
+    ]
+    assert bound_differences(golden[1:], golden, at="p") == ["p: numbers missing: section=money key=a #1"]
+    assert bound_differences([golden[0], {**golden[1], "text": "2"}], golden, at="p") == [
+        "p, section=money key=b #1, text: found '2', expected '1'"
+    ]
 
 
 def test_of_one_table_five_differences_are_told():
