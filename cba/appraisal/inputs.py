@@ -1,16 +1,14 @@
-"""The names of all uncertain inputs that this version draws, and the refusal of draws that lack some of them."""
+"""What an appraisal is made of: its inputs read, the two fits, the joint draws, and where they come from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from cba.errors import InputError
 from cba.inputs.evidence import Evidence, load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
@@ -20,57 +18,6 @@ from cba.models.sampling import Gates
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
-
-
-LEVEL = "baseline.level_"
-"""Beginning of the names of the last fitted levels of rates."""
-
-
-_FITTED = ("baseline.", "effects.")
-"""Groups of the registry that are priors of the fitted models."""
-
-
-class DrawsOfAnotherVersion(InputError):
-    """Stored draws lack an uncertain input that this version of the package draws."""
-
-
-def drawn_inputs(registry: Iterable[str]) -> frozenset[str]:
-    """Return the name of every uncertain input that a joint draw of this version holds.
-
-    What `joint_parameters` draws: entries of the registry but for those that enter through the fits, and what
-    the fits, the totals and the unit costs add. `registry`: names of the entries of the prior registry.
-    """
-    from cba.models.baseline import SERIES, TOTALS
-    from cba.models.parameters import ROLL_OUT, STRAIGHT
-    from cba.models.unit_costs import NAMES, SETS
-
-    return frozenset(
-        (
-            *(name for name in registry if name in STRAIGHT or not name.startswith(_FITTED)),
-            *ROLL_OUT.values(),
-            *(f"{cost}_{part}" for cost in NAMES.values() for part in ("growth", "level", "surprise")),
-            *(f"{costs}.{share}" for costs in SETS for share in ("lasting_share", "error_share")),
-            *(f"baseline.{name}" for name in TOTALS),
-            *(f"{LEVEL}{series}" for series in SERIES),
-        )
-    )
-
-
-def refuse_draws_of_another_version(drawn: Collection[str], *, registry: Iterable[str]) -> None:
-    """Refuse draws that lack an input of this version."""
-    missing = sorted(drawn_inputs(registry) - set(drawn))
-    if missing:
-        raise DrawsOfAnotherVersion(
-            "the draws lack uncertain inputs of this version",
-            field="parameters",
-            found=f"no draws of {', '.join(missing)}",
-            allowed="draws of every uncertain input",
-            cause="a run stored by another version of the package",
-            remedy="run the analysis again",
-        )
-
-
-# --- The two fits of an appraisal made where none are given, and the joint draws of every parameter … ---
 
 
 def fitted(

@@ -212,14 +212,11 @@ def write_beside(
 ) -> None:
     """Write the workbook and the checklist of a run. `folder`: holds ``tables/``."""
     from cba.reporting.page import report_checklist
-    from cba.workbook.live_case import central_case
     from cba.workbook.sheets import write_workbook
 
     checklist = report_checklist(list(appraisals.values()), manifest=manifest)
     checklist.to_csv(folder / "tables" / "checklist.csv", index=False, lineterminator="\n")
-    first = next(iter(appraisals.values()))
-    live = central_case(first) if first.stance != "mixture" and first.parameters.sizes.get("sample") else None
-    write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK, central=live)
+    write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK)
 
 
 def _answer(record: RunRecord, code: int) -> None:
@@ -279,7 +276,7 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
         yield told
 
 
-# --- ``cba report``: render the report of a stored run again, as a page, a PDF or pictures to look at ---
+# --- ``cba report``: render the report of a stored run again, as a page or a PDF ---
 
 
 PDF = "report.pdf"
@@ -297,25 +294,19 @@ def report(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also write report.pdf beside it: tagged, for circulation.")
     ] = False,
-    screenshots: Annotated[
-        Path | None,
-        typer.Option(help="Also take pictures of the page and the PDF into this folder.", metavar="DIR"),
-    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Render report.html of a stored run again; no number is computed anew."""
     from cba.runs.reading import find_run
 
-    if pdf or screenshots is not None:
-        from cba.reporting.pdf import picture_folder, require_programs
+    if pdf:
+        from cba.reporting.pdf import find_chromium
 
-        require_programs(pictures=screenshots is not None)
+        find_chromium()  # refused before any work is done
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
-    if screenshots is not None:
-        picture_folder(screenshots)
-    rewritten, kept = _rewritten(record)
+    rewritten = _rewritten(record)
     made = {"report": rewritten.path / "report.html"}
     if pdf:
         from cba.reporting.pdf import report_pdf
@@ -323,24 +314,19 @@ def report(
 
         rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
         made["pdf"] = rewritten.path / PDF
-    pictures = _pictures(made["report"], screenshots)
-    if kept:
-        typer.echo(f"The workbook stays as it was stored: {kept}", err=True)
     if as_json:
-        about = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "pictures": pictures}
-        answer_json({**about, "workbook": "kept" if kept else "written", "exit_code": 0})
+        about = {"run": rewritten.name, "analysis": rewritten.analysis, **made}
+        answer_json({**about, "workbook": "written", "exit_code": 0})
         return
     typer.echo(f"Report: {made['report']}")
     if pdf:
         typer.echo(f"PDF: {made['pdf']}")
     elif PDF in rewritten.manifest["files"]:
         typer.echo("report.pdf beside it is of the page before; --pdf prints it anew.")
-    if pictures:
-        typer.echo(f"Pictures: {len(pictures)} in {screenshots}")
 
 
-def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
-    """Make page, workbook and checklist, then store them; also say why the workbook is kept, where it is."""
+def _rewritten(record: RunRecord) -> RunRecord:
+    """Make page, workbook and checklist of a stored run again, and store them."""
     from cba.runs.cache import stored_appraisals
     from cba.runs.store import records_beside, rewrite_report, store_beside
 
@@ -348,11 +334,11 @@ def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
     with _tables_of_run(record):
         appraisals = stored_appraisals(record)
         html = _page(record, appraisals, headline=headline, records=records)
-        beside, kept = _made_beside(appraisals, headline)
+        beside = _made_beside(appraisals, headline)
     rewritten = rewrite_report(record, html)
     for name, content in beside.items():
         rewritten = store_beside(rewritten, name, content)
-    return rewritten, kept
+    return rewritten
 
 
 def _page(record: RunRecord, appraisals: dict[str, Any], *, headline: Any, records: Mapping[str, Any]) -> str:
@@ -385,31 +371,15 @@ def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:
     return reading_from(published=archived_inputs(record) / "published")
 
 
-def _made_beside(appraisals: dict[str, Any], headline: Any) -> tuple[dict[str, bytes], str]:
-    """Make the checklist and the workbook; of draws that another version stored, the checklist alone."""
+def _made_beside(appraisals: dict[str, Any], headline: Any) -> dict[str, bytes]:
+    """Make the checklist and the workbook."""
     from tempfile import TemporaryDirectory
 
-    from cba.appraisal.inputs import DrawsOfAnotherVersion
-
-    kept = ""
     with TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "tables").mkdir()
-        try:
-            write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        except DrawsOfAnotherVersion as error:  # page and checklist need the tables alone
-            kept = str(error)
-        files = {name: folder / name for name in REWRITTEN}
-        return {name: file.read_bytes() for name, file in files.items() if file.is_file()}, kept
-
-
-def _pictures(html: Path, folder: Path | None) -> list[Path]:
-    """Take pictures of the page where they are asked for."""
-    if folder is None:
-        return []
-    from cba.reporting.pdf import report_pictures
-
-    return report_pictures(html, folder)
+        write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        return {name: (folder / name).read_bytes() for name in REWRITTEN}
 
 
 def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from gptables.core.wrappers import GPWorkbook, GPWorksheet
 
     from cba.appraisal.record import Appraisal
-    from cba.workbook.cells import Cell, Entry, Grid
-    from cba.workbook.live_case import CentralCase
 
 
 Content = str | float | int
@@ -280,112 +277,18 @@ def number_format(numbers: Sequence[float]) -> str:
     return "0.000" if largest >= 0.01 or largest == 0 else "0.00E+00"
 
 
-# --- The live central case on its sheets: formulas with the values they come to, inputs called by name ---
-
-
-_REFERENCE = re.compile(r"\{(\w+):(\d+):(\d+)\}")
-
-
-def live_sheet_names(case: CentralCase) -> dict[str, str]:
-    """Return the name of the sheet of each grid."""
-    names: dict[str, str] = {}
-    for grid in case.grids:
-        name = sheet_name(f"live {grid.key}")
-        clash = sum(other.lower() == name.lower() for other in names.values())
-        names[grid.key] = name if not clash else f"{name[:27]} {clash + 1}"
-    return names
-
-
-def write_live_case(book: GPWorkbook, case: CentralCase, *, number: int) -> None:
-    """Write every grid of the live case on a sheet of its own."""
-    from xlsxwriter.utility import xl_col_to_name
-
-    names = live_sheet_names(case)
-    tops = {grid.key: len(grid.about) + 1 for grid in case.grids}
-    for name, (key, row, column) in case.names.items():
-        cell = f"${xl_col_to_name(column)}${tops[key] + row + 2}"
-        book.define_name(name, f"='{names[key]}'!{cell}")
-    for place, grid in enumerate(case.grids):
-        _write_grid(book, grid, names=names, tops=tops, number=number + place)
-
-
-def _write_grid(
-    book: GPWorkbook, grid: Grid, *, names: Mapping[str, str], tops: Mapping[str, int], number: int
-) -> None:
-    sheet, top = opened_sheet(book, names[grid.key], title=grid.title, about=grid.about)
-    sheet._prepare_formula = _as_it_is  # thousands of formulas, none with a function newer than the format
-    for place, row in enumerate(grid.rows):
-        wide = len({type(entry) for entry in row[2:]}) == 1 and len(row) > 9
-        shape = number_format([_number(e) for e in row if not isinstance(e, str)]) if wide else ""
-        for column, entry in enumerate(row):
-            own = shape or number_format([] if isinstance(entry, str) else [_number(entry)])
-            _write_entry(
-                book,
-                sheet,
-                (top + 1 + place, column),
-                entry,
-                shape=own,
-                grid=grid.key,
-                names=names,
-                tops=tops,
-            )
-    columns = [[_content(row[n]) for row in grid.rows] for n in range(len(grid.header))]
-    widths = [width(heading, cells) for heading, cells in zip(grid.header, columns, strict=True)]
-    fit(sheet, grid.header, grid.rows, widths, top=top)
-    mark_table(book, sheet, grid.header, grid.rows, top=top, name=f"table_{number}")
-
-
-def _as_it_is(formula: str, expand_future_functions: bool = False) -> str:
-    return formula.removeprefix("=")
-
-
-def _content(entry: Entry) -> Content:
-    return entry if isinstance(entry, str) else _number(entry)
-
-
-def _number(entry: Entry) -> float:
-    return float(getattr(entry, "value", entry))  # type: ignore[arg-type]  # text is asked for nowhere
-
-
-def _write_entry(
-    book: GPWorkbook,
-    sheet: GPWorksheet,
-    place: tuple[int, int],
-    entry: Entry,
-    *,
-    shape: str,
-    grid: str,
-    names: Mapping[str, str],
-    tops: Mapping[str, int],
-) -> None:
-    """Write text as text, a number as an input and a cell as its formula with its value."""
-    look = cell_format(book, num_format=shape)
-    if isinstance(entry, str):
-        sheet.write_string(*place, entry, look)
-    elif isinstance(entry, int | float):
-        sheet.write_number(*place, float(entry), look)
-    else:
-        formula = f"={addressed(entry, grid=grid, names=names, tops=tops)}"
-        sheet.write_formula(*place, formula, look, entry.value)
-
-
-def addressed(cell: Cell, *, grid: str, names: Mapping[str, str], tops: Mapping[str, int]) -> str:
-    """Return a cell's formula with addresses for its references."""
-    from xlsxwriter.utility import xl_rowcol_to_cell
-
-    def address(found: re.Match[str]) -> str:
-        key, row, column = found.group(1), int(found.group(2)), int(found.group(3))
-        place = xl_rowcol_to_cell(tops[key] + 1 + row, column)
-        return place if key == grid else f"'{names[key]}'!{place}"
-
-    text = _REFERENCE.sub(address, cell.text)
-    return re.sub(r"('live [^']+'!)([A-Z]+\d+):\1", r"\1\2:", text)  # a range names its sheet once
-
-
-# --- The workbook of a run: cover, contents, notes, a live central case and every table, as accessible … ---
+# --- The workbook of a run: cover, contents, notes and every table ---
 
 
 LANGUAGE = "en-GB"
+
+
+_USE = (
+    "The sheet contents lists every table with a link to it. The sheet notes explains intervals, errors, years, "
+    "prices, stances and gaps; [note 1] in a table refers to it.",
+    "Each sheet holds one table. Numbers are shown rounded; the cells hold them in full.",
+    "To try other settings, open report.html of the same run: its explorer re-scales the stored draws.",
+)
 
 
 _PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -397,7 +300,6 @@ def write_workbook(
     headline: Mapping[str, Any],
     manifest: Mapping[str, Any],
     path: str | Path,
-    central: CentralCase | None = None,
 ) -> Path:
     """Write the workbook of a run.
 
@@ -422,16 +324,14 @@ def write_workbook(
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _write(given, manifest=manifest, central=central, path=beside)
+        _write(given, manifest=manifest, path=beside)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return path
 
 
-def _write(
-    appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any], central: CentralCase | None, path: Path
-) -> None:
+def _write(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any], path: Path) -> None:
     from gptables import Cover
 
     book = _opened(path)
@@ -446,14 +346,11 @@ def _write(
         }
     )
     tables, left_out = sheet_tables(appraisals)
-    cover = Cover(title=_unlinked(title), intro=_about(appraisals, identity), about=_use(central), width=100)
+    cover = Cover(title=_unlinked(title), intro=_about(appraisals, identity), about=list(_USE), width=100)
     _write_cover(book, cover)
-    _write_contents(book, tables, left_out, central)
+    _write_contents(book, tables, left_out)
     write_sheet(book, _notes(lead), number=1)
-    if central is not None:
-        write_live_case(book, central, number=2)
-    first = 2 + (len(central.grids) if central is not None else 0)
-    for number, table in enumerate(tables, start=first):
+    for number, table in enumerate(tables, start=2):
         write_sheet(book, table, number=number)
     book.close()
 
@@ -520,44 +417,20 @@ def _about(appraisals: Sequence[Appraisal], identity: Mapping[str, str]) -> list
     return [_unlinked(line) for line in lines]
 
 
-def _use(central: CentralCase | None) -> list[str]:
-    live = (
-        "The live central case works one point out in formulas, from money to net present value. Change a value on "
-        "the sheet live inputs and see live results move.",
-    )
-    return [
-        "The sheet contents lists every table with a link to it. The sheet notes explains intervals, errors, years, "
-        "prices, stances and gaps; [note 1] in a table refers to it.",
-        *(live if central is not None else ()),
-        "Each sheet holds one table. Numbers are shown rounded; the cells hold them in full.",
-    ]
-
-
-def _write_contents(
-    book: GPWorkbook, tables: Sequence[SheetTable], left_out: Sequence[LeftOut], central: CentralCase | None
-) -> None:
+def _write_contents(book: GPWorkbook, tables: Sequence[SheetTable], left_out: Sequence[LeftOut]) -> None:
     """Write the table of contents: a link to every sheet, and the tables that are in CSV files only."""
     import pandas as pd
     from gptables import GPTable
 
     rows: list[tuple[Any, str, str]] = [({"notes": "internal:'notes'!A1"}, "Notes to the tables", "6")]
-    if central is not None:
-        names = live_sheet_names(central)
-        rows += [
-            ({names[g.key]: f"internal:'{names[g.key]}'!A1"}, _unlinked(g.title), str(len(g.rows)))
-            for g in central.grids
-        ]
     rows += [({t.name: f"internal:'{t.name}'!A1"}, _unlinked(t.title), str(len(t.rows))) for t in tables]
     rows += [(f"{o.name}: file only", f"{o.title}; in tables/{o.name}.csv", str(o.rows)) for o in left_out]
     frame = pd.DataFrame(rows, columns=["Sheet", "What it shows", "Rows"])
-    missing = [f"{name}: {why}" for name, why in central.left_out.items()] if central is not None else []
-    subtitles = [f"Options without a live case: {'; '.join(missing)}."] if missing else []
     sheet = book.add_worksheet("contents")
     contents = GPTable(
         frame,
         table_name="contents_table",
         title="Contents",
-        subtitles=[_unlinked(line) for line in subtitles],
         instructions="This worksheet contains one table. Follow a link in the first column to go to its sheet.",
         index_columns={2: 0},
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cba.appraisal.inputs import DrawsOfAnotherVersion
 from cba.cli import main
 from cba.inputs.files import published_folder, shipped_published_folder
 from cba.runs.reading import find_run
@@ -106,27 +105,7 @@ def test_a_damaged_record_of_what_changed_is_named_and_nothing_is_written(stored
     assert said["error"]["next step"] and files_of(stored["path"]) == before
 
 
-def test_of_draws_of_another_version_the_workbook_stays_and_the_rest_is_made(stored, capsys, monkeypatch):
-    def lacks(folder, **what):
-        (folder / "tables" / "checklist.csv").write_bytes(b"new list")
-        raise DrawsOfAnotherVersion("the draws lack uncertain inputs", found="no draws of a.b")
-
-    assert main(["report", "small"]) == 0
-    monkeypatch.setattr("cba.cli.run.write_beside", lacks)
-    capsys.readouterr()
-    assert main(["report", "small", "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert json.loads(out)["workbook"] == "kept"
-    assert "stays as it was stored: the draws lack" in err and "no draws of a.b" in err
-    run = Path(stored["path"])
-    assert (run / "workbook.xlsx").read_bytes() == b"book"
-    assert (run / "tables" / "checklist.csv").read_bytes() == b"new list"
-    assert answer(capsys, "runs", "--verify")[1]["runs"][0]["damage"] == []
-
-
-def test_a_mistake_in_the_workbook_is_no_other_version_and_leaves_the_run_as_it_was(
-    stored, capsys, monkeypatch
-):
+def test_a_mistake_in_the_workbook_leaves_the_run_as_it_was(stored, capsys, monkeypatch):
     def mistaken(folder, **what):
         raise KeyError("a name that nobody draws")
 
@@ -134,16 +113,6 @@ def test_a_mistake_in_the_workbook_is_no_other_version_and_leaves_the_run_as_it_
     before = files_of(stored["path"])
     assert main(["report", "small"]) == 1
     assert "KeyError" in capsys.readouterr().err and files_of(stored["path"]) == before
-
-
-def test_pictures_cannot_go_where_a_file_is_and_nothing_is_rendered(stored, capsys, monkeypatch):
-    monkeypatch.setattr("cba.reporting.pdf.require_programs", lambda *, pictures: None)
-    Path("mine").write_text("mine")
-    before = files_of(stored["path"])
-    for place in ("mine", "mine/below"):
-        code, content = answer(capsys, "report", "small", "--screenshots", place)
-        assert code == 2 and content["error"]["file"] == place and content["error"]["next step"]
-    assert files_of(stored["path"]) == before and Path("mine").read_text() == "mine"
 
 
 def test_a_run_of_a_snapshot_is_rendered_with_the_tables_it_read(stored, monkeypatch):
