@@ -64,8 +64,9 @@ backtest: $(STAMP) ## score past forecasts again and keep the record (ten minute
 calibrate: $(STAMP) ## refit both models to made-up data 200 times and keep the ranks (an hour on two cores; goes on where it stopped)
 	$(VENV)/bin/cba calibrate all --replicates 200 --workers 2 --record
 
-pictures: $(STAMP) ## pictures of the newest report at two widths and of its PDF pages, into build/pictures
-	$(VENV)/bin/cba report latest --screenshots build/pictures
+pictures: $(STAMP) ## pictures of the pages of the newest report, into build/pictures
+	mkdir -p build/pictures
+	pdftoppm -r 60 -png "$$($(VENV)/bin/cba report latest --pdf | sed -n 's/^PDF: //p')" build/pictures/page
 
 golden: $(STAMP) ## rewrite the golden appraisal: review the difference and say why in CHANGELOG.md
 	$(PYTHON) -m pytest tests -k golden --overwrite-golden

@@ -9,21 +9,22 @@ import shutil
 import pytest
 
 from cba.errors import InputError
-from cba.reporting import pdf as driver
 from cba.reporting import pdf as printing
-from cba.reporting.pdf import BrowserError, find_chromium, open_page, report_pdf, report_pictures
+from cba.reporting.pdf import BrowserError, find_chromium, report_pdf
 from tests.reporting.browser.made_explorer import explorer_page, made_appraisals
 from tests.reporting.page_reading import read_page
 
 needs_chromium = pytest.mark.skipif(
-    not any(map(shutil.which, driver.NAMES)), reason="no Chromium on the PATH"
+    not any(map(shutil.which, printing.NAMES)), reason="no Chromium on the PATH"
 )
 
 
 @pytest.fixture(scope="module")
-def printed():
+def printed(tmp_path_factory):
     pikepdf = pytest.importorskip("pikepdf")
-    with pikepdf.open(io.BytesIO(report_pdf(explorer_page(made_appraisals())))) as pdf:
+    file = tmp_path_factory.mktemp("printed") / "report.html"
+    file.write_text(explorer_page(made_appraisals()), encoding="utf-8")
+    with pikepdf.open(io.BytesIO(report_pdf(file))) as pdf:
         yield pdf
 
 
@@ -78,46 +79,38 @@ def test_the_explorer_prints_its_results_and_not_its_controls(printed):
 
 
 @needs_chromium
-def test_pictures_cover_both_widths_and_every_page(tmp_path):
-    if shutil.which("pdftoppm") is None:
-        pytest.skip("no pdftoppm on the PATH")
+def test_it_is_printed_on_the_paper_the_page_asks_for(tmp_path):
+    pikepdf = pytest.importorskip("pikepdf")
     file = tmp_path / "page.html"
-    file.write_text(explorer_page(made_appraisals()), encoding="utf-8")
-    taken = report_pictures(file, tmp_path / "pictures")
-    names = [picture.name for picture in taken]
-    assert "report-1280-01.png" in names and "report-390-01.png" in names and "page-001.png" in names
-    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in taken)
-    width = int.from_bytes((tmp_path / "pictures" / "report-390-01.png").read_bytes()[16:20], "big")
-    assert width == 390
+    file.write_text("<style>@page { size: A4 }</style><title>a</title><p>b", encoding="utf-8")
+    with pikepdf.open(io.BytesIO(report_pdf(file))) as pdf:
+        width, height = (float(side) for side in pdf.pages[0].MediaBox[2:])
+    assert (width, height) == pytest.approx((595.3, 841.9), abs=1.0)
 
 
-@needs_chromium
-def test_a_command_the_browser_does_not_know_is_named(tmp_path):
-    file = tmp_path / "page.html"
-    file.write_text("<title>a</title>", encoding="utf-8")
-    with open_page(file) as browser, pytest.raises(BrowserError, match=r"refused Page\.nothing"):
-        browser.ask("Page.nothing")
+@pytest.mark.parametrize("ending", ["exit 3", "exit 0"])
+def test_a_browser_that_prints_nothing_is_named(tmp_path, monkeypatch, ending):
+    program = tmp_path / "chromium"
+    program.write_text(f"#!/bin/sh\n{ending}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BrowserError, match=r"ended with code \d before it had printed") as caught:
+        report_pdf(tmp_path / "page.html")
+    assert caught.value.exit_code == 1 and "print report.html" in caught.value.details["next step"]
 
 
-@needs_chromium
-def test_a_browser_that_ends_is_named(tmp_path):
-    file = tmp_path / "page.html"
-    file.write_text("<title>a</title>", encoding="utf-8")
-    with open_page(file) as browser:
-        browser.process.kill()
-        with pytest.raises(BrowserError, match="ended before it answered"):
-            browser.ask("Page.printToPDF")
+def test_a_browser_that_hangs_is_named(tmp_path, monkeypatch):
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(printing, "SECONDS", 0.2)
+    with pytest.raises(BrowserError, match="did not print within"):
+        report_pdf(tmp_path / "page.html")
 
 
 def test_without_chromium_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(driver.shutil, "which", lambda name: None)
+    monkeypatch.setattr(printing.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="no Chromium is found") as caught:
         find_chromium()
     assert "apt-get install chromium" in str(caught.value) and "chromium-browser" in str(caught.value)
-
-
-def test_without_a_converter_pictures_are_refused_before_any_work(monkeypatch, tmp_path):
-    monkeypatch.setattr(printing.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match="no pdftoppm") as caught:
-        report_pictures(tmp_path / "none.html", tmp_path / "pictures")
-    assert "poppler-utils" in str(caught.value) and not (tmp_path / "pictures").exists()
