@@ -1,13 +1,14 @@
-"""Files as the package finds and reads them: shipped folders, those in force for a block, TOML with its refusals."""
+"""Files as the package finds, reads, locks and replaces them: shipped folders, those in force for a block, TOML."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -367,3 +368,52 @@ def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
     """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+# --- One writer at a time, and files that are there whole or not at all ---
+
+
+@contextmanager
+def held_lock(
+    file: Path, *, wait: float, busy: Exception, trouble: AbstractContextManager[None]
+) -> Iterator[None]:
+    """Hold a lock file while the block runs, or raise `busy` where another holds it longer than `wait` seconds.
+
+    `trouble`: context in which the file is made and locked, to word what the disk refuses; not that of the block.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=wait)
+    with trouble:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write a text file so that it is there complete or not at all, replacing what was there."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(beside, file)
+        to_disk(file.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def to_disk(place: Path) -> None:
+    """Force a file, or a folder's list of names, to disk, so that it survives a power cut."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

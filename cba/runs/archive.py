@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.inputs.files import held_lock, to_disk
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
-from cba.runs.whole_files import StoreError, holding, store_errors, sync_folder, sync_tree, to_json
+from cba.runs.whole_files import StoreError, store_errors, sync_tree, to_json
 
 if TYPE_CHECKING:
     from cba.runs.reading import RunRecord
@@ -72,21 +73,22 @@ def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, di
             finally:
                 beside.unlink(missing_ok=True)
         if missing:
-            sync_folder(folder)
+            to_disk(folder)
     return hashes
 
 
 @contextmanager
 def archive_lock(root: str | Path) -> Iterator[None]:
     """Hold the lock of the archive, so that no file is removed between being kept and being named."""
-    with holding(
-        Path(root) / ARCHIVE / ".lock",
-        wait=_LOCK_SECONDS,
-        what="the archive of inputs",
-        busy=f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
+    folder = Path(root) / ARCHIVE
+    busy = StoreError(
+        f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
+        file=folder / ".lock",
         cause="two runs at once, one of them stuck",
         remedy="wait for it or end it, then retry",
-    ):
+    )
+    trouble = store_errors("the archive of inputs cannot be used", file=folder)
+    with held_lock(folder / ".lock", wait=_LOCK_SECONDS, busy=busy, trouble=trouble):
         yield
 
 

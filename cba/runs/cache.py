@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
+from cba.inputs.files import to_disk
 from cba.runs.fingerprints import (
     MODEL_ROOMS,
     PACKAGE,
@@ -31,7 +32,7 @@ from cba.runs.fingerprints import (
     library_versions,
 )
 from cba.runs.reading import RunRecord, runs_of
-from cba.runs.whole_files import sync_folder, write_whole
+from cba.runs.whole_files import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,7 +138,7 @@ def _made(path: Path, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
         _side(path).unlink(missing_ok=True)  # killed between the renames: no hash, so it is made again
         os.replace(beside, path)
         write_whole(_side(path), digest + "\n")
-        sync_folder(path.parent)
+        to_disk(path.parent)
     except Exception as error:  # keeping it is a convenience: whatever stops it must not cost the fit
         _warn(f"the fit could not be kept in {path}: {error}")
         return tree

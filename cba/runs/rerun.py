@@ -16,14 +16,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.inputs.files import analysis_file
+from cba.inputs.files import analysis_file, held_lock
 from cba.runs.cache import parsed_sha256, parsed_toml, stage_fingerprints, stored_appraisals
 from cba.runs.fingerprints import content_sha256, file_sha256, library_versions
 from cba.runs.reading import RunRecord, published_name, read_run, run_moment, runs_of
 from cba.runs.store import publish_run, records_beside, rewrite_report
 from cba.runs.whole_files import (
     StoreError,
-    holding,
     locked,
     plain,
     sealed,
@@ -79,14 +78,14 @@ def note_poll(folder: Path, poll: Poll) -> None:
 @contextmanager
 def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Be the only re-run of an analysis, or leave. `folder`: ``<root>/<analysis>``, made if it is missing."""
-    with holding(
-        folder / ".rerun.lock",
-        wait=wait,
-        what="the folder of the analysis",
-        busy="another re-run of this analysis is under way; nothing was done",
+    busy = StoreError(
+        "another re-run of this analysis is under way; nothing was done",
+        file=folder / ".rerun.lock",
         cause="two schedules, or a person beside the schedule",
         remedy="leave it to the other one, or wait for it with --wait SECONDS",
-    ):
+    )
+    trouble = store_errors("the folder of the analysis cannot be used", file=folder)
+    with held_lock(folder / ".rerun.lock", wait=wait, busy=busy, trouble=trouble):
         yield
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError
+from cba.inputs.files import to_disk
 from cba.runs.archive import archive_inputs, archive_lock, hashes_of, unreferenced
 from cba.runs.fingerprints import file_sha256
 from cba.runs.reading import (
@@ -41,7 +42,6 @@ from cba.runs.whole_files import (
     seal_problem,
     sealed,
     store_errors,
-    sync_folder,
     sync_tree,
     to_json,
     write_whole,
@@ -68,7 +68,7 @@ def store_beside(run: RunRecord, name: str, content: bytes) -> RunRecord:
             files = dict(sorted({**manifest["files"], name: entry}.items()))
             write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
             os.replace(beside, place)
-            sync_folder(place.parent)
+            to_disk(place.parent)
         finally:
             beside.unlink(missing_ok=True)
     return read_run(run.path)
@@ -176,7 +176,7 @@ def rewrite_report(run: RunRecord, html: str) -> RunRecord:
             files = {**manifest["files"], REPORT: _hash(beside)}
             write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
             os.replace(beside, run.path / REPORT)
-            sync_folder(run.path)
+            to_disk(run.path)
         finally:
             beside.unlink(missing_ok=True)
     return read_run(run.path)
@@ -194,7 +194,7 @@ def removed_whole(place: Path) -> None:
     with store_errors("the run could not be removed", file=place):
         hidden = place.with_name(f"{STAGING}{place.name}")
         os.rename(place, hidden)
-        sync_folder(place.parent)
+        to_disk(place.parent)
         shutil.rmtree(hidden)
 
 
@@ -223,7 +223,7 @@ def _place(
         sync_tree(staging)
         with keeping or nullcontext():
             os.rename(staging, place)
-            sync_folder(place.parent)
+            to_disk(place.parent)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cba.inputs.files import held_lock, replace_file, to_disk
 from cba.runs.fingerprints import content_sha256
 
 _CAUSES = {
@@ -96,17 +97,8 @@ def to_json(value: Any) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that it is there complete or not at all, replacing what was there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with store_errors("a file could not be written", file=path):
-        try:
-            with beside.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-            sync_folder(path.parent)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, text)
 
 
 def is_leftover(path: Path) -> bool:
@@ -117,25 +109,12 @@ def is_leftover(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith((".part", ".new"))
 
 
-def sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to disk, so that a rename survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def sync_tree(folder: Path) -> None:
     """Force every file and folder under a folder to disk."""
     for place, _, names in os.walk(folder):
         for name in names:
-            handle = os.open(os.path.join(place, name), os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        sync_folder(Path(place))
+            to_disk(Path(place, name))
+        to_disk(Path(place))
 
 
 def require_writable(folder: Path) -> None:
@@ -150,30 +129,6 @@ def require_writable(folder: Path) -> None:
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
-
-
-# --- A lock file held for a block: one writer at a time, and a message that names it where another … ---
-
-
-@contextmanager
-def holding(file: Path, *, wait: float, what: str, busy: str, cause: str, remedy: str) -> Iterator[None]:
-    """Hold a lock file inside a ``with`` block.
-
-    `wait`, seconds. `what`: what the lock guards, for the message where its folder cannot be used.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(file, timeout=wait)
-    with store_errors(f"{what} cannot be used", file=file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(busy, file=file, cause=cause, remedy=remedy) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # --- One writer at a time in the folder of an analysis; what a killed one left there is removed by the … ---
@@ -192,14 +147,14 @@ def locked(folder: Path) -> Iterator[None]:
 
     `folder`: ``<root>/<analysis>``, made if it is missing.
     """
-    with holding(
-        folder / ".lock",
-        wait=_LOCK_SECONDS,
-        what="the folder of the analysis",
-        busy=f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
+    busy = StoreError(
+        f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
+        file=folder / ".lock",
         cause="two runs of one analysis at once, one of them stuck",
         remedy="wait for it or end it, then retry",
-    ):
+    )
+    trouble = store_errors("the folder of the analysis cannot be used", file=folder)
+    with held_lock(folder / ".lock", wait=_LOCK_SECONDS, busy=busy, trouble=trouble):
         _clear(folder)
         yield
 

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.inputs.data_sources import Data
-from cba.inputs.files import published_folder, published_in_force, shipped_published_folder
+from cba.inputs.files import (
+    published_folder,
+    published_in_force,
+    replace_file,
+    shipped_published_folder,
+    to_disk,
+)
 from cba.inputs.releases.downloads import Origin, SnapshotDamaged
 
 if TYPE_CHECKING:
@@ -216,7 +222,7 @@ def write_snapshot(
     exist. `parent`: identifier of the content it was made from. `make_current`: let ``current`` name it.
     """
     store = Path(store)
-    with _storing(store):
+    with storing_errors(store):
         files = folder_sha256(content)
         identifier = content_identifier(files)
         if not (store / identifier).is_dir():
@@ -234,12 +240,12 @@ def write_snapshot(
             _write_folder(content, record=record, store=store, name=identifier)
         snapshot = read_snapshot(store, identifier)
         if make_current:
-            _replace(store / POINTER, identifier + "\n")
+            replace_file(store / POINTER, identifier + "\n")
     return snapshot
 
 
 @contextmanager
-def _storing(store: Path) -> Iterator[None]:
+def storing_errors(store: Path) -> Iterator[None]:
     """Turn what the disk refuses into one error; whatever was there before is untouched."""
     try:
         yield
@@ -262,9 +268,9 @@ def _write_folder(content: Path, *, record: dict[str, Any], store: Path, name: s
         text = json.dumps(record | {"seal": seal_of(record)}, indent=1, ensure_ascii=False) + "\n"
         (beside / RECORD).write_text(text, encoding="utf-8", newline="\n")
         for file in beside.iterdir():
-            _to_disk(file)
+            to_disk(file)
             file.chmod(0o444)
-        _to_disk(beside)
+        to_disk(beside)
         try:
             beside.rename(store / name)
         except OSError:
@@ -272,29 +278,7 @@ def _write_folder(content: Path, *, record: dict[str, Any], store: Path, name: s
                 raise
         else:
             (store / name).chmod(0o555)
-        _to_disk(store)
+        to_disk(store)
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)
-
-
-def _to_disk(place: Path) -> None:
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Replace a small file whole."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, file)
-        _to_disk(file.parent)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs.data_sources import DataSource
-from cba.inputs.files import shipped_published_folder
+from cba.inputs.files import held_lock, shipped_published_folder
 from cba.inputs.releases.candidate import Candidate, build_candidate
 from cba.inputs.releases.deflators import deflator_piece
 from cba.inputs.releases.downloads import NeedsPerson, Origin, Piece, Sheet, SnapshotDamaged, read_file
@@ -35,6 +35,7 @@ from cba.inputs.releases.snapshots import (
     current_snapshot,
     folder_sha256,
     shipped_identifier,
+    storing_errors,
     write_snapshot,
 )
 
@@ -89,7 +90,7 @@ def _later(pinned: str, taken: str) -> str:
     )
 
 
-# --- One update of a store of snapshots at a time; what a killed one left half-written is removed by … ---
+# --- One update of a store of snapshots at a time; what a killed one left half-written is removed by the next ---
 
 
 LOCK = ".lock"
@@ -101,36 +102,19 @@ _SECONDS = 120.0
 @contextmanager
 def storing_alone(store: Path) -> Iterator[None]:
     """Be the only update that stores into a store of snapshots. `store`: made where it does not exist."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(store / LOCK, timeout=_SECONDS)
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise SnapshotDamaged(
-            f"another update has held the store of snapshots for over {_SECONDS:.0f} seconds",
-            file=store / LOCK,
-            cause="two updates at once, one of them stuck",
-            remedy="wait for it or end it, then update again",
-        ) from None
-    except OSError as error:
-        raise SnapshotDamaged(
-            "the snapshot could not be stored",
-            file=error.filename or store,
-            found=error.strerror or str(error),
-            cause="a full disk, a read-only folder, or a file where the store belongs",
-            remedy="free space or choose another folder with --store, then run again",
-        ) from error
-    try:
+    busy = SnapshotDamaged(
+        f"another update has held the store of snapshots for over {_SECONDS:.0f} seconds",
+        file=store / LOCK,
+        cause="two updates at once, one of them stuck",
+        remedy="wait for it or end it, then update again",
+    )
+    with held_lock(store / LOCK, wait=_SECONDS, busy=busy, trouble=storing_errors(store)):
         for stale in store.glob(".*.part"):  # its writer is gone: no one else can hold the lock
             if stale.is_dir():
                 shutil.rmtree(stale, ignore_errors=True)
             else:
                 stale.unlink(missing_ok=True)
         yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True)
