@@ -1,14 +1,29 @@
-"""The errors a user can cause or must act on, each with the exit code the command line returns for it."""
+"""The errors a user can cause or must act on, each with the exit code the command line returns for it.
+
+1 the machine or a stored file failed us, 2 an input is refused, 3 a gate failed, 4 a person must decide,
+5 a source did not answer.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Self
+
+LABELS = {
+    "file": "file",
+    "field": "field",
+    "found": "found",
+    "allowed": "allowed",
+    "cause": "usual cause",
+    "remedy": "next step",
+}
+"""What a refusal states beside its problem, and what each is called where it is printed."""
 
 
-class InputError(ValueError):
-    """An input was refused: says where, what was found, what is allowed, why and what to do next."""
+class Refusal(Exception):
+    """Something was refused: says where, what was found, what is allowed, why and what to do next."""
 
-    exit_code = 2
+    exit_code = 1
 
     def __init__(
         self,
@@ -21,20 +36,45 @@ class InputError(ValueError):
         cause: str | None = None,
         remedy: str | None = None,
     ) -> None:
+        super().__init__(problem)
         self.problem = problem
-        self.details = {
-            "file": None if file is None else str(file),
-            "field": field,
-            "found": None if found is None else str(found),
-            "allowed": None if allowed is None else str(allowed),
-            "usual cause": cause,
-            "next step": remedy,
-        }
-        lines = [
-            problem,
-            *(f"  {name}: {value}" for name, value in self.details.items() if value is not None),
-        ]
-        super().__init__("\n".join(lines))
+        stated = zip(LABELS.values(), (file, field, found, allowed, cause, remedy), strict=True)
+        self.details = {label: None if value is None else str(value) for label, value in stated}
+
+    def __str__(self) -> str:
+        lines = (f"  {label}: {value}" for label, value in self.details.items() if value is not None)
+        return "\n".join([self.problem, *lines])
+
+    def changed(self, problem: str | None = None, **stated: Any) -> Self:
+        """Return the same refusal with other words in the fields named, as the constructor names them."""
+        before = {name: self.details[label] for name, label in LABELS.items()}
+        return type(self)(problem or self.problem, **(before | stated))
+
+
+class InputError(Refusal, ValueError):
+    """An input was refused."""
+
+    exit_code = 2
+
+
+class NeedsPerson(Refusal, RuntimeError):
+    """A change that is not accepted unseen: a major version, a withdrawn or superseded data set."""
+
+    exit_code = 4
+
+
+class SourceUnreachable(Refusal, RuntimeError):
+    """A source that gave no usable answer, after every retry."""
+
+    exit_code = 5
+
+
+class StoreError(Refusal, RuntimeError):
+    """The machine failed us: the store could not be read or written. Nothing half-written is left behind."""
+
+
+class SnapshotDamaged(Refusal, RuntimeError):
+    """A snapshot or its store that cannot be read or written as it should."""
 
 
 class GateError(RuntimeError):

@@ -384,8 +384,8 @@ def _made_beside(appraisals: dict[str, Any], headline: Any) -> dict[str, bytes]:
 
 def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
     """Refuse a run whose files are not the ones it stored."""
+    from cba.errors import StoreError
     from cba.runs.reading import verify_run
-    from cba.runs.whole_files import StoreError
 
     problems = verify_run(record.path)
     if but_report:

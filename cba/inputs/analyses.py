@@ -344,12 +344,8 @@ def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Anal
     try:
         return checked_record(Analysis, settings, file=file, field=field)
     except InputError as error:
-        raise InputError(
+        raise error.changed(
             f"the settings of a stored run do not fit this version: {error.problem}",
-            file=error.details["file"],
-            field=error.details["field"],
-            found=error.details["found"],
-            allowed=error.details["allowed"],
             cause="stored by another version",
             remedy="compare runs of this version, or run the analysis again",
         ) from None
@@ -521,15 +517,7 @@ def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path |
     except InputError as error:
         if error.details["field"] != "options":
             raise  # a mistake inside an option file, which the message names
-        raise InputError(
-            error.problem,
-            file=file,
-            field="options",
-            found=error.details["found"],
-            allowed=error.details["allowed"],
-            cause=error.details["usual cause"],
-            remedy=error.details["next step"],
-        ) from None
+        raise error.changed(file=file, field="options") from None
     misplaced: Mapping[str, tuple[str, ...]] = {
         option.id: option.frames
         for option in options

@@ -304,15 +304,8 @@ def _load_effects(file: Path) -> pd.DataFrame:
         try:
             effect = harmonise(row)
         except InputError as error:
-            details = {key: error.details[key] for key in ("found", "allowed")}
-            raise InputError(
-                error.problem,
-                file=file,
-                field=f"row {line} ({row['study_id']}), column {error.details['field']}",
-                cause=error.details["usual cause"],
-                remedy=error.details["next step"],
-                **details,
-            ) from None
+            column = error.details["field"]
+            raise error.changed(file=file, field=f"row {line} ({row['study_id']}), column {column}") from None
         arms = (math.nan,) * 4 if effect.arms is None else astuple(effect.arms)
         found.append((effect.effect, effect.se, effect.derivation, *arms))
     return table.join(pd.DataFrame(found, columns=_HARMONISED, index=table.index))

@@ -345,17 +345,8 @@ def _nested_model(annotation: Any) -> type[BaseModel] | None:
 
 def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
     """Return the same error with its file, and its field put under `field`."""
-    details = error.details
-    inner = details["field"]
-    return InputError(
-        error.problem,
-        file=details["file"] or file,
-        field=".".join(part for part in (field, inner) if part) or None,
-        found=details["found"],
-        allowed=details["allowed"],
-        cause=details["usual cause"],
-        remedy=details["next step"],
-    )
+    inner = (part for part in (field, error.details["field"]) if part)
+    return error.changed(file=error.details["file"] or file, field=".".join(inner) or None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

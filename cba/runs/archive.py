@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.errors import StoreError
 from cba.inputs.files import held_lock, to_disk
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
-from cba.runs.whole_files import StoreError, store_errors, sync_tree, to_json
+from cba.runs.whole_files import store_errors, sync_tree, to_json
 
 if TYPE_CHECKING:
     from cba.runs.reading import RunRecord

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from cba.errors import GateError, InputError
+from cba.errors import GateError, InputError, StoreError
 from cba.inputs.files import harmless_in_spreadsheet
 from cba.runs.archive import ANALYSIS, hashes_of, read_inputs_once
 from cba.runs.cache import StoredStage, stage_fingerprints, write_stage
@@ -21,7 +21,7 @@ from cba.runs.reading import HEADLINE, REPORT, RunRecord, published_name, read_r
 from cba.runs.review import hold_reasons, hold_tolerances
 from cba.runs.stages import Stages, ordinary_stages
 from cba.runs.store import write_failure, write_run
-from cba.runs.whole_files import StoreError, plain, require_writable, to_json
+from cba.runs.whole_files import plain, require_writable, to_json
 
 if TYPE_CHECKING:
     import pandas as pd

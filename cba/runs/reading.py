@@ -9,17 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cba.errors import InputError
+from cba.errors import InputError, StoreError
 from cba.runs.fingerprints import file_sha256
-from cba.runs.whole_files import (
-    StoreError,
-    damaged,
-    is_leftover,
-    read_json,
-    seal_problem,
-    store_errors,
-    write_whole,
-)
+from cba.runs.whole_files import damaged, is_leftover, read_json, seal_problem, store_errors, write_whole
 
 _RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 

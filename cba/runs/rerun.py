@@ -16,20 +16,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.errors import StoreError
 from cba.inputs.files import analysis_file, held_lock
 from cba.runs.cache import parsed_sha256, parsed_toml, stage_fingerprints, stored_appraisals
 from cba.runs.fingerprints import content_sha256, file_sha256, library_versions
 from cba.runs.reading import RunRecord, published_name, read_run, run_moment, runs_of
 from cba.runs.store import publish_run, records_beside, rewrite_report
-from cba.runs.whole_files import (
-    StoreError,
-    locked,
-    plain,
-    sealed,
-    store_errors,
-    to_json,
-    write_whole,
-)
+from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, write_whole
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis

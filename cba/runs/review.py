@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cba.errors import InputError
+from cba.errors import InputError, StoreError
 from cba.runs.manifest import utc
 from cba.runs.reading import HEADLINE, POINTER, RunRecord, read_run, verify_run
-from cba.runs.whole_files import StoreError, locked, sealed, to_json, write_whole
+from cba.runs.whole_files import locked, sealed, to_json, write_whole
 
 APPROVAL = "approval.json"
 

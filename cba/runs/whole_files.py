@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cba.errors import StoreError
 from cba.inputs.files import held_lock, replace_file, to_disk
 from cba.runs.fingerprints import content_sha256
 
@@ -33,33 +34,6 @@ _CAUSES = {
     ),
     errno.EEXIST: ("a file stands where a folder is needed", "move it, or choose another folder with --root"),
 }
-
-
-class StoreError(RuntimeError):
-    """The machine failed us: the store could not be read or written. Nothing half-written is left behind."""
-
-    exit_code = 1
-
-    def __init__(
-        self,
-        problem: str,
-        *,
-        file: str | Path | None = None,
-        cause: str | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        self.problem = problem
-        self.details = {
-            "file": None if file is None else str(file),
-            "field": None,
-            "found": None,
-            "allowed": None,
-            "usual cause": cause,
-            "next step": remedy,
-        }
-        given = {name: value for name, value in self.details.items() if value is not None}
-        lines = [problem, *(f"  {name}: {value}" for name, value in given.items())]
-        super().__init__("\n".join(lines))
 
 
 @contextmanager

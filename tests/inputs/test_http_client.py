@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cba.errors import InputError
-from cba.inputs.releases.downloads import SourceUnreachable
+from cba.errors import InputError, SourceUnreachable
 from cba.inputs.releases.http_client import Pace, fetch, retry_after
 from tests.inputs.fake_publishers import Reply, as_json, publishers
 

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from cba.errors import InputError
+from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import Data, DataSource
 from cba.inputs.releases import publishers as ees_rows
-from cba.inputs.releases.downloads import SourceUnreachable
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.publishers import versions
 from cba.inputs.releases.update import update_from_sources

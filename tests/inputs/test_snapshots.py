@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from cba.errors import InputError
+from cba.errors import InputError, SnapshotDamaged
 from cba.inputs.analyses import load_analysis, tables_of
 from cba.inputs.data_sources import Data
 from cba.inputs.files import published_folder, reading_from, shipped_published_folder
 from cba.inputs.releases import snapshots
-from cba.inputs.releases.downloads import Origin, SnapshotDamaged
+from cba.inputs.releases.downloads import Origin
 from cba.inputs.releases.snapshots import (
     chosen_folder,
     current_snapshot,

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
+from cba.errors import SnapshotDamaged
 from cba.inputs.releases import update
-from cba.inputs.releases.downloads import SnapshotDamaged
 from cba.inputs.releases.snapshots import current_snapshot, identifiers, shipped_identifier
 from cba.inputs.releases.update import storing_alone
 from tests.inputs import release_files as made

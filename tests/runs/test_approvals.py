@@ -7,11 +7,10 @@ import os
 
 import pytest
 
-from cba.errors import GateError, InputError
+from cba.errors import GateError, InputError, StoreError
 from cba.runs.execute import Order, execute
 from cba.runs.reading import find_run, list_runs, read_run, verify_run
 from cba.runs.review import approve_run, refuse_failed
-from cba.runs.whole_files import StoreError
 from tests.fakes import small_analysis, stages_of
 from tests.runs.test_holds import shifted
 

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cba.errors import GateError, InputError
+from cba.errors import GateError, InputError, StoreError
 from cba.runs.execute import execute
 from cba.runs.reading import list_runs, verify_run
-from cba.runs.whole_files import StoreError
 from tests.fakes import OPTIONS, made_up, small_analysis, stages_of
 
 APPRAISAL_FILES = (

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from cba.errors import StoreError
 from cba.runs.reading import read_run, verify_run
 from cba.runs.store import rewrite_report, store_beside
-from cba.runs.whole_files import StoreError
 from tests.runs.test_store import fill, store
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cba.errors import GateError, InputError
+from cba.errors import GateError, InputError, StoreError
 from cba.runs.manifest import json_log, tell_hook
 from cba.runs.reading import list_runs, verify_run
 from cba.runs.rerun import Doors, Poll, Update, alone, last_poll, note_poll, rerun
-from cba.runs.whole_files import StoreError
 from tests.cli.test_cli import SMALL
 from tests.fakes import made_up, stages_of
 
@@ -169,7 +168,7 @@ def test_an_update_held_with_changed_tables_holds_the_run(here):
 
 
 def test_a_source_that_cannot_be_reached_stops_it_with_its_own_code(here):
-    from cba.inputs.releases.downloads import SourceUnreachable
+    from cba.errors import SourceUnreachable
 
     (here / "small.toml").write_text(SMALL + SOURCE)
 

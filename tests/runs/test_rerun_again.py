@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cba.errors import GateError
+from cba.errors import GateError, StoreError
 from cba.runs.reading import list_runs, verify_run
 from cba.runs.rerun import Doors, Poll, Update, last_poll, note_poll, rerun
-from cba.runs.whole_files import StoreError
 from tests.cli.test_cli import SMALL
 from tests.fakes import stages_of
 from tests.runs.test_rerun import SOURCE, edit_seed, fake, here, stored  # noqa: F401

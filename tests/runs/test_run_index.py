@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cba.errors import StoreError
 from cba.reporting.card import render_runs_index
 from cba.runs.execute import Order, execute
 from cba.runs.reading import RunRecord, index_rows, named_run, run_moment, write_index
 from cba.runs.store import publish_run
-from cba.runs.whole_files import StoreError
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from cba.errors import StoreError
 from cba.runs.reading import find_run, list_runs, read_run, verify_run
 from cba.runs.store import publish_run, rewrite_report, write_failure, write_run
-from cba.runs.whole_files import StoreError, require_writable, write_whole
+from cba.runs.whole_files import require_writable, write_whole
 
 MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 

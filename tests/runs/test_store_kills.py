@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from cba.errors import StoreError
 from cba.runs.reading import find_run, list_runs, verify_run
-from cba.runs.whole_files import StoreError
 from tests.runs.test_store import MOMENT, names, store
 
 FULL_CHILD = """

@@ -179,65 +179,7 @@ def at_its_row(error: InputError, *, piece: Piece) -> InputError:
     before, separator, row = field.rpartition("row ")
     if separator and row.isdigit() and 0 <= int(row) - 2 < len(piece.lines):
         field = f"{before}row {piece.lines[int(row) - 2]}"
-    return InputError(
-        error.problem,
-        file=piece.origin.address,
-        field=field or None,
-        found=error.details["found"],
-        allowed=error.details["allowed"],
-        cause=error.details["usual cause"],
-        remedy=error.details["next step"],
-    )
-
-
-# --- Why an update stopped: a person must decide, a source did not answer, or the store of snapshots … ---
-
-
-class UpdateStop(RuntimeError):
-    """An update that stopped before anything was written, worded like every other error of the project."""
-
-    exit_code = 1
-
-    def __init__(
-        self,
-        problem: str,
-        *,
-        file: str | Path | None = None,
-        field: str | None = None,
-        found: object = None,
-        allowed: object = None,
-        cause: str | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        self.problem = problem
-        self.details = {
-            "file": None if file is None else str(file),
-            "field": field,
-            "found": None if found is None else str(found),
-            "allowed": None if allowed is None else str(allowed),
-            "usual cause": cause,
-            "next step": remedy,
-        }
-        lines = [f"  {name}: {value}" for name, value in self.details.items() if value is not None]
-        super().__init__("\n".join([problem, *lines]))
-
-
-class NeedsPerson(UpdateStop):
-    """A change that is not accepted unseen: a major version, a withdrawn or superseded data set."""
-
-    exit_code = 4
-
-
-class SourceUnreachable(UpdateStop):
-    """A source that gave no usable answer, after every retry."""
-
-    exit_code = 5
-
-
-class SnapshotDamaged(UpdateStop):
-    """A snapshot or its store that cannot be read or written as it should."""
-
-    exit_code = 1
+    return error.changed(file=piece.origin.address, field=field or None)
 
 
 # --- Words of the department's harmonised release files that the published tables rename, derive or … ---

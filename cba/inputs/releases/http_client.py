@@ -19,9 +19,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from cba.errors import InputError
+from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import LOOPBACK
-from cba.inputs.releases.downloads import SourceUnreachable
 
 if TYPE_CHECKING:
     import httpx

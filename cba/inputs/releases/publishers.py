@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from cba.errors import InputError
+from cba.errors import InputError, NeedsPerson, SourceUnreachable
 from cba.inputs.data_sources import DataSource
-from cba.inputs.releases.downloads import NeedsPerson, Origin, Sheet, SourceUnreachable, read_csv_bytes
+from cba.inputs.releases.downloads import Origin, Sheet, read_csv_bytes
 from cba.inputs.releases.http_client import Answer, Pace, fetch
 
 JSON = ("application/json",)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.errors import SnapshotDamaged
 from cba.inputs.data_sources import Data
 from cba.inputs.files import (
     published_folder,
@@ -26,7 +27,7 @@ from cba.inputs.files import (
     shipped_published_folder,
     to_disk,
 )
-from cba.inputs.releases.downloads import Origin, SnapshotDamaged
+from cba.inputs.releases.downloads import Origin
 
 if TYPE_CHECKING:
     from cba.inputs.releases.merge import TableChange

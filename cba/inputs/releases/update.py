@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cba.errors import InputError
+from cba.errors import InputError, NeedsPerson, SnapshotDamaged
 from cba.inputs.data_sources import DataSource
 from cba.inputs.files import held_lock, shipped_published_folder
 from cba.inputs.releases.candidate import Candidate, build_candidate
 from cba.inputs.releases.deflators import deflator_piece
-from cba.inputs.releases.downloads import NeedsPerson, Origin, Piece, Sheet, SnapshotDamaged, read_file
+from cba.inputs.releases.downloads import Origin, Piece, Sheet, read_file
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.layouts import pieces_of
 from cba.inputs.releases.merge import EVIDENCE_KEYS, TableChange, held_table, in_words
