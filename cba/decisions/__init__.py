@@ -11,67 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cba.decisions.choice import (
-        acceptability,
-        break_even_value,
-        cost_effectiveness_frontier,
-        cvar,
-        expected_loss,
-        plane_quadrants,
-        probability_at_least,
-        ranking_probabilities,
-        regret_table,
-        stochastic_dominance,
-    )
-    from cba.decisions.draws import (
-        Estimate,
-        effective_sample_size,
-        mcse_mean,
-        mcse_probability,
-        mcse_quantile,
-        round_to_error,
-    )
-    from cba.decisions.information import (
-        ConditionalMean,
-        conditional_mean,
-        evpi,
-        evpi_with_error,
-        evppi,
-        evppi_by_threshold,
-        tornado,
-    )
-    from cba.decisions.ratios import (
-        Mvpf,
-        SwitchingValue,
-        benefit_cost_ratio,
-        mvpf,
-        payback_distribution,
-        payback_year,
-        switching_value,
-    )
-    from cba.decisions.shapley import shapley, shapley_effects, sobol
-    from cba.decisions.staged import (
-        LearnedChoice,
-        StagedDecision,
-        compare_strategies,
-        decide_in_stages,
-        learn_then_choose,
-        mean_payoff,
-    )
-    from cba.decisions.studies import (
-        OptimalDesign,
-        PairedStudies,
-        enbs,
-        evsi,
-        evsi_normal_study,
-        evsi_with_covariance,
-        normal_study,
-        optimal_design,
-        pathfinder,
-        pathfinder_standard_error,
-        population_value,
-        randomised_trial,
-    )
+    from cba.decisions.choice import *  # noqa: F403
+    from cba.decisions.draws import *  # noqa: F403
+    from cba.decisions.information import *  # noqa: F403
+    from cba.decisions.ratios import *  # noqa: F403
+    from cba.decisions.shares import *  # noqa: F403
+    from cba.decisions.staged import *  # noqa: F403
+    from cba.decisions.studies import *  # noqa: F403
 
 _MODULE_OF = {
     "ConditionalMean": "information",
@@ -119,67 +65,15 @@ _MODULE_OF = {
     "ranking_probabilities": "choice",
     "regret_table": "choice",
     "round_to_error": "draws",
-    "shapley": "shapley",
-    "shapley_effects": "shapley",
-    "sobol": "shapley",
+    "shapley": "shares",
+    "shapley_effects": "shares",
+    "sobol": "shares",
     "stochastic_dominance": "choice",
     "switching_value": "ratios",
     "tornado": "information",
 }
 
-__all__ = [
-    "ConditionalMean",
-    "Estimate",
-    "LearnedChoice",
-    "Mvpf",
-    "OptimalDesign",
-    "PairedStudies",
-    "StagedDecision",
-    "SwitchingValue",
-    "acceptability",
-    "benefit_cost_ratio",
-    "break_even_value",
-    "compare_strategies",
-    "conditional_mean",
-    "cost_effectiveness_frontier",
-    "cvar",
-    "decide_in_stages",
-    "effective_sample_size",
-    "enbs",
-    "evpi",
-    "evpi_with_error",
-    "evppi",
-    "evppi_by_threshold",
-    "evsi",
-    "evsi_normal_study",
-    "evsi_with_covariance",
-    "expected_loss",
-    "learn_then_choose",
-    "mcse_mean",
-    "mcse_probability",
-    "mcse_quantile",
-    "mean_payoff",
-    "mvpf",
-    "normal_study",
-    "optimal_design",
-    "pathfinder",
-    "pathfinder_standard_error",
-    "payback_distribution",
-    "payback_year",
-    "plane_quadrants",
-    "population_value",
-    "probability_at_least",
-    "randomised_trial",
-    "ranking_probabilities",
-    "regret_table",
-    "round_to_error",
-    "shapley",
-    "shapley_effects",
-    "sobol",
-    "stochastic_dominance",
-    "switching_value",
-    "tornado",
-]
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> object:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from cba.decisions.draws import mcse_mean
-from cba.decisions.shapley import shapley
+from cba.decisions.shares import shapley
 from cba.runs.compare_words import with_words
 
 if TYPE_CHECKING:

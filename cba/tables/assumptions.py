@@ -12,7 +12,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from cba.appraisal.quantities import lead_option
-from cba.decisions.shapley import shapley_effects
+from cba.decisions.shares import shapley_effects
 from cba.inputs.priors import load_priors
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import ANNUAL_SAVING, FROM_FAMILY_HELP, IN_ALL, discounted, review_prices
 from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.costs.option_account import option_account
-from cba.decisions.shapley import shapley
+from cba.decisions.shares import shapley
 from cba.errors import InputError
 from cba.inputs.options import Effects
 from cba.tables.beliefs import what_it_would_take

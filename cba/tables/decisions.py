@@ -30,7 +30,7 @@ from cba.decisions.choice import (
 )
 from cba.decisions.information import conditional_mean, evpi_with_error, evppi_by_threshold, tornado
 from cba.decisions.ratios import payback_year, switching_value
-from cba.decisions.shapley import shapley_effects
+from cba.decisions.shares import shapley_effects
 from cba.inputs.analyses import refuse_review
 from cba.tables.assumptions import UNGRADED, described
 from cba.tables.society import CARE_CLAIM, claimed_amount, years_in_care
