@@ -25,7 +25,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 40
 
 DECISIONS_MAY_IMPORT = (
     "cba.errors",
-    "cba.costs.discounting",
+    "cba.discounting",
     "cba.decisions",
     "numpy",
     "pandas",

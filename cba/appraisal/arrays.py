@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from cba.costs.account import child_years, total_cost, total_saving
-from cba.costs.discounting import discount_factors
 from cba.costs.system_cost import usual_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.discounting import discount_factors
 
 if TYPE_CHECKING:
     from cba.appraisal.inputs import Inputs

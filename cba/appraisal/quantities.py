@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cba.costs.account import total_cost, total_saving
-from cba.costs.discounting import discount_factors
 from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.decisions.ratios import payback_year
+from cba.discounting import discount_factors
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings

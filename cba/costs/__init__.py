@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cba.costs import optimism_bias
-from cba.costs.discounting import (
+from cba.costs.prices import PriceIndex, cash_index, deflate
+from cba.discounting import (
     DiscountSchedule,
     discount_factors,
     find_schedule,
@@ -11,7 +12,6 @@ from cba.costs.discounting import (
     list_schedules,
     present_value,
 )
-from cba.costs.prices import PriceIndex, cash_index, deflate
 
 __all__ = [
     "DiscountSchedule",

@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from cba.costs.discounting import discount_factors
 from cba.decisions.draws import FloatArray, refuse_non_finite, require_dims, require_same_draws
 from cba.decisions.information import conditional_mean
 from cba.decisions.regression import block_count
+from cba.discounting import discount_factors
 from cba.errors import InputError
 
 # --- Payback: the first year from which cumulative discounted net saving stays at or above zero ---

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 
-from cba.costs.discounting import discount_factors
 from cba.decisions.draws import (
     Estimate,
     FloatArray,
@@ -31,6 +30,7 @@ from cba.decisions.information import (
     value_of_learning,
 )
 from cba.decisions.regression import content_order, spline_basis
+from cba.discounting import discount_factors
 from cba.errors import InputError
 
 

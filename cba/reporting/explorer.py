@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cba.appraisal.quantities import FEWER_CHILDREN
-from cba.costs.discounting import discount_factors, find_schedule, list_schedules
+from cba.discounting import discount_factors, find_schedule, list_schedules
 from cba.reporting.names import stance_name
 from cba.reporting.numbers import Style, bound, rounding_unit, show
 from cba.reporting.sections import templates

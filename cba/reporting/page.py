@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from cba.costs.discounting import find_schedule
+from cba.discounting import find_schedule
 from cba.errors import InputError
 from cba.reporting.choices import (
     FRAMES,

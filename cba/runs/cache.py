@@ -165,6 +165,7 @@ APPRAISAL_ROOMS = (
     *MODEL_ROOMS,
     "projection",
     "costs",
+    "discounting.py",
     "decisions",
     "appraisal",
     "tables",

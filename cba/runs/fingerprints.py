@@ -94,7 +94,7 @@ def input_files() -> dict[str, Path]:
     Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
     studies, plausibility bounds, published tables, results of the panel and discount schedules.
     """
-    # ``costs/`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a
+    # ``schedules.toml`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a
     # new fit of the panel is a new version of the package.
     folders = {
         "priors": (priors_folder(), "*.toml"),
@@ -103,7 +103,7 @@ def input_files() -> dict[str, Path]:
         "options": (options_folder(), "*.toml"),
         "published": (published_folder(), "*.csv"),
         "panel_results": (PACKAGE / "inputs" / "panel_results", "*.csv"),
-        "costs": (PACKAGE / "costs", "*.toml"),
+        "costs": (PACKAGE, "schedules.toml"),  # known in stored manifests as costs/schedules.toml
     }
     return {
         f"{under}/{file.name}": file

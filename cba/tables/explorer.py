@@ -29,8 +29,8 @@ from cba.costs.account import (
     support_lines,
     total_cost,
 )
-from cba.costs.discounting import discount_factors
 from cba.decisions.ratios import payback_year
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.analyses import MIXED
 from cba.projection.option_children import option_children

@@ -15,10 +15,10 @@ import xarray as xr
 from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import interval, payback_draws, probability, review_prices
 from cba.costs.account import avoidable_share, child_years, total_cost, total_saving
-from cba.costs.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
 from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
+from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
 from cba.errors import GateError
 from cba.tables.children import by_option_and_year
 

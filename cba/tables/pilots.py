@@ -13,7 +13,6 @@ from scipy.special import ndtr
 
 from cba.appraisal.quantities import interval
 from cba.costs.account import OptionAccount, child_years, total_cost, total_saving
-from cba.costs.discounting import discount_factors
 from cba.costs.option_account import option_account
 from cba.decisions.draws import Estimate
 from cba.decisions.staged import (
@@ -24,6 +23,7 @@ from cba.decisions.staged import (
     mean_payoff,
 )
 from cba.decisions.studies import pathfinder_standard_error
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.options import Option, Spend, load_options
 from cba.models.baseline import normal_settings

@@ -12,7 +12,6 @@ import xarray as xr
 from cba.appraisal.arrays import stacked
 from cba.appraisal.quantities import REVIEW_YEAR, discounted, interval, probability, review_prices
 from cba.costs.account import child_years
-from cba.costs.discounting import discount_factors
 from cba.costs.social_value import (
     FIFTHS,
     MEASURES,
@@ -24,6 +23,7 @@ from cba.costs.social_value import (
     welfare_weights,
 )
 from cba.decisions.ratios import mvpf
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.tables.attribution import map_draws
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from cba.appraisal.quantities import lead_option, of_headline_stance
-from cba.costs.discounting import discount_factors
+from cba.discounting import discount_factors
 from cba.tables.decisions import (
     NOT_MONEY,
     RISK_VALUES,

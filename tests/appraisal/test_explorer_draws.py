@@ -10,9 +10,9 @@ import pytest
 from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted, payback_draws
 from cba.costs.account import total_cost, total_saving
-from cba.costs.discounting import discount_factors
 from cba.costs.option_account import option_account
 from cba.decisions.draws import mcse_quantile
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.tables.explorer import (
     QUANTITIES,

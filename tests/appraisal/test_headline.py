@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cba.appraisal.quantities import interval, payback, payback_draws, probability, quantity
 from cba.costs.account import total_cost, total_saving
-from cba.costs.discounting import discount_factors
 from cba.decisions.draws import mcse_mean
+from cba.discounting import discount_factors
 
 QUANTITIES = (
     "children_in_care_2032",

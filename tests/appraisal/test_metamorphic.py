@@ -10,9 +10,9 @@ import xarray as xr
 
 from cba.appraisal.quantities import discounted, headline_results
 from cba.costs.account import total_cost, total_saving
-from cba.costs.discounting import discount_factors, present_value
 from cba.costs.option_account import option_account
 from cba.decisions import evpi
+from cba.discounting import discount_factors, present_value
 from cba.errors import InputError
 from cba.recipe import appraise
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.costs.discounting import discount_factors
 from cba.costs.social_value import VALUED
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
 from cba.tables.society import (

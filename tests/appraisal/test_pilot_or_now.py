@@ -8,9 +8,9 @@ import xarray as xr
 
 from cba.appraisal.arrays import net_saving
 from cba.costs.account import total_cost
-from cba.costs.discounting import discount_factors
 from cba.costs.option_account import option_account
 from cba.decisions.staged import learn_then_choose
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
 from cba.tables.decisions import QUESTIONS, break_even_values, information_value

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 from scipy.stats import kstest
 
-from cba.costs.discounting import discount_factors
 from cba.decisions import evpi, randomised_trial
+from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
 from cba.inputs.files import priors_folder

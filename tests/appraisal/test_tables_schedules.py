@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.costs.discounting import list_schedules
+from cba.discounting import list_schedules
 from cba.tables.money import discount_schedules_table
 from tests.appraisal.made_workings import made_workings
 

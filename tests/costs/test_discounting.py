@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.discounting import (
+from cba.discounting import (
     _schedule,
     discount_factors,
     find_schedule,

@@ -8,8 +8,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.discounting import present_value
 from cba.costs.prices import PriceIndex, cash_index, deflate
+from cba.discounting import present_value
 from cba.errors import InputError
 
 GROWTH = [0.02, 0.005, 0.06, 0.061, 0.04]

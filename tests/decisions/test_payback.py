@@ -8,8 +8,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.discounting import discount_factors
 from cba.decisions import payback_distribution, payback_year
+from cba.discounting import discount_factors
 from cba.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""Discount factors and present values: arithmetic on the schedules of `cba.costs.discounting`."""
+"""Discount factors and present values: arithmetic on the dated schedules in `schedules.toml` beside this file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from numpy.typing import ArrayLike
 
 from cba.errors import InputError
 
-# --- Discount schedules as dated data, read from `schedules.toml` beside this file ---
-
-
 DEFAULT_SCHEDULE = "green_book_2026"
 
 
-_FILE = "cba/costs/schedules.toml"
+_FILE = "cba/schedules.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +162,7 @@ def flat_schedule(rate: float) -> DiscountSchedule:
 
 @cache
 def _shipped() -> dict[str, DiscountSchedule]:
-    text = resources.files("cba.costs").joinpath("schedules.toml").read_text(encoding="utf-8")
+    text = resources.files("cba").joinpath("schedules.toml").read_text(encoding="utf-8")
     return {name: _schedule(name, **entry) for name, entry in tomllib.loads(text).items()}
 
 
