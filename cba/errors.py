@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +47,10 @@ class Refusal(Exception):
         lines = (f"  {label}: {value}" for label, value in self.details.items() if value is not None)
         return "\n".join([self.problem, *lines])
 
+    def advice(self, cause: str, *, remedy: str) -> Self:
+        """Return the same refusal with its usual cause and what to do next."""
+        return self.changed(cause=cause, remedy=remedy)
+
     def changed(self, problem: str | None = None, **stated: Any) -> Self:
         """Return the same refusal with other words in the fields named, as the constructor names them."""
         before = {name: self.details[label] for name, label in LABELS.items()}
@@ -55,6 +61,43 @@ class InputError(Refusal, ValueError):
     """An input was refused."""
 
     exit_code = 2
+
+
+type Words = str | Callable[[Any], object] | None
+"""Words, or what makes them of the thing they speak of."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that an input must keep: the field, when it is broken, what was found, and what is said then."""
+
+    field: Words
+    broken: Callable[[Any], object]
+    found: Words = None
+    says: tuple[Words, ...] = (None, None)  # problem, allowed
+    advises: tuple[Words, ...] = (None, None)  # usual cause, next step
+
+    def wrong(self, problem: Words, *, allowed: Words = None) -> Rule:
+        """Return the rule with what is said to be wrong, and what would have been right."""
+        return replace(self, says=(problem, allowed))
+
+    def advice(self, cause: Words, *, remedy: Words) -> Rule:
+        """Return the rule with the usual cause of its being broken, and what to do next."""
+        return replace(self, advises=(cause, remedy))
+
+    def refusal(self, subject: object) -> InputError:
+        """Return what is said of a subject that breaks the rule."""
+        words = (*self.says, self.field, self.found, *self.advises)
+        problem, *stated = (word(subject) if callable(word) else word for word in words)
+        names = ("allowed", "field", "found", "cause", "remedy")
+        return InputError(str(problem), **dict(zip(names, stated, strict=True)))  # type: ignore[arg-type]
+
+
+def refuse_broken(rules: Iterable[Rule], subject: object) -> None:
+    """Raise the refusal of the first rule that a subject breaks."""
+    for rule in rules:
+        if rule.broken(subject):
+            raise rule.refusal(subject)
 
 
 class NeedsPerson(Refusal, RuntimeError):

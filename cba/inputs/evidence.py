@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.evidence_columns import (
     CLAIM_COLUMNS,
     COST_COLUMNS,
     IN_MODEL,
     NUMERIC_COLUMNS,
     REQUIRED_COLUMNS,
+    in_row,
     read_table,
 )
 from cba.inputs.evidence_rules import Row, check_rows
@@ -301,11 +303,8 @@ def _load_effects(file: Path) -> pd.DataFrame:
         if row["use"] not in IN_MODEL:
             found.append(_NOT_USED)
             continue
-        try:
+        with in_row(line, file=file, key=row["study_id"]):
             effect = harmonise(row)
-        except InputError as error:
-            column = error.details["field"]
-            raise error.changed(file=file, field=f"row {line} ({row['study_id']}), column {column}") from None
         arms = (math.nan,) * 4 if effect.arms is None else astuple(effect.arms)
         found.append((effect.effect, effect.se, effect.derivation, *arms))
     return table.join(pd.DataFrame(found, columns=_HARMONISED, index=table.index))
@@ -313,56 +312,56 @@ def _load_effects(file: Path) -> pd.DataFrame:
 
 def _load_costs(file: Path) -> pd.DataFrame:
     table = read_table(file, COST_COLUMNS, ("value", "value_low", "value_high"), key="item_id")
-    _check_unique(table, "item_id", file)
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        ranged = row["value_low"] <= row["value_high"]
-        if math.isnan(row["value"]) and not ranged:
-            raise _cell(
-                "a cost has neither a value nor a range in order", file, line, "value", row["item_id"]
-            )
-        if row["value"] < 0 or row["value_low"] < 0:
-            raise _cell("an amount is negative", file, line, "value", row["item_id"])
-        if not row["unit"]:
-            raise _cell("an amount has no unit", file, line, "unit", row["item_id"])
+    _check_cells(table, _COST_CELLS, key="item_id", file=file)
     return table.assign(year_end=[_last_year(text) for text in table["year"]])
 
 
 def _load_claims(file: Path) -> pd.DataFrame:
     table = read_table(file, CLAIM_COLUMNS, ("value", "known_by"), key="claim_id")
-    _check_unique(table, "claim_id", file)
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        if not row["value"] >= 0:
-            raise _cell("a claim has no value, or a negative one", file, line, "value", row["claim_id"])
-        for column in ("unit", "price_base", "confidence"):
-            if not row[column]:
-                raise _cell("a required cell is empty", file, line, column, row["claim_id"])
+    _check_cells(table, _CLAIM_CELLS, key="claim_id", file=file)
     return table
 
 
-def _cell(problem: str, file: Path, line: int, column: str, key: str) -> InputError:
-    return InputError(
-        problem,
-        file=file,
-        field=f"row {line} ({key}), column {column}",
-        allowed="see the column's heading in the shipped table",
-        cause="a cell left out or a sign mistyped",
-        remedy="correct the cell",
-    )
-
-
-def _check_unique(table: pd.DataFrame, column: str, file: Path) -> None:
-    repeated = table.index[table[column].duplicated()]
+def _check_cells(table: pd.DataFrame, rules: tuple[Rule, ...], *, key: str, file: Path) -> None:
+    repeated = table.index[table[key].duplicated()]
     if len(repeated):
-        key = table.loc[repeated[0], column]
+        name = table.loc[repeated[0], key]
         raise InputError(
             "a key appears twice",
             file=file,
-            field=f"row {repeated[0] + 2} ({key}), column {column}",
-            found=key,
+            field=f"row {repeated[0] + 2} ({name}), column {key}",
+            found=name,
             allowed="each key once",
             cause="a row copied and not renamed",
             remedy="rename or remove one",
         )
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        with in_row(line, file=file, key=row[key]):
+            refuse_broken(rules, row)
+
+
+def _cell(column: str, problem: str, broken: Callable[[Row], bool] | None = None) -> Rule:
+    """A cell that must be as in the shipped table; one that must not be empty where no test is given."""
+    return (
+        Rule(column, broken or (lambda row: not row[column]))
+        .wrong(problem, allowed="see the column's heading in the shipped table")
+        .advice("a cell left out or a sign mistyped", remedy="correct the cell")
+    )
+
+
+def _neither_value_nor_range(row: Row) -> bool:
+    return math.isnan(row["value"]) and not row["value_low"] <= row["value_high"]
+
+
+_COST_CELLS = (
+    _cell("value", "a cost has neither a value nor a range in order", _neither_value_nor_range),
+    _cell("value", "an amount is negative", lambda row: row["value"] < 0 or row["value_low"] < 0),
+    _cell("unit", "an amount has no unit"),
+)
+_CLAIM_CELLS = (
+    _cell("value", "a claim has no value, or a negative one", lambda row: not row["value"] >= 0),
+    *(_cell(column, "a required cell is empty") for column in ("unit", "price_base", "confidence")),
+)
 
 
 def _last_year(text: str) -> float:

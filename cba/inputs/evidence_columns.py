@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -61,6 +62,16 @@ def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], 
             for line, (name, text) in enumerate(zip(table[key], table[column], strict=True), start=2)
         ]
     return table
+
+
+@contextmanager
+def in_row(line: int, *, file: str | Path, key: str) -> Iterator[None]:
+    """Let a refusal of a column inside the block name the file, the row and its key too."""
+    try:
+        yield
+    except InputError as error:
+        column = error.details["field"]
+        raise error.changed(file=file, field=f"row {line} ({key}), column {column}") from None
 
 
 def _rows(file: Path) -> list[list[str]]:
@@ -143,86 +154,31 @@ SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
 """The quantity each synthesis estimates, and the published scales that can be turned into it."""
 
 
-REQUIRED_COLUMNS = (
-    "study_id",
-    "intervention",
-    "outcome",
-    "design",
-    "country",
-    "year",
-    "scale",
-    "estimate",
-    "se",
-    "se_method",
-    "ci_low",
-    "ci_high",
-    "n_treat",
-    "events_treat",
-    "n_control",
-    "events_control",
-    "follow_up_months",
-    "quality",
-    "origin",
-    "estimate_basis",
-    "url",
-    "note",
-    "design_class",
-    "outcome_class",
-    "overlap_group",
-    "use",
-    "exclusion_reason",
-    "transport_note",
-    "estimand",
-    "risk_treat",
-    "risk_control",
-    "se_assumed",
-    "se_assumed_reason",
-    "known_by",
-    "bound_low",
-    "bound_high",
-    "bound_reason",
-    "design_effect_low",
-    "design_effect_high",
-    "design_effect_reason",
-    "level",
-    "coverage_low",
-    "coverage_high",
-    "coverage_reason",
-    "starts_ages",
+_STUDY = ("study_id", "intervention", "outcome", "design", "country", "year")
+_ESTIMATE = ("scale", "estimate", "se", "se_method", "ci_low", "ci_high")
+_COUNTS = ("n_treat", "events_treat", "n_control", "events_control", "follow_up_months")
+_PAPERS = ("quality", "origin", "estimate_basis", "url", "note", "design_class", "outcome_class")
+_USE = ("overlap_group", "use", "exclusion_reason", "transport_note", "estimand")
+_FILLED_IN = ("risk_treat", "risk_control", "se_assumed", "se_assumed_reason", "known_by")
+_BOUNDS = ("bound_low", "bound_high", "bound_reason")
+_DESIGN_EFFECT = ("design_effect_low", "design_effect_high", "design_effect_reason")
+_AREA = ("level", "coverage_low", "coverage_high", "coverage_reason", "starts_ages")
+
+_STATED = (*_STUDY, *_ESTIMATE, *_COUNTS, *_PAPERS, *_USE)
+REQUIRED_COLUMNS = (*_STATED, *_FILLED_IN, *_BOUNDS, *_DESIGN_EFFECT, *_AREA)
+"""Columns of the effects table, in their order."""
+
+_TEXT = (
+    *("study_id", "intervention", "outcome", "design", "country", "scale", "se_method", "se_assumed_reason"),
+    *("bound_reason", "design_effect_reason", "level", "coverage_reason", "starts_ages", *_PAPERS, *_USE),
 )
+NUMERIC_COLUMNS = tuple(name for name in REQUIRED_COLUMNS if name not in _TEXT)
+"""Columns of the effects table that hold a number, or nothing."""
 
+_COST = ("item_id", "kind", "item", "value", "value_low", "value_high", "unit", "year", "country")
+COST_COLUMNS = (*_COST, "source_quality", "url", "note")
+"""Columns of the table of costs."""
 
-NUMERIC_COLUMNS = (
-    "year",
-    "estimate",
-    "se",
-    "ci_low",
-    "ci_high",
-    "n_treat",
-    "events_treat",
-    "n_control",
-    "events_control",
-    "follow_up_months",
-    "risk_treat",
-    "risk_control",
-    "se_assumed",
-    "known_by",
-    "bound_low",
-    "bound_high",
-    "design_effect_low",
-    "design_effect_high",
-    "coverage_low",
-    "coverage_high",
-)
-
-
-COST_COLUMNS = (
-    "item_id", "kind", "item", "value", "value_low", "value_high", "unit", "year", "country",
-    "source_quality", "url", "note",
-)  # fmt: skip
-
-
-CLAIM_COLUMNS = (
-    "claim_id", "claim", "value", "unit", "year", "price_base", "source_title", "url", "confidence",
-    "known_by", "note",
-)  # fmt: skip
+_CLAIM = ("claim_id", "claim", "value", "unit", "year", "price_base", "source_title", "url")
+CLAIM_COLUMNS = (*_CLAIM, "confidence", "known_by", "note")
+"""Columns of the table of claims."""

@@ -1,14 +1,14 @@
-"""The checks a row of the evidence table must pass; each refusal names row, study and column."""
+"""The rules a row of the evidence table must keep; each refusal names row, study and column."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.evidence_columns import (
     DESIGN_CLASSES,
     IN_MODEL,
@@ -20,171 +20,15 @@ from cba.inputs.evidence_columns import (
     SCALES_OF_ESTIMAND,
     STARTS_AGES,
     USES,
+    in_row,
 )
 from cba.inputs.files import nearest
 
-# --- The checks on how a row of the evidence table is used: as an estimate, an interval, at area … ---
-
-
-UseRow = Mapping[str, Any]
-
-
-Refuse = Callable[..., InputError]
-
+Row = Mapping[str, Any]
+"""One row of the effects table, numbers as float (NaN where empty)."""
 
 AREA_ESTIMAND = "care_entry_log_rr"
 """Only family help has a product of coverage, reach and effect."""
-
-
-def check_use(row: UseRow, refuse: Refuse) -> None:
-    """Refuse a row that is not what its `use` says.
-
-    `row`: one row, numbers as float (NaN where empty). `refuse`:
-    ``refuse(problem, column, found=, allowed=, cause=, remedy=)`` returns the error for one cell.
-    """
-    if row["use"] not in IN_MODEL:
-        if not row["exclusion_reason"]:
-            raise refuse(
-                "a study is excluded without a reason", "exclusion_reason", found="empty", allowed="text",
-                cause="a row switched off", remedy="say why it does not enter the synthesis",
-            )  # fmt: skip
-        return
-    _check_estimand(row, refuse)
-    _check_bounds(row, refuse)
-    _check_range(
-        row, refuse, "design_effect", lowest=0.0, highest=math.inf, allowed="above 0, low below high"
-    )
-    _check_level(row, refuse)
-
-
-def _check_estimand(row: UseRow, refuse: Refuse) -> None:
-    if row["exclusion_reason"]:
-        raise refuse(
-            "a study in the synthesis has a reason for exclusion", "exclusion_reason",
-            found=row["exclusion_reason"], allowed="empty", cause="a row switched on by halves",
-            remedy="empty the cell or set use to excluded",
-        )  # fmt: skip
-    allowed = SCALES_OF_ESTIMAND.get(row["estimand"])
-    if allowed is None:
-        raise refuse(
-            "an unknown estimand", "estimand", found=repr(row["estimand"]),
-            allowed=", ".join(SCALES_OF_ESTIMAND), cause="a synthesis row does not say what it estimates",
-            remedy="use an allowed estimand" + nearest(row["estimand"], SCALES_OF_ESTIMAND),
-        )  # fmt: skip
-    if row["use"] == "synthesis" and row["scale"] not in allowed:
-        raise refuse(
-            "a scale cannot be turned into the estimand", "scale", found=row["scale"],
-            allowed=", ".join(allowed), cause=f"{row['estimand']} asked of a row on another scale",
-            remedy="give the estimate on an allowed scale, or exclude the row with a reason",
-        )  # fmt: skip
-
-
-def _check_bounds(row: UseRow, refuse: Refuse) -> None:
-    low, high = row["bound_low"], row["bound_high"]
-    bounded = not (math.isnan(low) and math.isnan(high))
-    if row["use"] == "synthesis":
-        if bounded:
-            raise refuse(
-                "a study with an estimate has bounds too", "bound_low", found=f"{low:g} to {high:g}",
-                allowed="empty, or use = censored", cause="an interval typed in the wrong columns",
-                remedy="empty the bounds, or set use to censored",
-            )  # fmt: skip
-        return
-    if not bounded:
-        raise refuse(
-            "a censored study has no bounds", "bound_low", found="empty",
-            allowed="bound_low, bound_high or both, on the scale of the estimand",
-            cause="a direction or a null result without the interval it implies",
-            remedy="add a bound (not significant at 5%: plus and minus 1.96 standard errors), or exclude the row",
-        )  # fmt: skip
-    if low >= high:
-        raise refuse(
-            "the bounds of a censored study are not in order", "bound_low", found=f"{low:g} to {high:g}",
-            allowed="bound_low below bound_high", cause="the two swapped", remedy="swap them",
-        )  # fmt: skip
-    if not row["bound_reason"]:
-        raise refuse(
-            "the bounds of a censored study have no reason", "bound_reason", found="empty", allowed="text",
-            cause="numbers typed without their derivation", remedy="say why these bounds",
-        )  # fmt: skip
-    if not (row["se"] > 0 or row["se_assumed"] > 0):
-        raise refuse(
-            "a censored study has no uncertainty", "se_assumed", found="empty", allowed="above 0",
-            cause="a null result whose precision is not published",
-            remedy="add an assumed standard error with its reason, or exclude the row",
-        )  # fmt: skip
-
-
-def _check_range(
-    row: UseRow, refuse: Refuse, name: str, *, lowest: float, highest: float, allowed: str
-) -> None:
-    """Refuse a pair <name>_low, <name>_high that is not a range inside the limits with a reason."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    if math.isnan(low) and math.isnan(high):
-        return
-    words = name.replace("_", " ")
-    if not lowest < low < high < highest:
-        raise refuse(
-            f"the {words} is not a range", f"{name}_low", found=f"{low:g} to {high:g}", allowed=allowed,
-            cause="one end left out, or the two swapped", remedy="give its 5% and 95% point",
-        )  # fmt: skip
-    if not row[f"{name}_reason"]:
-        raise refuse(
-            f"the {words} has no reason", f"{name}_reason", found="empty", allowed="text",
-            cause="numbers typed without their derivation", remedy="say why this range",
-        )  # fmt: skip
-
-
-def _check_level(row: UseRow, refuse: Refuse) -> None:
-    if row["level"] not in LEVELS:
-        raise refuse(
-            "an unknown level", "level", found=repr(row["level"]), allowed=", ".join(LEVELS),
-            cause="a used row does not say whether its effect is on those served or on an area",
-            remedy="use an allowed word" + nearest(row["level"], LEVELS),
-        )  # fmt: skip
-    _check_range(row, refuse, "coverage", lowest=0.0, highest=1.0, allowed="0 < low < high < 1")
-    covered = not math.isnan(row["coverage_low"])
-    if row["level"] == "served":
-        if covered or row["starts_ages"]:
-            raise refuse(
-                "an effect on those served has a coverage", "coverage_low" if covered else "starts_ages",
-                found=f"{row['coverage_low']:g}" if covered else row["starts_ages"],
-                allowed="empty, or level = area", cause="the level left as it was",
-                remedy="empty coverage and ages, or set level to area",
-            )  # fmt: skip
-        return
-    if row["estimand"] != AREA_ESTIMAND:
-        raise refuse(
-            "an area-level effect is of another estimand", "level", found=row["estimand"],
-            allowed=f"{AREA_ESTIMAND} only", cause="coverage and reach are modelled for family help alone",
-            remedy="set level to served, or exclude the row with a reason",
-        )  # fmt: skip
-    if not covered:
-        raise refuse(
-            "an area-level effect has no coverage", "coverage_low", found="empty",
-            allowed="5% and 95% point of the share of eligible children served",
-            cause="a whole-area result without the share of families served",
-            remedy="add coverage_low, coverage_high and coverage_reason (wide where it is a judgement)",
-        )  # fmt: skip
-    if row["starts_ages"] not in STARTS_AGES:
-        raise refuse(
-            "an area-level effect does not say whose starts", "starts_ages", found=repr(row["starts_ages"]),
-            allowed=", ".join(STARTS_AGES), cause="a cell left out",
-            remedy="use an age band, or all" + nearest(row["starts_ages"], STARTS_AGES),
-        )  # fmt: skip
-
-
-_WORDS = {
-    "intervention": INTERVENTIONS,
-    "design_class": DESIGN_CLASSES,
-    "outcome_class": OUTCOME_CLASSES,
-    "scale": SCALES,
-    "quality": QUALITIES,
-    "use": USES,
-}
-
-
-Row = Mapping[str, Any]
 
 
 def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
@@ -192,191 +36,284 @@ def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
     seen: dict[tuple[str, str], int] = {}
     groups: dict[str, tuple[int, str]] = {}
     for line, row in enumerate(rows, start=2):
-        _check_words(row, line, file)
-        key = (row["study_id"], row["scale"])
-        if key in seen:
-            raise refusal(
-                "a study appears twice on one scale",
-                file,
-                line,
-                "study_id",
-                row,
-                found=key,
-                allowed="each (study_id, scale) once",
-                cause=f"also in row {seen[key]}",
-                remedy="remove one row",
-            )
-        seen[key] = line
-        _check_counts(row, line, file)
-        _check_uncertainty(row, line, file)
-        check_use(row, partial(_refused, row=row, line=line, file=file))
-        _check_overlap(row, line, file, groups)
+        with in_row(line, file=file, key=row["study_id"] or "no study_id"):
+            refuse_broken(_WORDS, row)
+            _check_once(row, line=line, seen=seen)
+            refuse_broken((*_NUMBERS, *_rules_of_use(row)), row)
+            _check_overlap(row, line=line, groups=groups)
 
 
-def refusal(
-    problem: str,
-    file: str | Path,
-    line: int,
-    column: str,
-    row: Row,
-    *,
-    found: object,
-    allowed: object,
-    cause: str,
-    remedy: str,
-) -> InputError:
-    """Return the error for one cell, naming row, study and column."""
-    place = f"row {line} ({row.get('study_id', '') or 'no study_id'}), column {column}"
-    return InputError(
-        problem, file=file, field=place, found=found, allowed=allowed, cause=cause, remedy=remedy
-    )
-
-
-def _refused(
-    problem: str, column: str, *, row: Row, line: int, file: str | Path, **words: object
-) -> InputError:
-    return refusal(problem, file, line, column, row, **words)  # type: ignore[arg-type]
-
-
-def _check_words(row: Row, line: int, file: str | Path) -> None:
-    for column in ("study_id", "outcome", "overlap_group", "transport_note"):
-        if not row[column]:
-            raise refusal(
-                "a required cell is empty",
-                file,
-                line,
-                column,
-                row,
-                found="empty",
-                allowed="text",
-                cause="a row added from a shorter form",
-                remedy="fill it in",
-            )
-    for column, allowed in _WORDS.items():
-        if row[column] not in allowed:
-            raise refusal(
-                f"an unknown {column}",
-                file,
-                line,
-                column,
-                row,
-                found=repr(row[column]),
-                allowed=", ".join(allowed),
-                cause="a spelling mistake or a word from another table",
-                remedy="use an allowed word" + nearest(row[column], allowed),
-            )
-
-
-def _check_counts(row: Row, line: int, file: str | Path) -> None:
-    for arm in ("treat", "control"):
-        n, events, risk = row[f"n_{arm}"], row[f"events_{arm}"], row[f"risk_{arm}"]
-        if n <= 0 or events < 0:
-            raise refusal(
-                "a count is not positive",
-                file,
-                line,
-                f"n_{arm}",
-                row,
-                found=f"n {n:g}, events {events:g}",
-                allowed="n above 0, events 0 or more",
-                cause="a sign or a blank typed as 0",
-                remedy="correct it",
-            )
-        if events > n:
-            raise refusal(
-                "more events than people",
-                file,
-                line,
-                f"events_{arm}",
-                row,
-                found=f"{events:g} of {n:g}",
-                allowed="events <= n",
-                cause="columns swapped, or a per cent typed for a count",
-                remedy="correct the counts",
-            )
-        if risk < 0 or risk > 1:
-            raise refusal(
-                "a risk is not a proportion",
-                file,
-                line,
-                f"risk_{arm}",
-                row,
-                found=risk,
-                allowed="0 to 1",
-                cause="per cent typed for a proportion",
-                remedy="divide by 100",
-            )
-
-
-def _check_uncertainty(row: Row, line: int, file: str | Path) -> None:
-    for column in ("se", "se_assumed"):
-        if row[column] <= 0:
-            raise refusal(
-                "a standard error is not above 0",
-                file,
-                line,
-                column,
-                row,
-                found=row[column],
-                allowed="above 0, or empty",
-                cause="a sign, or an estimate in the wrong column",
-                remedy="correct it, or leave the cell empty",
-            )
-    if not math.isnan(row["se_assumed"]) and not row["se_assumed_reason"]:
-        raise refusal(
-            "an assumed standard error has no reason",
-            file,
-            line,
-            "se_assumed_reason",
-            row,
-            found="empty",
-            allowed="text",
-            cause="a number typed without its derivation",
-            remedy="say why this value",
+def _check_once(row: Row, *, line: int, seen: dict[tuple[str, str], int]) -> None:
+    key = (row["study_id"], row["scale"])
+    if key in seen:
+        raise InputError(
+            "a study appears twice on one scale",
+            field="study_id",
+            found=key,
+            allowed="each (study_id, scale) once",
+            cause=f"also in row {seen[key]}",
+            remedy="remove one row",
         )
-    low, high, estimate = row["ci_low"], row["ci_high"], row["estimate"]
-    if math.isnan(low) != math.isnan(high):
-        raise refusal(
-            "an interval has one end only",
-            file,
-            line,
-            "ci_low",
-            row,
-            found=f"{low} to {high}",
-            allowed="both ends or neither",
-            cause="a cell left out",
-            remedy="add the other end",
-        )
-    if not math.isnan(low) and not low <= estimate <= high:
-        raise refusal(
-            "a confidence interval does not hold its estimate",
-            file,
-            line,
-            "estimate",
-            row,
-            found=f"{estimate:g}, interval {low:g} to {high:g}",
-            allowed="ci_low <= estimate <= ci_high",
-            cause="ratio and log ratio mixed, or a sign reversed in one of them",
-            remedy="put estimate and interval on the scale of the row",
-        )
+    seen[key] = line
 
 
-def _check_overlap(row: Row, line: int, file: str | Path, groups: dict[str, tuple[int, str]]) -> None:
+def _check_overlap(row: Row, *, line: int, groups: dict[str, tuple[int, str]]) -> None:
     """Two rows of one overlap group share children: only one may enter."""
     if row["use"] not in IN_MODEL:
         return
     group = row["overlap_group"]
     if group in groups:
         first, study = groups[group]
-        raise refusal(
+        raise InputError(
             "two rows of one overlap group are both in the synthesis",
-            file,
-            line,
-            "overlap_group",
-            row,
+            field="overlap_group",
             found=f"{group} (also row {first}, {study})",
             allowed="one row in the synthesis per overlap group",
             cause="one study on two scales or at two follow-ups, or a review and a trial inside it",
             remedy="exclude one of the two with a reason",
         )
     groups[group] = (line, row["study_id"])
+
+
+def _rules_of_use(row: Row) -> tuple[Rule, ...]:
+    """Rules that depend on what the row is used for, and on whether it speaks of those served or of an area."""
+    if row["use"] not in IN_MODEL:
+        return (_EXCLUDED,)
+    of_use = _SYNTHESIS if row["use"] == "synthesis" else _CENSORED
+    return (*_IN_MODEL, *of_use, *_SIZES, *(_SERVED if row["level"] == "served" else _AREA))
+
+
+def _empty(column: str, problem: str) -> Rule:
+    """A text that must be given."""
+    return Rule(column, lambda row: not row[column], "empty").wrong(problem, allowed="text")
+
+
+def _unknown(column: str, problem: str, *, known: tuple[str, ...], cause: str, remedy: str) -> Rule:
+    """A text that must be one of a few words."""
+    return (
+        Rule(column, lambda row: row[column] not in known, lambda row: repr(row[column]))
+        .wrong(problem, allowed=", ".join(known))
+        .advice(cause, remedy=lambda row: remedy + nearest(row[column], known))
+    )
+
+
+def _range(name: str, *, lowest: float, highest: float, allowed: str) -> tuple[Rule, Rule]:
+    """A pair <name>_low, <name>_high that must be a range inside the limits, with a reason, or empty."""
+    words, low, high, reason = name.replace("_", " "), f"{name}_low", f"{name}_high", f"{name}_reason"
+
+    def given(row: Row) -> bool:
+        return not (math.isnan(row[low]) and math.isnan(row[high]))
+
+    return (
+        Rule(
+            low,
+            lambda row: given(row) and not lowest < row[low] < row[high] < highest,
+            lambda row: f"{row[low]:g} to {row[high]:g}",
+        )
+        .wrong(f"the {words} is not a range", allowed=allowed)
+        .advice("one end left out, or the two swapped", remedy="give its 5% and 95% point"),
+        Rule(reason, lambda row: given(row) and not row[reason], "empty")
+        .wrong(f"the {words} has no reason", allowed="text")
+        .advice("numbers typed without their derivation", remedy="say why this range"),
+    )
+
+
+def _arm(arm: str) -> tuple[Rule, ...]:
+    """Size, events and risk of one arm."""
+    n, events, risk = f"n_{arm}", f"events_{arm}", f"risk_{arm}"
+    return (
+        Rule(
+            n, lambda row: row[n] <= 0 or row[events] < 0, lambda row: f"n {row[n]:g}, events {row[events]:g}"
+        )
+        .wrong("a count is not positive", allowed="n above 0, events 0 or more")
+        .advice("a sign or a blank typed as 0", remedy="correct it"),
+        Rule(events, lambda row: row[events] > row[n], lambda row: f"{row[events]:g} of {row[n]:g}")
+        .wrong("more events than people", allowed="events <= n")
+        .advice("columns swapped, or a per cent typed for a count", remedy="correct the counts"),
+        Rule(risk, lambda row: row[risk] < 0 or row[risk] > 1, itemgetter(risk))
+        .wrong("a risk is not a proportion", allowed="0 to 1")
+        .advice("per cent typed for a proportion", remedy="divide by 100"),
+    )
+
+
+def _standard_error(column: str) -> Rule:
+    return (
+        Rule(column, lambda row: row[column] <= 0, itemgetter(column))
+        .wrong("a standard error is not above 0", allowed="above 0, or empty")
+        .advice("a sign, or an estimate in the wrong column", remedy="correct it, or leave the cell empty")
+    )
+
+
+def _bounds(row: Row) -> str:
+    return f"{row['bound_low']:g} to {row['bound_high']:g}"
+
+
+def _bounded(row: Row) -> bool:
+    return not (math.isnan(row["bound_low"]) and math.isnan(row["bound_high"]))
+
+
+def _covered(row: Row) -> bool:
+    return not math.isnan(row["coverage_low"])
+
+
+# --- The tables of rules: those of every row, then those of its use ---
+
+_WORDS: tuple[Rule, ...] = (
+    *(
+        _empty(column, "a required cell is empty").advice(
+            "a row added from a shorter form", remedy="fill it in"
+        )
+        for column in ("study_id", "outcome", "overlap_group", "transport_note")
+    ),
+    *(
+        _unknown(
+            column,
+            f"an unknown {column}",
+            known=known,
+            cause="a spelling mistake or a word from another table",
+            remedy="use an allowed word",
+        )
+        for column, known in {
+            "intervention": INTERVENTIONS,
+            "design_class": DESIGN_CLASSES,
+            "outcome_class": OUTCOME_CLASSES,
+            "scale": SCALES,
+            "quality": QUALITIES,
+            "use": USES,
+        }.items()
+    ),
+)
+
+_NUMBERS: tuple[Rule, ...] = (
+    *_arm("treat"),
+    *_arm("control"),
+    _standard_error("se"),
+    _standard_error("se_assumed"),
+    Rule(
+        "se_assumed_reason",
+        lambda row: not math.isnan(row["se_assumed"]) and not row["se_assumed_reason"],
+        "empty",
+    )
+    .wrong("an assumed standard error has no reason", allowed="text")
+    .advice("a number typed without its derivation", remedy="say why this value"),
+    Rule(
+        "ci_low",
+        lambda row: math.isnan(row["ci_low"]) != math.isnan(row["ci_high"]),
+        lambda row: f"{row['ci_low']} to {row['ci_high']}",
+    )
+    .wrong("an interval has one end only", allowed="both ends or neither")
+    .advice("a cell left out", remedy="add the other end"),
+    Rule(
+        "estimate",
+        lambda row: not math.isnan(row["ci_low"]) and not row["ci_low"] <= row["estimate"] <= row["ci_high"],
+        lambda row: f"{row['estimate']:g}, interval {row['ci_low']:g} to {row['ci_high']:g}",
+    )
+    .wrong("a confidence interval does not hold its estimate", allowed="ci_low <= estimate <= ci_high")
+    .advice(
+        "ratio and log ratio mixed, or a sign reversed in one of them",
+        remedy="put estimate and interval on the scale of the row",
+    ),
+)
+
+_EXCLUDED = _empty("exclusion_reason", "a study is excluded without a reason").advice(
+    "a row switched off", remedy="say why it does not enter the synthesis"
+)
+
+_IN_MODEL: tuple[Rule, ...] = (
+    Rule("exclusion_reason", itemgetter("exclusion_reason"), itemgetter("exclusion_reason"))
+    .wrong("a study in the synthesis has a reason for exclusion", allowed="empty")
+    .advice("a row switched on by halves", remedy="empty the cell or set use to excluded"),
+    _unknown(
+        "estimand",
+        "an unknown estimand",
+        known=tuple(SCALES_OF_ESTIMAND),
+        cause="a synthesis row does not say what it estimates",
+        remedy="use an allowed estimand",
+    ),
+)
+
+_SYNTHESIS: tuple[Rule, ...] = (
+    Rule("scale", lambda row: row["scale"] not in SCALES_OF_ESTIMAND[row["estimand"]], itemgetter("scale"))
+    .wrong(
+        "a scale cannot be turned into the estimand",
+        allowed=lambda row: ", ".join(SCALES_OF_ESTIMAND[row["estimand"]]),
+    )
+    .advice(
+        lambda row: f"{row['estimand']} asked of a row on another scale",
+        remedy="give the estimate on an allowed scale, or exclude the row with a reason",
+    ),
+    Rule("bound_low", _bounded, _bounds)
+    .wrong("a study with an estimate has bounds too", allowed="empty, or use = censored")
+    .advice("an interval typed in the wrong columns", remedy="empty the bounds, or set use to censored"),
+)
+
+_CENSORED: tuple[Rule, ...] = (
+    Rule("bound_low", lambda row: not _bounded(row), "empty")
+    .wrong(
+        "a censored study has no bounds",
+        allowed="bound_low, bound_high or both, on the scale of the estimand",
+    )
+    .advice(
+        "a direction or a null result without the interval it implies",
+        remedy="add a bound (not significant at 5%: plus and minus 1.96 standard errors), or exclude the row",
+    ),
+    Rule("bound_low", lambda row: row["bound_low"] >= row["bound_high"], _bounds)
+    .wrong("the bounds of a censored study are not in order", allowed="bound_low below bound_high")
+    .advice("the two swapped", remedy="swap them"),
+    _empty("bound_reason", "the bounds of a censored study have no reason").advice(
+        "numbers typed without their derivation", remedy="say why these bounds"
+    ),
+    Rule("se_assumed", lambda row: not (row["se"] > 0 or row["se_assumed"] > 0), "empty")
+    .wrong("a censored study has no uncertainty", allowed="above 0")
+    .advice(
+        "a null result whose precision is not published",
+        remedy="add an assumed standard error with its reason, or exclude the row",
+    ),
+)
+
+_SIZES: tuple[Rule, ...] = (
+    *_range("design_effect", lowest=0.0, highest=math.inf, allowed="above 0, low below high"),
+    _unknown(
+        "level",
+        "an unknown level",
+        known=LEVELS,
+        cause="a used row does not say whether its effect is on those served or on an area",
+        remedy="use an allowed word",
+    ),
+    *_range("coverage", lowest=0.0, highest=1.0, allowed="0 < low < high < 1"),
+)
+
+_SERVED: tuple[Rule, ...] = (
+    Rule(
+        lambda row: "coverage_low" if _covered(row) else "starts_ages",
+        lambda row: _covered(row) or row["starts_ages"],
+        lambda row: f"{row['coverage_low']:g}" if _covered(row) else row["starts_ages"],
+    )
+    .wrong("an effect on those served has a coverage", allowed="empty, or level = area")
+    .advice("the level left as it was", remedy="empty coverage and ages, or set level to area"),
+)
+
+_AREA: tuple[Rule, ...] = (
+    Rule("level", lambda row: row["estimand"] != AREA_ESTIMAND, itemgetter("estimand"))
+    .wrong("an area-level effect is of another estimand", allowed=f"{AREA_ESTIMAND} only")
+    .advice(
+        "coverage and reach are modelled for family help alone",
+        remedy="set level to served, or exclude the row with a reason",
+    ),
+    Rule("coverage_low", lambda row: not _covered(row), "empty")
+    .wrong(
+        "an area-level effect has no coverage",
+        allowed="5% and 95% point of the share of eligible children served",
+    )
+    .advice(
+        "a whole-area result without the share of families served",
+        remedy="add coverage_low, coverage_high and coverage_reason (wide where it is a judgement)",
+    ),
+    _unknown(
+        "starts_ages",
+        "an area-level effect does not say whose starts",
+        known=STARTS_AGES,
+        cause="a cell left out",
+        remedy="use an age band, or all",
+    ),
+)
