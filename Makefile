@@ -21,7 +21,7 @@ SUITABLE := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))
 DOCUMENTED := $(addprefix cba/costs/,discounting.py optimism_bias.py prices.py) \
     cba/projection/kernel.py
 
-.PHONY: help install report test quick check format bench notebooks panel backtest calibrate pictures golden lock clean
+.PHONY: help install report test quick check format bench notebooks refresh release pictures golden lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -55,14 +55,10 @@ bench: $(STAMP) ## time what must be fast
 notebooks: $(STAMP) ## run the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
 
-panel: $(STAMP) ## refit England's panel of authorities (a few minutes): after a new release or a change of priors/panel.toml
-	$(PYTHON) -c "from cba.tables.authorities import write_panel_results; print(write_panel_results())"
+refresh: $(STAMP) ## make every stale slow result again: panel, backtest, calibration (over an hour; goes on where it stopped)
+	$(VENV)/bin/cba refresh all --workers 2
 
-backtest: $(STAMP) ## score past forecasts again and keep the record (ten minutes): after a new release or a change of business as usual
-	$(VENV)/bin/cba backtest --write
-
-calibrate: $(STAMP) ## refit both models to made-up data 200 times and keep the ranks (an hour on two cores; goes on where it stopped)
-	$(VENV)/bin/cba calibrate all --replicates 200 --workers 2 --record
+release: refresh golden report ## after a new release of the data: slow results, goldens and the report
 
 pictures: $(STAMP) ## pictures of the pages of the newest report, into build/pictures
 	mkdir -p build/pictures

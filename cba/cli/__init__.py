@@ -19,6 +19,7 @@ from cba.cli import (
     check,
     council,
     priors,
+    refresh,
     run,
     runs,
     update,
@@ -28,12 +29,6 @@ from cba.cli import (
 )
 from cba.cli import (
     runs as compare,
-)
-from cba.cli import (
-    trust as backtest,
-)
-from cba.cli import (
-    trust as calibrate,
 )
 from cba.cli import (
     update as rerun,
@@ -67,8 +62,7 @@ for _name, _command in (
     ("council", council.council),
     ("report", report.report),
     ("update", update.update),
-    ("backtest", backtest.backtest),
-    ("calibrate", calibrate.calibrate),
+    ("refresh", refresh.refresh),
 ):
     app.command(_name, help=_help(_command))(_command)
 app.add_typer(runs.app, name="runs")

@@ -239,7 +239,9 @@ def _answer(record: RunRecord, code: int) -> None:
 
 
 def _print_outcome(record: RunRecord) -> None:
-    """Print the headline of a run, the precision it missed, and whether readers see it."""
+    """Print the headline of a run, what it missed, whether readers see it, and what slow results it read."""
+    from cba.models.slow_results import provenance_of_slow_results
+
     headline, console = record.headline, terminal()
     console.print(headline_table(headline))
     for sentence in headline_sentences(headline):
@@ -256,6 +258,8 @@ def _print_outcome(record: RunRecord) -> None:
             typer.echo(f"  {reason}")
     elif not record.published:
         typer.echo("Readers still see the run published before; --publish would have shown them this one.")
+    for sentence in provenance_of_slow_results():
+        typer.echo(sentence)
 
 
 @contextmanager

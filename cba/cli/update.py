@@ -191,10 +191,19 @@ def _print(outcome: Outcome, *, notes: list[str]) -> None:
         )
         typer.echo(f"new run {run.name}: {said}")
         typer.echo(f"Report: {run.path / 'report.html'}")
+        _print_stale()
     for note in notes:
         typer.echo(f"  {note}")
     if outcome.status == "held" and run is not None and run.held:
         typer.echo(f'Release it with: cba runs approve {run.analysis}/{run.name} --by NAME --note "TEXT"')
+
+
+def _print_stale() -> None:
+    """Say which results that runs only read were made by an earlier state of the model."""
+    from cba.models.slow_results import provenance_of_slow_results
+
+    for sentence in provenance_of_slow_results(stale=True):
+        typer.echo(f"  {sentence}")
 
 
 HELD = 4

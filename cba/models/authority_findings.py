@@ -7,17 +7,15 @@ through the quick method, and so does the real estimate they are compared with.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.inputs.files import priors_folder, published_file
 from cba.models.authorities import PanelFinding, fit_scales, null_fit, quick_effect, quick_effects
 from cba.models.authority_data import OUTCOMES, YEAR_END, AuthorityPanel, Launches
+from cba.models.slow_results import SLOW_RESULTS
 
 SETS = 500
 """Sets of placebo adopters drawn unless told otherwise."""
@@ -131,10 +129,10 @@ def placebo_dates(
     return pd.DataFrame(found)
 
 
-# --- Read what England's panel of authorities was found to say: kept files, made by … ---
+# --- what England's panel of authorities was found to say, as `cba refresh panel` keeps it ---
 
 
-RESULTS = Path(__file__).parents[1] / "inputs" / "panel_results"
+RESULTS = SLOW_RESULTS["panel"].folder
 
 
 FINDING = "finding"
@@ -142,22 +140,6 @@ FINDING = "finding"
 
 TABLES = ("path", "summary", "authorities", "placebo_dates")
 """Tables shown with a run; the placebo sets themselves stay in their file."""
-
-
-_MADE_FROM = (
-    "authority_children.csv",
-    "authorities.csv",
-    "population_authority.csv",
-    "programme_rollout.csv",
-)
-
-
-def inputs_sha256() -> str:
-    """Return the SHA-256 of what the panel is made from: its published tables and its priors."""
-    found = hashlib.sha256()
-    for file in (*(published_file(name) for name in _MADE_FROM), priors_folder() / "panel.toml"):
-        found.update(Path(file).read_bytes().replace(b"\r\n", b"\n"))
-    return found.hexdigest()
 
 
 def known_panel(until: int) -> PanelFinding | None:

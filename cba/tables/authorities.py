@@ -16,12 +16,11 @@ from cba.models.authorities import HORIZON, fit_authority_panel, panel_finding
 from cba.models.authority_data import YEAR_END, authority_panel
 from cba.models.authority_findings import (
     FINDING,
-    RESULTS,
-    inputs_sha256,
     placebo_adopters,
     placebo_dates,
     placebo_position,
 )
+from cba.models.slow_results import keep_result
 
 GROUPS = {"spread": "path", "innovators": "innovator_path"}
 """Which authorities an effect is of: those the programmes spread to, and those that invented them."""
@@ -221,7 +220,7 @@ def panel_authorities(fit: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["authority", "authority_name", "status", "detail"])
 
 
-# --- Work out what England's panel of authorities says and keep it: a study that is refitted when its … ---
+# --- the panel made again: `cba refresh panel` ---
 
 
 LEVEL = 0.9
@@ -230,13 +229,8 @@ LEVEL = 0.9
 SEED = 20220523
 
 
-def write_panel_results(folder: str | Path | None = None, *, sets: int = 500) -> Path:
-    """Fit the panel to the newest release and write its tables.
-
-    The folder: ``finding.csv``, ``path.csv``, ``summary.csv``, ``authorities.csv``, ``placebo_adopters.csv``,
-    ``placebo_dates.csv``. `folder`: where the CSV files go; the package's own place by default.
-    """
-    place = RESULTS if folder is None else Path(folder)
+def refresh_panel(folder: Path | None = None, *, sets: int = 500) -> Path:
+    """Fit the panel to the newest release and keep its tables. `folder`: the package's own place by default."""
     observations, rollout, priors = load_observations(), load_programme_rollout(), load_priors()
     fit = fit_authority_panel(observations, rollout, priors, draws=1000, tune=1000, chains=4, seed=SEED)
     panel = authority_panel(observations, rollout, priors)
@@ -247,7 +241,7 @@ def write_panel_results(folder: str | Path | None = None, *, sets: int = 500) ->
         raise ValueError(
             fit.attrs["not_informative"]
         )  # the newest release always is; older ones are not asked
-    known = {"release": int(fit.attrs["release"]), **vars(finding), "inputs_sha256": inputs_sha256()}
+    known = {"release": int(fit.attrs["release"]), **vars(finding)}
     tables = {
         FINDING: pd.DataFrame([known]),
         "path": panel_path(fit, level=LEVEL, placebos=placebos),
@@ -256,7 +250,4 @@ def write_panel_results(folder: str | Path | None = None, *, sets: int = 500) ->
         "placebo_adopters": placebos,
         "placebo_dates": placebo_dates(panel, fit),
     }
-    place.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(place / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
-    return place
+    return keep_result("panel", tables, release=known["release"], folder=folder)

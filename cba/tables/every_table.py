@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from cba.appraisal.quantities import lead_option, of_headline_stance
 from cba.inputs.reconciliation import reconcile
 from cba.models.authority_findings import panel_tables
+from cba.models.slow_results import backtest_tables
 from cba.tables.accounts import (
     accounts_backtest,
     accounts_reconciliation,
@@ -54,7 +55,6 @@ from cba.tables.decisions import (
     switching_table,
     variance_table,
 )
-from cba.tables.fit_checks import backtest_tables
 from cba.tables.money import (
     cash_flow_by_year,
     cost_ladder,

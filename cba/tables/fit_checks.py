@@ -1,16 +1,8 @@
-"""Read the kept record of past forecasts, made by ``cba backtest --write``, and say whether it is still of this model.
-
-Refitting at every origin takes minutes and nothing in an analysis moves it but the published series and the priors of
-business as usual; so it is run by hand, kept as files with the hash of what they were made from, and shown in every
-run.
-"""
+"""Tables that say how well the fits describe the data they were made from."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,10 +10,8 @@ import xarray as xr
 from scipy.special import expit
 
 from cba.dimensions import AGE_BANDS
-from cba.inputs.files import priors_folder, published_file
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import FlowRates, flow_rates
-from cba.models.calibration_record import calibration_tables
 from cba.models.checks import (
     LARGEST_K,
     MovementDraws,
@@ -36,74 +26,12 @@ from cba.models.checks import (
     unaccompanied_moments,
     yearly_log_density,
 )
+from cba.models.slow_results import calibration_tables
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import business_as_usual
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
-
-
-RESULTS = Path(__file__).parents[1] / "inputs" / "backtest_results"
-
-
-ABOUT = "about.json"
-
-
-TABLES = ("headline", "reached", "by_horizon", "stacking", "vintages", "skipped")
-"""Tables shown with a run; single scores stay in ``scores.csv``."""
-
-
-_PUBLISHED = ("england_children.csv", "population_england.csv", "spending_england.csv", "unit_costs.csv")
-
-
-_CODE = (
-    "models/baseline.py",
-    "models/totals.py",
-    "models/unit_costs.py",
-    "models/unit_costs_accounts.py",
-    "projection/business_as_usual.py",
-    "projection/processes.py",
-    "costs/prices.py",
-    "costs/system_cost.py",
-)
-
-
-def backtest_sha256() -> str:
-    """Return the SHA-256 of what the record is made from: published series, priors, code of children and unit costs."""
-    package = Path(__file__).parents[1]
-    files = [published_file(name) for name in _PUBLISHED]
-    files += [priors_folder() / name for name in ("baseline.toml", "costs.toml")]
-    files += [package / name for name in _CODE]
-    found = hashlib.sha256()
-    for file in files:
-        found.update(Path(file).read_bytes().replace(b"\r\n", b"\n"))
-    return found.hexdigest()
-
-
-def about_backtest(folder: Path = RESULTS) -> dict[str, Any]:
-    """Return when, with what draws and from what the record was made, and whether it is of the present model.
-
-    ``made``, ``draws``, ``release``, ``made_from`` and ``current`` (bool); empty where there is no record.
-    """
-    path = folder / ABOUT
-    if not path.is_file():
-        return {}
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return kept | {"current": kept["made_from"] == backtest_sha256()}
-
-
-def backtest_tables(folder: Path = RESULTS) -> dict[str, pd.DataFrame]:
-    """Return the tables of the record under the names they have in a run.
-
-    ``backtest_headline``, ``backtest_reached``, ``backtest_by_horizon``, ``backtest_stacking``,
-    ``backtest_vintages``, ``backtest_skipped`` and ``backtest_about`` (columns item, value).
-    """
-    about = about_backtest(folder)
-    if not about:
-        return {}
-    found = {f"backtest_{name}": pd.read_csv(folder / f"{name}.csv") for name in TABLES}
-    rows = [{"item": item, "value": value} for item, value in about.items()]
-    return found | {"backtest_about": pd.DataFrame(rows)}
 
 
 # --- Starts, ceases and the stock of each published year, predicted a year ahead by a fit that left … ---

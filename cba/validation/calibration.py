@@ -1,26 +1,30 @@
-"""Simulation-based calibration of the shipped models: replicates done or resumed, then judged and kept."""
+"""Simulation-based calibration of the shipped models: replicates done or gone on with, judged, and kept.
+
+Made-up data have a known truth. If likelihood and sampler are right, its rank among the draws is uniform.
+"""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from cba.errors import InputError
-from cba.models.calibration_record import RECORD, SUMMARY, made_from
-from cba.validation.calibrated_models import LATENT, library_versions, shipped_refit
+from cba.models.slow_results import keep_result, made_from, slow_results_named
+
+if TYPE_CHECKING:
+    from cba.validation.refits import Compiled
+
 
 # --- Are ranks uniform? The test and band of Säilynoja, Bürkner and Vehtari (2022) on the counts of … ---
 
@@ -209,7 +213,7 @@ Keep = Callable[[int, dict[str, Any]], None]
 
 
 LOSSES = 3
-"""Times in a row that workers may die without one replicate getting done."""
+"""Times a replicate may take its worker with it before it is given up on."""
 
 
 PATIENCE = "10s"
@@ -246,66 +250,100 @@ def run_replicates(
             cause="a mistyped number",
             remedy="leave it out to use one process",
         )
-    if scheduler is not None:
-        _over_cluster(work, replicates, keep=keep, address=scheduler)
-    elif workers == 1:
+    if scheduler is None and workers == 1:
         for replicate in replicates:
             keep(replicate, work(replicate))
-    else:
-        _over_processes(work, replicates, keep=keep, workers=workers)
+    elif replicates:
+        _over_cluster(work, replicates, keep=keep, workers=workers, address=scheduler)
 
 
-def _over_processes(work: Work, replicates: Sequence[int], *, keep: Keep, workers: int) -> None:
-    """Start anew with what is left whenever a process dies: a pool cannot go on without one of its own."""
-    left, losses = list(replicates), 0
-    context = multiprocessing.get_context("spawn")
-    while left:
-        before = len(left)
-        pool = ProcessPoolExecutor(max_workers=min(workers, len(left)), mp_context=context)
-        try:
-            futures = {pool.submit(work, replicate): replicate for replicate in left}
-            for future in as_completed(futures):
-                keep(futures[future], future.result())
-                left.remove(futures[future])
-        except BrokenProcessPool as lost:
-            losses = losses + 1 if len(left) == before else 0
-            if losses >= LOSSES:
-                raise WorkersLostError(len(left)) from lost
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _over_cluster(work: Work, replicates: Sequence[int], *, keep: Keep, address: str) -> None:
-    """Hand the replicates to a cluster; what a lost worker had in hand, dask gives to another."""
+def _over_cluster(
+    work: Work, replicates: Sequence[int], *, keep: Keep, workers: int, address: str | None
+) -> None:
+    """Hand the replicates to a cluster, its own where no address is given; a lost worker's go to another."""
     try:
-        from distributed import Client, as_completed
+        from dask import config
+        from distributed import Client, KilledWorker, as_completed
     except ImportError as missing:
         raise InputError(
-            "working on a cluster needs dask.distributed, which is not installed",
-            field="scheduler",
-            found=address,
+            "working on a cluster or on several processes needs dask.distributed, which is not installed",
+            field="workers" if address is None else "scheduler",
+            found=workers if address is None else address,
             cause="the optional extra was left out",
             remedy="pip install 'cba[cluster]'",
         ) from missing
-    try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as silent:
+    own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+    left = len(replicates)
+    with config.set({"distributed.scheduler.allowed-failures": LOSSES - 1}):
+        try:
+            client = Client(address, timeout=PATIENCE, set_as_default=False, **({} if address else own))
+        except (OSError, ValueError, TimeoutError) as silent:
+            raise InputError(
+                "no scheduler answers at this address",
+                field="scheduler",
+                found=address,
+                allowed="an address like tcp://host:8786",
+                cause="a scheduler that is not running, or another port",
+                remedy="start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`",
+            ) from silent
+        with client, client.as_current():
+            futures = client.map(work, list(replicates), pure=False, retries=0)
+            numbers = {future.key: replicate for future, replicate in zip(futures, replicates, strict=True)}
+            try:
+                for future in as_completed(futures):
+                    keep(numbers[future.key], future.result())
+                    left -= 1
+            except KilledWorker as lost:
+                raise WorkersLostError(left) from lost
+
+
+_ONE_AT_A_TIME = Lock()  # compiled models are not safe in threads, which a cluster's workers may use
+
+
+@cache
+def _compiled(model: str) -> Compiled:
+    from cba.validation.refits import compiled
+    from cba.validation.simulation import SHIPPED
+
+    return compiled(SHIPPED[model]())
+
+
+@cache
+def _made_here(model: str) -> str:
+    """Return the key of a model's calibration, worked out once per process."""
+    return made_from(f"calibration_{model}")
+
+
+def shipped_refit(replicate: int, *, model: str, seed: int, fingerprint: str) -> dict[str, Any]:
+    """Run one replicate of a shipped model, compiling it once per process."""
+    from threadpoolctl import threadpool_limits
+
+    from cba.validation.refits import simulated_refit
+
+    if _made_here(model) != fingerprint:
         raise InputError(
-            "no scheduler answers at this address",
+            "a worker holds another state of the model than the one to calibrate",
             field="scheduler",
-            found=address,
-            allowed="an address like tcp://host:8786",
-            cause="a scheduler that is not running, or another port",
-            remedy="start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`",
-        ) from silent
-    with client, client.as_current():
-        futures = client.map(work, list(replicates), pure=False, retries=LOSSES)
-        numbers = {future.key: replicate for future, replicate in zip(futures, replicates, strict=True)}
-        for future in as_completed(futures):
-            keep(numbers[future.key], future.result())
+            found=_made_here(model)[:12],
+            allowed=fingerprint[:12],
+            cause="a cluster whose workers have another version installed",
+            remedy="install this version on the workers",
+        )
+    with _ONE_AT_A_TIME, threadpool_limits(limits=1):
+        return simulated_refit(_compiled(model), replicate=replicate, seed=seed)
+
+
+# --- a whole calibration ---
 
 
 SEED = 20220523
+
+
+LATENT = {"baseline": ("common_factor", "counting_noise"), "effects": ()}
+"""Variables of which a model has hundreds, one per year and series: judged as a family of their own."""
+
+
+_LIBRARIES = ("arviz-stats", "numpy", "nutpie", "pymc", "pytensor", "simuk")
 
 
 FEWEST = 20
@@ -326,7 +364,6 @@ class Calibration:
     model: str
     seed: int
     fingerprint: str  # of the code, priors and data it was made from
-    versions: dict[str, str]
     # One row per replicate that is not stuck, one column per quantity, 0 to 99; in the order of the
     # replicates.
     ranks: pd.DataFrame
@@ -357,7 +394,8 @@ def calibrate(
     # A replicate on which the sampler gets stuck (an appraisal would refuse such a fit) is counted and not
     # ranked. That is sound: whether it gets stuck depends on the made-up data, and ranks are even given any
     # data.
-    fingerprint = made_from(model)
+    slow_results_named(f"calibration_{model}")
+    fingerprint = made_from(f"calibration_{model}")
     if replicates < FEWEST:
         raise InputError(
             "too few replicates to judge ranks by",
@@ -377,7 +415,6 @@ def calibrate(
         model=model,
         seed=seed,
         fingerprint=fingerprint,
-        versions=library_versions(),
         ranks=ranks,
         replicates=details,
         verdicts=judged_ranks(ranks, ranked=RANKED, latent=LATENT[model]),
@@ -420,53 +457,42 @@ def as_frames(results: dict[int, dict[str, Any]]) -> tuple[pd.DataFrame, pd.Data
     return ranks[~details["stuck"]].rename_axis("replicate"), details.rename_axis("replicate")
 
 
-# --- Keep a finished calibration as small files in the package, which every report shows ---
+# --- a finished calibration kept as small files, which every report shows ---
 
 
 KEPT_PLACES = 2
 """Every second place of the shares is kept: half the size, and no line in a figure is any different."""
 
 
-def write_record(calibrations: Sequence[Calibration], folder: str | Path | None = None) -> Path:
-    """Write calibrations over the record's earlier ones of the same models; other models stay."""
-    # Returned: the folder: ``calibration_summary.csv``, one row per model, and for each model
-    # ``calibration_<model>.csv`` (a verdict per quantity), ``..._ranks.csv`` (of parameters, for whoever
-    # wants to judge them otherwise) and ``..._shares.csv`` (what the figure shows).
-    place = RECORD if folder is None else Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    summaries = {found.model: _summary(found) for found in calibrations}
-    kept = place / SUMMARY
-    if kept.exists():
-        earlier = pd.read_csv(kept, dtype=str).fillna("")
-        summaries = {row["model"]: row for row in earlier.to_dict("records")} | summaries
-    for found in calibrations:
-        parameters = found.verdicts.loc[found.verdicts["family"] == "parameters", "quantity"]
-        _write(place / f"calibration_{found.model}.csv", found.verdicts)
-        _write(place / f"calibration_{found.model}_ranks.csv", found.ranks[list(parameters)].reset_index())
-        _write(place / f"calibration_{found.model}_shares.csv", _shares(found, list(parameters)))
-    _write(kept, pd.DataFrame([summaries[name] for name in sorted(summaries)]))
-    return place
+def keep_calibration(found: Calibration, folder: Path | None = None) -> Path:
+    """Keep a verdict per quantity, the ranks of parameters (for whoever wants to judge them otherwise), and shares."""
+    from cba.inputs.observations import load_observations
+
+    name = f"calibration_{found.model}"
+    parameters = list(found.verdicts.loc[found.verdicts["family"] == "parameters", "quantity"])
+    tables = {
+        name: found.verdicts,
+        f"{name}_ranks": found.ranks[parameters].reset_index(),
+        f"{name}_shares": _shares(found, parameters),
+    }
+    release = int(load_observations().attrs["release"])
+    return keep_result(name, tables, release=release, folder=folder, **_summary(found))
 
 
-def _summary(found: Calibration) -> dict[str, object]:
+def _summary(found: Calibration) -> dict[str, Any]:
     """Return what was done and found, as plain values."""
-    divergent = found.replicates["divergences"] > 0
-    slow = found.replicates["least_effective_draws"] < RANKED
     return {
-        "model": found.model,
         "replicates": len(found.replicates),
         "stuck_replicates": int(found.replicates["stuck"].sum()),
         "quantities": len(found.verdicts),
         "failed": int((~found.verdicts["passed"]).sum()),
         "below_5_percent": int((found.verdicts["p_value"] < 0.05).sum()),
         "smallest_p_adjusted": float(found.verdicts["p_adjusted"].min()),
-        "divergent_replicates": int(divergent.sum()),
-        "slow_replicates": int(slow.sum()),
+        "divergent_replicates": int((found.replicates["divergences"] > 0).sum()),
+        "slow_replicates": int((found.replicates["least_effective_draws"] < RANKED).sum()),
         "redrawn": int(found.replicates["redrawn"].sum()),
         "seed": found.seed,
-        "made": datetime.now(UTC).date().isoformat(),
-        "made_from": found.fingerprint,
-        "versions": "; ".join(f"{name} {number}" for name, number in sorted(found.versions.items())),
+        "versions": "; ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     }
 
 
@@ -480,9 +506,3 @@ def _shares(found: Calibration, quantities: list[str]) -> pd.DataFrame:
         columns=["place", "lower", "upper", *quantities],
     )
     return table.iloc[KEPT_PLACES - 1 :: KEPT_PLACES]
-
-
-def _write(place: Path, table: pd.DataFrame) -> None:
-    beside = place.with_suffix(".part")
-    table.to_csv(beside, index=False, lineterminator="\n", float_format="%.4g")
-    os.replace(beside, place)

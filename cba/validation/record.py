@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +10,8 @@ import pandas as pd
 
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import load_priors
+from cba.models.slow_results import keep_result
 from cba.projection.processes import PROCESSES
-from cba.tables.fit_checks import ABOUT, RESULTS, backtest_sha256
 from cba.validation.backtest import (
     AHEAD,
     SHIPPED,
@@ -156,70 +151,45 @@ PRICE_BASE = 2024
 """Prices in which past spending is scored; the last year of the deflator is 2023-24."""
 
 
-@dataclass(frozen=True)
-class BacktestRecord:
-    """Everything a backtest found."""
-
-    # ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``skipped``; with the models of
-    # ages and vintages refitted also ``vintages``.
-    tables: dict[str, pd.DataFrame]
-    release: int  # release that says what happened
-    draws: int
-
-
 def backtest_record(
     *,
-    quick: bool = False,
     draws: int = 4000,
     known: KnownOrigins | None = None,
     tell: Callable[[str], None] = lambda what: None,
-) -> BacktestRecord:
-    """Forecast from every origin and score. `quick`: totals alone: half a minute."""
+) -> dict[str, pd.DataFrame]:
+    """Forecast from every origin and score.
+
+    ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``vintages`` and ``skipped``.
+    """
     priors, newest = load_priors(), load_observations()
     tell("totals")
     totals = backtest_totals(known or known_origins(), priors, draws=draws)
-    frames, skipped = [totals.scores], list(totals.skipped)
-    tables: dict[str, pd.DataFrame] = {}
-    if not quick:
-        tell("spending")
-        spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
-        tell("ages")
-        ages = backtest_ages(priors, draws=draws // 2)
-        tell("vintages")
-        tables["vintages"] = vintage_record(draws=draws)
-        by_age = ages[0][ages[0]["quantity"].str.contains(",")]
-        shipped = ages[0][~ages[0]["quantity"].str.contains(",")]
-        shipped = shipped.assign(quantity=shipped["quantity"] + " (model by age)")
-        frames += [spent[0], by_age, shipped]
-        skipped += [*spent[1], *ages[1]]
-    scores = pd.concat(frames, ignore_index=True)
-    tables |= {
+    tell("spending")
+    spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
+    tell("ages")
+    ages = backtest_ages(priors, draws=draws // 2)
+    tell("vintages")
+    vintages = vintage_record(draws=draws)
+    by_age = ages[0][ages[0]["quantity"].str.contains(",")]
+    shipped = ages[0][~ages[0]["quantity"].str.contains(",")]
+    shipped = shipped.assign(quantity=shipped["quantity"] + " (model by age)")
+    scores = pd.concat([totals.scores, spent[0], by_age, shipped], ignore_index=True)
+    return {
         "scores": scores,
         "headline": headline_scores(totals.scores),
         "reached": reached(totals.scores),
         "by_horizon": score_summary(scores),
         "stacking": stacking_table(totals.terms),
-        "skipped": pd.DataFrame(skipped, columns=list(Skipped._fields)),
+        "vintages": vintages,
+        "skipped": pd.DataFrame([*totals.skipped, *spent[1], *ages[1]], columns=list(Skipped._fields)),
     }
-    return BacktestRecord(tables, release=int(newest.attrs["release"]), draws=draws)
 
 
-def write_backtest(record: BacktestRecord, folder: Path = RESULTS) -> Path:
-    """Keep a record: all its files are replaced, or none. `record`: whole, not quick."""
-    if "vintages" not in record.tables:
-        raise ValueError("a quick record is not kept: it lacks ages, spending and vintages")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    about = {
-        "made": datetime.now(UTC).date().isoformat(),
-        "draws": record.draws,
-        "release": record.release,
-        "made_from": backtest_sha256(),
-    }
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".backtest.") as beside:
-        for name, table in record.tables.items():
-            table.to_csv(Path(beside) / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-        (Path(beside) / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        folder.mkdir(exist_ok=True)
-        for file in sorted(Path(beside).iterdir(), key=lambda file: file.name == ABOUT):  # the hash goes last
-            os.replace(file, folder / file.name)
-    return folder
+def refresh_backtest(
+    folder: Path | None = None, *, draws: int = 4000, tell: Callable[[str], None] = lambda what: None
+) -> dict[str, pd.DataFrame]:
+    """Make the record of past forecasts again, keep it and return its tables."""
+    tables = backtest_record(draws=draws, tell=tell)
+    release = int(load_observations().attrs["release"])
+    keep_result("backtest", tables, release=release, folder=folder, draws=draws)
+    return tables

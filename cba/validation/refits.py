@@ -94,7 +94,6 @@ class Case:
     # ``quantities(draws, rng) -> dict`` of quantities, shape (sample,), that are no variables.
     quantities: Callable[[xr.Dataset, np.random.Generator], dict[str, np.ndarray]]
     also: tuple[str, ...] = ()  # deterministic variables to rank beside the free ones
-    latent: tuple[str, ...] = ()  # free variables of which there are hundreds: ranked, and reported together
     target_accept: float = 0.8  # as the model is sampled in an appraisal
 
 

@@ -1,6 +1,6 @@
-"""Histories of the flow rates made up from the process the baseline model describes, to calibrate its fits on.
+"""The two models as cases to calibrate: data made up from the process each describes, in place of the published.
 
-The histories are drawn here in plain NumPy from the process as it is documented, not by the model's own graph: a
+Everything is drawn here in plain NumPy from the process as it is documented, not by the model's own graph: a
 likelihood that says something else than the process shows up in the ranks.
 """
 
@@ -18,16 +18,21 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorConstant
 from scipy.special import gammaln, xlogy
 
-from cba.models.baseline import FlowRates, build_baseline
+from cba.inputs.evidence import load_evidence
+from cba.inputs.observations import load_observations
+from cba.inputs.priors import load_priors
+from cba.models.authority_findings import known_panel
+from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
 from cba.models.effects import SMALL_STEPS, build_effects
-from cba.models.effects_areas import checked_starts, reach_entries_of, reach_of_draws
+from cba.models.effects_areas import checked_starts, reach_entries_of, reach_of_draws, recent_starts
 from cba.models.studies import (
     ADJUSTED,
     ESTIMANDS,
     OPEN_END,
     SIGNIFICANT,
     StudyArrays,
+    studies_used,
     study_arrays,
     with_panel,
 )
@@ -40,6 +45,27 @@ if TYPE_CHECKING:
 
 YEARS_AHEAD = 8
 """Years ahead of the predicted starts that are ranked: 2032 seen from the newest release."""
+
+
+def shipped_baseline() -> Case:
+    """Return business as usual of the newest release."""
+    priors = load_priors()
+    leave = float(priors["baseline.uasc_leave_share"].median)
+    return baseline_case(flow_rates(load_observations(), uasc_leave_share=leave), priors)
+
+
+def shipped_effects() -> Case:
+    """Return the effects with all their evidence, the panel of authorities included."""
+    priors, starts = load_priors(), recent_starts(load_observations())
+    studies = studies_used(load_evidence(), priors)
+    return effects_case(studies, priors, starts=starts, panel=known_panel(9999))
+
+
+SHIPPED = {"baseline": shipped_baseline, "effects": shipped_effects}
+"""The shipped models as cases to calibrate."""
+
+
+# --- Histories of the flow rates ---
 
 
 def baseline_case(rates: FlowRates, priors: PriorRegistry) -> Case:
@@ -66,7 +92,6 @@ def baseline_case(rates: FlowRates, priors: PriorRegistry) -> Case:
         simulate=simulate,
         quantities=lambda draws, rng: _quantities(draws, rates=rates, shock_ratio=ratio, rng=rng),
         also=("last_level",),
-        latent=("common_factor", "counting_noise"),
         target_accept=0.8,
     )
 
@@ -140,7 +165,7 @@ def _quantities(
     }
 
 
-# --- Study results made up from the synthesis of the effects, to calibrate its fits on ---
+# --- Results of studies ---
 
 
 _SELECTION = "selection"

@@ -22,12 +22,10 @@ from cba.validation.backtest import (
     known_origins,
 )
 from cba.validation.record import (
-    BacktestRecord,
     headline_scores,
     long_run_error,
     score_summary,
     stacking_table,
-    write_backtest,
 )
 from cba.validation.scores import (
     REFERENCES,
@@ -230,12 +228,6 @@ def test_a_series_that_cannot_be_forecast_is_left_out_with_its_reason(some, monk
     found = backtest_totals(one, cba.load_priors(), draws=200)
     assert [tuple(gap) for gap in found.skipped] == [("ETS from 2021", "no convergence")]
     assert "ETS" not in set(found.scores["forecast"]) and "drift" in set(found.scores["forecast"])
-
-
-def test_a_quick_record_is_not_kept(tmp_path, found):
-    with pytest.raises(ValueError, match="quick record is not kept"):
-        write_backtest(BacktestRecord({"scores": found.scores}, release=2024, draws=400), tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
 
 
 def test_a_release_missing_an_age_band_is_skipped_with_its_reason():

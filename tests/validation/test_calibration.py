@@ -19,6 +19,7 @@ from cba.validation.calibration import (
     as_frames,
     calibrate,
     judged_ranks,
+    keep_calibration,
     keep_replicate,
     kept_replicates,
     rank_band,
@@ -26,7 +27,6 @@ from cba.validation.calibration import (
     run_replicates,
     store_folder,
     uniformity_p_values,
-    write_record,
 )
 
 RANKED = 99
@@ -199,7 +199,7 @@ def test_another_state_of_the_model_has_another_folder(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "field", "remedy"),
     [
-        ({"model": "effect"}, "model", "choose one of these"),
+        ({"model": "effect"}, "NAME", "choose one of these"),
         ({"model": "baseline", "replicates": 5}, "replicates", "at least 20"),
         ({"model": "baseline", "workers": 0}, "workers", "leave it out"),
     ],
@@ -248,17 +248,19 @@ def made_calibration(model: str = "baseline", *, seed: int = 1) -> Calibration:
         model=model,
         seed=seed,
         fingerprint="0" * 64,
-        versions={"pymc": "6"},
         ranks=ranks.rename_axis("replicate"),
         replicates=details,
         verdicts=judged_ranks(ranks, ranked=RANKED, latent=["z"]),
     )
 
 
-def test_the_record_is_read_back_as_written_and_says_that_the_model_has_changed(tmp_path):
-    from cba.models.calibration_record import calibration_tables
+def test_the_record_is_read_back_as_written_and_says_that_the_model_has_changed(tmp_path, monkeypatch):
+    from cba.models.slow_results import calibration_tables
 
-    write_record([made_calibration("baseline"), made_calibration("effects")], tmp_path)
+    for model in ("baseline", "effects"):
+        keep_calibration(made_calibration(model), tmp_path)
+    assert not calibration_tables(tmp_path)["calibration_summary"]["stale"].any()
+    monkeypatch.setattr("cba.models.slow_results.made_from", lambda name: "another state")
     tables = calibration_tables(tmp_path)
     summary = tables["calibration_summary"].set_index("model")
     assert summary["stale"].all() and len(tables["calibration_stale"]) == 2
@@ -276,23 +278,24 @@ def test_the_record_is_read_back_as_written_and_says_that_the_model_has_changed(
 
 
 def test_one_model_done_again_leaves_the_other(tmp_path):
-    write_record([made_calibration("baseline"), made_calibration("effects")], tmp_path)
-    write_record([made_calibration("effects", seed=2)], tmp_path)
-    summary = pd.read_csv(tmp_path / "calibration_summary.csv")
+    from cba.models.slow_results import calibration_tables
+
+    for model, seed in (("baseline", 1), ("effects", 1), ("effects", 2)):
+        keep_calibration(made_calibration(model, seed=seed), tmp_path)
+    summary = calibration_tables(tmp_path)["calibration_summary"]
     assert summary["model"].tolist() == ["baseline", "effects"] and summary["seed"].tolist() == [1, 2]
 
 
 def test_the_kept_record_is_sound():
-    """Where a record is shipped: 200 replicates or more of each model, and verdicts that follow from its ranks."""
-    from cba.models.calibration_record import RECORD, SUMMARY
+    """200 replicates or more of each model, and verdicts that follow from its ranks."""
+    from cba.models.slow_results import SLOW_RESULTS, calibration_tables
 
-    if not (RECORD / SUMMARY).exists():
-        pytest.skip("no calibration is kept: make one with `cba calibrate all --record`")
-    summary = pd.read_csv(RECORD / SUMMARY)
-    assert set(summary["model"]) <= {"baseline", "effects"} and (summary["replicates"] >= 200).all()
+    summary = calibration_tables()["calibration_summary"]
+    place = SLOW_RESULTS["calibration_effects"].folder
+    assert summary["model"].tolist() == ["baseline", "effects"] and (summary["replicates"] >= 200).all()
     for model in summary["model"]:
-        verdicts = pd.read_csv(RECORD / f"calibration_{model}.csv").query("family == 'parameters'")
-        ranks = pd.read_csv(RECORD / f"calibration_{model}_ranks.csv").drop(columns="replicate")
+        verdicts = pd.read_csv(place / f"calibration_{model}.csv").query("family == 'parameters'")
+        ranks = pd.read_csv(place / f"calibration_{model}_ranks.csv").drop(columns="replicate")
         again = judged_ranks(ranks, ranked=RANKED)
         np.testing.assert_allclose(again["p_value"], verdicts["p_value"], rtol=2e-3)
         assert again["passed"].tolist() == verdicts["passed"].tolist()

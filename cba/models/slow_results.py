@@ -1,0 +1,343 @@
+"""Results that take minutes to hours: made by `cba refresh` alone, kept in files, and read by every run.
+
+Beside its tables each keeps a record of when, by which version and from which release it was made, and a key: the
+SHA-256 of the code, published tables and priors it was made from. It is current while the key is that of now.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cba.errors import InputError
+from cba.inputs.files import published_file
+from cba.inputs.priors import load_priors
+
+PACKAGE = Path(__file__).parents[1]
+
+_INPUTS = PACKAGE / "inputs"
+
+_PANEL_FINDING = "panel_results/finding.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowResult:
+    """A kept result: where it lies and what it is made from."""
+
+    name: str
+    title: str
+    folder: Path
+    minutes: int  # on two cores
+    makers: tuple[str, ...]  # ``module:name`` of what computes it; what these use counts with them
+    tables: tuple[str, ...]  # published tables it is made from, or files under ``inputs/``
+
+    @property
+    def record(self) -> str:
+        """Name of the file that says how it was made."""
+        return f"{self.name}.json"
+
+    @property
+    def command(self) -> str:
+        """What makes it again."""
+        return f"cba refresh {self.name.partition('_')[0]}"
+
+
+_CHILDREN = ("england_children.csv", "population_england.csv")
+
+_REFIT = "cba.validation.refits:simulated_refit"
+
+_CALIBRATIONS = PACKAGE / "validation" / "record"
+
+SLOW_RESULTS = {
+    result.name: result
+    for result in (
+        SlowResult(
+            name="panel",
+            title="England's panel of authorities",
+            folder=_INPUTS / "panel_results",
+            minutes=5,
+            makers=(
+                "cba.models.authorities:fit_authority_panel",
+                "cba.models.authorities:panel_finding",
+                "cba.models.authority_data:authority_panel",
+                "cba.models.authority_findings:placebo_adopters",
+                "cba.models.authority_findings:placebo_dates",
+            ),
+            tables=(
+                "authority_children.csv",
+                "authorities.csv",
+                "population_authority.csv",
+                "programme_rollout.csv",
+            ),
+        ),
+        SlowResult(
+            name="backtest",
+            title="Past forecasts, scored",
+            folder=_INPUTS / "backtest_results",
+            minutes=10,
+            # the view from each release runs through the whole recipe; it follows what these three use of it
+            makers=(
+                "cba.validation.backtest:backtest_totals",
+                "cba.validation.backtest:backtest_ages",
+                "cba.validation.backtest:backtest_spending",
+            ),
+            tables=(*_CHILDREN, "spending_england.csv", "unit_costs.csv"),
+        ),
+        SlowResult(
+            name="calibration_baseline",
+            title="Calibration of business as usual",
+            folder=_CALIBRATIONS,
+            minutes=40,
+            makers=("cba.validation.simulation:shipped_baseline", _REFIT),
+            tables=_CHILDREN,
+        ),
+        SlowResult(
+            name="calibration_effects",
+            title="Calibration of the effects",
+            folder=_CALIBRATIONS,
+            minutes=30,
+            makers=("cba.validation.simulation:shipped_effects", _REFIT),
+            tables=("england_children.csv", "evidence_effects.csv", _PANEL_FINDING),
+        ),
+    )
+}
+
+
+def slow_results_named(name: str) -> tuple[SlowResult, ...]:
+    """Return what a name means: ``calibration`` is that of both models, ``all`` is everything."""
+    found = tuple(
+        one for one in SLOW_RESULTS.values() if name in ("all", one.name, one.name.partition("_")[0])
+    )
+    if not found:
+        raise InputError(
+            "no such result to make again",
+            field="NAME",
+            found=name,
+            allowed=", ".join((*SLOW_RESULTS, "calibration", "all")),
+            cause="a misspelt name",
+            remedy="choose one of these; `cba refresh` alone lists them",
+        )
+    return found
+
+
+# --- what is kept, and whether it is current ---
+
+
+def how_made(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return when and from what a result was made, and whether it is ``current``; empty where none is kept.
+
+    ``made`` (date), ``release``, ``version``, ``made_from`` (the key) and what its maker noted.
+    """
+    result = SLOW_RESULTS[name]
+    file = (folder or result.folder) / result.record
+    if not file.is_file():
+        return {}
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return kept | {"current": kept["made_from"] == made_from(name)}
+
+
+def keep_result(
+    name: str,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    release: int,
+    folder: Path | None = None,
+    **facts: Any,
+) -> Path:
+    """Keep the tables of a result just made, one CSV file each, and the record of how it was made."""
+    result = SLOW_RESULTS[name]
+    place = folder or result.folder
+    made = {"made": datetime.now(UTC).date().isoformat(), "release": release, "version": version("cba")}
+    record = json.dumps(facts | made | {"made_from": made_from(name)}, indent=2)
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}.") as beside:
+        for title, table in tables.items():
+            file = Path(beside) / f"{title}.csv"
+            table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+        (Path(beside) / result.record).write_text(record + "\n", encoding="utf-8")
+        for file in (*(f"{title}.csv" for title in tables), result.record):
+            os.replace(
+                Path(beside) / file, place / file
+            )  # the record last: it never vouches for half its files
+    return place
+
+
+def provenance_words(result: SlowResult, kept: Mapping[str, Any]) -> str:
+    """Say from what a result was made and, where it is stale, what makes it again. `kept`: of :func:`how_made`."""
+    if not kept:
+        return f"{result.title}: not made yet; make it with `{result.command}`"
+    words = f"{result.title}: made from release {kept['release']}, version {kept['version']}"
+    return words if kept["current"] else f"{words}; stale: `{result.command}` makes it again"
+
+
+def provenance_of_slow_results(*, stale: bool = False) -> list[str]:
+    """Say from what each result was made, or each that is stale."""
+    found = [(result, how_made(name)) for name, result in SLOW_RESULTS.items()]
+    return [provenance_words(result, kept) for result, kept in found if not (stale and kept.get("current"))]
+
+
+def made_from(name: str) -> str:
+    """Return the key a result would have if it were made now: of its code, tables and priors."""
+    result, priors = SLOW_RESULTS[name], load_priors()
+    code = code_reached(result.makers)
+    found = hashlib.sha256("\n".join(code).encode())
+    for table in result.tables:
+        file = _INPUTS / table if "/" in table else published_file(table)
+        found.update(file.read_bytes().replace(b"\r\n", b"\n"))
+    words = _words_of(result.makers)
+    groups = tuple(word for word in words if word.endswith("."))
+    for entry in sorted(priors):
+        if entry in words or entry.startswith(groups):
+            stated = priors[entry]
+            found.update(f"{entry} {stated.distribution} {sorted(stated.parameters.items())}".encode())
+    return found.hexdigest()
+
+
+# --- what code does, wherever it stands and however it is laid out ---
+
+
+_BY_CONTENT = ("cba.inputs", "cba.errors", "cba.dimensions")
+"""Rooms whose code does not count: what they read counts by its content."""
+
+
+def code_reached(makers: tuple[str, ...]) -> list[str]:
+    """Return the syntax trees of some definitions and of all they use in the package.
+
+    Where a definition stands does not count, nor do comments, docstrings, annotations and the words of refusals.
+    """
+    return sorted(f"{name} {ast.dump(node)}" for (_, name), node in _reached(makers).items())
+
+
+def _words_of(makers: tuple[str, ...]) -> frozenset[str]:
+    """Return all text in the code reached: entries of the registry are named in it, whole or up to a dot."""
+    return frozenset(
+        part.value
+        for node in _reached(makers).values()
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and "." in part.value
+    )
+
+
+@cache
+def _reached(makers: tuple[str, ...]) -> dict[tuple[str, str], ast.stmt]:
+    left = [(module, name) for module, _, name in (maker.partition(":") for maker in makers)]
+    for module, name in left:
+        if name not in _definitions(module)[0]:
+            raise ValueError(f"{module} does not define {name}: correct the makers of a slow result")
+    found: dict[tuple[str, str], ast.stmt] = {}
+    while left:
+        module, name = left.pop()
+        if (module, name) in found or module.startswith(_BY_CONTENT):
+            continue
+        defined, imported = _definitions(module)
+        if name in defined:
+            found[module, name] = defined[name]
+            left += [(module, part.id) for part in ast.walk(defined[name]) if isinstance(part, ast.Name)]
+        elif name in imported:
+            left.append(imported[name])
+    return found
+
+
+@cache
+def _definitions(module: str) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str]]]:
+    """Return what a module defines, and for the names it imports from the package where they are from."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name: (str(node.module), alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("cba.")
+        for alias in node.names
+    }
+    defined = {name: node for node in _Substance().visit(tree).body for name in _names(node)}
+    return defined, imported
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    """Yield what a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    for target in getattr(node, "targets", [getattr(node, "target", None)]):
+        for part in ast.walk(target) if target is not None else ():
+            if isinstance(part, ast.Name):
+                yield part.id
+
+
+class _Substance(ast.NodeTransformer):
+    """Takes away what does not change a number: docstrings, annotations, imports and refusals."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        return None
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+
+# --- the kept tables, as a run shows them ---
+
+
+BACKTEST_TABLES = ("headline", "reached", "by_horizon", "stacking", "vintages", "skipped")
+"""Tables of the backtest shown with a run; single scores stay in ``scores.csv``."""
+
+CALIBRATED = ("baseline", "effects")
+"""Models that are calibrated."""
+
+
+def backtest_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Return the tables of the backtest as ``backtest_<name>``, and ``backtest_about`` (columns item, value)."""
+    about = how_made("backtest", folder)
+    if not about:
+        return {}
+    place = folder or SLOW_RESULTS["backtest"].folder
+    found = {f"backtest_{name}": pd.read_csv(place / f"{name}.csv") for name in BACKTEST_TABLES}
+    return found | {"backtest_about": pd.DataFrame(list(about.items()), columns=["item", "value"])}
+
+
+def calibration_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Return the kept calibrations: a row per model, those that are stale, the quantities, and the shares drawn."""
+    kept = {model: how_made(f"calibration_{model}", folder) for model in CALIBRATED}
+    models = [model for model, record in kept.items() if record]
+    if not models:
+        return {}
+    place = folder or _CALIBRATIONS
+    summary = pd.DataFrame({"model": model, **kept[model]} for model in models)
+    summary["stale"] = ~summary.pop("current")
+    quantities = [pd.read_csv(place / f"calibration_{model}.csv").assign(model=model) for model in models]
+    return {
+        "calibration_summary": summary,
+        "calibration_stale": summary.loc[summary["stale"], ["model", "made"]].reset_index(drop=True),
+        "calibration_quantities": pd.concat(quantities, ignore_index=True),
+        **{f"calibration_shares_{m}": pd.read_csv(place / f"calibration_{m}_shares.csv") for m in models},
+    }

@@ -1,0 +1,154 @@
+"""Kept results: a key of what code does, tables and priors; stale when it moves, and kept whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from types import MappingProxyType
+
+import pandas as pd
+import pytest
+
+import cba
+from cba.errors import InputError
+from cba.models import slow_results
+from cba.models.slow_results import (
+    SLOW_RESULTS,
+    backtest_tables,
+    calibration_tables,
+    code_reached,
+    how_made,
+    keep_result,
+    made_from,
+    provenance_of_slow_results,
+    provenance_words,
+    slow_results_named,
+)
+
+FIT = '''
+from cba.other import used
+RATE = 2.0
+def fit(x: int) -> int:
+    """Doc."""
+    if x < 0:
+        raise ValueError("too small")
+    return helper(used(x)) * RATE
+def helper(x):
+    return x + 1
+def unused():
+    return fit(3)
+'''
+USED = "def used(x):\n    return 3 * x\n"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of two files, and its code as reached from `fit`."""
+    monkeypatch.setattr(slow_results, "PACKAGE", tmp_path)
+
+    def reached(fit=FIT, used=USED, **more):
+        for name, text in {"one": fit, "other": used, **more}.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        slow_results._definitions.cache_clear()
+        slow_results._reached.cache_clear()
+        return code_reached(("cba.one:fit",))
+
+    yield reached
+    slow_results._definitions.cache_clear()
+    slow_results._reached.cache_clear()
+
+
+def test_words_layout_annotations_and_what_is_not_used_do_not_count(package):
+    first = package()
+    others = FIT.replace("Doc.", "Other words.").replace("x: int) -> int", "x: float) -> float")
+    others = others.replace("too small", "below nought").replace("return fit(3)", "return fit(4)")
+    assert package(others.replace("\ndef ", "\n\n# why\ndef ")) == first
+
+
+def test_where_a_function_stands_does_not_count(package):
+    first = package()
+    moved = FIT.replace("def helper(x):\n    return x + 1\n", "from cba.third import helper\n")
+    assert package(moved, third="def helper(x):\n    return x + 1\n") == first
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("x + 1", "x + 2"), ("RATE = 2.0", "RATE = 2.5"), ("x < 0", "x < 1")]
+)
+def test_what_code_does_counts_at_any_depth(package, old, new):
+    assert package(FIT.replace(old, new)) != package()
+    assert package(FIT, USED.replace("3 * x", "4 * x")) != package()
+
+
+def test_a_maker_that_is_gone_is_named(package):
+    with pytest.raises(ValueError, match="does not define fit"):
+        package(FIT.replace("def fit(", "def gone("))
+
+
+def test_every_maker_stands_and_each_result_has_a_key_of_its_own():
+    keys = [made_from(name) for name in SLOW_RESULTS]
+    assert len(set(keys)) == 4 and keys == [made_from(name) for name in SLOW_RESULTS]
+
+
+@pytest.mark.parametrize(
+    ("entry", "moves"),
+    [
+        ("panel.effect", {"panel"}),
+        ("baseline.uasc_persistence", {"backtest", "calibration_baseline"}),
+        ("effects.transport", {"calibration_effects"}),
+        ("family_help.cost_per_child", set()),
+    ],
+)
+def test_a_moved_prior_makes_stale_what_reads_it(monkeypatch, entry, moves):
+    before = {name: made_from(name) for name in SLOW_RESULTS}
+    priors = cba.load_priors()
+    numbers = {name: value + 0.001 for name, value in priors[entry].parameters.items()}
+    moved = dataclasses.replace(
+        priors[entry], fitted=dataclasses.replace(priors[entry].fitted, parameters=numbers)
+    )
+    entries = MappingProxyType({**priors.entries, entry: moved})
+    monkeypatch.setattr(slow_results, "load_priors", lambda: dataclasses.replace(priors, entries=entries))
+    assert {name for name in SLOW_RESULTS if made_from(name) != before[name]} == moves
+
+
+def test_a_result_is_current_until_its_key_moves(tmp_path, monkeypatch):
+    table = pd.DataFrame({"a": [1, 2]})
+    keep_result("panel", {"path": table}, release=2024, folder=tmp_path / "kept", sets=500)
+    assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == ["panel.json", "path.csv"]
+    kept = how_made("panel", tmp_path / "kept")
+    assert kept["current"] and (kept["sets"], kept["release"], kept["version"]) == (
+        500,
+        2024,
+        cba.__version__,
+    )
+    words = f"England's panel of authorities: made from release 2024, version {cba.__version__}"
+    assert provenance_words(SLOW_RESULTS["panel"], kept) == words
+    monkeypatch.setattr(slow_results, "made_from", lambda name: "another state")
+    stale = provenance_words(SLOW_RESULTS["panel"], how_made("panel", tmp_path / "kept"))
+    assert stale == f"{words}; stale: `cba refresh panel` makes it again"
+
+
+def test_what_is_not_kept_says_how_to_make_it(tmp_path):
+    assert how_made("backtest", tmp_path) == {}
+    assert backtest_tables(tmp_path) == {} and calibration_tables(tmp_path) == {}
+    assert "`cba refresh backtest`" in provenance_words(SLOW_RESULTS["backtest"], {})
+
+
+def test_every_shipped_result_is_whole_and_of_the_newest_release(monkeypatch):
+    newest = int(cba.load_observations().attrs["release"])
+    for name, result in SLOW_RESULTS.items():
+        record = json.loads((result.folder / result.record).read_text())
+        assert {"made", "release", "version", "made_from"} <= set(record), name
+        assert record["release"] == newest, f"{name} is of an older release: run `{result.command}`"
+    monkeypatch.setattr(slow_results, "made_from", lambda name: "another state")
+    assert len(provenance_of_slow_results(stale=True)) == 4
+    assert backtest_tables()["backtest_headline"]["forecast"].iloc[0] == "cba"
+
+
+def test_names_are_those_of_the_results_and_calibration_is_both():
+    assert [one.name for one in slow_results_named("calibration")] == [
+        "calibration_baseline",
+        "calibration_effects",
+    ]
+    assert len(slow_results_named("all")) == 4
+    with pytest.raises(InputError, match="choose one of these"):
+        slow_results_named("panels")
