@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.data_sources import Data
 from cba.inputs.files import (
     Number,
@@ -67,7 +68,8 @@ class Mixture(BaseModel):
                 "the weights of the stances do not sum to 1",
                 found=f"evidence {self.evidence:g}, sceptical {self.sceptical:g}: {total:g} in all",
                 allowed="weights from 0 to 1 that sum to 1",
-                cause="one weight changed without the other, or per cent for a proportion",
+            ).advice(
+                "one weight changed without the other, or per cent for a proportion",
                 remedy="state both again; they are never rescaled",
             )
         return self
@@ -79,11 +81,9 @@ def refused_review(use: str) -> InputError:
     `use`: what was asked, such as ``"mixed with other stances"``.
     """
     return InputError(
-        f"`review` cannot be {use}",
-        field="review",
-        found="review",
-        allowed=", ".join(MIXED),
-        cause="review is the evidence conditioned on its own claims: it says what one would need to believe, "
+        f"`review` cannot be {use}", field="review", found="review", allowed=", ".join(MIXED)
+    ).advice(
+        "review is the evidence conditioned on its own claims: it says what one would need to believe, "
         "and is nobody's probability",
         remedy="use evidence, sceptical or a mixture of the two; read review beside them",
     )
@@ -110,7 +110,8 @@ def stance_weights(written: Mixture | Mapping[str, float] | None) -> Mixture:
             "a mixture has no weights",
             field=_FIELD,
             allowed="[mixture] evidence = 0.7, sceptical = 0.3, or any two weights that sum to 1",
-            cause="the stance named without its table",
+        ).advice(
+            "the stance named without its table",
             remedy="write [mixture] in the analysis, or give `weights`; there is no default",
         )
     return checked_record(Mixture, dict(written), file="weights of the mixture", field=_FIELD)
@@ -217,10 +218,7 @@ class Analysis(BaseModel):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Analysis:
-        _check_stances(self)
-        _check_lists(self)
-        _check_years(self)
-        _check_draws(self)
+        refuse_broken(_RULES, self)
         return self
 
     def fingerprint(self) -> str:
@@ -228,112 +226,83 @@ class Analysis(BaseModel):
         return fingerprint(self.model_dump(mode="json"))
 
 
-def _check_stances(analysis: Analysis) -> None:
-    if "review" in analysis.stances and analysis.stances.index("review") == 0:
-        raise InputError(
-            "`review` cannot be the headline stance",
-            field="stances",
-            found=list(analysis.stances),
-            allowed="evidence or sceptical first",
-            cause="review is the evidence conditioned on the claims, not a belief of its own",
-            remedy="put evidence first",
-        )
-    if "review" in analysis.stances and "evidence" not in analysis.stances:
-        raise InputError(
-            "`review` is asked for without `evidence`",
-            field="stances",
-            found=list(analysis.stances),
-            allowed="evidence beside review",
-            cause="review conditions the draws of evidence",
-            remedy="add evidence",
-        )
-    if ("mixture" in analysis.stances) != (analysis.mixture is not None):
-        asked = "mixture" in analysis.stances
-        raise InputError(
-            "the stance `mixture` and its weights do not come together",
-            field="mixture",
-            found="a stance without weights" if asked else "weights without the stance",
-            allowed='both: "mixture" among the stances, and [mixture] with a weight for each stance mixed',
-            cause="one of the two left out",
-            remedy="write [mixture] evidence = 0.7, sceptical = 0.3"
-            if asked
-            else 'add "mixture" to the stances, or remove the weights',
-        )
+def _last_year(analysis: Analysis) -> int:
+    return analysis.start_year + analysis.long_horizon - 1
 
 
-def _check_lists(analysis: Analysis) -> None:
-    for field in ("stances", "options"):
-        values = getattr(analysis, field)
-        if len(set(values)) != len(values):
-            raise InputError(
-                "a name is listed twice",
-                field=field,
-                found=list(values),
-                allowed="each once",
-                cause="a copied line",
-                remedy="remove one",
-            )
-    if analysis.options[0] != "bau":
-        raise InputError(
-            "the first option is not business as usual",
-            field="options",
-            found=analysis.options[0],
-            allowed="bau first",
-            cause="options sorted by name",
-            remedy="put bau first: the others are compared with it",
+def _repeated(field: str) -> Rule:
+    """A list that must not name anything twice."""
+    return (
+        Rule(
+            field,
+            lambda analysis: len(set(getattr(analysis, field))) != len(getattr(analysis, field)),
+            lambda analysis: list(getattr(analysis, field)),
         )
+        .wrong("a name is listed twice", allowed="each once")
+        .advice("a copied line", remedy="remove one")
+    )
 
 
-def _check_years(analysis: Analysis) -> None:
-    last = analysis.start_year + analysis.long_horizon - 1
-    if analysis.start_year <= analysis.release:
-        raise InputError(
-            "the analysis starts in a year that is already observed",
-            field="start_year",
-            found=analysis.start_year,
-            allowed=f"after {analysis.release}, the last year of release {analysis.release}",
-            cause="first calendar year written for the year ending 31 March",
-            remedy="2022-23 is 2023",
-        )
-    if not analysis.start_year <= analysis.target_year <= last:
-        raise InputError(
-            "the target year lies outside the projection",
-            field="target_year",
-            found=analysis.target_year,
-            allowed=f"{analysis.start_year} to {last}",
-            cause="a start or horizon changed without the target",
-            remedy="correct one of the three",
-        )
-    if analysis.long_horizon < analysis.horizon:
-        raise InputError(
-            "the long horizon is shorter than the horizon",
-            field="long_horizon",
-            found=analysis.long_horizon,
-            allowed=f"{analysis.horizon} or more",
-            cause="the two swapped",
-            remedy="correct one",
-        )
-    if analysis.evidence_until >= analysis.start_year + 1:
-        raise InputError(
-            "evidence is admitted from after the start of the programme",
-            field="evidence_until",
-            found=analysis.evidence_until,
-            allowed=f"up to {analysis.start_year}",
-            cause="a frame moved back without its evidence",
-            remedy="correct evidence_until or start_year",
-        )
-
-
-def _check_draws(analysis: Analysis) -> None:
-    if analysis.draws % analysis.chains:
-        raise InputError(
-            "draws are not a multiple of chains",
-            field="draws",
-            found=f"{analysis.draws} draws, {analysis.chains} chains",
-            allowed="a multiple of chains",
-            cause="draws are counted over all chains",
-            remedy="change one of the two",
-        )
+_RULES = (
+    Rule("stances", lambda a: a.stances[0] == "review", lambda a: list(a.stances))
+    .wrong("`review` cannot be the headline stance", allowed="evidence or sceptical first")
+    .advice(
+        "review is the evidence conditioned on the claims, not a belief of its own",
+        remedy="put evidence first",
+    ),
+    Rule(
+        "stances", lambda a: "review" in a.stances and "evidence" not in a.stances, lambda a: list(a.stances)
+    )
+    .wrong("`review` is asked for without `evidence`", allowed="evidence beside review")
+    .advice("review conditions the draws of evidence", remedy="add evidence"),
+    Rule(
+        "mixture",
+        lambda a: ("mixture" in a.stances) != (a.mixture is not None),
+        lambda a: "weights without the stance" if a.mixture else "a stance without weights",
+    )
+    .wrong(
+        "the stance `mixture` and its weights do not come together",
+        allowed='both: "mixture" among the stances, and [mixture] with a weight for each stance mixed',
+    )
+    .advice(
+        "one of the two left out",
+        remedy=lambda a: (
+            'add "mixture" to the stances, or remove the weights'
+            if a.mixture
+            else "write [mixture] evidence = 0.7, sceptical = 0.3"
+        ),
+    ),
+    _repeated("stances"),
+    _repeated("options"),
+    Rule("options", lambda a: a.options[0] != "bau", lambda a: a.options[0])
+    .wrong("the first option is not business as usual", allowed="bau first")
+    .advice("options sorted by name", remedy="put bau first: the others are compared with it"),
+    Rule("start_year", lambda a: a.start_year <= a.release, attrgetter("start_year"))
+    .wrong(
+        "the analysis starts in a year that is already observed",
+        allowed=lambda a: f"after {a.release}, the last year of release {a.release}",
+    )
+    .advice("first calendar year written for the year ending 31 March", remedy="2022-23 is 2023"),
+    Rule(
+        "target_year", lambda a: not a.start_year <= a.target_year <= _last_year(a), attrgetter("target_year")
+    )
+    .wrong(
+        "the target year lies outside the projection", allowed=lambda a: f"{a.start_year} to {_last_year(a)}"
+    )
+    .advice("a start or horizon changed without the target", remedy="correct one of the three"),
+    Rule("long_horizon", lambda a: a.long_horizon < a.horizon, attrgetter("long_horizon"))
+    .wrong("the long horizon is shorter than the horizon", allowed=lambda a: f"{a.horizon} or more")
+    .advice("the two swapped", remedy="correct one"),
+    Rule("evidence_until", lambda a: a.evidence_until > a.start_year, attrgetter("evidence_until"))
+    .wrong(
+        "evidence is admitted from after the start of the programme",
+        allowed=lambda a: f"up to {a.start_year}",
+    )
+    .advice("a frame moved back without its evidence", remedy="correct evidence_until or start_year"),
+    Rule("draws", lambda a: a.draws % a.chains, lambda a: f"{a.draws} draws, {a.chains} chains")
+    .wrong("draws are not a multiple of chains", allowed="a multiple of chains")
+    .advice("draws are counted over all chains", remedy="change one of the two"),
+)
 
 
 # --- The specification that a stored run was made from, read back: refused where another version wrote … ---
@@ -403,9 +372,7 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
             field="name",
             found=analysis.name,
             allowed=file.stem,
-            cause="a file copied and not renamed",
-            remedy="make name and file name the same",
-        )
+        ).advice("a file copied and not renamed", remedy="make name and file name the same")
     _check_published(analysis, file=file)
     _check_options(analysis, file=file, options_path=options_path)
     if analysis.long is not None and not (file.parent / analysis.long).is_file():
@@ -415,9 +382,7 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
             field="long",
             found=analysis.long,
             allowed="a file, its path relative to the analysis",
-            cause="a path relative to another folder",
-            remedy="correct the path or remove `long`",
-        )
+        ).advice("a path relative to another folder", remedy="correct the path or remove `long`")
     return analysis
 
 
@@ -440,7 +405,8 @@ def _found(path_or_name: str | Path) -> Path:
             file=f"reports/{text}.toml",
             found=text,
             allowed=", ".join(names) or "none shipped",
-            cause="a misspelt name, or another working folder",
+        ).advice(
+            "a misspelt name, or another working folder",
             remedy="use a known name or give the path of a .toml file" + nearest(text, names),
         )
     return file
@@ -476,7 +442,8 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
             field="release",
             found=analysis.release,
             allowed=", ".join(map(str, releases)),
-            cause="release 2020 was not published in this form, or the release is not loaded yet",
+        ).advice(
+            "release 2020 was not published in this form, or the release is not loaded yet",
             remedy="use a listed release, or load the new one with `cba update`",
         )
     deflator = _years(folder / "gdp_deflator.csv", "year")
@@ -487,9 +454,7 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
             field="price_base",
             found=analysis.price_base,
             allowed=f"{deflator[0]} to {deflator[-1]} (years ending 31 March)",
-            cause="a year beyond the official forecast",
-            remedy="choose a year the deflator covers",
-        )
+        ).advice("a year beyond the official forecast", remedy="choose a year the deflator covers")
 
 
 def _years(table: Path, column: str) -> list[int]:
@@ -501,11 +466,9 @@ def _years(table: Path, column: str) -> list[int]:
             return sorted({int(row[column]) for row in csv.DictReader(file)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            "a published table cannot be read",
-            file=table,
-            field=column,
-            found=str(error),
-            cause="a folder of tables copied in part, or a table edited by hand",
+            "a published table cannot be read", file=table, field=column, found=str(error)
+        ).advice(
+            "a folder of tables copied in part, or a table edited by hand",
             remedy="restore the table; `cba check` on it says more",
         ) from None
 
@@ -530,6 +493,7 @@ def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path |
             field="options",
             found=f"{name} in frame {analysis.frame}",
             allowed=", ".join(frames),
-            cause="money already spent in this frame, or not yet announced",
+        ).advice(
+            "money already spent in this frame, or not yet announced",
             remedy="remove the option, or add the frame to its file",
         )

@@ -123,9 +123,7 @@ class Data(BaseModel):
                 field="sources",
                 found=repeated[0],
                 allowed="a name of its own for each",
-                cause="a source copied and not renamed",
-                remedy="rename one",
-            )
+            ).advice("a source copied and not renamed", remedy="rename one")
         return self
 
 
@@ -139,7 +137,8 @@ def check_url(url: str, *, field: str) -> None:
             field=field,
             found=url,
             allowed="https://host/path, without user name, question mark or slash at the end",
-            cause="http for https, or a whole query pasted in place of the address",
+        ).advice(
+            "http for https, or a whole query pasted in place of the address",
             remedy="correct the address; put parameters into `parameters`",
         )
 
@@ -171,11 +170,9 @@ def _check_kind(source: DataSource) -> None:
     if problem:
         field, found, allowed = problem
         raise InputError(
-            f"a source of kind {source.kind} is not complete",
-            field=field,
-            found=found,
-            allowed=allowed,
-            cause="a source of another kind copied, or a line left out",
+            f"a source of kind {source.kind} is not complete", field=field, found=found, allowed=allowed
+        ).advice(
+            "a source of another kind copied, or a line left out",
             remedy="see the example in cba/inputs/releases/__init__.py",
         )
 
@@ -225,6 +222,7 @@ def _wrong(table: TableMap, field: str, *, found: object, allowed: str) -> Input
         field=field,
         found=found,
         allowed=allowed,
-        cause="a column or word misspelt, or left out",
+    ).advice(
+        "a column or word misspelt, or left out",
         remedy="correct the mapping: README.md beside the published tables has every column",
     )

@@ -112,11 +112,7 @@ class Distribution:
 
 
 def distribution(
-    family: str,
-    *,
-    parameters: Mapping[str, float],
-    lower: float | None = None,
-    upper: float | None = None,
+    family: str, *, parameters: Mapping[str, float], lower: float | None = None, upper: float | None = None
 ) -> Distribution:
     """Build a checked `Distribution`. `parameters`: one value per parameter."""
     # `lower`, `upper`: hard bounds of the support. A family that reaches beyond them is truncated (its
@@ -127,13 +123,8 @@ def distribution(
         for name, bound in (("lower", lower), ("upper", upper)):
             if bound is not None and name in values:
                 raise InputError(
-                    "a bound is given twice",
-                    field=name,
-                    found=f"{values[name]} and {bound}",
-                    allowed="once",
-                    cause="given in params and beside it",
-                    remedy="remove one of the two",
-                )
+                    "a bound is given twice", field=name, found=f"{values[name]} and {bound}", allowed="once"
+                ).advice("given in params and beside it", remedy="remove one of the two")
             if bound is not None:
                 values[name] = bound
         lower = upper = None
@@ -148,13 +139,8 @@ def check_family(family: str) -> None:
     """Raise InputError unless `family` is a key of :data:`PARAMETERS`."""
     if family not in PARAMETERS:
         raise InputError(
-            "an unknown distribution",
-            field="distribution",
-            found=family,
-            allowed=", ".join(PARAMETERS),
-            cause="a spelling mistake (names are case sensitive)",
-            remedy="use one of the allowed names",
-        )
+            "an unknown distribution", field="distribution", found=family, allowed=", ".join(PARAMETERS)
+        ).advice("a spelling mistake (names are case sensitive)", remedy="use one of the allowed names")
 
 
 def _check_parameters(family: str, values: Mapping[str, float]) -> None:
@@ -165,9 +151,7 @@ def _check_parameters(family: str, values: Mapping[str, float]) -> None:
             field="params",
             found=", ".join(values) or "none",
             allowed=", ".join(expected),
-            cause="parameters of another family or library",
-            remedy="give exactly the allowed parameters",
-        )
+        ).advice("parameters of another family or library", remedy="give exactly the allowed parameters")
     for name, value in values.items():
         if not math.isfinite(value):
             raise InputError(
@@ -184,7 +168,8 @@ def _check_parameters(family: str, values: Mapping[str, float]) -> None:
                 field=f"params.{name}",
                 found=value,
                 allowed="above 0",
-                cause="a sign, or a zero for a value that is known exactly",
+            ).advice(
+                "a sign, or a zero for a value that is known exactly",
                 remedy="give a positive value, or use Fixed for a known value",
             )
 
@@ -198,9 +183,7 @@ def _check_bounds(family: str, values: Mapping[str, float], low: float, high: fl
             field="lower",
             found=f"{low} and {high}",
             allowed="lower < upper",
-            cause="the two swapped",
-            remedy="correct the bounds",
-        )
+        ).advice("the two swapped", remedy="correct the bounds")
     mode = values.get("mode", low)
     if not low <= mode <= high:
         raise InputError(
@@ -220,13 +203,8 @@ def _check_bounds(family: str, values: Mapping[str, float], low: float, high: fl
         )
     if family == "TruncatedNormal" and math.isinf(low) and math.isinf(high):
         raise InputError(
-            "a TruncatedNormal needs a bound",
-            field="lower",
-            found="none",
-            allowed="lower, upper or both",
-            cause="bounds left out",
-            remedy="give a bound, or use Normal",
-        )
+            "a TruncatedNormal needs a bound", field="lower", found="none", allowed="lower, upper or both"
+        ).advice("bounds left out", remedy="give a bound, or use Normal")
     if family not in ("Fixed", *BOUNDED_BY_PARAMETERS):
         kept = _kept_mass(_scipy(family, values), low, high)[1]
         if not kept > 1e-6:
@@ -235,8 +213,8 @@ def _check_bounds(family: str, values: Mapping[str, float], low: float, high: fl
                 field="lower",
                 found=f"mass {kept:.2g}",
                 allowed="above 1e-6",
-                cause="bounds in other units than the parameters",
-                remedy="correct the bounds or the parameters",
+            ).advice(
+                "bounds in other units than the parameters", remedy="correct the bounds or the parameters"
             )
 
 

@@ -82,8 +82,11 @@ def _unclustered(row: Row) -> HarmonisedEffect:
         se, how = _standard_error(row)
         return HarmonisedEffect(math.nan, se, f"{row['bound_reason']}; {how}")
     if arms is not None:
-        return _from_counts(arms, "the published risks times n" if row["risk_treat"] > 0 else "the counts",
-                            difference=difference)  # fmt: skip
+        return _from_counts(
+            arms,
+            "the published risks times n" if row["risk_treat"] > 0 else "the counts",
+            difference=difference,
+        )
     if difference:
         return _as_published(row, "risk difference as published")
     match row["scale"]:
@@ -138,13 +141,8 @@ def _from_percent(row: Row) -> HarmonisedEffect:
     change = _estimate(row)
     if change <= -100:
         raise InputError(
-            "a change of -100% or less has no logarithm",
-            field="estimate",
-            found=change,
-            allowed="above -100",
-            cause="a proportion or a count for a per cent",
-            remedy="correct it",
-        )
+            "a change of -100% or less has no logarithm", field="estimate", found=change, allowed="above -100"
+        ).advice("a proportion or a count for a per cent", remedy="correct it")
     effect = math.log1p(change / 100)
     if row["ci_low"] > -100:
         se = (math.log1p(row["ci_high"] / 100) - math.log1p(row["ci_low"] / 100)) / (2 * _Z95)
@@ -193,11 +191,9 @@ def _assumed(row: Row) -> tuple[float, str]:
 
 def _missing(row: Row, column: str, problem: str) -> InputError:
     return InputError(
-        problem,
-        field=column,
-        found="empty",
-        allowed="a number, or use = excluded with a reason",
-        cause="a direction-only or partly reported result",
+        problem, field=column, found="empty", allowed="a number, or use = excluded with a reason"
+    ).advice(
+        "a direction-only or partly reported result",
         remedy="add what is published, an assumed standard error with its reason, or exclude the row",
     )
 
@@ -332,9 +328,7 @@ def _check_cells(table: pd.DataFrame, rules: tuple[Rule, ...], *, key: str, file
             field=f"row {repeated[0] + 2} ({name}), column {key}",
             found=name,
             allowed="each key once",
-            cause="a row copied and not renamed",
-            remedy="rename or remove one",
-        )
+        ).advice("a row copied and not renamed", remedy="rename or remove one")
     for line, row in enumerate(table.to_dict("records"), start=2):
         with in_row(line, file=file, key=row[key]):
             refuse_broken(rules, row)

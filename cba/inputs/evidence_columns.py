@@ -28,9 +28,7 @@ def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], 
             file=file,
             found=f"{len(rows)} line(s)",
             allowed="a heading and at least one row",
-            cause="a truncated copy",
-            remedy="restore the file",
-        )
+        ).advice("a truncated copy", remedy="restore the file")
     heading = rows[0]
     missing = [name for name in required if name not in heading]
     unknown = [name for at, name in enumerate(heading) if name not in required or name in heading[:at]]
@@ -41,9 +39,7 @@ def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], 
             field=(missing or unknown)[0],
             found=f"missing: {missing or 'none'}; unknown or repeated: {unknown or 'none'}",
             allowed=", ".join(required),
-            cause="a column renamed, added or left out",
-            remedy="use the headings of the shipped table",
-        )
+        ).advice("a column renamed, added or left out", remedy="use the headings of the shipped table")
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(heading):
             raise InputError(
@@ -52,7 +48,8 @@ def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], 
                 field=f"row {line} ({row[0] if row else 'empty'})",
                 found=f"{len(row)} cells",
                 allowed=f"{len(heading)} cells",
-                cause="a truncated file, or a comma outside quotes",
+            ).advice(
+                "a truncated file, or a comma outside quotes",
                 remedy="restore the row, or put quotes around the text with the comma",
             )
     table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
@@ -80,17 +77,14 @@ def _rows(file: Path) -> list[list[str]]:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             return list(csv.reader(stream, strict=True))
     except FileNotFoundError:
-        raise InputError(
-            "the table does not exist", file=file, cause="a misspelt path", remedy="check the name and folder"
+        raise InputError("the table does not exist", file=file).advice(
+            "a misspelt path", remedy="check the name and folder"
         ) from None
     except (UnicodeDecodeError, OSError, csv.Error) as error:
         raise InputError(
-            "the table cannot be read",
-            file=file,
-            found=str(error),
-            allowed="UTF-8, comma separated",
-            cause="a truncated file, or a quote left open",
-            remedy="restore the file or close the quote",
+            "the table cannot be read", file=file, found=str(error), allowed="UTF-8, comma separated"
+        ).advice(
+            "a truncated file, or a quote left open", remedy="restore the file or close the quote"
         ) from None
 
 
@@ -108,7 +102,8 @@ def _number(text: str, *, file: Path, place: str) -> float:
             field=place,
             found=text,
             allowed="a number, or an empty cell",
-            cause="NaN, a thousands comma or a unit typed in the cell",
+        ).advice(
+            "NaN, a thousands comma or a unit typed in the cell",
             remedy="write the plain number; leave the cell empty where there is none",
         )
     return value
@@ -154,7 +149,7 @@ SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
 """The quantity each synthesis estimates, and the published scales that can be turned into it."""
 
 
-_STUDY = ("study_id", "intervention", "outcome", "design", "country", "year")
+_STUDY = ("study_id", "intervention", "outcome", "design", "country")
 _ESTIMATE = ("scale", "estimate", "se", "se_method", "ci_low", "ci_high")
 _COUNTS = ("n_treat", "events_treat", "n_control", "events_control", "follow_up_months")
 _PAPERS = ("quality", "origin", "estimate_basis", "url", "note", "design_class", "outcome_class")
@@ -164,15 +159,14 @@ _BOUNDS = ("bound_low", "bound_high", "bound_reason")
 _DESIGN_EFFECT = ("design_effect_low", "design_effect_high", "design_effect_reason")
 _AREA = ("level", "coverage_low", "coverage_high", "coverage_reason", "starts_ages")
 
-_STATED = (*_STUDY, *_ESTIMATE, *_COUNTS, *_PAPERS, *_USE)
+_STATED = (*_STUDY, "year", *_ESTIMATE, *_COUNTS, *_PAPERS, *_USE)
 REQUIRED_COLUMNS = (*_STATED, *_FILLED_IN, *_BOUNDS, *_DESIGN_EFFECT, *_AREA)
 """Columns of the effects table, in their order."""
 
-_TEXT = (
-    *("study_id", "intervention", "outcome", "design", "country", "scale", "se_method", "se_assumed_reason"),
-    *("bound_reason", "design_effect_reason", "level", "coverage_reason", "starts_ages", *_PAPERS, *_USE),
+_TEXT = (*_STUDY, "scale", "se_method", "level", "starts_ages", *_PAPERS, *_USE)
+NUMERIC_COLUMNS = tuple(
+    name for name in REQUIRED_COLUMNS if name not in _TEXT and not name.endswith("_reason")
 )
-NUMERIC_COLUMNS = tuple(name for name in REQUIRED_COLUMNS if name not in _TEXT)
 """Columns of the effects table that hold a number, or nothing."""
 
 _COST = ("item_id", "kind", "item", "value", "value_low", "value_high", "unit", "year", "country")

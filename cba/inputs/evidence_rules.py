@@ -51,9 +51,7 @@ def _check_once(row: Row, *, line: int, seen: dict[tuple[str, str], int]) -> Non
             field="study_id",
             found=key,
             allowed="each (study_id, scale) once",
-            cause=f"also in row {seen[key]}",
-            remedy="remove one row",
-        )
+        ).advice(f"also in row {seen[key]}", remedy="remove one row")
     seen[key] = line
 
 
@@ -69,7 +67,8 @@ def _check_overlap(row: Row, *, line: int, groups: dict[str, tuple[int, str]]) -
             field="overlap_group",
             found=f"{group} (also row {first}, {study})",
             allowed="one row in the synthesis per overlap group",
-            cause="one study on two scales or at two follow-ups, or a review and a trial inside it",
+        ).advice(
+            "one study on two scales or at two follow-ups, or a review and a trial inside it",
             remedy="exclude one of the two with a reason",
         )
     groups[group] = (line, row["study_id"])

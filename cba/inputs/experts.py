@@ -115,9 +115,7 @@ def _check_judgement(judgement: Judgement) -> None:
             field="judgement",
             found=f"mass {judgement.mass}, interval {judgement.lower} to {judgement.upper}",
             allowed="mass in (0, 1) with lower < upper, or quantiles alone",
-            cause="per cent for a proportion, or the ends swapped",
-            remedy="state mass, lower and upper",
-        )
+        ).advice("per cent for a proportion, or the ends swapped", remedy="state mass, lower and upper")
 
 
 def _one(family: str, judgement: Judgement) -> Elicited:
@@ -183,7 +181,8 @@ def _cannot(family: str, judgement: Judgement, found: str) -> InputError:
         field="judgement",
         found=found,
         allowed=f"mass {judgement.mass} in {judgement.lower} to {judgement.upper}, within {MASS_TOLERANCE:g}",
-        cause="a family whose support or shape excludes the interval",
+    ).advice(
+        "a family whose support or shape excludes the interval",
         remedy="choose another family, or state quantiles",
     )
 
@@ -249,9 +248,7 @@ def pool_experts(
             field="experts",
             found=f"supports {[expert.support for expert in experts]}",
             allowed="overlapping supports",
-            cause="experts answering different questions",
-            remedy="pool linearly, or ask again",
-        )
+        ).advice("experts answering different questions", remedy="pool linearly, or ask again")
     mass = cumulative_trapezoid(np.exp(density - density.max()), grid, initial=0.0)
     return Pool(method, shares, *_increasing(grid, mass / mass[-1]))
 
@@ -265,8 +262,8 @@ def _checked_weights(experts: Sequence[Distribution], weights: Sequence[float] |
             field="weights",
             found=f"{len(experts)} experts, weights {list(shares)}",
             allowed="two experts or more, one weight each, none negative, sum 1",
-            cause="an expert added without a weight",
-            remedy="state the weights again; they are never rescaled",
+        ).advice(
+            "an expert added without a weight", remedy="state the weights again; they are never rescaled"
         )
     return shares
 
@@ -350,7 +347,8 @@ def split_experts(
             field=f"{name}.experts",
             found=" and ".join(sorted({"quantiles", "params"} & set(rest))) + " beside experts",
             allowed="one of the two",
-            cause="an earlier judgement left in place",
+        ).advice(
+            "an earlier judgement left in place",
             remedy="remove the quantiles or params; they are worked out from the pool",
         )
     stated = {key: written[key] for key in ("pool", "experts") if key in written}

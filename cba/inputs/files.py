@@ -69,10 +69,8 @@ def reading_from(*, published: Path | None = None, priors: Path | None = None) -
     # made it; a reader given a path of its own does not look at it.
     for folder in (published, priors):
         if folder is not None and not Path(folder).is_dir():
-            raise InputError(
-                "a folder of inputs does not exist",
-                file=folder,
-                cause="a snapshot or an archive of inputs that was moved or removed",
+            raise InputError("a folder of inputs does not exist", file=folder).advice(
+                "a snapshot or an archive of inputs that was moved or removed",
                 remedy="restore the folder, or leave it out to read the shipped files",
             )
     before = _IN_FORCE.get()
@@ -112,9 +110,9 @@ def shipped_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(
-        f"the folder {name}/ that comes with the package is missing",
-        file=_PACKED / name,
-        cause="an incomplete installation",
+        f"the folder {name}/ that comes with the package is missing", file=_PACKED / name
+    ).advice(
+        "an incomplete installation",
         remedy="install the package again, or name a folder of your own with `path`",
     )
 
@@ -136,12 +134,8 @@ def published_file(name: str) -> Path:
     """
     path = published_folder() / name
     if not path.is_file():
-        raise InputError(
-            "a published table is missing",
-            file=path,
-            cause="a folder of inputs copied in part"
-            if published_in_force()
-            else "an incomplete installation",
+        raise InputError("a published table is missing", file=path).advice(
+            "a folder of inputs copied in part" if published_in_force() else "an incomplete installation",
             remedy="copy the table into the folder" if published_in_force() else "install the package again",
         )
     return path
@@ -229,16 +223,14 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise InputError(
-            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
+        raise InputError("the file does not exist", file=path).advice(
+            "a misspelt path", remedy="check the name and folder"
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(
-            "the file is not UTF-8 text",
-            file=path,
-            found=f"byte {error.start}: {error.reason}",
-            cause="saved by a word processor or spreadsheet, or damaged",
-            remedy="save it again as plain UTF-8 text",
+            "the file is not UTF-8 text", file=path, found=f"byte {error.start}: {error.reason}"
+        ).advice(
+            "saved by a word processor or spreadsheet, or damaged", remedy="save it again as plain UTF-8 text"
         ) from None
     except OSError as error:
         raise InputError(
@@ -252,8 +244,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise _unparsable(error, path) from None
     if not content:
-        raise InputError(
-            "the file is empty", file=path, cause="a truncated copy", remedy="restore the file, or delete it"
+        raise InputError("the file is empty", file=path).advice(
+            "a truncated copy", remedy="restore the file, or delete it"
         )
     return content
 
@@ -263,19 +255,10 @@ def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:
     found = str(error)
     if "overwrite" in found or "twice" in found or "mutate" in found:
         return InputError(
-            "a key or table appears twice",
-            file=path,
-            found=found,
-            allowed="each key once",
-            cause="an entry copied and not renamed",
-            remedy="remove or rename one of the two",
-        )
-    return InputError(
-        "the file is not valid TOML",
-        file=path,
-        found=found,
-        cause="a truncated file, or a quote, bracket or comma left out",
-        remedy="correct the line named above",
+            "a key or table appears twice", file=path, found=found, allowed="each key once"
+        ).advice("an entry copied and not renamed", remedy="remove or rename one of the two")
+    return InputError("the file is not valid TOML", file=path, found=found).advice(
+        "a truncated file, or a quote, bracket or comma left out", remedy="correct the line named above"
     )
 
 

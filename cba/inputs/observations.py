@@ -296,7 +296,8 @@ def _chosen_release(release: int | None, *, releases: list[int], folder: Path) -
             field="release",
             found=release,
             allowed=", ".join(str(value) for value in releases),
-            cause="release 2020 is not available in this series; a year after the newest is not out yet",
+        ).advice(
+            "release 2020 is not available in this series; a year after the newest is not out yet",
             remedy="name one of the releases listed, or leave it out for the newest",
         )
     return int(release)
@@ -314,7 +315,8 @@ def _refuse_release_without_total(children: pd.DataFrame, *, folder: Path) -> No
             field="column release",
             found=f"release {missing[0]} without a row stock, total, {missing[0]}",
             allowed="every release holds the number looked after at 31 March of its year",
-            cause="the table was cut off between two rows, or a release was added in part",
+        ).advice(
+            "the table was cut off between two rows, or a release was added in part",
             remedy="restore the missing rows from the release",
         )
 
@@ -333,8 +335,7 @@ def _with_coordinates(observations: xr.Dataset, *, authorities: pd.DataFrame) ->
     text = {name: authorities[name].to_numpy(dtype=str) for name in ("authority_name", "region")}
     years = {name: authorities[name].to_numpy() for name in ("first_year", "last_year")}
     return observations.assign_coords(
-        duration_lower_years=("duration", bounds[:, 0]),
-        duration_upper_years=("duration", bounds[:, 1]),
+        duration_lower_years=("duration", bounds[:, 0]), duration_upper_years=("duration", bounds[:, 1])
     ).assign_coords({name: ("authority", values) for name, values in {**text, **years}.items()})
 
 

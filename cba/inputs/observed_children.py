@@ -309,10 +309,7 @@ def _placements(
         published = arrays[f"{measure}_by_placement_published"]
         withheld = to_array(
             hidden[hidden["measure"] == measure].assign(hidden=1.0),
-            dims={
-                "year": ("year", years),
-                "category": ("category", words.PUBLISHED_PLACEMENTS),
-            },
+            dims={"year": ("year", years), "category": ("category", words.PUBLISHED_PLACEMENTS)},
             value="hidden",
         )
         result[f"{measure}_by_placement"] = split_placements(
@@ -449,7 +446,8 @@ def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArra
             field="vintage",
             found=f"earliest vintage {min((one.vintage for one in vintages), default='none')}",
             allowed=f"an estimate of 0_17 of vintage {release} or earlier",
-            cause="rows of early vintages were removed",
+        ).advice(
+            "rows of early vintages were removed",
             remedy="restore them; every DfE release names the estimate it divided by",
         )
     newest = max(known, key=lambda one: (one.vintage, max(one.people)))

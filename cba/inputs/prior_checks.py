@@ -49,9 +49,7 @@ class Bounds(BaseModel):
                 field="lower",
                 found=f"{self.lower:g} and {self.upper:g}",
                 allowed="lower < upper",
-                cause="the two swapped",
-                remedy="correct one of the two",
-            )
+            ).advice("the two swapped", remedy="correct one of the two")
         return self
 
 
@@ -71,7 +69,8 @@ def load_plausibility(path: str | Path | None = None) -> Mapping[str, Bounds]:
             file=file,
             field=(unknown or missing)[0],
             allowed=", ".join(QUANTITIES),
-            cause="a misspelt heading, or a table removed",
+        ).advice(
+            "a misspelt heading, or a table removed",
             remedy="correct the heading" + nearest((unknown or missing)[0], QUANTITIES)
             if unknown
             else "add the table",

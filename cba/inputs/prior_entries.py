@@ -31,7 +31,8 @@ def check_price_year(unit: str, price_year: int | None) -> None:
             field="price_year",
             found=f"unit {unit}",
             allowed="a year ending 31 March",
-            cause="price base not noted when the figure was copied",
+        ).advice(
+            "price base not noted when the figure was copied",
             remedy="add price_year, for example price_year = 2024",
         )
     if not money and price_year is not None:
@@ -40,9 +41,7 @@ def check_price_year(unit: str, price_year: int | None) -> None:
             field="price_year",
             found=f"{price_year} with unit {unit}",
             allowed="only with a unit that starts with GBP",
-            cause="a wrong unit, or a field copied from another entry",
-            remedy="correct the unit or remove it",
-        )
+        ).advice("a wrong unit, or a field copied from another entry", remedy="correct the unit or remove it")
 
 
 def check_range(unit: str, fitted: Distribution) -> None:
@@ -58,7 +57,8 @@ def check_range(unit: str, fitted: Distribution) -> None:
             field="quantiles",
             found=f"5-95% from {p05:.3g} to {p95:.3g}, support {low:g} to {high:g}",
             allowed="0 to 1",
-            cause="per cent written for a proportion, or an unbounded family",
+        ).advice(
+            "per cent written for a proportion, or an unbounded family",
             remedy="use Beta, or add lower and upper bounds within 0 to 1",
         )
     if unit.startswith("GBP") and low < 0 and (math.isinf(low) or fitted.family == "Fixed"):
@@ -69,7 +69,8 @@ def check_range(unit: str, fitted: Distribution) -> None:
                 field="quantiles",
                 found=f"5% point {p05:.4g}",
                 allowed="0 or more",
-                cause="a saving entered as a negative cost, or a spread too wide",
+            ).advice(
+                "a saving entered as a negative cost, or a spread too wide",
                 remedy="state it as positive, or use a family bounded by stated limits",
             )
 
@@ -101,7 +102,8 @@ class Source(BaseModel):
                 "a source has no address",
                 found=repr(self.url),
                 allowed="a web address; empty only for a judgement",
-                cause="an address left out, or a judgement not marked as one",
+            ).advice(
+                "an address left out, or a judgement not marked as one",
                 remedy="give the page, or start the title with 'judgement:'",
             )
         return self
@@ -258,9 +260,7 @@ def _merged(entry: WrittenEntry, override: Override) -> Shape:
             "an override changes nothing",
             found="no distribution, quantiles, params or bounds",
             allowed="at least one of them",
-            cause="only a reason written",
-            remedy="state the change or remove it",
-        )
+        ).advice("only a reason written", remedy="state the change or remove it")
     old = entry.model_dump(exclude_none=True, include=set(Shape.model_fields))
     if "quantiles" in new or "params" in new:
         old.pop("quantiles", None)
@@ -307,9 +307,7 @@ def _fit(shape: Shape) -> tuple[Distribution, Mapping[float, float] | None, floa
             field="quantiles",
             found="quantiles and params",
             allowed="one of the two",
-            cause="two ways of stating the same belief",
-            remedy="remove one",
-        )
+        ).advice("two ways of stating the same belief", remedy="remove one")
     if shape.quantiles is None:
         if shape.params is None and not (family == "Uniform" and shape.lower is not None):
             raise InputError(
@@ -317,9 +315,7 @@ def _fit(shape: Shape) -> tuple[Distribution, Mapping[float, float] | None, floa
                 field="quantiles",
                 found="neither",
                 allowed="one of the two",
-                cause="the entry was cut short",
-                remedy="state quantiles or params",
-            )
+            ).advice("the entry was cut short", remedy="state quantiles or params")
         params = shape.params or {}
         return distribution(family, parameters=params, lower=shape.lower, upper=shape.upper), None, 0.0
     fit = fit_quantiles(
@@ -336,21 +332,13 @@ def _probabilities(quantiles: Mapping[str, float]) -> dict[float, float]:
             probability = float(key)
         except ValueError:
             raise InputError(
-                "a quantile has no probability",
-                field="quantiles",
-                found=key,
-                allowed='keys such as "0.05"',
-                cause="a name or per cent for a probability",
-                remedy='write { "0.05" = ..., "0.95" = ... }',
+                "a quantile has no probability", field="quantiles", found=key, allowed='keys such as "0.05"'
+            ).advice(
+                "a name or per cent for a probability", remedy='write { "0.05" = ..., "0.95" = ... }'
             ) from None
         if probability in read:
             raise InputError(
-                "a probability appears twice",
-                field="quantiles",
-                found=key,
-                allowed="each probability once",
-                cause='the same probability written two ways ("0.5", "0.50")',
-                remedy="remove one",
-            )
+                "a probability appears twice", field="quantiles", found=key, allowed="each probability once"
+            ).advice('the same probability written two ways ("0.5", "0.50")', remedy="remove one")
         read[probability] = value
     return read

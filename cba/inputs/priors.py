@@ -47,7 +47,8 @@ class PriorRegistry:
                 field=name,
                 found=name,
                 allowed=f"one of {len(self.entries)} entries",
-                cause="a misspelt name, or an entry removed",
+            ).advice(
+                "a misspelt name, or an entry removed",
                 remedy="list them with `cba priors`" + nearest(name, self.entries),
             )
         return self.entries[name]
@@ -222,12 +223,8 @@ def load_priors(path: str | Path | None = None, stance: str = "evidence") -> Pri
     place = priors_folder() if path is None else Path(path)
     files = sorted(place.glob("*.toml")) if place.is_dir() else [place]
     if not files:
-        raise InputError(
-            "the folder holds no prior files",
-            file=place,
-            allowed="at least one *.toml",
-            cause="a wrong folder",
-            remedy="check the path",
+        raise InputError("the folder holds no prior files", file=place, allowed="at least one *.toml").advice(
+            "a wrong folder", remedy="check the path"
         )
     entries: dict[str, PriorEntry] = {}
     designs: dict[str, tuple[str, ...]] = {}
@@ -242,9 +239,7 @@ def load_priors(path: str | Path | None = None, stance: str = "evidence") -> Pri
                     field=name,
                     found=f"also in {entries[name].file}",
                     allowed="each entry once",
-                    cause="a file copied or an entry moved",
-                    remedy="remove one",
-                )
+                ).advice("a file copied or an entry moved", remedy="remove one")
             entries[name] = build_entry(name, written, stance=stance, file=str(file))
     _check_shares(entries)
     return PriorRegistry(stance, MappingProxyType(dict(sorted(entries.items()))), designs.get(stance))
@@ -257,18 +252,14 @@ def _check_stance(stance: str) -> None:
             field="stance",
             found="review",
             allowed=", ".join(STANCES),
-            cause="a stance that needs the model",
-            remedy='use cba.appraise(analysis, stance="review")',
-        )
+        ).advice("a stance that needs the model", remedy='use cba.appraise(analysis, stance="review")')
     if stance not in STANCES:
         raise InputError(
             "an unknown stance",
             field="stance",
             found=stance,
             allowed=", ".join((*STANCES, "review and mixture (cba.appraise)")),
-            cause="a spelling mistake",
-            remedy="use an allowed stance" + nearest(stance, STANCES),
-        )
+        ).advice("a spelling mistake", remedy="use an allowed stance" + nearest(stance, STANCES))
 
 
 def _stance_designs(content: Mapping[str, Any], *, file: Path) -> dict[str, tuple[str, ...]]:
@@ -277,14 +268,8 @@ def _stance_designs(content: Mapping[str, Any], *, file: Path) -> dict[str, tupl
     for name, table in content.get("stance", {}).items():
         if name not in STANCES:
             raise InputError(
-                "an unknown stance",
-                file=file,
-                field=f"stance.{name}",
-                found=name,
-                allowed=", ".join(STANCES),
-                cause="a spelling mistake",
-                remedy="use an allowed stance" + nearest(name, STANCES),
-            )
+                "an unknown stance", file=file, field=f"stance.{name}", found=name, allowed=", ".join(STANCES)
+            ).advice("a spelling mistake", remedy="use an allowed stance" + nearest(name, STANCES))
         unknown = set(table) - {"evidence_designs", "reason"}
         listed = table.get("evidence_designs", [])
         bad = [design for design in listed if design not in DESIGN_CLASSES]
@@ -295,9 +280,7 @@ def _stance_designs(content: Mapping[str, Any], *, file: Path) -> dict[str, tupl
                 field=f"stance.{name}." + (sorted(unknown)[0] if unknown else "evidence_designs"),
                 found=sorted(unknown) or listed or "nothing",
                 allowed="evidence_designs = list of " + ", ".join(DESIGN_CLASSES) + "; reason",
-                cause="a spelling mistake",
-                remedy="correct the table",
-            )
+            ).advice("a spelling mistake", remedy="correct the table")
         designs[name] = tuple(listed)
     return designs
 
@@ -310,13 +293,8 @@ def _written_entries(content: Mapping[str, Any], *, file: Path) -> Iterator[tupl
         shaped = isinstance(members, dict) and all(isinstance(entry, dict) for entry in members.values())
         if not shaped:
             raise InputError(
-                "an entry is not of the form [group.name]",
-                file=file,
-                field=group,
-                allowed="[group.name]",
-                cause="the group left out of the heading",
-                remedy="write the heading with group and name",
-            )
+                "an entry is not of the form [group.name]", file=file, field=group, allowed="[group.name]"
+            ).advice("the group left out of the heading", remedy="write the heading with group and name")
         for name, entry in members.items():
             yield f"{group}.{name}", entry
 
@@ -336,6 +314,6 @@ def _check_shares(entries: Mapping[str, PriorEntry]) -> None:
                 field=", ".join(entry.name for entry in members),
                 found=f"medians sum to {total:.6g} (shares_group {group!r})",
                 allowed="1, within 1e-9, none below 0",
-                cause="a member added or changed without the others",
-                remedy="correct the medians; never rescaled",
+            ).advice(
+                "a member added or changed without the others", remedy="correct the medians; never rescaled"
             )

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 from scipy.optimize import least_squares
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.distributions import (
     BOUNDED_BY_PARAMETERS,
     Distribution,
@@ -73,7 +73,7 @@ def _fit(
     """Fit; kept, because every stance and every stage of a run reads the registry again."""
     stated = dict(quantiles)
     p, x = np.array(list(stated), dtype=float), np.array(list(stated.values()), dtype=float)
-    _check_quantiles(family, p, x, lower, upper)
+    refuse_broken(_RULES, _Asked(family, p, x, lower, upper))
     bounds = (lower, upper)
     exact = _closed_form(family, p, x) if bounds == (None, None) else None
     if exact is not None:
@@ -84,7 +84,16 @@ def _fit(
     scale = x[-1] - x[0] if len(x) > 1 else abs(x[0])
     error = float(np.max(np.abs(answers - x)) / scale)
     if not error <= largest_error:
-        raise _poor_fit(family, x, answers, error, largest_error)
+        raise InputError(
+            f"a {family} cannot have these quantiles",
+            field="quantiles",
+            found=f"stated {x.tolist()}, nearest {[float(f'{v:.4g}') for v in answers]} "
+            f"(worst miss {error:.0%} of the spread)",
+            allowed=f"a worst miss of {largest_error:.0%} or less",
+        ).advice(
+            "skewed quantiles given to a symmetric family, or a mistyped value",
+            remedy="choose another family (LogNormal, Gamma, BetaScaled) or revise the quantiles",
+        )
     return QuantileFit(
         fitted,
         MappingProxyType(stated),
@@ -103,86 +112,95 @@ def free_parameters(family: str, *, bounded: bool) -> int:
     return 2
 
 
-def _refuse(problem: str, *, found: object, allowed: str, cause: str, remedy: str) -> InputError:
-    return InputError(problem, field="quantiles", found=found, allowed=allowed, cause=cause, remedy=remedy)
+@dataclass(frozen=True)
+class _Asked:
+    """A family, the quantiles stated for it in ascending order, and hard bounds."""
+
+    family: str
+    p: Floats
+    x: Floats
+    lower: float | None
+    upper: float | None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where values may lie: inside the bounds given and, where the family has a fixed one, its support."""
+        low = -math.inf if self.lower is None else self.lower
+        high = math.inf if self.upper is None else self.upper
+        if self.family in ("Beta", "LogNormal", "Gamma", "HalfNormal", "Exponential"):
+            floor, ceiling = natural_support(self.family, {})
+            return max(low, floor), min(high, ceiling)
+        return low, high
+
+    @property
+    def ends(self) -> int:
+        """How many of the two bounds are given."""
+        return (self.lower is not None) + (self.upper is not None)
+
+    @property
+    def needed(self) -> int:
+        """How many quantiles are needed at least."""
+        return free_parameters(self.family, bounded=self.ends == 2)
+
+    @property
+    def values(self) -> list[float]:
+        """The stated values as plain numbers."""
+        return list(map(float, self.x))
 
 
-def _check_quantiles(family: str, p: Floats, x: Floats, lower: float | None, upper: float | None) -> None:
-    if family == "Fixed":
-        raise _refuse(
-            "a Fixed value has no quantiles",
-            found="quantiles",
-            allowed="params = { value = ... }",
-            cause="an entry turned into a fixed value by halves",
-            remedy="give params",
-        )
-    if not np.all((p > 0) & (p < 1)):
-        raise _refuse(
-            "a probability is not strictly between 0 and 1",
-            found=list(map(float, p)),
-            allowed="0 < p < 1",
-            cause="per cent written for a proportion, or a minimum given as quantile 0",
-            remedy="write 5% as 0.05; use `lower` and `upper` for hard bounds",
-        )
-    if not np.all(np.isfinite(x)):
-        raise _refuse(
-            "a quantile is NaN or infinite",
-            found=list(map(float, x)),
-            allowed="finite numbers",
-            cause="a blank cell",
-            remedy="give finite numbers",
-        )
-    if np.any(np.diff(x) <= 0):
-        raise _refuse(
-            "quantiles are out of order",
-            found=dict(zip(map(float, p), map(float, x), strict=True)),
-            allowed="values strictly increasing with their probability",
-            cause="two values swapped",
-            remedy="put the values in order; use Fixed for a known value",
-        )
-    low = -math.inf if lower is None else lower
-    high = math.inf if upper is None else upper
-    if family in ("Beta", "LogNormal", "Gamma", "HalfNormal", "Exponential"):
-        floor, ceiling = natural_support(family, {})
-        low, high = max(low, floor), min(high, ceiling)
-    if x[0] <= low or x[-1] >= high:
-        raise _refuse(
-            f"a quantile lies outside the bounds of the {family}",
-            found=list(map(float, x)),
-            allowed=f"strictly between {low} and {high}",
-            cause="a bound or a family that excludes stated values",
-            remedy="correct the bound, or choose a family that reaches the values",
-        )
-    _check_enough(family, len(p), lower, upper)
-
-
-def _check_enough(family: str, count: int, lower: float | None, upper: float | None) -> None:
-    given = (lower is not None) + (upper is not None)
-    if family == "Uniform" and given:
-        raise _refuse(
-            "a Uniform is given both by bounds and by quantiles",
-            found="lower, upper and quantiles",
-            allowed="one of the two",
-            cause="two forms mixed",
-            remedy="remove the bounds or the quantiles",
-        )
-    if (family == "BetaScaled" and given < 2) or (family in ("Triangular", "PERT") and given == 1):
-        raise _refuse(
-            f"a {family} needs both bounds",
-            found=f"{given} bound(s)",
-            allowed="lower and upper",
-            cause="a bound left out",
-            remedy="add `lower` and `upper` beside the quantiles",
-        )
-    needed = free_parameters(family, bounded=given == 2)
-    if count < needed:
-        raise _refuse(
-            f"too few quantiles to determine a {family}",
-            found=count,
-            allowed=f"{needed} or more",
-            cause="quantiles left out",
-            remedy="state more quantiles, for example 0.05, 0.5 and 0.95",
-        )
+_RULES = (
+    Rule("quantiles", lambda asked: asked.family == "Fixed", "quantiles")
+    .wrong("a Fixed value has no quantiles", allowed="params = { value = ... }")
+    .advice("an entry turned into a fixed value by halves", remedy="give params"),
+    Rule("quantiles", lambda asked: not np.all((asked.p > 0) & (asked.p < 1)), lambda asked: asked.p.tolist())
+    .wrong("a probability is not strictly between 0 and 1", allowed="0 < p < 1")
+    .advice(
+        "per cent written for a proportion, or a minimum given as quantile 0",
+        remedy="write 5% as 0.05; use `lower` and `upper` for hard bounds",
+    ),
+    Rule("quantiles", lambda asked: not np.all(np.isfinite(asked.x)), lambda asked: asked.values)
+    .wrong("a quantile is NaN or infinite", allowed="finite numbers")
+    .advice("a blank cell", remedy="give finite numbers"),
+    Rule(
+        "quantiles",
+        lambda asked: np.any(np.diff(asked.x) <= 0),
+        lambda asked: dict(zip(asked.p.tolist(), asked.values, strict=True)),
+    )
+    .wrong("quantiles are out of order", allowed="values strictly increasing with their probability")
+    .advice("two values swapped", remedy="put the values in order; use Fixed for a known value"),
+    Rule(
+        "quantiles",
+        lambda asked: asked.x[0] <= asked.bounds[0] or asked.x[-1] >= asked.bounds[1],
+        lambda asked: asked.values,
+    )
+    .wrong(
+        lambda asked: f"a quantile lies outside the bounds of the {asked.family}",
+        allowed=lambda asked: "strictly between {} and {}".format(*asked.bounds),
+    )
+    .advice(
+        "a bound or a family that excludes stated values",
+        remedy="correct the bound, or choose a family that reaches the values",
+    ),
+    Rule("quantiles", lambda asked: asked.family == "Uniform" and asked.ends, "lower, upper and quantiles")
+    .wrong("a Uniform is given both by bounds and by quantiles", allowed="one of the two")
+    .advice("two forms mixed", remedy="remove the bounds or the quantiles"),
+    Rule(
+        "quantiles",
+        lambda asked: (
+            (asked.family == "BetaScaled" and asked.ends < 2)
+            or (asked.family in ("Triangular", "PERT") and asked.ends == 1)
+        ),
+        lambda asked: f"{asked.ends} bound(s)",
+    )
+    .wrong(lambda asked: f"a {asked.family} needs both bounds", allowed="lower and upper")
+    .advice("a bound left out", remedy="add `lower` and `upper` beside the quantiles"),
+    Rule("quantiles", lambda asked: len(asked.p) < asked.needed, lambda asked: len(asked.p))
+    .wrong(
+        lambda asked: f"too few quantiles to determine a {asked.family}",
+        allowed=lambda asked: f"{asked.needed} or more",
+    )
+    .advice("quantiles left out", remedy="state more quantiles, for example 0.05, 0.5 and 0.95"),
+)
 
 
 def _closed_form(family: str, p: Floats, x: Floats) -> dict[str, float] | None:
@@ -279,14 +297,3 @@ def _start(family: str, p: Floats, x: Floats, bounds: tuple[float | None, float 
         math.log(centre - float(x[0]) + spread),
         math.log(float(x[-1]) - centre + spread),
     ]
-
-
-def _poor_fit(family: str, x: Floats, answers: Floats, error: float, largest: float) -> InputError:
-    return _refuse(
-        f"a {family} cannot have these quantiles",
-        found=f"stated {[float(v) for v in x]}, nearest {[float(f'{v:.4g}') for v in answers]} "
-        f"(worst miss {error:.0%} of the spread)",
-        allowed=f"a worst miss of {largest:.0%} or less",
-        cause="skewed quantiles given to a symmetric family, or a mistyped value",
-        remedy="choose another family (LogNormal, Gamma, BetaScaled) or revise the quantiles",
-    )

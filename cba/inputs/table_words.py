@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cba.dimensions import AGE_BANDS
+from cba.errors import InputError
 
 DURATION_YEARS: Mapping[str, tuple[float, float]] = {
     "under_2_weeks": (0.0, 14 / 365.25),
@@ -188,7 +189,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("gdp_deflator", "status"): ("outturn", "forecast"),
     ("children_in_need", "measure"): NEEDS_MEASURES,
 }
-"""Columns that hold one of a few """
+"""Columns that hold one of a few words."""
 
 
 RANGES: Mapping[tuple[str, str], tuple[float, float, str]] = {
@@ -214,123 +215,83 @@ WHOLE = {"children", "days", "population", "population_0_17", "count"}
 """Columns that count people, days or episodes: whole numbers."""
 
 
-# --- What to tell a reader whose published table failed a check: problem, allowed, usual cause, next … ---
+# --- What to tell a reader whose published table failed a check ---
 
+_NEW_WORD = "use a listed word; a new category is added to published_categories.py and to the data dictionary"
 
-@dataclass(frozen=True)
-class Advice:
-    """What to say when a check fails."""
-
-    # problem, allowed, cause, remedy: what is wrong, what would have been accepted, the usual cause and the
-    # next step.
-    problem: str
-    allowed: str
-    cause: str
-    remedy: str
-
-
-ADVICE: Mapping[str, Advice] = {
-    "column_in_dataframe": Advice(
-        "a column is missing",
-        "the columns of the data dictionary",
+CHECKS: Mapping[str, InputError] = {
+    "column_in_dataframe": InputError(
+        "a column is missing", allowed="the columns of the data dictionary"
+    ).advice(
         "a renamed heading, or another unit in it",
-        "restore the heading; convert the figures if the unit differs",
+        remedy="restore the heading; convert the figures if the unit differs",
     ),
-    "column_in_schema": Advice(
-        "a column is not part of the table",
-        "the columns of the data dictionary",
-        "an extra column kept from the publisher's file",
-        "remove the column",
+    "column_in_schema": InputError(
+        "a column is not part of the table", allowed="the columns of the data dictionary"
+    ).advice("an extra column kept from the publisher's file", remedy="remove the column"),
+    "not_nullable": InputError("a cell is empty", allowed="a value in every row").advice(
+        "a row cut short, or a value not carried over", remedy="restore the row from the source"
     ),
-    "not_nullable": Advice(
-        "a cell is empty",
-        "a value in every row",
-        "a row cut short, or a value not carried over",
-        "restore the row from the source",
+    "unique_rows": InputError("a key occurs twice", allowed="one row for each key").advice(
+        "rows of two files pasted together", remedy="keep the row the publisher printed and delete the other"
     ),
-    "unique_rows": Advice(
-        "a key occurs twice",
-        "one row for each key",
-        "rows of two files pasted together",
-        "keep the row the publisher printed and delete the other",
-    ),
-    "no_year_gap": Advice(
-        "a year is missing from a series",
-        "years that follow each other inside one series",
+    "no_year_gap": InputError(
+        "a year is missing from a series", allowed="years that follow each other inside one series"
+    ).advice(
         "a row was deleted, or two files were joined with a year between them",
-        "restore the missing row; if it was withheld, keep the row, leave the value empty and set `flag`",
+        remedy="restore the missing row; if it was withheld, keep the row, leave the value empty and set `flag`",
     ),
-    "explained_when_empty": Advice(
+    "explained_when_empty": InputError(
         "a value is empty without a reason, or withheld and yet given",
-        f"empty exactly where `flag` says {', '.join(WITHHELD)}",
+        allowed=f"empty exactly where `flag` says {', '.join(WITHHELD)}",
+    ).advice(
         "a blank or NaN left by a spreadsheet",
-        "restore the published value, or say in `flag` why there is none",
+        remedy="restore the published value, or say in `flag` why there is none",
     ),
-    "known_word": Advice(
-        "an unknown word",
-        "the words listed",
-        "a typing slip, or a category the publisher has just introduced",
-        "use a listed word; a new category is added to published_categories.py and to the data dictionary",
+    "known_word": InputError("an unknown word", allowed="the words listed").advice(
+        "a typing slip, or a category the publisher has just introduced", remedy=_NEW_WORD
     ),
-    "known_category": Advice(
-        "an unknown category or age band for this breakdown",
-        "the words listed",
-        "a typing slip, or a band the publisher has just introduced",
-        "use a listed word; a new category is added to published_categories.py and to the data dictionary",
-    ),
-    "known_source": Advice(
-        "a source key is not in sources.csv",
-        "the keys listed",
+    "known_category": InputError(
+        "an unknown category or age band for this breakdown", allowed="the words listed"
+    ).advice("a typing slip, or a band the publisher has just introduced", remedy=_NEW_WORD),
+    "known_source": InputError("a source key is not in sources.csv", allowed="the keys listed").advice(
         "a source added to a table but not to sources.csv",
-        "add the source, with title, publisher, licence, date and address, to sources.csv",
+        remedy="add the source, with title, publisher, licence, date and address, to sources.csv",
     ),
-    "known_authority": Advice(
-        "an authority code is not in authorities.csv",
-        "three-digit codes of authorities.csv",
+    "known_authority": InputError(
+        "an authority code is not in authorities.csv", allowed="three-digit codes of authorities.csv"
+    ).advice(
         "a nine-character code, or an authority created by a reorganisation",
-        "use the three-digit code, and add a new authority to authorities.csv",
+        remedy="use the three-digit code, and add a new authority to authorities.csv",
     ),
-    "not_negative": Advice(
-        "a value is negative",
-        "zero or more",
+    "not_negative": InputError("a value is negative", allowed="zero or more").advice(
         "income entered with the expenditure, or a correction row",
-        "use gross expenditure and published counts only",
+        remedy="use gross expenditure and published counts only",
     ),
-    "plausible_size": Advice(
-        "a value is too large or too small for its unit",
-        "the range shown",
+    "plausible_size": InputError(
+        "a value is too large or too small for its unit", allowed="the range shown"
+    ).advice(
         "wrong unit: thousands for ones, pounds for million pounds, a yearly for a weekly cost",
-        "convert to the unit of the column",
+        remedy="convert to the unit of the column",
     ),
-    "whole_number": Advice(
-        "a count is not a whole number",
-        "whole numbers",
-        "a rate or a share put where a count belongs",
-        "use the published count",
+    "whole_number": InputError("a count is not a whole number", allowed="whole numbers").advice(
+        "a rate or a share put where a count belongs", remedy="use the published count"
     ),
-    "published_release": Advice(
-        "there is no such release",
-        "2010 to 2019, and 2021 onwards; never a year before it ended",
+    "published_release": InputError(
+        "there is no such release", allowed="2010 to 2019, and 2021 onwards; never a year before it ended"
+    ).advice(
         "release 2020 is not available in this series; or `year` and `release` were exchanged",
-        "take the release in which the figure was published",
+        remedy="take the release in which the figure was published",
     ),
-    "plausible_year": Advice(
-        "a year is out of range",
-        "the years shown",
+    "plausible_year": InputError("a year is out of range", allowed="the years shown").advice(
         "a financial year such as 2023-24 entered for the year 2024",
-        "write the year in which the financial year ends",
+        remedy="write the year in which the financial year ends",
     ),
-    "cash_base": Advice(
-        "the deflator is not 100 in its base year",
-        "100 in the year ending 31 March 2024",
-        "another base year",
-        "divide by the value of 2023-24 and multiply by 100",
-    ),
+    "cash_base": InputError(
+        "the deflator is not 100 in its base year", allowed="100 in the year ending 31 March 2024"
+    ).advice("another base year", remedy="divide by the value of 2023-24 and multiply by 100"),
 }
-"""Advice for each check, named as the check is."""
-
-
-# --- Reading of the published tables: one plain CSV per topic, refused whole when it is not what it … ---
+"""What is said when a check fails, by the name of the check."""
 
 
 @dataclass(frozen=True)
@@ -347,76 +308,97 @@ class Table:
     value: str = ""
 
 
-def _columns(text: str) -> dict[str, str]:
-    """Turn "year:int64 line flag" into a mapping; a column without a type holds text."""
-    pairs = (word.partition(":") for word in text.split())
-    return {name: kind or "str" for name, _, kind in pairs}
+_YEAR_COLUMNS = ("release", "year", "mid_year", "vintage", "census_base", "first_year", "last_year")
+_AMOUNTS = ("gbp_million", "gbp_per_child_week", "deflator", "growth_percent")
+
+
+def _columns(*names: str, text: str = "") -> dict[str, str]:
+    """Return the type of every column; `text`: one that holds text here and numbers elsewhere."""
+    figures = dict.fromkeys((*WHOLE, *_AMOUNTS), "float64")
+    kinds = dict.fromkeys(_YEAR_COLUMNS, "int64") | figures | {text: "str"}
+    return {name: kinds.get(name, "str") for name in names}
 
 
 TABLES: Mapping[str, Table] = {
-    "sources": Table(_columns("source title publisher licence date address"), ("source",)),
+    "sources": Table(_columns("source", "title", "publisher", "licence", "date", "address"), ("source",)),
     "authorities": Table(
         _columns(
-            "authority authority_name region ons_code first_year:int64 last_year:int64 predecessors "
-            "successors change_date note source"
+            "authority",
+            "authority_name",
+            "region",
+            "ons_code",
+            "first_year",
+            "last_year",
+            "predecessors",
+            "successors",
+            "change_date",
+            "note",
+            "source",
         ),
         ("authority",),
     ),
     "england_children": Table(
-        _columns("release:int64 year:int64 measure breakdown category children:float64 flag source"),
+        _columns("release", "year", "measure", "breakdown", "category", "children", "flag", "source"),
         ("release", "measure", "breakdown", "category", "year"),
         year="year",
         value="children",
     ),
     "authority_children": Table(
-        _columns("release:int64 year:int64 authority measure children:float64 flag source"),
+        _columns("release", "year", "authority", "measure", "children", "flag", "source"),
         ("release", "measure", "authority", "year"),
         year="year",
         value="children",
     ),
     "care_duration": Table(
-        _columns("release:int64 year:int64 measure days:float64 source"),
-        ("release", "measure", "year"),
-        year="year",
+        _columns("release", "year", "measure", "days", "source"), ("release", "measure", "year"), year="year"
     ),
     "population_england": Table(
-        _columns("kind vintage:int64 age_band mid_year:int64 population:float64 census_base:int64 source"),
+        _columns("kind", "vintage", "age_band", "mid_year", "population", "census_base", "source"),
         ("kind", "vintage", "age_band", "mid_year"),
         year="mid_year",
     ),
     "population_authority": Table(
-        _columns("authority mid_year:int64 population_0_17:float64 vintage:int64 source"),
+        _columns("authority", "mid_year", "population_0_17", "vintage", "source"),
         ("authority", "mid_year"),
         year="mid_year",
     ),
     "spending_england": Table(
-        _columns("line year:int64 gbp_million:float64 price_basis flag source"), ("line", "year")
+        _columns("line", "year", "gbp_million", "price_basis", "flag", "source"), ("line", "year")
     ),
     "spending_authority": Table(
-        _columns("authority line year:int64 gbp_million:float64 price_basis flag source"),
+        _columns("authority", "line", "year", "gbp_million", "price_basis", "flag", "source"),
         ("authority", "line", "year"),
     ),
     "unit_costs": Table(
-        _columns("level area service year:int64 gbp_per_child_week:float64 price_basis flag source"),
+        _columns("level", "area", "service", "year", "gbp_per_child_week", "price_basis", "flag", "source"),
         ("level", "area", "service", "year"),
         year="year",
         value="gbp_per_child_week",
     ),
     "gdp_deflator": Table(
-        _columns("year:int64 deflator:float64 growth_percent:float64 base status vintage source"),
+        _columns("year", "deflator", "growth_percent", "base", "status", "vintage", "source", text="vintage"),
         ("vintage", "year"),
         year="year",
     ),
     "children_in_need": Table(
-        _columns("release:int64 year:int64 measure count:float64 flag source"),
+        _columns("release", "year", "measure", "count", "flag", "source"),
         ("release", "measure", "year"),
         year="year",
         value="count",
     ),
     "programme_rollout": Table(
         _columns(
-            "programme authority authority_name role event date date_precision source_url "
-            "verification note source"
+            "programme",
+            "authority",
+            "authority_name",
+            "role",
+            "event",
+            "date",
+            "date_precision",
+            "source_url",
+            "verification",
+            "note",
+            "source",
         ),
         ("programme", "authority", "event"),
     ),

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from cba.errors import InputError
 from cba.inputs import table_words as words
 from cba.inputs.files import published_folder, shipped_published_folder
-from cba.inputs.table_words import ADVICE, EMPTY_ALLOWED, RANGES, TABLES, WHOLE, WORDS, YEARS, Table
+from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, RANGES, TABLES, WHOLE, WORDS, YEARS, Table
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 PUBLISHED = shipped_published_folder()
 """Folder of the tables shipped with the package."""
@@ -40,7 +43,8 @@ def _text_of(file: Path) -> str:
             file=file,
             found="no such file",
             allowed=f"the tables {', '.join(TABLES)}, each a .csv file in one folder",
-            cause="the folder holds another layout, or one file was left out when copying",
+        ).advice(
+            "the folder holds another layout, or one file was left out when copying",
             remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -49,7 +53,8 @@ def _text_of(file: Path) -> str:
             file=file,
             found=str(error),
             allowed="comma separated text in UTF-8",
-            cause="a spreadsheet or a compressed file saved under a .csv name, or a broken download",
+        ).advice(
+            "a spreadsheet or a compressed file saved under a .csv name, or a broken download",
             remedy=FETCH_AGAIN,
         ) from None
     if "\0" in text or not text.endswith("\n"):
@@ -59,9 +64,7 @@ def _text_of(file: Path) -> str:
             field=f"row {text.count(chr(10)) + 1}",
             found=repr(text[-40:]),
             allowed="whole rows, each closed by a line end",
-            cause="a download or a copy stopped half way",
-            remedy=FETCH_AGAIN,
-        )
+        ).advice("a download or a copy stopped half way", remedy=FETCH_AGAIN)
     return text
 
 
@@ -83,7 +86,8 @@ def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
                 allowed="a whole number"
                 if kind == "int64"
                 else "a plain number, or nothing where a flag explains",
-                cause="NaN, a symbol such as 'c' or 'x', or a thousands separator kept from a spreadsheet",
+            ).advice(
+                "NaN, a symbol such as 'c' or 'x', or a thousands separator kept from a spreadsheet",
                 remedy="leave the cell empty and say why in `flag`, or restore the published figure",
             )
 
@@ -91,10 +95,7 @@ def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
 def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(
-            io.StringIO(text),
-            dtype=dict(table.columns),
-            keep_default_na=False,
-            na_values=[""],
+            io.StringIO(text), dtype=dict(table.columns), keep_default_na=False, na_values=[""]
         )
     except pd.errors.ParserError as error:
         row = re.search(r"line (\d+)", str(error))
@@ -104,18 +105,14 @@ def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
             field=f"row {row.group(1)}" if row else None,
             found=str(error).strip(),
             allowed=f"{len(table.columns)} cells: {', '.join(table.columns)}",
-            cause="a comma inside an unquoted text, or two lines run together",
+        ).advice(
+            "a comma inside an unquoted text, or two lines run together",
             remedy="quote the text, or restore the row",
         ) from None
     except pd.errors.EmptyDataError:
         raise InputError(
-            "the file is empty",
-            file=file,
-            found="no header",
-            allowed=", ".join(table.columns),
-            cause="a download or a copy stopped before it began",
-            remedy=FETCH_AGAIN,
-        ) from None
+            "the file is empty", file=file, found="no header", allowed=", ".join(table.columns)
+        ).advice("a download or a copy stopped before it began", remedy=FETCH_AGAIN) from None
     except (ValueError, OverflowError):
         _refuse_cells(text, table=table, file=file)
         raise
@@ -158,18 +155,19 @@ def read_tables(names: tuple[str, ...], *, folder: Path | None = None) -> dict[s
     }
 
 
-# --- Schemas of the published tables (pandera), and the translation of a failure into one readable … ---
+# --- Schemas of the published tables (pandera), and the translation of a failure into one readable refusal ---
 
 
-ABOUT_ROWS = ("unique_rows", "no_year_gap")
-"""Checks that compare rows: told last, since a wrong word in one cell makes them fail too."""
+_ABOUT_ROWS = ("unique_rows", "no_year_gap")  # told last: a wrong word in one cell makes them fail too
 
-
-PRIORITY = (*(name for name in ADVICE if name not in ABOUT_ROWS), *ABOUT_ROWS)
+PRIORITY = (*(name for name in CHECKS if name not in _ABOUT_ROWS), *_ABOUT_ROWS)
 """Which failure is told first: columns, then cells, then rows."""
 
+type Test = Callable[[Any], pd.Series]
+"""What says of every cell of a column, or of every row of a table, whether it is sound."""
 
-def _no_year_gap(keys: tuple[str, ...], year: str) -> Callable[[pd.DataFrame], pd.Series]:
+
+def _no_year_gap(keys: tuple[str, ...], year: str) -> Test:
     """Check that consecutive years of each group differ by one (repeats are left to the key check)."""
 
     def check(frame: pd.DataFrame) -> pd.Series:
@@ -184,15 +182,6 @@ def _no_year_gap(keys: tuple[str, ...], year: str) -> Callable[[pd.DataFrame], p
     return check
 
 
-def _unique_rows(keys: tuple[str, ...]) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda frame: ~frame.duplicated(list(keys))
-
-
-def _explained(value: str) -> Callable[[pd.DataFrame], pd.Series]:
-    pattern = "|".join(words.WITHHELD)
-    return lambda frame: frame[value].isna() == frame["flag"].str.contains(pattern)
-
-
 def _known_category(frame: pd.DataFrame) -> pd.Series:
     allowed = pd.MultiIndex.from_tuples(
         [(breakdown, category) for breakdown, several in words.CATEGORIES.items() for category in several]
@@ -201,45 +190,45 @@ def _known_category(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(pairs.isin(allowed), index=frame.index)
 
 
-def _column_checks(table: str, column: str) -> list[pa.Check]:
-    checks = []
+def _column_tests(table: str, column: str, *, keys: Mapping[str, tuple[str, ...] | None]) -> dict[str, Test]:
+    """Tests of one column, by the name of the check. `keys`: what the columns `source`, `authority` may hold."""
+    tests: dict[str, Test] = {}
     if (table, column) in WORDS:
-        allowed = WORDS[table, column]
-        checks.append(pa.Check(lambda cells: cells.isin(allowed), name="known_word"))
+        tests["known_word"] = lambda cells: cells.isin(WORDS[table, column])
     if (table, column) in RANGES:
         low, high, _ = RANGES[table, column]
-        checks.append(pa.Check(lambda cells: cells >= 0, name="not_negative"))
-        checks.append(
-            pa.Check(lambda cells: (cells >= low) & (cells <= high) | (cells < 0), name="plausible_size")
-        )
+        tests["not_negative"] = lambda cells: cells >= 0
+        tests["plausible_size"] = lambda cells: (cells >= low) & (cells <= high) | (cells < 0)
     if column in WHOLE:
-        checks.append(pa.Check(lambda cells: cells % 1 == 0, name="whole_number"))
-    if column in YEARS and not (table == "gdp_deflator" and column == "vintage"):
+        tests["whole_number"] = lambda cells: cells % 1 == 0
+    if column in YEARS and TABLES[table].columns[column] != "str":
         first, last = YEARS[column]
-        checks.append(pa.Check(lambda cells: (cells >= first) & (cells <= last), name="plausible_year"))
-    return checks
+        tests["plausible_year"] = lambda cells: (cells >= first) & (cells <= last)
+    known = keys.get(column)
+    if known is not None and table != {"source": "sources", "authority": "authorities"}[column]:
+        tests[f"known_{column}"] = lambda cells: cells.isin(known)
+    return tests
 
 
-def _table_checks(name: str, table: Table) -> list[pa.Check]:
-    checks = [pa.Check(_unique_rows(table.key), name="unique_rows")]
+def _row_tests(name: str) -> dict[str, Test]:
+    table = TABLES[name]
+    tests: dict[str, Test] = {"unique_rows": lambda frame: ~frame.duplicated(list(table.key))}
     if table.year:
-        checks.append(pa.Check(_no_year_gap(table.key, table.year), name="no_year_gap"))
+        tests["no_year_gap"] = _no_year_gap(table.key, table.year)
     if table.value:
-        checks.append(pa.Check(_explained(table.value), name="explained_when_empty"))
+        withheld = "|".join(words.WITHHELD)
+        tests["explained_when_empty"] = lambda frame: (
+            frame[table.value].isna() == frame["flag"].str.contains(withheld)
+        )
     if name == "england_children":
-        checks.append(pa.Check(_known_category, name="known_category"))
+        tests["known_category"] = _known_category
     if "release" in table.columns:
-        checks.append(
-            pa.Check(
-                lambda frame: (frame["release"] != 2020) & (frame["year"] <= frame["release"]),
-                name="published_release",
-            )
+        tests["published_release"] = lambda frame: (
+            (frame["release"] != 2020) & (frame["year"] <= frame["release"])
         )
     if name == "gdp_deflator":
-        checks.append(
-            pa.Check(lambda frame: (frame["year"] != 2024) | (frame["deflator"] == 100.0), name="cash_base")
-        )
-    return checks
+        tests["cash_base"] = lambda frame: (frame["year"] != 2024) | (frame["deflator"] == 100.0)
+    return tests
 
 
 def _may_be_empty(name: str, column: str, table: Table) -> bool:
@@ -257,21 +246,24 @@ def build_schema(
 
     `sources`, `authorities`: keys that the columns `source` and `authority` may hold; any when left out.
     """
-    table = TABLES[name]
-    columns = {}
-    for column, kind in table.columns.items():
-        checks = _column_checks(name, column)
-        if column == "source" and sources is not None and name != "sources":
-            checks.append(pa.Check(lambda cells: cells.isin(sources), name="known_source"))
-        if column == "authority" and authorities is not None and name != "authorities":
-            checks.append(pa.Check(lambda cells: cells.isin(authorities), name="known_authority"))
-        columns[column] = pa.Column(
-            None if kind == "str" else kind, checks=checks, nullable=_may_be_empty(name, column, table)
+    import pandera.pandas as pa  # a second, which a re-run that changes nothing does not have to wait
+
+    def checks(tests: dict[str, Test]) -> list[pa.Check]:
+        return [pa.Check(test, name=check) for check, test in tests.items()]
+
+    table, keys = TABLES[name], {"source": sources, "authority": authorities}
+    columns = {
+        column: pa.Column(
+            None if kind == "str" else kind,
+            checks=checks(_column_tests(name, column, keys=keys)),
+            nullable=_may_be_empty(name, column, table),
         )
-    return pa.DataFrameSchema(columns, checks=_table_checks(name, table), strict=True, name=name)
+        for column, kind in table.columns.items()
+    }
+    return pa.DataFrameSchema(columns, checks=checks(_row_tests(name)), strict=True, name=name)
 
 
-def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | None, ...]) -> str:
+def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | None, ...]) -> str | None:
     """Say what the failing check would have accepted, as specifically as it can be."""
     if check == "known_word":
         return ", ".join(WORDS[name, column])
@@ -284,7 +276,7 @@ def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | N
         return "{} to {}".format(*YEARS[column])
     if check in {"column_in_dataframe", "column_in_schema"}:
         return ", ".join(TABLES[name].columns)
-    return ADVICE[check].allowed
+    return CHECKS[check].details["allowed"]
 
 
 def _found(
@@ -317,9 +309,11 @@ def check_schema(
     authorities: tuple[str, ...] | None = None,
 ) -> None:
     """Refuse a table that breaks its schema."""
+    from pandera.errors import SchemaErrors
+
     try:
         build_schema(name, sources=sources, authorities=authorities).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as failures:
+    except SchemaErrors as failures:
         cases = failures.failure_cases
     else:
         return
@@ -327,18 +321,16 @@ def check_schema(
     order = known["check"].map(PRIORITY.index)
     first = known.loc[order.sort_values(kind="stable").index[0]] if len(known) else cases.iloc[0]
     check = str(first["check"])
-    advice = ADVICE.get(check, ADVICE["column_in_dataframe"])
     row = None if pd.isna(first["index"]) else int(first["index"])
     column = str(first["failure_case"] if row is None else first["column"])
     column, found, listed = _found(frame, name=name, check=check, column=column, row=row)
     rows = cases["index"].dropna().nunique()
     more = f" ({rows} rows of this table fail)" if rows > 1 else ""
-    raise InputError(
-        f"{advice.problem}{more}",
+    refusal = CHECKS.get(check, CHECKS["column_in_dataframe"])
+    raise refusal.changed(
+        f"{refusal.problem}{more}",
         file=file,
         field=f"column {column}" if row is None else f"column {column}, row {row + 2}",
         found=found,
         allowed=listed or _allowed(name, check, column, (sources, authorities)),
-        cause=advice.cause,
-        remedy=advice.remedy,
     )
