@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +34,6 @@ from cba.inputs.tables import read_tables
 # --- Spending, unit costs, prices, need and population by authority: inputs of which one vintage exists ---
 
 
-def _described(array: xr.DataArray, *, units: str, long_name: str) -> xr.DataArray:
-    array.attrs = {"units": units, "long_name": long_name}
-    return array
-
-
 def spending(
     tables: Mapping[str, pd.DataFrame], *, codes: Sequence[str], release: int
 ) -> dict[str, xr.DataArray]:
@@ -48,23 +43,17 @@ def spending(
     ``spending_england`` and ``spending_authority``. `release`: years after it are left out.
     """
     years = ("year", range(FIRST_YEAR, release + 1))
-    lines = sorted(tables["spending_england"]["line"].unique())
-    england = to_array(
-        tables["spending_england"], dims={"year": years, "line": ("line", lines)}, value="gbp_million"
-    )
-    councils = to_array(
-        tables["spending_authority"],
-        dims={"authority": ("authority", codes), "year": years, "line": ("line", lines)},
-        value="gbp_million",
-    )
+    lines = ("line", sorted(tables["spending_england"]["line"].unique()))
+    laid_out = partial(to_array, value="gbp_million", units="GBP million, cash")
+    outturn = "gross expenditure, section 251 outturn, by"
     return {
-        "spending": _described(
-            england, units="GBP million, cash", long_name="gross expenditure, section 251 outturn, by line"
+        "spending": laid_out(
+            tables["spending_england"], dims={"year": years, "line": lines}, long_name=f"{outturn} line"
         ),
-        "spending_by_authority": _described(
-            councils,
-            units="GBP million, cash",
-            long_name="gross expenditure, section 251 outturn, by authority and group",
+        "spending_by_authority": laid_out(
+            tables["spending_authority"],
+            dims={"authority": ("authority", codes), "year": years, "line": lines},
+            long_name=f"{outturn} authority and group",
         ),
     }
 
@@ -77,25 +66,21 @@ def unit_costs(table: pd.DataFrame, *, codes: Sequence[str], release: int) -> di
     """
     places = {"year": ("year", range(FIRST_YEAR, release + 1)), "service": ("service", words.SERVICES)}
     by_level = {level: table[table["level"] == level] for level in ("england", "region", "authority")}
-    units = "GBP per child per week, cash"
-    value = "gbp_per_child_week"
-    dims = {"authority": ("area", codes), **places}
+    laid_out = partial(to_array, value="gbp_per_child_week", units="GBP per child per week, cash")
     regions = {"cost_region": ("area", sorted(by_level["region"]["area"].unique())), **places}
     return {
-        "unit_cost_weekly": _described(
-            to_array(by_level["england"], dims=places, value=value),
-            units=units,
+        "unit_cost_weekly": laid_out(
+            by_level["england"],
+            dims=places,
             long_name="average weekly unit cost, England (services are not comparable with each other)",
         ),
-        "unit_cost_weekly_by_authority": _described(
-            to_array(by_level["authority"], dims=dims, value=value),
-            units=units,
+        "unit_cost_weekly_by_authority": laid_out(
+            by_level["authority"],
+            dims={"authority": ("area", codes), **places},
             long_name="average weekly unit cost, by authority",
         ),
-        "unit_cost_weekly_by_region": _described(
-            to_array(by_level["region"], dims=regions, value=value),
-            units=units,
-            long_name="average weekly unit cost, by region",
+        "unit_cost_weekly_by_region": laid_out(
+            by_level["region"], dims=regions, long_name="average weekly unit cost, by region"
         ),
     }
 
@@ -108,14 +93,15 @@ def price_index(table: pd.DataFrame, *, last_year: int) -> xr.DataArray:
     """
     latest = table[table["vintage"] == table["vintage"].max()]
     rows = latest[latest["year"] <= last_year]
-    years = list(rows["year"])
-    index = to_array(rows, dims={"deflator_year": ("year", years)}, value="deflator")
-    index = index.assign_coords(deflator_status=("deflator_year", rows["status"].to_numpy(dtype=str)))
-    index = _described(
-        index, units="index, 2023-24 = 100", long_name="GDP deflator, financial year ending in the year named"
+    index = to_array(
+        rows,
+        dims={"deflator_year": ("year", list(rows["year"]))},
+        value="deflator",
+        units="index, 2023-24 = 100",
+        long_name="GDP deflator, financial year ending in the year named",
     )
-    index.attrs["vintage"] = str(latest["vintage"].iloc[0])
-    return index
+    index = index.assign_coords(deflator_status=("deflator_year", rows["status"].to_numpy(dtype=str)))
+    return index.assign_attrs(vintage=str(latest["vintage"].iloc[0]))
 
 
 def need_and_population(
@@ -129,19 +115,17 @@ def need_and_population(
     years = ("year", range(FIRST_YEAR, release + 1))
     people = tables["population_authority"].assign(year=lambda rows: rows["mid_year"] + 1)
     return {
-        "children_in_need": _described(
-            to_array(
-                tables["children_in_need"],
-                dims={"year": years, "measure": ("measure", words.NEEDS_MEASURES)},
-                value="count",
-            ),
+        "children_in_need": to_array(
+            tables["children_in_need"],
+            dims={"year": years, "measure": ("measure", words.NEEDS_MEASURES)},
+            value="count",
             units="episodes, referrals, children or plans",
             long_name="children in need, referrals and child protection plans, England",
         ),
-        "population_by_authority": _described(
-            to_array(
-                people, dims={"authority": ("authority", codes), "year": years}, value="population_0_17"
-            ),
+        "population_by_authority": to_array(
+            people,
+            dims={"authority": ("authority", codes), "year": years},
+            value="population_0_17",
             units="people",
             long_name="children aged 0 to 17, mid-year before the year named, by authority",
         ),
@@ -323,10 +307,13 @@ def _refuse_release_without_total(children: pd.DataFrame, *, folder: Path) -> No
 
 def _mean_days(table: pd.DataFrame, *, release: int) -> xr.DataArray:
     known = as_known(table, release=release, key=["year", "measure"])
-    days = to_array(known, dims={"year": ("year", range(FIRST_YEAR, release + 1))}, value="days")
-    long_name = "mean length of the last period of care of children ceasing in the year"
-    days.attrs = {"units": "days", "long_name": long_name}
-    return days
+    return to_array(
+        known,
+        dims={"year": ("year", range(FIRST_YEAR, release + 1))},
+        value="days",
+        units="days",
+        long_name="mean length of the last period of care of children ceasing in the year",
+    )
 
 
 def _with_coordinates(observations: xr.Dataset, *, authorities: pd.DataFrame) -> xr.Dataset:

@@ -33,7 +33,9 @@ def as_known(table: pd.DataFrame, *, release: int, key: Sequence[str]) -> pd.Dat
     return known.drop_duplicates(list(key), keep="last")
 
 
-def to_array(table: pd.DataFrame, *, dims: Dims, value: str) -> xr.DataArray:
+def to_array(
+    table: pd.DataFrame, *, dims: Dims, value: str, units: str = "children", long_name: str = ""
+) -> xr.DataArray:
     """Lay the rows of a long table out as a labelled array; NaN where there is no row.
 
     Dims as given, float64. `table`: one row per cell. `dims`: for each dimension of the result the column
@@ -43,9 +45,9 @@ def to_array(table: pd.DataFrame, *, dims: Dims, value: str) -> xr.DataArray:
     inside = np.logical_and.reduce([place >= 0 for place in places])
     values = np.full([len(members) for _, members in dims.values()], np.nan)
     values[tuple(place[inside] for place in places)] = table[value].to_numpy(dtype=float)[inside]
-    return xr.DataArray(
-        values, dims=list(dims), coords={name: list(members) for name, (_, members) in dims.items()}
-    )
+    coords = {name: list(members) for name, (_, members) in dims.items()}
+    attrs = {"units": units, "long_name": long_name}
+    return xr.DataArray(values, dims=list(dims), coords=coords, attrs=attrs)
 
 
 # --- Published placement groups turned into the project's placements, on one footing across the … ---
@@ -76,9 +78,9 @@ def _group(published: xr.DataArray, name: str) -> xr.DataArray:
 
 def _childrens_homes(published: xr.DataArray) -> xr.DataArray:
     """Take secure and children's homes; where that sum is withheld, the wider group less its other part."""
-    group = published.sel(placement_published="secure_childrens_homes_semi_independent", drop=True)
-    part = published.sel(placement_published="semi_independent_unregulated", drop=True)
-    return published.sel(placement_published="secure_and_childrens_homes", drop=True).fillna(group - part)
+    wider = _group(published, "secure_childrens_homes_semi_independent")
+    other = _group(published, "semi_independent_unregulated")
+    return _group(published, "secure_and_childrens_homes").fillna(wider - other)
 
 
 def agency_share(providers: xr.DataArray, *, published: xr.DataArray) -> xr.DataArray:
@@ -91,8 +93,7 @@ def agency_share(providers: xr.DataArray, *, published: xr.DataArray) -> xr.Data
     # all foster care, and the carers who are relatives or friends are taken to be in-house.
     agency = providers.sel(provider=list(AGENCY)).sum("provider", skipna=False)
     everyone = agency + providers.sel(provider=list(IN_HOUSE)).sum("provider", skipna=False)
-    foster = published.sel(placement_published="foster_all", drop=True)
-    other_carers = published.sel(placement_published="foster_other_carer", drop=True)
+    foster, other_carers = (_group(published, name) for name in ("foster_all", "foster_other_carer"))
     return agency / everyone * foster / other_carers
 
 
@@ -177,75 +178,59 @@ TOTALS: Mapping[str, tuple[str, str, str, str]] = {
 """Variables over years alone: measure, breakdown, category, long name."""
 
 
-BREAKDOWNS: Mapping[str, tuple[str, str, str, Sequence[str], str]] = {
-    "stock_by_age": ("stock", "age", "age", AGE_BANDS, "children looked after at 31 March, by age then"),
-    "starts_by_age": ("starts", "age", "age", AGE_BANDS, "children starting in the year, by age on starting"),
-    "ceases_by_age": ("ceases", "age", "age", AGE_BANDS, "children ceasing in the year, by age on ceasing"),
+BREAKDOWNS: Mapping[str, tuple[str, str, str]] = {
+    "stock_by_age": ("stock", "age", "children looked after at 31 March, by age then"),
+    "starts_by_age": ("starts", "age", "children starting in the year, by age on starting"),
+    "ceases_by_age": ("ceases", "age", "children ceasing in the year, by age on ceasing"),
     "ceases_by_duration": (
         "ceases",
         "duration",
-        "duration",
-        tuple(words.DURATION_YEARS),
         "children ceasing in the year, by length of the last period of care",
     ),
-    "ceases_by_reason": (
-        "ceases",
-        "reason",
-        "reason",
-        words.REASONS,
-        "children ceasing in the year, by reason",
-    ),
+    "ceases_by_reason": ("ceases", "reason", "children ceasing in the year, by reason"),
     "starts_by_legal_status": (
         "starts",
         "legal_status",
-        "legal_status",
-        words.LEGAL_STATUSES,
         "children starting in the year, by legal status on starting",
     ),
     "starts_by_previous_permanence": (
         "starts",
         "previous_permanence",
-        "previous_permanence",
-        words.PERMANENCE,
         "children starting in the year, by earlier permanence order",
     ),
     "sgo_by_carer_status": (
         "sgo_orders",
         "carer_status",
-        "carer_status",
-        words.CARER_STATUSES,
         "children leaving care by special guardianship order, by carer",
     ),
     "stock_by_placement_published": (
         "stock",
         "placement",
-        "placement_published",
-        words.PUBLISHED_PLACEMENTS,
         "children looked after at 31 March, by published placement group (groups overlap)",
     ),
     "starts_by_placement_published": (
         "starts",
         "placement",
-        "placement_published",
-        words.PUBLISHED_PLACEMENTS,
         "children starting in the year, by published group of the first placement (groups overlap)",
     ),
     "ceases_by_placement_published": (
         "ceases",
         "placement",
-        "placement_published",
-        words.PUBLISHED_PLACEMENTS,
         "children ceasing in the year, by published group of the last placement (groups overlap)",
     ),
     "uasc_stock_by_placement_published": (
         "uasc_stock",
         "placement",
-        "placement_published",
-        words.PUBLISHED_PLACEMENTS,
         "unaccompanied asylum-seeking children at 31 March, by published placement group (groups overlap)",
     ),
 }
-"""Variables over years and one breakdown: measure, breakdown, dimension, members, long name."""
+"""Variables over years and one breakdown: measure, breakdown, long name."""
+
+
+def _over(breakdown: str) -> tuple[str, Sequence[str]]:
+    """Return the dimension a breakdown is laid out along, and its members in order."""
+    members = AGE_BANDS if breakdown == "age" else words.CATEGORIES[breakdown]
+    return "placement_published" if breakdown == "placement" else breakdown, members
 
 
 def _with_release(
@@ -255,14 +240,21 @@ def _with_release(
     latest = rows.dropna(subset="children").groupby("year")["release"].max().reset_index()
     matched = latest.merge(totals, on=["release", "year"], how="left")
     over_years = {"year": ("year", years)}
-    release = to_array(matched, dims=over_years, value="release")
-    total = to_array(matched, dims=over_years, value="children")
-    release.attrs = {"units": "year", "long_name": f"release the figures were taken from: {long_name}"}
-    total.attrs = {
-        "units": "children",
-        "long_name": f"England total in the release of the breakdown: {long_name}",
+    return {
+        f"{name}_release": to_array(
+            matched,
+            dims=over_years,
+            value="release",
+            units="year",
+            long_name=f"release the figures were taken from: {long_name}",
+        ),
+        f"{name}_total": to_array(
+            matched,
+            dims=over_years,
+            value="children",
+            long_name=f"England total in the release of the breakdown: {long_name}",
+        ),
     }
-    return {f"{name}_release": release, f"{name}_total": total}
 
 
 def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.DataArray]:
@@ -277,17 +269,18 @@ def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.Da
     groups = dict(iter(known.groupby(["measure", "breakdown"])))
     nothing = known.iloc[:0]
     arrays: dict[str, xr.DataArray] = {}
+    dims: Dims
     for name, (measure, breakdown, category, long_name) in TOTALS.items():
         rows = groups.get((measure, breakdown), nothing)
         rows = rows[rows["category"] == category]
-        arrays[name] = to_array(rows, dims={"year": ("year", years)}, value="children")
-        arrays[name].attrs = {"units": "children", "long_name": long_name}
+        dims = {"year": ("year", years)}
+        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
     printed = sound[sound["breakdown"] == "total"]
-    for name, (measure, breakdown, dim, members, long_name) in BREAKDOWNS.items():
+    for name, (measure, breakdown, long_name) in BREAKDOWNS.items():
         rows = groups.get((measure, breakdown), nothing)
-        dims: Dims = {"year": ("year", years), dim: ("category", members)}
-        arrays[name] = to_array(rows, dims=dims, value="children")
-        arrays[name].attrs = {"units": "children", "long_name": long_name}
+        dim, members = _over(breakdown)
+        dims = {"year": ("year", years), dim: ("category", members)}
+        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
         totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
         arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
     return arrays | _placements(
@@ -303,23 +296,20 @@ def _placements(
     years = stock["year"].values.tolist()
     dims: Dims = {"year": ("year", years), "provider": ("category", words.FOSTER_PROVIDERS)}
     by_provider = to_array(providers, dims=dims, value="children")
-    hidden = rows[rows["flag"].str.contains("suppressed") & (rows["breakdown"] == "placement")]
-    result = {}
-    for measure in ("stock", "starts", "ceases"):
-        published = arrays[f"{measure}_by_placement_published"]
-        withheld = to_array(
-            hidden[hidden["measure"] == measure].assign(hidden=1.0),
-            dims={"year": ("year", years), "category": ("category", words.PUBLISHED_PLACEMENTS)},
-            value="hidden",
-        )
-        result[f"{measure}_by_placement"] = split_placements(
-            published,
+    suppressed = rows["flag"].str.contains("suppressed") & (rows["breakdown"] == "placement")
+    hidden = rows[suppressed & (rows["category"] == "placed_for_adoption")].assign(hidden=1.0)
+    return {
+        f"{measure}_by_placement": split_placements(
+            arrays[f"{measure}_by_placement_published"],
             foster_in_stock=stock,
             providers=by_provider,
-            hidden=withheld.sel(category="placed_for_adoption", drop=True).notnull(),
+            hidden=to_array(
+                hidden[hidden["measure"] == measure], dims={"year": ("year", years)}, value="hidden"
+            ).notnull(),
             measure=measure,
         )
-    return result
+        for measure in ("stock", "starts", "ceases")
+    }
 
 
 def children_of_authorities(
@@ -339,8 +329,7 @@ def children_of_authorities(
         rows = groups.get(measure, known.iloc[:0])
         dims = {"authority": ("authority", codes), "year": ("year", years)}
         name, long_name = f"{measure}_by_authority", f"{TOTALS[measure][3]}, by authority"
-        arrays[name] = to_array(rows, dims=dims, value="children")
-        arrays[name].attrs = {"units": "children", "long_name": long_name}
+        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
         totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
         arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
     return arrays
@@ -386,12 +375,9 @@ def _vintages(estimates: pd.DataFrame) -> list[_Vintage]:
 
 def _agrees(copy: _Vintage, known: list[_Vintage]) -> bool:
     """Whether a later copy repeats, at the earliest mid-year it shares, what was already published."""
-    for other in known:
-        if other.census_base == copy.census_base and not other.bands:
-            shared = sorted(set(copy.people) & set(other.people))
-            if shared and copy.people[shared[0]] == other.people[shared[0]]:
-                return True
-    return False
+    footing = [one.people for one in known if one.census_base == copy.census_base and not one.bands]
+    earliest = [(min(shared), people) for people in footing if (shared := set(copy.people) & set(people))]
+    return any(copy.people[year] == people[year] for year, people in earliest)
 
 
 def _preference(vintages: list[_Vintage], *, release: int, base: int) -> list[_Vintage]:
@@ -428,6 +414,28 @@ def _sentence(mid_years: list[int], vintage: _Vintage) -> str:
     return f"population_0_17: growth {span} is that of vintage {vintage.vintage}, later than the release"
 
 
+def _carried(
+    vintages: list[_Vintage], *, newest: _Vintage, release: int
+) -> tuple[dict[int, float], dict[int, _Vintage]]:
+    """Carry the newest level known back and forth; and the vintages used that the release did not have."""
+    preference = _preference(vintages, release=release, base=newest.census_base)
+    anchor = max(newest.people)
+    level = {anchor: newest.people[anchor]}
+    borrowed: dict[int, _Vintage] = {}
+    for mid_year in [*range(anchor - 1, 2000, -1), *range(anchor, release - 1)]:
+        step = _growth(preference, mid_year)
+        if step is None:
+            continue
+        growth, vintage = step
+        if mid_year < anchor and mid_year + 1 in level:
+            level[mid_year] = level[mid_year + 1] / growth
+        elif mid_year >= anchor and mid_year in level:
+            level[mid_year + 1] = level[mid_year] * growth
+        if vintage.vintage > release or vintage.bands:
+            borrowed[mid_year] = vintage
+    return level, borrowed
+
+
 def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArray, list[str]]:
     """Splice the population 0-17 that children of each year are divided by, without the step of a census.
 
@@ -451,28 +459,14 @@ def splice_population(table: pd.DataFrame, *, release: int) -> tuple[xr.DataArra
             remedy="restore them; every DfE release names the estimate it divided by",
         )
     newest = max(known, key=lambda one: (one.vintage, max(one.people)))
-    preference = _preference(vintages, release=release, base=newest.census_base)
-    anchor = max(newest.people)
-    level = {anchor: newest.people[anchor]}
-    borrowed: dict[int, _Vintage] = {}
-    for mid_year in [*range(anchor - 1, 2000, -1), *range(anchor, release - 1)]:
-        step = _growth(preference, mid_year)
-        if step is None:
-            continue
-        growth, vintage = step
-        if mid_year < anchor and mid_year + 1 in level:
-            level[mid_year] = level[mid_year + 1] / growth
-        elif mid_year >= anchor and mid_year in level:
-            level[mid_year + 1] = level[mid_year] * growth
-        if vintage.vintage > release or vintage.bands:
-            borrowed[mid_year] = vintage
-    spliced = pd.DataFrame({"year": [y + 1 for y in level], "people": list(level.values())})
-    people = to_array(spliced, dims={"year": ("year", range(FIRST_YEAR, release + 1))}, value="people")
-    people.attrs = {
-        "units": "people",
-        "long_name": "children aged 0 to 17, mid-year before the year named, on one census footing",
-        "mid_year": "year t holds the estimate of 30 June t-1",
-    }
+    level, borrowed = _carried(vintages, newest=newest, release=release)
+    people = to_array(
+        pd.DataFrame({"year": [year + 1 for year in level], "people": list(level.values())}),
+        dims={"year": ("year", range(FIRST_YEAR, release + 1))},
+        value="people",
+        units="people",
+        long_name="children aged 0 to 17, mid-year before the year named, on one census footing",
+    ).assign_attrs(mid_year="year t holds the estimate of 30 June t-1")
     exceptions = [
         _sentence([year for year, used in borrowed.items() if used is vintage], vintage)
         for vintage in vintages

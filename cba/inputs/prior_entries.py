@@ -147,6 +147,10 @@ class WrittenEntry(Shape):
     stance: Mapping[OverridingStance, Override] = Field(default_factory=dict)
 
 
+_PAPERS = ("confidence", "basis", "owner", "reviewed", "source")
+"""Papers of an entry, which the override of a stance may replace."""
+
+
 @dataclass(frozen=True)
 class PriorEntry:
     """One uncertain number with its papers, as one stance holds it."""
@@ -209,23 +213,14 @@ class PriorEntry:
 
     def content(self) -> dict[str, Any]:
         """Return everything that identifies the entry, as plain values (used for the fingerprint)."""
-        bound = [None if math.isinf(value) else value for value in (self.fitted.lower, self.fitted.upper)]
+        named = ("name", *_PAPERS, "description", "unit", "price_year", "shares_group", "stance", "reason")
         return {
-            "name": self.name,
-            "description": self.description,
-            "unit": self.unit,
-            "price_year": self.price_year,
+            **{field: getattr(self, field) for field in named},
             "family": self.fitted.family,
             "stated": {str(k): v for k, v in (self.quantiles or self.parameters).items()},
-            "bounds": bound,
-            "confidence": self.confidence,
-            "basis": self.basis,
-            "owner": self.owner,
+            "bounds": [None if math.isinf(end) else end for end in (self.fitted.lower, self.fitted.upper)],
             "reviewed": self.reviewed.isoformat(),
             "source": [[source.title, source.url] for source in self.source],
-            "shares_group": self.shares_group,
-            "stance": self.stance,
-            "reason": self.reason,
         } | ({"experts": self.panel.content()} if self.panel else {})
 
 
@@ -236,20 +231,19 @@ def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str
     """
     written, panel = split_experts(written, name=name, file=file)
     entry = checked_record(WrittenEntry, written, file=file, field=name)
-    try:
-        check_price_year(entry.unit, entry.price_year)
-        plain = replace(_fitted(name, entry, entry, override=None, stance="evidence", file=file), panel=panel)
-    except InputError as error:
-        raise placed(error, file=file, field=name) from None
-    held = {"evidence": plain}
-    for other, override in entry.stance.items():
+    held: dict[str, PriorEntry] = {}
+    stances: list[tuple[str, Override | None]] = [("evidence", None), *entry.stance.items()]
+    for other, override in stances:
         try:
-            held[other] = _fitted(
-                name, entry, _merged(entry, override), override=override, stance=other, file=file
-            )
+            if override is None:
+                check_price_year(entry.unit, entry.price_year)
+            shape = _merged(entry, override) if override else entry
+            held[other] = _fitted(name, entry, shape, override=override, stance=other, file=file)
         except InputError as error:
-            raise placed(error, file=file, field=f"{name}.stance.{other}") from None
-    return held.get(stance, plain)
+            field = f"{name}.stance.{other}" if override else name
+            raise placed(error, file=file, field=field) from None
+    held["evidence"] = replace(held["evidence"], panel=panel)
+    return held.get(stance, held["evidence"])
 
 
 def _merged(entry: WrittenEntry, override: Override) -> Shape:
@@ -277,22 +271,19 @@ def _fitted(
     fitted, stated, error = _fit(shape)
     check_range(entry.unit, fitted)
     papers: dict[str, Any] = {
-        key: (getattr(override, key) if override else None) or getattr(entry, key)
-        for key in ("confidence", "basis", "owner", "reviewed", "source")
+        field: (getattr(override, field) if override else None) or getattr(entry, field) for field in _PAPERS
     }
+    kept = {field: getattr(entry, field) for field in ("description", "unit", "price_year", "shares_group")}
     return PriorEntry(
         name=name,
-        description=entry.description,
-        unit=entry.unit,
-        price_year=entry.price_year,
         fitted=fitted,
         quantiles=stated,
         fit_error=error,
-        shares_group=entry.shares_group,
         stance=stance,
         reason=override.reason if override else "",
         overridden_by=tuple(entry.stance),
         file=file,
+        **kept,
         **papers,
     )
 

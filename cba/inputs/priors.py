@@ -136,34 +136,26 @@ def _attributes(entry: PriorEntry) -> dict[str, Any]:
     return attributes
 
 
+_TABLE = (
+    *("name", "description", "unit", "price_year", "distribution", "parameters", "stated", "p05", "p50"),
+    *("p95", "fit_error", "confidence", "basis", "owner", "reviewed", "source", "url", "shares_group"),
+    *("stance", "reason", "overridden_by", "file"),
+)
+
+
 def _row(entry: PriorEntry) -> dict[str, Any]:
-    p05, p50, p95 = (float(value) for value in entry.fitted.ppf([0.05, 0.5, 0.95]))
-    return {
-        "name": entry.name,
-        "description": entry.description,
-        "unit": entry.unit,
-        "price_year": entry.price_year,
-        "distribution": entry.distribution,
+    said = {
         "parameters": ", ".join(f"{key} = {value:.6g}" for key, value in entry.parameters.items()),
-        "stated": "params"
-        if entry.quantiles is None
-        else ", ".join(f"{q:g}: {v:g}" for q, v in entry.quantiles.items()),
-        "p05": p05,
-        "p50": p50,
-        "p95": p95,
-        "fit_error": entry.fit_error,
-        "confidence": entry.confidence,
-        "basis": entry.basis,
-        "owner": entry.owner,
+        "stated": ", ".join(f"{q:g}: {v:g}" for q, v in (entry.quantiles or {}).items()) or "params",
         "reviewed": entry.reviewed.isoformat(),
         "source": "; ".join(source.title for source in entry.source),
         "url": "; ".join(source.url for source in entry.source if source.url),
         "shares_group": entry.shares_group or "",
-        "stance": entry.stance,
-        "reason": entry.reason,
         "overridden_by": ", ".join(entry.overridden_by),
         "file": Path(entry.file).name,
+        **{f"p{q:02}": float(entry.fitted.ppf(q / 100)) for q in (5, 50, 95)},
     }
+    return {name: said[name] if name in said else getattr(entry, name) for name in _TABLE}
 
 
 STANCES = ("evidence", "sceptical")
