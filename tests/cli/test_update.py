@@ -19,10 +19,9 @@ from tests.inputs.test_release_sources import MEASURE, ROWS
 def call(*words, **more):
     """Run the command as the command line does and return its exit code."""
     try:
-        update(list(words), **more)
+        return update(list(words), **more)
     except BaseException as error:
         return fail(error, as_json=more.get("as_json", False), debug=False)
-    return 0
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_an_answer_is_unpacked_and_the_agent_is_named(fake, pace):
     fake.says("/a", as_json({"page": 1}, packed=True))
     answer = ask(fake, pace, parameters={"search": "looked after"})
     assert json.loads(answer.content) == {"page": 1}
-    assert answer.retrieved.endswith("+00:00") and len(answer.sha256) == 64
+    assert answer.retrieved.endswith("+00:00") and answer.json() == {"page": 1}
     asked = fake.asked[0]
     assert asked.headers["User-Agent"].startswith("cba/") and asked.headers["Accept-Encoding"] == "gzip"
     assert asked.query == {"search": "looked after"} and asked.method == "GET"

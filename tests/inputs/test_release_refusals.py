@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
+from cba.inputs.files import reading_from
 from cba.inputs.releases.checks import refuse_parts
 from cba.inputs.releases.downloads import Origin, Piece
-from cba.inputs.releases.update import update_from_files
+from cba.inputs.releases.update import UpdateOutcome, update_from_files
 from tests.inputs import release_files as made
 
 
@@ -22,6 +23,12 @@ def after_2023(tmp_path_factory) -> Path:
 def good(tmp_path_factory) -> dict[str, Path]:
     files = made.release_files(2024, tmp_path_factory.mktemp("good"))
     return {file.stem.split("_")[0]: file for file in files}
+
+
+def taken(files: list[Path], *, store: Path, held: Path, **how: bool) -> UpdateOutcome:
+    """Let files arrive where the tables of a folder are what is held."""
+    with reading_from(published=held):
+        return update_from_files(files, store=store, **how)
 
 
 def refused(folder: Path, parent: Path, good: dict[str, Path], **changed: object) -> InputError:
@@ -38,8 +45,8 @@ def refused(folder: Path, parent: Path, good: dict[str, Path], **changed: object
             made.write(frame, other)
         files.append(other if other.exists() else file)
     store = folder / "store"
-    with pytest.raises(InputError) as caught:
-        update_from_files(files, store=store, parent=parent)
+    with pytest.raises(InputError) as caught, reading_from(published=parent):
+        update_from_files(files, store=store)
     assert not store.exists()
     details = caught.value.details
     assert details["file"] and details["usual cause"] and details["next step"]
@@ -208,7 +215,7 @@ def test_an_older_release_than_the_newest_held(tmp_path, after_2023):
 
 def test_an_older_release_that_repeats_what_is_held_is_nothing_new(tmp_path, after_2023):
     files = made.release_files(2022, tmp_path / "old")
-    found = update_from_files(files, store=tmp_path / "store", parent=after_2023)
+    found = taken(files, store=tmp_path / "store", held=after_2023)
     assert not found.changed and not (tmp_path / "store").exists()
 
 
@@ -258,7 +265,7 @@ def test_a_whole_number_that_no_column_can_hold(tmp_path, after_2023, good, year
 
 def test_no_file_and_a_file_that_is_not_there(tmp_path, after_2023):
     with pytest.raises(InputError, match="no file was named"):
-        update_from_files([], store=tmp_path / "store", parent=after_2023)
+        taken([], store=tmp_path / "store", held=after_2023)
     error = refused(tmp_path, after_2023, {"gone": tmp_path / "gone.csv"})
     assert error.problem == "the file cannot be read"
 
@@ -268,13 +275,13 @@ def test_deflators_need_the_month_they_were_published(tmp_path, after_2023):
     rows["financial_year"] = [f"{int(year) - 1}-{int(year) % 100:02d}" for year in rows["year"]]
     layout = "financial_year growth_percent index base status source_id".split()
     same = made.write(rows[layout], tmp_path / "gdp_deflator.csv")
-    assert not update_from_files([same], store=tmp_path / "store", parent=after_2023).changed
+    assert not taken([same], store=tmp_path / "store", held=after_2023).changed
     rows.loc[rows["year"] == "2026", "index"] = "107.5"
     newer = made.write(rows[layout], tmp_path / "deflators.csv")
     error = refused(tmp_path, after_2023, {"deflators": newer})
     assert "without the month" in error.problem and "2026-06" in error.details["allowed"]
     dated = made.write(rows[layout], tmp_path / "gdp_deflator_2026-06.csv")
-    found = update_from_files([dated], store=tmp_path / "store", parent=after_2023, dry_run=True)
+    found = taken([dated], store=tmp_path / "store", held=after_2023, dry_run=True)
     assert found.changed and "vintage 2026-06 is new" in found.summary[0]
     assert not (tmp_path / "store").exists()
 
@@ -285,7 +292,7 @@ def test_marks_become_missing_and_keep_what_was_printed(tmp_path, after_2023, go
     frame.loc[rows, "flag"] = ""
     frame.loc[rows, "children"] = ["c", "low", "x"]
     files = [good["england"], good["durations"], made.write(frame, tmp_path / "authorities_2024.csv")]
-    found = update_from_files(files, store=tmp_path / "store", parent=after_2023)
+    found = taken(files, store=tmp_path / "store", held=after_2023)
     held = made.table("authority_children", found.snapshot.folder)
     kept = held[held["flag"].str.contains("mark ")]
     assert sorted(kept["flag"]) == ["not_available;mark x", "suppressed;mark c", "suppressed;mark low"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +10,7 @@ from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import Data, DataSource
 from cba.inputs.releases import publishers as ees_rows
 from cba.inputs.releases.http_client import Pace
-from cba.inputs.releases.publishers import versions
-from cba.inputs.releases.update import update_from_sources
+from cba.inputs.releases.update import update_from_data
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import UUID, DataSet, Reply, as_json, publishers
 
@@ -63,8 +61,7 @@ def durations(fake, **changed):
 
 
 def asked(*sources, store, pace, **more):
-    analysis = SimpleNamespace(name="latest", data=Data(sources=sources))
-    return update_from_sources(analysis, store=store, pace=pace, **more)
+    return update_from_data(Data(sources=sources), store=store, pace=pace, **more)
 
 
 def test_a_new_period_arrives_in_three_pages(fake, store, pace, monkeypatch):
@@ -234,17 +231,6 @@ def test_a_busy_api_is_asked_again(fake, store, pace):
     fake.says(f"{ROOT}/query", as_json({}, status=429, headers={"Retry-After": "1"}), data.query)
     fake.says(f"{ROOT}/meta", as_json({}, status=504), as_json(data.meta()))
     assert asked(durations(fake), store=store, pace=pace).changed
-
-
-def test_lists_come_page_by_page(fake, pace):
-    def page(asked):
-        at, of = int(asked.query["page"]), 3
-        paging = {"page": at, "pageSize": 1, "totalResults": of, "totalPages": of}
-        return as_json({"paging": paging, "results": [{"version": f"{4 - at}.0"}]})
-
-    fake.says(f"{ROOT}/versions", page)
-    found = list(versions(durations(fake), pace=pace))
-    assert [one["version"] for one in found] == ["3.0", "2.0", "1.0"]
 
 
 CSV = "time_period,geographic_level,measure,days\n" + "".join(

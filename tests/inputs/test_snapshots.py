@@ -21,9 +21,9 @@ from cba.inputs.releases.downloads import Origin
 from cba.inputs.releases.snapshots import (
     chosen_folder,
     current_snapshot,
+    folder_identifier,
     identifiers,
     read_snapshot,
-    shipped_identifier,
     write_snapshot,
 )
 from tests.inputs.release_files import removable
@@ -56,15 +56,17 @@ def changed(tmp_path):
 def test_the_same_content_is_the_same_snapshot_whenever_it_came(store, stored):
     again = write_snapshot(shipped_published_folder(), store=store, parent="x", sources=[LATER])
     assert again == stored and again.sources == (EARLIER,)
-    assert stored.identifier == shipped_identifier() and identifiers(store) == (stored.identifier,)
+    assert stored.identifier == folder_identifier(shipped_published_folder()) and identifiers(store) == (
+        stored.identifier,
+    )
 
 
 def test_other_content_is_another_snapshot_and_becomes_current(store, stored, changed):
     other = write_snapshot(changed, store=store, parent=stored.identifier)
     assert other.identifier != stored.identifier and other.parent == stored.identifier
     assert current_snapshot(store) == other and len(identifiers(store)) == 2
-    kept = write_snapshot(shipped_published_folder(), store=store, parent="", make_current=False)
-    assert kept == stored and current_snapshot(store) == other
+    back = write_snapshot(shipped_published_folder(), store=store, parent="")
+    assert back == stored == current_snapshot(store)
 
 
 def test_a_snapshot_holds_every_table_and_may_not_be_written(stored):

@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from cba.errors import SnapshotDamaged
+from cba.inputs.files import shipped_published_folder
 from cba.inputs.releases import update
-from cba.inputs.releases.snapshots import current_snapshot, identifiers, shipped_identifier
+from cba.inputs.releases.snapshots import current_snapshot, folder_identifier, identifiers
 from cba.inputs.releases.update import storing_alone
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import DataSet, publishers
@@ -41,7 +42,7 @@ def meanwhile(monkeypatch):
     """Let something else happen once, after an update has read what is held and before it stores."""
 
     def once(action):
-        build, done = update.build_candidate, []
+        build, done = update.build_tables, []
 
         def built(*anything, **more):
             if not done:
@@ -49,7 +50,7 @@ def meanwhile(monkeypatch):
                 action()
             return build(*anything, **more)
 
-        monkeypatch.setattr(update, "build_candidate", built)
+        monkeypatch.setattr(update, "build_tables", built)
 
     return once
 
@@ -65,7 +66,7 @@ def test_files_taken_by_another_update_meanwhile_are_kept(store, lengths, needs,
     assert outer.changed and inner[0].changed
     last = current_snapshot(store)
     assert last == outer.snapshot and last.parent == inner[0].snapshot.identifier
-    assert inner[0].snapshot.parent == shipped_identifier()
+    assert inner[0].snapshot.parent == folder_identifier(shipped_published_folder())
     assert "2025" in releases(last, "care_duration") and "2025" in releases(last, "children_in_need")
     assert {one.name for one in last.sources} == {"care_duration.csv", "children_in_need.csv"}
     assert [change.table for change in outer.changes] == ["care_duration"]  # what this one brought
@@ -90,9 +91,9 @@ def test_sources_are_asked_again_where_the_store_moved_meanwhile(store, pace, ne
 
 
 def test_a_store_that_nobody_else_touched_is_asked_for_once(store, lengths, monkeypatch):  # noqa: F811
-    calls, build = [], update.build_candidate
+    calls, build = [], update.build_tables
     monkeypatch.setattr(
-        update, "build_candidate", lambda *anything, **more: calls.append(1) or build(*anything, **more)
+        update, "build_tables", lambda *anything, **more: calls.append(1) or build(*anything, **more)
     )
     assert update.update_from_files([lengths], store=store).changed and calls == [1]
 

@@ -16,9 +16,9 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs.data_sources import DataSource
-from cba.inputs.releases.downloads import Origin, Piece
+from cba.inputs.releases.downloads import Piece
 from cba.inputs.releases.http_client import Pace, fetch
-from cba.inputs.releases.publishers import get_json
+from cba.inputs.releases.publishers import get_json, origin_of
 
 BASE_YEAR = 2024
 """Year ending 31 March in which the tables put the index at 100."""
@@ -47,15 +47,7 @@ def deflator_piece(source: DataSource, *, first_year: int, pace: Pace) -> Piece:
     if not sheets:
         raise _not_found(source, field="details.attachments", found="no spreadsheet")
     answer = fetch(str(sheets[0]["url"]), hosts=source.allowed_hosts(), accept=SHEETS, pace=pace)
-    origin = Origin(
-        name=source.name,
-        address=answer.url,
-        sha256=answer.sha256,
-        bytes=len(answer.content),
-        retrieved=answer.retrieved,
-        licence=source.licence,
-        published=published,
-    )
+    origin = origin_of(source, [answer], published=published)
     table = cells_of(answer.content, file=answer.url)
     index = index_by_year(table, file=answer.url)
     kept = {year: value for year, value in index.items() if year >= first_year}

@@ -7,17 +7,21 @@ after what its Retry-After says; a connection that drips is cut off. httpx is im
 
 from __future__ import annotations
 
-import hashlib
+import gzip
+import io
+import json
 import random
 import time
 import zlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import LOOPBACK
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
     import httpx
 
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 
 
@@ -55,9 +58,22 @@ class Answer:
 
     url: str  # where it came from, after redirects
     content: bytes
-    sha256: str
     headers: Mapping[str, str]  # names in lower case
     retrieved: str  # UTC time, ISO 8601
+
+    def json(self) -> Any:
+        """Return the document the answer holds."""
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            raise SourceUnreachable(
+                "an answer is not the JSON it says it is",
+                file=self.url,
+                found=str(error),
+                allowed="one JSON document",
+                cause="an answer cut off, or a page of a proxy in between",
+                remedy="try again later",
+            ) from None
 
 
 class _TryAgain(Exception):
@@ -80,14 +96,24 @@ def fetch(
     """Fetch one answer. `hosts`: hosts (with port where not the usual one) that may be spoken to."""
     import httpx
 
-    agent = {"User-Agent": f"cba/{_version()} (cost-benefit analysis; httpx)", "Accept-Encoding": "gzip"}
-    timeout = httpx.Timeout(pace.read, connect=pace.connect)
-    with httpx.Client(headers=agent, timeout=timeout, follow_redirects=False, trust_env=True) as client:
+    client = httpx.Client(
+        headers={
+            "User-Agent": f"cba/{_version()} (cost-benefit analysis; httpx)",
+            "Accept": ", ".join(accept),
+            "Accept-Encoding": "gzip",
+        },
+        timeout=httpx.Timeout(pace.read, connect=pace.connect),
+        follow_redirects=True,
+        max_redirects=_MOST_REDIRECTS,
+        event_hooks={"request": [partial(_refuse_host, hosts=hosts)]},  # called for each redirect too
+    )
+    request = client.build_request("GET" if body is None else "POST", url, params=parameters, json=body)
+    with client:
         for attempt in range(pace.attempts):
             try:
-                return _followed(
-                    client, url, hosts=hosts, accept=accept, pace=pace, parameters=parameters, body=body
-                )
+                return _answer(client, request, accept=accept, pace=pace)
+            except httpx.TooManyRedirects:
+                raise _endless(url) from None
             except _TryAgain as trouble:
                 reason, asked = str(trouble), trouble.wait
             except httpx.TransportError as trouble:
@@ -107,6 +133,70 @@ def _version() -> str:
         return "0"
 
 
+def _refuse_host(request: httpx.Request, *, hosts: Collection[str]) -> None:
+    parts = urlsplit(str(request.url))
+    plain_allowed = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if parts.netloc not in {host.lower() for host in hosts} or not (parts.scheme == "https" or plain_allowed):
+        raise InputError(
+            "an address outside the configuration was not contacted",
+            file=str(request.url),
+            field="hosts",
+            found=f"{parts.scheme}://{parts.netloc}",
+            allowed=", ".join(sorted(hosts)) + ", encrypted",
+            cause="a publisher's redirect to a host of its own, or a wrong address",
+            remedy="add the host to `hosts` of the source if it belongs to the publisher",
+        )
+
+
+def _answer(client: httpx.Client, request: httpx.Request, *, accept: tuple[str, ...], pace: Pace) -> Answer:
+    """Send one request, read the answer to its end and check that nothing is missing."""
+    deadline = pace.clock() + pace.overall
+    response = client.send(request, stream=True)
+    with closing(response):
+        status = response.status_code
+        if status in _AGAIN:
+            raise _TryAgain(f"HTTP {status}", wait=retry_after(response.headers.get("retry-after")))
+        content = _unpacked(response, _received(response, pace=pace, deadline=deadline), pace=pace)
+    if status >= 400:
+        raise _refused(response, content)
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if status != 200 or kind not in accept:
+        raise _TryAgain(
+            f"HTTP {status} of type {kind or 'unknown'} where {' or '.join(accept)} was asked for"
+        )
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(str(response.url), content, headers, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _received(response: httpx.Response, *, pace: Pace, deadline: float) -> bytes:
+    content = bytearray()
+    for part in response.iter_raw():
+        if pace.clock() > deadline:
+            raise _TryAgain(f"the answer was not complete after {pace.overall:g} seconds")
+        content += part
+        if len(content) > pace.limit:
+            raise _too_large(response, pace)
+    return bytes(content)
+
+
+def _unpacked(response: httpx.Response, content: bytes, *, pace: Pace) -> bytes:
+    # httpx would unpack too, but takes half a stream for the whole and sets no limit to what comes out.
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing in ("", "identity"):
+        return content
+    if packing not in ("gzip", "x-gzip"):
+        raise _TryAgain(f"an answer packed as {packing}, which was not asked for")
+    try:
+        unpacked = gzip.GzipFile(fileobj=io.BytesIO(content)).read(pace.limit + 1)
+    except EOFError:
+        raise _TryAgain("an answer cut off inside its packing") from None
+    except (OSError, zlib.error) as error:
+        raise _TryAgain(f"an answer that does not unpack: {error}") from None
+    if len(unpacked) > pace.limit:
+        raise _too_large(response, pace)
+    return unpacked
+
+
 def _give_up(url: str, reason: str, *, tried: int) -> NoReturn:
     raise SourceUnreachable(
         "a source gave no usable answer",
@@ -118,28 +208,8 @@ def _give_up(url: str, reason: str, *, tried: int) -> NoReturn:
     )
 
 
-def _followed(
-    client: httpx.Client,
-    url: str,
-    *,
-    hosts: Collection[str],
-    accept: tuple[str, ...],
-    pace: Pace,
-    parameters: Mapping[str, Any] | None,
-    body: Mapping[str, Any] | None,
-) -> Answer:
-    """Send one request and follow its redirects, each to a host that is named."""
-    deadline = pace.clock() + pace.overall
-    for _ in range(_MOST_REDIRECTS + 1):
-        _refuse_host(url, hosts=hosts)
-        method = "GET" if body is None else "POST"
-        headers = {"Accept": ", ".join(accept)}
-        with client.stream(method, url, params=parameters, json=body, headers=headers) as response:
-            if response.status_code in _REDIRECTS:
-                url, parameters = urljoin(str(response.url), response.headers.get("location", "")), None
-                continue
-            return _whole(response, accept=accept, pace=pace, deadline=deadline)
-    raise InputError(
+def _endless(url: str) -> InputError:
+    return InputError(
         "a source sends from one address to the next without end",
         file=url,
         found=f"more than {_MOST_REDIRECTS} redirects",
@@ -147,65 +217,6 @@ def _followed(
         cause="an address that has moved",
         remedy="write the address the data are at into the configuration",
     )
-
-
-def _refuse_host(url: str, *, hosts: Collection[str]) -> None:
-    parts = urlsplit(url)
-    plain_allowed = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if parts.netloc not in hosts or not (parts.scheme == "https" or plain_allowed):
-        raise InputError(
-            "an address outside the configuration was not contacted",
-            file=url,
-            field="hosts",
-            found=f"{parts.scheme}://{parts.netloc}",
-            allowed=", ".join(sorted(hosts)) + ", encrypted",
-            cause="a publisher's redirect to a host of its own, or a wrong address",
-            remedy="add the host to `hosts` of the source if it belongs to the publisher",
-        )
-
-
-def _whole(response: httpx.Response, *, accept: tuple[str, ...], pace: Pace, deadline: float) -> Answer:
-    """Read an answer to its end, unpack it and check that nothing is missing."""
-    status = response.status_code
-    if status in _AGAIN:
-        raise _TryAgain(f"HTTP {status}", wait=retry_after(response.headers.get("retry-after")))
-    content = _unpacked(response, pace=pace, deadline=deadline)
-    if status >= 400:
-        raise _refused(response, content)
-    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    if status != 200 or kind not in accept:
-        raise _TryAgain(
-            f"HTTP {status} of type {kind or 'unknown'} where {' or '.join(accept)} was asked for"
-        )
-    return Answer(
-        url=str(response.url),
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
-        headers={name.lower(): value for name, value in response.headers.items()},
-        retrieved=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _unpacked(response: httpx.Response, *, pace: Pace, deadline: float) -> bytes:
-    packing = response.headers.get("content-encoding", "").strip().lower()
-    if packing not in ("", "identity", "gzip", "x-gzip"):
-        raise _TryAgain(f"an answer packed as {packing}, which was not asked for")
-    unpack = zlib.decompressobj(31) if "gzip" in packing else None
-    parts, size = [], 0
-    for raw in response.iter_raw():
-        if pace.clock() > deadline:
-            raise _TryAgain(f"the answer was not complete after {pace.overall:g} seconds")
-        try:
-            part = raw if unpack is None else unpack.decompress(raw, pace.limit + 1 - size)
-        except zlib.error as error:
-            raise _TryAgain(f"an answer that does not unpack: {error}") from None
-        size += len(part)
-        if size > pace.limit or (unpack is not None and unpack.unconsumed_tail):
-            raise _too_large(response, pace)
-        parts.append(part)
-    if unpack is not None and not unpack.eof:
-        raise _TryAgain("an answer cut off inside its packing")
-    return b"".join(parts)
 
 
 def _too_large(response: httpx.Response, pace: Pace) -> InputError:

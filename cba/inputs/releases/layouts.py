@@ -14,7 +14,6 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs.files import nearest
-from cba.inputs.releases import downloads as words
 from cba.inputs.releases.downloads import Piece, Sheet
 from cba.inputs.table_words import TABLES
 
@@ -105,7 +104,86 @@ _RENAMED = {
 }
 
 
-_EVIDENCE = ("evidence_effects", "evidence_costs", "published_claims")
+# --- Words of the department's files that the tables rename, leave out or derive ---
+
+
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "stock": ("total", "age", "placement", "provider_foster"),
+    "starts": ("total", "age", "placement", "legal_status", "uasc", "previous_permanence"),
+    "ceases": ("total", "age", "placement", "reason", "duration"),
+    "adoptions": ("total",),
+    "sgo": ("total", "carer_status"),
+    "uasc_stock": ("total", "age", "placement"),
+}
+"""Breakdowns of each measure that the tables hold."""
+
+UNUSED: Mapping[str, tuple[str, ...]] = {
+    "stock": (
+        "legal_status",
+        "locality",
+        "need",
+        "provider",
+        "provider_independent_semi_supported",
+        "provider_secure_and_childrens_homes",
+        "provider_secure_childrens_homes_semi_independent_pre2024",
+        "sex",
+    ),
+    "starts": ("need", "sex", "taken_into_care"),
+    "ceases": ("age_18_detail", "legal_status", "need", "sex"),
+    "adoptions": ("age",),
+    "sgo": ("age",),
+    "uasc_stock": ("sex",),
+}
+"""Breakdowns that are published and not used here; any other is new and refused."""
+
+LEFT_OUT = frozenset(
+    (
+        "16",
+        "17",
+        "interim_care_order",
+        "full_care_order",
+        "police_protection",
+        "emergency_protection_order",
+        "child_assessment_order",
+        "remand",
+        "pace",
+        "supervision_order_residence",
+        "sgo_former_foster_carer",
+        "sgo_other_carer",
+        "residential_plus_independent_comparable",
+    )
+)
+"""Parts of categories that the tables hold, and sums over categories: they would be counted twice."""
+
+RENAMED: Mapping[str, str] = {
+    "return_home_pre2014_code": "return_home_single_code",
+    "secure_childrens_homes_semi_independent_pre2024": "secure_childrens_homes_semi_independent",
+    "other_in_community_pre2024": "living_independently_or_employment",
+    "sgo_total": "special_guardianship",
+}
+"""Category of a release file to the word of the tables."""
+
+SUPERSEDED = frozenset(
+    (
+        "secure_childrens_homes_semi_independent",
+        "living_independently_or_employment",
+        "missing_over_24h",
+        "return_home_single_code",
+    )
+)
+"""Categories the publisher has stopped printing; a newer release may come without them."""
+
+OTHER_AREAS: Mapping[str, str] = {"London (Inner)": "Inner London", "London (Outer)": "Outer London"}
+"""Names of regions in the unit cost file to the names of the tables."""
+
+LEVELS: Mapping[str, str] = {"local_authority": "authority", "region": "region", "england": "england"}
+"""Levels of the unit cost file to the words of the tables."""
+
+SINGLE_AGES = tuple(str(age) for age in range(18, 26))
+"""Single years of age above 17 in the population file: not children."""
+
+
+# --- A file recognised by its header, and turned into rows of the tables ---
 
 
 def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
@@ -198,24 +276,22 @@ def _refuse_word(column: str, *, bad: pd.Series, sheet: Sheet, allowed: str) -> 
     """Raise for the first row whose word the layout does not know."""
     if bad.any():
         row = int(bad.index[bad.to_numpy()][0])
-        raise InputError(
+        raise sheet.refusal(
             f"an unknown word in {column}",
-            file=sheet.file,
-            field=f"column {column}, row {row + 2}",
+            column=column,
+            row=row,
             found=sheet.rows.loc[row, column],
             allowed=allowed,
             cause="a category the publisher has just introduced or renamed",
-            remedy="decide what it means for the tables and add it to release_words.py",
+            remedy="decide what it means for the tables and add it to layouts.py",
         )
 
 
 def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     """Keep the breakdowns the tables use, in their words; a breakdown never seen before is refused."""
-    _refuse_word(
-        "measure", bad=~rows["measure"].isin(list(words.KEPT)), sheet=sheet, allowed=", ".join(words.KEPT)
-    )
-    kept = {(measure, one) for measure, several in words.KEPT.items() for one in several}
-    unused = {(measure, one) for measure, several in words.UNUSED.items() for one in several}
+    _refuse_word("measure", bad=~rows["measure"].isin(list(KEPT)), sheet=sheet, allowed=", ".join(KEPT))
+    kept = {(measure, one) for measure, several in KEPT.items() for one in several}
+    unused = {(measure, one) for measure, several in UNUSED.items() for one in several}
     pairs = pd.Series(list(zip(rows["measure"], rows["breakdown"], strict=True)), index=rows.index)
     _refuse_word(
         "dimension",
@@ -224,33 +300,35 @@ def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
         allowed=", ".join(sorted({one for _, one in kept | unused})),
     )
     rows = rows[pairs.isin(kept)]
-    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(words.LEFT_OUT)]
+    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(LEFT_OUT)]
     return rows.assign(
-        category=rows["category"].replace(dict(words.RENAMED)),
+        category=rows["category"].replace(dict(RENAMED)),
         measure=rows["measure"].replace({"sgo": "sgo_orders"}),
     )
 
 
 def _population(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    rows = rows[~rows["age_band"].isin(words.SINGLE_AGES)]
-    _whole_numbers(rows, ("vintage", "mid_year"), sheet=sheet)
-    bases = [
-        str(
-            words.census_base(
-                kind=row["kind"],
-                vintage=int(row["vintage"]),
-                band=row["age_band"],
-                mid_year=int(row["mid_year"]),
-            )
-        )
-        for row in rows.to_dict("records")
-    ]
-    return rows.assign(census_base=bases)
-
-
-def _whole_numbers(rows: pd.DataFrame, columns: tuple[str, ...], *, sheet: Sheet) -> None:
-    for column in columns:
+    rows = rows[~rows["age_band"].isin(SINGLE_AGES)]
+    for column in ("vintage", "mid_year"):
         _refuse_word(column, bad=~rows[column].str.fullmatch(r"\d{4}"), sheet=sheet, allowed="a year, 2024")
+    columns = [rows["kind"], rows["vintage"].astype(int), rows["age_band"], rows["mid_year"].astype(int)]
+    return rows.assign(census_base=[str(census_base(*cells)) for cells in zip(*columns, strict=True)])
+
+
+def census_base(kind: str, vintage: int, band: str, mid_year: int) -> int:
+    """Return the census that a population figure of a release file rests on.
+
+    `kind`: ``estimate`` or ``projection``. `band`: ``0_17``, an age band or a single age.
+    """
+    # The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
+    # already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
+    if kind == "projection" or vintage >= 2024:
+        return 2021
+    if band != "0_17" and mid_year <= 2021:
+        return 2021 if mid_year == 2021 else 2011
+    if vintage == 2023 or (vintage == 2022 and mid_year == 2021):
+        return 2021
+    return 2001 if vintage == 2010 else 2011
 
 
 def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
@@ -258,12 +336,10 @@ def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
 
 
 def _unit_costs(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    _refuse_word(
-        "level", bad=~rows["level"].isin(list(words.LEVELS)), sheet=sheet, allowed=", ".join(words.LEVELS)
-    )
+    _refuse_word("level", bad=~rows["level"].isin(list(LEVELS)), sheet=sheet, allowed=", ".join(LEVELS))
     councils = rows["level"] == "local_authority"
-    area = rows["area_name"].replace(dict(words.OTHER_AREAS)).where(~councils, rows["authority"])
-    return rows.assign(area=area, level=rows["level"].replace(dict(words.LEVELS)), price_basis="cash")
+    area = rows["area_name"].replace(dict(OTHER_AREAS)).where(~councils, rows["authority"])
+    return rows.assign(area=area, level=rows["level"].replace(dict(LEVELS)), price_basis="cash")
 
 
 def _deflator(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.releases.checks import NUMBERED, releases_in
+from cba.inputs.releases.checks import NUMBERED, listed, releases_in
 from cba.inputs.releases.downloads import Piece
-from cba.inputs.releases.rows import Missing, read_figure
+from cba.inputs.releases.rows import read_figure
 from cba.inputs.table_words import MEASURES, POPULATION_BANDS, TABLES
 
 EVIDENCE_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -43,14 +43,6 @@ ORDER: Mapping[str, tuple[str, ...]] = {
 _FIRST = {"england": 0, "region": 1, "authority": 2} | {band: i for i, band in enumerate(POPULATION_BANDS)}
 
 
-@dataclass(frozen=True)
-class Merged:
-    """Tables after an arrival."""
-
-    tables: Mapping[str, pd.DataFrame]  # all text; only those that something arrived for
-    notes: tuple[str, ...]  # what was added beside the rows delivered
-
-
 def key_of(table: str) -> tuple[str, ...]:
     """Return the columns that name a row of a table."""
     return EVIDENCE_KEYS[table] if table in EVIDENCE_KEYS else TABLES[table].key
@@ -66,32 +58,27 @@ def with_marks(piece: Piece) -> Piece:
     if piece.table not in TABLES:
         return piece
     table, rows = TABLES[piece.table], piece.rows.copy()
-    for column, kind in table.columns.items():
-        if kind == "str":
-            continue
+    for column in [name for name, kind in table.columns.items() if kind != "str"]:
+        may_be_empty = table.columns[column] != "int64"
         for index, text in enumerate(rows[column].tolist()):
-            figure = read_figure(text) if text else ""
-            if isinstance(figure, Missing) and column == table.value:
+            read = read_figure(text) if text or not may_be_empty else ("", "")
+            if read is None or (read[1] and column != table.value):
+                raise piece.refusal(
+                    f"a cell of {column} is not a number",
+                    column=column,
+                    index=index,
+                    found=repr(text),
+                    allowed="a plain number, or a mark such as c, x, z, low or ~ in a column of figures",
+                    cause="a symbol kept from a spreadsheet, or a mark the publisher has just introduced",
+                    remedy="restore the published figure; a new mark is added to rows.py",
+                )
+            figure, flag = read
+            if flag:
                 flags = [part for part in rows.loc[index, "flag"].split(";") if part]
-                rows.loc[index, "flag"] = ";".join([*flags, figure.in_table])
-                rows.loc[index, column] = ""
-            elif figure is None or isinstance(figure, Missing) or (not text and kind == "int64"):
-                raise _not_a_figure(piece, column=column, index=index, text=text)
-            elif figure != text:
+                rows.loc[index, "flag"] = ";".join([*flags, flag])
+            if figure != text:
                 rows.loc[index, column] = figure
-    return Piece(piece.table, rows, piece.lines, piece.origin, piece.whole)
-
-
-def _not_a_figure(piece: Piece, *, column: str, index: int, text: str) -> InputError:
-    return InputError(
-        f"a cell of {column} is not a number",
-        file=piece.origin.address,
-        field=f"column {column}, row {piece.lines[index]}",
-        found=repr(text),
-        allowed="a plain number, or a mark such as c, x, z, low or ~ in a column of figures",
-        cause="a symbol kept from a spreadsheet, or a mark the publisher has just introduced",
-        remedy="restore the published figure; a new mark is added to suppression_marks.py",
-    )
+    return replace(piece, rows=rows)
 
 
 def refuse_duplicates(piece: Piece) -> None:
@@ -102,10 +89,10 @@ def refuse_duplicates(piece: Piece) -> None:
     again = piece.rows.duplicated(key)
     if again.any():
         index = int(again.to_numpy().nonzero()[0][0])
-        raise InputError(
+        raise piece.refusal(
             "a key occurs twice",
-            file=piece.origin.address,
-            field=f"column {'+'.join(key)}, row {piece.lines[index]}",
+            column="+".join(key),
+            index=index,
             found=", ".join(f"{name}={piece.rows.loc[index, name]}" for name in key),
             allowed="one row for each key",
             cause="rows of two files pasted together",
@@ -113,42 +100,52 @@ def refuse_duplicates(piece: Piece) -> None:
         )
 
 
-def merge(pieces: Sequence[Piece], *, parent: Path) -> Merged:
-    """Lay pieces over the tables of a folder. `pieces`: marks read, duplicates refused."""
+def merge(
+    pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Lay pieces over the tables held. `pieces`: marks read, duplicates refused.
+
+    The tables that something arrived for, all text, and sentences on what was added beside the rows delivered.
+    """
     tables: dict[str, pd.DataFrame] = {}
     given: dict[str, pd.DataFrame] = {}
-    for piece in pieces:
-        if piece.table == "authority_names":
-            continue
-        _refuse_conflict(piece, given)
-        held = tables.get(piece.table, held_table(piece.table, folder=parent))
-        if piece.whole and piece.table == "authorities":
-            _refuse_lost(piece, held)
-        tables[piece.table] = _laid_over(held, piece)
-    notes = _bring_authorities(pieces, tables=tables, parent=parent)
-    return Merged({name: _sorted(table, name) for name, table in tables.items()}, tuple(notes))
+    for piece in [one for one in pieces if one.table != "authority_names"]:
+        name = piece.table
+        _refuse_conflict(piece, given.get(name))
+        given[name] = pd.concat([given[name], piece.rows]) if name in given else piece.rows
+        before = tables.get(name, held[name])
+        if piece.whole and name == "authorities":
+            _refuse_lost(piece, before)
+        tables[name] = _laid_over(before, piece)
+    notes: list[str] = []
+    if "authority_children" in tables:
+        tables["authorities"], notes = _with_new_authorities(
+            tables.get("authorities", held["authorities"]),
+            tables["authority_children"],
+            [piece.rows for piece in pieces if piece.table == "authority_names"],
+        )
+    return {name: _sorted(table, name) for name, table in tables.items()}, notes
 
 
-def _refuse_conflict(piece: Piece, given: dict[str, pd.DataFrame]) -> None:
+def _refuse_conflict(piece: Piece, given: pd.DataFrame | None) -> None:
     """Two files of one update may repeat each other, never contradict each other."""
+    if given is None:
+        return
     key = list(key_of(piece.table))
-    before = given.get(piece.table)
-    if before is not None:
-        both = piece.rows.reset_index().merge(before, on=key, suffixes=("", "_before"))
-        for column in [name for name in piece.rows.columns if name not in (*key, "source")]:
-            differ = both[both[column] != both[f"{column}_before"]]
-            if len(differ):
-                row = differ.iloc[0]
-                raise InputError(
-                    "two files give different figures for one row",
-                    file=piece.origin.address,
-                    field=f"column {column}, row {piece.lines[int(row['index'])]}",
-                    found=f"{row[column]} here, {row[f'{column}_before']} in another file",
-                    allowed="the same figure",
-                    cause="files of two releases or two downloads given together",
-                    remedy="give the files of one release at a time, oldest first",
-                )
-    given[piece.table] = piece.rows if before is None else pd.concat([before, piece.rows])
+    both = piece.rows.reset_index().merge(given, on=key, suffixes=("", "_before"))
+    for column in [name for name in piece.rows.columns if name not in (*key, "source")]:
+        differ = both[both[column] != both[f"{column}_before"]]
+        if len(differ):
+            row = differ.iloc[0]
+            raise piece.refusal(
+                "two files give different figures for one row",
+                column=column,
+                index=row["index"],
+                found=f"{row[column]} here, {row[f'{column}_before']} in another file",
+                allowed="the same figure",
+                cause="files of two releases or two downloads given together",
+                remedy="give the files of one release at a time, oldest first",
+            )
 
 
 def _refuse_lost(piece: Piece, held: pd.DataFrame) -> None:
@@ -158,7 +155,7 @@ def _refuse_lost(piece: Piece, held: pd.DataFrame) -> None:
             "the list of authorities lacks some that are held",
             file=piece.origin.address,
             field="column la_code",
-            found=f"without {', '.join(lost[:5])}{' and others' if len(lost) > 5 else ''}",
+            found=f"without {listed(lost)}",
             allowed="every authority that has figures, also those that no longer exist",
             cause="a list of today's authorities, or a file cut off between two rows",
             remedy="add the authorities, with the last year in which they had figures",
@@ -192,42 +189,31 @@ def _laid_over(held: pd.DataFrame, piece: Piece) -> pd.DataFrame:
     return pd.concat([result, piece.rows.iloc[fresh][list(held.columns)]], ignore_index=True)
 
 
-def _bring_authorities(
-    pieces: Sequence[Piece], *, tables: dict[str, pd.DataFrame], parent: Path
-) -> list[str]:
+def _with_new_authorities(
+    authorities: pd.DataFrame, figures: pd.DataFrame, names: Sequence[pd.DataFrame]
+) -> tuple[pd.DataFrame, list[str]]:
     """Add authorities that appear for the first time and move the last year of those with newer figures."""
-    named = {
-        row["authority"]: row
-        for piece in pieces
-        if piece.table == "authority_names"
-        for row in piece.rows.to_dict("records")
-    }
-    figures = tables.get("authority_children")
-    if figures is None:
-        return []
-    listed = tables.get("authorities", held_table("authorities", folder=parent)).copy()
+    named = {row["authority"]: row for rows in names for row in rows.to_dict("records")}
     years = figures.assign(year=figures["year"].astype(int)).groupby("authority")["year"].agg(["min", "max"])
-    notes = []
-    for code in [one for one in years.index if one not in set(listed["authority"]) and one in named]:
-        row = {
-            "authority": code,
-            "authority_name": named[code]["authority_name"],
-            "region": named[code]["region"],
+    known = set(authorities["authority"])
+    rows, notes = [], []
+    for code in [one for one in years.index if one not in known and one in named]:
+        added = {
             "note": "named by the file of its figures; predecessors not given",
             "source": figures.loc[figures["authority"] == code, "source"].iloc[-1],
             "first_year": str(years.loc[code, "min"]),
             "last_year": str(years.loc[code, "max"]),
         }
-        listed = pd.concat([listed, pd.DataFrame([row]).reindex(columns=listed.columns, fill_value="")])
-        notes.append(f"authority {code} {row['authority_name']} is new")
-    listed = listed.reset_index(drop=True)
-    last = listed["authority"].map(years["max"])
-    later = last.notna() & (last.fillna(0) > listed["last_year"].astype(int))
-    if later.any():
-        listed.loc[later, "last_year"] = last[later].astype(int).astype(str)
-    if notes or later.any() or "authorities" in tables:
-        tables["authorities"] = listed
-    return notes
+        rows.append(named[code] | added)
+        notes.append(f"authority {code} {named[code]['authority_name']} is new")
+    if rows:
+        new = pd.DataFrame(rows).reindex(columns=authorities.columns, fill_value="")
+        authorities = pd.concat([authorities, new], ignore_index=True)
+    last = authorities["authority"].map(years["max"])
+    later = last > authorities["last_year"].astype(int)
+    return authorities.assign(
+        last_year=authorities["last_year"].where(~later, last.fillna(0).astype(int).astype(str))
+    ), notes
 
 
 def _sorted(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -275,10 +261,6 @@ class TableChange:
     corrected: int
     removed: int
     revisions: tuple[Revision, ...]  # the largest first, at most `SHOWN`
-
-    def as_plain(self) -> dict[str, Any]:
-        """Return the record as plain values."""
-        return asdict(self)
 
 
 def changes_between(

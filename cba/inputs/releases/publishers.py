@@ -1,26 +1,24 @@
-"""The public API of Explore Education Statistics, version 1: one request, and lists that come in pages."""
+"""What each kind of source holds now: Explore Education Statistics by its API or its catalogue, and Nomis."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from cba.errors import InputError, NeedsPerson, SourceUnreachable
 from cba.inputs.data_sources import DataSource
-from cba.inputs.releases.downloads import Origin, Sheet, read_csv_bytes
+from cba.inputs.releases.downloads import Origin, Sheet, csv_rows
 from cba.inputs.releases.http_client import Answer, Pace, fetch
 
-JSON = ("application/json",)
+PAGE_SIZE = 1000
+COUNT = "RECORD_COUNT"
+"""Column in which Nomis, which gives at most 25,000 rows in one answer, says how many there are."""
 
-
-def get_json(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> Any:
-    """Fetch one JSON document of a source. `path`: behind the base URL, or a whole address."""
-    return parsed(fetch_json(source, path, pace=pace, parameters=parameters))
+_LEVELS = {"NAT": "National", "REG": "Regional", "LA": "Local authority"}
 
 
 def fetch_json(
@@ -33,50 +31,82 @@ def fetch_json(
 ) -> Answer:
     """Fetch one JSON document of a source as it came. `path`: behind the base URL, or a whole address."""
     url = path if path.startswith("http") else source.base_url + path
+    accept = ("application/json",)
     return fetch(
-        url,
-        hosts=source.allowed_hosts(),
-        accept=JSON,
-        pace=pace,
-        parameters=dict(parameters or {}) or None,
-        body=body,
+        url, hosts=source.allowed_hosts(), accept=accept, pace=pace, parameters=parameters, body=body
     )
 
 
-def parsed(answer: Answer) -> Any:
-    """Return the document an answer holds."""
-    try:
-        return json.loads(answer.content)
-    except ValueError as error:
-        raise SourceUnreachable(
-            "an answer is not the JSON it says it is",
-            file=answer.url,
-            found=str(error),
-            allowed="one JSON document",
-            cause="an answer cut off, or a page of a proxy in between",
-            remedy="try again later",
-        ) from None
+def get_json(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> Any:
+    """Fetch one JSON document of a source and read it."""
+    return fetch_json(source, path, pace=pace, parameters=parameters or None).json()
 
 
-def versions(source: DataSource, *, pace: Pace) -> Iterator[Mapping[str, Any]]:
-    """List the versions of the data set, newest first."""
-    yield from _pages(source, f"/v1/data-sets/{source.data_set}/versions", pace=pace, pageSize=20)
+def origin_of(source: DataSource, answers: Sequence[Answer], **stated: str) -> Origin:
+    """Return where answers came from. `stated`: address, version or day of publication, where they are known."""
+    content = b"".join(one.content for one in answers)
+    last = answers[-1]
+    return Origin(
+        name=source.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        retrieved=last.retrieved,
+        licence=source.licence,
+        **{"address": last.url} | stated,
+    )
 
 
-def _pages(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> Iterator[Mapping[str, Any]]:
-    page, last, seen, expected = 1, 1, 0, 0
-    while page <= last:
-        answer = get_json(source, path, pace=pace, page=page, **parameters)
-        paging = part_of(answer, "paging", source=source, where=path)
+# --- The API of Explore Education Statistics: the newest version that may be taken unseen ---
+
+
+def newest(
+    source: DataSource, *, held: Origin | None, pace: Pace
+) -> tuple[Origin, Sheet | None, Mapping[str, str]]:
+    """Fetch the newest version of a data set that may be taken unseen, with the unit of each column of figures.
+
+    No sheet where it is the version held. Accepted so far is the pinned version, or a later one taken since.
+    """
+    path = f"/v1/data-sets/{source.data_set}"
+    described = get_json(source, path, pace=pace)
+    _refuse_gone(source, described, path)
+    latest = _part(described, "latestVersion", source=source, where=path)
+    version, published = str(latest["version"]), str(latest["published"])
+    if held is not None and (version, published) == (held.version, held.published):
+        return held, None, {}
+    taken = (source.version, held.version if held else None)
+    accepted = max((one for one in taken if one), key=_numbers)
+    if version != accepted:
+        _refuse_major(source, version=version, accepted=accepted, pace=pace)
+    meta = get_json(source, f"{path}/meta", pace=pace, dataSetVersion=version)
+    rows, answers = _queried(source, version=version, meta=meta, pace=pace)
+    _refuse_fewer(len(rows), int(latest["totalResults"]), source=source, where=path)
+    origin = origin_of(source, answers, address=source.base_url + path, version=version, published=published)
+    sheet = Sheet(f"{source.name} {version}", pd.DataFrame(rows).fillna("").astype(str), origin)
+    return origin, sheet, {one["column"]: one.get("unit") or "" for one in meta["indicators"]}
+
+
+def _queried(
+    source: DataSource, *, version: str, meta: Mapping[str, Any], pace: Pace
+) -> tuple[list[dict[str, str]], list[Answer]]:
+    """Ask for every row, page by page, and turn identifiers into labels."""
+    path = f"/v1/data-sets/{source.data_set}/query"
+    rows: list[dict[str, str]] = []
+    answers: list[Answer] = []
+    last, expected, lookups = 1, 0, _lookups(meta)
+    while len(answers) < last:
+        body = {"page": len(answers) + 1, "pageSize": PAGE_SIZE}
+        answers.append(fetch_json(source, path, pace=pace, parameters={"dataSetVersion": version}, body=body))
+        content = answers[-1].json()
+        _refuse_warnings(source, content, where=path)
+        paging = _part(content, "paging", source=source, where=path)
         last, expected = int(paging["totalPages"]), int(paging["totalResults"])
-        results = part_of(answer, "results", source=source, where=path)
-        seen += len(results)
-        yield from results
-        page += 1
-    refuse_fewer(seen, expected, source=source, where=path)
+        results = _part(content, "results", source=source, where=path)
+        rows += [_labelled(row, lookups, source=source) for row in results]
+    _refuse_fewer(len(rows), expected, source=source, where=path)
+    return rows, answers
 
 
-def refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) -> None:
+def _refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) -> None:
     """Refuse pages that together hold another number of results than they say."""
     if seen != expected:
         raise SourceUnreachable(
@@ -90,7 +120,7 @@ def refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) ->
         )
 
 
-def part_of(answer: Any, name: str, *, source: DataSource, where: str) -> Any:
+def _part(answer: Any, name: str, *, source: DataSource, where: str) -> Any:
     """Return a part of an answer that the contract promises."""
     if not isinstance(answer, Mapping) or name not in answer:
         raise InputError(
@@ -103,51 +133,6 @@ def part_of(answer: Any, name: str, *, source: DataSource, where: str) -> Any:
             remedy="check base_url; if the API has changed, the client must be changed with it",
         )
     return answer[name]
-
-
-# --- Rows of a data set of Explore Education Statistics: from the query of its API, or as CSV of its … ---
-
-
-PAGE_SIZE = 1000
-
-
-_LEVELS = {"NAT": "National", "REG": "Regional", "LA": "Local authority"}
-
-
-def queried(
-    source: DataSource, *, version: str, published: str, meta: Mapping[str, Any], pace: Pace
-) -> Sheet:
-    """Ask for every row, page by page, and turn identifiers into labels."""
-    path = f"/v1/data-sets/{source.data_set}/query"
-    rows, page, last, expected, answer, size = [], 1, 1, 0, None, 0
-    seen = hashlib.sha256()
-    lookups = _lookups(meta)
-    while page <= last:
-        body = {"page": page, "pageSize": PAGE_SIZE}
-        answer = fetch_json(source, path, pace=pace, parameters={"dataSetVersion": version}, body=body)
-        content = parsed(answer)
-        _refuse_warnings(source, content, where=path)
-        paging = part_of(content, "paging", source=source, where=path)
-        last, expected = int(paging["totalPages"]), int(paging["totalResults"])
-        rows += [
-            _labelled(row, lookups, source=source)
-            for row in part_of(content, "results", source=source, where=path)
-        ]
-        seen.update(answer.content)
-        size += len(answer.content)
-        page += 1
-    refuse_fewer(len(rows), expected, source=source, where=path)
-    origin = Origin(
-        name=source.name,
-        address=f"{source.base_url}/v1/data-sets/{source.data_set}",
-        sha256=seen.hexdigest(),
-        bytes=size,
-        retrieved=answer.retrieved if answer else "",
-        licence=source.licence,
-        version=version,
-        published=published,
-    )
-    return Sheet(f"{source.name} {version}", pd.DataFrame(rows).fillna("").astype(str), origin)
 
 
 def _refuse_warnings(source: DataSource, content: Mapping[str, Any], *, where: str) -> None:
@@ -215,64 +200,8 @@ def _labelled(row: Mapping[str, Any], lookups: Mapping[str, Any], *, source: Dat
     return found
 
 
-def catalogue_csv(source: DataSource, *, pace: Pace) -> Sheet:
-    """Fetch a data set of the catalogue as CSV, for those that are not in the API."""
-    answer = fetch(
-        f"{source.base_url}/data-catalogue/data-set/{source.data_set}/csv",
-        hosts=source.allowed_hosts(),
-        accept=("text/csv", "application/octet-stream"),
-        pace=pace,
-    )
-    origin = Origin(
-        name=source.name,
-        address=answer.url,
-        sha256=answer.sha256,
-        bytes=len(answer.content),
-        retrieved=answer.retrieved,
-        licence=source.licence,
-        published=answer.headers.get("last-modified", ""),
-    )
-    return read_csv_bytes(answer.content, file=answer.url, origin=origin)
-
-
-# --- Which version of a data set may be taken unseen: a minor one or a patch, of a data set that is … ---
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a source holds at present."""
-
-    # version and published: as the publisher states them.
-    version: str
-    published: str
-    sheet: Sheet | None  # rows with labels; None where the version is the one already held
-    units: Mapping[str, str]
-
-
-def newest(source: DataSource, *, accepted: str, held: tuple[str, str], pace: Pace) -> Found:
-    """Fetch the newest version of a data set that may be taken without asking.
-
-    `accepted`: version accepted so far; the pinned one, or a later one taken since.
-    """
-    path = f"/v1/data-sets/{source.data_set}"
-    described = get_json(source, path, pace=pace)
-    _refuse_gone(source, described, path)
-    latest = part_of(described, "latestVersion", source=source, where=path)
-    version, published = str(latest["version"]), str(latest["published"])
-    if (version, published) == held:
-        return Found(version, published, None, {})
-    if version != accepted:
-        _refuse_major(source, version=version, accepted=accepted, pace=pace)
-    meta = get_json(source, f"{path}/meta", pace=pace, dataSetVersion=version)
-    sheet = queried(source, version=version, published=published, meta=meta, pace=pace)
-    if len(sheet.rows) != int(latest["totalResults"]):
-        refuse_fewer(len(sheet.rows), int(latest["totalResults"]), source=source, where=path)
-    units = {one["column"]: one.get("unit") or "" for one in meta["indicators"]}
-    return Found(version, published, sheet, units)
-
-
 def _refuse_gone(source: DataSource, described: Mapping[str, Any], path: str) -> None:
-    status = part_of(described, "status", source=source, where=path)
+    status = _part(described, "status", source=source, where=path)
     successor = described.get("supersedingDataSetId")
     if status != "Published" or successor:
         raise NeedsPerson(
@@ -294,13 +223,8 @@ def _refuse_major(source: DataSource, *, version: str, accepted: str, pace: Pace
     major = {name: several for name, several in (changes.get("majorChanges") or {}).items() if several}
     older = _numbers(version) < _numbers(accepted)
     withdrawn = about.get("status") != "Published" or about.get("withdrawn")
-    if (
-        _numbers(version)[0] != _numbers(accepted)[0]
-        or about.get("type") == "Major"
-        or major
-        or withdrawn
-        or older
-    ):
+    next_major = _numbers(version)[0] != _numbers(accepted)[0] or about.get("type") == "Major"
+    if next_major or major or withdrawn or older:
         raise NeedsPerson(
             f"version {version} of a data set changes or deletes what the tables are made from"
             if not (withdrawn or older)
@@ -331,54 +255,50 @@ def _deleted(major: Mapping[str, Any]) -> str:
     return "; ".join(named)
 
 
-# --- Population from Nomis: the CSV of a query, in parts of 25,000 rows, checked against the count it … ---
+# --- Data sets as CSV: of the catalogue of Explore Education Statistics, and population from Nomis ---
 
 
-ROWS_PER_CALL = 25_000
-"""Most rows Nomis gives a guest in one answer."""
-
-
-COUNT = "RECORD_COUNT"
+def catalogue_csv(source: DataSource, *, pace: Pace) -> Sheet:
+    """Fetch a data set of the catalogue as CSV, for those that are not in the API."""
+    url = f"{source.base_url}/data-catalogue/data-set/{source.data_set}/csv"
+    accept = ("text/csv", "application/octet-stream")
+    answer = fetch(url, hosts=source.allowed_hosts(), accept=accept, pace=pace)
+    origin = origin_of(source, [answer], published=answer.headers.get("last-modified", ""))
+    return Sheet(answer.url, csv_rows(answer.content, file=answer.url), origin)
 
 
 def population_rows(source: DataSource, *, pace: Pace) -> Sheet:
-    """Fetch the rows of a query.
+    """Fetch the rows of a query of Nomis, in parts, checked against the count that each part gives.
 
     `source`: of kind ``nomis``; its parameters must select the columns that its mapping names.
     """
     address = f"{source.base_url}/api/v01/dataset/{source.data_set}.data.csv"
+    query = dict(source.parameters)
+    if "select" in query and COUNT not in query["select"].upper().split(","):
+        query["select"] += f",{COUNT}"
     parts: list[pd.DataFrame] = []
-    digest, size, retrieved, expected = hashlib.sha256(), 0, "", 1
-    while sum(map(len, parts)) < expected:
-        parameters = _with_count(source) | {"recordOffset": str(sum(map(len, parts)))}
-        answer = fetch(
-            address,
-            hosts=source.allowed_hosts(),
-            accept=("text/csv", "application/csv"),
-            pace=pace,
-            parameters=parameters,
+    answers: list[Answer] = []
+    found, expected = 0, 1
+    while found < expected:
+        answers.append(
+            fetch(
+                address,
+                hosts=source.allowed_hosts(),
+                accept=("text/csv", "application/csv"),
+                pace=pace,
+                parameters=query | {"recordOffset": str(found)},
+            )
         )
-        origin = Origin(source.name, address, answer.sha256, len(answer.content), answer.retrieved)
-        rows = read_csv_bytes(answer.content, file=address, origin=origin).rows
-        if rows.empty or COUNT not in rows or not rows[COUNT].str.fullmatch(r"\d+").all():
+        rows = csv_rows(answers[-1].content, file=address)
+        if COUNT not in rows or not rows[COUNT].str.fullmatch(r"\d+").all():
             raise _too_few(address, found=f"{len(rows)} rows without their count", expected=expected)
         expected = int(rows[COUNT].iloc[0])
         parts.append(rows)
-        digest.update(answer.content)
-        size, retrieved = size + len(answer.content), answer.retrieved
-    found = sum(map(len, parts))
+        found += len(rows)
     if found != expected:
         raise _too_few(address, found=f"{found} rows", expected=expected)
-    origin = Origin(source.name, address, digest.hexdigest(), size, retrieved, licence=source.licence)
-    return Sheet(source.name, pd.concat(parts, ignore_index=True), origin)
-
-
-def _with_count(source: DataSource) -> dict[str, str]:
-    """Ask for the count of rows beside the columns that the mapping names."""
-    parameters = dict(source.parameters)
-    if "select" in parameters and COUNT not in parameters["select"].upper().split(","):
-        parameters["select"] += f",{COUNT}"
-    return parameters
+    table = pd.concat(parts, ignore_index=True)
+    return Sheet(source.name, table, origin_of(source, answers, address=address))
 
 
 def _too_few(address: str, *, found: str, expected: int) -> SourceUnreachable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -34,28 +34,18 @@ MARKS: Mapping[str, str] = {
 _PLAIN = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A figure that was withheld."""
+def read_figure(text: str) -> tuple[str, str] | None:
+    """Read one printed figure: a number as plain text without a flag, or no number and its flag with the mark.
 
-    mark: str
-    flag: str  # ``suppressed``, ``not_available`` or ``not_applicable``
-
-    @property
-    def in_table(self) -> str:
-        """The flag with the mark kept, as the tables hold it."""
-        return f"{self.flag};mark {self.mark}"
-
-
-def read_figure(text: str) -> str | Missing | None:
-    """Read one printed figure. The number as plain text, the mark, or None where it is neither."""
+    None where it is neither.
+    """
     word = text.strip()
     if word.lower() in MARKS:
-        return Missing(word.lower(), MARKS[word.lower()])
-    return word.replace(",", "") if _PLAIN.fullmatch(word) else None
+        return "", f"{MARKS[word.lower()]};mark {word.lower()}"
+    return (word.replace(",", ""), "") if _PLAIN.fullmatch(word) else None
 
 
-# --- Turn the rows of a publisher's data set into rows of the published tables, as the configuration … ---
+# --- Turn the rows of a publisher's data set into rows of the published tables, as the configuration says ---
 
 
 PUBLISHERS: Mapping[str, str] = {
@@ -119,10 +109,10 @@ def _kept(table: TableMap, *, sheet: Sheet) -> pd.DataFrame:
     columns = list(rows.columns)
     for name in _columns(table):
         if name not in columns:
-            raise InputError(
+            raise sheet.refusal(
                 "a column that the mapping names is missing",
-                file=sheet.file,
-                field=f"column {name}, row 1",
+                column=name,
+                row=-1,
                 found=", ".join(columns),
                 allowed=name,
                 cause="the publisher has renamed or removed it",
@@ -153,10 +143,10 @@ def _words(table: TableMap, name: str, *, rows: pd.DataFrame, sheet: Sheet) -> p
     unknown = ~labels.isin([*words.labels, *words.ignore])
     if unknown.any():
         index = int(rows.index[unknown.to_numpy()][0])
-        raise InputError(
+        raise sheet.refusal(
             "a label is not in the mapping",
-            file=sheet.file,
-            field=f"column {words.column}, row {index + 2}",
+            column=words.column,
+            row=index,
             found=labels.loc[index],
             allowed=", ".join([*words.labels, *words.ignore]),
             cause="a category the publisher has just introduced or renamed",
@@ -164,7 +154,8 @@ def _words(table: TableMap, name: str, *, rows: pd.DataFrame, sheet: Sheet) -> p
             + nearest(str(labels.loc[index]), words.labels),
         )
     latest = rows[table.year_column] == rows[table.year_column].max()
-    missing = [label for label in words.labels if label not in set(labels[latest])]
+    newest = set(labels[latest])
+    missing = [label for label in words.labels if label not in newest]
     if missing:
         raise InputError(
             "a label of the mapping is missing from the newest period",
@@ -208,36 +199,28 @@ def _figures(
     chosen = rows[(pd.DataFrame(words, index=rows.index) != "").all(axis=1)] if words else rows
     found = []
     for index, row in zip(chosen.index, chosen.to_dict("records"), strict=True):
-        year, figure = period_year(row[table.year_column]), read_figure(row[table.value])
-        code = None if table.place_column is None else row[table.place_column]
-        place = places.get(code) if code is not None else ""
-        for column, value, given, allowed in (
-            (table.year_column, year, row[table.year_column], "a year such as 2024 or 2023-24"),
-            (table.value, figure, row[table.value], "a number, or a mark such as c, x, z or low"),
-            (table.place_column, place, code, "a code listed in authorities.csv"),
-        ):
+        cells: list[tuple[str, Any, str]] = [
+            (table.year_column, period_year(row[table.year_column]), "a year such as 2024 or 2023-24"),
+            (table.value, read_figure(row[table.value]), "a number, or a mark such as c, x, z or low"),
+        ]
+        if table.place_column is not None:
+            place = places.get(row[table.place_column])
+            cells.append((table.place_column, place, "a code listed in authorities.csv"))
+        for column, value, allowed in cells:
             if value is None:
-                raise InputError(
+                raise sheet.refusal(
                     "a cell is not what the mapping says it is",
-                    file=sheet.file,
-                    field=f"column {column}, row {int(index) + 2}",
-                    found=repr(given),
+                    column=column,
+                    row=index,
+                    found=repr(row[column]),
                     allowed=allowed,
                     cause="another column meant, an authority just created, or a mark not seen before",
                     remedy="correct the mapping; give a new authority by --from authorities.csv",
                 )
-        mapped = {name: words[name].loc[index] for name in words}
-        withheld = isinstance(figure, Missing)
-        found.append(
-            {
-                "line": int(index) + 2,
-                "period": year,
-                "place": place,
-                "figure": "" if withheld else figure,
-                "flag": figure.in_table if isinstance(figure, Missing) else "",
-                **{f"word {name}": word for name, word in mapped.items()},
-            }
-        )
+        period, (figure, flag), *code = [value for _, value, _ in cells]
+        mapped = {f"word {name}": words[name].loc[index] for name in words}
+        read = {"line": int(index) + 2, "period": period, "place": "".join(code), "figure": figure}
+        found.append(read | {"flag": flag} | mapped)
     return pd.DataFrame(found)
 
 
@@ -257,15 +240,8 @@ def _summed(figures: pd.DataFrame, *, table: TableMap) -> pd.DataFrame:
         if several and not flags:
             number = sum(float(figure) for figure in group["figure"])
             total = f"{number:.10g}" if number % 1 else str(int(number))
-        flag = ";".join([*(["sum"] if several else []), *flags])
-        result.append(
-            {
-                "line": group["line"].iloc[0],
-                **dict(zip(names, values, strict=True)),
-                "figure": total,
-                "flag": flag,
-            }
-        )
+        summed = {"line": group["line"].iloc[0], **dict(zip(names, values, strict=True)), "figure": total}
+        result.append(summed | {"flag": ";".join([*(["sum"] if several else []), *flags])})
     return pd.DataFrame(result)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from cba.errors import SnapshotDamaged
 from cba.inputs.data_sources import Data
 from cba.inputs.files import (
+    fingerprint,
     published_folder,
     published_in_force,
     replace_file,
@@ -33,42 +35,22 @@ if TYPE_CHECKING:
     from cba.inputs.releases.merge import TableChange
 
 
-# --- What a folder of tables is named by: the SHA-256 of everything it holds ---
-
-
-def folder_sha256(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every table of a folder. File name to SHA-256, sorted."""
-    return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.glob("*.csv"))
-        if file.is_file()
-    }
-
-
-def content_identifier(files: Mapping[str, str]) -> str:
-    """Return the identifier that belongs to the files of a folder.
-
-    SHA-256 of the canonical JSON of file names and their SHA-256.
-    """
-    text = json.dumps(dict(files), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def shipped_identifier() -> str:
-    """Return the identifier that the shipped tables would have as a snapshot."""
-    return content_identifier(folder_sha256(shipped_published_folder()))
-
-
-# --- Read snapshots of the published tables: every file verified, and a damaged one named ---
-
-
 RECORD = "snapshot.json"
-
-
 POINTER = "current"
 
 
-_RESTORE = "restore the file from a copy of the store, or run `cba update` again into a new store"
+def folder_sha256(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every table of a folder, by file name."""
+    files = [file for file in sorted(folder.glob("*.csv")) if file.is_file()]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def folder_identifier(folder: Path) -> str:
+    """Return the identifier that the tables of a folder would have as a snapshot."""
+    return fingerprint(folder_sha256(folder))
+
+
+# --- Read snapshots: every file verified, and a damaged one named ---
 
 
 @dataclass(frozen=True)
@@ -125,7 +107,7 @@ def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
         if files.get(name) != found.get(name):
             what = "missing" if name not in found else "added" if name not in files else "changed"
             raise _damaged(folder / name, found=what)
-    if content_identifier(files) != folder.name:
+    if fingerprint(files) != folder.name:
         raise _damaged(folder / RECORD, found="the files listed do not give the identifier")
 
 
@@ -136,16 +118,15 @@ def _damaged(file: Path, *, found: object) -> SnapshotDamaged:
         found=found,
         allowed="the bytes whose SHA-256 the snapshot names",
         cause="a file edited by hand, a disk error, or a copy that stopped half way",
-        remedy=_RESTORE,
+        remedy="restore the file from a copy of the store, or run `cba update` again into a new store",
     )
 
 
 def _folder_of(store: Path, identifier: str) -> Path:
-    found = []
-    if len(identifier) >= 8 and set(identifier) <= set("0123456789abcdef"):
-        found = [one for one in store.glob(f"{identifier}*") if one.is_dir()] if store.is_dir() else []
-    if len(found) == 1 and len(found[0].name) == 64:
-        return found[0]
+    usable = re.fullmatch("[0-9a-f]{8,}", identifier)
+    found = [one for one in identifiers(store) if usable and one.startswith(identifier)]
+    if len(found) == 1:
+        return store / found[0]
     raise SnapshotDamaged(
         "there is no such snapshot" if not found else "several snapshots begin like this",
         file=store,
@@ -179,31 +160,22 @@ def current_snapshot(store: Path) -> Snapshot | None:
     return read_snapshot(Path(store), text)
 
 
-# --- Which folder of published tables an analysis reads: the one in force, its snapshot, or the … ---
-
-
-def chosen_snapshot(data: Data, *, store: Path | None = None) -> Snapshot | None:
-    """Return the snapshot that an analysis asks for.
-
-    None for the shipped tables: asked for, or ``current`` before anything was stored. `data`: its ``[data]``
-    table. `store`: folder of snapshots, in place of the analysis's own.
-    """
-    place = Path(data.store) if store is None else Path(store)
-    if data.snapshot == "shipped":
-        return None
-    return current_snapshot(place) if data.snapshot == "current" else read_snapshot(place, data.snapshot)
-
-
 def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
     """Return the folder of tables that an analysis reads.
 
-    The folder in force inside `reading_from`; elsewhere that of the snapshot, or the shipped one. `data`: its
-    ``[data]`` table. `store`: folder of snapshots, in place of the analysis's own.
+    The folder in force inside `reading_from`; elsewhere that of its snapshot, or the shipped one, which is also
+    ``current`` before anything was stored. `store`: folder of snapshots, in place of the analysis's own.
     """
     if published_in_force():
         return published_folder()
-    snapshot = chosen_snapshot(data, store=store)
+    place = Path(data.store) if store is None else Path(store)
+    if data.snapshot == "shipped":
+        return shipped_published_folder()
+    snapshot = current_snapshot(place) if data.snapshot == "current" else read_snapshot(place, data.snapshot)
     return shipped_published_folder() if snapshot is None else snapshot.folder
+
+
+# --- Store a folder of tables as a snapshot ---
 
 
 def write_snapshot(
@@ -215,17 +187,16 @@ def write_snapshot(
     changes: Sequence[TableChange] = (),
     releases: Mapping[str, tuple[str, ...]] | None = None,
     notes: Sequence[str] = (),
-    make_current: bool = True,
 ) -> Snapshot:
-    """Store a folder of tables as a snapshot.
+    """Store a folder of tables as a snapshot, which ``current`` then names.
 
     The one already there, with its own record, where the content is held. `store`: made where it does not
-    exist. `parent`: identifier of the content it was made from. `make_current`: let ``current`` name it.
+    exist. `parent`: identifier of the content it was made from.
     """
     store = Path(store)
     with storing_errors(store):
         files = folder_sha256(content)
-        identifier = content_identifier(files)
+        identifier = fingerprint(files)
         if not (store / identifier).is_dir():
             store.mkdir(parents=True, exist_ok=True)
             record = {
@@ -234,14 +205,13 @@ def write_snapshot(
                 "parent": parent,
                 "releases": {name: list(several) for name, several in (releases or {}).items()},
                 "sources": [asdict(source) for source in sources],
-                "changes": [change.as_plain() for change in changes],
+                "changes": [asdict(change) for change in changes],
                 "notes": list(notes),
                 "files": files,
             }
             _write_folder(content, record=record, store=store, name=identifier)
         snapshot = read_snapshot(store, identifier)
-        if make_current:
-            replace_file(store / POINTER, identifier + "\n")
+        replace_file(store / POINTER, identifier + "\n")
     return snapshot
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,74 +20,25 @@ import pandas as pd
 
 from cba.errors import InputError, NeedsPerson, SnapshotDamaged
 from cba.inputs.data_sources import DataSource
-from cba.inputs.files import held_lock, shipped_published_folder
-from cba.inputs.releases.candidate import Candidate, build_candidate
+from cba.inputs.files import held_lock, published_folder
 from cba.inputs.releases.deflators import deflator_piece
 from cba.inputs.releases.downloads import Origin, Piece, Sheet, read_file
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.layouts import pieces_of
 from cba.inputs.releases.merge import EVIDENCE_KEYS, TableChange, held_table, in_words
+from cba.inputs.releases.new_tables import NewTables, build_tables
 from cba.inputs.releases.publishers import catalogue_csv, newest, population_rows
 from cba.inputs.releases.rows import cited_row, mapped_pieces, maps
 from cba.inputs.releases.snapshots import (
     Snapshot,
-    content_identifier,
     current_snapshot,
-    folder_sha256,
-    shipped_identifier,
+    folder_identifier,
     storing_errors,
     write_snapshot,
 )
 
 if TYPE_CHECKING:
-    from cba.inputs.analyses import Analysis
     from cba.inputs.data_sources import Data
-
-
-# --- Ask one configured source for what it holds now, through the client of its kind ---
-
-
-def ask(
-    source: DataSource,
-    *,
-    base: Path,
-    current: Snapshot | None,
-    authorities: pd.DataFrame,
-    pace: Pace,
-) -> tuple[Origin, tuple[Piece, ...]]:
-    """Ask one source for what it holds now. No piece from a version that is already held."""
-    if source.kind == "hmt_deflator":
-        first = int(held_table("gdp_deflator", folder=base)["year"].min())
-        piece = deflator_piece(source, first_year=first, pace=pace)
-        return piece.origin, (piece, cited_row(source, origin=piece.origin))
-    units: Mapping[str, str] = {}
-    if source.kind == "ees":
-        held = next((one for one in (current.sources if current else ()) if one.name == source.name), None)
-        accepted = _later(source.version or "", held.version if held else "")
-        found = newest(source, accepted=accepted, held=_version_of(held), pace=pace)
-        if found.sheet is None and held is not None:
-            return held, ()
-        sheet, units = found.sheet, found.units
-    else:
-        sheet = (
-            catalogue_csv(source, pace=pace)
-            if source.kind == "ees_csv"
-            else population_rows(source, pace=pace)
-        )
-    if sheet is None:
-        raise AssertionError("a version that is not held comes with its rows")
-    return sheet.origin, mapped_pieces(sheet, source=source, authorities=authorities, units=units)
-
-
-def _version_of(held: Origin | None) -> tuple[str, str]:
-    return ("", "") if held is None else (held.version, held.published)
-
-
-def _later(pinned: str, taken: str) -> str:
-    """Return the later of two versions; one may be empty."""
-    return max(
-        (one for one in (pinned, taken) if one), key=lambda one: [int(part) for part in one.split(".")]
-    )
 
 
 # --- One update of a store of snapshots at a time; what a killed one left half-written is removed by the next ---
@@ -132,17 +83,17 @@ NOTHING_NEW = "nothing new"
 
 
 @dataclass(frozen=True)
-class _Held:
+class Base:
     """What an update starts from: a folder of tables, its identifier, and the snapshot that is current."""
 
-    base: Path
-    known: str
+    folder: Path
+    identifier: str
     current: Snapshot | None
 
 
 @dataclass(frozen=True)
-class _Arrived:
-    """What came in through a door: pieces of tables, where they are from, and what there is to say."""
+class Arrival:
+    """What came in: pieces of tables, where they are from, and what there is to say."""
 
     pieces: Sequence[Piece]
     origins: Sequence[Origin]
@@ -154,7 +105,6 @@ def update_from_files(
     *,
     store: str | Path,
     sources: Sequence[DataSource] = (),
-    parent: Path | None = None,
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> UpdateOutcome:
@@ -169,107 +119,25 @@ def update_from_files(
         )
     retrieved = now().astimezone(UTC).isoformat(timespec="seconds")
     sheets = [read_file(file, retrieved=retrieved) for file in files]
-    return _taken(
-        lambda held: _read(sheets, held=held, sources=sources),
-        store=Path(store),
-        parent=parent,
-        dry_run=dry_run,
-    )
+    return _taken(lambda base: _read(sheets, base=base, sources=sources), store=Path(store), dry_run=dry_run)
 
 
-def _read(sheets: Sequence[Sheet], *, held: _Held, sources: Sequence[DataSource]) -> _Arrived:
+def _read(sheets: Sequence[Sheet], *, base: Base, sources: Sequence[DataSource]) -> Arrival:
     """Take from downloaded files what the tables hold."""
-    evidence = {name: tuple(held_table(name, folder=held.base).columns) for name in EVIDENCE_KEYS}
-    authorities = held_table("authorities", folder=held.base)
+    evidence = {name: tuple(held_table(name, folder=base.folder).columns) for name in EVIDENCE_KEYS}
+    authorities = held_table("authorities", folder=base.folder)
     pieces: list[Piece] = []
+    notes = []
     for sheet in sheets:
-        fitting = [source for source in sources if maps(sheet, source=source)]
-        if fitting:
-            pieces += mapped_pieces(sheet, source=fitting[0], authorities=authorities)
+        source = next((one for one in sources if maps(sheet, source=one)), None)
+        if source is not None:
+            found = mapped_pieces(sheet, source=source, authorities=authorities)
         else:
-            pieces += pieces_of(sheet, evidence_columns=evidence)
-    unused = [sheet.origin.name for sheet in sheets if all(one.origin is not sheet.origin for one in pieces)]
-    notes = [f"{name} holds nothing that the tables take" for name in unused]
-    return _Arrived(pieces, [sheet.origin for sheet in sheets], notes)
-
-
-def _held(store: Path, parent: Path | None) -> _Held:
-    """Return what an update of a store starts from."""
-    current = current_snapshot(store)
-    if parent is not None:
-        return _Held(parent, content_identifier(folder_sha256(parent)), current)
-    if current is None:
-        return _Held(shipped_published_folder(), shipped_identifier(), None)
-    return _Held(current.folder, current.identifier, current)
-
-
-def _taken(
-    arrival: Callable[[_Held], _Arrived], *, store: Path, parent: Path | None, dry_run: bool
-) -> UpdateOutcome:
-    """Check what arrived and store it where it says something new.
-
-    Asking and checking take minutes, so they hold nothing up. Only where another update has stored something
-    meanwhile are they done again, now alone: its figures would be lost otherwise.
-    """
-    with tempfile.TemporaryDirectory(prefix="cba-update-") as place:
-        held = _held(store, parent)
-        arrived, candidate = _checked(arrival, held=held, folder=Path(place) / "published")
-        if dry_run or not candidate.changes:
-            return _outcome(held.current, arrived=arrived, candidate=candidate)
-        with storing_alone(store):
-            now = _held(store, parent)
-            if _identifier(now) != _identifier(held):
-                held = now
-                arrived, candidate = _checked(arrival, held=held, folder=Path(place) / "again")
-            if not candidate.changes:
-                return _outcome(held.current, arrived=arrived, candidate=candidate)
-            snapshot = write_snapshot(
-                candidate.folder,
-                store=store,
-                parent=held.known,
-                sources=_with_earlier(arrived.origins, current=held.current),
-                changes=candidate.changes,
-                releases=candidate.releases,
-                notes=(*candidate.notes, *arrived.notes),
-            )
-    return _outcome(snapshot, arrived=arrived, candidate=candidate)
-
-
-def _checked(
-    arrival: Callable[[_Held], _Arrived], *, held: _Held, folder: Path
-) -> tuple[_Arrived, Candidate]:
-    """Lay what arrives over what is held, and let it pass every check."""
-    arrived = arrival(held)
-    return arrived, build_candidate(arrived.pieces, parent=held.base, folder=folder)
-
-
-def _outcome(snapshot: Snapshot | None, *, arrived: _Arrived, candidate: Candidate) -> UpdateOutcome:
-    """Say what an update found."""
-    if not candidate.changes:
-        return UpdateOutcome(snapshot, False, (NOTHING_NEW, *arrived.notes))
-    said = in_words(candidate.changes, notes=(*candidate.notes, *arrived.notes))
-    return UpdateOutcome(snapshot, True, said, changes=candidate.changes)
-
-
-def _identifier(held: _Held) -> str:
-    return "" if held.current is None else held.current.identifier
-
-
-def _with_earlier(origins: Sequence[Origin], *, current: Snapshot | None) -> tuple[Origin, ...]:
-    """Add what the snapshot before was made from, so that each source's newest arrival stays on record."""
-    earlier = {} if current is None else {one.name: one for one in current.sources}
-    return tuple((earlier | {one.name: one for one in origins}).values())
-
-
-def update_from_sources(
-    analysis: Analysis,
-    *,
-    store: str | Path | None = None,
-    pace: Pace | None = None,
-    dry_run: bool = False,
-) -> UpdateOutcome:
-    """Ask the sources of an analysis for what is new, and take it in: see `update_from_data`."""
-    return update_from_data(analysis.data, store=store, pace=pace, dry_run=dry_run)
+            found = pieces_of(sheet, evidence_columns=evidence)
+        pieces += found
+        if not found:
+            notes.append(f"{sheet.origin.name} holds nothing that the tables take")
+    return Arrival(pieces, [sheet.origin for sheet in sheets], notes)
 
 
 def update_from_data(
@@ -295,26 +163,84 @@ def update_from_data(
         )
     place = Path(data.store if store is None else store)
     try:
-        return _taken(
-            lambda held: _asked(data, held=held, pace=pace or Pace()),
-            store=place,
-            parent=None,
-            dry_run=dry_run,
-        )
+        return _taken(lambda base: _asked(data, base=base, pace=pace or Pace()), store=place, dry_run=dry_run)
     except NeedsPerson as reason:
         held_back = ("held: a person must decide",)
         return UpdateOutcome(current_snapshot(place), False, held_back, held_reason=str(reason))
 
 
-def _asked(data: Data, *, held: _Held, pace: Pace) -> _Arrived:
+def _asked(data: Data, *, base: Base, pace: Pace) -> Arrival:
     """Ask every source for what it holds now."""
-    authorities = held_table("authorities", folder=held.base)
-    pieces: list[Piece] = []
-    origins: list[Origin] = []
-    for source in data.sources:
-        origin, several = ask(
-            source, base=held.base, current=held.current, authorities=authorities, pace=pace
-        )
-        pieces += several
-        origins.append(origin)
-    return _Arrived(pieces, origins)
+    authorities = held_table("authorities", folder=base.folder)
+    answers = [ask(source, base=base, authorities=authorities, pace=pace) for source in data.sources]
+    return Arrival([piece for _, pieces in answers for piece in pieces], [origin for origin, _ in answers])
+
+
+def ask(
+    source: DataSource, *, base: Base, authorities: pd.DataFrame, pace: Pace
+) -> tuple[Origin, tuple[Piece, ...]]:
+    """Ask one source for what it holds now. No piece from a version that is already held."""
+    if source.kind == "hmt_deflator":
+        first = int(held_table("gdp_deflator", folder=base.folder)["year"].min())
+        piece = deflator_piece(source, first_year=first, pace=pace)
+        return piece.origin, (piece, cited_row(source, origin=piece.origin))
+    if source.kind == "ees":
+        known = base.current.sources if base.current else ()
+        held = next((one for one in known if one.name == source.name), None)
+        origin, sheet, units = newest(source, held=held, pace=pace)
+        if sheet is None:
+            return origin, ()
+    else:
+        read = catalogue_csv if source.kind == "ees_csv" else population_rows
+        sheet, units = read(source, pace=pace), {}
+    return sheet.origin, mapped_pieces(sheet, source=source, authorities=authorities, units=units)
+
+
+def _taken(arrival: Callable[[Base], Arrival], *, store: Path, dry_run: bool) -> UpdateOutcome:
+    """Check what arrived and store it where it says something new.
+
+    Asking and checking take minutes, so they hold nothing up. Only where another update has stored something
+    meanwhile are they done again, now alone: its figures would be lost otherwise.
+    """
+    with tempfile.TemporaryDirectory(prefix="cba-update-") as place:
+        base = _base(store)
+        arrived = arrival(base)
+        tables = build_tables(arrived.pieces, parent=base.folder, folder=Path(place) / "published")
+        if dry_run or not tables.changes:
+            return _outcome(base.current, arrived=arrived, tables=tables)
+        with storing_alone(store):
+            if (now := _base(store)) != base:
+                base = now
+                arrived = arrival(base)
+                tables = build_tables(arrived.pieces, parent=base.folder, folder=Path(place) / "again")
+            if not tables.changes:
+                return _outcome(base.current, arrived=arrived, tables=tables)
+            # What the snapshot before was made from stays on record, but for sources that sent something newer.
+            origins = (*(base.current.sources if base.current else ()), *arrived.origins)
+            snapshot = write_snapshot(
+                tables.folder,
+                store=store,
+                parent=base.identifier,
+                sources=tuple({one.name: one for one in origins}.values()),
+                changes=tables.changes,
+                releases=tables.releases,
+                notes=(*tables.notes, *arrived.notes),
+            )
+    return _outcome(snapshot, arrived=arrived, tables=tables)
+
+
+def _base(store: Path) -> Base:
+    """Return what an update of a store starts from: its newest snapshot, else the tables in force."""
+    current = current_snapshot(store)
+    if current is not None:
+        return Base(current.folder, current.identifier, current)
+    folder = published_folder()
+    return Base(folder, folder_identifier(folder), None)
+
+
+def _outcome(snapshot: Snapshot | None, *, arrived: Arrival, tables: NewTables) -> UpdateOutcome:
+    """Say what an update found."""
+    if not tables.changes:
+        return UpdateOutcome(snapshot, False, (NOTHING_NEW, *arrived.notes))
+    said = in_words(tables.changes, notes=(*tables.notes, *arrived.notes))
+    return UpdateOutcome(snapshot, True, said, changes=tables.changes)
