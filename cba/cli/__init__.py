@@ -1,4 +1,4 @@
-"""The command line: one module per command, registered here.
+"""The command line: its commands are registered here, and what they raise becomes an exit code.
 
 Exit codes: 0 done; 1 the machine failed us (disk, lock, a bug); 2 bad usage or input; 3 a correctness gate
 failed, so there are diagnostics and no results; 4 a person must decide; 5 a source did not answer. Nothing heavy is
@@ -7,32 +7,14 @@ imported before a command needs it.
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from cba import __version__
-from cba.cli import (
-    check,
-    council,
-    priors,
-    refresh,
-    run,
-    runs,
-    update,
-)
-from cba.cli import (
-    run as report,
-)
-from cba.cli import (
-    runs as compare,
-)
-from cba.cli import (
-    update as rerun,
-)
+from cba.cli import check, council, priors, refresh, run, runs, update
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -48,23 +30,18 @@ app = typer.Typer(
 )
 
 
-def _help(command: Callable[..., object]) -> str:
-    """Return what a docstring says before its list of parameters."""
-    return (inspect.getdoc(command) or "").split("\n\nParameters\n")[0]
-
-
-for _name, _command in (
-    ("run", run.run),
-    ("compare", compare.compare),
-    ("check", check.check),
-    ("rerun", rerun.rerun),
-    ("priors", priors.priors),
-    ("council", council.council),
-    ("report", report.report),
-    ("update", update.update),
-    ("refresh", refresh.refresh),
+for _command in (
+    run.run,
+    runs.compare,
+    check.check,
+    update.rerun,
+    priors.priors,
+    council.council,
+    run.report,
+    update.update,
+    refresh.refresh,
 ):
-    app.command(_name, help=_help(_command))(_command)
+    app.command()(_command)
 app.add_typer(runs.app, name="runs")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,20 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, errors too.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error.")]
 Root = Annotated[
     Path,
     typer.Option("--root", help="Folder of the reports.", show_default=True, file_okay=True, metavar="DIR"),
+]
+By = Annotated[str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")]
+Spec = Annotated[
+    str, typer.Argument(metavar="SPEC", help="An analysis: a name such as `latest`, or a .toml file.")
+]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS, ANALYSIS/latest or its name.")
 ]
 REPORTS = Path("reports")
 """Folder of the reports: in the current folder unless --root says otherwise."""
@@ -31,6 +40,38 @@ def answer_json(content: Any) -> None:
     from cba.runs.whole_files import to_json
 
     sys.stdout.write(to_json(content))
+
+
+def answer(
+    content: Mapping[str, Any], *, as_json: bool, say: Callable[[], object], exit_code: int = 0
+) -> int:
+    """Answer with a JSON document that names the exit code, or in the words that `say` prints."""
+    if as_json:
+        answer_json({**content, "exit_code": exit_code})
+    else:
+        say()
+    return exit_code
+
+
+def text_table(
+    rows: Iterable[Sequence[str]],
+    *,
+    columns: Sequence[str],
+    title: str | None = None,
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
+) -> Table:
+    """Return a table for the terminal. `right`: columns of figures; `whole`: columns that are never broken."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(
+            name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def terminal() -> Console:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer_json, describe
+from cba.cli.answers import AsJson, Debug, answer, describe
 from cba.errors import GateError, InputError
 
 
@@ -40,9 +40,10 @@ def check(
     rows = [_outcome(check) for check in checks]
     codes = {row["exit_code"] for row in rows}
     code = next((code for code in (2, 3, 1) if code in codes), 0)
-    if as_json:
-        answer_json({"checks": rows, "exit_code": code})
-        return code
+    return answer({"checks": rows}, as_json=as_json, say=lambda: _print(rows), exit_code=code)
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         mark = "ok     " if row["exit_code"] == 0 else "FAILED "
         typer.echo(f"{mark}{row['what']}: {row['place']}" + (f" ({row['found']})" if row["found"] else ""))
@@ -50,7 +51,6 @@ def check(
             typer.echo("       " + row["message"].replace("\n", "\n       "))
     failed = sum(row["exit_code"] != 0 for row in rows)
     typer.echo(f"{len(rows)} checked, {failed} failed" if failed else f"{len(rows)} checked, all sound")
-    return code
 
 
 def shipped_checks() -> list[Check]:
@@ -81,15 +81,13 @@ def checks_of(path: Path) -> list[Check]:
         try:
             kind = _toml_kind(path)
         except InputError as error:
-            return [Check("input file", place, _raiser(error))]
-        if kind == "analysis":
-            return [Check("analysis", place, lambda: _analysis(place))]
-        if kind == "option":
-            return [Check("option", place, lambda: _options(path, None))]
-        return _prior_checks(path)
+            return [Check("input file", place, partial(_refuse, error))]
+        if kind == "prior":
+            return _prior_checks(path)
+        return [Check(kind, place, lambda: _analysis(place) if kind == "analysis" else _options(path))]
     if path.suffix == ".csv" and path.is_file():
         return [_table_check(path)]
-    return [Check("input file", place, _raiser(_unknown(path)))]
+    return [Check("input file", place, partial(_refuse, _unknown(path)))]
 
 
 def _folder_checks(path: Path) -> list[Check]:
@@ -103,14 +101,17 @@ def _folder_checks(path: Path) -> list[Check]:
         checks.append(Check("observed series", place, lambda: _observed(path)))
     if (path / "evidence_effects.csv").is_file():
         checks.append(Check("evidence", place, lambda: _evidence(path)))
-    kinds = {_kind_if_parsed(file) for file in files}
-    if (path / "bau.toml").is_file() and None not in kinds:
-        checks.append(Check("options", place, lambda: _options(path, None)))
+    try:
+        kinds = {_toml_kind(file) for file in files}
+    except InputError:  # the readers of a folder would stop at a file that cannot be parsed
+        kinds = set()
+    if (path / "bau.toml").is_file() and kinds:
+        checks.append(Check("options", place, lambda: _options(path)))
     elif kinds == {"prior"}:
         checks += _prior_checks(path)
-    else:  # a folder of several kinds, or one whose readers would stop at a file that cannot be parsed
+    else:
         checks += [check for file in files for check in checks_of(file)]
-    return checks or [Check("input folder", place, _raiser(_unknown(path)))]
+    return checks or [Check("input folder", place, partial(_refuse, _unknown(path)))]
 
 
 def _toml_kind(path: Path) -> str:
@@ -121,14 +122,6 @@ def _toml_kind(path: Path) -> str:
     if keys & {"release", "start_year", "stances"}:
         return "analysis"
     return "option" if keys & {"id", "financing", "timing", "base", "spend"} else "prior"
-
-
-def _kind_if_parsed(path: Path) -> str | None:
-    """Return the kind of a TOML file, None where it cannot be parsed."""
-    try:
-        return _toml_kind(path)
-    except InputError:
-        return None
 
 
 def _table_check(path: Path) -> Check:
@@ -145,7 +138,7 @@ def _table_check(path: Path) -> Check:
         header = file.readline()
     if "study_id" in header:
         return Check("evidence", place, lambda: _evidence(path))
-    return Check("input file", place, _raiser(_unknown(path)))
+    return Check("input file", place, partial(_refuse, _unknown(path)))
 
 
 def _prior_checks(path: Path) -> list[Check]:
@@ -173,10 +166,10 @@ def _study_costs() -> str:
     return f"{len(load_priors(priors_folder() / 'studies'))} costs of studies"
 
 
-def _options(folder: Path, ids: Sequence[str] | None) -> str:
+def _options(path: Path) -> str:
     from cba.inputs.options import load_options
 
-    return f"{len(load_options(ids, folder))} options"
+    return f"{len(load_options(None, path))} options"
 
 
 def _evidence(path: Path | None) -> str:
@@ -199,9 +192,10 @@ def _observed(folder: Path) -> str:
     check_reconciliation(newest)
     releases = {int(newest.attrs["release"])}
     if folder == PUBLISHED:
-        for release in {load_analysis(name).release for name in analysis_names()} - releases:
+        used = {load_analysis(name).release for name in analysis_names()}
+        for release in used - releases:
             check_reconciliation(load_observations(release, folder))
-            releases.add(release)
+        releases |= used
     return "reconciled, release " + " and ".join(map(str, sorted(releases)))
 
 
@@ -224,13 +218,8 @@ def _run(path: Path) -> str:
 
 def _outcome(check: Check) -> dict[str, Any]:
     """Run one check; an error becomes part of the answer."""
-    row: dict[str, Any] = {
-        "what": check.what,
-        "place": check.place,
-        "found": None,
-        "error": None,
-        "exit_code": 0,
-    }
+    row: dict[str, Any] = {"what": check.what, "place": check.place, "found": None}
+    row |= {"error": None, "exit_code": 0}
     try:
         row["found"] = check.run()
     except (InputError, GateError, RuntimeError) as error:
@@ -240,13 +229,8 @@ def _outcome(check: Check) -> dict[str, Any]:
     return row
 
 
-def _raiser(error: InputError) -> Callable[[], str]:
-    """Return a check that fails with `error`."""
-
-    def fail() -> str:
-        raise error
-
-    return fail
+def _refuse(error: InputError) -> str:
+    raise error
 
 
 def _unknown(path: Path) -> InputError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, terminal
+from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer, terminal, text_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +22,9 @@ _MILLION = 1e6
 
 def council(
     authority: Annotated[str, typer.Argument(help="Name or three-digit code of an authority of today.")],
-    analysis: Annotated[str, typer.Option("--analysis", help="Name or path of an analysis.")] = "latest",
-    option: Annotated[str, typer.Option("--option", help="Option of the analysis.")] = "care_review",
-    stance: Annotated[str, typer.Option("--stance", help="evidence or sceptical.")] = "evidence",
+    analysis: Annotated[str, typer.Option(help="Name or path of an analysis.")] = "latest",
+    option: Annotated[str, typer.Option(help="Option of the analysis.")] = "care_review",
+    stance: Annotated[str, typer.Option(help="evidence or sceptical.")] = "evidence",
     root: Root = REPORTS,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -38,11 +38,8 @@ def council(
     with tables_in_force(specification):
         inputs = asked_inputs(specification, stance=stance, authority=authority, option=option)
         table = council_view(worked_inputs(inputs, root=root), authority, option)
-    if as_json:
-        rows: list[dict[str, Any]] = table.to_dict("records")
-        answer_json({"analysis": analysis, "stance": stance, "rows": rows, "exit_code": 0})
-    else:
-        _print(table)
+    content = {"analysis": analysis, "stance": stance, "rows": table.to_dict("records")}
+    answer(content, as_json=as_json, say=lambda: _print(table))
 
 
 def asked_inputs(analysis: Analysis, *, stance: str, authority: str, option: str) -> Inputs:
@@ -68,21 +65,16 @@ def worked_inputs(inputs: Inputs, *, root: Path) -> Workings:
 
 
 def _print(table: pd.DataFrame) -> None:
-    from rich.table import Table
-
     from cba.reporting.names import full_name
 
     first = table.iloc[0]
-    years = sorted(table["year"].unique())
-    shown = Table(
-        title=f"{first['name']}: {first['option']}, £ million, cash\ncosts positive, cashable savings negative"
-    )
-    for column in ("Payer", "What", *(f"{year - 1}-{year % 100:02d}" for year in years)):
-        shown.add_column(column, justify="left" if column in ("Payer", "What") else "right")
-    for (payer, kind), rows in table.groupby(["payer", "kind"], sort=False):
-        cells = [_cell(row) for _, row in rows.sort_values("year").iterrows()]
-        shown.add_row(full_name(str(payer)), full_name(str(kind)), *cells)
-    terminal().print(shown)
+    years = [f"{year - 1}-{year % 100:02d}" for year in sorted(table["year"].unique())]
+    rows = []
+    for (payer, kind), found in table.groupby(["payer", "kind"], sort=False):
+        cells = [_cell(row) for _, row in found.sort_values("year").iterrows()]
+        rows.append((full_name(str(payer)), full_name(str(kind)), *cells))
+    title = f"{first['name']}: {first['option']}, £ million, cash\ncosts positive, cashable savings negative"
+    terminal().print(text_table(rows, title=title, columns=("Payer", "What", *years), right=years))
 
 
 def _cell(row: pd.Series) -> str:

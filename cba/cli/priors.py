@@ -7,70 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer_json, terminal
+from cba.cli.answers import AsJson, Debug, answer_json, terminal, text_table
 from cba.errors import InputError
-from cba.runs.whole_files import store_errors
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
     from cba.inputs.priors import PriorRegistry
 
 
-# --- The density of one prior entry as a figure ---
-
-
 _POINTS = 400
-
-
 _DARK_BLUE, _LIGHT_BLUE, _GREY = "#12436D", "#6BACE6", "#5A5A5A"
-
-
 _SUFFIXES = (".png", ".svg", ".pdf")
-
-
-def draw_density(entry: PriorEntry, *, path: Path) -> None:
-    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(
-            "a figure cannot be written as this kind of file",
-            file=path,
-            found=path.suffix or "no ending",
-            allowed=", ".join(_SUFFIXES),
-            cause="the ending left out or misspelt",
-            remedy="end the name in .png",
-        )
-    lowest, low, middle, high, highest = (float(v) for v in entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998]))
-    margin = 0.05 * (highest - lowest)
-    import numpy as np
-
-    at = np.linspace(lowest - margin, highest + margin, _POINTS)
-    density = entry.fitted.pdf(at)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from cba.inputs.prior_checks import alternative_fits
-
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    inside = (at >= low) & (at <= high)
-    axes.fill_between(at[inside], density[inside], color=_LIGHT_BLUE, linewidth=0)
-    axes.plot(at, density, color=_DARK_BLUE, label=entry.fitted.label)
-    for fit, dashes in zip(alternative_fits(entry), ((4, 2), (1, 2)), strict=False):
-        other = fit.distribution
-        axes.plot(at, other.pdf(at), color=_GREY, linewidth=1, dashes=dashes, label=other.label)
-    axes.legend(frameon=False)
-    axes.axvline(middle, color=_DARK_BLUE, linestyle="--")
-    axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
-    axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)
-    axes.set_ylabel("Density")
-    axes.set_yticks([])
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    with store_errors("the figure could not be written", file=path):
-        figure.savefig(path, dpi=150)
-
-
 _CONFIDENCE = {
     "green": "green: good evidence",
     "amber": "amber: some evidence, or evidence from elsewhere",
@@ -89,7 +36,6 @@ def priors(
     debug: Debug = False,
 ) -> None:
     """List the prior registry, or explain one entry."""
-    from cba.errors import InputError
     from cba.inputs.priors import load_priors
 
     if plot is not None and name is None:
@@ -118,7 +64,7 @@ def priors(
 
 def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
     """Return one entry in words: what is believed, how strongly, on what grounds, and who believes otherwise."""
-    low, middle, high = (float(value) for value in entry.fitted.ppf([0.05, 0.5, 0.95]))
+    low, middle, high = _quantiles(entry.fitted)
     unit = entry.unit + (
         f", {entry.price_year - 1}-{entry.price_year % 100:02d} prices" if entry.price_year else ""
     )
@@ -167,10 +113,14 @@ def _alternative_rows(entry: PriorEntry) -> list[dict[str, Any]]:
 
     rows = []
     for fit in alternative_fits(entry):
-        low, middle, high = (float(value) for value in fit.distribution.ppf([0.05, 0.5, 0.95]))
+        low, middle, high = _quantiles(fit.distribution)
         found = {"family": fit.distribution.label, "fit_error": fit.error}
         rows.append({**found, "q05": low, "q50": middle, "q95": high})
     return rows
+
+
+def _quantiles(distribution: Any) -> list[float]:
+    return [float(value) for value in distribution.ppf([0.05, 0.5, 0.95])]
 
 
 def _other_stances(entry: PriorEntry, *, held_by: str) -> list[str]:
@@ -181,7 +131,7 @@ def _other_stances(entry: PriorEntry, *, held_by: str) -> list[str]:
     for stance in entry.overridden_by:
         if stance != held_by:
             other = load_priors(stance=stance)[entry.name]
-            low, middle, high = (float(value) for value in other.fitted.ppf([0.05, 0.5, 0.95]))
+            low, middle, high = _quantiles(other.fitted)
             lines.append(
                 f"  {stance.capitalize()}:  {middle:.4g}, from {low:.4g} to {high:.4g}: {other.reason}"
             )
@@ -194,20 +144,57 @@ def _list(registry: PriorRegistry, *, as_json: bool) -> None:
     if as_json:
         answer_json({"stance": registry.stance, "fingerprint": registry.fingerprint(), "priors": rows})
         return
-    from rich.table import Table
-
-    table = Table(title=f"{len(rows)} priors, stance {registry.stance}; explain one with `cba priors NAME`")
-    table.add_column("Name", no_wrap=True)
-    for column in ("5%", "50%", "95%"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("Unit")
-    for column in ("Confidence", "Basis", "Stance"):
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*_cells(row))
+    figures = {"p05": "5%", "p50": "50%", "p95": "95%"}
+    words = {"confidence": "Confidence", "basis": "Basis", "stance": "Stance"}
+    columns = {"name": "Name", **figures, "unit": "Unit", **words}
+    table = text_table(
+        [[f"{row[name]:.4g}" if name in figures else row[name] for name in columns] for row in rows],
+        title=f"{len(rows)} priors, stance {registry.stance}; explain one with `cba priors NAME`",
+        columns=tuple(columns.values()),
+        right=tuple(figures.values()),
+        whole=("Name", *figures.values(), *words.values()),
+    )
     terminal().print(table)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    figures = [f"{row[field]:.4g}" for field in ("p05", "p50", "p95")]
-    return [row["name"], *figures, row["unit"], row["confidence"], row["basis"], row["stance"]]
+def draw_density(entry: PriorEntry, *, path: Path) -> None:
+    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            "a figure cannot be written as this kind of file",
+            file=path,
+            found=path.suffix or "no ending",
+            allowed=", ".join(_SUFFIXES),
+            cause="the ending left out or misspelt",
+            remedy="end the name in .png",
+        )
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from cba.inputs.prior_checks import alternative_fits
+    from cba.runs.whole_files import store_errors
+
+    lowest, low, middle, high, highest = (float(v) for v in entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998]))
+    margin = 0.05 * (highest - lowest)
+    at = np.linspace(lowest - margin, highest + margin, _POINTS)
+    density = entry.fitted.pdf(at)
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    inside = (at >= low) & (at <= high)
+    axes.fill_between(at[inside], density[inside], color=_LIGHT_BLUE, linewidth=0)
+    axes.plot(at, density, color=_DARK_BLUE, label=entry.fitted.label)
+    for fit, dashes in zip(alternative_fits(entry), ((4, 2), (1, 2)), strict=False):
+        other = fit.distribution
+        axes.plot(at, other.pdf(at), color=_GREY, linewidth=1, dashes=dashes, label=other.label)
+    axes.legend(frameon=False)
+    axes.axvline(middle, color=_DARK_BLUE, linestyle="--")
+    axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
+    axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)
+    axes.set_ylabel("Density")
+    axes.set_yticks([])
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    with store_errors("the figure could not be written", file=path):
+        figure.savefig(path, dpi=150)

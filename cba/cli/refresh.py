@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer_json, is_interactive, terminal
+from cba.cli.answers import AsJson, Debug, answer, is_interactive, terminal, text_table
+from cba.errors import GateError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,22 +20,15 @@ STORE = Path("reports") / ".calibration"
 """Where finished replicates of a calibration are kept: it goes on from there."""
 
 
-_GATE = 3
-
-
 def refresh(
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME]", help="panel, backtest, calibration, or all that are stale."),
     ] = None,
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
-    replicates: Annotated[
-        int, typer.Option("--replicates", help="Made-up data sets per model of the calibration.")
-    ] = 200,
-    workers: Annotated[int, typer.Option("--workers", help="Processes of the calibration.")] = 1,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="Address of a dask cluster to use instead.")
-    ] = None,
+    replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
+    workers: Annotated[int, typer.Option(help="Processes of the calibration.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster to use instead.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -60,8 +54,7 @@ def refresh(
             model = result.name.removeprefix("calibration_")
             how = {"replicates": replicates, "workers": workers, "scheduler": scheduler}
             code = max(code, _calibration(model, silent=as_json, **how))
-    _list([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
-    return code
+    return _list([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
 
 
 def _backtest(*, draws: int, silent: bool) -> None:
@@ -81,23 +74,21 @@ def _calibration(model: str, *, silent: bool, **how: Any) -> int:
     keep_calibration(found)
     if not silent:
         _print_calibration(found)
-    return 0 if found.passed else _GATE
+    return 0 if found.passed else GateError.exit_code
 
 
-def _list(names: list[str], *, as_json: bool, code: int) -> None:
+def _list(names: list[str], *, as_json: bool, code: int) -> int:
     """Say what is kept, from what it was made, whether it is current and what makes it again."""
     from cba.models.slow_results import SLOW_RESULTS, how_made, provenance_words
 
-    found = [(SLOW_RESULTS[name], how_made(name)) for name in names]
-    if as_json:
-        kept = {one.name: {"command": one.command, "minutes": one.minutes, **made} for one, made in found}
-        answer_json({"results": kept, "exit_code": code})
-        return
-    for result, made in found:
+    kept, said = {}, []
+    for result in (SLOW_RESULTS[name] for name in names):
+        made = how_made(result.name)
+        kept[result.name] = {"command": result.command, "minutes": result.minutes, **made}
         state = "; current" if made.get("current") else ""
-        typer.echo(
-            f"{provenance_words(result, made)}{state} (about {result.minutes} minutes: {result.command})"
-        )
+        how = f"about {result.minutes} minutes: {result.command}"
+        said.append(f"{provenance_words(result, made)}{state} ({how})")
+    return answer({"results": kept}, as_json=as_json, say=lambda: typer.echo("\n".join(said)), exit_code=code)
 
 
 def _counted(model: str) -> Any:
@@ -109,17 +100,15 @@ def _counted(model: str) -> Any:
 
 def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
     """Print the scores of the totals, what was asked and found, and what was left out."""
-    from rich.table import Table
-
-    console = terminal()
-    table = Table(title="Number in care, mean score over one to five years ahead (lower is better)")
-    for heading in ("forecast", "score", "less best reference (se)", "80% held", "90% held", "log score"):
-        table.add_column(heading, justify="left" if heading == "forecast" else "right")
+    rows = []
     for row in tables["headline"].itertuples():
         gap = f"{row.less_best:+,.0f} ({row.se:,.0f})"
         held = (f"{row.inside_80:.0%}", f"{row.inside_90:.0%}")
-        table.add_row(row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}")
-    console.print(table)
+        rows.append((row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}"))
+    figures = ("score", "less best reference (se)", "80% held", "90% held", "log score")
+    title = "Number in care, mean score over one to five years ahead (lower is better)"
+    console = terminal()
+    console.print(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
     for row in tables["reached"].itertuples():
         console.print(f"{'met    ' if row.met else 'not met'}  {row.asked}: {row.found}")
     for row in tables["skipped"].itertuples():
@@ -128,8 +117,6 @@ def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
 
 def _print_calibration(found: Calibration) -> None:
     """Print the quantities furthest from uniform ranks."""
-    from rich.table import Table
-
     verdicts = found.verdicts
     failed = verdicts[~verdicts["passed"]]
     divergent, stuck = int((found.replicates["divergences"] > 0).sum()), int(found.replicates["stuck"].sum())
@@ -137,11 +124,9 @@ def _print_calibration(found: Calibration) -> None:
         f"{found.model}: {len(found.replicates)} replicates, {len(verdicts)} quantities, {len(failed)} not "
         f"calibrated; {divergent} replicates with divergences, {stuck} of them stuck and not ranked."
     )
-    table = Table()
-    for column in ("Quantity", "p", "p, adjusted", "Mean rank", "Spread", "Finding"):
-        table.add_column(column, no_wrap=True)
-    shown = verdicts.sort_values("p_value").head(max(5, len(failed)))
-    for row in shown.itertuples():
+    rows = []
+    for row in verdicts.sort_values("p_value").head(max(5, len(failed))).itertuples():
         figures = (f"{row.p_value:.4f}", f"{row.p_adjusted:.3f}", f"{row.mean_rank:.2f}", f"{row.spread:.2f}")
-        table.add_row(str(row.quantity), *figures, str(row.finding))
-    terminal().print(table)
+        rows.append((str(row.quantity), *figures, str(row.finding)))
+    columns = ("Quantity", "p", "p, adjusted", "Mean rank", "Spread", "Finding")
+    terminal().print(text_table(rows, columns=columns, whole=columns))

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, is_interactive, terminal
+from cba.cli.answers import (
+    REPORTS,
+    AsJson,
+    By,
+    Debug,
+    Root,
+    Run,
+    Spec,
+    answer,
+    is_interactive,
+    terminal,
+    text_table,
+)
+from cba.errors import InputError, NeedsPerson, StoreError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,27 +44,26 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
 
     One row an option, business as usual left out.
     """
-    from rich.table import Table
-
     run, results = headline["run"], headline["results"]
     settings = run["settings"]
-    year, level = settings["target_year"], f"{settings['level']:.0%}"
-    about = f"stance {run['headline_stance']}, difference from bau, {level} intervals"
-    table = Table(title=f"{run.get('title') or run['analysis']}\n{about}")
-    table.add_column("Option", overflow="fold", no_wrap=True)
-    for column in (
+    year = settings["target_year"]
+    about = f"stance {run['headline_stance']}, difference from bau, {settings['level']:.0%} intervals"
+    options = [option for option in settings["options"] if option != "bau"]
+    figures = (
         f"Fewer children {year}",
         "P(30,000 fewer)",
         "NPV, £bn",
         "P(net saving)",
         "P(net cost)",
         "Pays back",
-    ):
-        table.add_column(column, justify="right")
-    for option in settings["options"]:
-        if option != "bau":
-            table.add_row(option, *_cells(results, option=option, year=year))
-    return table
+    )
+    return text_table(
+        ((option, *_cells(results, option=option, year=year)) for option in options),
+        title=f"{run.get('title') or run['analysis']}\n{about}",
+        columns=("Option", *figures),
+        right=figures,
+        whole=("Option",),
+    )
 
 
 def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
@@ -87,7 +100,7 @@ def _cells(results: Results, *, option: str, year: int) -> tuple[str, ...]:
     return (
         _shown(results.get(f"fewer_children_{year}.{option}"), "mean", style="count"),
         _framings(results.get(f"prob_fewer_30000_{year}.{option}"))[0],
-        f"{_billions(npv, 'lower')} to {_billions(npv, 'upper')}",
+        " to ".join(_shown(npv, field, style="number", scale=1e9) for field in ("lower", "upper")),
         saving,
         cost,
         _payback(results.get(f"payback_year.{option}"), never=results.get(f"prob_never.{option}")),
@@ -102,24 +115,15 @@ def _payback(year: Mapping[str, Any] | None, *, never: Mapping[str, Any] | None)
     return f"{_shown(year, 'median', style='year')} ({chance})"
 
 
-def _shown(entry: Mapping[str, Any] | None, field: str, *, style: Any = "money") -> str:
+def _shown(entry: Mapping[str, Any] | None, field: str, *, style: Any = "money", scale: float = 1.0) -> str:
     """Return one figure of a result, rounded to the Monte Carlo error of its mean."""
     from cba.reporting.numbers import UNDEFINED, is_defined, rounding_unit, show
 
     if entry is None or not is_defined(entry.get(field)):
         return UNDEFINED
     value = float(entry[field])
-    return show(value, style=style, unit=None if style == "year" else rounding_unit(value, entry.get("mcse")))
-
-
-def _billions(entry: Mapping[str, Any] | None, field: str) -> str:
-    """Return one figure of a result in GBP billion, rounded as `_shown` rounds."""
-    from cba.reporting.numbers import UNDEFINED, is_defined, rounding_unit, show
-
-    if entry is None or not is_defined(entry.get(field)):
-        return UNDEFINED
-    value = float(entry[field])
-    return show(value / 1e9, style="number", unit=rounding_unit(value, entry.get("mcse")) / 1e9)
+    unit = None if style == "year" else rounding_unit(value, entry.get("mcse")) / scale
+    return show(value / scale, style=style, unit=unit)
 
 
 def _framings(entry: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -136,18 +140,14 @@ WORKBOOK = "workbook.xlsx"
 
 
 def run(
-    spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="An analysis: a name such as `latest`, or a .toml file.")
-    ],
+    spec: Spec,
     root: Root = REPORTS,
     draws: Annotated[int | None, typer.Option(help="Draws in all, in place of the analysis's own.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Fit again; keep no fit.")] = False,
     publish: Annotated[
         bool, typer.Option("--publish", help="Show readers this run, not the one published now.")
     ] = False,
-    by: Annotated[
-        str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")
-    ] = None,
+    by: By = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -171,12 +171,8 @@ def run(
     with _progress(shown=not as_json and is_interactive()) as told, tables_in_force(analysis):
         record = execute(analysis, root=root, progress=told, stages=stages, order=order)
     write_index_page(root)
-    code = 4 if publish and record.held else 0
-    if as_json:
-        _answer(record, code)
-    else:
-        _print_outcome(record)
-    return code
+    code = NeedsPerson.exit_code if publish and record.held else 0
+    return answer(_as_plain(record), as_json=as_json, say=lambda: _print_outcome(record), exit_code=code)
 
 
 def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
@@ -219,23 +215,19 @@ def write_beside(
     write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK)
 
 
-def _answer(record: RunRecord, code: int) -> None:
-    """Answer in JSON: where the run is stored, what became of it and its results."""
-    headline = record.headline
-    answer_json(
-        {
-            "analysis": record.analysis,
-            "run": record.name,
-            "path": record.path,
-            "report": record.path / "report.html",
-            "published": record.published,
-            "held": list(record.held),
-            "precision": record.manifest.get("precision"),
-            "results": headline["results"],
-            "results_by_stance": headline["results_by_stance"],
-            "exit_code": code,
-        }
-    )
+def _as_plain(record: RunRecord) -> dict[str, Any]:
+    """Return where the run is stored, what became of it and its results."""
+    return {
+        "analysis": record.analysis,
+        "run": record.name,
+        "path": record.path,
+        "report": record.path / "report.html",
+        "published": record.published,
+        "held": list(record.held),
+        "precision": record.manifest.get("precision"),
+        "results": record.headline["results"],
+        "results_by_stance": record.headline["results_by_stance"],
+    }
 
 
 def _print_outcome(record: RunRecord) -> None:
@@ -268,16 +260,18 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
     if not shown:
         yield None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("start", total=1)
-        told: Callable[[str, int, int], None] = lambda what, done, total: bar.update(  # noqa: E731
-            task, description=what, completed=done, total=total
-        )
-        yield told
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
 # --- ``cba report``: render the report of a stored run again, as a page or a PDF ---
@@ -291,9 +285,7 @@ REWRITTEN = (WORKBOOK, "tables/checklist.csv")
 
 
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS, ANALYSIS/latest or its name.")
-    ],
+    run: Run,
     root: Root = REPORTS,
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also write report.pdf beside it: tagged, for circulation.")
@@ -302,31 +294,25 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Render report.html of a stored run again; no number is computed anew."""
+    from cba.reporting.pdf import find_chromium, report_pdf
     from cba.runs.reading import find_run
+    from cba.runs.store import store_beside
 
     if pdf:
-        from cba.reporting.pdf import find_chromium
-
         find_chromium()  # refused before any work is done
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
     rewritten = _rewritten(record)
     made = {"report": rewritten.path / "report.html"}
+    said = [f"Report: {made['report']}"]
     if pdf:
-        from cba.reporting.pdf import report_pdf
-        from cba.runs.store import store_beside
-
         rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
         made["pdf"] = rewritten.path / PDF
-    if as_json:
-        about = {"run": rewritten.name, "analysis": rewritten.analysis, **made}
-        answer_json({**about, "workbook": "written", "exit_code": 0})
-        return
-    typer.echo(f"Report: {made['report']}")
-    if pdf:
-        typer.echo(f"PDF: {made['pdf']}")
+        said.append(f"PDF: {made['pdf']}")
     elif PDF in rewritten.manifest["files"]:
-        typer.echo("report.pdf beside it is of the page before; --pdf prints it anew.")
+        said.append("report.pdf beside it is of the page before; --pdf prints it anew.")
+    content = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "workbook": "written"}
+    answer(content, as_json=as_json, say=lambda: typer.echo("\n".join(said)))
 
 
 def _rewritten(record: RunRecord) -> RunRecord:
@@ -335,19 +321,20 @@ def _rewritten(record: RunRecord) -> RunRecord:
     from cba.runs.store import records_beside, rewrite_report, store_beside
 
     records, headline = records_beside(record), record.headline
-    with _tables_of_run(record):
+    with _tables_of_run(record), TemporaryDirectory() as made:
         appraisals = stored_appraisals(record)
         html = _page(record, appraisals, headline=headline, records=records)
-        beside = _made_beside(appraisals, headline)
-    rewritten = rewrite_report(record, html)
-    for name, content in beside.items():
-        rewritten = store_beside(rewritten, name, content)
+        folder = Path(made)
+        (folder / "tables").mkdir()
+        write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
+        rewritten = rewrite_report(record, html)
+        for name in REWRITTEN:
+            rewritten = store_beside(rewritten, name, (folder / name).read_bytes())
     return rewritten
 
 
 def _page(record: RunRecord, appraisals: dict[str, Any], *, headline: Any, records: Mapping[str, Any]) -> str:
     """Render the page; a run of another version may lack what this version's page shows."""
-    from cba.errors import InputError
     from cba.runs.fingerprints import run_fingerprints
 
     try:
@@ -375,20 +362,8 @@ def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:
     return reading_from(published=archived_inputs(record) / "published")
 
 
-def _made_beside(appraisals: dict[str, Any], headline: Any) -> dict[str, bytes]:
-    """Make the checklist and the workbook."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as made:
-        folder = Path(made)
-        (folder / "tables").mkdir()
-        write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        return {name: (folder / name).read_bytes() for name in REWRITTEN}
-
-
 def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
     """Refuse a run whose files are not the ones it stored."""
-    from cba.errors import StoreError
     from cba.runs.reading import verify_run
 
     problems = verify_run(record.path)

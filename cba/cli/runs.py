@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, terminal
+from cba.cli.answers import REPORTS, AsJson, Debug, Root, Run, answer, terminal, text_table
+from cba.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,9 +31,7 @@ def compare(
     root: Root = REPORTS,
     stance: Annotated[str | None, typer.Option(help="`evidence` or `sceptical`.")] = None,
     option: Annotated[str | None, typer.Option(help="The option told of; `care_review` by default.")] = None,
-    figure: Annotated[
-        Path | None, typer.Option("--figure", help="Write the figure to this .svg or .png file.")
-    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Write the figure to this .svg or .png file.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -51,14 +50,14 @@ def compare(
     sentences = change_sentences(record, option=about)
     if figure is not None:
         _write_figure(record, option=about, file=figure)
-    if as_json:
-        answer_json({**record, "sentences": sentences, "exit_code": 0})
-        return
-    console = terminal()
-    if record["moved"]:
-        console.print(change_table(record, option=about))
-    for sentence in sentences:
-        console.print(sentence)
+
+    def say() -> None:
+        if record["moved"]:
+            terminal().print(change_table(record, option=about))
+        for sentence in sentences:
+            terminal().print(sentence)
+
+    answer({**record, "sentences": sentences}, as_json=as_json, say=say)
 
 
 def change_table(record: Mapping[str, Any], *, option: str) -> Table:
@@ -66,25 +65,20 @@ def change_table(record: Mapping[str, Any], *, option: str) -> Table:
 
     Differences within their Monte Carlo error are marked ``~``.
     """
-    from rich.table import Table
-
     from cba.runs.compare_words import spoken_changes
 
-    table = Table(title=f"{record['before']} to {record['after']}, stance {record['stance']}")
-    table.add_column("Quantity", overflow="fold")
-    for column in ("Difference", *record["moved"]):
-        table.add_column(column, justify="right")
+    figures = ("Difference", *record["moved"])
+    rows = []
     for change in spoken_changes(record, option=option):
-        cells = [change, *(change["shares"][player] for player in record["moved"])]
-        table.add_row(change["key"], *(cell["text"] for cell in cells))
-    return table
+        cells = [change, *(change["shares"][group] for group in record["moved"])]
+        rows.append((change["key"], *(cell["text"] for cell in cells)))
+    title = f"{record['before']} to {record['after']}, stance {record['stance']}"
+    return text_table(rows, title=title, columns=("Quantity", *figures), right=figures)
 
 
 def _refuse_same(before: RunRecord, after: RunRecord, *, words: tuple[str, str]) -> None:
     """Refuse two words for one run, before anything is worked out."""
     if before.path.resolve() == after.path.resolve():
-        from cba.errors import InputError
-
         raise InputError(
             "both words mean the same run",
             field="A and B",
@@ -97,8 +91,6 @@ def _refuse_same(before: RunRecord, after: RunRecord, *, words: tuple[str, str])
 
 def _refuse_other_kinds(file: Path) -> None:
     """Refuse a figure of a kind that cannot be written."""
-    from cba.errors import InputError
-
     if file.suffix not in (".svg", ".png"):
         raise InputError(
             "a figure of this kind cannot be written",
@@ -113,10 +105,9 @@ def _refuse_other_kinds(file: Path) -> None:
 def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None:
     """Draw the waterfall of the option's net present value into a file."""
     from cba.reporting.figures.changes import change_figure
-
-    figure = change_figure(record, key=f"npv_fiscal.{option}")
     from cba.runs.whole_files import store_errors
 
+    figure = change_figure(record, key=f"npv_fiscal.{option}")
     with store_errors("the figure could not be written", file=file):
         figure.savefig(file)
 
@@ -134,22 +125,18 @@ def runs(
     from cba.runs.reading import list_runs
 
     rows = [_row(record, verify=verify) for record in list_runs(root)]
-    code = int(any(row["damage"] for row in rows))
-    if as_json:
-        answer_json({"root": root, "runs": rows, "exit_code": code})
-    elif not rows:
-        typer.echo(f"No run is stored in {root}: make one with `cba run latest`.")
-    else:
-        _print(rows)
-    return code
+    return answer(
+        {"root": root, "runs": rows},
+        as_json=as_json,
+        say=lambda: _print(rows, root=root),
+        exit_code=int(any(row["damage"] for row in rows)),
+    )
 
 
 def approve(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS/latest or its name.")
-    ],
-    by: Annotated[str, typer.Option("--by", help="Who approves it; not the person who ran it.")],
-    note: Annotated[str, typer.Option("--note", help="What was looked at.")],
+    run: Run,
+    by: Annotated[str, typer.Option(help="Who approves it; not the person who ran it.")],
+    note: Annotated[str, typer.Option(help="What was looked at.")],
     root: Root = REPORTS,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -161,19 +148,15 @@ def approve(
     for place in (Path(run), Path(root) / run):
         refuse_failed(place)
     record = approve_run(find_run(root, run), by=by, note=note)
-    write_index_page(
-        root if record.path.parents[1].resolve() == Path(root).resolve() else record.path.parents[1]
-    )
-    if as_json:
-        answer_json({**_row(record, verify=False), "approval": record.approval, "exit_code": 0})
-    else:
-        typer.echo(
-            f"Approved by {record.approval['approved_by']} and published: {record.analysis}/{record.name}"
-        )
+    place = record.path.parents[1]
+    write_index_page(root if place.resolve() == Path(root).resolve() else place)
+    said = f"Approved by {record.approval['approved_by']} and published: {record.analysis}/{record.name}"
+    content = {**_row(record, verify=False), "approval": record.approval}
+    answer(content, as_json=as_json, say=lambda: typer.echo(said))
 
 
 def prune(
-    keep: Annotated[int, typer.Option("--keep", help="Newest runs of each analysis to keep.", metavar="N")],
+    keep: Annotated[int, typer.Option(help="Newest runs of each analysis to keep.", metavar="N")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; say what would go.")] = False,
     root: Root = REPORTS,
     as_json: AsJson = False,
@@ -186,21 +169,14 @@ def prune(
     if done.runs and not dry_run:
         write_index_page(root)
     gone = [f"{record.analysis}/{record.name}" for record in done.runs]
-    if as_json:
-        answer_json(
-            {
-                "dry_run": dry_run,
-                "runs": gone,
-                "inputs": [place.name for place in done.inputs],
-                "bytes": done.bytes,
-                "exit_code": 0,
-            }
-        )
-        return
-    for name in gone:
-        typer.echo(name)
+    inputs = [place.name for place in done.inputs]
     said = "Would remove" if dry_run else "Removed"
-    typer.echo(f"{said} {len(gone)} runs and {len(done.inputs)} archived inputs ({done.bytes / 1e6:.1f} MB).")
+    total = f"{said} {len(gone)} runs and {len(inputs)} archived inputs ({done.bytes / 1e6:.1f} MB)."
+    answer(
+        {"dry_run": dry_run, "runs": gone, "inputs": inputs, "bytes": done.bytes},
+        as_json=as_json,
+        say=lambda: typer.echo("\n".join([*gone, total])),
+    )
 
 
 def write_index_page(root: Path) -> None:
@@ -236,28 +212,29 @@ def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
     }
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table()
-    for column in ("Analysis", "Run (UTC)", "Published", "Stances", "Draws", "Version", "Files"):
-        table.add_column(column, no_wrap=column in ("Analysis", "Run (UTC)"))
-    for row in rows:
-        stances = ", ".join(row["stances"] or ())
-        table.add_row(
+def _print(rows: list[dict[str, Any]], *, root: Path) -> None:
+    if not rows:
+        typer.echo(f"No run is stored in {root}: make one with `cba run latest`.")
+        return
+    cells = [
+        (
             row["analysis"],
             row["run"],
             "yes" if row["published"] else "held" if row["held"] else "",
-            stances,
+            ", ".join(row["stances"] or ()),
             str(row["draws"] or ""),
             row["version"] or "",
             "\n".join(row["damage"]) or "sound",
         )
-    terminal().print(table)
+        for row in rows
+    ]
+    whole = ("Analysis", "Run (UTC)")
+    terminal().print(
+        text_table(cells, columns=(*whole, "Published", "Stances", "Draws", "Version", "Files"), whole=whole)
+    )
 
 
 app = typer.Typer(
-    help="List the stored runs, oldest first; approve one, or remove old ones.",
     invoke_without_command=True,
     callback=runs,
     add_completion=False,
@@ -265,5 +242,5 @@ app = typer.Typer(
 )
 
 
-for _name, _command in (("approve", approve), ("prune", prune)):
-    app.command(_name, help=(_command.__doc__ or "").split("\n\n")[0])(_command)
+for _command in (approve, prune):
+    app.command()(_command)

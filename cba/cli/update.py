@@ -1,48 +1,44 @@
-"""``cba update``: take in a new release, from downloaded files or from the configured sources."""
+"""``cba update`` takes in a new release; ``cba rerun`` does so and runs again: the entry for cron or a CI workflow."""
 
 from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Debug, Root, answer_json, describe
+from cba.cli.answers import REPORTS, AsJson, By, Debug, Root, Spec, answer, answer_json, describe
 from cba.cli.runs import write_index_page
+from cba.errors import InputError, NeedsPerson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from cba.inputs.analyses import Analysis
     from cba.inputs.releases.update import UpdateOutcome
-    from cba.runs.rerun import Doors, Outcome
-
-
-# --- ``cba rerun``: the single entry for cron, a systemd timer and a CI workflow ---
+    from cba.runs.reading import RunRecord
+    from cba.runs.rerun import Doors, Outcome, Update
 
 
 def rerun(
-    spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="An analysis: a name such as `latest`, or a .toml file.")
-    ],
+    spec: Spec,
     root: Root = REPORTS,
-    by: Annotated[
-        str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")
-    ] = None,
+    by: By = None,
     if_due: Annotated[
         bool, typer.Option("--if-due", help="Only on announced days of publication, and weekly otherwise.")
     ] = False,
-    wait: Annotated[
-        float, typer.Option("--wait", help="Seconds to wait for another re-run.", metavar="SECONDS")
-    ] = 0.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another re-run.", metavar="SECONDS")] = 0.0,
     log: Annotated[
         str | None,
-        typer.Option("--log", help="Append lines of JSON here; `-` is standard error.", metavar="FILE"),
+        typer.Option(help="Append lines of JSON here; `-` is standard error.", metavar="FILE"),
     ] = None,
     hook: Annotated[
         str | None,
-        typer.Option("--hook", help="Command told the outcome as JSON on its standard input.", metavar="CMD"),
+        typer.Option(help="Command told the outcome as JSON on its standard input.", metavar="CMD"),
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -60,20 +56,15 @@ def rerun(
         raise typer.BadParameter("a number of seconds, 0 or more", param_hint="--wait")
     write = json_log(log, spec=spec)
     words = hook_words(hook)
-    try:
+    with _failure_told(spec, words, write=write):
         outcome = run_again(
             spec, root=root, doors=doors(), by=person(by), if_due=if_due, wait=wait, log=write
         )
-    except BaseException as error:
-        failure = describe(error)
-        write("failed", problem=failure["error"]["problem"], exit_code=failure["exit_code"])
-        _tell(words, {"status": "failed", "spec": spec, **failure}, write=write)
-        raise
     if outcome.status not in ("no change", "not due"):
         write_index_page(root)
-    summary: dict[str, Any] = _summary(outcome)
+    summary = _summary(outcome)
     if problem := _tell(words, summary, write=write):
-        summary["notes"] = [*summary["notes"], f"the hook failed: {problem}"]
+        summary["notes"].append(f"the hook failed: {problem}")
     if as_json:
         answer_json(summary)
     else:
@@ -81,13 +72,23 @@ def rerun(
     return outcome.exit_code
 
 
+@contextmanager
+def _failure_told(spec: str, words: list[str], *, write: Callable[..., None]) -> Iterator[None]:
+    """Tell the log and the hook of an error that ends a re-run."""
+    try:
+        yield
+    except BaseException as error:
+        failure = describe(error)
+        write("failed", problem=failure["error"]["problem"], exit_code=failure["exit_code"])
+        _tell(words, {"status": "failed", "spec": spec, **failure}, write=write)
+        raise
+
+
 def hook_words(hook: str | None) -> list[str]:
     """Return the command of a hook and its arguments. Empty where there is no hook."""
     try:
         return shlex.split(hook) if hook else []
     except ValueError as error:
-        from cba.errors import InputError
-
         raise InputError(
             "the command of the hook cannot be read",
             field="--hook",
@@ -99,18 +100,14 @@ def hook_words(hook: str | None) -> list[str]:
 
 
 def doors() -> Doors:
-    """Return what a re-run calls beside the run, as far as this version has it."""
+    """Return what a re-run calls beside the run."""
     from cba.cli.run import render, tables_in_force, write_beside
+    from cba.runs import stages
     from cba.runs.rerun import Doors
-
-    def stages() -> Any:
-        from cba.runs.stages import ordinary_stages
-
-        return ordinary_stages(write_beside=write_beside)
 
     return Doors(
         render=render,
-        stages=stages,
+        stages=lambda: stages.ordinary_stages(write_beside=write_beside),
         update=_update,
         days=_days,
         tables=tables_in_force,
@@ -119,31 +116,28 @@ def doors() -> Doors:
     )
 
 
-def _update(analysis: Any) -> Any:
-    from cba.inputs.releases.update import update_from_sources
+def _update(analysis: Analysis) -> Update:
+    from cba.inputs.releases.update import update_from_data
     from cba.runs.rerun import Update
 
-    found = update_from_sources(analysis, store=Path(analysis.data.store))
+    found = update_from_data(analysis.data)
     held = (found.held_reason,) if found.held_reason else ()
-    summary = found.summary if isinstance(found.summary, str) else "; ".join(found.summary)
-    return Update(changed=bool(found.changed), summary=summary, held=held)
+    return Update(found.changed, "; ".join(found.summary), held)
 
 
-def _days(analysis: Any) -> Any:
-    from datetime import UTC, datetime
-
+def _days(analysis: Analysis) -> tuple[date, ...]:
     from cba.inputs.releases.calendar import known_days, release_days
 
     return known_days(release_days(analysis.data, today=datetime.now(UTC).date()))
 
 
-def _compare(before: Any, after: Any) -> Any:
+def _compare(before: RunRecord, after: RunRecord) -> Any:
     from cba.runs.compare import compare_runs
 
     return compare_runs(before, after, root=after.path.parents[1]).record()
 
 
-def _score(run: Any, *, earlier: Any) -> Any:
+def _score(run: RunRecord, *, earlier: Any) -> Any:
     from cba.inputs.observations import load_observations
     from cba.runs.forecasts import arrival_record
 
@@ -178,23 +172,22 @@ def _summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print(outcome: Outcome, *, notes: list[str]) -> None:
-    run = outcome.run
-    if outcome.status == "no change" and run is not None:
-        typer.echo(f"no change: run {run.name} is up to date")
-    elif outcome.status == "not due":
+    run, status = outcome.run, outcome.status
+    held = status == "held" and run is not None and bool(run.held)
+    if status == "not due":
         typer.echo("not due: no release is announced for today, and the last poll is less than a week old")
-    elif outcome.status == "held" and (run is None or not run.held):
+    elif status == "held" and not held:
         typer.echo("nothing was run: a person is needed")
+    elif status == "no change" and run is not None:
+        typer.echo(f"no change: run {run.name} is up to date")
     elif run is not None:
-        said = (
-            "published" if outcome.status == "published" else "held for approval; readers see what they saw"
-        )
+        said = "published" if status == "published" else "held for approval; readers see what they saw"
         typer.echo(f"new run {run.name}: {said}")
         typer.echo(f"Report: {run.path / 'report.html'}")
         _print_stale()
     for note in notes:
         typer.echo(f"  {note}")
-    if outcome.status == "held" and run is not None and run.held:
+    if run is not None and held:
         typer.echo(f'Release it with: cba runs approve {run.analysis}/{run.name} --by NAME --note "TEXT"')
 
 
@@ -206,8 +199,7 @@ def _print_stale() -> None:
         typer.echo(f"  {sentence}")
 
 
-HELD = 4
-"""Exit code where a person must decide."""
+# --- ``cba update`` ---
 
 
 def update(
@@ -230,7 +222,7 @@ def update(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and store nothing.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> None:
+) -> int:
     """Take in what is new and keep it as a snapshot; exit 4 where a person must decide, 5 without an answer."""
     # `words`: name or file of an analysis, and after ``--from`` further files.
     from cba.inputs.analyses import load_data
@@ -243,13 +235,12 @@ def update(
         outcome = update_from_files(named, store=place, sources=data.sources, dry_run=dry_run)
     else:
         outcome = update_from_data(data, store=place, dry_run=dry_run)
-    code = HELD if outcome.held_reason else 0
-    if as_json:
-        answer_json(as_answer(outcome, store=place, dry_run=dry_run) | {"exit_code": code})
-    else:
-        _say(outcome, dry_run=dry_run)
-    if code:
-        raise typer.Exit(code)
+    return answer(
+        as_answer(outcome, store=place, dry_run=dry_run),
+        as_json=as_json,
+        say=lambda: _say(outcome, dry_run=dry_run),
+        exit_code=NeedsPerson.exit_code if outcome.held_reason else 0,
+    )
 
 
 def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]]:
@@ -257,8 +248,6 @@ def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]
 
     The analysis (``latest`` where none is named) and the files. `files`: what stood behind ``--from``.
     """
-    from cba.errors import InputError
-
     named = [word for word in words if word.lower().endswith(".csv")]
     specs = [word for word in words if word not in named]
     if (named and not files) or len(specs) > 1:
@@ -287,7 +276,7 @@ def as_answer(outcome: UpdateOutcome, *, store: Path, dry_run: bool) -> dict[str
         "store": store,
         "dry_run": dry_run,
         "summary": list(outcome.summary),
-        "changes": [change.as_plain() for change in outcome.changes],
+        "changes": [asdict(change) for change in outcome.changes],
         "held_reason": outcome.held_reason,
     }
 
