@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cba.errors import LABELS, GateError, Refusal
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -32,7 +34,6 @@ REPORTS = Path("reports")
 """Folder of the reports: in the current folder unless --root says otherwise."""
 
 _NARROWEST = 130
-_DETAILS = ("file", "field", "found", "allowed", "usual cause", "next step")
 
 
 def answer_json(content: Any) -> None:
@@ -112,9 +113,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     ``error`` (problem, file, field, found, allowed, usual cause, next step; for a gate also failures and
     diagnostics) and ``exit_code``.
     """
-    from cba.errors import GateError
-
-    content: dict[str, Any] = dict.fromkeys(("problem", *_DETAILS))
+    content: dict[str, Any] = dict.fromkeys(("problem", *LABELS.values()))
     code = getattr(error, "exit_code", 1)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         content["problem"], code = "interrupted: nothing was stored", 130
@@ -125,24 +124,22 @@ def describe(error: BaseException) -> dict[str, Any]:
         content["problem"] = error.problem
         content["failures"] = list(error.failures)
         content["diagnostics"] = next(iter(getattr(error, "__notes__", [])), None)
-    elif hasattr(error, "problem") and hasattr(error, "details"):
+    elif isinstance(error, Refusal):
         content |= {"problem": error.problem, **error.details}
     else:
         lines = str(error).strip().splitlines() or [""]
-        content["problem"] = f"{type(error).__name__}: {lines[0]}"
+        content["problem"], code = f"{type(error).__name__}: {lines[0]}", 1
         content["next step"] = "run again with --debug and report what it prints"
-        code = 1
     return {"error": content, "exit_code": int(code)}
 
 
 def _in_words(error: BaseException, content: dict[str, Any]) -> str:
     """Return an error as text: one line for what was not expected, the whole message otherwise."""
-    found, code = content["error"], content["exit_code"]
-    if code == 130:
+    found = content["error"]
+    if content["exit_code"] == 130:
         return str(found["problem"])
-    if isinstance(error, typer.TyperException):
-        return f"error: {found['problem']} ({found['next step']})"
-    if hasattr(error, "problem"):
-        where = f"\ndiagnostics: {found['diagnostics']}" if found.get("diagnostics") else ""
-        return f"error: {error}{where}"
+    if isinstance(error, GateError) and found["diagnostics"]:
+        return f"error: {error}\ndiagnostics: {found['diagnostics']}"
+    if isinstance(error, GateError | Refusal):
+        return f"error: {error}"
     return f"error: {found['problem']} ({found['next step']})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -317,6 +316,8 @@ def report(
 
 def _rewritten(record: RunRecord) -> RunRecord:
     """Make page, workbook and checklist of a stored run again, and store them."""
+    from tempfile import TemporaryDirectory
+
     from cba.runs.cache import stored_appraisals
     from cba.runs.store import records_beside, rewrite_report, store_beside
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cba.errors import InputError
+from cba.errors import InputError, Refusal
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 """Programs looked for on the PATH, in this order."""
@@ -35,22 +35,15 @@ _FLAGS = (
 )
 
 
-class BrowserError(RuntimeError):
+class BrowserError(Refusal, RuntimeError):
     """Chromium did not print what it was given."""
 
-    exit_code = 1
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.details = {
-            "file": None,
-            "field": None,
-            "found": None,
-            "allowed": None,
-            "usual cause": "a browser that is too old, was killed, or found too little memory",
-            "next step": "run it again; if it stays, print report.html from a browser",
-        }
+def _unprinted(problem: str) -> BrowserError:
+    cause = "a browser that is too old, was killed, or found too little memory"
+    return BrowserError(
+        problem, cause=cause, remedy="run it again; if it stays, print report.html from a browser"
+    )
 
 
 def find_chromium() -> str:
@@ -84,7 +77,7 @@ def report_pdf(html: Path) -> bytes:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            raise BrowserError(f"Chromium did not print within {SECONDS:.0f} seconds") from None
+            raise _unprinted(f"Chromium did not print within {SECONDS:.0f} seconds") from None
         if done.returncode or not file.is_file():
-            raise BrowserError(f"Chromium ended with code {done.returncode} before it had printed")
+            raise _unprinted(f"Chromium ended with code {done.returncode} before it had printed")
         return file.read_bytes()

@@ -13,6 +13,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.releases.downloads import Piece
 from cba.inputs.releases.layouts import SUPERSEDED
+from cba.inputs.table_words import TABLES
 
 NUMBERED: Mapping[str, str] = {
     "england_children": "release",
@@ -36,20 +37,16 @@ LARGEST_STEP = 5.0
 """A figure this many times its neighbour is in another unit: no series watched has moved by a factor of 3."""
 
 
-_SERIES: Mapping[str, tuple[str, str, str]] = {
-    "england_children": ("children", "year", "breakdown == 'total'"),
-    "care_duration": ("days", "year", ""),
-    "population_england": ("population", "mid_year", "age_band == '0_17'"),
-    "population_authority": ("population_0_17", "mid_year", ""),
-    "spending_england": (
-        "gbp_million",
-        "year",
-        "line in ['total_cla', 'total_safeguarding', 'total_family_support']",
-    ),
-    "unit_costs": ("gbp_per_child_week", "year", "level == 'england'"),
-    "children_in_need": ("count", "year", ""),
+_SERIES: Mapping[str, str] = {
+    "england_children": "breakdown == 'total'",
+    "care_duration": "",
+    "population_england": "age_band == '0_17'",
+    "population_authority": "",
+    "spending_england": "line in ['total_cla', 'total_safeguarding', 'total_family_support']",
+    "unit_costs": "level == 'england'",
+    "children_in_need": "",
 }
-"""Series whose steps are watched: value, year, which rows."""
+"""Tables whose figures may not jump, and which of their rows are watched."""
 
 
 _WITHHELD = "download the file again; a withheld figure keeps its row, with a flag"
@@ -58,6 +55,12 @@ _WITHHELD = "download the file again; a withheld figure keeps its row, with a fl
 def releases_in(table: pd.DataFrame, *, name: str) -> set[str]:
     """Return the releases (or vintages) of a table."""
     return set(table[NUMBERED[name]]) if name in NUMBERED else set()
+
+
+def figure_of(table: str) -> str:
+    """Return the column of figures of a table, its first number that need not be whole; empty where it has none."""
+    kinds = TABLES[table].columns if table in TABLES else {}
+    return next((column for column, kind in kinds.items() if kind == "float64"), "")
 
 
 def refuse_older(piece: Piece, *, held: pd.DataFrame) -> None:
@@ -191,7 +194,8 @@ def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
     """Refuse figures so far from the newest held of the same series that they must be in another unit."""
     if piece.table not in _SERIES or held.empty:
         return
-    value, year, query = _SERIES[piece.table]
+    value, query = figure_of(piece.table), _SERIES[piece.table]
+    year = "mid_year" if "mid_year" in held else "year"
     old, new = (rows.query(query, engine="python") if query else rows for rows in (held, piece.rows))
     left_out = {value, year, "release", "vintage", "flag", "source", "census_base", "price_basis", "kind"}
     names = [name for name in held.columns if name not in left_out]

@@ -18,6 +18,8 @@ LICENCE = "Open Government Licence v3.0"
 LARGEST = 300_000_000
 """Bytes of a delivered file; no release comes near it."""
 
+_AGAIN = "download the file again"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -116,36 +118,27 @@ def csv_rows(content: bytes, *, file: str) -> pd.DataFrame:
             remedy="unpack the download, or save the sheet as CSV (UTF-8)",
         ) from None
     table = _cells(text, file=file)
-    again = {"file": file, "remedy": "download the file again"}
     if not text.endswith("\n") or "\0" in text:
         raise InputError(
             "the file was cut off: its last line has no line end",
+            file=file,
             field=f"row {max(len(table), 1)}",
             found=repr(text[-40:]),
             allowed="whole rows, each closed by a line end",
             cause="a download that stopped half way",
-            **again,
+            remedy=_AGAIN,
         )
     if len(table) < 2:
         raise InputError(
             "the file holds no rows",
+            file=file,
             found=f"{len(table)} line(s)",
             allowed="a header and rows",
             cause="a download that stopped before it began",
-            **again,
+            remedy=_AGAIN,
         )
     header = [name.strip() for name in table[0]]
-    _refuse_repeated(header, file=file)
-    for line, row in enumerate(table[1:], start=2):
-        if len(row) != len(header):
-            raise InputError(
-                "a row is longer or shorter than the header",
-                field=f"row {line}",
-                found=f"{len(row)} cells",
-                allowed=f"{len(header)} cells: {', '.join(header)}",
-                cause="a comma inside an unquoted text, or a download that stopped half way",
-                **again,
-            )
+    _refuse_uneven(table, header=header, file=file)
     return pd.DataFrame(table[1:], columns=header, dtype=str)
 
 
@@ -162,12 +155,12 @@ def _cells(text: str, *, file: str) -> list[list[str]]:
             found=str(error),
             allowed=f"cells of up to {csv.field_size_limit():,} characters",
             cause="a quote that is never closed, or a file that is no table",
-            remedy="download the file again, or close the quote in the row named",
+            remedy=f"{_AGAIN}, or close the quote in the row named",
         ) from None
     return table
 
 
-def _refuse_repeated(header: Sequence[str], *, file: str) -> None:
+def _refuse_uneven(table: Sequence[Sequence[str]], *, header: Sequence[str], file: str) -> None:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(
@@ -179,3 +172,14 @@ def _refuse_repeated(header: Sequence[str], *, file: str) -> None:
             cause="two files pasted side by side",
             remedy="remove one of the two",
         )
+    for line, row in enumerate(table[1:], start=2):
+        if len(row) != len(header):
+            raise InputError(
+                "a row is longer or shorter than the header",
+                file=file,
+                field=f"row {line}",
+                found=f"{len(row)} cells",
+                allowed=f"{len(header)} cells: {', '.join(header)}",
+                cause="a comma inside an unquoted text, or a download that stopped half way",
+                remedy=_AGAIN,
+            )

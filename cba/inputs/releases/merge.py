@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.releases.checks import NUMBERED, listed, releases_in
+from cba.inputs.releases.checks import NUMBERED, figure_of, listed, releases_in
 from cba.inputs.releases.downloads import Piece
 from cba.inputs.releases.rows import read_figure
 from cba.inputs.table_words import MEASURES, POPULATION_BANDS, TABLES
@@ -289,15 +289,6 @@ def _change(name: str, old: pd.DataFrame, new: pd.DataFrame) -> TableChange:
     )
 
 
-def _value_of(name: str) -> str | None:
-    """Return the column of figures of a table, the first that is a number and not part of its key."""
-    if name not in TABLES:
-        return None
-    table = TABLES[name]
-    figures = [column for column, kind in table.columns.items() if kind != "str" and column not in table.key]
-    return figures[0] if figures and name != "authorities" else None
-
-
 def _known(table: pd.DataFrame, name: str, value: str) -> pd.Series:
     """Return each figure as the newest release of the table has it."""
     part = [column for column in key_of(name) if column not in ("release", "vintage")]
@@ -307,8 +298,8 @@ def _known(table: pd.DataFrame, name: str, value: str) -> pd.Series:
 
 
 def _revisions(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[Revision]:
-    value = _value_of(name)
-    if value is None:
+    value = figure_of(name)
+    if not value:
         return []
     before, after = _known(old, name, value), _known(new, name, value)
     both = before.index.intersection(after.index)

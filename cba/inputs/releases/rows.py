@@ -11,6 +11,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.data_sources import DataSource, TableMap
 from cba.inputs.files import nearest
+from cba.inputs.releases.checks import figure_of
 from cba.inputs.releases.downloads import Origin, Piece, Sheet
 from cba.inputs.table_words import TABLES
 
@@ -248,10 +249,9 @@ def _summed(figures: pd.DataFrame, *, table: TableMap) -> pd.DataFrame:
 def _filled(figures: pd.DataFrame, *, table: TableMap, sheet: Sheet, source: DataSource) -> Piece:
     """Lay the figures out in the columns of the table."""
     columns = TABLES[table.table].columns
-    figure = next(name for name, kind in columns.items() if kind == "float64")
     newest = str(int(figures["period"].max()))
     made = {
-        figure: figures["figure"],
+        figure_of(table.table): figures["figure"],
         "flag": figures["flag"],
         "release": newest,
         "vintage": (sheet.origin.published or sheet.origin.retrieved)[:4] or newest,

@@ -106,7 +106,6 @@ def update_from_files(
     store: str | Path,
     sources: Sequence[DataSource] = (),
     dry_run: bool = False,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> UpdateOutcome:
     """Take in downloaded files. `dry_run`: check everything and store nothing."""
     if not files:
@@ -117,7 +116,7 @@ def update_from_files(
             cause="a pattern that matched nothing",
             remedy="name the files of the release",
         )
-    retrieved = now().astimezone(UTC).isoformat(timespec="seconds")
+    retrieved = datetime.now(UTC).isoformat(timespec="seconds")
     sheets = [read_file(file, retrieved=retrieved) for file in files]
     return _taken(lambda base: _read(sheets, base=base, sources=sources), store=Path(store), dry_run=dry_run)
 
