@@ -14,17 +14,11 @@ from cba.inputs.releases.publishers import get_json
 if TYPE_CHECKING:
     from cba.inputs.data_sources import Data
 
-
 State = Literal["provisional", "confirmed", "cancelled"]
-
-
 LONGEST_GAP = timedelta(days=7)
 """Without an announced day a check is due after a week."""
 
-
 ANNOUNCEMENTS = "/api/search.json"
-
-
 _LONDON = ZoneInfo("Europe/London")
 
 
@@ -84,30 +78,25 @@ def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[
     Empty where no source names its publication. `data`: the ``[data]`` table of an analysis.
     """
     pace = pace or Pace()
-    found: list[ReleaseDay] = []
-    asked: set[tuple[str, str]] = set()
-    for source in data.sources:
-        if source.publication is None or source.calendar_url is None:
+    found: set[ReleaseDay] = set()
+    for source in {(one.calendar_url, one.publication): one for one in data.sources}.values():
+        url, publication = source.calendar_url, source.publication
+        if publication is None or url is None:
             continue
-        address = (source.calendar_url, source.publication)
-        if address in asked:
-            continue
-        asked.add(address)
         if source.calendar == "gov_uk":
             parameters = {
                 "filter_format": "statistics_announcement",
                 "filter_release_timestamp": f"from:{today.isoformat()}",
-                "q": source.publication,
+                "q": publication,
                 "fields": "title,link,release_timestamp,statistics_announcement_state",
             }
-            answer = get_json(source, source.calendar_url + ANNOUNCEMENTS, pace=pace, **parameters)
-            found += announced_days(answer)
+            found |= set(announced_days(get_json(source, url + ANNOUNCEMENTS, pace=pace, **parameters)))
             continue
-        publication = get_json(source, f"{source.calendar_url}/publications/{source.publication}", pace=pace)
-        day = next_release_day(publication)
+        described = get_json(source, f"{url}/publications/{publication}", pace=pace)
+        day = next_release_day(described)
         if day is not None:
-            found.append(ReleaseDay(day, str(publication.get("title", source.publication)), "confirmed"))
-    return tuple(sorted(one for one in set(found) if one.day >= today))
+            found.add(ReleaseDay(day, str(described.get("title", publication)), "confirmed"))
+    return tuple(sorted(one for one in found if one.day >= today))
 
 
 def due(today: date, *, known_days: Iterable[date], last_checked: date | None) -> bool:

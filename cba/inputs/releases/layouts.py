@@ -197,9 +197,9 @@ def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) 
     for name, columns in own.items():
         if header == set(columns):
             return (_piece(name, sheet.rows[list(columns)], sheet=sheet),)
-    for name, (table, columns) in LAYOUTS.items():
+    for table, columns in LAYOUTS.values():
         if header == set(columns):
-            return _converted(name, table, sheet)
+            return _converted(table, sheet)
     if any(header == set(columns) for columns in NOT_USED.values()):
         return ()
     raise _unknown_layout(sheet, own)
@@ -244,23 +244,11 @@ def _piece(table: str, rows: pd.DataFrame, *, sheet: Sheet, whole: bool = False)
     return Piece(table, rows.reset_index(drop=True), lines, sheet.origin, whole)
 
 
-def _converted(layout: str, table: str, sheet: Sheet) -> tuple[Piece, ...]:
+def _converted(table: str, sheet: Sheet) -> tuple[Piece, ...]:
     rows = sheet.rows.rename(columns=_RENAMED)
     convert = _CONVERTERS.get(table)
     if convert is not None:
         rows = convert(rows, sheet)
-    _refuse_rows_without(rows, sheet=sheet)
-    piece = _piece(
-        table, rows[list(TABLES[table].columns)], sheet=sheet, whole=table in ("authorities", "gdp_deflator")
-    )
-    if table != "authority_children":
-        return (piece,)
-    named = rows.drop_duplicates("authority")
-    names = named[["authority", "authority_name", "region"]]
-    return (piece, _piece("authority_names", names, sheet=sheet))
-
-
-def _refuse_rows_without(rows: pd.DataFrame, *, sheet: Sheet) -> None:
     if rows.empty:
         raise InputError(
             "the file holds nothing that the tables use",
@@ -270,6 +258,12 @@ def _refuse_rows_without(rows: pd.DataFrame, *, sheet: Sheet) -> None:
             cause="a file of another breakdown or measure",
             remedy="give the file with the totals",
         )
+    whole = table in ("authorities", "gdp_deflator")
+    piece = _piece(table, rows[list(TABLES[table].columns)], sheet=sheet, whole=whole)
+    if table != "authority_children":
+        return (piece,)
+    names = rows.drop_duplicates("authority")[["authority", "authority_name", "region"]]
+    return (piece, _piece("authority_names", names, sheet=sheet))
 
 
 def _refuse_word(column: str, *, bad: pd.Series, sheet: Sheet, allowed: str) -> None:
