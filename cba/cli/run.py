@@ -156,7 +156,7 @@ def run(
     # beyond tolerance is held instead (exit code 4) until ``cba runs approve`` releases it.
     from cba.cli.runs import write_index_page
     from cba.inputs.analyses import load_analysis
-    from cba.runs.execute import Order, execute
+    from cba.runs.execute import RunRequest, execute
     from cba.runs.manifest import person
     from cba.runs.rerun import request_fingerprint
     from cba.runs.stages import ordinary_stages
@@ -164,11 +164,11 @@ def run(
     analysis = load_analysis(spec)
     if draws is not None:
         analysis = with_draws(analysis, draws)
-    request = request_fingerprint(spec) if draws is None else None
-    order = Order(by=person(by), request=request or "", publish=True if publish else None)
+    written = request_fingerprint(spec) if draws is None else None
+    request = RunRequest(by=person(by), specification=written or "", publish=True if publish else None)
     stages = ordinary_stages(use_cache=not no_cache, render=render, write_beside=write_beside)
     with _progress(shown=not as_json and is_interactive()) as told, tables_in_force(analysis):
-        record = execute(analysis, root=root, progress=told, stages=stages, order=order)
+        record = execute(analysis, root=root, progress=told, stages=stages, request=request)
     write_index_page(root)
     code = NeedsPerson.exit_code if publish and record.held else 0
     return answer(_as_plain(record), as_json=as_json, say=lambda: _print_outcome(record), exit_code=code)
@@ -295,7 +295,7 @@ def report(
     """Render report.html of a stored run again; no number is computed anew."""
     from cba.reporting.pdf import find_chromium, report_pdf
     from cba.runs.reading import find_run
-    from cba.runs.store import store_beside
+    from cba.runs.store import put_file
 
     if pdf:
         find_chromium()  # refused before any work is done
@@ -305,7 +305,7 @@ def report(
     made = {"report": rewritten.path / "report.html"}
     said = [f"Report: {made['report']}"]
     if pdf:
-        rewritten = store_beside(rewritten, PDF, report_pdf(made["report"]))
+        rewritten = put_file(rewritten, PDF, report_pdf(made["report"]))
         made["pdf"] = rewritten.path / PDF
         said.append(f"PDF: {made['pdf']}")
     elif PDF in rewritten.manifest["files"]:
@@ -318,19 +318,20 @@ def _rewritten(record: RunRecord) -> RunRecord:
     """Make page, workbook and checklist of a stored run again, and store them."""
     from tempfile import TemporaryDirectory
 
-    from cba.runs.cache import stored_appraisals
-    from cba.runs.store import records_beside, rewrite_report, store_beside
+    from cba.runs.reading import REPORT
+    from cba.runs.stages import stored_appraisals
+    from cba.runs.store import put_file, rerun_records
 
-    records, headline = records_beside(record), record.headline
+    records, headline = rerun_records(record), record.headline
     with _tables_of_run(record), TemporaryDirectory() as made:
         appraisals = stored_appraisals(record)
         html = _page(record, appraisals, headline=headline, records=records)
         folder = Path(made)
         (folder / "tables").mkdir()
         write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        rewritten = rewrite_report(record, html)
+        rewritten = put_file(record, REPORT, html.encode())
         for name in REWRITTEN:
-            rewritten = store_beside(rewritten, name, (folder / name).read_bytes())
+            rewritten = put_file(rewritten, name, (folder / name).read_bytes())
     return rewritten
 
 

@@ -142,8 +142,8 @@ def approve(
     debug: Debug = False,
 ) -> None:
     """Release a run to readers: record who approves it and why, then publish it."""
+    from cba.runs.holds import approve_run, refuse_failed
     from cba.runs.reading import find_run
-    from cba.runs.review import approve_run, refuse_failed
 
     for place in (Path(run), Path(root) / run):
         refuse_failed(place)

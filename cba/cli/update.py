@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
     from cba.inputs.releases.update import UpdateOutcome
     from cba.runs.reading import RunRecord
-    from cba.runs.rerun import Doors, Outcome, Update
+    from cba.runs.rerun import Outcome, RerunSteps, Update
 
 
 def rerun(
@@ -58,7 +58,7 @@ def rerun(
     words = hook_words(hook)
     with _failure_told(spec, words, write=write):
         outcome = run_again(
-            spec, root=root, doors=doors(), by=person(by), if_due=if_due, wait=wait, log=write
+            spec, root=root, steps=rerun_steps(), by=person(by), if_due=if_due, wait=wait, log=write
         )
     if outcome.status not in ("no change", "not due"):
         write_index_page(root)
@@ -99,13 +99,13 @@ def hook_words(hook: str | None) -> list[str]:
         ) from None
 
 
-def doors() -> Doors:
+def rerun_steps() -> RerunSteps:
     """Return what a re-run calls beside the run."""
     from cba.cli.run import render, tables_in_force, write_beside
     from cba.runs import stages
-    from cba.runs.rerun import Doors
+    from cba.runs.rerun import RerunSteps
 
-    return Doors(
+    return RerunSteps(
         render=render,
         stages=lambda: stages.ordinary_stages(write_beside=write_beside),
         update=_update,

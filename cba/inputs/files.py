@@ -370,12 +370,12 @@ def held_lock(
         lock.release()
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write a text file so that it is there complete or not at all, replacing what was there."""
+def replace_file(file: Path, content: str | bytes) -> None:
+    """Write a file so that it is there complete or not at all, replacing what was there."""
     beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with beside.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
+        with beside.open("wb") as handle:
+            handle.write(content.encode() if isinstance(content, str) else content)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(beside, file)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import StoreError
-from cba.inputs.files import held_lock, to_disk
+from cba.inputs.files import held_lock, replace_file
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.whole_files import store_errors, sync_tree, to_json
 
@@ -61,20 +61,9 @@ def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, di
         folder.mkdir(parents=True, exist_ok=True)
         for stale in folder.glob(".*.part"):
             stale.unlink(missing_ok=True)
-        missing = {hashes[name]["sha256"]: data for name, data in files.items()}
-        missing = {sha: data for sha, data in missing.items() if not _sound(folder / sha, sha)}
-        for sha, data in missing.items():
-            beside = folder / f".{sha}.{os.getpid()}.part"
-            try:
-                with beside.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(beside, folder / sha)
-            finally:
-                beside.unlink(missing_ok=True)
-        if missing:
-            to_disk(folder)
+        for sha, data in {hashes[name]["sha256"]: data for name, data in files.items()}.items():
+            if not _sound(folder / sha, sha):
+                replace_file(folder / sha, data)
     return hashes
 
 

@@ -27,8 +27,8 @@ from cba.inputs.files import reading_from
 from cba.runs.comparison import (
     CODE,
     DATA,
-    INPUT_PLAYERS,
-    NOT_MOVED,
+    INPUT_GROUPS,
+    NO_SHIFT,
     OPTIONS,
     PRICES,
     PRIORS,
@@ -36,15 +36,15 @@ from cba.runs.comparison import (
     SETTINGS,
     Change,
     Comparison,
-    Held,
-    Moved,
+    RunInputs,
+    Shift,
     Split,
     Stored,
     comparison_notes,
+    group_of_entry,
+    group_of_series,
+    groups_that_differ,
     is_remade,
-    moved_players,
-    player_of_entry,
-    player_of_series,
     split_differences,
 )
 from cba.runs.fingerprints import file_sha256, input_fingerprints
@@ -72,7 +72,7 @@ EVIDENCE_TABLES = ("evidence_effects.csv", "evidence_costs.csv", "published_clai
 """Published tables that go with priors and evidence; fits read them from where the priors come from."""
 
 
-def read_held(
+def read_run_inputs(
     analysis: Analysis,
     *,
     stance: str,
@@ -80,7 +80,7 @@ def read_held(
     published: Path | None = None,
     priors: Path | None = None,
     observations: xr.Dataset | None = None,
-) -> Held:
+) -> RunInputs:
     """Read what a run was made from. `stance`, "evidence" or "sceptical"."""
     from cba.appraisal.inputs import read_inputs
     from cba.models.authority_findings import known_panel
@@ -88,14 +88,14 @@ def read_held(
     with reading_from(published=published, priors=priors):
         inputs = read_inputs(analysis, stance=stance, observations=observations)
         panel = known_panel(analysis.evidence_until)
-    return Held(inputs, panel, name, published, priors)
+    return RunInputs(inputs, panel, name, published, priors)
 
 
 def worlds_between(
-    before: Held,
-    after: Held,
+    before: RunInputs,
+    after: RunInputs,
     *,
-    players: tuple[str, ...],
+    groups: tuple[str, ...],
     options: tuple[str, ...],
     root: Path,
     fit: Fit = fit_stance,
@@ -103,7 +103,7 @@ def worlds_between(
     """Return a function that works out any mixture of two runs; a fit is made, or read, once.
 
     From the set of groups taken from the later run to headline draws by key (sample), all on the seeds of the
-    later run. `players`: groups that differ; the others are those of the later run in every world.
+    later run. `groups`: groups that differ; the others are those of the later run in every world.
     """
     fits: dict[tuple[bool, bool], tuple[xr.DataTree, xr.DataTree]] = {}
     lock = Lock()
@@ -131,7 +131,7 @@ def worlds_between(
         from cba.appraisal.quantities import headline_draws
         from cba.appraisal.workings import worked_options
 
-        later = {player: player in moved or player not in players for player in SETTINGS}
+        later = {group: group in moved or group not in groups for group in SETTINGS}
         inputs = mixed_inputs(before, after, later=later, options=options)
         baseline, effects = fitted(inputs, later)
         drawn = joint_draws(inputs, baseline=baseline, effects=effects)
@@ -140,16 +140,18 @@ def worlds_between(
     return world
 
 
-def mixed_inputs(before: Held, after: Held, *, later: Mapping[str, bool], options: tuple[str, ...]) -> Inputs:
+def mixed_inputs(
+    before: RunInputs, after: RunInputs, *, later: Mapping[str, bool], options: tuple[str, ...]
+) -> Inputs:
     """Put together the inputs of a world. Sampler, gates and level are those of the later run."""
     # An entry of the registry that only the later run has is taken from it; what only the earlier one has is
     # left out.
-    of = {player: (after if chosen else before).inputs for player, chosen in later.items()}
+    of = {group: (after if chosen else before).inputs for group, chosen in later.items()}
     settings = {name: getattr(of[p].analysis, name) for p, names in SETTINGS.items() for name in names}
     analysis = after.inputs.analysis.model_copy(update={**settings, "options": options})
     entries = {}
     for name, entry in after.inputs.priors.entries.items():
-        held = of[player_of_entry(entry)].priors
+        held = of[group_of_entry(entry)].priors
         entries[name] = held[name] if name in held else entry
     priors = dataclasses.replace(of[PRIORS].priors, entries=MappingProxyType(entries))
     by_id = {option.id: option for option in of[OPTIONS].options}
@@ -169,7 +171,7 @@ def _observations(of: Mapping[str, Inputs]) -> xr.Dataset:
     last = int(data["year"].values[-1])
     chosen: dict[str, xr.DataArray] = {}
     for name in data.data_vars:
-        source = of[player_of_series(str(name))].observations
+        source = of[group_of_series(str(name))].observations
         if source is data or name not in source:
             chosen[str(name)] = data[name]
         elif name == "gdp_deflator":
@@ -193,7 +195,7 @@ def _reaching(deflator: xr.DataArray, *, year: int, by: xr.DataArray) -> xr.Data
 
 
 @contextmanager
-def _fit_folders(data: Held, beliefs: Held) -> Iterator[tuple[Path | None, Path | None]]:
+def _fit_folders(data: RunInputs, beliefs: RunInputs) -> Iterator[tuple[Path | None, Path | None]]:
     """Folders a fit reads: tables of one source, priors of another, evidence with the priors."""
     if data.published == beliefs.published or _evidence(data) == _evidence(beliefs):
         yield data.published, beliefs.priors
@@ -206,13 +208,13 @@ def _fit_folders(data: Held, beliefs: Held) -> Iterator[tuple[Path | None, Path 
         yield Path(made), beliefs.priors
 
 
-def _tables(source: Held) -> Path:
+def _tables(source: RunInputs) -> Path:
     from cba.inputs.files import shipped_published_folder
 
     return source.published or shipped_published_folder()
 
 
-def _evidence(source: Held) -> list[str]:
+def _evidence(source: RunInputs) -> list[str]:
     return [file_sha256(_tables(source) / name) for name in EVIDENCE_TABLES]
 
 
@@ -249,7 +251,7 @@ def compare_runs(
     stance = _common_stance(before, after, stance)
     places = folders or kept_folders
     one = stored_run(before, stance=stance, folders=places(before))
-    known = one.held.inputs.observations if _same_series(before, after) else None
+    known = one.made_from.inputs.observations if _same_series(before, after) else None
     other = stored_run(after, stance=stance, folders=places(after), observations=known)
     return compare_stored(one, other, root=root, fit=fit)
 
@@ -260,7 +262,7 @@ def stored_run(
     """Read a stored run's inputs and headline. `stance`, "evidence" or "sceptical"."""
     published, priors = folders
     analysis = stored_analysis(run.manifest["settings"], file=run.path / MANIFEST, field="settings")
-    held = read_held(
+    held = read_run_inputs(
         analysis,
         stance=stance,
         name=f"{run.analysis}/{run.name}",
@@ -282,7 +284,7 @@ def made_by(code: str, environment: str, *, settings: Any) -> str:
 
 def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit = fit_stance) -> Comparison:
     """Compare two runs whose inputs are read."""
-    one, other = before.held.inputs.analysis, after.held.inputs.analysis
+    one, other = before.made_from.inputs.analysis, after.made_from.inputs.analysis
     options = common_options(one.options, other.options)
     if len(options) < 2:
         raise InputError(
@@ -293,26 +295,26 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
             cause="two analyses of different options",
             remedy="compare runs of one analysis",
         )
-    players = moved_players(before.held, after.held)
+    groups = groups_that_differ(before.made_from, after.made_from)
     same_code = before.made_by == after.made_by
     world = worlds_between(
-        before.held, after.held, players=players, options=options, root=Path(root), fit=fit
+        before.made_from, after.made_from, groups=groups, options=options, root=Path(root), fit=fit
     )
     with ThreadPoolExecutor(_AT_ONCE) as pool, threadpool_limits(1, user_api="blas"):
-        splits, missing = split_differences(world, players, chains=other.chains, each=pool.map)
+        splits, missing = split_differences(world, groups, chains=other.chains, each=pool.map)
     changes = [
         _change(key, split, before=before, after=after, same_code=same_code)
         for key, split in splits.items()
         if _mean(before, key) is not None and _mean(after, key) is not None
     ]
-    changed = players if same_code else (*players, CODE)
+    changed = groups if same_code else (*groups, CODE)
     notes = comparison_notes(
         before, after, changes=changes, splits=splits, missing=missing, same_code=same_code
     )
     return Comparison(
-        before=before.held.name,
-        after=after.held.name,
-        stance=after.held.inputs.stance,
+        before=before.made_from.name,
+        after=after.made_from.name,
+        stance=after.made_from.inputs.stance,
         moved=changed,
         changes=tuple(changes),
         notes=notes,
@@ -323,9 +325,9 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
 def _change(key: str, split: Split, *, before: Stored, after: Stored, same_code: bool) -> Change:
     """Put together one quantity; the share of the code closes the sum to the stored figures."""
     about = after.results[key]
-    shares = {player: split.shares.get(player, NOT_MOVED) for player in INPUT_PLAYERS}
+    shares = {group: split.shares.get(group, NO_SHIFT) for group in INPUT_GROUPS}
     first, last = split.first, split.last
-    code = NOT_MOVED
+    code = NO_SHIFT
     if not same_code:
         code = _of_code(first, before.results[key]).plus(_of_code(last, after.results[key], sign=-1.0))
         first, last = before.results[key]["mean"], after.results[key]["mean"]
@@ -340,12 +342,12 @@ def _change(key: str, split: Split, *, before: Stored, after: Stored, same_code:
     )
 
 
-def _of_code(remade: float, stored: Mapping[str, Any], *, sign: float = 1.0) -> Moved:
+def _of_code(remade: float, stored: Mapping[str, Any], *, sign: float = 1.0) -> Shift:
     """What the present code makes of a run's inputs, less what was stored; errors as of independent draws."""
     gap = remade - stored["mean"]
     if is_remade(remade, stored["mean"]):
-        return Moved(sign * gap, 0.0)
-    return Moved(sign * gap, 2.0**0.5 * float(stored.get("mcse") or 0.0))
+        return Shift(sign * gap, 0.0)
+    return Shift(sign * gap, 2.0**0.5 * float(stored.get("mcse") or 0.0))
 
 
 def _same_series(before: RunRecord, after: RunRecord) -> bool:

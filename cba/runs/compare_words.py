@@ -119,11 +119,11 @@ def _shares(change: Mapping[str, Any], *, unit: str) -> str:
         (p for p in shares if not shares[p]["within_error"]), key=lambda p: -abs(shares[p]["value"])
     )
     parts = [
-        f"{player} {in_words(s['value'], unit=unit, place=_place(s['value'], s['mcse']), signed=True, difference=True)}"
-        for player in told
-        if (s := shares[player])
+        f"{group} {in_words(s['value'], unit=unit, place=_place(s['value'], s['mcse']), signed=True, difference=True)}"
+        for group in told
+        if (s := shares[group])
     ]
-    small = [player for player in shares if player not in told]
+    small = [group for group in shares if group not in told]
     if small:
         parts.append(f"{_listed(small)} within Monte Carlo error")
     return ", ".join(parts)

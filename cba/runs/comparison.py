@@ -26,7 +26,7 @@ TWO_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
-class Moved:
+class Shift:
     """A difference of means, or a share of one."""
 
     value: float
@@ -37,12 +37,12 @@ class Moved:
         """Whether it cannot be told from no change: at most two of its Monte Carlo errors."""
         return abs(self.value) <= TWO_ERRORS * self.mcse
 
-    def plus(self, other: Moved) -> Moved:
+    def plus(self, other: Shift) -> Shift:
         """Return the sum, the two errors taken as independent."""
-        return Moved(self.value + other.value, float(np.hypot(self.mcse, other.mcse)))
+        return Shift(self.value + other.value, float(np.hypot(self.mcse, other.mcse)))
 
 
-NOT_MOVED = Moved(0.0, 0.0)
+NO_SHIFT = Shift(0.0, 0.0)
 """The share of a group that is the same in both runs."""
 
 
@@ -53,21 +53,21 @@ class Split:
     # first and last: mean where every group is as before, and where every group is as after.
     first: float
     last: float
-    total: Moved
-    shares: Mapping[str, Moved]  # by player; they sum to `total` to rounding
+    total: Shift
+    shares: Mapping[str, Shift]  # by group; they sum to `total` to rounding
 
 
 def split_differences(
     world: Callable[[frozenset[str]], Mapping[str, np.ndarray]],
-    players: Sequence[str],
+    groups: Sequence[str],
     *,
     chains: int | None = None,
     each: Callable[..., Iterable[Mapping[str, np.ndarray]]] = map,
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Split the difference of every figure among the players, draw by draw.
+    """Split the difference of every figure among the groups, draw by draw.
 
     Returns `splits`: of the figures that every world has. `missing`: figures that some worlds have and others
-    have not, which cannot be split. `players`: those that differ; none leaves nothing to split.
+    have not, which cannot be split. `groups`: those that differ; none leaves nothing to split.
     """
     # `chains`: equally long Markov chains the draws come from, in order; None for independent draws. `each`:
     # ``each(world, sets)`` works the worlds out in order; that of a pool works out several at a time.
@@ -76,7 +76,7 @@ def split_differences(
     # every draw: the mean is the share of the mean, and the spread over draws gives its error on common
     # random numbers.
     # Source: Shapley (1953) in *Contributions to the Theory of Games II*, 307-317.
-    names = list(players)
+    names = list(groups)
     sets = [frozenset(c) for size in range(len(names) + 1) for c in combinations(names, size)]
     found = dict(zip(sets, each(world, sets), strict=True))
     every = set.intersection(*(set(draws) for draws in found.values()))
@@ -97,9 +97,9 @@ def split_differences(
     return splits, tuple(key for key in known if key not in every)
 
 
-def paired(difference: np.ndarray, *, chains: int | None) -> Moved:
+def paired(difference: np.ndarray, *, chains: int | None) -> Shift:
     """Mean of a difference that was taken draw by draw, and its error."""
-    return Moved(float(difference.mean()), mcse_mean(difference, chains=chains))
+    return Shift(float(difference.mean()), mcse_mean(difference, chains=chains))
 
 
 # --- Notes on a comparison of two runs: whose code the figures are of, and what could not be compared … ---
@@ -130,47 +130,42 @@ def comparison_notes(
 
     Sentences; none where both runs are made again to the digit from the same options and priors.
     """
-    one, other = before.held.inputs, after.held.inputs
-    notes = []
-    apart = [
-        c.key
-        for c in changes
-        if not (
-            is_remade(splits[c.key].first, before.results[c.key]["mean"])
-            and is_remade(splits[c.key].last, after.results[c.key]["mean"])
-        )
-    ]
-    if not same_code:
-        notes.append(
-            "The runs were made by different code, libraries or numbers of draws. The share of the code is taken"
-            " first: what the present code makes of the earlier run's inputs, less what that run had stored."
-        )
-    elif apart:
-        notes.append(
-            "The code or the libraries have changed since both runs: both were made again, and the figures here are"
-            " those of the present code, not the stored ones."
-        )
-    for words, only in (
-        ("are in the earlier run only", set(one.analysis.options) - set(other.analysis.options)),
-        ("are in the later run only", set(other.analysis.options) - set(one.analysis.options)),
-    ):
-        if only:
-            notes.append(f"Options that {words} are not compared: {', '.join(sorted(only))}.")
+    one, other = before.made_from.inputs, after.made_from.inputs
+    apart = any(
+        not is_remade(made, run.results[change.key]["mean"])
+        for change in changes
+        for made, run in ((splits[change.key].first, before), (splits[change.key].last, after))
+    )
+    gone = sorted(set(one.analysis.options) - set(other.analysis.options))
+    new = sorted(set(other.analysis.options) - set(one.analysis.options))
     added = sorted(set(other.priors) - set(one.priors))
-    if added:
-        notes.append(
+    told = (
+        (
+            not same_code,
+            "The runs were made by different code, libraries or numbers of draws. The share of the code is taken"
+            " first: what the present code makes of the earlier run's inputs, less what that run had stored.",
+        ),
+        (
+            same_code and apart,
+            "The code or the libraries have changed since both runs: both were made again, and the figures here are"
+            " those of the present code, not the stored ones.",
+        ),
+        (gone, f"Options that are in the earlier run only are not compared: {', '.join(gone)}."),
+        (new, f"Options that are in the later run only are not compared: {', '.join(new)}."),
+        (
+            added,
             f"{len(added)} priors are in the later run only, and are as there in every comparison:"
-            f" {', '.join(added[:5])}{' and others' if len(added) > 5 else ''}."
-        )
-    if missing:
-        notes.append(f"Not defined in every world, and so not split: {', '.join(missing)}.")
-    return tuple(notes)
+            f" {', '.join(added[:5])}{' and others' if len(added) > 5 else ''}.",
+        ),
+        (missing, f"Not defined in every world, and so not split: {', '.join(missing)}."),
+    )
+    return tuple(words for holds, words in told if holds)
 
 
 # --- Who can have moved a result between two runs: groups of inputs, and whether two runs hold the … ---
 
 
-DATA, PRIORS, UNIT_COSTS, PRICES, OPTIONS, CODE = PLAYERS = (
+DATA, PRIORS, UNIT_COSTS, PRICES, OPTIONS, CODE = GROUPS = (
     "data",
     "priors and evidence",
     "unit costs",
@@ -181,7 +176,7 @@ DATA, PRIORS, UNIT_COSTS, PRICES, OPTIONS, CODE = PLAYERS = (
 """Groups a difference is split among, in the order they are told."""
 
 
-INPUT_PLAYERS = PLAYERS[:-1]
+INPUT_GROUPS = GROUPS[:-1]
 """Those that are inputs; the code is no input."""
 
 
@@ -207,7 +202,7 @@ _COST_GROUPS = ("unit_costs", "avoidable", "cashable", "legal", "payers")
 
 
 @dataclass(frozen=True)
-class Held:
+class RunInputs:
     """What one run holds."""
 
     inputs: Inputs
@@ -218,7 +213,7 @@ class Held:
     priors: Path | None = None
 
 
-def player_of_entry(entry: PriorEntry) -> str:
+def group_of_entry(entry: PriorEntry) -> str:
     """Return the group an entry of the registry belongs to.
 
     Prices for general inflation; unit costs for what a service costs and how much of it can be saved, and for
@@ -230,52 +225,52 @@ def player_of_entry(entry: PriorEntry) -> str:
     return UNIT_COSTS if group in _COST_GROUPS or entry.price_year is not None else PRIORS
 
 
-def player_of_series(name: str) -> str:
+def group_of_series(name: str) -> str:
     """Return the group a variable of the observed series belongs to."""
     if name.startswith(("spending", "unit_cost")):
         return UNIT_COSTS
     return PRICES if name == "gdp_deflator" else DATA
 
 
-def moved_players(before: Held, after: Held) -> tuple[str, ...]:
+def groups_that_differ(before: RunInputs, after: RunInputs) -> tuple[str, ...]:
     """Return the groups of inputs that differ between two runs.
 
     Groups are compared by what is computed from them: the wording of a source, or a study that no synthesis
     uses, is no difference.
     """
-    return tuple(p for p in INPUT_PLAYERS if not _same(p, before, after))
+    return tuple(p for p in INPUT_GROUPS if not _same(p, before, after))
 
 
-def _same(player: str, before: Held, after: Held) -> bool:
+def _same(group: str, before: RunInputs, after: RunInputs) -> bool:
     one, other = before.inputs, after.inputs
-    if any(getattr(one.analysis, name) != getattr(other.analysis, name) for name in SETTINGS[player]):
+    if any(getattr(one.analysis, name) != getattr(other.analysis, name) for name in SETTINGS[group]):
         return False
-    if not _series(one, player).equals(_series(other, player)):
+    if not _series(one, group).equals(_series(other, group)):
         return False
-    if _entries(one, player) != _entries(other, player):
+    if _entries(one, group) != _entries(other, group):
         return False
-    also = _ALSO.get(player)
+    also = _ALSO.get(group)
     return also is None or also(before, after)
 
 
-def _series(inputs: Inputs, player: str) -> xr.Dataset:
+def _series(inputs: Inputs, group: str) -> xr.Dataset:
     """Return the observed series of a group without their notes; the labels of one group only."""
     known = inputs.observations
-    return known[[name for name in known.data_vars if player_of_series(str(name)) == player]]
+    return known[[name for name in known.data_vars if group_of_series(str(name)) == group]]
 
 
-def _entries(inputs: Inputs, player: str) -> dict[str, Any]:
+def _entries(inputs: Inputs, group: str) -> dict[str, Any]:
     """Return the numbers of a group's entries."""
     found = {}
     for name, entry in inputs.priors.entries.items():
-        if player_of_entry(entry) == player:
+        if group_of_entry(entry) == group:
             fitted = entry.fitted
             shape = (fitted.family, *sorted(fitted.parameters.items()), fitted.lower, fitted.upper)
             found[name] = (shape, entry.price_year, entry.shares_group)
     return found
 
 
-def _same_evidence(before: Held, after: Held) -> bool:
+def _same_evidence(before: RunInputs, after: RunInputs) -> bool:
     one, other = before.inputs, after.inputs
     return (
         one.evidence.effects.equals(other.evidence.effects)
@@ -284,7 +279,7 @@ def _same_evidence(before: Held, after: Held) -> bool:
     )
 
 
-def _same_options(before: Held, after: Held) -> bool:
+def _same_options(before: RunInputs, after: RunInputs) -> bool:
     one, other = ({o.id: o for o in held.inputs.options} for held in (before, after))
     common = [name for name in other if name in one]
     return all(_acts(one[name]) == _acts(other[name]) for name in common)
@@ -301,7 +296,7 @@ def _without_words(value: Any) -> Any:
     return [_without_words(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-_ALSO: Mapping[str, Callable[[Held, Held], bool]] = {PRIORS: _same_evidence, OPTIONS: _same_options}
+_ALSO: Mapping[str, Callable[[RunInputs, RunInputs], bool]] = {PRIORS: _same_evidence, OPTIONS: _same_options}
 
 
 # --- Record of a comparison: the two runs as they are stored, each headline quantity in both, and the … ---
@@ -311,7 +306,7 @@ _ALSO: Mapping[str, Callable[[Held, Held], bool]] = {PRIORS: _same_evidence, OPT
 class Stored:
     """One run as it stands in the store."""
 
-    held: Held  # its inputs, read again
+    made_from: RunInputs  # its inputs, read again
     results: Mapping[str, Mapping[str, Any]]  # its headline under the stance compared
     made_by: str  # what made it: code, libraries, number and seed of draws
 
@@ -325,8 +320,8 @@ class Change:
     unit: str
     before: float
     after: float
-    difference: Moved  # with the Monte Carlo error of the paired difference
-    shares: Mapping[str, Moved]  # by member of `PLAYERS`; they sum to the difference
+    difference: Shift  # with the Monte Carlo error of the paired difference
+    shares: Mapping[str, Shift]  # by member of `GROUPS`; they sum to the difference
 
 
 @dataclass(frozen=True)
@@ -372,7 +367,7 @@ def _plain(change: Change) -> dict[str, Any]:
         "mcse": change.difference.mcse,
         "within_error": change.difference.within_error,
         "shares": {
-            player: {"value": s.value, "mcse": s.mcse, "within_error": s.within_error}
-            for player, s in change.shares.items()
+            group: {"value": s.value, "mcse": s.mcse, "within_error": s.within_error}
+            for group, s in change.shares.items()
         },
     }

@@ -1,27 +1,33 @@
-"""One run from start to finish: observe, fit and appraise each stance, render, store."""
+"""One run from start to finish: observe, fit and appraise each stance, render, store; and an old run made again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from cba.errors import GateError, InputError, StoreError
-from cba.inputs.files import harmless_in_spreadsheet
-from cba.runs.archive import ANALYSIS, hashes_of, read_inputs_once
-from cba.runs.cache import StoredStage, stage_fingerprints, write_stage
-from cba.runs.fingerprints import Fingerprints, beliefs_of, input_fingerprints, run_fingerprints
+from cba.errors import GateError, InputError
+from cba.inputs.files import harmless_in_spreadsheet, reading_from
+from cba.runs.archive import ANALYSIS, archived_inputs, hashes_of, read_inputs_once
+from cba.runs.fingerprints import (
+    Fingerprints,
+    beliefs_of,
+    input_fingerprints,
+    run_fingerprints,
+    stage_fingerprints,
+)
+from cba.runs.holds import hold_tolerances, shifts_beyond_tolerance
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
-from cba.runs.reading import HEADLINE, REPORT, RunRecord, published_name, read_run
-from cba.runs.review import hold_reasons, hold_tolerances
-from cba.runs.stages import Stages, ordinary_stages
+from cba.runs.reading import HEADLINE, REPORT, RunRecord
+from cba.runs.stages import Stages, StoredStage, ordinary_stages, write_stage
 from cba.runs.store import write_failure, write_run
-from cba.runs.whole_files import plain, require_writable, to_json
+from cba.runs.whole_files import plain, read_json, require_writable, to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,33 +161,31 @@ def with_precision[Result](
 # --- The files of a run, as they are written into its folder before it appears ---
 
 
-def fill_run(
-    folder: Path,
-    *,
-    appraisals: Mapping[str, Appraisal],
-    manifest: Mapping[str, Any],
-    render: Callable[..., str] | None = None,
-    stored: Mapping[str, StoredStage] | None = None,
-    write_beside: Callable[..., None] | None = None,
+def _write_files(
+    folder: Path, name: str, *, found: StanceAppraisals, manifest: Mapping[str, Any], stages: Stages
 ) -> None:
     """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, report.html and what stands beside."""
+    appraisals, manifest = found.appraisals, {"run": name, **manifest}
     headline = merged_headline(appraisals, manifest=manifest)
     (folder / HEADLINE).write_text(to_json(headline), encoding="utf-8")
     (folder / "stances").mkdir()
     for stance, appraisal in appraisals.items():
-        if stored and stance in stored:
-            write_stage(stored[stance], appraisal, folder=folder / "stances" / stance)
+        if stance in found.stored:
+            write_stage(found.stored[stance], appraisal, folder=folder / "stances" / stance)
         else:
             appraisal.to_directory(folder / "stances" / stance)
     (folder / "tables").mkdir()
-    for name, table in merged_tables(appraisals).items():
+    for title, table in merged_tables(appraisals).items():
         safe = harmless_in_spreadsheet(table)
-        safe.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    if render is not None:
-        html = render(appraisals, headline=headline, manifest=manifest)
-        (folder / REPORT).write_text(html, encoding="utf-8")
-    if write_beside is not None:
-        write_beside(folder, appraisals=appraisals, headline=headline, manifest=manifest)
+        safe.to_csv(folder / "tables" / f"{title}.csv", index=False, lineterminator="\n")
+    shown: dict[str, Any] = {"headline": headline, "manifest": manifest}
+    if stages.render is not None:
+        (folder / REPORT).write_text(stages.render(appraisals, **shown), encoding="utf-8")
+    if stages.write_beside is not None:
+        stages.write_beside(folder, appraisals=appraisals, **shown)
+
+
+# --- a run ---
 
 
 Progress = Callable[[str, int, int], None]
@@ -189,19 +193,19 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """Who asked for a run, and what is to become of it."""
 
     by: str = ""  # the analyst; recorded in the manifest
     # Fingerprint of the specification as written, by which a later re-run sees that nothing changed.
-    request: str = ""
+    specification: str = ""
     # Reasons known beforehand to hold the run for a person, such as a major change of the data.
     held: tuple[str, ...] = ()
     publish: bool | None = None
 
 
 @dataclass(frozen=True)
-class Found:
+class StanceAppraisals:
     """The appraisals of a run, by stance, and those of them that were read from the store."""
 
     appraisals: dict[str, Appraisal]
@@ -215,42 +219,34 @@ def execute(
     root: str | Path,
     progress: Progress | None = None,
     stages: Stages | None = None,
-    order: Order | None = None,
+    request: RunRequest | None = None,
 ) -> RunRecord:
     """Run an analysis under all its stances and store the result.
 
     With reasons in ``held`` where its headline moved beyond tolerance; it is then not published. `root`: the
     run goes to ``<root>/<analysis>/<utc time>-<fingerprint>/``.
     """
-    # `order`: who asks, and whether readers are to see the run; nobody, and the first run only, by default.
-    root, started, stages = Path(root), datetime.now(UTC), stages or ordinary_stages()
-    order = order or Order()
+    # `request`: who asks, and whether readers are to see the run; nobody, and the first run only, by default.
+    root, started = Path(root), datetime.now(UTC)
+    stages, request = stages or ordinary_stages(), request or RunRequest()
     settings = analysis.model_dump(mode="json", by_alias=True)
     tolerances = hold_tolerances(settings)
     inputs = read_inputs_once(settings)
     fingerprints, prints = run_fingerprints(settings), stage_fingerprints(settings)
     require_writable(root / analysis.name)
-    beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
-    tell = _counted(progress, total=len(beliefs) + len(analysis.stances) + 2)
-    found, precision = _precise_enough(
-        analysis,
-        settings=settings,
-        root=root,
-        stages=stages,
-        tell=tell,
-        prints=prints,
-        fingerprints=fingerprints,
-    )
+    tell = _counted(progress, analysis)
+    try:
+        found, precision = _precise_enough(analysis, root=root, stages=stages, tell=tell, prints=prints)
+    except GateError as error:
+        note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
+        raise
     _require_unchanged(inputs)
     results = merged_headline(found.appraisals, manifest={})["results"]
-    held = (*order.held, *_shifts(root / analysis.name, results, tolerances=tolerances))
+    held = (*request.held, *shifts_beyond_tolerance(root / analysis.name, results, tolerances=tolerances))
+    moments = {"started": started, "finished": datetime.now(UTC)}
     manifest = build_manifest(
-        settings,
-        fingerprints=fingerprints,
-        appraisals=found.appraisals,
-        started=started,
-        finished=datetime.now(UTC),
-    ) | _account(found, order=order, held=held, prints=prints, precision=precision)
+        settings, fingerprints=fingerprints, appraisals=found.appraisals, **moments
+    ) | _account(found, request=request, held=held, prints=prints, precision=precision)
     tell("report")
     return write_run(
         root,
@@ -258,15 +254,8 @@ def execute(
         moment=started,
         fingerprint=fingerprints.run,
         manifest=manifest,
-        fill=lambda folder, name: fill_run(
-            folder,
-            appraisals=found.appraisals,
-            manifest={"run": name, **manifest},
-            render=stages.render,
-            stored=found.stored,
-            write_beside=stages.write_beside,
-        ),
-        publish=False if held else order.publish,
+        fill=partial(_write_files, found=found, manifest=manifest, stages=stages),
+        publish=False if held else request.publish,
         inputs=inputs,
     )
 
@@ -278,81 +267,71 @@ def appraised_stances(
     stages: Stages,
     tell: Callable[[str], None] = lambda what: None,
     prints: Mapping[str, str] | None = None,
-) -> Found:
+) -> StanceAppraisals:
     """Appraise every stance of an analysis, the headline stance first; read those the store holds.
 
     `prints`: fingerprints of the stages; without them nothing is read from stored runs.
     """
     stored = _from_store(analysis, root=root, stages=stages, prints=prints)
-    observations: Any = None
-    fits: dict[str, Any] = {}
+
+    @cache
+    def observations() -> Any:
+        tell("observed series")
+        return stages.observe(analysis)
+
+    @cache
+    def fits(belief: str) -> tuple[Any, Any]:
+        tell(f"fit, {belief}")
+        return stages.fit(analysis, stance=belief, observations=observations(), root=root)
+
     appraisals: dict[str, Appraisal] = {}
     for stance in analysis.stances:
         if stance in stored:
             tell(f"read, {stance}")
             appraisals[stance] = stored[stance].appraisal
             continue
-        if observations is None:
-            tell("observed series")
-            observations = stages.observe(analysis)
-        needed = beliefs_of(stance)
-        for belief in needed:
-            if belief not in fits:
-                tell(f"fit, {belief}")
-                fits[belief] = stages.fit(analysis, stance=belief, observations=observations, root=root)
-        baseline, effects = (_of_beliefs(fits, needed, position) for position in (0, 1))
+        given: dict[str, Any] = {"observations": observations(), "evidence": appraisals.get("evidence")}
+        for place, model in enumerate(("baseline", "effects")):
+            by_belief = {belief: fits(belief)[place] for belief in beliefs_of(stance)}
+            given[model] = by_belief if len(by_belief) > 1 else next(iter(by_belief.values()))
         tell(f"appraise, {stance}")
         # products are small and many: sharing each among threads costs a fifth to a half more time than it saves
         with threadpool_limits(1, user_api="blas"):
-            appraisals[stance] = stages.appraise(
-                analysis,
-                stance=stance,
-                baseline=baseline,
-                effects=effects,
-                observations=observations,
-                evidence=appraisals.get("evidence"),
-                progress=False,
-            )
+            appraisals[stance] = stages.appraise(analysis, stance=stance, progress=False, **given)
     tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
-    return Found(stages.compare(appraisals), stored, tables)
+    return StanceAppraisals(stages.compare(appraisals), stored, tables)
 
 
 def _precise_enough(
     analysis: Analysis,
     *,
-    settings: Mapping[str, Any],
     root: Path,
     stages: Stages,
     tell: Callable[[str], None],
     prints: Mapping[str, str],
-    fingerprints: Fingerprints,
-) -> tuple[Found, dict[str, Any] | None]:
-    """Appraise every stance until the precision asked for is met; note the diagnostics of a failed gate."""
-    try:
-        return with_precision(
-            analysis,
-            appraise=lambda asked: appraised_stances(
-                asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
-            ),
-            results=lambda found: found.appraisals[analysis.stances[0]].results,
-        )
-    except GateError as error:
-        note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
-        raise
+) -> tuple[StanceAppraisals, dict[str, Any] | None]:
+    """Appraise every stance until the precision asked for is met."""
+    return with_precision(
+        analysis,
+        appraise=lambda asked: appraised_stances(
+            asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
+        ),
+        results=lambda found: found.appraisals[analysis.stances[0]].results,
+    )
 
 
 def _account(
-    found: Found,
+    found: StanceAppraisals,
     *,
-    order: Order,
+    request: RunRequest,
     held: tuple[str, ...],
     prints: Mapping[str, str],
     precision: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return what the manifest says of who asked, why the run waits, and what was read from the store."""
     return {
-        "run_by": order.by,
-        "request": order.request,
+        "run_by": request.by,
+        "request": request.specification,
         "held": list(held),
         "stages": prints,
         "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
@@ -376,18 +355,6 @@ def _from_store(
     return {stance: stage for stance, stage in asked.items() if stage is not None}
 
 
-def _shifts(folder: Path, results: Mapping[str, Any], *, tolerances: Mapping[str, float]) -> tuple[str, ...]:
-    """Say how far the headline moved from what readers see, where that is beyond tolerance."""
-    name = published_name(folder)
-    if name is None:
-        return ()
-    try:
-        before = read_run(folder / name).headline["results"]
-    except StoreError as error:
-        return (f"the published run cannot be read, so no shift can be measured: {error.problem}",)
-    return hold_reasons(before, results, tolerances=tolerances)
-
-
 def _require_unchanged(inputs: Mapping[str, bytes]) -> None:
     """Refuse a run whose input files changed while it was computed: nobody could say what it was made from."""
     before = {name: entry["sha256"] for name, entry in hashes_of(inputs).items() if name != ANALYSIS}
@@ -404,20 +371,58 @@ def _require_unchanged(inputs: Mapping[str, bytes]) -> None:
         )
 
 
-def _of_beliefs(fits: Mapping[str, Any], needed: tuple[str, ...], position: int) -> Any:
-    """Return the one fit a stance needs, or its fits by belief."""
-    found = {belief: fits[belief][position] for belief in needed}
-    return found if len(needed) > 1 else found[needed[0]]
-
-
-def _counted(progress: Progress | None, *, total: int) -> Callable[[str], None]:
+def _counted(progress: Progress | None, analysis: Analysis) -> Callable[[str], None]:
     """Return a function that numbers the steps it tells to `progress`."""
-    done = count()
+    beliefs = {belief for stance in analysis.stances for belief in beliefs_of(stance)}
+    done, total = count(), len(beliefs) + len(analysis.stances) + 2
 
     def tell(what: str) -> None:
-        if progress is not None:
-            progress(
-                what, min(next(done), total), total
-            )  # rounds with more draws are not foreseen in the total
+        if progress is not None:  # rounds with more draws are not foreseen in the total
+            progress(what, min(next(done), total), total)
 
     return tell
+
+
+# --- an old run made again from the inputs kept with it ---
+
+
+def replay_run(
+    run: RunRecord, *, root: str | Path | None = None, stages: Stages | None = None
+) -> dict[str, Any]:
+    """Run an old run again from its archived inputs, whatever the shipped files say now.
+
+    ``results`` of the headline stance and ``results_by_stance`` of the others, as in headline.json: the same
+    to the last bit with the same code and libraries on the same platform (`same_code`).
+    """
+    # Discount schedules and the results of the panel come with the code and are taken from the package
+    # installed.
+    folder = archived_inputs(run)
+    place = run.path.parents[1] if root is None else Path(root)
+    stages = replace(stages or ordinary_stages(), reuse=None)
+    with reading_from(published=folder / "published", priors=folder / "priors"):
+        analysis = archived_analysis(run)
+        if run.manifest.get("precision"):  # draws were added: the last round is the run
+            analysis = analysis.model_copy(update={"draws": run.manifest["precision"]["draws"]})
+        found = appraised_stances(analysis, root=place, stages=stages)
+        headline = merged_headline(found.appraisals, manifest={})
+    return {name: headline[name] for name in ("results", "results_by_stance")}
+
+
+def archived_analysis(run: RunRecord) -> Analysis:
+    """Return the specification a stored run was made from."""
+    from cba.inputs.analyses import stored_analysis
+
+    file = archived_inputs(run) / ANALYSIS
+    return stored_analysis(read_json(file), file=file)
+
+
+def same_code(run: RunRecord) -> bool:
+    """Return whether a run's stages would be made by the code, libraries and package files of now.
+
+    True where a replay must give the same results to the last bit on the platform of the run.
+    """
+    folder = archived_inputs(run)
+    with reading_from(published=folder / "published", priors=folder / "priors"):
+        now = stage_fingerprints(archived_analysis(run).model_dump(mode="json", by_alias=True))
+    stored = run.manifest["stages"]
+    return all(now[stage] == value for stage, value in stored.items() if stage != "report")

@@ -1,4 +1,4 @@
-"""Fingerprints: SHA-256 of what a run is made from, cheap enough to ask whether anything has changed.
+"""Fingerprints: SHA-256 of what a run and each of its stages is made from, cheap enough to ask if anything changed.
 
 Four parts, kept apart so that a change can be named: the inputs (prior files, option files, published
 tables, discount schedules), the code of the package, the settings of the analysis, and the versions of the
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cba.inputs.files import options_folder, priors_folder, published_folder
-
-if TYPE_CHECKING:
-    pass
-
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """Folder of the package whose code is fingerprinted."""
@@ -148,7 +145,169 @@ def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
     )
 
 
-# --- The stages of a run as ordinarily made: observe and reconcile, fit (from the cache), appraise, … ---
+# --- the stages of a run: what each reads, the code of its rooms and the settings it uses ---
+
+
+INPUT_ROOMS = ("dimensions.py", "errors.py", "inputs")
+
+
+APPRAISAL_ROOMS = (
+    *MODEL_ROOMS,
+    "projection",
+    "costs",
+    "discounting.py",
+    "decisions",
+    "appraisal",
+    "tables",
+    "stances",
+    "recipe.py",
+)
+
+
+EVIDENCE_TABLES = ("published/evidence_",)
+"""Start of the names of the published tables that the observed series do not read."""
+
+
+STAGE_PRIOR_GROUPS = {"baseline": ("baseline",), "effects": ("effects", "family_help", "panel", "stance")}
+"""Groups of prior entries each model reads; `stance` says which studies a stance admits."""
+
+
+_WHOLE = ("priors/studies/", "priors/checks/", "options/", "costs/")
+
+
+_SAMPLER = ("draws", "tune", "chains", "seed", "gates")
+
+
+_NOT_APPRAISED = ("title", "stances", "mixture", "gates", "data", "hold")
+
+
+def stage_fingerprints(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Fingerprint every stage of a run before it is computed, from the inputs in force.
+
+    ``observations``, ``baseline/<belief>``, ``effects/<belief>``, ``appraisal/<stance>`` and ``report`` to
+    SHA-256.
+    """
+    # Each fingerprint holds those of the stages before it, so a change shows in all that follow from it and
+    # in nothing else. The first stance differs from the others: some tables are made once a run, for it
+    # alone.
+    files, stances = input_files(), list(settings["stances"])
+    beliefs = tuple(dict.fromkeys(belief for stance in stances for belief in beliefs_of(stance)))
+    priors = {belief: stance_priors(files, belief=belief) for belief in beliefs}
+    found = {"observations": _observations(settings, files), **fit_fingerprints(settings, beliefs)}
+    shared = {
+        "settings": {name: value for name, value in settings.items() if name not in _NOT_APPRAISED},
+        "code": code_fingerprint(APPRAISAL_ROOMS),
+        "libraries": library_versions(),
+        "inputs": {name: parsed_sha256(file) for name, file in files.items() if name.startswith(_WHOLE)},
+        "published": _hashes(files, "published/"),
+    }
+    for stance in stances:
+        needed = beliefs_of(stance)
+        own = {
+            "stance": stance,
+            "headline": stance == stances[0],
+            "mixture": settings.get("mixture") if stance == "mixture" else None,
+            "priors": {belief: priors[belief] for belief in needed},
+            "fits": [found[f"{model}/{belief}"] for belief in needed for model in ("baseline", "effects")],
+        }
+        found[f"appraisal/{stance}"] = content_sha256({**shared, **own})
+    appraised = [found[f"appraisal/{stance}"] for stance in stances]
+    report = {"title": settings.get("title"), "code": report_code_fingerprint(), "appraisals": appraised}
+    return found | {"report": content_sha256(report)}
+
+
+def fit_fingerprints(
+    settings: Mapping[str, Any], beliefs: tuple[str, ...], *, code: str | None = None
+) -> dict[str, str]:
+    """Fingerprint the fits of some beliefs: ``<model>/<belief>`` to SHA-256; under it a fit is kept.
+
+    `code`: fingerprint of the code that makes them, taken before it was loaded; taken now by default.
+    """
+    files = input_files()
+    shared = {
+        "settings": {name: settings[name] for name in _SAMPLER if name in settings},
+        "code": code or code_fingerprint(MODEL_ROOMS),
+        "libraries": library_versions(),
+        "observations": _observations(settings, files),
+    }
+    known = {
+        "published": _hashes(files, "published/"),
+        "until": settings["evidence_until"],
+        "panel": _hashes(files, "panel_results/"),
+    }
+    found = {}
+    for belief in beliefs:
+        groups = stance_priors(files, belief=belief)
+        for model, read in STAGE_PRIOR_GROUPS.items():
+            own = {"model": model, "priors": {group: groups.get(group) for group in read}}
+            made_from = {**shared, **own, **(known if model == "effects" else {})}
+            found[f"{model}/{belief}"] = content_sha256(made_from)
+    return found
+
+
+def _observations(settings: Mapping[str, Any], files: Mapping[str, Path]) -> str:
+    """Fingerprint the observed series."""
+    published = _hashes(files, "published/").items()
+    series = {name: value for name, value in published if not name.startswith(EVIDENCE_TABLES)}
+    made_from = {"release": settings["release"], "tables": series, "code": code_fingerprint(INPUT_ROOMS)}
+    return content_sha256(made_from)
+
+
+def _hashes(files: Mapping[str, Path], start: str) -> dict[str, str]:
+    return {name: file_sha256(file) for name, file in files.items() if name.startswith(start)}
+
+
+def stance_priors(files: Mapping[str, Path], *, belief: str) -> dict[str, str]:
+    """Fingerprint the prior entries by group, as one stance holds them.
+
+    Group, the first part of the names of its entries, to SHA-256.
+    """
+    groups: dict[str, list[Any]] = {}
+    for name, file in files.items():
+        if name.startswith("priors/") and name.count("/") == 1:
+            for group, content in parsed_toml(file).items():
+                groups.setdefault(group, []).append(_held_by(belief, {group: content}))
+    return {group: _said(parts) for group, parts in sorted(groups.items())}
+
+
+def parsed_sha256(file: Path) -> str:
+    """Return the SHA-256 of what a TOML file says: comments, order of keys and layout do not count."""
+    return _said(parsed_toml(file))
+
+
+def report_code_fingerprint() -> str:
+    """Fingerprint the code, templates and styles that make a report."""
+    folder = PACKAGE / "reporting"
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    return content_sha256({file.relative_to(folder).as_posix(): file_sha256(file) for file in files})
+
+
+def _held_by(belief: str, content: Any) -> Any:
+    """Return a group of entries with the overrides of one stance; of others only their names are kept."""
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: {stance: value if stance == belief else "another stance" for stance, value in item.items()}
+        if key == "stance" and isinstance(item, dict)
+        else _held_by(belief, item)
+        for key, item in content.items()
+    }
+
+
+def _said(content: Any) -> str:
+    """Return the SHA-256 of what a TOML file says, dates and infinities included."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def parsed_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file without loading what checks its content."""
+    with file.open("rb") as opened:
+        try:
+            return tomllib.load(opened)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            from cba.inputs.files import read_toml
+
+            return read_toml(file)  # which refuses it with file, line and remedy
 
 
 def prior_stance(stance: str) -> str:

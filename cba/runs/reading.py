@@ -260,7 +260,7 @@ class IndexRow:
     status: str  # "published", "held", "superseded", "not published" or "damaged"
     reasons: tuple[str, ...]  # why it is held, or what is damaged
     approved_by: str  # empty where nobody released it
-    # key, label, unit: the headline result shown; empty where the run has none.
+    # The headline result shown; empty where the run has none.
     key: str
     label: str
     unit: str
@@ -316,10 +316,7 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
         key=key,
         label=str(figures.get("label", "")),
         unit=str(figures.get("unit", "")),
-        mean=figures.get("mean"),
-        lower=figures.get("lower"),
-        upper=figures.get("upper"),
-        level=figures.get("level"),
+        **{name: figures.get(name) for name in ("mean", "lower", "upper", "level")},
         report=report,
     )
 

@@ -1,7 +1,7 @@
 """One re-run: update, ask whether anything changed, run, compare with what readers see, publish or hold.
 
 The single entry for cron, a systemd timer and a CI workflow. What it calls beside the run itself comes in as
-:class:`cba.runs.rerun.Doors`, so that each can be left out; a door that fails after the run was stored is
+:class:`cba.runs.rerun.RerunSteps`, so that each can be left out; a step that fails after the run was stored is
 reported and does not undo the run. A re-run that did not come to its end is due again whenever the schedule starts it,
 and goes on from the run it had stored, if it had.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import StoreError
 from cba.inputs.files import analysis_file, held_lock
-from cba.runs.cache import parsed_sha256, parsed_toml, stage_fingerprints, stored_appraisals
-from cba.runs.fingerprints import content_sha256, file_sha256, library_versions
-from cba.runs.reading import RunRecord, published_name, read_run, run_moment, runs_of
-from cba.runs.store import publish_run, records_beside, rewrite_report
+from cba.runs.fingerprints import (
+    content_sha256,
+    file_sha256,
+    library_versions,
+    parsed_sha256,
+    parsed_toml,
+    run_fingerprints,
+    stage_fingerprints,
+)
+from cba.runs.reading import REPORT, RunRecord, published_name, read_run, run_moment, runs_of
+from cba.runs.stages import stored_appraisals
+from cba.runs.store import publish_run, put_file, rerun_records
 from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, write_whole
 
 if TYPE_CHECKING:
@@ -179,7 +187,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Doors:
+class RerunSteps:
     """What a re-run calls beside the run itself; each may be left out."""
 
     # ``update(analysis)`` to an Update; called where the analysis names sources.
@@ -203,7 +211,7 @@ class Outcome:
     status: str  # "no change", "not due", "published" or "held"
     analysis: str
     run: RunRecord | None = None  # the run stored, else the newest there is
-    notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, doors that failed
+    notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, steps that failed
     records: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -212,91 +220,25 @@ class Outcome:
         return 4 if self.status == "held" else 0
 
 
-# --- What a re-run does with a run it has stored: score, compare, render, then publish or hold ---
+# --- a re-run from its start to its end ---
 
 
-def finished(run: RunRecord, *, root: Path, doors: Doors, update: Update, log: Log) -> Outcome:
-    """Score, compare and render a stored run, and publish it unless it is held.
+@dataclass(frozen=True)
+class _Rerun:
+    """What the parts of one re-run share."""
 
-    `run`: the newest of its analysis; not shown to readers yet. `doors`: what is called; a door that fails is
-    reported and does not undo the run. `update`: whose reasons hold the run beside its own.
-    """
-    # Killed anywhere, it can be done again: forecasts are scored once, so scores that stand are taken as they
-    # are.
-    shown = published_name(root / run.analysis)
-    before = read_run(root / run.analysis / shown) if shown else None
-    records, notes = _records(run, before=before, doors=doors, root=root, log=log)
-    if doors.render is not None:
-        run, failed = _rendered(run, render=doors.render, records=records, log=log)
-        notes += failed
-    held = tuple(dict.fromkeys((*run.held, *update.held)))
-    if held:
-        return Outcome("held", run.analysis, run, (*held, *notes), records)
-    run = publish_run(run)
-    log("published", run=run.name)
-    return Outcome("published", run.analysis, run, notes, records)
-
-
-def _records(
-    run: RunRecord, *, before: RunRecord | None, doors: Doors, root: Path, log: Log
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Score earlier forecasts and compare with the published run; keep what comes of it beside the manifest."""
-    earlier = [
-        one for one in runs_of(root, run.analysis) if run_moment(one) < run_moment(run) and not one.damage
-    ]
-    asked: dict[str, Callable[[], Mapping[str, Any]]] = {}
-    if doors.score is not None and earlier:
-        score = doors.score
-        asked["scores"] = lambda: score(run, earlier=earlier)
-    if doors.compare is not None and before is not None:
-        compare, old = doors.compare, before
-        asked["comparison"] = lambda: compare(old, run)
-    found: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    for name, ask in asked.items():
-        if name == "scores" and (stand := _standing_scores(run)):
-            found[name] = stand
-            continue
-        try:
-            found[name] = plain(dict(ask()))
-            with locked(run.path.parent):
-                write_whole(run.path / f"{name}.json", to_json(sealed(found[name])))
-            log(name, run=run.name)
-        except Exception as error:  # the run is stored and sound: what explains it must not undo it
-            problem = getattr(error, "problem", f"{type(error).__name__}: {error}")
-            log(f"{name} failed", problem=problem)
-            notes += (f"no {name}: {problem}",)
-    return found, notes
-
-
-def _standing_scores(run: RunRecord) -> dict[str, Any]:
-    """Return the scores that an earlier attempt has kept whole; empty where there are none."""
-    try:
-        return records_beside(run).get("scores", {})
-    except StoreError:
-        return {}
-
-
-def _rendered(
-    run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
-) -> tuple[RunRecord, tuple[str, ...]]:
-    """Write the report of a stored run, with what changed at its top."""
-    try:
-        appraisals, headline = stored_appraisals(run), run.headline
-        html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
-        return rewrite_report(run, html), ()
-    except StoreError:
-        raise
-    except Exception as error:  # a report can be rendered again; the run stands
-        log("report failed", problem=f"{type(error).__name__}: {error}")
-        return run, (f"no report: {type(error).__name__}: {error}; render it with `cba report`",)
+    root: Path
+    steps: RerunSteps
+    log: Log
+    by: str = ""
+    progress: Progress | None = None
 
 
 def rerun(
     spec: str | Path,
     *,
     root: str | Path,
-    doors: Doors | None = None,
+    steps: RerunSteps | None = None,
     by: str = "",
     if_due: bool = False,
     wait: float = 0.0,
@@ -310,64 +252,42 @@ def rerun(
     """
     # `if_due`: do nothing unless a release was announced since the last poll, a week has passed since it, or
     # the re-run that polled did not come to its end.
-    root, doors, log = Path(root), doors or Doors(), log or (lambda event, **facts: None)
+    this = _Rerun(Path(root), steps or RerunSteps(), log or (lambda event, **facts: None), by, progress)
     name = specified_name(spec)
-    known = runs_of(root, name) if name else []
-    sources = _has_sources(spec)
-    if not sources and not if_due and not (name and last_poll(root / name).pending):
+    if not if_due and not _has_sources(spec) and not (name and last_poll(this.root / name).pending):
+        known = runs_of(this.root, name) if name else []
         quick = _unchanged(request_fingerprint(spec), known)
         if quick is not None:
-            log("no change", run=quick.name)
+            this.log("no change", run=quick.name)
             return Outcome("no change", quick.analysis, quick, _waiting(quick))
-    with alone(root / name, wait=wait) if name else _nothing():
-        return _with_lock(
-            spec, root=root, doors=doors, by=by, if_due=if_due, log=log, progress=progress, sources=sources
-        )
+    with alone(this.root / name, wait=wait) if name else nullcontext():
+        return _poll_and_run(spec, this, if_due=if_due)
 
 
-def _with_lock(
-    spec: str | Path,
-    *,
-    root: Path,
-    doors: Doors,
-    by: str,
-    if_due: bool,
-    log: Log,
-    progress: Progress | None,
-    sources: bool,
-) -> Outcome:
-    """Poll where it is due, then run where something changed."""
+def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
+    """Poll where it is due, then run where something changed; the caller holds the lock."""
     from cba.inputs.analyses import load_analysis
 
     analysis = load_analysis(spec)
-    folder, known = root / analysis.name, runs_of(root, analysis.name)
+    folder, known = this.root / analysis.name, runs_of(this.root, analysis.name)
     poll = last_poll(folder)
     if if_due and not _is_due(poll):
-        log("not due")
+        this.log("not due")
         return Outcome("not due", analysis.name, known[-1] if known else None)
-    update, asked = _updated(analysis, folder=folder, doors=doors, log=log, sources=sources)
-    with doors.tables(analysis) if doors.tables is not None else _nothing():
+    update, asked = _updated(analysis, this, folder=folder, sources=_has_sources(spec))
+    with this.steps.tables(analysis) if this.steps.tables is not None else nullcontext():
         request = request_fingerprint(spec)
         same = _unchanged(request, known) or _same_stages(analysis, known)
         if same is None:
-            outcome = _new_run(
-                analysis,
-                root=root,
-                doors=doors,
-                by=by,
-                request=request or "",
-                update=update,
-                log=log,
-                progress=progress,
-            )
+            outcome = _new_run(analysis, this, request=request or "", update=update)
         elif poll.pending and _unfinished(same):
-            log("finishing", run=same.name)
-            outcome = finished(same, root=root, doors=doors, update=update, log=log)
+            this.log("finishing", run=same.name)
+            outcome = _finish(same, this, update=update)
         else:
-            log("no change", run=same.name, held=list(update.held))
+            this.log("no change", run=same.name, held=list(update.held))
             status = "held" if update.held else "no change"
             outcome = Outcome(status, analysis.name, same, (*update.held, *_waiting(same)))
-    return _settled(outcome, folder=folder, poll=asked, log=log)
+    return _settled(outcome, folder=folder, poll=asked, log=this.log)
 
 
 def _is_due(poll: Poll) -> bool:
@@ -393,90 +313,68 @@ def _settled(outcome: Outcome, *, folder: Path, poll: Poll, log: Log) -> Outcome
     return outcome
 
 
-def _updated(
-    analysis: Analysis, *, folder: Path, doors: Doors, log: Log, sources: bool
-) -> tuple[Update, Poll]:
+def _updated(analysis: Analysis, this: _Rerun, *, folder: Path, sources: bool) -> tuple[Update, Poll]:
     """Update from the sources, where there are any, and note the poll with the days announced.
 
     It is noted before anything is computed, as pending: a run that is killed or fails leaves the next one due.
     """
     update, days = Update(False, "no source is configured"), last_poll(folder).days
-    if sources and doors.update is not None:
-        update = doors.update(analysis)
-        log("update", changed=update.changed, summary=update.summary, held=list(update.held))
-    if sources and doors.days is not None:
+    if sources and this.steps.update is not None:
+        update = this.steps.update(analysis)
+        this.log("update", changed=update.changed, summary=update.summary, held=list(update.held))
+    if sources and this.steps.days is not None:
         try:
-            days = tuple(doors.days(analysis))
+            days = tuple(this.steps.days(analysis))
         except Exception as error:  # a calendar that does not answer: the weekly poll goes on
-            log("calendar failed", problem=getattr(error, "problem", str(error)))
+            this.log("calendar failed", problem=getattr(error, "problem", str(error)))
     poll = Poll(datetime.now(UTC), days, pending=True)
     note_poll(folder, poll)
     return update, poll
 
 
-def _new_run(
-    analysis: Analysis,
-    *,
-    root: Path,
-    doors: Doors,
-    by: str,
-    request: str,
-    update: Update,
-    log: Log,
-    progress: Progress | None,
-) -> Outcome:
+def _new_run(analysis: Analysis, this: _Rerun, *, request: str, update: Update) -> Outcome:
     """Run, then finish: score, compare, render, publish unless held."""
-    from cba.runs.execute import Order, execute
+    from cba.errors import GateError, InputError
+    from cba.runs.execute import RunRequest, execute, note_failure
     from cba.runs.stages import ordinary_stages
 
-    log("run", analysis=analysis.name, published=published_name(root / analysis.name))
-    stages = (doors.stages or ordinary_stages)()
-    order = Order(by=by, request=request, held=update.held, publish=False)
-    run = _schema_as_gate(
-        lambda: execute(
-            analysis, root=root, progress=progress, stages=replace(stages, render=None), order=order
-        ),
-        analysis=analysis,
-        root=root,
-        fetched=update.changed,
-    )
-    log("stored", run=run.name, held=list(run.held), seconds=run.manifest["seconds"])
-    return finished(
-        run, root=root, doors=replace(doors, render=doors.render or stages.render), update=update, log=log
-    )
-
-
-def _schema_as_gate(
-    execute: Callable[[], RunRecord], *, analysis: Analysis, root: Path, fetched: bool
-) -> RunRecord:
-    """Run; tables that an update fetched and a schema refuses are a failed gate, not a user's mistake."""
-    from cba.errors import GateError, InputError
-    from cba.runs.execute import note_failure
-    from cba.runs.fingerprints import run_fingerprints
-
+    this.log("run", analysis=analysis.name, published=published_name(this.root / analysis.name))
+    stages = (this.steps.stages or ordinary_stages)()
+    asked = RunRequest(by=this.by, specification=request, held=update.held, publish=False)
     try:
-        return execute()
+        run = execute(
+            analysis,
+            root=this.root,
+            progress=this.progress,
+            stages=replace(stages, render=None),
+            request=asked,
+        )
     except InputError as error:
-        file = str(error.details.get("file") or "")
-        if not fetched or not file.endswith(".csv"):
+        # tables that an update fetched and a schema refuses are a failed gate, not a user's mistake
+        if not update.changed or not str(error.details.get("file") or "").endswith(".csv"):
             raise
         gate = GateError("fetched tables do not fit their schema", [" ".join(str(error).split())])
         settings = analysis.model_dump(mode="json", by_alias=True)
-        note_failure(gate, root=root, settings=settings, fingerprints=run_fingerprints(settings))
+        note_failure(gate, root=this.root, settings=settings, fingerprints=run_fingerprints(settings))
         raise gate from error
+    this.log("stored", run=run.name, held=list(run.held), seconds=run.manifest["seconds"])
+    rendering = replace(this.steps, render=this.steps.render or stages.render)
+    return _finish(run, replace(this, steps=rendering), update=update)
+
+
+def _newest(known: list[RunRecord]) -> RunRecord | None:
+    return next((run for run in reversed(known) if not run.damage), None)
 
 
 def _unchanged(request: str | None, known: list[RunRecord]) -> RunRecord | None:
     """Return the newest run where it answers this very request."""
-    newest = next((run for run in reversed(known) if not run.damage), None)
+    newest = _newest(known)
     return newest if newest and request and newest.manifest.get("request") == request else None
 
 
 def _same_stages(analysis: Analysis, known: list[RunRecord]) -> RunRecord | None:
     """Return the newest run where every stage of it would come out the same."""
-    from cba.runs.cache import stage_fingerprints
-
-    newest = next((run for run in reversed(known) if not run.damage), None)
+    newest = _newest(known)
     prints = stage_fingerprints(analysis.model_dump(mode="json", by_alias=True))
     return newest if newest and newest.manifest.get("stages") == prints else None
 
@@ -489,7 +387,6 @@ def _waiting(run: RunRecord) -> tuple[str, ...]:
 def _has_sources(spec: str | Path) -> bool:
     """Return whether a specification names sources, without loading it."""
     from cba.errors import InputError
-    from cba.runs.cache import parsed_toml
 
     file = specification_file(spec)
     try:
@@ -498,6 +395,75 @@ def _has_sources(spec: str | Path) -> bool:
         return False
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+# --- the end of a re-run: score, compare, render, then publish or hold ---
+
+
+def _finish(run: RunRecord, rerun: _Rerun, *, update: Update) -> Outcome:
+    """Score, compare and render a stored run, and publish it unless it, or the update, is held."""
+    # `run`: the newest of its analysis, not shown to readers yet. Killed anywhere, it can be done again:
+    # forecasts are scored once, so scores that stand are taken as they are.
+    shown = published_name(rerun.root / run.analysis)
+    before = read_run(rerun.root / run.analysis / shown) if shown else None
+    records, notes = _records(run, rerun, before=before)
+    if rerun.steps.render is not None:
+        run, failed = _rendered(run, render=rerun.steps.render, records=records, log=rerun.log)
+        notes += failed
+    held = tuple(dict.fromkeys((*run.held, *update.held)))
+    if held:
+        return Outcome("held", run.analysis, run, (*held, *notes), records)
+    run = publish_run(run)
+    rerun.log("published", run=run.name)
+    return Outcome("published", run.analysis, run, notes, records)
+
+
+def _records(
+    run: RunRecord, rerun: _Rerun, *, before: RunRecord | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Score earlier forecasts and compare with the published run; keep what comes of it beside the manifest."""
+    score, compare = rerun.steps.score, rerun.steps.compare
+    known = runs_of(rerun.root, run.analysis)
+    earlier = [one for one in known if run_moment(one) < run_moment(run) and not one.damage]
+    asked: dict[str, Callable[[], Mapping[str, Any]]] = {}
+    if score is not None and earlier:
+        asked["scores"] = lambda: score(run, earlier=earlier)
+    if compare is not None and before is not None:
+        asked["comparison"] = lambda: compare(before, run)
+    found: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    for name, ask in asked.items():
+        if name == "scores" and (stand := _standing_scores(run)):
+            found[name] = stand
+            continue
+        try:
+            found[name] = plain(dict(ask()))
+            with locked(run.path.parent):
+                write_whole(run.path / f"{name}.json", to_json(sealed(found[name])))
+            rerun.log(name, run=run.name)
+        except Exception as error:  # the run is stored and sound: what explains it must not undo it
+            problem = getattr(error, "problem", f"{type(error).__name__}: {error}")
+            rerun.log(f"{name} failed", problem=problem)
+            notes += (f"no {name}: {problem}",)
+    return found, notes
+
+
+def _standing_scores(run: RunRecord) -> dict[str, Any]:
+    """Return the scores that an earlier attempt has kept whole; empty where there are none."""
+    try:
+        return rerun_records(run).get("scores", {})
+    except StoreError:
+        return {}
+
+
+def _rendered(
+    run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
+) -> tuple[RunRecord, tuple[str, ...]]:
+    """Write the report of a stored run, with what changed at its top."""
+    try:
+        appraisals, headline = stored_appraisals(run), run.headline
+        html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
+        return put_file(run, REPORT, html.encode()), ()
+    except StoreError:
+        raise
+    except Exception as error:  # a report can be rendered again; the run stands
+        log("report failed", problem=f"{type(error).__name__}: {error}")
+        return run, (f"no report: {type(error).__name__}: {error}; render it with `cba report`",)

@@ -6,21 +6,28 @@ put its own in the place of any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.runs.cache import cached_fit, fit_key
-from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, input_fingerprints, prior_stance
+from cba.errors import InputError
+from cba.inputs.files import to_disk
+from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
+from cba.runs.reading import RunRecord, runs_of
+from cba.runs.whole_files import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from cba.appraisal.record import Appraisal
     from cba.inputs.analyses import Analysis
-    from cba.runs.cache import StoredStage
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def ordinary_stages(
         _appraise,
         _compare,
         render,
-        reuse=_stored if use_cache else None,
+        reuse=stored_appraisal if use_cache else None,
         write_beside=write_beside,
     )
 
@@ -95,44 +102,35 @@ def fit_stance(
     ``review`` uses the fits of ``evidence``: it conditions their draws.
     """
     # `use_cache`: false fits again and keeps nothing.
-    from cba.inputs.evidence import load_evidence
     from cba.inputs.priors import load_priors
-    from cba.models.authority_findings import known_panel
-    from cba.models.effects_areas import recent_starts
 
-    priors = load_priors(stance=prior_stance(stance))
-    starts, panel = recent_starts(observations), known_panel(analysis.evidence_until)
-    evidence = load_evidence(until=analysis.evidence_until)
-    settings, gates = sampler_settings(analysis), analysis.gates.model_dump()
+    belief = prior_stance(stance)
+    priors, sampler = load_priors(stance=belief), sampler_settings(analysis)
 
-    def _baseline() -> xr.DataTree:
+    def baseline() -> xr.DataTree:
         from cba.models.baseline import fit_baseline
         from cba.models.sampling import Gates
 
-        return fit_baseline(observations, priors, **settings, gates=Gates(**gates))
+        return fit_baseline(observations, priors, **sampler, gates=Gates(**analysis.gates.model_dump()))
 
-    def _effects() -> xr.DataTree:
+    def effects() -> xr.DataTree:
+        from cba.inputs.evidence import load_evidence
+        from cba.models.authority_findings import known_panel
         from cba.models.effects import fit_effects
+        from cba.models.effects_areas import recent_starts
         from cba.models.sampling import Gates
 
-        return fit_effects(evidence, priors, starts=starts, panel=panel, **settings, gates=Gates(**gates))
+        until, gates = analysis.evidence_until, Gates(**analysis.gates.model_dump())
+        known = {"starts": recent_starts(observations), "panel": known_panel(until)}
+        return fit_effects(load_evidence(until=until), priors, **known, **sampler, gates=gates)
 
     if not use_cache:
-        return _baseline(), _effects()
-    full = {**settings, "gates": gates}
-    baseline_key = fit_key(
-        "baseline", priors=priors, settings=full, code=code, observations=_tables(analysis)
-    )
-    effects_key = fit_key(
-        "effects",
-        priors=priors,
-        settings=full | {"starts": starts, "panel": None if panel is None else vars(panel)},
-        code=code,
-        evidence=evidence,
-    )
+        return baseline(), effects()
+    settings = analysis.model_dump(mode="json", by_alias=True)
+    prints = fit_fingerprints(settings, (belief,), code=code)
     return (
-        cached_fit(root, model="baseline", key=baseline_key, fit=_baseline),
-        cached_fit(root, model="effects", key=effects_key, fit=_effects),
+        cached_fit(root, model="baseline", fingerprint=prints[f"baseline/{belief}"], fit=baseline),
+        cached_fit(root, model="effects", fingerprint=prints[f"effects/{belief}"], fit=effects),
     )
 
 
@@ -149,25 +147,195 @@ def sampler_settings(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _tables(analysis: Analysis) -> Mapping[str, Any]:
-    """Return what the observations depend on: the release and the published tables."""
-    tables = {name: value for name, value in input_fingerprints().items() if name.startswith("published/")}
-    return {"release": analysis.release, "tables": tables}
-
-
 def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) -> Appraisal:
     from cba.recipe import appraise
 
     return appraise(analysis, stance=stance, progress=progress, **given)
 
 
-def _stored(root: Path, **asked: Any) -> StoredStage | None:
-    from cba.runs.cache import stored_appraisal
-
-    return stored_appraisal(root, **asked)
-
-
 def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:
     from cba.tables.beliefs import with_weight_of_change
 
     return with_weight_of_change(appraisals)
+
+
+# --- fits kept between runs ---
+#
+# A fit is one netCDF file, ``<reports root>/.cache/<model>-<fingerprint>.nc``, with its SHA-256 beside it. One
+# that does not match its hash, or cannot be read, is never used: the model is fitted again and a warning
+# printed. The cache only saves time: where it cannot be written the fit is still returned.
+
+
+WAIT_SECONDS = 1800.0
+"""How long a run waits for another that is making the same fit."""
+
+
+def cached_fit(
+    root: str | Path, *, model: str, fingerprint: str, fit: Callable[[], xr.DataTree]
+) -> xr.DataTree:
+    """Return the fit kept under a fingerprint of all it depends on, or make it and keep it.
+
+    Loaded in memory. `fit`: makes the fit; called only where no sound copy exists.
+    """
+    # A fit just made is returned as the cache returns it, so that both paths agree.
+    from filelock import FileLock, Timeout
+
+    path = Path(root) / ".cache" / f"{model}-{fingerprint[:16]}.nc"
+    lock = FileLock(path.parent / f"{model}.lock", timeout=WAIT_SECONDS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, Timeout) as error:
+        _warn(f"fits are not cached in {path.parent}: {error}")
+        return fit()
+    try:
+        kept = _read(path)
+        return kept if kept is not None else _made(path, fit)
+    finally:
+        lock.release()
+
+
+def _read(path: Path) -> xr.DataTree | None:
+    """Return the kept fit if it is there and sound."""
+    side = _side(path)
+    if not path.is_file() or not side.is_file():
+        return None
+    if file_sha256(path) != side.read_text(encoding="utf-8").strip():
+        _warn(f"the cached fit {path} does not match its hash (damaged on disk): fitting again")
+        return None
+    import xarray as xr
+
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            return opened.load()
+    except (OSError, ValueError, KeyError) as error:
+        _warn(f"the cached fit {path} cannot be read ({error}): fitting again")
+        return None
+
+
+def _made(path: Path, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
+    """Make the fit and keep it; return what the cache will return next time."""
+    tree = fit()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        tree.to_netcdf(beside, engine="h5netcdf")
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        digest = file_sha256(beside)
+        _side(path).unlink(missing_ok=True)  # killed between the renames: no hash, so it is made again
+        os.replace(beside, path)
+        write_whole(_side(path), digest + "\n")
+        to_disk(path.parent)
+    except Exception as error:  # keeping it is a convenience: whatever stops it must not cost the fit
+        _warn(f"the fit could not be kept in {path}: {error}")
+        return tree
+    finally:
+        beside.unlink(missing_ok=True)
+    return _read(path) or tree
+
+
+def _side(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+# --- Stages found in the store: the appraisal of a stance whose fingerprint an earlier run holds is … ---
+
+
+RECORD = "appraisal.json"
+
+
+@dataclass(frozen=True)
+class StoredStage:
+    """An appraisal read from an earlier run."""
+
+    # As the stage made it, without what later stages added; it names the analysis asked for.
+    appraisal: Appraisal
+    folder: Path  # where it was read from
+    run: str
+
+
+def stored_appraisal(
+    root: str | Path, *, analysis: Analysis, stance: str, fingerprint: str
+) -> StoredStage | None:
+    """Find the appraisal of a stance among the stored runs of an analysis.
+
+    None where no sound copy is stored. `analysis`: what is asked for; it may differ from the stored one in
+    what the appraisal does not depend on.
+    """
+    for run in reversed(runs_of(root, analysis.name)):
+        if run.manifest.get("stages", {}).get(f"appraisal/{stance}") != fingerprint:
+            continue
+        damage = _damage(run, stance)
+        if damage:
+            print(f"warning: {run.path / damage} is damaged: the stage is made again", file=sys.stderr)
+            continue
+        try:
+            return _read_stage(run, analysis=analysis, stance=stance)
+        except InputError as error:
+            print(f"warning: {error.problem} ({run.path}): the stage is made again", file=sys.stderr)
+    return None
+
+
+def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> None:
+    """Write an appraisal that was read from the store into a new run, without packing its draws anew."""
+    (folder / "tables").mkdir(parents=True)
+    for file in sorted(stage.folder.iterdir()):
+        if file.is_file() and file.name != RECORD:
+            shutil.copyfile(file, folder / file.name)
+    record = json.loads((stage.folder / RECORD).read_text(encoding="utf-8"))
+    record["analysis"] = appraisal.analysis.model_dump(mode="json", by_alias=True)
+    record["provenance"] = dict(appraisal.provenance)
+    record["tables"] = list(appraisal.tables)
+    written = json.dumps(record, indent=1, allow_nan=False)
+    (folder / RECORD).write_text(written, encoding="utf-8")
+    for name, table in appraisal.tables.items():
+        place = folder / "tables" / f"{name}.csv"
+        if table is stage.appraisal.tables.get(name):
+            shutil.copyfile(stage.folder / "tables" / place.name, place)
+        else:
+            table.to_csv(place, index=False, lineterminator="\n")
+
+
+def stored_appraisals(run: RunRecord) -> dict[str, Appraisal]:
+    """Read every appraisal of a run; most of their draws stay in its files until they are used."""
+    from cba.appraisal.record import Appraisal
+
+    return {
+        stance: Appraisal.from_directory(run.path / "stances" / stance, lazy=True)
+        for stance in run.manifest["stances"]
+    }
+
+
+def _read_stage(run: RunRecord, *, analysis: Analysis, stance: str) -> StoredStage:
+    """Read an appraisal and give it the analysis asked for."""
+    from cba.appraisal.record import Appraisal
+
+    folder = run.path / "stances" / stance
+    stored = Appraisal.from_directory(folder, lazy=True)
+    made = run.manifest["stage_tables"][stance]
+    prints: dict[str, Any] = dict(stored.provenance.get("fingerprints", {}))
+    provenance = {
+        **stored.provenance,
+        "fingerprints": {**prints, "analysis": analysis.fingerprint()},
+    }
+    appraisal = dataclasses.replace(
+        stored,
+        analysis=analysis,
+        tables={name: stored.tables[name] for name in made},
+        provenance=provenance,
+    )
+    return StoredStage(appraisal, folder, run.name)
+
+
+def _damage(run: RunRecord, stance: str) -> str:
+    """Return the first file of a stance that is not what was stored."""
+    for name, entry in run.manifest["files"].items():
+        if name.startswith(f"stances/{stance}/"):
+            file = run.path / name
+            if not file.is_file() or file_sha256(file) != entry["sha256"]:
+                return name
+    return ""

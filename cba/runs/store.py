@@ -24,7 +24,6 @@ from cba.runs.fingerprints import file_sha256
 from cba.runs.reading import (
     MANIFEST,
     POINTER,
-    REPORT,
     RunRecord,
     files_below,
     free_name,
@@ -46,65 +45,6 @@ from cba.runs.whole_files import (
     to_json,
     write_whole,
 )
-
-# --- A file put beside a stored run's report, such as its PDF, with its hash in the manifest ---
-
-
-def store_beside(run: RunRecord, name: str, content: bytes) -> RunRecord:
-    """Write a file into a stored run and its hash into the manifest; every other file stays as it is.
-
-    `name`: file in the run's folder, such as ``report.pdf`` or ``tables/checklist.csv``; one that is there is
-    replaced.
-    """
-    # The manifest is written before the file takes its place: a kill in between leaves a file that
-    # `verify_run` names, and writing it again mends it.
-    with locked(run.path.parent), store_errors(f"{name} could not be stored", file=run.path / name):
-        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
-        place = run.path / name
-        beside = place.with_name(f".{place.name}.new")
-        try:
-            _write_forced(beside, content)
-            entry = {"bytes": len(content), "sha256": file_sha256(beside)}
-            files = dict(sorted({**manifest["files"], name: entry}.items()))
-            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
-            os.replace(beside, place)
-            to_disk(place.parent)
-        finally:
-            beside.unlink(missing_ok=True)
-    return read_run(run.path)
-
-
-def _write_forced(file: Path, content: bytes) -> None:
-    """Write bytes and force them to disk."""
-    with open(file, "wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-
-
-# --- What a re-run kept beside a run for its report: what changed since the run before, and how … ---
-
-
-RECORDS = ("comparison", "scores")
-"""Records that a report shows, each in a file of its name."""
-
-
-def records_beside(run: RunRecord) -> dict[str, dict[str, Any]]:
-    """Return the records that a re-run kept beside a run, as its report was given them.
-
-    ``comparison`` and ``scores``, as far as the run has them; without their seals.
-    """
-    found = {}
-    for name in RECORDS:
-        file = run.path / f"{name}.json"
-        if not file.is_file():
-            continue
-        record = read_json(file)
-        problem = seal_problem(record)
-        if problem:
-            raise damaged(file, problem)
-        found[name] = {key: value for key, value in record.items() if key not in sealed({})}
-    return found
 
 
 def write_run(
@@ -162,40 +102,11 @@ def write_failure(
     return place / "diagnostics.json"
 
 
-def rewrite_report(run: RunRecord, html: str) -> RunRecord:
-    """Replace a stored run's report.html and its hash in the manifest; every other file stays as it is.
-
-    The manifest is written first: a kill in between leaves a report that `verify_run` names, and writing it
-    again mends it.
-    """
-    with locked(run.path.parent), store_errors("the report could not be replaced", file=run.path / REPORT):
-        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
-        beside = run.path / f".{REPORT}.new"
-        try:
-            write_whole(beside, html)
-            files = {**manifest["files"], REPORT: _hash(beside)}
-            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
-            os.replace(beside, run.path / REPORT)
-            to_disk(run.path)
-        finally:
-            beside.unlink(missing_ok=True)
-    return read_run(run.path)
-
-
 def publish_run(run: RunRecord) -> RunRecord:
     """Point ``published`` at a stored run."""
     with locked(run.path.parent):
         write_whole(run.path.parent / POINTER, run.name + "\n")
     return read_run(run.path)
-
-
-def removed_whole(place: Path) -> None:
-    """Remove a stored run: out of sight in one step, then its files."""
-    with store_errors("the run could not be removed", file=place):
-        hidden = place.with_name(f"{STAGING}{place.name}")
-        os.rename(place, hidden)
-        to_disk(place.parent)
-        shutil.rmtree(hidden)
 
 
 @contextmanager
@@ -237,7 +148,52 @@ def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     return {name: _hash(folder / name) for name in sorted(files_below(folder))}
 
 
-# --- Retention: old runs are removed, never one that readers see, saw approved, or that waits for a … ---
+# --- files added to a stored run ---
+
+
+RERUN_RECORDS = ("comparison", "scores")
+"""What a re-run keeps of a run for its report, each in a file of its name."""
+
+
+def put_file(run: RunRecord, name: str, content: bytes) -> RunRecord:
+    """Write a file into a stored run and its hash into the manifest; every other file stays as it is.
+
+    `name`: file in the run's folder, such as ``report.pdf`` or ``tables/checklist.csv``; one that is there is
+    replaced.
+    """
+    # The manifest is written before the file takes its place: a kill in between leaves a file that
+    # `verify_run` names, and writing it again mends it.
+    with locked(run.path.parent), store_errors(f"{name} could not be stored", file=run.path / name):
+        manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
+        place = run.path / name
+        beside = place.with_name(f".{place.name}.new")
+        try:
+            beside.write_bytes(content)
+            to_disk(beside)
+            files = dict(sorted({**manifest["files"], name: _hash(beside)}.items()))
+            write_whole(run.path / MANIFEST, to_json(sealed({**manifest, "files": files})))
+            os.replace(beside, place)
+            to_disk(place.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+    return read_run(run.path)
+
+
+def rerun_records(run: RunRecord) -> dict[str, dict[str, Any]]:
+    """Return ``comparison`` and ``scores``, as far as a run has them, as its report was given them."""
+    found = {}
+    for name in RERUN_RECORDS:
+        file = run.path / f"{name}.json"
+        if file.is_file():
+            record = read_json(file)
+            problem = seal_problem(record)
+            if problem:
+                raise damaged(file, problem)
+            found[name] = {key: value for key, value in record.items() if key not in sealed({})}
+    return found
+
+
+# --- retention: old runs are removed, never one that readers see, that was approved, or that waits ---
 
 
 @dataclass(frozen=True)
@@ -275,7 +231,7 @@ def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning
         with locked(run.path.parent):
             if run in _spare(list_runs(root), run.analysis, keep=keep):  # nobody published it meanwhile
                 freed += _size(run.path)
-                removed_whole(run.path)
+                _remove(run.path)
                 gone.append(run)
     with archive_lock(root), store_errors("archived inputs could not be removed", file=root):
         inputs = unreferenced(root, list_runs(root))
@@ -283,6 +239,15 @@ def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning
         for place in inputs:
             shutil.rmtree(place) if place.is_dir() else place.unlink()
     return Pruning(tuple(gone), tuple(inputs), freed)
+
+
+def _remove(place: Path) -> None:
+    """Remove a stored run: out of sight in one step, then its files."""
+    with store_errors("the run could not be removed", file=place):
+        hidden = place.with_name(f"{STAGING}{place.name}")
+        os.rename(place, hidden)
+        to_disk(place.parent)
+        shutil.rmtree(hidden)
 
 
 def _spare(runs: list[RunRecord], analysis: str, *, keep: int) -> list[RunRecord]:

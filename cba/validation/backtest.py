@@ -27,9 +27,8 @@ from cba.projection.processes import PROCESSES, total_paths, usual_rates
 from cba.validation.scores import (
     REFERENCES,
     MixtureTerms,
-    drift,
+    beside_simple_forecasts,
     mixture_terms,
-    naive,
     score_rows,
     weights_known_then,
 )
@@ -184,15 +183,12 @@ def backtest_totals(
         shipped = {"momentum": 1.0 - weight, "pace": weight}
         forecasts[SHIPPED] = _mixed(forecasts, shipped, seed=seed)
         forecasts |= _references(origin, draws=draws, seed=seed, skipped=skipped)
-        rows.extend(_scored_of_backtest_totals(origin, forecasts, known))
+        rows.extend(_scored_totals(origin, forecasts, known))
         terms.extend(_terms(origin, paths[origin.year], known))
     for year, weights in weights_known_then(terms).items():
         then = dict(zip(PROCESSES, weights, strict=True))
-        rows.extend(
-            _scored_of_backtest_totals(
-                by_year[year], {STACKED_THEN: _mixed(paths[year], then, seed=seed)}, known
-            )
-        )
+        mixed = {STACKED_THEN: _mixed(paths[year], then, seed=seed)}
+        rows.extend(_scored_totals(by_year[year], mixed, known))
     return TotalsBacktest(pd.DataFrame(rows), tuple(terms), tuple(skipped))
 
 
@@ -242,31 +238,30 @@ def _references(
     return found
 
 
-def _outturns(origin: Origin, known: KnownOrigins, quantity: str) -> Iterator[tuple[int, float]]:
-    """Years ahead with an outturn, and the outturn."""
+def _outturns(origin: Origin, known: KnownOrigins, quantity: str) -> dict[int, float]:
+    """Years ahead with an outturn, to the outturn."""
     series = known.outturns[quantity]
-    for ahead in range(1, AHEAD + 1):
-        if origin.year + ahead in series["year"].values:
-            yield ahead, float(series.sel(year=origin.year + ahead))
+    years = {ahead: origin.year + ahead for ahead in range(1, AHEAD + 1)}
+    return {
+        ahead: float(series.sel(year=year)) for ahead, year in years.items() if year in series["year"].values
+    }
 
 
-def _scored_of_backtest_totals(
+def _scored_totals(
     origin: Origin, forecasts: Mapping[str, Mapping[str, np.ndarray]], known: KnownOrigins
 ) -> Iterator[dict[str, object]]:
     """One row per quantity, horizon and forecast."""
     for quantity in QUANTITIES:
-        for ahead, outturn in _outturns(origin, known, quantity):
-            values = {name: draws[quantity][:, ahead - 1] for name, draws in forecasts.items()}
-            yield from score_rows(
-                values, origin=origin.year, kind=origin.kind, quantity=quantity, ahead=ahead, outturn=outturn
-            )
+        paths = {name: draws[quantity] for name, draws in forecasts.items()}
+        outturns = _outturns(origin, known, quantity)
+        yield from score_rows(paths, outturns, origin=origin.year, kind=origin.kind, quantity=quantity)
 
 
 def _terms(
     origin: Origin, candidates: Mapping[str, Mapping[str, np.ndarray]], known: KnownOrigins
 ) -> Iterator[MixtureTerms]:
     """What weights are stacked on: the candidates' draws of the number in care."""
-    for ahead, outturn in _outturns(origin, known, "stock"):
+    for ahead, outturn in _outturns(origin, known, "stock").items():
         draws = [candidates[process]["stock"][:, ahead - 1] for process in PROCESSES]
         yield mixture_terms(draws, outturn, origin=origin.year, ahead=ahead)
 
@@ -308,7 +303,7 @@ def backtest_ages(
         except GateError as error:
             skipped.append(Skipped(f"ages from {origin}", f"not converged: {error.problem}"))
             continue
-        rows.extend(_scored(forecast, known, newest, origin=origin, kind=kind, draws=draws, seed=seed))
+        rows.extend(_scored_ages(forecast, known, newest, draws=draws, seed=seed, origin=origin, kind=kind))
     return pd.DataFrame(rows), tuple(skipped)
 
 
@@ -370,30 +365,24 @@ def _forecast(
     return found
 
 
-def _scored(
+def _scored_ages(
     forecast: Mapping[str, np.ndarray],
     known: xr.Dataset,
     newest: xr.Dataset,
     *,
-    origin: int,
-    kind: str,
     draws: int,
     seed: int,
+    **about: Any,
 ) -> Iterator[dict[str, object]]:
-    """Rows of the model, and of last value and drift of the same series."""
+    """Rows of the model, and of last value and drift of the same series. `about`: origin and kind."""
+    origin = about["origin"]
     for quantity, values in forecast.items():
-        history = _series(known, quantity).sel(year=slice(None, origin)).dropna("year")
-        outturn = _series(newest, quantity)
-        others = {
-            name: make(history.values, years=values.shape[1], draws=draws, seed=seed + origin)
-            for name, make in (("last value", naive), ("drift", drift))
-        }
-        for step in range(values.shape[1]):
-            happened = float(outturn.sel(year=origin + step + 1))
-            made = {name: draws[:, step] for name, draws in {SHIPPED: values, **others}.items()}
-            yield from score_rows(
-                made, origin=origin, kind=kind, quantity=quantity, ahead=step + 1, outturn=happened
-            )
+        past = _series(known, quantity).sel(year=slice(None, origin)).dropna("year").values
+        paths = beside_simple_forecasts(values, past, name=SHIPPED, draws=draws, seed=seed + origin)
+        happened = _series(newest, quantity)
+        steps = range(1, values.shape[1] + 1)
+        outturns = {ahead: float(happened.sel(year=origin + ahead)) for ahead in steps}
+        yield from score_rows(paths, outturns, quantity=quantity, **about)
 
 
 def _series(known: xr.Dataset, quantity: str) -> xr.DataArray:
@@ -440,27 +429,14 @@ def backtest_spending(
             observations, parameters, priors=priors, origin=origin, price_base=price_base, seed=seed
         )
         ahead = by_line(made).transpose("sample", "year", ...)
-        steps = min(AHEAD, ahead.sizes["year"])
         for line in ahead["line"].values:
+            values, happened = ahead.sel(line=line).values[:, :AHEAD], real.sel(line=line)
             past = history.sel(line=line).values
-            forecasts = {SHIPPED: ahead.sel(line=line).values}
-            forecasts |= {
-                name: other(past, years=steps, draws=draws, seed=seed + origin)
-                for name, other in (("last value", naive), ("drift", drift))
-            }
-            for step in range(steps):
-                outturn = float(real.sel(line=line, year=origin + step + 1))
-                made_here = {name: values[:, step] for name, values in forecasts.items()}
-                quantity = "spending" if line == "total" else f"spending, {line}"
-                found = score_rows(
-                    made_here,
-                    origin=origin,
-                    kind=SINCE_REVISED,
-                    quantity=quantity,
-                    ahead=step + 1,
-                    outturn=outturn,
-                )
-                rows.extend(found)
+            paths = beside_simple_forecasts(values, past, name=SHIPPED, draws=draws, seed=seed + origin)
+            steps = range(1, values.shape[1] + 1)
+            outturns = {step: float(happened.sel(year=origin + step)) for step in steps}
+            quantity = "spending" if line == "total" else f"spending, {line}"
+            rows.extend(score_rows(paths, outturns, origin=origin, kind=SINCE_REVISED, quantity=quantity))
     return pd.DataFrame(rows), tuple(skipped)
 
 

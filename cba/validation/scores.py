@@ -168,21 +168,31 @@ def scores(draws: np.ndarray, outturn: float) -> dict[str, float]:
 
 
 def score_rows(
-    forecasts: Mapping[str, np.ndarray], *, origin: int, kind: str, quantity: str, ahead: int, outturn: float
+    forecasts: Mapping[str, np.ndarray],
+    outturns: Mapping[int, float],
+    *,
+    origin: int,
+    kind: str,
+    quantity: str,
 ) -> Iterator[dict[str, object]]:
-    """Score several forecasts of the same figure. Yields columns of `backtest_totals`."""
-    for name, draws in forecasts.items():
-        yield {
-            "origin": origin,
-            "kind": kind,
-            "quantity": quantity,
-            "ahead": ahead,
-            "year": origin + ahead,
-            "forecast": name,
-            "mean": float(draws.mean()),
-            "outturn": outturn,
-            **scores(draws, outturn),
-        }
+    """Score several forecasts (sample, ahead) of one series. Yields columns of `backtest_totals`.
+
+    `outturns`: years ahead, from 1, to what happened.
+    """
+    for ahead, outturn in outturns.items():
+        about = {"origin": origin, "kind": kind, "quantity": quantity, "ahead": ahead, "year": origin + ahead}
+        for name, paths in forecasts.items():
+            draws = paths[:, ahead - 1]
+            found = {"forecast": name, "mean": float(draws.mean()), "outturn": outturn}
+            yield {**about, **found, **scores(draws, outturn)}
+
+
+def beside_simple_forecasts(
+    values: np.ndarray, past: np.ndarray, *, name: str, seed: int, draws: int
+) -> dict[str, np.ndarray]:
+    """Return a forecast (sample, ahead) under its name, and last value and drift of the same series."""
+    how = {"years": values.shape[1], "draws": draws, "seed": seed}
+    return {name: values, "last value": naive(past, **how), "drift": drift(past, **how)}
 
 
 # --- Weights of a mixture of forecasts that would have scored best: stacking on the continuous ranked … ---

@@ -8,9 +8,9 @@ import os
 import pytest
 
 from cba.errors import GateError, InputError, StoreError
-from cba.runs.execute import Order, execute
+from cba.runs.execute import RunRequest, execute
+from cba.runs.holds import approve_run, refuse_failed
 from cba.runs.reading import find_run, list_runs, read_run, verify_run
-from cba.runs.review import approve_run, refuse_failed
 from tests.fakes import small_analysis, stages_of
 from tests.runs.test_holds import shifted
 
@@ -18,7 +18,7 @@ from tests.runs.test_holds import shifted
 @pytest.fixture
 def held(tmp_path):
     execute(small_analysis(), root=tmp_path, stages=shifted(0.0))
-    return execute(small_analysis(), root=tmp_path, stages=shifted(3e9), order=Order(by="Ann Analyst"))
+    return execute(small_analysis(), root=tmp_path, stages=shifted(3e9), request=RunRequest(by="Ann Analyst"))
 
 
 def test_a_held_run_is_released_by_somebody_else(held, tmp_path):
@@ -80,7 +80,7 @@ def test_a_forged_or_damaged_approval_is_named(held, spoil):
 
 
 def test_an_approval_of_another_run_does_not_count(held, tmp_path):
-    other = execute(small_analysis(), root=tmp_path, stages=shifted(5e9), order=Order(by="Ann"))
+    other = execute(small_analysis(), root=tmp_path, stages=shifted(5e9), request=RunRequest(by="Ann"))
     run = approve_run(held, by="Bea", note="fine")
     (other.path / "approval.json").write_bytes((run.path / "approval.json").read_bytes())
     with pytest.raises(StoreError, match="of another run"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cba.errors import InputError
-from cba.runs.compare import compare_runs, compare_stored, kept_folders, read_held, worlds_between
+from cba.runs.compare import compare_runs, compare_stored, kept_folders, read_run_inputs, worlds_between
 from cba.runs.compare_words import change_sentences, difference_in_words, in_words
 from cba.runs.comparison import CODE, UNIT_COSTS, Stored
 from cba.runs.fingerprints import input_fingerprints
@@ -19,7 +19,7 @@ from tests.runs.test_compare_worlds import OPTIONS_HERE, changed_priors, made_fi
 
 def stored_results(held, root: Path):
     """What a run of these inputs would have stored, as far as a comparison reads it."""
-    draws = worlds_between(held, held, players=(), options=OPTIONS_HERE, root=root, fit=made_fit)(frozenset())
+    draws = worlds_between(held, held, groups=(), options=OPTIONS_HERE, root=root, fit=made_fit)(frozenset())
     return {
         key: {"label": key.partition(".")[0], "unit": "GBP", "mean": float(row.mean()), "mcse": 1.0}
         for key, row in draws.items()
@@ -33,8 +33,8 @@ def two(tmp_path_factory):
     folder = changed_priors(
         root / "priors", file="costs.toml", heading="avoidable.foster", old='"0.05" = 0.4', new='"0.05" = 0.2'
     )
-    one = read_held(small(), stance="evidence", name="latest/a")
-    other = read_held(small(), stance="evidence", name="latest/b", priors=folder)
+    one = read_run_inputs(small(), stance="evidence", name="latest/a")
+    other = read_run_inputs(small(), stance="evidence", name="latest/b", priors=folder)
     return tuple(Stored(held, stored_results(held, root), "code 1") for held in (one, other))
 
 
@@ -88,9 +88,9 @@ def test_a_run_compared_with_itself_has_not_changed(two, tmp_path):
 
 def test_an_option_of_one_run_only_is_named(two, tmp_path):
     before, after = two
-    analysis = before.held.inputs.analysis.model_copy(update={"options": (*OPTIONS_HERE, "foster_only")})
+    analysis = before.made_from.inputs.analysis.model_copy(update={"options": (*OPTIONS_HERE, "foster_only")})
     wider = dataclasses.replace(
-        before.held, inputs=dataclasses.replace(before.held.inputs, analysis=analysis)
+        before.made_from, inputs=dataclasses.replace(before.made_from.inputs, analysis=analysis)
     )
     found = compare_stored(dataclasses.replace(before, held=wider), after, root=tmp_path, fit=made_fit)
     assert any("earlier run only" in note and "foster_only" in note for note in found.notes)
@@ -99,9 +99,9 @@ def test_an_option_of_one_run_only_is_named(two, tmp_path):
 
 def test_runs_without_a_common_option_are_refused(two, tmp_path):
     before, after = two
-    analysis = before.held.inputs.analysis.model_copy(update={"options": ("bau", "foster_only")})
+    analysis = before.made_from.inputs.analysis.model_copy(update={"options": ("bau", "foster_only")})
     apart = dataclasses.replace(
-        before.held, inputs=dataclasses.replace(before.held.inputs, analysis=analysis)
+        before.made_from, inputs=dataclasses.replace(before.made_from.inputs, analysis=analysis)
     )
     with pytest.raises(InputError, match="no option in common"):
         compare_stored(dataclasses.replace(before, held=apart), after, root=tmp_path, fit=made_fit)

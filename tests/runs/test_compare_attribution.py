@@ -7,20 +7,20 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from cba.runs.comparison import Moved, split_differences
+from cba.runs.comparison import Shift, split_differences
 
-PLAYERS = ("data", "priors and evidence", "unit costs")
+GROUPS = ("data", "priors and evidence", "unit costs")
 
 
 def _world(*, draws: int = 200, seed: int = 0):
-    """A world with interactions: each set of players adds noise of its own to every draw."""
+    """A world with interactions: each set of groups adds noise of its own to every draw."""
     rng = np.random.default_rng(seed)
     common = rng.normal(size=draws)
     rows: dict[frozenset, dict[str, np.ndarray]] = {}
 
     def world(members: frozenset[str]) -> dict[str, np.ndarray]:
         if members not in rows:
-            size = sum(PLAYERS.index(name) + 1.0 for name in members) ** 2
+            size = sum(GROUPS.index(name) + 1.0 for name in members) ** 2
             own = np.random.default_rng(len(rows)).normal(size=draws)
             rows[members] = {"npv": size + common * (1.0 + size) + 0.1 * own, "children": common + size}
         return rows[members]
@@ -30,8 +30,8 @@ def _world(*, draws: int = 200, seed: int = 0):
 
 def _by_orders(world, key: str) -> dict[str, np.ndarray]:
     """The definition itself: the average gain over all orders of arrival."""
-    gains: dict[str, list[np.ndarray]] = {name: [] for name in PLAYERS}
-    for order in permutations(PLAYERS):
+    gains: dict[str, list[np.ndarray]] = {name: [] for name in GROUPS}
+    for order in permutations(GROUPS):
         for place, name in enumerate(order):
             before, after = frozenset(order[:place]), frozenset(order[: place + 1])
             gains[name].append(world(after)[key] - world(before)[key])
@@ -41,7 +41,7 @@ def _by_orders(world, key: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("key", ["npv", "children"])
 def test_shares_are_those_of_all_orders_of_arrival(key):
     world = _world()
-    splits, _ = split_differences(world, PLAYERS)
+    splits, _ = split_differences(world, GROUPS)
     for name, draws in _by_orders(world, key).items():
         share = splits[key].shares[name]
         assert share.value == pytest.approx(draws.mean(), rel=1e-12)
@@ -50,8 +50,8 @@ def test_shares_are_those_of_all_orders_of_arrival(key):
 
 def test_shares_sum_to_the_difference():
     world = _world()
-    splits, _ = split_differences(world, PLAYERS)
-    whole = world(frozenset(PLAYERS))["npv"].mean() - world(frozenset())["npv"].mean()
+    splits, _ = split_differences(world, GROUPS)
+    whole = world(frozenset(GROUPS))["npv"].mean() - world(frozenset())["npv"].mean()
     assert splits["npv"].total.value == pytest.approx(whole, rel=1e-12)
     assert sum(s.value for s in splits["npv"].shares.values()) == pytest.approx(whole, rel=1e-12)
 
@@ -62,9 +62,9 @@ def test_a_player_that_adds_nothing_gets_nothing_and_equals_get_the_same():
     def world(members: frozenset[str]) -> dict[str, np.ndarray]:
         return {"npv": base + 10.0 * len(members & {"data", "unit costs"}) ** 2}
 
-    shares = split_differences(world, PLAYERS)[0]["npv"].shares
-    assert shares["priors and evidence"] == Moved(0.0, 0.0)
-    assert shares["data"] == shares["unit costs"] == Moved(20.0, 0.0)
+    shares = split_differences(world, GROUPS)[0]["npv"].shares
+    assert shares["priors and evidence"] == Shift(0.0, 0.0)
+    assert shares["data"] == shares["unit costs"] == Shift(20.0, 0.0)
 
 
 def test_each_world_is_worked_out_once():
@@ -74,13 +74,13 @@ def test_each_world_is_worked_out_once():
         asked.append(members)
         return {"npv": np.zeros(4)}
 
-    split_differences(world, PLAYERS)
-    assert len(asked) == len(set(asked)) == 2 ** len(PLAYERS)
+    split_differences(world, GROUPS)
+    assert len(asked) == len(set(asked)) == 2 ** len(GROUPS)
 
 
 def test_nothing_moved_leaves_one_world_and_no_shares():
     splits, missing = split_differences(lambda members: {"npv": np.arange(4.0)}, ())
-    assert splits["npv"].total == Moved(0.0, 0.0) and splits["npv"].shares == {} and missing == ()
+    assert splits["npv"].total == Shift(0.0, 0.0) and splits["npv"].shares == {} and missing == ()
 
 
 def test_a_figure_some_worlds_lack_is_named_and_not_split():
@@ -97,7 +97,7 @@ def test_common_draws_show_what_independent_ones_would_hide():
     splits, _ = split_differences(lambda members: {"npv": state + len(members)}, ("data",))
     moved = splits["npv"].total
     assert moved.value == pytest.approx(1.0) and not moved.within_error
-    apart = Moved(1.0, np.sqrt(2.0) * state.std(ddof=1) / np.sqrt(state.size))
+    apart = Shift(1.0, np.sqrt(2.0) * state.std(ddof=1) / np.sqrt(state.size))
     assert apart.within_error
 
 

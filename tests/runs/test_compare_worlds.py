@@ -1,4 +1,4 @@
-"""Worlds between two runs: the ends are the two runs themselves, and only what differs is a player."""
+"""Worlds between two runs: the ends are the two runs themselves, and only what differs is a group."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from cba.appraisal.quantities import WITHOUT_MEAN, headline_draws, headline_results
 from cba.inputs.analyses import load_analysis
 from cba.inputs.files import priors_folder, shipped_published_folder
-from cba.runs.compare import mixed_inputs, read_held, worlds_between
-from cba.runs.comparison import DATA, OPTIONS, PRICES, PRIORS, UNIT_COSTS, moved_players
+from cba.runs.compare import mixed_inputs, read_run_inputs, worlds_between
+from cba.runs.comparison import DATA, OPTIONS, PRICES, PRIORS, UNIT_COSTS, groups_that_differ
 from tests.made_fits import made_baseline, made_effects
 
 OPTIONS_HERE = ("bau", "care_review", "kinship_only")
@@ -49,7 +49,7 @@ def changed_priors(folder: Path, *, file: str, heading: str, old: str, new: str)
 
 @pytest.fixture(scope="module")
 def held():
-    return read_held(small(), stance="evidence", name="latest/a")
+    return read_run_inputs(small(), stance="evidence", name="latest/a")
 
 
 def moved_entry(held, name, **changes):
@@ -66,7 +66,7 @@ def moved_setting(held, **changes):
 
 
 @pytest.mark.parametrize(
-    ("name", "player"),
+    ("name", "group"),
     [
         ("effects.attenuation", PRIORS),
         ("family_help.eligible_children", PRIORS),
@@ -75,25 +75,25 @@ def moved_setting(held, **changes):
         ("prices.deflator_growth", PRICES),
     ],
 )
-def test_an_entry_moves_the_group_it_belongs_to(held, name, player):
+def test_an_entry_moves_the_group_it_belongs_to(held, name, group):
     other = held.inputs.priors["effects.authority_spread"].fitted
-    assert moved_players(held, moved_entry(held, name, fitted=other)) == (player,)
+    assert groups_that_differ(held, moved_entry(held, name, fitted=other)) == (group,)
 
 
 def test_words_are_no_change(held):
-    assert moved_players(held, moved_entry(held, "avoidable.foster", description="other words")) == ()
+    assert groups_that_differ(held, moved_entry(held, "avoidable.foster", description="other words")) == ()
 
 
 @pytest.mark.parametrize(
-    ("changes", "player"),
+    ("changes", "group"),
     [({"price_base": 2023}, PRICES), ({"start_year": 2027}, DATA), ({"evidence_until": 2025}, PRIORS)],
 )
-def test_a_setting_moves_the_group_it_belongs_to(held, changes, player):
-    assert moved_players(held, moved_setting(held, **changes)) == (player,)
+def test_a_setting_moves_the_group_it_belongs_to(held, changes, group):
+    assert groups_that_differ(held, moved_setting(held, **changes)) == (group,)
 
 
 def test_draws_and_seed_belong_to_no_group_of_inputs(held):
-    assert moved_players(held, moved_setting(held, seed=7, draws=80)) == ()
+    assert groups_that_differ(held, moved_setting(held, seed=7, draws=80)) == ()
 
 
 def test_an_option_moves_the_options_unless_only_its_words_did(held):
@@ -103,8 +103,8 @@ def test_an_option_moves_the_options_unless_only_its_words_did(held):
         )
         return dataclasses.replace(held, inputs=dataclasses.replace(held.inputs, options=options))
 
-    assert moved_players(held, with_option(delay_years=1)) == (OPTIONS,)
-    assert moved_players(held, with_option(label="Another name")) == ()
+    assert groups_that_differ(held, with_option(delay_years=1)) == (OPTIONS,)
+    assert groups_that_differ(held, with_option(label="Another name")) == ()
 
 
 def test_mixed_inputs_take_each_entry_from_its_group(held):
@@ -130,10 +130,10 @@ def test_the_ends_are_the_two_runs_to_the_last_bit(held, tmp_path):
         old='"0.05" = 0.4',
         new='"0.05" = 0.3',
     )
-    after = read_held(small(), stance="evidence", name="latest/b", priors=folder)
-    assert moved_players(held, after) == (UNIT_COSTS,)
+    after = read_run_inputs(small(), stance="evidence", name="latest/b", priors=folder)
+    assert groups_that_differ(held, after) == (UNIT_COSTS,)
     world = worlds_between(
-        held, after, players=(UNIT_COSTS,), options=OPTIONS_HERE, root=tmp_path, fit=made_fit
+        held, after, groups=(UNIT_COSTS,), options=OPTIONS_HERE, root=tmp_path, fit=made_fit
     )
     for run, moved in ((held, frozenset()), (after, frozenset({UNIT_COSTS}))):
         fits = made_fit(small(), stance="evidence", observations=run.inputs.observations, root=tmp_path)
@@ -151,19 +151,17 @@ def test_the_ends_are_the_two_runs_to_the_last_bit(held, tmp_path):
 
 def test_another_release_mixes_with_the_costs_and_prices_of_the_first(tmp_path):
     """Every mixture of two releases works out: unit costs a year older than the data, and cut to them where newer."""
-    one = read_held(small(release=2023), stance="evidence", name="latest/a")
-    other = read_held(small(), stance="evidence", name="latest/b")
-    players = moved_players(one, other)
-    assert players == (DATA, UNIT_COSTS, PRICES)
-    world = worlds_between(one, other, players=players, options=OPTIONS_HERE, root=tmp_path, fit=made_fit)
+    one = read_run_inputs(small(release=2023), stance="evidence", name="latest/a")
+    other = read_run_inputs(small(), stance="evidence", name="latest/b")
+    groups = groups_that_differ(one, other)
+    assert groups == (DATA, UNIT_COSTS, PRICES)
+    world = worlds_between(one, other, groups=groups, options=OPTIONS_HERE, root=tmp_path, fit=made_fit)
     newer, older = (world(frozenset(moved)) for moved in ({DATA, PRICES}, {UNIT_COSTS}))
     for draws in (newer, older):
         assert np.isfinite(draws["npv_fiscal.care_review"]).all()
     # without new data, new unit costs are of years after the data: they are not used
     assert older["npv_fiscal.care_review"] == pytest.approx(world(frozenset())["npv_fiscal.care_review"])
-    assert (
-        newer["npv_fiscal.care_review"].mean() != world(frozenset(players))["npv_fiscal.care_review"].mean()
-    )
+    assert newer["npv_fiscal.care_review"].mean() != world(frozenset(groups))["npv_fiscal.care_review"].mean()
 
 
 def test_evidence_is_read_from_where_the_priors_come_from(held, tmp_path):
@@ -182,7 +180,7 @@ def test_evidence_is_read_from_where_the_priors_come_from(held, tmp_path):
         seen["data"] = published_file("england_children.csv").resolve().parent
         return made_fit(analysis, stance=stance, observations=observations, root=root)
 
-    world = worlds_between(held, after, players=(DATA, PRIORS), options=OPTIONS_HERE, root=tmp_path, fit=fit)
+    world = worlds_between(held, after, groups=(DATA, PRIORS), options=OPTIONS_HERE, root=tmp_path, fit=fit)
     world(frozenset({DATA}))
     assert seen["data"] == published
     assert seen["evidence"] == (shipped_published_folder() / "evidence_effects.csv").read_bytes()
@@ -190,7 +188,7 @@ def test_evidence_is_read_from_where_the_priors_come_from(held, tmp_path):
 
 def test_draws_of_the_headline_are_left_out_where_a_ratio_has_no_denominator(held, tmp_path):
     world = worlds_between(
-        held, held, players=(), options=("bau", "kinship_only"), root=tmp_path, fit=made_fit
+        held, held, groups=(), options=("bau", "kinship_only"), root=tmp_path, fit=made_fit
     )
     found = world(frozenset())
     assert "bcr.bau" not in found and "bcr.kinship_only" in found

@@ -9,13 +9,13 @@ import pytest
 
 from cba.errors import StoreError
 from cba.runs.reading import read_run, verify_run
-from cba.runs.store import rewrite_report, store_beside
+from cba.runs.store import put_file
 from tests.runs.test_store import fill, store
 
 
 def test_a_file_beside_the_report_is_sealed_with_the_run(tmp_path):
     run = store(tmp_path)
-    with_pdf = store_beside(run, "report.pdf", b"%PDF-1")
+    with_pdf = put_file(run, "report.pdf", b"%PDF-1")
     assert (run.path / "report.pdf").read_bytes() == b"%PDF-1"
     assert verify_run(run.path) == []
     others = {name: entry for name, entry in with_pdf.manifest["files"].items() if name != "report.pdf"}
@@ -24,8 +24,8 @@ def test_a_file_beside_the_report_is_sealed_with_the_run(tmp_path):
 
 def test_it_is_replaced_whole_and_damage_is_named(tmp_path):
     run = store(tmp_path)
-    store_beside(run, "report.pdf", b"%PDF-1")
-    store_beside(run, "report.pdf", b"%PDF-22")
+    put_file(run, "report.pdf", b"%PDF-1")
+    put_file(run, "report.pdf", b"%PDF-22")
     assert verify_run(run.path) == []
     assert not [file for file in run.path.iterdir() if file.name.startswith(".")]
     (run.path / "report.pdf").write_bytes(b"%PDF-23")
@@ -34,8 +34,8 @@ def test_it_is_replaced_whole_and_damage_is_named(tmp_path):
 
 def test_a_report_written_from_an_older_reading_of_the_run_keeps_what_was_added_meanwhile(tmp_path):
     run = store(tmp_path)
-    store_beside(run, "report.pdf", b"%PDF-1")
-    again = rewrite_report(run, "<html>new</html>")  # `run` was read before the PDF was stored
+    put_file(run, "report.pdf", b"%PDF-1")
+    again = put_file(run, "report.html", b"<html>new</html>")  # `run` was read before the PDF was stored
     assert verify_run(run.path) == [] and "report.pdf" in again.manifest["files"]
 
 
@@ -47,7 +47,7 @@ def test_a_file_in_a_folder_of_the_run_is_forced_to_disk_where_it_lies(tmp_path,
 
     run, forced, real = store(tmp_path, fill=with_tables), [], os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: (forced.append(os.fstat(handle).st_ino), real(handle))[1])
-    store_beside(run, "tables/checklist.csv", b"a\n")
+    put_file(run, "tables/checklist.csv", b"a\n")
     assert (run.path / "tables").stat().st_ino in forced and run.path.stat().st_ino in forced
     assert verify_run(run.path) == []
 
@@ -61,7 +61,9 @@ def test_a_disk_that_fills_up_leaves_the_run_as_it_was(tmp_path, monkeypatch, wr
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(StoreError, match="could not be"):
-        store_beside(run, "report.pdf", b"%PDF") if write == "pdf" else rewrite_report(run, "<html></html>")
+        put_file(run, "report.pdf", b"%PDF") if write == "pdf" else put_file(
+            run, "report.html", b"<html></html>"
+        )
     monkeypatch.undo()
     assert verify_run(run.path) == [] and read_run(run.path).manifest == run.manifest
     assert not [file for file in run.path.rglob(".*")]

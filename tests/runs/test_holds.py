@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.runs.execute import Order, execute
+from cba.runs.execute import RunRequest, execute
+from cba.runs.holds import TOLERANCES, hold_reasons, hold_tolerances
 from cba.runs.reading import find_run
-from cba.runs.review import TOLERANCES, hold_reasons, hold_tolerances
 from tests.fakes import made_up, small_analysis, stages_of
 
 
@@ -69,9 +69,11 @@ def shifted(by: float):
 
 def test_a_run_that_moved_is_stored_and_not_shown(tmp_path):
     first = execute(small_analysis(), root=tmp_path, stages=shifted(0.0))
-    near = execute(small_analysis(), root=tmp_path, stages=shifted(1e7), order=Order(publish=True))
+    near = execute(small_analysis(), root=tmp_path, stages=shifted(1e7), request=RunRequest(publish=True))
     assert first.held == () and near.held == () and near.published
-    far = execute(small_analysis(), root=tmp_path, stages=shifted(3e9), order=Order(publish=True, by="A"))
+    far = execute(
+        small_analysis(), root=tmp_path, stages=shifted(3e9), request=RunRequest(publish=True, by="A")
+    )
     assert far.held and not far.published and far.manifest["run_by"] == "A"
     assert find_run(tmp_path, "small/published").name == near.name
     assert any(reason.startswith("npv_fiscal.care_review moved") for reason in far.held)
@@ -80,6 +82,9 @@ def test_a_run_that_moved_is_stored_and_not_shown(tmp_path):
 
 def test_a_reason_known_beforehand_holds_even_the_first_run(tmp_path):
     run = execute(
-        small_analysis(), root=tmp_path, stages=shifted(0.0), order=Order(held=("a major new version",))
+        small_analysis(),
+        root=tmp_path,
+        stages=shifted(0.0),
+        request=RunRequest(held=("a major new version",)),
     )
     assert run.held == ("a major new version",) and not run.published

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
+from cba.runs.holds import approve_run
 from cba.runs.reading import read_run, verify_run
 from cba.runs.rerun import Poll, last_poll, note_poll
-from cba.runs.review import approve_run
 from cba.runs.whole_files import locked, sealed, to_json, write_whole
 from tests.runs.test_store import fill, store
 
@@ -66,8 +66,7 @@ def test_any_other_file_that_was_added_is_still_named(tmp_path, name):
 
 CHILD = """
 import os, signal, sys
-from cba.runs.store import store_beside
-from cba.runs.store import rewrite_report
+from cba.runs.store import put_file
 from cba.runs.reading import read_run
 import filelock
 
@@ -82,8 +81,8 @@ def hook(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(hook)
-rewrite_report(run, "<html>new</html>")
-store_beside(run, "tables/checklist.csv", b"new")
+put_file(run, "report.html", b"<html>new</html>")
+put_file(run, "tables/checklist.csv", b"new")
 print(seen)
 """
 

@@ -8,9 +8,8 @@ import pytest
 
 from cba.errors import InputError
 from cba.runs.compare import compare_runs
-from cba.runs.execute import execute
+from cba.runs.execute import archived_analysis, execute
 from cba.runs.reading import find_run, read_run
-from cba.runs.replay import archived_analysis
 from cba.runs.whole_files import sealed, to_json
 from tests.fakes import small_analysis, stages_of
 
@@ -39,7 +38,7 @@ def test_a_comparison_with_a_run_of_other_settings_is_refused(two, tmp_path, ear
 
 def test_a_replay_of_a_run_of_other_settings_is_refused(two, tmp_path, monkeypatch):
     (tmp_path / "analysis.json").write_text(json.dumps(two[0].manifest["settings"]))
-    monkeypatch.setattr("cba.runs.replay.archived_inputs", lambda run: tmp_path)
+    monkeypatch.setattr("cba.runs.execute.archived_inputs", lambda run: tmp_path)
     with pytest.raises(InputError, match="do not fit this version") as refused:
         archived_analysis(two[0])
     assert refused.value.details["field"] == "halo"

@@ -1,4 +1,4 @@
-"""A re-run from end to end with made-up stages: what it does, says and leaves, whatever its doors do."""
+"""A re-run from end to end with made-up stages: what it does, says and leaves, whatever its steps do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from cba.errors import GateError, InputError, StoreError
 from cba.runs.manifest import json_log, tell_hook
 from cba.runs.reading import list_runs, verify_run
-from cba.runs.rerun import Doors, Poll, Update, alone, last_poll, note_poll, rerun
+from cba.runs.rerun import Poll, RerunSteps, Update, alone, last_poll, note_poll, rerun
 from tests.cli.test_cli import SMALL
 from tests.fakes import made_up, stages_of
 
@@ -38,7 +38,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def fake(shift: float = 0.0, **more) -> Doors:
+def fake(shift: float = 0.0, **more) -> RerunSteps:
     def appraise(analysis, *, stance, **fits):
         return made_up(analysis, stance=stance, shift=shift)
 
@@ -50,7 +50,7 @@ def fake(shift: float = 0.0, **more) -> Doors:
     def render(appraisals, *, headline, manifest):
         return f"<html>{manifest['run']} {sorted(set(manifest) & {'comparison', 'scores'})}</html>"
 
-    return Doors(stages=lambda: stages_of(appraise=appraise), **{"render": render, **more})
+    return RerunSteps(stages=lambda: stages_of(appraise=appraise), **{"render": render, **more})
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +71,16 @@ def edit_seed(folder: Path, seed: int) -> None:
 
 def test_first_run_no_change_then_a_change(here):
     events = []
-    first = rerun("small.toml", root="reports", doors=fake(), by="Ann", log=lambda e, **f: events.append(e))
+    first = rerun("small.toml", root="reports", steps=fake(), by="Ann", log=lambda e, **f: events.append(e))
     assert first.status == "published" and first.exit_code == 0 and first.run.published
     assert first.run.manifest["run_by"] == "Ann" and verify_run(first.run.path) == []
     assert events == ["run", "stored", "published"]
-    again = rerun("small.toml", root="reports", doors=fake(shift=9e9))
+    again = rerun("small.toml", root="reports", steps=fake(shift=9e9))
     assert again.status == "no change" and again.run.name == first.run.name and again.exit_code == 0
     (here / "small.toml").write_text("# a comment\n" + SMALL)
-    assert rerun("small.toml", root="reports", doors=fake()).status == "no change"
+    assert rerun("small.toml", root="reports", steps=fake()).status == "no change"
     edit_seed(here, 1)
-    second = rerun("small.toml", root="reports", doors=fake())
+    second = rerun("small.toml", root="reports", steps=fake())
     assert second.status == "published" and second.run.name != first.run.name
     assert [run.published for run in list_runs("reports")] == [False, True]
 
@@ -91,18 +91,18 @@ def test_a_run_by_hand_counts_as_well(here):
 
     run = execute(load_analysis("small.toml"), root="reports", stages=stages_of())
     assert run.manifest["request"] == ""  # it does not say what was asked for: the stages tell
-    found = rerun("small.toml", root="reports", doors=fake())
+    found = rerun("small.toml", root="reports", steps=fake())
     assert found.status == "no change" and found.run.name == run.name
 
 
 def test_a_shift_is_held_and_readers_see_what_they_saw(here):
-    first = rerun("small.toml", root="reports", doors=fake())
+    first = rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
-    held = rerun("small.toml", root="reports", doors=fake(shift=3e9))
+    held = rerun("small.toml", root="reports", steps=fake(shift=3e9))
     assert held.status == "held" and held.exit_code == 4 and not held.run.published
     assert any("npv_fiscal.care_review" in note for note in held.notes)
     assert (Path("reports/small/published").read_text().strip()) == first.run.name
-    waiting = rerun("small.toml", root="reports", doors=fake())
+    waiting = rerun("small.toml", root="reports", steps=fake())
     assert waiting.status == "no change" and "waits for approval" in waiting.notes[0]
 
 
@@ -116,11 +116,11 @@ def test_scores_and_comparison_are_kept_beside_the_run_and_in_its_report(here):
     def score(run, *, earlier):
         return {"added": [one.name for one in earlier]}
 
-    doors = fake(compare=compare, score=score)
-    first = rerun("small.toml", root="reports", doors=doors)
+    steps = fake(compare=compare, score=score)
+    first = rerun("small.toml", root="reports", steps=steps)
     assert asked == [] and not (first.run.path / "comparison.json").exists()
     edit_seed(here, 1)
-    second = rerun("small.toml", root="reports", doors=doors)
+    second = rerun("small.toml", root="reports", steps=steps)
     assert asked == [(first.run.name, second.run.name)]
     kept = json.loads((second.run.path / "comparison.json").read_text())
     assert kept["moved"] == ["code"] and kept["manifest_sha256"]
@@ -133,9 +133,9 @@ def test_a_door_that_fails_after_the_run_is_reported_and_the_run_stands(here):
     def breaks(*anything, **more):
         raise ZeroDivisionError("no")
 
-    rerun("small.toml", root="reports", doors=fake())
+    rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
-    found = rerun("small.toml", root="reports", doors=fake(compare=breaks, score=breaks, render=breaks))
+    found = rerun("small.toml", root="reports", steps=fake(compare=breaks, score=breaks, render=breaks))
     assert found.status == "published" and len(found.notes) == 3
     assert all("ZeroDivisionError: no" in note for note in found.notes)
     assert verify_run(found.run.path) == []
@@ -150,10 +150,10 @@ def test_sources_are_asked_and_a_major_change_is_held(here):
         return answers[len(asked) - 1]
 
     answers = [Update(False, "nothing new"), Update(False, "nothing new"), Update(False, "", ("withdrawn",))]
-    doors = fake(update=update, days=lambda analysis: [date(2026, 11, 26)])
-    assert rerun("small.toml", root="reports", doors=doors).status == "published"
-    assert rerun("small.toml", root="reports", doors=doors).status == "no change"
-    held = rerun("small.toml", root="reports", doors=doors)
+    steps = fake(update=update, days=lambda analysis: [date(2026, 11, 26)])
+    assert rerun("small.toml", root="reports", steps=steps).status == "published"
+    assert rerun("small.toml", root="reports", steps=steps).status == "no change"
+    held = rerun("small.toml", root="reports", steps=steps)
     assert held.status == "held" and held.exit_code == 4 and held.notes == ("withdrawn",)
     assert len(asked) == 3 and len(list_runs("reports")) == 1
     assert last_poll(Path("reports/small")).days == (date(2026, 11, 26),)
@@ -161,8 +161,8 @@ def test_sources_are_asked_and_a_major_change_is_held(here):
 
 def test_an_update_held_with_changed_tables_holds_the_run(here):
     (here / "small.toml").write_text(SMALL + SOURCE)
-    doors = fake(update=lambda analysis: Update(True, "one release", ("a major new version",)))
-    found = rerun("small.toml", root="reports", doors=doors)
+    steps = fake(update=lambda analysis: Update(True, "one release", ("a major new version",)))
+    found = rerun("small.toml", root="reports", steps=steps)
     assert found.status == "held" and found.run.held == ("a major new version",)
     assert not Path("reports/small/published").exists()
 
@@ -176,7 +176,7 @@ def test_a_source_that_cannot_be_reached_stops_it_with_its_own_code(here):
         raise SourceUnreachable("the source did not answer")
 
     with pytest.raises(SourceUnreachable) as caught:
-        rerun("small.toml", root="reports", doors=fake(update=update))
+        rerun("small.toml", root="reports", steps=fake(update=update))
     assert caught.value.exit_code == 5 and last_poll(Path("reports/small")).at is None
 
 
@@ -188,31 +188,31 @@ def test_fetched_tables_that_break_their_schema_are_a_failed_gate(here):
 
     from dataclasses import replace
 
-    doors = replace(
+    steps = replace(
         fake(update=lambda analysis: Update(True, "one release")),
         stages=lambda: replace(stages_of(), observe=refuses),
     )
     with pytest.raises(GateError, match="schema") as caught:
-        rerun("small.toml", root="reports", doors=doors)
+        rerun("small.toml", root="reports", steps=steps)
     (place,) = Path("reports/small/failed").glob("*/diagnostics.json")
     diagnostics = json.loads(place.read_text())
     assert diagnostics["approvable"] is False and "a year is missing" in diagnostics["failures"][0]
     assert caught.value.__notes__ == [str(place)] and list_runs("reports") == []
-    same = replace(doors, update=lambda analysis: Update(False, "nothing new"))
+    same = replace(steps, update=lambda analysis: Update(False, "nothing new"))
     with pytest.raises(InputError):  # nothing was fetched: a mistake in the tables of the user
-        rerun("small.toml", root="reports", doors=same)
+        rerun("small.toml", root="reports", steps=same)
 
 
 def test_a_failed_gate_leaves_diagnostics_and_what_readers_see(here):
-    first = rerun("small.toml", root="reports", doors=fake())
+    first = rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
 
     def fails(analysis, *, stance, **fits):
         raise GateError("the baseline model has not converged", ["R-hat: found 1.2, required 1.01"])
 
-    doors = Doors(stages=lambda: stages_of(appraise=fails))
+    steps = RerunSteps(stages=lambda: stages_of(appraise=fails))
     with pytest.raises(GateError):
-        rerun("small.toml", root="reports", doors=doors)
+        rerun("small.toml", root="reports", steps=steps)
     assert [run.name for run in list_runs("reports")] == [first.run.name]
     assert Path("reports/small/published").read_text().strip() == first.run.name
 
@@ -238,7 +238,7 @@ def test_polls_on_announced_days_and_weekly_otherwise(here, ago, days_ahead, due
     if ago is not None:
         days = tuple(today.date() + timedelta(days=d) for d in days_ahead)
         note_poll(Path("reports/small"), Poll(today - timedelta(days=ago), days))
-    found = rerun("small.toml", root="reports", doors=fake(), if_due=True)
+    found = rerun("small.toml", root="reports", steps=fake(), if_due=True)
     assert found.status == ("published" if due else "not due") and found.exit_code == 0
 
 
@@ -249,8 +249,8 @@ def test_a_calendar_that_fails_costs_nothing_but_the_days(here):
     def breaks(analysis):
         raise OSError("no network")
 
-    doors = fake(update=lambda analysis: Update(False, "nothing new"), days=breaks)
-    assert rerun("small.toml", root="reports", doors=doors).status == "published"
+    steps = fake(update=lambda analysis: Update(False, "nothing new"), days=breaks)
+    assert rerun("small.toml", root="reports", steps=steps).status == "published"
     assert last_poll(Path("reports/small")).days == (date(2030, 1, 1),)
 
 
@@ -276,11 +276,11 @@ def test_two_at_once_one_leaves_or_waits(here):
     try:
         assert ready.wait(30)
         with pytest.raises(StoreError, match="another re-run of this analysis is under way") as caught:
-            rerun("small.toml", root="reports", doors=fake())
+            rerun("small.toml", root="reports", steps=fake())
         assert caught.value.exit_code == 1 and "--wait" in caught.value.details["next step"]
         assert list_runs("reports") == []
         done.set()
-        assert rerun("small.toml", root="reports", doors=fake(), wait=20.0).status == "published"
+        assert rerun("small.toml", root="reports", steps=fake(), wait=20.0).status == "published"
     finally:
         done.set()
         other.join(10)
@@ -324,7 +324,7 @@ def test_a_hook_that_fails_is_described(words, said):
 
 
 def test_no_change_imports_nothing_that_computes(here):
-    rerun("small.toml", root="reports", doors=fake())
+    rerun("small.toml", root="reports", steps=fake())
     code = (
         "import sys; from cba.runs.rerun import rerun; print(rerun('small.toml', root='reports').status);"
         "heavy = {'numpy','pandas','pandera','xarray','pymc','matplotlib','preliz','pydantic','httpx'};"

@@ -11,7 +11,7 @@ import pytest
 
 from cba.errors import GateError, StoreError
 from cba.runs.reading import list_runs, verify_run
-from cba.runs.rerun import Doors, Poll, Update, last_poll, note_poll, rerun
+from cba.runs.rerun import Poll, RerunSteps, Update, last_poll, note_poll, rerun
 from tests.cli.test_cli import SMALL
 from tests.fakes import stages_of
 from tests.runs.test_rerun import SOURCE, edit_seed, fake, here, stored  # noqa: F401
@@ -19,15 +19,15 @@ from tests.runs.test_rerun import SOURCE, edit_seed, fake, here, stored  # noqa:
 FOLDER = Path("reports/small")
 
 
-def failing(**more) -> Doors:
+def failing(**more) -> RerunSteps:
     def fails(analysis, *, stance, **fits):
         raise GateError("the baseline model has not converged", ["R-hat: found 1.2, required 1.01"])
 
-    return Doors(stages=lambda: stages_of(appraise=fails), **more)
+    return RerunSteps(stages=lambda: stages_of(appraise=fails), **more)
 
 
-def scheduled(doors: Doors, **more):
-    return rerun("small.toml", root="reports", doors=doors, if_due=True, **more)
+def scheduled(steps: RerunSteps, **more):
+    return rerun("small.toml", root="reports", steps=steps, if_due=True, **more)
 
 
 def killed(*anything, **more):
@@ -55,7 +55,7 @@ def test_a_fetched_release_is_run_the_next_day_though_the_sources_then_say_nothi
 @pytest.mark.parametrize("outcome", ["no change", "published", "held"])
 def test_every_end_settles_the_poll_at_the_time_of_asking(here, outcome):  # noqa: F811
     if outcome != "published":
-        rerun("small.toml", root="reports", doors=fake())
+        rerun("small.toml", root="reports", steps=fake())
     if outcome == "held":
         edit_seed(here, 1)
     note_poll(FOLDER, Poll(datetime(2026, 1, 1, tzinfo=UTC), pending=True))
@@ -66,46 +66,46 @@ def test_every_end_settles_the_poll_at_the_time_of_asking(here, outcome):  # noq
 
 @pytest.mark.parametrize("at", ["score", "compare", "render", "publish"])
 def test_killed_after_storing_the_next_one_goes_on_from_the_stored_run(here, monkeypatch, at):  # noqa: F811
-    first, scored = rerun("small.toml", root="reports", doors=fake()), []
+    first, scored = rerun("small.toml", root="reports", steps=fake()), []
 
     def score(run, *, earlier):
         scored.append(run.name)
         return {"added": len(scored)}
 
-    doors = fake(score=score, compare=lambda before, run: {"before": before.name})
+    steps = fake(score=score, compare=lambda before, run: {"before": before.name})
     edit_seed(here, 1)
     note_poll(FOLDER, Poll(datetime(2026, 1, 1, tzinfo=UTC)))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         if at == "publish":
             patch.setattr("cba.runs.rerun.publish_run", killed)
-        scheduled(doors if at == "publish" else replace(doors, **{at: killed}))
+        scheduled(steps if at == "publish" else replace(steps, **{at: killed}))
     second = list_runs("reports")[-1]
     assert second.name != first.run.name and not second.published
 
-    found = scheduled(replace(doors, stages=killed))  # computes nothing anew
+    found = scheduled(replace(steps, stages=killed))  # computes nothing anew
     assert found.status == "published" and found.run.name == second.name and found.run.published
     assert json.loads((second.path / "comparison.json").read_text())["before"] == first.run.name
     assert json.loads((second.path / "scores.json").read_text())["added"] == 1 == len(scored)
     assert "['comparison', 'scores']" in (second.path / "report.html").read_text()
-    assert verify_run(second.path) == [] and scheduled(doors).status == "not due"
+    assert verify_run(second.path) == [] and scheduled(steps).status == "not due"
 
 
 def test_by_hand_too_a_run_that_was_stored_and_not_shown_is_finished(here):  # noqa: F811
-    rerun("small.toml", root="reports", doors=fake())
+    rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
     with pytest.raises(KeyboardInterrupt):
-        rerun("small.toml", root="reports", doors=fake(compare=killed))
-    found = rerun("small.toml", root="reports", doors=fake())
+        rerun("small.toml", root="reports", steps=fake(compare=killed))
+    found = rerun("small.toml", root="reports", steps=fake())
     assert found.status == "published" and len(list_runs("reports")) == 2
-    assert rerun("small.toml", root="reports", doors=fake()).status == "no change"
+    assert rerun("small.toml", root="reports", steps=fake()).status == "no change"
 
 
 def test_a_held_run_that_was_cut_short_gets_its_report_and_stays_held(here):  # noqa: F811
-    first = rerun("small.toml", root="reports", doors=fake())
+    first = rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
     with pytest.raises(KeyboardInterrupt):
-        rerun("small.toml", root="reports", doors=fake(shift=3e9, render=killed))
-    found = rerun("small.toml", root="reports", doors=fake())
+        rerun("small.toml", root="reports", steps=fake(shift=3e9, render=killed))
+    found = rerun("small.toml", root="reports", steps=fake())
     assert found.status == "held" and (FOLDER / "published").read_text().strip() == first.run.name
     assert (found.run.path / "report.html").read_text().startswith("<html>")
 

@@ -6,9 +6,9 @@ import pytest
 
 from cba.errors import InputError
 from cba.runs.archive import archived_inputs
-from cba.runs.execute import Order, execute
+from cba.runs.execute import RunRequest, execute
+from cba.runs.holds import approve_run
 from cba.runs.reading import list_runs, verify_run
-from cba.runs.review import approve_run
 from cba.runs.store import prune_runs, publish_run
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
@@ -22,8 +22,8 @@ def names(root):
 def seven(tmp_path):
     runs = [execute(small_analysis(seed=seed), root=tmp_path, stages=shifted(0.0)) for seed in range(5)]
     publish_run(runs[1])
-    far = execute(small_analysis(), root=tmp_path, stages=shifted(3e9), order=Order(by="Ann"))
-    farther = execute(small_analysis(), root=tmp_path, stages=shifted(9e9), order=Order(by="Ann"))
+    far = execute(small_analysis(), root=tmp_path, stages=shifted(3e9), request=RunRequest(by="Ann"))
+    farther = execute(small_analysis(), root=tmp_path, stages=shifted(9e9), request=RunRequest(by="Ann"))
     approve_run(far, by="Bea", note="fine")
     publish_run(runs[1])
     return tmp_path, [*runs, far, farther]

@@ -12,7 +12,7 @@ import pytest
 
 from cba.errors import StoreError
 from cba.reporting.card import render_runs_index
-from cba.runs.execute import Order, execute
+from cba.runs.execute import RunRequest, execute
 from cba.runs.reading import RunRecord, index_rows, named_run, run_moment, write_index
 from cba.runs.store import publish_run
 from tests.fakes import small_analysis
@@ -23,7 +23,7 @@ from tests.runs.test_holds import shifted
 def root(tmp_path):
     execute(small_analysis(), root=tmp_path, stages=shifted(0.0))
     publish_run(execute(small_analysis(), root=tmp_path, stages=shifted(1e7)))
-    execute(small_analysis(), root=tmp_path, stages=shifted(3e9), order=Order(by="Ann"))
+    execute(small_analysis(), root=tmp_path, stages=shifted(3e9), request=RunRequest(by="Ann"))
     execute(small_analysis(name="other", title="Other <b>& more"), root=tmp_path, stages=shifted(0.0))
     return tmp_path
 

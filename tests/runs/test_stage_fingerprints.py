@@ -10,7 +10,6 @@ import pytest
 
 from cba.errors import InputError
 from cba.inputs.files import priors_folder, published_folder, reading_from
-from cba.runs import cache as stage_fingerprints
 from cba.runs import fingerprints
 from tests.fakes import small_analysis
 
@@ -33,7 +32,7 @@ SAID, SAYS = r'^description = "', 'description = "Otherwise: '
 
 def prints(**changes) -> dict[str, str]:
     settings = small_analysis(**changes).model_dump(mode="json", by_alias=True)
-    return stage_fingerprints.stage_fingerprints(settings)
+    return fingerprints.stage_fingerprints(settings)
 
 
 def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -132,7 +131,6 @@ def test_code_moves_the_stages_of_its_room_and_those_after(tmp_path, monkeypatch
     package = tmp_path / "cba"
     shutil.copytree(fingerprints.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(fingerprints, "PACKAGE", package)
-    monkeypatch.setattr(stage_fingerprints, "PACKAGE", package)
     before = prints()
     place = package / file
     place.write_text((place.read_text() if place.is_file() else "") + "\nx = 1\n")

@@ -16,7 +16,7 @@ import pytest
 
 from cba.errors import StoreError
 from cba.runs.reading import find_run, list_runs, read_run, verify_run
-from cba.runs.store import publish_run, rewrite_report, write_failure, write_run
+from cba.runs.store import publish_run, put_file, write_failure, write_run
 from cba.runs.whole_files import require_writable, write_whole
 
 MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -195,7 +195,7 @@ def test_diagnostics_of_a_failed_run_are_not_a_run(tmp_path):
 
 def test_the_report_alone_can_be_written_again(tmp_path):
     run = store(tmp_path)
-    again = rewrite_report(run, "<html>new</html>")
+    again = put_file(run, "report.html", b"<html>new</html>")
     assert (run.path / "report.html").read_text() == "<html>new</html>"
     assert verify_run(again.path) == []
     assert again.manifest["files"]["headline.json"] == run.manifest["files"]["headline.json"]

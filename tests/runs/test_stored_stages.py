@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from cba.runs.cache import stored_appraisal
-from cba.runs.execute import execute
+from cba.runs.execute import execute, replay_run
 from cba.runs.reading import verify_run
-from cba.runs.replay import replay_run
-from cba.runs.stages import ordinary_stages
+from cba.runs.stages import ordinary_stages, stored_appraisal
 from tests.fakes import FakeAppraisal, made_up, small_analysis, stages_of
 
 

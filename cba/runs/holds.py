@@ -1,0 +1,238 @@
+"""Holds and approvals: when a computed run waits for a person, and how another person releases it.
+
+A run holds where its headline moved further from what readers see than the tolerances below, or those of its analysis,
+allow; or where whoever asked for it gave a reason. A release is a sealed record beside the manifest: the manifest is
+not touched, so its own seal still holds, and the record names the SHA-256 of the headline it was given for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cba.errors import InputError, StoreError
+from cba.runs.manifest import utc
+from cba.runs.reading import HEADLINE, POINTER, RunRecord, published_name, read_run, verify_run
+from cba.runs.whole_files import locked, sealed, to_json, write_whole
+
+TOLERANCES: Mapping[str, float] = {
+    "children_in_care": 0.25,
+    "fewer_children": 0.25,
+    "npv_fiscal": 0.25,
+    "gross_saving_total": 0.25,
+    "annual_saving": 0.25,
+    "system_cost": 0.25,
+    "bcr": 0.25,
+    "prob": 0.1,
+}
+"""Largest shift of a headline quantity that is published without being asked, set by us: a quarter of the
+interval readers see, or 10 points of probability. `payback_year` and others not named here never hold a run."""
+
+
+_NOISE = 3.0
+
+
+def hold_tolerances(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Return the tolerances of an analysis: the defaults, changed by its table ``[hold]``.
+
+    Start of a quantity's name to its tolerance: widths of the published interval, or probability.
+    """
+    given = settings.get("hold") or {}
+    for name, value in given.items():
+        if name not in TOLERANCES:
+            raise _refused(name, found=name, allowed=", ".join(TOLERANCES))
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise _refused(name, found=value, allowed="a number above 0")
+    return {**TOLERANCES, **{name: float(value) for name, value in given.items()}}
+
+
+def shifts_beyond_tolerance(
+    folder: Path, results: Mapping[str, Any], *, tolerances: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Say how far the headline moved from the run that readers see, where that is beyond tolerance.
+
+    `folder`: ``<root>/<analysis>``; empty where readers see no run yet.
+    """
+    name = published_name(folder)
+    if name is None:
+        return ()
+    try:
+        before = read_run(folder / name).headline["results"]
+    except StoreError as error:
+        return (f"the published run cannot be read, so no shift can be measured: {error.problem}",)
+    return hold_reasons(before, results, tolerances=tolerances)
+
+
+def hold_reasons(
+    published: Mapping[str, Any], found: Mapping[str, Any], *, tolerances: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Say which headline results moved beyond their tolerance since the published run.
+
+    One sentence a result, in the order of the new headline; empty where nothing holds the run. An option that
+    is new or gone is a person's change of the analysis and does not hold it.
+    """
+    # `published`, `found`: ``results`` of the run readers see and of the new one, by ``<quantity>.<option>``.
+    #
+    # With a width w of the old interval and means m, a result holds the run where ``|m_new - m_old| >
+    # tolerance w + 3 sqrt(mcse_new^2 + mcse_old^2)``, w = 1 for probabilities. A result that was defined and
+    # is no longer holds it too.
+    options = {key.rpartition(".")[2] for key in found}
+    reasons = []
+    for key, before in published.items():
+        tolerance = _tolerance(key, tolerances)
+        if tolerance is None or key.rpartition(".")[2] not in options or before.get("mean") is None:
+            continue
+        after = found.get(key) or {}
+        if after.get("mean") is None:
+            reasons.append(f"{key} was {_figure(before['mean'])} and is no longer defined")
+            continue
+        reason = _moved(key, before, after, tolerance=tolerance)
+        reasons += [reason] if reason else []
+    return tuple(reasons)
+
+
+def _moved(key: str, before: Mapping[str, Any], after: Mapping[str, Any], *, tolerance: float) -> str:
+    """Say how far one result moved, where that is beyond its tolerance."""
+    probability = key.startswith("prob")
+    width = 1.0 if probability else abs((before.get("upper") or 0.0) - (before.get("lower") or 0.0))
+    shift = abs(after["mean"] - before["mean"])
+    noise = math.hypot(before.get("mcse") or 0.0, after.get("mcse") or 0.0)
+    if shift <= tolerance * width + _NOISE * noise:
+        return ""
+    said = f"{key} moved from {_figure(before['mean'])} to {_figure(after['mean'])}"
+    if probability:
+        return f"{said}: {shift:.2g} of probability, tolerance {tolerance:g}"
+    if width == 0:
+        return f"{said}: it was known exactly"
+    return f"{said}: {shift / width:.2g} of the width of the published interval, tolerance {tolerance:g}"
+
+
+def _tolerance(key: str, tolerances: Mapping[str, float]) -> float | None:
+    """Return the tolerance of a result; its quantity may end in a year or a price basis."""
+    return next((value for name, value in tolerances.items() if key.startswith(name)), None)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _refused(name: str, *, found: Any, allowed: str) -> InputError:
+    return InputError(
+        "a tolerance of [hold] cannot be used",
+        field=f"hold.{name}",
+        found=found,
+        allowed=allowed,
+        cause="a misspelt quantity, or per cent for a share",
+        remedy="correct the entry, or remove it to use the default",
+    )
+
+
+# --- approvals: a person other than the analyst releases a run ---
+
+
+APPROVAL = "approval.json"
+
+
+def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None = None) -> RunRecord:
+    """Release a stored run to readers: record who, when and why, then point ``published`` at it.
+
+    The record is written first and the pointer after it, each whole: a kill in between leaves a run that is
+    approved and not yet shown, and approving it again shows it.
+    """
+    _check_words(by=by, note=note)
+    problems = verify_run(run.path)
+    if problems:
+        raise StoreError(
+            f"a damaged run cannot be approved: {'; '.join(problems)}",
+            file=run.path,
+            cause="changed, removed or cut short after the run was stored",
+            remedy="restore the run from a copy, or run the analysis again",
+        )
+    run = read_run(run.path)
+    _check_person(run, by=by)
+    record = run.approval or sealed(
+        {
+            "schema": 1,
+            "run": run.name,
+            "analysis": run.analysis,
+            "headline_sha256": run.manifest["files"][HEADLINE]["sha256"],
+            "held": list(run.manifest.get("held", ())),
+            "analyst": run.manifest.get("run_by"),
+            "approved_by": by.strip(),
+            "note": note.strip(),
+            "approved_at": utc(moment or datetime.now(UTC)),
+        }
+    )
+    with locked(run.path.parent):
+        if not run.approval:
+            write_whole(run.path / APPROVAL, to_json(record))
+        write_whole(run.path.parent / POINTER, run.name + "\n")
+    return read_run(run.path)
+
+
+def refuse_failed(path: Path) -> None:
+    """Refuse to approve what is no run but the diagnostics of one that failed a gate."""
+    folder = path.parent if path.name == "diagnostics.json" else path
+    if (folder / "diagnostics.json").is_file() or folder.parent.name == "failed":
+        raise InputError(
+            "a run that failed a correctness gate can never be approved",
+            file=folder,
+            found="diagnostics, no results",
+            allowed="a run with results",
+            cause="a gate (convergence, reconciliation or schema) failed",
+            remedy="mend what the diagnostics name, then run the analysis again",
+        )
+
+
+def _check_words(*, by: str, note: str) -> None:
+    for field, value in (("--by", by), ("--note", note)):
+        if not value.strip():
+            raise InputError(
+                "an approval needs a name and a note",
+                field=field,
+                found="nothing",
+                allowed="who approves the run, and what was looked at",
+                cause="an empty text",
+                remedy='write --by "NAME" --note "TEXT"',
+            )
+
+
+def _check_person(run: RunRecord, *, by: str) -> None:
+    """Refuse the analyst, and a second approver."""
+    analyst = str(run.manifest.get("run_by") or "")
+    if _folded(by) == _folded(analyst):
+        raise InputError(
+            "a run cannot be approved by the person who ran it",
+            file=run.path,
+            field="--by",
+            found=by,
+            allowed=f"somebody other than {analyst}",
+            cause="analyst and assurer are separate people",
+            remedy="ask a colleague to look at the run and approve it",
+        )
+    if not run.manifest.get("gates_passed", False):
+        raise InputError(
+            "a run whose gates did not pass can never be approved",
+            file=run.path,
+            found="gates_passed is not true",
+            allowed="a run whose gates passed",
+            cause="a correctness gate failed",
+            remedy="mend what its gates name, then run the analysis again",
+        )
+    if run.approval and _folded(str(run.approval["approved_by"])) != _folded(by):
+        raise InputError(
+            "the run has been approved already",
+            file=run.path,
+            field="--by",
+            found=by,
+            allowed=f"{run.approval['approved_by']}, who approved it at {run.approval['approved_at']}",
+            cause="two people looked at it",
+            remedy="nothing needs to be done",
+        )
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
