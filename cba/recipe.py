@@ -10,18 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.inputs import provenance, read_inputs
-from cba.appraisal.quantities import headline_results, lead_option, of_headline_stance
+from cba.appraisal.quantities import headline_results, of_headline_stance
 from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings, work_through, worked_options
-from cba.inputs.analyses import MIXED, load_analysis, stance_weights, tables_of
-from cba.inputs.prior_checks import prior_alternatives
+from cba.inputs.analyses import load_analysis, stance_weights, tables_of
 from cba.stances.mixture import HELD, as_mixture, check_stance, fit_of, mixed_beliefs, mixed_workings
 from cba.stances.prior_checks import prior_tables
 from cba.stances.review import claims_found, conditioned_on_claims, review_without_draws
-from cba.tables.beliefs import power_scaling
-from cba.tables.every_table import all_tables
+from cba.tables.catalogue import all_tables, own_fits
 from cba.tables.explorer import explorer_draws
-from cba.tables.fit_checks import fit_check_tables
 from cba.tables.society import social_net_benefit
 
 if TYPE_CHECKING:
@@ -151,25 +148,18 @@ def assembled(workings: Workings) -> Appraisal:
         npv_social=social_net_benefit(workings),
         child_years_safe=arrays.child_years_safe,
         child_years_harm=arrays.child_years_harm,
-        tables=all_tables(workings) | _belief_checks(workings),
+        tables=all_tables(workings) | _prior_checks(workings),
         results=headline_results(workings),
         provenance=provenance(inputs) | _claims(workings),
         explorer=explorer_draws(workings),
     )
 
 
-def _belief_checks(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Return what the priors alone say, how far each moves the result, and other fits; once a run."""
-    inputs = workings.inputs
-    if not of_headline_stance(workings) or inputs.stance not in MIXED or workings.chains is None:
+def _prior_checks(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Return what the priors alone say; once a run."""
+    if not (of_headline_stance(workings) and own_fits(workings)):
         return {}
-    lead = lead_option(workings)
-    return {
-        **prior_tables(inputs, draws=PRIOR_DRAWS, work=worked_options),
-        "power_scaling": power_scaling(workings, option=lead),
-        **fit_check_tables(workings),
-        "prior_alternatives": prior_alternatives(inputs.priors),
-    }
+    return prior_tables(workings.inputs, draws=PRIOR_DRAWS, work=worked_options)
 
 
 def _claims(workings: Workings) -> dict[str, Any]:

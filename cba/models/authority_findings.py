@@ -162,7 +162,7 @@ def known_panel(until: int) -> PanelFinding | None:
 
 
 def panel_tables(until: int) -> dict[str, pd.DataFrame]:
-    """Return the tables of the panel as ``panel_<name>``, where its data were out by a year.
+    """What England's own panel of authorities says, as ``panel_<name>``, where its data were out by a year.
 
     Empty where the panel was not known by then. `until`: last calendar year of evidence admitted.
     """

@@ -316,7 +316,7 @@ CALIBRATED = ("baseline", "effects")
 
 
 def backtest_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
-    """Return the tables of the backtest as ``backtest_<name>``, and ``backtest_about`` (columns item, value)."""
+    """How past forecasts would have done, as ``backtest_<name>``; ``backtest_about`` has columns item and value."""
     about = how_made("backtest", folder)
     if not about:
         return {}

@@ -10,14 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import (
-    REVIEW_YEAR,
-    SYSTEM_COST,
-    discounted,
-    interval,
-    probability,
-    review_prices,
-)
+from cba.appraisal.quantities import REVIEW_YEAR, SYSTEM_COST, discounted, probability, review_prices
 from cba.costs.account import OptionAccount, total_cost, total_saving
 from cba.costs.optimism_bias import DEVICES, UPLIFTS, adjust, require_one_device
 from cba.costs.option_account import option_account
@@ -34,6 +27,7 @@ from cba.decisions.draws import mcse_mean
 from cba.models.parameters import ROLL_OUT
 from cba.models.unit_costs import HALF_LIFE, NAMES, NEED, SETS, cost_history
 from cba.models.unit_costs_accounts import PARTS, WEEKS, driver_weights, last_account_year
+from cba.tables.catalogue import AS_INPUTS, MONEY, catalogued, chance, review_programme, spread
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -43,6 +37,13 @@ if TYPE_CHECKING:
 _NO_ATTENUATION = "effects.attenuation"
 
 
+@catalogued(
+    "optimism_check",
+    "Results without the correction for optimism, or with uplifts in its place",
+    MONEY,
+    once=True,
+    needs=review_programme,
+)
 def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Work out an option with its corrections for optimism, without some, and with an uplift in their place."""
     # Columns option, case, devices (those in force), npv_mean, npv_lower, npv_upper, prob_positive, mcse
@@ -52,44 +53,48 @@ def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFr
     # of `UPLIFTS` instead of those on cost and benefit.
     require_one_device(DEVICES)
     kinds = ("cost", "time", "benefit")
-    bare = _account(workings, option, without=("cost", "benefit"))
-    cases: list[tuple[str, str, OptionAccount, float]] = [
-        ("as modelled", _in_force(()), workings.accounts[option], 0.0)
-    ]
-    for kind in kinds:
-        account = _account(workings, option, without=(kind,))
-        cases.append((f"without a correction of {kind}", _in_force((kind,)), account, 0.0))
-    cases.append(("without any correction", "none", _account(workings, option, without=kinds), 0.0))
-    for grade, bias in UPLIFTS.items():
-        named = f"uplift of cost and cut of benefit, {bias:.0%}; {_in_force(('cost', 'benefit'))}"
-        cases.append((f"uplift instead, {grade}", named, bare, bias))
-    rows, before = [], np.empty(0)
-    for case, devices, account, bias in cases:
-        row, npv = _row(workings, account, bias=bias)
-        before = before if before.size else npv
+    cases = [("as modelled", (), 0.0), *((f"without a correction of {kind}", (kind,), 0.0) for kind in kinds)]
+    cases += [("without any correction", kinds, 0.0)]
+    cases += [(f"uplift instead, {grade}", ("cost", "benefit"), bias) for grade, bias in UPLIFTS.items()]
+    target = workings.years.index(workings.inputs.analysis.target_year)
+    rows: list[dict[str, Any]] = []
+    modelled: np.ndarray | None = None
+    for case, without, bias in cases:
+        account = _account(workings, option, without=without)
+        cost = adjust(discounted(workings, total_cost(account)), bias)
+        saving = _less(discounted(workings, total_saving(account)), bias)
+        fewer = _less(account.children.fewer_by_age[:, target].sum(axis=-1), bias)
+        npv = saving - cost
+        modelled = npv if modelled is None else modelled
+        left = "; ".join(f"{d.entry}: {d.kind}" for d in DEVICES if d.corrects not in without) or "none"
+        uplift = f"uplift of cost and cut of benefit, {bias:.0%}; " if bias else ""
         rows.append(
-            {"option": option, "case": case, "devices": devices} | row
-            | {"change_mean": float((npv - before).mean())}
-        )  # fmt: skip
+            {
+                "option": option,
+                "case": case,
+                "devices": uplift + left,
+                **spread(workings, npv, "npv_"),
+                **chance(workings, npv > 0, "prob_positive"),
+                "cost_mean": cost.mean(),
+                "saving_mean": saving.mean(),
+                "fewer_mean": fewer.mean(),
+                "change_mean": (npv - modelled).mean(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
+@catalogued("optimism_devices", "How each input is corrected for optimism", AS_INPUTS, once=True)
 def optimism_devices(workings: Workings) -> pd.DataFrame:
     """List the inputs corrected for optimism, each with its one device.
 
     Columns entry, corrects, device, neutral, mean, lower, upper: in the entry's unit.
     """
-    rows = []
-    for device in DEVICES:
-        draws = workings.system.value(device.entry)
-        lower, upper = interval(draws, level=workings.inputs.analysis.level)
-        known = (device.entry, device.corrects, device.kind, device.neutral)
-        rows.append((*known, float(draws.mean()), float(lower), float(upper)))
-    return pd.DataFrame(rows, columns=["entry", "corrects", "device", "neutral", "mean", "lower", "upper"])
-
-
-def _in_force(without: tuple[str, ...]) -> str:
-    return "; ".join(f"{d.entry}: {d.kind}" for d in DEVICES if d.corrects not in without)
+    return pd.DataFrame(
+        {"entry": d.entry, "corrects": d.corrects, "device": d.kind, "neutral": d.neutral}
+        | spread(workings, workings.system.value(d.entry))
+        for d in DEVICES
+    )
 
 
 def _account(workings: Workings, option: str, *, without: tuple[str, ...]) -> OptionAccount:
@@ -113,26 +118,6 @@ def _neutral(workings: Workings, drawn: xr.Dataset, device: Device) -> xr.Datase
     return drawn.assign({name: ("sample", effect) for name, effect in effects.items()})
 
 
-def _row(workings: Workings, account: OptionAccount, *, bias: float) -> tuple[dict[str, float], np.ndarray]:
-    cost = adjust(discounted(workings, total_cost(account)), bias)
-    saving = _less(discounted(workings, total_saving(account)), bias)
-    npv = saving - cost
-    lower, upper = interval(npv, level=workings.inputs.analysis.level)
-    gain = probability(npv > 0, label="", chains=workings.chains)
-    target = workings.years.index(workings.inputs.analysis.target_year)
-    fewer = _less(account.children.fewer_by_age[:, target].sum(axis=-1), bias)
-    return {
-        "npv_mean": float(npv.mean()),
-        "npv_lower": float(lower),
-        "npv_upper": float(upper),
-        "prob_positive": gain["mean"],
-        "mcse": gain["mcse"],
-        "cost_mean": float(cost.mean()),
-        "saving_mean": float(saving.mean()),
-        "fewer_mean": float(fewer.mean()),
-    }, npv
-
-
 def _less(benefit: np.ndarray, bias: float) -> np.ndarray:
     """Return a benefit cut by the bias; what is a harm already is not made smaller."""
     return np.where(benefit > 0.0, benefit * (1.0 - bias), benefit)
@@ -145,6 +130,9 @@ FIRST_ORIGIN = 2019
 """First year from which unit costs, published since 2015-16, have the three yearly changes an estimate needs."""
 
 
+@catalogued(
+    "accounts_reconciliation", "Published and modelled spending, 2012-13 onwards", "GBP million.", once=True
+)
 def accounts_reconciliation(workings: Workings) -> pd.DataFrame:
     """Published section 251 spending beside what the equations of the projection give, by year and line.
 
@@ -155,43 +143,37 @@ def accounts_reconciliation(workings: Workings) -> pd.DataFrame:
     # fitted to a single year: `modelled_history`.
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
     base = analysis.price_base
-    real = by_line(published_real(observations, price_base=base))
-    modelled = by_line(
-        modelled_history(
-            observations,
-            priors=workings.inputs.priors,
-            price_base=base,
-            draws=workings.system.reach.size,
-            seed=analysis.seed,
-        )
+    modelled = modelled_history(
+        observations,
+        priors=workings.inputs.priors,
+        price_base=base,
+        draws=workings.system.reach.size,
+        seed=analysis.seed,
     )
-    prices = observations["gdp_deflator"]
-    cash = prices.sel(deflator_year=real["year"].values).values / float(prices.sel(deflator_year=base))
-    table = _compared(real, modelled, level=analysis.level)
-    place = {int(year): value for year, value in zip(real["year"].values, cash, strict=True)}
-    table.insert(2, "published_cash", table["published_real"] * table["year"].map(place))
+    real = by_line(published_real(observations, price_base=base))
+    table = _compared(workings, real, by_line(modelled))
+    prices = observations["gdp_deflator"].to_series()
+    table.insert(2, "published_cash", table["published_real"] * table["year"].map(prices) / prices[base])
     return table
 
 
-def _compared(published: xr.DataArray, modelled: xr.DataArray, *, level: float) -> pd.DataFrame:
+def _compared(workings: Workings, published: xr.DataArray, modelled: xr.DataArray) -> pd.DataFrame:
     """One row per year and line: published, modelled mean and limits, and whether it lies between."""
     years, lines = published["year"].values, list(LINES)
-    mean = modelled.mean("sample").transpose("year", "line").values
-    lower, upper = interval(modelled.transpose("sample", "year", "line").values, level=level)
     seen = published.transpose("year", "line").values
-    return pd.DataFrame(
-        {
-            "year": np.repeat(years, len(lines)),
-            "line": lines * len(years),
-            "published_real": seen.ravel(),
-            "modelled_mean": mean.ravel(),
-            "modelled_lower": lower.ravel(),
-            "modelled_upper": upper.ravel(),
-            "inside": ((seen >= lower) & (seen <= upper)).ravel(),
-        }
-    )
+    found = spread(workings, modelled.transpose("sample", "year", "line").values, "modelled_")
+    inside = (seen >= found["modelled_lower"]) & (seen <= found["modelled_upper"])
+    columns = {"published_real": seen, **found, "inside": inside}
+    index = {"year": np.repeat(years, len(lines)), "line": lines * len(years)}
+    return pd.DataFrame(index | {name: column.ravel() for name, column in columns.items()})
 
 
+@catalogued(
+    "accounts_backtest",
+    "Spending forecast from earlier years against what was published",
+    "GBP million, real.",
+    once=True,
+)
 def accounts_backtest(workings: Workings) -> pd.DataFrame:
     """Published spending beside forecasts made from earlier years, growth estimated from those years back.
 
@@ -201,26 +183,25 @@ def accounts_backtest(workings: Workings) -> pd.DataFrame:
     # The number of children and other drivers are the published ones; origins overlap, so their errors are
     # not independent. Empty before release 2022.
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
-    base = analysis.price_base
-    real = by_line(published_real(observations, price_base=base))
-    frames = []
+    real = by_line(published_real(observations, price_base=analysis.price_base))
+    none = real.isel(year=slice(0)).expand_dims(sample=1)
+    frames = [_compared(workings, none.isel(sample=0), none).assign(origin=0)]
     for origin in range(FIRST_ORIGIN, last_account_year(observations)):
         ahead = forecast_history(
             observations,
             workings.system.parameters,
             priors=workings.inputs.priors,
             origin=origin,
-            price_base=base,
+            price_base=analysis.price_base,
             seed=analysis.seed,
         )
-        table = _compared(real.sel(year=ahead["year"]), by_line(ahead), level=analysis.level)
-        table.insert(0, "origin", origin)
-        frames.append(table)
-    columns = ["origin", "year", "line", "published_real", "modelled_mean", "modelled_lower"]
-    empty = pd.DataFrame(columns=[*columns, "modelled_upper", "inside"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
+        frames.append(_compared(workings, real.sel(year=ahead["year"]), by_line(ahead)).assign(origin=origin))
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "origin", table.pop("origin"))
+    return table
 
 
+@catalogued("system_cost_parts", "Parts of the cost of children's social care", "GBP million.", once=True)
 def system_cost_parts(workings: Workings) -> pd.DataFrame:
     """Parts of the system's yearly cost under business as usual: today, in the target year, and what they follow.
 
@@ -229,35 +210,26 @@ def system_cost_parts(workings: Workings) -> pd.DataFrame:
     """
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
     position = workings.years.index(analysis.target_year)
-    weights, _ = driver_weights(observations)
+    weights = driver_weights(observations)[0]
     today = published_real(observations, price_base=analysis.price_base).isel(year=-1)
     parts = {part: workings.arrays.bau_parts[part][:, position] for part in PARTS}
     names = {"homes": "residential_care", "fostering": "fostering"}
     rows = []
-    for part, amounts in (parts | {"total": np.sum(list(parts.values()), axis=0)}).items():
-        lower, upper = interval(amounts, level=analysis.level)
-        row = {"part": part, "follows": "", "published": float(today.sum()), "mean": amounts.mean()}
-        row |= {"lower": float(lower), "upper": float(upper), "unit_cost_growth": np.nan}
-        if part != "total":
-            shares = weights.sel(part=part)
-            most = shares.where(shares > 0, drop=True).sortby(
-                shares.where(shares > 0, drop=True), ascending=False
-            )
-            follows = [f"{d} {float(s):.0%}" for d, s in zip(most["driver"].values, most.values, strict=True)]
-            growth = workings.system.value(f"{NAMES[names.get(part, part)]}_growth")
-            row |= {
-                "follows": ", ".join(follows),
-                "published": float(today.sel(part=part)),
-                "unit_cost_growth": float(np.expm1(growth).mean()),
-            }
-        rows.append(row)
-    return pd.DataFrame(rows)
+    for part, amounts in parts.items():
+        shares = weights.sel(part=part).to_series()
+        most = shares[shares > 0].sort_values(ascending=False, kind="stable")
+        growth = workings.system.value(f"{NAMES[names.get(part, part)]}_growth")
+        row = {
+            "part": part,
+            "follows": ", ".join(f"{driver} {share:.0%}" for driver, share in most.items()),
+            "published": float(today.sel(part=part)),
+        }
+        rows.append(row | spread(workings, amounts) | {"unit_cost_growth": np.expm1(growth).mean()})
+    total = {"part": "total", "follows": "", "published": float(today.sum())}
+    return pd.DataFrame([*rows, total | spread(workings, np.sum(list(parts.values()), axis=0))])
 
 
 # --- The same draws costed again: other growth of unit costs, another price year for the review's … ---
-
-
-LEAD = "care_review"
 
 
 FOR_GOOD = 1e6
@@ -278,6 +250,9 @@ def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
     return parameters.assign({HALF_LIFE: xr.full_like(parameters[HALF_LIFE], FOR_GOOD)})
 
 
+@catalogued(
+    "growth_scenarios", "Results under other paths of unit costs", MONEY, once=True, needs=review_programme
+)
 def growth_scenarios(workings: Workings) -> pd.DataFrame:
     """Net present value and cost of the system under other growth of unit costs, on the same draws.
 
@@ -287,40 +262,20 @@ def growth_scenarios(workings: Workings) -> pd.DataFrame:
     # Columns scenario, npv_mean, npv_lower, npv_upper, prob_npv_positive, gross_saving_mean (all of
     # ``care_review``), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
     # 2021-22), prob_15bn_real, prob_15bn_cash, prob_mcse (of the probability in real terms).
-    return pd.DataFrame([{"scenario": name} | _scenario(workings, name) for name in SCENARIOS])
-
-
-def _scenario(workings: Workings, scenario: str) -> dict[str, float]:
-    analysis, basis = workings.inputs.analysis, workings.basis
-    observations = workings.inputs.observations
-    changed = scenario_parameters(workings.system.parameters, scenario)
+    basis, observations = workings.basis, workings.inputs.observations
     money: dict[str, Any] = {"price_base": basis.price_base, "prices": basis.index}
-    prices = placement_prices(observations, changed, years=workings.system.years, **money)
-    option = next(o for o in workings.inputs.options if o.id == LEAD)
-    account = option_account(option, workings.system, dataclasses.replace(basis, prices=prices))
-    usual = usual_cost(
-        observations,
-        dataclasses.replace(workings.system, parameters=changed),
-        placements=prices,
-        **money,
-    )
-    position = workings.years.index(analysis.target_year)
-    real = np.sum(list(usual.values()), axis=0)[:, position]
-    return _worth(workings, account) | _cost_of_system(workings, real)
-
-
-def _worth(workings: Workings, account: OptionAccount) -> dict[str, float]:
-    saved = discounted(workings, total_saving(account))
-    npv = saved - discounted(workings, total_cost(account))
-    lower, upper = interval(npv, level=workings.inputs.analysis.level)
-    return {
-        "npv_mean": float(npv.mean()),
-        "npv_lower": float(lower),
-        "npv_upper": float(upper),
-        "npv_mcse": mcse_mean(npv, chains=workings.chains),
-        "prob_npv_positive": float((npv > 0).mean()),
-        "gross_saving_mean": float(saved.mean()),
-    }
+    option = next(o for o in workings.inputs.options if o.id == "care_review")
+    position = workings.years.index(workings.inputs.analysis.target_year)
+    rows = []
+    for scenario in SCENARIOS:
+        changed = scenario_parameters(workings.system.parameters, scenario)
+        prices = placement_prices(observations, changed, years=workings.system.years, **money)
+        account = option_account(option, workings.system, dataclasses.replace(basis, prices=prices))
+        system = dataclasses.replace(workings.system, parameters=changed)
+        usual = usual_cost(observations, system, placements=prices, **money)
+        real = np.sum(list(usual.values()), axis=0)[:, position]
+        rows.append({"scenario": scenario} | _money_of(workings, account) | _cost_of_system(workings, real))
+    return pd.DataFrame(rows)
 
 
 def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
@@ -328,38 +283,39 @@ def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
     basis, year = workings.basis, workings.inputs.analysis.target_year
     cash = real * cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0).values
     then = real / review_prices(workings)
-    lower, upper = interval(then, level=workings.inputs.analysis.level)
     reached = probability(then >= SYSTEM_COST, label="", chains=workings.chains)
-    return {
-        "system_cost_mean": float(then.mean()),
-        "system_cost_lower": float(lower),
-        "system_cost_upper": float(upper),
+    return spread(workings, then, "system_cost_") | {
         "prob_15bn_real": reached["mean"],
-        "prob_15bn_cash": float((cash >= SYSTEM_COST).mean()),
+        "prob_15bn_cash": (cash >= SYSTEM_COST).mean(),
         "prob_mcse": reached["mcse"],
     }
 
 
+@catalogued(
+    "review_price_base",
+    "Results if the review's figures were in other prices",
+    MONEY,
+    once=True,
+    needs=review_programme,
+)
 def review_price_base(workings: Workings) -> pd.DataFrame:
     """Cost and worth of the review's programme under each reading of the prices its figures are in."""
     # Columns option, price_year ("cash" for prices of the year of spending), as_run, cost_mean (present value
     # over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP
     # of the price base, on the same draws. The review does not say which prices its £2.6bn is in.
+    option = next(o for o in workings.inputs.options if o.id == "care_review")
+    stated = {line.price_year for line in option.spend}
     rows = []
-    chosen = [o for o in workings.inputs.options if o.id == LEAD]
-    for option in chosen:
-        stated = {line.price_year for line in option.spend}
-        for reading in dict.fromkeys((*stated, REVIEW_YEAR, REVIEW_YEAR + 1, "cash")):
-            if stated == {reading}:
-                account = workings.accounts[option.id]
-            else:
-                spend = tuple(line.model_copy(update={"price_year": reading}) for line in option.spend)
-                later = option.recurrent and option.recurrent.model_copy(update={"price_year": reading})
-                changed = option.model_copy(update={"spend": spend, "recurrent": later})
-                account = option_account(changed, workings.system, workings.basis)
-            row = {"option": option.id, "price_year": str(reading), "as_run": stated == {reading}}
-            row["cost_mean"] = float(discounted(workings, total_cost(account)).mean())
-            rows.append(row | _worth(workings, account))
+    for reading in dict.fromkeys((*stated, REVIEW_YEAR, REVIEW_YEAR + 1, "cash")):
+        spend = tuple(line.model_copy(update={"price_year": reading}) for line in option.spend)
+        later = option.recurrent and option.recurrent.model_copy(update={"price_year": reading})
+        changed = option.model_copy(update={"spend": spend, "recurrent": later})
+        account = option_account(changed, workings.system, workings.basis)
+        if stated == {reading}:
+            account = workings.accounts[option.id]
+        row = {"option": option.id, "price_year": str(reading), "as_run": stated == {reading}}
+        row["cost_mean"] = float(discounted(workings, total_cost(account)).mean())
+        rows.append(row | _money_of(workings, account))
     return pd.DataFrame(rows)
 
 
@@ -383,21 +339,23 @@ OTHER_COSTS: Mapping[str, tuple[str, str]] = {
 """Unit costs beside placements: what each is for, its entry and unit."""
 
 
+@catalogued(
+    "unit_cost_growth", "Growth of unit costs, published and estimated", "Log points a year.", once=True
+)
 def unit_cost_growth(workings: Workings) -> pd.DataFrame:
     """Real growth of unit costs as published over windows of years, and today's as estimated."""
     # Columns cost, set, first_year, last_year, whole, until_2021, since_2021 (published growth a year,
     # proportions; missing where a window has no year), today_mean, today_lower, today_upper (estimated), and
     # level_sd, the standard deviation of true about published cost in the last year, log points.
-    observations, rows = workings.inputs.observations, []
+    rows = []
     for costs in SETS:
-        history = cost_history(observations, costs=costs)
+        history = cost_history(workings.inputs.observations, costs=costs)
         for cost in history["cost"].values:
             row = {"cost": str(cost), "set": costs} | _windows(history.sel(cost=cost))
             if cost in NAMES:
                 grown = np.expm1(workings.system.value(f"{NAMES[cost]}_growth"))
-                lower, upper = interval(grown, level=workings.inputs.analysis.level)
-                row |= {"today_mean": grown.mean(), "today_lower": float(lower), "today_upper": float(upper)}
-                row |= {"level_sd": workings.system.value(f"{NAMES[cost]}_level").std()}
+                level = workings.system.value(f"{NAMES[cost]}_level")
+                row |= spread(workings, grown, "today_") | {"level_sd": level.std()}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -421,6 +379,7 @@ def _windows(history: xr.DataArray) -> dict[str, float]:
     }
 
 
+@catalogued("other_unit_costs", "Unit costs that are not published", MONEY, once=True)
 def other_unit_costs(workings: Workings) -> pd.DataFrame:
     """Unit costs beside placements: guardianship, proceedings, meetings, help, social work.
 
@@ -428,7 +387,7 @@ def other_unit_costs(workings: Workings) -> pd.DataFrame:
     """
     # Care proceedings per start are those per case times the share of starts that lead to them; social work
     # per child is spending on social work and commissioning over children in need, as published.
-    value, level = workings.system.value, workings.inputs.analysis.level
+    value = workings.system.value
     found = {item: (value(name), unit) for item, (name, unit) in OTHER_COSTS.items()}
     per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
     found["care proceedings, per start"] = (per_start, "GBP per start of a child not unaccompanied")
@@ -437,10 +396,16 @@ def other_unit_costs(workings: Workings) -> pd.DataFrame:
     factor = index.index(workings.basis.price_base) / index.index(int(weekly["year"][-1]))
     yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS) * np.asarray(factor, dtype=float)
     found["social work and commissioning"] = (yearly, "GBP per child in need per year")
-    rows = []
-    for item, (draws, unit) in found.items():
-        lower, upper = interval(draws, level=level)
-        rows.append(
-            {"item": item, "unit": unit, "mean": draws.mean(), "lower": float(lower), "upper": float(upper)}
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"item": item, "unit": unit} | spread(workings, draws) for item, (draws, unit) in found.items()
+    )
+
+
+def _money_of(workings: Workings, account: OptionAccount) -> dict[str, float]:
+    saved = discounted(workings, total_saving(account))
+    npv = saved - discounted(workings, total_cost(account))
+    return spread(workings, npv, "npv_") | {
+        "npv_mcse": mcse_mean(npv, chains=workings.chains),
+        "prob_npv_positive": (npv > 0).mean(),
+        "gross_saving_mean": saved.mean(),
+    }

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from cba.appraisal.quantities import lead_option
 from cba.decisions.shares import shapley_effects
 from cba.inputs.priors import load_priors
+from cba.tables.catalogue import BY_ROW, catalogued
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -205,6 +206,12 @@ MEANS = {
 """Entries that are the prior of a mean effect, and the estimands they stand for."""
 
 
+@catalogued(
+    "assumptions_log",
+    "Assumptions log: every input with its source, quality and influence",
+    BY_ROW,
+    once=True,
+)
 def assumptions_log(workings: Workings) -> pd.DataFrame:
     """Every entry of the registry: what it is, where it comes from, and how much of the result rests on it.
 

@@ -17,6 +17,7 @@ from cba.decisions.shares import shapley
 from cba.errors import InputError
 from cba.inputs.options import Effects
 from cba.tables.beliefs import what_it_would_take
+from cba.tables.catalogue import MONEY, catalogued, review_programme
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -74,6 +75,12 @@ def _same_account(one: Option, other: Option) -> bool:
     return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
+@catalogued(
+    "attribution",
+    "Contribution of each intervention to every option, Shapley values",
+    MONEY,
+    needs=review_programme,
+)
 def attribution_table(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Split the mean effect and net present value of an option among its interventions.
 
@@ -205,6 +212,12 @@ def _with_fixed_effect(workings: Workings) -> CareSystem:
     return dataclasses.replace(workings.system, parameters=parameters)
 
 
+@catalogued(
+    "break_even_map",
+    "Break-even map: cut in starts against worth of a child not in care",
+    MONEY,
+    needs=review_programme,
+)
 def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Return the map of one option: grid, break-even curve, region of the evidence, and what was claimed.
 

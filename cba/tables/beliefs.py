@@ -7,6 +7,7 @@ found exactly, by following the upper envelope of one line per option; no draws 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from cba.appraisal.quantities import (
     IN_ALL,
     SYSTEM_COST,
     interval,
+    lead_option,
     probability,
     review_prices,
 )
@@ -27,11 +29,14 @@ from cba.costs.account import total_saving
 from cba.decisions.draws import mcse_mean
 from cba.errors import InputError
 from cba.inputs.analyses import refuse_review
+from cba.inputs.prior_checks import prior_alternatives
+from cba.models.authority_findings import panel_tables
 from cba.models.effects_areas import REACH_ENTRIES
 from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import smoothed_weights
 from cba.models.studies import ESTIMANDS
 from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.tables.catalogue import AS_INPUTS, BY_ROW, SHARES, Table, catalogued, catalogued_together, own_fits
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -181,7 +186,14 @@ DIRECT = {"baseline.population_growth": "population", "effects.attenuation": "sc
 """Names of groups of inputs that enter directly though their names begin like those of a model's priors."""
 
 
-def power_scaling(workings: Workings, *, option: str = "care_review") -> pd.DataFrame:
+@catalogued(
+    "power_scaling",
+    "How far each prior and each set of data moves the result",
+    "Sensitivity has no unit; values are in units of the quantity.",
+    once=True,
+    needs=own_fits,
+)
+def power_scaling(workings: Workings, *, option: str | None = None) -> pd.DataFrame:
     """How strongly each prior and each likelihood moves the decision quantities of one option."""
     # One row per quantity (``npv_fiscal``, ``fewer_children``, ``prob_fewer_30000``) and component: quantity,
     # of (a model, or a group of priors that enter directly), component (``prior``, ``likelihood``),
@@ -205,7 +217,7 @@ def power_scaling(workings: Workings, *, option: str = "care_review") -> pd.Data
             cause="draws of a mixture, or conditioned on claims",
             remedy="ask of the stances it was made from",
         )
-    quantities = _quantities(workings, option)
+    quantities = _quantities(workings, option or lead_option(workings))
     shape = (workings.chains, quantities["npv_fiscal"].size // workings.chains)
     rows = []
     for (of, component), density in components(workings).items():
@@ -329,6 +341,11 @@ STAGES = {
 """Stage of the effects table to the variable of the fit; the roll-out, less what is lost at scale, comes last."""
 
 
+@catalogued(
+    "effects",
+    "Effects by stage: as published, bias removed, national roll-out",
+    "Log risk ratios or differences.",
+)
 def effects_table(workings: Workings) -> pd.DataFrame:
     """From the raw pooled effect to that of a national roll-out, by estimand.
 
@@ -357,6 +374,12 @@ def effects_table(workings: Workings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@catalogued(
+    "evidence",
+    "Studies used and left out",
+    "Effects are on the scale of their estimand.",
+    of=attrgetter("inputs.evidence"),
+)
 def studies_table(evidence: Evidence) -> pd.DataFrame:
     """Every study, used or not, with the reason where it is not. One row per study, estimand and scale."""
     columns = [
@@ -380,6 +403,7 @@ def studies_table(evidence: Evidence) -> pd.DataFrame:
     return evidence.effects[columns].reset_index(drop=True)
 
 
+@catalogued("priors", "Uncertain inputs: value, source and quality", BY_ROW, of=attrgetter("inputs.priors"))
 def priors_table(priors: PriorRegistry) -> pd.DataFrame:
     """The registry as an assumptions log.
 
@@ -407,6 +431,9 @@ def priors_table(priors: PriorRegistry) -> pd.DataFrame:
     return table[columns].reset_index()
 
 
+@catalogued(
+    "what_it_would_take", "Fall in starts needed for each number of fewer children", "Children and shares."
+)
 def what_it_would_take(workings: Workings) -> pd.DataFrame:
     """Cut in starts needed for the claims, and the risk ratio that implies at two levels of reach.
 
@@ -447,6 +474,7 @@ def _plain_kernel(workings: Workings) -> np.ndarray:
     return averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
 
 
+@catalogued("claims", "The review's claims and the chance the evidence gives each", SHARES)
 def claims_table(workings: Workings) -> pd.DataFrame:
     """Probability that each published claim is met; money of the claims is read in prices of 2021-22.
 
@@ -493,3 +521,29 @@ def claims_table(workings: Workings) -> pd.DataFrame:
             for (claim, value, unit, _), c in zip(rows, chances, strict=True)
         ]
     )
+
+
+# --- Tables that other rooms make: other families for the priors, and what the panel of authorities says ---
+
+
+catalogued(
+    "prior_alternatives",
+    "Inputs fitted with other distributions",
+    AS_INPUTS,
+    of=attrgetter("inputs.priors"),
+    once=True,
+    needs=own_fits,
+)(prior_alternatives)
+
+
+catalogued_together(
+    Table("panel_path", "Starts after launch in the panel of authorities", "Ratio to what would have been."),
+    Table("panel_summary", "Effect found in England's own panel", "Ratio."),
+    Table(
+        "panel_authorities",
+        "Authorities in England's own panel, and their place in it",
+        "Names and dates; no figures.",
+    ),
+    Table("panel_placebo_dates", "Effect found at made-up launch dates", "Log ratio."),
+    of=attrgetter("inputs.analysis.evidence_until"),
+)(panel_tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from cba.tables.attribution import component_account
+from cba.tables.catalogue import BY_ROW, CHILDREN, MONEY, a_reform, catalogued, review_programme
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -40,6 +42,7 @@ QUANTILES = tuple(f"q{i:03d}" for i in range(1, POINTS + 1))
 """Columns of the quantiles."""
 
 
+@catalogued("forecasts", "Forecasts kept for scoring when figures arrive", CHILDREN)
 def forecast_table(workings: Workings) -> pd.DataFrame:
     """Forecasts of the next years under business as usual, each as a row of quantiles.
 
@@ -126,6 +129,7 @@ FEWEST = 100
 """Draws below which a process has no results."""
 
 
+@catalogued("structural", "Headline quantities by process the number in care may follow", MONEY)
 def structural_results(workings: Workings) -> pd.DataFrame:
     """Headline quantities under the mixture and under each process.
 
@@ -197,6 +201,7 @@ def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
 # --- From money to children: each step of family help's effect, so that a reader sees where a large … ---
 
 
+@catalogued("effect_chain", "From money to fewer children, step by step", BY_ROW, needs=review_programme)
 def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Steps from family help's money to children fewer in care, in the target year.
 
@@ -256,6 +261,12 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
     return pd.DataFrame({n: c.ravel() for n, c in columns.items()}, index=index).reset_index()
 
 
+@catalogued(
+    "history",
+    "Children looked after, starts and ceases as published",
+    CHILDREN,
+    of=attrgetter("inputs.observations"),
+)
 def history(observations: xr.Dataset) -> pd.DataFrame:
     """Published stock, starts and ceases of England by year. Columns year, stock, starts, ceases."""
     return (
@@ -266,6 +277,7 @@ def history(observations: xr.Dataset) -> pd.DataFrame:
     )
 
 
+@catalogued("children_by_year", "Children looked after at 31 March, by option", CHILDREN)
 def children_by_year(workings: Workings) -> pd.DataFrame:
     """Children looked after at 31 March by option and year.
 
@@ -274,6 +286,9 @@ def children_by_year(workings: Workings) -> pd.DataFrame:
     return by_option_and_year(workings.arrays.children.sum("age"), level=workings.inputs.analysis.level)
 
 
+@catalogued(
+    "fewer_children_by_year", "Children fewer in care than under business as usual", "Children at 31 March."
+)
 def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
     """Children fewer than under business as usual by option and year.
 
@@ -284,6 +299,7 @@ def fewer_children_by_year(workings: Workings) -> pd.DataFrame:
     return by_option_and_year(fewer, level=workings.inputs.analysis.level)
 
 
+@catalogued("starts_by_year", "Starts to be looked after, by option and year", "Children a year.")
 def starts_by_year(workings: Workings) -> pd.DataFrame:
     """Starts by option and year: what to expect each year if the option works as believed.
 
@@ -314,6 +330,7 @@ QUANTITIES = {
 """Variable of the effects fit to its words and unit; the last is the product, which alone meets data."""
 
 
+@catalogued("reach", "What studies of areas taught of coverage, reach and effect", BY_ROW)
 def reach_table(workings: Workings) -> pd.DataFrame:
     """Prior and posterior of coverage, reach, effect and their product, by area-level study."""
     # Columns study_id, quantity, label, unit, prior_mean, prior_lower, prior_upper, mean, lower, upper and
@@ -357,6 +374,7 @@ CURRENT, PROGRAMME, CLAIM, PUBLISHED = "current_policy", "programme", "claim", "
 """Beliefs of the tracker: nothing changes; the option works as this stance holds; it works as the review claimed."""
 
 
+@catalogued("tracker", "Starts expected each year under each belief", "Children a year.", needs=a_reform)
 def tracker_table(workings: Workings) -> pd.DataFrame:
     """Starts of children who are not unaccompanied, year by year, under each belief."""
     # Columns option (the one a report follows), belief, year (ending 31 March), mean, lower, upper

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cba.appraisal.quantities import FEWER_CHILDREN, interval
 from cba.decisions.draws import mcse_probability
+from cba.tables.catalogue import MONEY, catalogued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ LEAST_ESS = 100.0
 """Effective draws a chain must give, in the bulk and in the tails."""
 
 
+@catalogued("decision_convergence", "Convergence and Monte Carlo error of what is decided", MONEY)
 def decision_convergence(workings: Workings) -> pd.DataFrame:
     """Check R-hat, effective draws and Monte Carlo error of what is decided, for every option.
 

@@ -14,17 +14,20 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import interval
 from cba.costs.account import cashable, placement_savings
 from cba.costs.prices import cash_index
 from cba.dimensions import COMPONENTS, PLACEMENTS
 from cba.errors import InputError
 from cba.projection.care_system import authority_share
 from cba.projection.kernel import project
+from cba.tables.catalogue import MONEY, catalogued, review_programme, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cba.appraisal.inputs import Inputs
     from cba.appraisal.workings import Workings
+    from cba.costs.account import OptionAccount
     from cba.inputs.options import Option
 
 
@@ -36,19 +39,18 @@ def counted(expected: np.ndarray, *, stay: np.ndarray, rng: np.random.Generator)
     """
     # The Poisson INAR(1) process: ``N(t) = Bin(N(t-1), a) + Poisson(m(t) - a m(t-1))`` with
     # ``a = min(stay, m(t) / m(t-1))`` has mean and variance m(t) in every year.
-    years = expected.shape[1]
-    flat = np.moveaxis(expected, 1, -1).reshape(-1, years)
+    by_year = np.moveaxis(expected, 1, -1)
+    flat = by_year.reshape(-1, expected.shape[1])
     kept = np.repeat(stay, flat.shape[0] // stay.size)[:, None]
     before = np.concatenate([np.zeros((flat.shape[0], 1)), flat[:, :-1]], axis=1)
     possible = np.divide(flat, before, out=np.ones_like(flat), where=before > 0)
     moves = np.minimum(kept, possible)
     joining = np.maximum(flat - moves * before, 0.0)  # rounding can leave -1e-17
-    found = _projected(np.zeros(flat.shape[0]), joining, moves, rng=rng)
-    shape = (*np.moveaxis(expected, 1, -1).shape,)
-    return np.moveaxis(found.reshape(shape), -1, 1)
+    found = one_stock(np.zeros(flat.shape[0]), joining, moves, rng=rng)
+    return np.moveaxis(found.reshape(by_year.shape), -1, 1)
 
 
-def _projected(
+def one_stock(
     initial: np.ndarray, joining: np.ndarray, moves: np.ndarray, *, rng: np.random.Generator
 ) -> np.ndarray:
     """One stock per row through the cohort kernel, (row, year)."""
@@ -88,16 +90,15 @@ def usual_stock(
     Shape (sample, year), children. Its own number moves as England's does, with England's turnover, until
     there is a model of authorities. `position`: gives its own number in care today.
     """
-    baseline = workings.system.baseline
-    national = baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
-    starts = baseline["starts"].sum("age").transpose("sample", "year").values[:, :years]
+    usual = workings.system.baseline[["children", "starts"]].sum("age").transpose("sample", "year")
+    national, starts = (usual[name].values[:, :years] for name in ("children", "starts"))
     today = float(workings.inputs.observations["stock"].dropna("year").isel(year=-1))
     part = position.stock / today
     if rng is None:
         return national * part
     before = np.concatenate([np.full((national.shape[0], 1), today), national[:, :-1]], axis=1)
     moves = (national - starts) / before
-    return _projected(np.full(national.shape[0], position.stock), starts * part, moves, rng=rng)
+    return one_stock(np.full(national.shape[0], position.stock), starts * part, moves, rng=rng)
 
 
 # --- One authority's place in the national account: its share of children and of care, and its own … ---
@@ -136,33 +137,23 @@ class CouncilPosition:
 def find_authority(seen: xr.Dataset, authority: str) -> str:
     """Return the code of an authority of today, by code or name. Three-digit code."""
     today = authority_share(seen)
-    names = {str(c): str(n) for c, n in zip(seen["authority"].values, _names(seen), strict=True)}
-    asked = authority.strip()
-    found = [c for c, name in names.items() if asked == c or asked.casefold() == name.casefold()]
+    named = seen["authority_name" if "authority_name" in seen else "authority"]
+    names = {str(c): str(n) for c, n in zip(seen["authority"].values, named.values, strict=True)}
+    asked = authority.strip().casefold()
+    found = [c for c, name in names.items() if asked in (c, name.casefold())]
     current = [code for code in found if code in today]
     if current:
         return current[0]
-    near = difflib.get_close_matches(
-        asked.casefold(), [names[c].casefold() for c in today if c in names], n=3, cutoff=0.5
-    )
-    proper = {name.casefold(): name for name in names.values()}
+    proper = {names[c].casefold(): names[c] for c in today if c in names}
+    near = [proper[name] for name in difflib.get_close_matches(asked, proper, n=3, cutoff=0.5)]
     raise InputError(
         "the authority no longer exists" if found else "an unknown authority",
         field="authority",
         found=authority,
         allowed="the three-digit code or name of an authority of today",
         cause="a reorganisation" if found else "a spelling mistake, or an ONS code",
-        remedy=f"did you mean {' or '.join(proper[n] for n in near)}?"
-        if near
-        else "see cba/inputs/published/authorities.csv",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "see cba/inputs/published/authorities.csv",
     )
-
-
-def _names(seen: xr.Dataset) -> np.ndarray:
-    names: np.ndarray = (
-        seen["authority_name"].values if "authority_name" in seen else seen["authority"].values
-    )
-    return names
 
 
 def council_position(workings: Workings, authority: str) -> CouncilPosition:
@@ -273,8 +264,8 @@ NOT_YET = "freed, not yet cashable"
 """Kind of the rows with what places that are no longer needed would be worth, and that no budget can release."""
 
 
-_GROUPS = {"childrens_homes": "childrens_home", "fostering": "foster"}
-"""Component of savings to the placement, or the beginning of its name, whose unit cost is the authority's own."""
+PRICED = {"childrens_homes": "residential_care", "fostering": "fostering"}
+"""Component of savings to the service whose unit cost is the authority's own."""
 
 
 @dataclass(frozen=True)
@@ -314,20 +305,21 @@ def council_account(
             allowed=f"up to {len(workings.years) - first}",
             remedy="ask for fewer years, or lengthen long_horizon of the analysis",
         )
-    account = workings.accounts[option]
-    expected = account.children.fewer_by_placement[:, :last] * care
-    moved = account.children.moved[:, :last] * care
+    children = workings.accounts[option].children
+    expected, moved = children.fewer_by_placement[:, :last] * care, children.moved[:, :last] * care
     fewer = expected if rng is None else fewer_counted(expected, workings=workings, rng=rng)
-    prices = workings.basis.prices.path[:, :last] * _ratios(position)
-    parameters = workings.system.parameters
-    avoided = placement_savings(expected, moved, prices=prices, parameters=parameters)
-    chance = placement_savings(fewer - expected, np.zeros_like(moved), prices=prices, parameters=parameters)
+    priced: dict[str, Any] = {
+        "prices": workings.basis.prices.path[:, :last] * _ratios(position),
+        "parameters": workings.system.parameters,
+    }
+    avoided = placement_savings(expected, moved, **priced)
+    by_chance = placement_savings(fewer - expected, np.zeros_like(moved), **priced)
     lines = _lines(workings, option, position, money=money, care=care, last=last)
-    released = _cashed(workings, chance)
-    _add_chance(lines, workings, released)
-    freed = (avoided + chance - _cashed(workings, avoided) - released).sum(axis=-1)
-    nominal = _nominal(workings, last)
-    shown = slice(first, last)
+    released = _cashed(workings, by_chance)
+    for payer, cash in _paid_by(workings, released).items():
+        lines[payer, "saving"] = lines.get((payer, "saving"), 0.0) - cash
+    freed = (avoided + by_chance - _cashed(workings, avoided) - released).sum(axis=-1)
+    nominal, shown = _nominal(workings, last), slice(first, last)
     return CouncilAccount(
         position=position,
         years=np.array(workings.years[shown]),
@@ -404,19 +396,15 @@ def _lines(
     """Real money by payer and kind: costs positive, cashable savings negative, (sample, year)."""
     account = workings.accounts[option]
     lines: dict[tuple[str, str], np.ndarray] = {}
-
-    def add(payer: str, kind: str, amount: np.ndarray) -> None:
-        key = (payer, kind)
-        lines[key] = lines[key] + amount if key in lines else amount
-
     for cost in account.costs:
-        share = money if cost.component in COMPONENTS else care
-        add(cost.payer, cost.kind, cost.amount[:, :last] * share)
+        share, key = money if cost.component in COMPONENTS else care, (cost.payer, cost.kind)
+        lines[key] = lines.get(key, 0.0) + cost.amount[:, :last] * share
     for saving in account.savings:
         ratio: Any = 1.0
-        if saving.component in _GROUPS:
-            ratio = position.price_ratio[SERVICES[_GROUPS[saving.component]]][:, None]
-        add(saving.payer, "saving", -saving.amount[:, :last] * care * ratio)
+        if saving.component in PRICED:
+            ratio = position.price_ratio[PRICED[saving.component]][:, None]
+        key = (saving.payer, "saving")
+        lines[key] = lines.get(key, 0.0) - saving.amount[:, :last] * care * ratio
     return lines
 
 
@@ -431,13 +419,11 @@ def _cashed(workings: Workings, avoided: np.ndarray) -> np.ndarray:
     return more - less
 
 
-def _add_chance(lines: dict[tuple[str, str], np.ndarray], workings: Workings, cash: np.ndarray) -> None:
-    """Add what whole children save beyond their expectation to those who pay for their placements."""
+def _paid_by(workings: Workings, cash: np.ndarray) -> dict[str, np.ndarray]:
+    """Cash from placements by those who pay for them, (sample, year)."""
     share = workings.system.value("payers.nhs_share_of_homes")[:, None]
     nhs = cash[..., PLACEMENTS.index("childrens_home")] * share
-    for payer, amount in (("council", cash.sum(axis=-1) - nhs), ("nhs", nhs)):
-        before = lines.get((payer, "saving"), np.zeros_like(amount))
-        lines[payer, "saving"] = before - amount
+    return {"council": cash.sum(axis=-1) - nhs, "nhs": nhs}
 
 
 def _nominal(workings: Workings, last: int) -> np.ndarray:
@@ -468,23 +454,114 @@ def council_view(
         rows.append((payer, "net", "payer", total))
     rows.append(("all", "net", "total", sum(account.lines.values(), zero)))
     rows.append(("council", NOT_YET, "memo", account.not_yet))
-    frames = []
-    for payer, kind, row, money in rows:
-        lower, upper = interval(money, level=workings.inputs.analysis.level)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "authority": account.position.code,
-                    "name": account.position.name,
-                    "option": option,
-                    "year": account.years,
-                    "payer": payer,
-                    "kind": kind,
-                    "row": row,
-                    "mean": money.mean(axis=0),
-                    "lower": lower,
-                    "upper": upper,
-                }
-            )
+    about = {"authority": account.position.code, "name": account.position.name, "option": option}
+    frames = [
+        pd.DataFrame(
+            about
+            | {"year": account.years, "payer": payer, "kind": kind, "row": row}
+            | spread(workings, money)
         )
+        for payer, kind, row, money in rows
+    ]
     return pd.concat(frames).sort_values("year", kind="stable", ignore_index=True)
+
+
+# --- Every council in one table: what an option brings it over the whole horizon, on average ---
+
+
+@catalogued("councils", "Children and money by council", MONEY, once=True, needs=review_programme)
+def council_summary(
+    workings: Workings,
+    option: str = "care_review",
+    *,
+    years: int | None = None,
+    counted_in: int | None = None,
+) -> pd.DataFrame:
+    """Return one row per authority with means over the years of an account, nominal.
+
+    `years`: years from the start of the analysis; by default the horizon, because what councils pay begins
+    late and an account of the first years alone would leave it out.
+    """
+    # Columns authority, name, region, option, stock (children today), children_share, care_share,
+    # home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children at the end of
+    # `counted_in`), fewer_chance_sd (standard deviation by chance alone), grant (from central government),
+    # council_cost, council_saving and council_net (saving less cost): GBP, cash, over the years, means;
+    # first_year, last_year and counted_in, years ending 31 March. An authority without published children in
+    # care has no row. `counted_in`: year at whose end, 31 March, children are counted; by default the
+    # target year.
+    #
+    # Means of `council_view` without its draws: own prices are independent of everything national, so the
+    # mean of a product is the product of means. Costs of all authorities add up to the national account in
+    # cash; savings do where own prices are England's. Chance: Poisson, the variance is the mean number of
+    # children fewer or more.
+    analysis, projected = workings.inputs.analysis, workings.years
+    first = projected.index(analysis.start_year)
+    last = first + (analysis.horizon if years is None else years)
+    at = analysis.target_year if counted_in is None else counted_in
+    _refuse_unprojected(projected, first, last, at=at, asked=f"{years}, {counted_in}")
+    seen, system, account = workings.inputs.observations, workings.system, workings.accounts[option]
+    shares, stock = care_shares(seen)
+    codes = sorted(set(system.authority_share) & set(shares))
+    children, care = (np.array([share[c] for c in codes]) for share in (system.authority_share, shares))
+    ratios = {service: _mean_ratios(seen, service, codes) for service in SERVICES.values()}
+    fewer = account.children.fewer_by_placement[:, projected.index(at)]
+    own = seen.sel(authority=codes)
+    about = {"authority": codes, "name": own["authority_name"].values, "region": own["region"].values}
+    about |= {"option": option, "stock": stock.sel(authority=codes).values, "children_share": children}
+    about["care_share"] = care
+    about |= {"home_price_ratio": ratios["residential_care"], "foster_price_ratio": ratios["fostering"]}
+    about["fewer_mean"] = fewer.sum(axis=-1).mean() * care
+    about["fewer_chance_sd"] = np.sqrt(np.abs(fewer).sum(axis=-1).mean() * care)
+    about |= _council_money(workings, account, slice(first, last), (children, care), ratios)
+    about |= {"first_year": projected[first], "last_year": projected[last - 1], "counted_in": at}
+    return pd.DataFrame(about)
+
+
+def _council_money(
+    workings: Workings,
+    account: OptionAccount,
+    shown: slice,
+    shares: tuple[np.ndarray, np.ndarray],
+    ratios: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Grant, cost, saving and net of every council over the years shown, means in cash."""
+    children, care = shares
+    nominal = _nominal(workings, shown.stop)[:, shown]
+
+    def in_cash(amount: np.ndarray) -> float:
+        return float((amount[:, shown] * nominal).sum(axis=1).mean())
+
+    paid = {"dfe": np.zeros_like(care), "council": np.zeros_like(care)}
+    for line in account.costs:
+        share = children if line.component in COMPONENTS else care
+        paid[line.payer] = paid.get(line.payer, 0.0) + in_cash(line.amount) * share
+    saving = np.zeros_like(care)
+    for saved in account.savings:
+        if saved.payer == "council":
+            saving += in_cash(saved.amount) * care * ratios.get(PRICED.get(saved.component, ""), 1.0)
+    cost = paid["council"]
+    return {
+        "grant": paid["dfe"],
+        "council_cost": cost,
+        "council_saving": saving,
+        "council_net": saving - cost,
+    }
+
+
+def _mean_ratios(seen: xr.Dataset, service: str, codes: list[str]) -> np.ndarray:
+    """Mean of each authority's ratio of unit cost to England's, whose log is normal."""
+    moments = price_moments(seen, service)
+    return np.exp([moments[code][0] + moments[code][1] ** 2 / 2.0 for code in codes])
+
+
+def _refuse_unprojected(projected: list[int], first: int, last: int, *, at: int, asked: str) -> None:
+    """Refuse an account of years, or children counted in a year, that are not projected."""
+    if not first < last <= len(projected) or at not in projected[first:]:
+        raise InputError(
+            "the account of councils is asked for years that are not projected",
+            field="years, counted_in",
+            found=asked,
+            allowed=f"1 to {len(projected) - first} years, counted in {projected[first]} to {projected[-1]}",
+            cause="more years than the projection has",
+            remedy="ask for fewer years, or lengthen long_horizon of the analysis",
+        )

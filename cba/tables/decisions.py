@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,6 @@ from cba.appraisal.quantities import (
     FROM_FAMILY_HELP,
     IN_ALL,
     clear_of_chance,
-    interval,
     lead_option,
     payback_draws,
 )
@@ -33,6 +32,17 @@ from cba.decisions.ratios import payback_year, switching_value
 from cba.decisions.shares import shapley_effects
 from cba.inputs.analyses import refuse_review
 from cba.tables.assumptions import UNGRADED, described
+from cba.tables.catalogue import (
+    AS_INPUTS,
+    MONEY,
+    SHARES,
+    Table,
+    catalogued,
+    catalogued_together,
+    enough_to_learn,
+    reforms,
+    spread,
+)
 from cba.tables.society import CARE_CLAIM, claimed_amount, years_in_care
 
 if TYPE_CHECKING:
@@ -56,6 +66,9 @@ def net_effects(workings: Workings) -> xr.DataArray:
     return workings.arrays.child_years_safe - workings.arrays.child_years_harm
 
 
+@catalogued(
+    "acceptability", "Chance that each option is best, by value of a child-year at home", f"{MONEY} {SHARES}"
+)
 def acceptability_table(workings: Workings) -> pd.DataFrame:
     """Expected net benefit and chance of being best, by option and value of a child-year.
 
@@ -65,22 +78,20 @@ def acceptability_table(workings: Workings) -> pd.DataFrame:
     # Net benefit is ``NPV + lambda (CY_safe - H)``. Errors take the draws as independent.
     cost, effect = -workings.arrays.npv, net_effects(workings)
     curves = acceptability(cost, effect, VALUES)
-    draws, options = cost.sizes["sample"], list(curves["option"].values)
-    spread = _spread(cost, effect, np.array(VALUES))
-    best = curves["best"].values[:, None] == np.array(options)[None, :]
-    return pd.DataFrame(
-        {
-            "value_per_child_year": np.repeat(VALUES, len(options)),
-            "option": options * len(VALUES),
-            "net_benefit": curves["eib"].transpose("threshold", "option").values.ravel(),
-            "net_benefit_se": (spread / np.sqrt(draws)).ravel(),
-            "prob_best": curves["ceac"].transpose("threshold", "option").values.ravel(),
-            "mcse": share_error(curves["ceac"].transpose("threshold", "option").values, draws).ravel(),
-            "best": best.ravel(),
-        }
-    )
+    draws, options = cost.sizes["sample"], curves["option"].values
+    best, worth = (curves[name].transpose("threshold", "option").values for name in ("ceac", "eib"))
+    columns = {
+        "net_benefit": worth,
+        "net_benefit_se": _spread(cost, effect, np.array(VALUES)) / np.sqrt(draws),
+        "prob_best": best,
+        "mcse": share_error(best, draws),
+        "best": curves["best"].values[:, None] == options[None, :],
+    }
+    index = {"value_per_child_year": np.repeat(VALUES, len(options)), "option": list(options) * len(VALUES)}
+    return pd.DataFrame(index | {name: column.ravel() for name, column in columns.items()})
 
 
+@catalogued("best_option", "Best option by value of a child-year at home", f"{MONEY} {SHARES}")
 def best_option_table(workings: Workings) -> pd.DataFrame:
     """The option to choose at each value of a child-year, how surely it is best, and what being sure is worth.
 
@@ -105,6 +116,7 @@ def best_option_table(workings: Workings) -> pd.DataFrame:
     )
 
 
+@catalogued("frontier", "Options on the frontier of cost and children kept at home", MONEY)
 def frontier_table(workings: Workings) -> pd.DataFrame:
     """Options by mean cost and mean child-years, with strong and extended dominance.
 
@@ -114,6 +126,7 @@ def frontier_table(workings: Workings) -> pd.DataFrame:
     return cost_effectiveness_frontier(-workings.arrays.npv, net_effects(workings))
 
 
+@catalogued("plane", "Share of draws by whether an option is better and cheaper", SHARES)
 def plane_table(workings: Workings) -> pd.DataFrame:
     """Probability of each quadrant of the cost-effectiveness plane, against business as usual.
 
@@ -139,14 +152,9 @@ def _regret_of_best(payoff: np.ndarray) -> np.ndarray:
 
 def _spread(cost: xr.DataArray, effect: xr.DataArray, values: np.ndarray) -> np.ndarray:
     """Standard deviation over draws of net benefit against the first option, (value, option)."""
-    money, gain = (
-        (
-            array.transpose("sample", "option").values
-            - array.isel(option=[0]).transpose("sample", "option").values
-        )
-        for array in (-cost, effect)
-    )
-    money, gain = money - money.mean(axis=0), gain - gain.mean(axis=0)
+    money, gain = (array.transpose("sample", "option").values for array in (-cost, effect))
+    money, gain = (array - array[:, [0]] for array in (money, gain))
+    money, gain = (array - array.mean(axis=0) for array in (money, gain))
     parts = [(one * two).mean(axis=0) for one, two in ((money, money), (money, gain), (gain, gain))]
     grid = values[:, None]
     return np.sqrt(np.maximum(parts[0] + 2.0 * grid * parts[1] + grid**2 * parts[2], 0.0))
@@ -163,89 +171,86 @@ TAIL = 0.05
 """Share of draws counted as the worst."""
 
 
+def _errors(frame: pd.DataFrame, *shares: str, draws: int) -> pd.DataFrame:
+    """The frame with the error of each of some shares of draws, as ``<share>_se``."""
+    return frame.assign(**{f"{share}_se": share_error(frame[share].to_numpy(), draws) for share in shares})
+
+
+def _by_value(workings: Workings, made: Callable[[xr.DataArray], pd.DataFrame]) -> pd.DataFrame:
+    """What is made of the payoff at each of `RISK_VALUES`, one below the other."""
+    frames = {value: made(workings.arrays.npv + value * net_effects(workings)) for value in RISK_VALUES}
+    return pd.concat(frames, names=["value_per_child_year"]).reset_index(0).reset_index(drop=True)
+
+
+@catalogued("risk", "Risk of each option: mean, tail and regret", MONEY)
 def risk_table(workings: Workings) -> pd.DataFrame:
     """Expected value of each option beside its worst cases and its regret."""
     # Columns value_per_child_year, option, mean, mean_se, cvar (mean of the worst 5% of draws), expected_loss
     # (mean regret: the shortfall from the best option of each draw), worst_loss (99th percentile of regret),
     # prob_best, prob_negative: GBP, present value, and probabilities, these with their errors (``_se``).
-    frames = []
-    for value in RISK_VALUES:
-        frame = regret_table(_payoff(workings, value), tail=TAIL)
-        frame.insert(0, "value_per_child_year", value)
-        for share in ("prob_best", "prob_negative"):
-            frame[f"{share}_se"] = share_error(frame[share].to_numpy(), workings.arrays.npv.sizes["sample"])
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    draws = workings.arrays.npv.sizes["sample"]
+    return _by_value(
+        workings,
+        lambda payoff: _errors(regret_table(payoff, tail=TAIL), "prob_best", "prob_negative", draws=draws),
+    )
 
 
+@catalogued("ranking", "Ranking of options by value of a child-year at home", MONEY)
 def ranking_table(workings: Workings) -> pd.DataFrame:
     """Rank of each option by its payoff, over common draws.
 
     Columns value_per_child_year, option, mean, mean_se, lower, upper (rank, 1 is best), prob_first,
     prob_last, prob_beats_bau, and the errors of these three (``_se``).
     """
-    level, frames = workings.inputs.analysis.level, []
-    for value in RISK_VALUES:
-        payoff = _payoff(workings, value)
-        draws, options = payoff.transpose("sample", "option").values.shape
-        order = np.argsort(-payoff.transpose("sample", "option").values, axis=1, kind="stable")
+
+    def ranked(payoff: xr.DataArray) -> pd.DataFrame:
+        values = payoff.transpose("sample", "option").values
+        draws, options = values.shape
+        order = np.argsort(-values, axis=1, kind="stable")
         ranks = np.empty_like(order)
         np.put_along_axis(ranks, order, np.arange(1, options + 1)[None, :], axis=1)
-        lower, upper = interval(ranks, level=level)
-        frame = pd.DataFrame(
-            {
-                "value_per_child_year": value,
-                "option": payoff["option"].values,
-                "mean": ranks.mean(axis=0),
-                "mean_se": ranks.std(axis=0, ddof=1) / np.sqrt(draws),
-                "lower": lower,
-                "upper": upper,
-                "prob_first": (ranks == 1).mean(axis=0),
-                "prob_last": (ranks == options).mean(axis=0),
-                "prob_beats_bau": (payoff > payoff.isel(option=0)).mean("sample").values,
-            }
-        )
-        for share in ("prob_first", "prob_last", "prob_beats_bau"):
-            frame[f"{share}_se"] = share_error(frame[share].to_numpy(), draws)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+        columns = {"option": payoff["option"].values} | spread(workings, ranks)
+        columns |= {"prob_first": (ranks == 1).mean(axis=0), "prob_last": (ranks == options).mean(axis=0)}
+        columns["prob_beats_bau"] = (values > values[:, [0]]).mean(axis=0)
+        frame = pd.DataFrame(columns)
+        frame.insert(2, "mean_se", ranks.std(axis=0, ddof=1) / np.sqrt(draws))
+        return _errors(frame, "prob_first", "prob_last", "prob_beats_bau", draws=draws)
+
+    return _by_value(workings, ranked)
 
 
+@catalogued("rank_probabilities", "Chance of each rank, by value of a child-year at home", SHARES)
 def rank_probabilities_table(workings: Workings) -> pd.DataFrame:
     """Probability of each rank of each option.
 
     Columns value_per_child_year, option, rank (1 is best), probability, mcse.
     """
-    frames = []
-    for value in RISK_VALUES:
-        payoff = _payoff(workings, value)
-        shares = ranking_probabilities(payoff)
-        frame = shares.to_dataframe().reset_index()[["option", "rank", "probability"]]
-        frame["mcse"] = share_error(frame["probability"].to_numpy(), payoff.sizes["sample"])
-        frame.insert(0, "value_per_child_year", value)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+
+    def ranked(payoff: xr.DataArray) -> pd.DataFrame:
+        frame = ranking_probabilities(payoff).to_dataframe().reset_index()
+        return frame[["option", "rank", "probability"]]
+
+    table = _by_value(workings, ranked)
+    draws = workings.arrays.npv.sizes["sample"]
+    return table.assign(mcse=share_error(table["probability"].to_numpy(), draws))
 
 
+@catalogued("dominance", "How often one option is preferred to another", SHARES)
 def dominance_table(workings: Workings) -> pd.DataFrame:
     """Pairs of options of which one is preferred whatever the attitude to risk.
 
     Columns value_per_child_year, option, other, preferred_by: "everyone" (first order: nowhere worse in
     distribution) or "everyone who dislikes risk" (second order only). Pairs without dominance are left out.
     """
-    rows = []
-    for value in RISK_VALUES:
-        payoff = _payoff(workings, value)
+
+    def pairs(payoff: xr.DataArray) -> pd.DataFrame:
         first, second = (stochastic_dominance(payoff, order=order).values for order in (1, 2))
-        names = [str(name) for name in payoff["option"].values]
-        for one, two in zip(*np.nonzero(first | second), strict=True):
-            who = "everyone" if first[one, two] else "everyone who dislikes risk"
-            rows.append((value, names[one], names[two], who))
-    return pd.DataFrame(rows, columns=["value_per_child_year", "option", "other", "preferred_by"])
+        one, two = np.nonzero(first | second)
+        names = payoff["option"].values
+        who = np.where(first[one, two], "everyone", "everyone who dislikes risk")
+        return pd.DataFrame({"option": names[one], "other": names[two], "preferred_by": who})
 
-
-def _payoff(workings: Workings, value: float) -> xr.DataArray:
-    return workings.arrays.npv + value * net_effects(workings)
+    return _by_value(workings, pairs)
 
 
 # --- How likely targets are: fewer children by each year, and payback year by payer ---
@@ -255,26 +260,21 @@ FEWER = (1_000, 2_500, 5_000, 10_000, FROM_FAMILY_HELP, IN_ALL)
 """Numbers of children fewer in care; the last two are the review's, of family help and in all."""
 
 
+@catalogued("fewer_children_chances", "Chance of at least so many fewer children, by year", SHARES)
 def fewer_children_chances(workings: Workings) -> pd.DataFrame:
     """Probability of at least so many fewer children in care, by option and year.
 
     Columns option, year, fewer_children, probability, mcse. Errors take the draws as independent.
     """
-    analysis = workings.inputs.analysis
-    total = workings.arrays.children.sum("age")
-    total = total.sel(year=slice(analysis.start_year, None))
-    options = [name for name in total["option"].values if name != "bau"]
-    fewer = (total.sel(option="bau", drop=True) - total.sel(option=options)).transpose(
-        "sample", "option", "year"
-    )
-    chances = probability_at_least(fewer, FEWER)["probability"].transpose("option", "year", "target")
-    table = (
-        chances.to_series().rename("probability").reset_index().rename(columns={"target": "fewer_children"})
-    )
-    table["mcse"] = share_error(table["probability"].to_numpy(), fewer.sizes["sample"])
-    return table[["option", "year", "fewer_children", "probability", "mcse"]]
+    total = workings.arrays.children.sum("age").sel(year=slice(workings.inputs.analysis.start_year, None))
+    fewer = total.sel(option="bau", drop=True) - total.sel(option=list(reforms(workings)))
+    chances = probability_at_least(fewer.transpose("sample", "option", "year"), FEWER)["probability"]
+    table = chances.rename(target="fewer_children").transpose("option", "year", "fewer_children")
+    rows = table.to_series().rename("probability").reset_index()
+    return rows.assign(mcse=share_error(rows["probability"].to_numpy(), fewer.sizes["sample"]))
 
 
+@catalogued("payback_by_payer", "Chance of paying back in each year, by payer", SHARES)
 def payback_by_payer(workings: Workings) -> pd.DataFrame:
     """Probability of each payback year, payer by payer.
 
@@ -287,33 +287,29 @@ def payback_by_payer(workings: Workings) -> pd.DataFrame:
     # one who never pays is ahead from the first year. Errors take the draws as independent.
     analysis, flow = workings.inputs.analysis, workings.arrays.cash_flow
     years = list(range(analysis.start_year, analysis.start_year + analysis.horizon))
-    flow = flow.sel(year=years).transpose("sample", "option", "year", "line")
+    flow = flow.sel(year=years, option=list(reforms(workings))).transpose("sample", "option", "year", "line")
     payers = list(dict.fromkeys(map(str, flow["payer"].values)))
     of_payer = (flow["payer"].values[:, None] == np.array(payers)[None, :]).astype(float)
-    blank = flow.isel(line=0, drop=True)
     totals = -(flow.values @ of_payer)  # one product; sums line by line take ten times as long
-    rows = []
-    for place, payer in enumerate(payers):
-        own = blank.copy(data=totals[..., place])
-        own = own.isel(option=np.flatnonzero(totals[..., place].any(axis=(0, 2))))
-        found = payback_year(own, schedule=analysis.schedule, base_year=analysis.start_year)
-        for option in found["option"].values:
-            if option != "bau":
-                rows += _chances(found.sel(option=option).values, years, place=(str(option), payer))
-    table = pd.DataFrame(rows, columns=["option", "payer", "year", "probability", "cumulative", "mcse"])
-    order = {name: place for place, name in enumerate(workings.accounts)}
-    return table.sort_values("option", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+    frames = []
+    for place, option in enumerate(map(str, flow["option"].values)):
+        blank = flow.isel(option=place, line=0, drop=True)
+        for payer, own in zip(payers, np.moveaxis(totals[:, place], -1, 0), strict=True):
+            if own.any():
+                net = blank.copy(data=own)
+                found = payback_year(net, schedule=analysis.schedule, base_year=analysis.start_year).values
+                frames.append(pd.DataFrame({"option": option, "payer": payer} | _chances(found, years)))
+    return pd.concat(frames, ignore_index=True)
 
 
-def _chances(
-    found: np.ndarray, years: list[int], *, place: tuple[str, str]
-) -> list[tuple[str, str, float, float, float, float]]:
-    never = np.isnan(found)
-    exact = np.array([*((found == year).mean() for year in years), never.mean()])
-    reached = [*np.cumsum(exact[:-1]), np.nan]
-    errors = share_error(exact, found.size)
-    ends = [*map(float, years), np.nan]
-    return [(*place, *row) for row in zip(ends, exact.tolist(), reached, errors.tolist(), strict=True)]
+def _chances(found: np.ndarray, years: list[int]) -> dict[str, np.ndarray]:
+    exact = np.array([*((found == year).mean() for year in years), np.isnan(found).mean()])
+    return {
+        "year": np.array([*years, np.nan]),
+        "probability": exact,
+        "cumulative": np.array([*np.cumsum(exact[:-1]), np.nan]),
+        "mcse": share_error(exact, found.size),
+    }
 
 
 # --- What a child-year must be worth for an option to break even, beside anchors, and what knowing … ---
@@ -336,6 +332,7 @@ ANCHOR_LEVELS = (0.05, 0.5, 0.95)
 """Quantiles of the registry's entries at which an anchor is stated: low, central, high."""
 
 
+@catalogued("break_even_values", "Value of a child-year at home at which an option breaks even", MONEY)
 def break_even_values(workings: Workings) -> pd.DataFrame:
     """Value of a child-year at which each option breaks even, beside values others have put on it.
 
@@ -345,24 +342,21 @@ def break_even_values(workings: Workings) -> pd.DataFrame:
     # (GBP of the price base), with_harm (break-even where a child-year of harm costs what a safe one is
     # worth), note. Missing where the option averts no care; below zero where it pays in cash alone. Options
     # have an error and anchors a range.
-    arrays = workings.arrays
-    plain = break_even_value(-arrays.npv, arrays.child_years_safe)
-    harmed = break_even_value(-arrays.npv, arrays.child_years_safe - arrays.child_years_harm)
+    plain = break_even_value(-workings.arrays.npv, workings.arrays.child_years_safe)
     labels = {option.id: option.label for option in workings.inputs.options}
-    table = pd.DataFrame(
+    options = pd.DataFrame(
         {
             "kind": "option",
             "name": plain["option"],
-            "label": [labels[name] for name in plain["option"]],
+            "label": plain["option"].map(labels),
             "value_per_child_year": plain["value"],
             "se": plain["se"],
-            "lower": np.nan,
-            "upper": np.nan,
-            "with_harm": harmed["value"],
+            "with_harm": break_even_value(-workings.arrays.npv, net_effects(workings))["value"],
             "note": "",
         }
     )
-    return pd.concat([table, _anchors(workings)], ignore_index=True)
+    columns = ["kind", "name", "label", "value_per_child_year", "se", "lower", "upper", "with_harm", "note"]
+    return pd.concat([options, _anchors(workings)], ignore_index=True)[columns]
 
 
 def _anchors(workings: Workings) -> pd.DataFrame:
@@ -375,20 +369,15 @@ def _anchors(workings: Workings) -> pd.DataFrame:
     wellby = [priors.quantile("social.wellby", level) * to_base for level in ANCHOR_LEVELS]
     causal = [priors.quantile("social.causal_share", level) for level in ANCHOR_LEVELS]
     rows = [
-        ("wellby", "One point of life satisfaction for one child for a year", wellby,
+        ("wellby", "One point of life satisfaction for one child for a year", *wellby,
          "value of a WELLBY x 1 point; the change in points is an assumption"),
         ("lifetime_cost", "Lifetime cost of care experience, its causal share, by year of care",
-         [claimed * share / stay for share in causal],
+         *(claimed * share / stay for share in causal),
          f"published lifetime cost x {causal[1]:.2f} ({causal[0]:.2f} to {causal[2]:.2f}) / {stay:.1f} years of care; "
          "the causal share is judgement without a source"),
     ]  # fmt: skip
-    return pd.DataFrame(
-        [
-            {"kind": "anchor", "name": name, "label": label, "value_per_child_year": value[1],
-             "lower": value[0], "upper": value[2], "note": note}
-            for name, label, value, note in rows
-        ]
-    )  # fmt: skip
+    columns = ["name", "label", "lower", "value_per_child_year", "upper", "note"]
+    return pd.DataFrame(rows, columns=columns).assign(kind="anchor")
 
 
 NOT_MONEY = ("social.", "panel.", "system.")
@@ -400,7 +389,14 @@ OTHER_QUESTIONS = "other inputs"
 """Inputs that no question of :data:`QUESTIONS` names."""
 
 
-def information_value(workings: Workings, *, values: Sequence[float]) -> pd.DataFrame:
+@catalogued(
+    "information_value",
+    "Most that learning could be worth, by question",
+    MONEY,
+    once=True,
+    needs=enough_to_learn,
+)
+def information_value(workings: Workings, *, values: Sequence[float] = RISK_VALUES) -> pd.DataFrame:
     """Value of perfect information on everything, and on each research question, before choosing an option.
 
     Columns value_per_child_year, question, value, se (GBP, present value, once for the country), best (the
@@ -409,14 +405,12 @@ def information_value(workings: Workings, *, values: Sequence[float]) -> pd.Data
     # The path of business as usual is learnt through its fitted levels and its number of children in the
     # target year. Draws are taken as independent.
     refuse_review(workings.inputs.stance, use="used for the value of information")
-    arrays = workings.arrays
-    effects = arrays.child_years_safe - arrays.child_years_harm
+    npv, effects = workings.arrays.npv, net_effects(workings)
     inputs = question_inputs(workings)
-    groups = grouped_questions(inputs)
-    partial = evppi_by_threshold(-arrays.npv, effects, inputs, list(values), groups)
+    partial = evppi_by_threshold(-npv, effects, inputs, list(values), grouped_questions(inputs))
     rows = []
     for value in values:
-        payoff = arrays.npv + value * effects
+        payoff = npv + value * effects
         best = str(payoff["option"].values[int(payoff.mean("sample").argmax("option"))])
         whole = evpi_with_error(payoff)
         rows.append((float(value), "everything", float(whole["evpi"]), float(whole["se"]), best))
@@ -473,6 +467,23 @@ ENDS = np.array([0.01, 0.99])
 """Probabilities of the ends of an input at which the best it could do is read."""
 
 
+@catalogued_together(
+    Table("drivers", "What drives the results: outcome at the low and high end of each input", MONEY),
+    Table("variance_shares", "Shares of the variance of the result, by group of inputs", SHARES),
+    Table("switching_values", "Value of each input at which the answer changes", AS_INPUTS),
+    once=True,
+    needs=enough_to_learn,
+)
+def driver_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """What drives the result, how much of its variance each input explains, and where it would change."""
+    drivers = drivers_table(workings)
+    return {
+        "drivers": drivers,
+        "variance_shares": variance_table(workings, drivers),
+        "switching_values": switching_table(workings, drivers),
+    }
+
+
 def drivers_table(workings: Workings) -> pd.DataFrame:
     """How far each uncertain input moves net present value and children between its 5% and 95% points.
 
@@ -483,19 +494,23 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
     # outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most), clear (whether the swing is
     # more than Monte Carlo error explains, all inputs tried).
     inputs, option = question_inputs(workings), lead_option(workings)
-    about = _about(workings, inputs)
+    graded = workings.inputs.priors.table()["confidence"]
+    question_of = {name: q for q, names in grouped_questions(inputs).items() for name in names}
     frames = []
     for name, outcome in _outcomes(workings, option).items():
         table = tornado(outcome, inputs)
-        table.insert(0, "option", option)
-        table.insert(1, "outcome", name)
-        table["rank"] = np.arange(1, len(table) + 1)
-        table["clear"] = clear_of_chance(table["swing"].to_numpy(), table["swing_se"].to_numpy())
-        frames.append(table)
-    joined = pd.concat(frames, ignore_index=True)
-    for place, column in enumerate(("description", "unit", "question", "confidence"), start=3):
-        joined.insert(place, column, joined["input"].map(about[column]))
-    return joined
+        moved = [str(moving) for moving in table["input"]]
+        about = {
+            "description": [described(n, inputs[n].attrs) for n in moved],
+            "unit": [str(inputs[n].attrs.get("unit", "")) for n in moved],
+            "question": [question_of[n] for n in moved],
+            "confidence": [str(graded.get(n, UNGRADED)) for n in moved],
+        }
+        clear = clear_of_chance(table["swing"].to_numpy(), table["swing_se"].to_numpy())
+        ends = pd.DataFrame({"rank": np.arange(1, len(table) + 1), "clear": clear})
+        known = pd.DataFrame({"option": option, "outcome": name, "input": moved} | about)
+        frames.append(pd.concat([known, table.drop(columns="input"), ends], axis=1))
+    return pd.concat(frames, ignore_index=True)
 
 
 def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
@@ -507,20 +522,16 @@ def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     # what its members explain together.
     inputs, option = question_inputs(workings), lead_option(workings)
     npv = _outcomes(workings, option)["npv"]
-    rows = drivers[drivers["outcome"] == "npv"]
-    top = list(rows["input"].head(SHARED))
-    described = dict(zip(rows["input"], rows["description"], strict=True))
-    frames = []
-    for split, table in (
-        ("question", shapley_effects(npv, inputs, grouped_questions(inputs))),
-        ("input", shapley_effects(npv, inputs[top])),
-    ):
-        table = table.rename(columns={"group": "name"}).sort_values("effect", ascending=False)
-        table.insert(0, "option", option)
-        table.insert(1, "split", split)
-        table.insert(3, "description", table["name"].map(described).fillna(table["name"]))
-        frames.append(table)
-    return pd.concat(frames, ignore_index=True)
+    rows = drivers[drivers["outcome"] == "npv"].set_index("input")["description"]
+    splits = {
+        "question": shapley_effects(npv, inputs, grouped_questions(inputs)),
+        "input": shapley_effects(npv, inputs[list(rows.index[:SHARED])]),
+    }
+    ordered = {split: table.sort_values("effect", ascending=False) for split, table in splits.items()}
+    joined = pd.concat(ordered, names=["split"]).reset_index("split").rename(columns={"group": "name"})
+    joined = joined.assign(option=option, description=joined["name"].map(rows).fillna(joined["name"]))
+    columns = ["option", "split", "name", "description", "effect", "se"]
+    return joined[columns].reset_index(drop=True)
 
 
 def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
@@ -529,12 +540,21 @@ def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     # input_median, value (missing where not reachable), se, reachable, probability_beyond, mcse,
     # statistic_at_best (with the input at the better of its 1% and 99% points), verdict.
     inputs, option = question_inputs(workings), lead_option(workings)
-    chosen = _leading(drivers)
-    described = drivers.drop_duplicates("input").set_index("input")
+    year, outcomes = workings.inputs.analysis.target_year, _outcomes(workings, option)
+    paid = xr.DataArray((payback_draws(workings, option) <= year).astype(float), dims="sample")
+    enough = (outcomes["fewer_children"] >= FEWER_CHILDREN).astype(float)
+    # Statement, outcome, and the mean of it at which the statement starts to hold.
+    targets = (
+        (f"Even chance of {FEWER_CHILDREN:,} fewer children by {year}", enough, 0.5),
+        ("Net present value of zero", outcomes["npv"], 0.0),
+        (f"Even chance of paying back by {year}", paid, 0.5),
+    )
+    # The inputs that move money or children most, in turn.
+    ranked = drivers.sort_values(["rank", "outcome"], kind="stable").drop_duplicates("input").head(SWITCHED)
     rows = []
-    for target, outcome, level in _targets(workings, option):
-        for name in chosen:
-            values = inputs[name]
+    for target, outcome, level in targets:
+        for driver in ranked.itertuples():
+            values = inputs[driver.input]
             found = switching_value(values, outcome, statistic="mean", target=level)
             beyond = found.probability_beyond
             rows.append(
@@ -542,15 +562,11 @@ def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
                     "option": option,
                     "target": target,
                     "statistic_now": float(outcome.mean()),
-                    "input": name,
-                    "description": described.loc[name, "description"],
-                    "unit": described.loc[name, "unit"],
+                    **{name: getattr(driver, name) for name in ("input", "description", "unit")},
                     "input_median": float(np.median(values)),
-                    "value": found.value,
-                    "se": found.se,
-                    "reachable": found.reachable,
+                    **{name: getattr(found, name) for name in ("value", "se", "reachable")},
                     "probability_beyond": beyond,
-                    "mcse": float(np.sqrt(max(beyond * (1 - beyond), 0.0) / values.size)),
+                    "mcse": np.sqrt(max(beyond * (1 - beyond), 0.0) / values.size),
                     "statistic_at_best": _at_best(values.values, outcome.values),
                     "verdict": "reachable" if found.reachable else str(found),
                 }
@@ -565,41 +581,7 @@ def _outcomes(workings: Workings, option: str) -> dict[str, xr.DataArray]:
     return {"npv": workings.arrays.npv.sel(option=option, drop=True), "fewer_children": fewer}
 
 
-def _targets(workings: Workings, option: str) -> list[tuple[str, xr.DataArray, float]]:
-    """Statement, outcome and the mean at which the statement starts to hold."""
-    year, outcomes = workings.inputs.analysis.target_year, _outcomes(workings, option)
-    paid = xr.DataArray((payback_draws(workings, option) <= year).astype(float), dims="sample")
-    enough = (outcomes["fewer_children"] >= FEWER_CHILDREN).astype(float)
-    return [
-        (f"Even chance of {FEWER_CHILDREN:,} fewer children by {year}", enough, 0.5),
-        ("Net present value of zero", outcomes["npv"], 0.0),
-        (f"Even chance of paying back by {year}", paid, 0.5),
-    ]
-
-
 def _at_best(values: np.ndarray, outcome: np.ndarray) -> float:
     """Mean outcome at the better end of an input, within what the draws of the outcome allow."""
     best = conditional_mean(values, outcome).at(np.quantile(values, ENDS))[0].max()
     return float(np.clip(best, outcome.min(), outcome.max()))  # a fitted curve can leave 0 to 1 a little
-
-
-def _leading(drivers: pd.DataFrame) -> list[str]:
-    """Inputs that move money or children most, in turn."""
-    by_rank = drivers.sort_values(["rank", "outcome"], kind="stable")["input"]
-    return list(dict.fromkeys(by_rank))[:SWITCHED]
-
-
-def _about(workings: Workings, inputs: xr.Dataset) -> pd.DataFrame:
-    """Words, unit, research question and grade of every input."""
-    graded = workings.inputs.priors.table()["confidence"]
-    question_of = {name: q for q, names in grouped_questions(inputs).items() for name in names}
-    names: Sequence[str] = [str(name) for name in inputs.data_vars]
-    return pd.DataFrame(
-        {
-            "description": [described(n, inputs[n].attrs) for n in names],
-            "unit": [str(inputs[n].attrs.get("unit", "")) for n in names],
-            "question": [question_of[n] for n in names],
-            "confidence": [str(graded.get(n, UNGRADED)) for n in names],
-        },
-        index=names,
-    )

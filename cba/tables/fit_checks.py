@@ -1,7 +1,8 @@
-"""Tables that say how well the fits describe the data they were made from."""
+"""Tables that say how well the fits describe the data they were made from, and how past forecasts would have done."""
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from scipy.special import expit
 
 from cba.dimensions import AGE_BANDS
+from cba.inputs.reconciliation import reconcile
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import FlowRates, flow_rates
 from cba.models.checks import (
@@ -26,9 +28,10 @@ from cba.models.checks import (
     unaccompanied_moments,
     yearly_log_density,
 )
-from cba.models.slow_results import calibration_tables
+from cba.models.slow_results import backtest_tables, calibration_tables
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import business_as_usual
+from cba.tables.catalogue import CHILDREN, MONEY, SHARES, Table, catalogued, catalogued_together, own_fits
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -161,8 +164,54 @@ LAGS = 3
 _BAND = 0.95
 
 
+@catalogued_together(
+    Table(
+        "fit_checks_series",
+        "Changes of each series against what the model expected",
+        "Log points; probabilities run from 0 to 1.",
+    ),
+    Table(
+        "fit_checks_totals",
+        "Published totals of each year against predictions from the year before",
+        CHILDREN,
+    ),
+    Table(
+        "fit_checks_pit",
+        "Probability of a change no larger than the published one, by series and year",
+        SHARES,
+    ),
+    Table("fit_checks_pit_curves", "Predictive probabilities against evenly spread ones", SHARES),
+    Table(
+        "fit_checks_autocorrelation",
+        "Relation between changes of successive years",
+        "Correlations, and probabilities from 0 to 1.",
+    ),
+    Table(
+        "fit_checks_influence",
+        "What business as usual would be without each year",
+        "Children, ratios and probabilities.",
+    ),
+    Table(
+        "fit_checks_studies",
+        "Each study against what the other studies predict",
+        "On the scale of the study's effect.",
+    ),
+    Table("calibration_summary", "Whether the models recover what made-up data are made of", SHARES),
+    Table("calibration_stale", "Models that have changed since they were calibrated", "Words; no figures."),
+    Table("calibration_quantities", "Calibration of each quantity of both models", SHARES),
+    *(
+        Table(
+            f"calibration_shares_{model}",
+            f"Ranks of what was drawn among what was fitted, model of {words}",
+            SHARES,
+        )
+        for model, words in (("baseline", "business as usual"), ("effects", "effects"))
+    ),
+    once=True,
+    needs=own_fits,
+)
 def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Return the checks of both fits and the kept calibration of both models."""
+    """Whether both fits describe their data, and whether both models recover what made-up data are made of."""
     # Returned: ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
     # ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
     # `calibration_tables`. Empty where the fits keep no densities of their draws, as those made without the
@@ -323,3 +372,48 @@ def influence_checks(
             }
         )
     return pd.DataFrame(rows)
+
+
+# --- Gates of the fits, as checked when they were made, and the published figures they were made from ---
+
+
+@catalogued("convergence", "Convergence of the fitted models", "Each check against what is required.")
+def fit_convergence(workings: Workings) -> pd.DataFrame:
+    """Gates of both fits, as checked when they were made."""
+    frames = []
+    for name, tree in (("baseline", workings.baseline), ("effects", workings.effects)):
+        frame = tree["convergence"].to_dataset().to_dataframe().reset_index()
+        frame.insert(0, "model", name)
+        frames.append(frame[["model", "check", "found", "required", "where", "passed"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+catalogued(
+    "reconciliation",
+    "Published figures checked against each other",
+    "Units of the published figures.",
+    of=attrgetter("inputs.observations"),
+)(reconcile)
+
+
+catalogued_together(
+    Table(
+        "backtest_headline", "Scores of past forecasts of the number in care", "Children; lower is better."
+    ),
+    Table(
+        "backtest_reached",
+        "What was asked of past forecasts, and whether they reached it",
+        "As each row says.",
+    ),
+    Table(
+        "backtest_by_horizon",
+        "Scores of past forecasts by quantity and years ahead",
+        "Units of the quantity.",
+    ),
+    Table("backtest_stacking", "Weights of the processes that would have scored best", SHARES),
+    Table("backtest_vintages", "The target year as seen from each release", MONEY),
+    Table("backtest_skipped", "Forecasts that could not be scored", "Words; no figures."),
+    Table("backtest_about", "How the record of past forecasts was made", "As each row says."),
+    of=lambda _: None,
+    once=True,
+)(backtest_tables)

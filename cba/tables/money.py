@@ -13,13 +13,14 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.quantities import interval, payback_draws, probability, review_prices
+from cba.appraisal.quantities import payback_draws, probability, review_prices
 from cba.costs.account import avoidable_share, child_years, total_cost, total_saving
 from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
 from cba.errors import GateError
+from cba.tables.catalogue import MONEY, SHARES, catalogued, chance, reforms, review_programme, spread
 from cba.tables.children import by_option_and_year
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ TOLERANCE = 1e-9
 """Largest gap allowed between the sum of the lines and the total, relative to the money moved."""
 
 
+@catalogued("cash_statement", "Cash statement by payer, by year", "GBP, cash of each year.", once=True)
 def finance_director_statement(workings: Workings) -> pd.DataFrame:
     """Nominal cash flow by option, year, payer and kind, with each payer's net and the total.
 
@@ -42,11 +44,11 @@ def finance_director_statement(workings: Workings) -> pd.DataFrame:
     # not add up.
     flow = _within_horizon(workings)
     index = cash_index(flow["year"].values, price_base=workings.basis.price_base, prices=workings.basis.index)
-    return pd.concat(
-        [_statement(one, workings, {"": one * index}) for one in _options(flow)], ignore_index=True
-    )
+    each = (flow.sel(option=option) for option in reforms(workings))
+    return pd.concat([_statement(workings, one, {"": one * index}) for one in each], ignore_index=True)
 
 
+@catalogued("treasury_statement", "Statement by payer, by year, real and discounted", MONEY, once=True)
 def treasury_statement(workings: Workings) -> pd.DataFrame:
     """Real cash flow by option, year, payer and kind, discounted, and accumulated."""
     # Columns option, year, payer, kind, row, then mean, lower, upper of the real flow, and the same of it
@@ -59,10 +61,11 @@ def treasury_statement(workings: Workings) -> pd.DataFrame:
         discount_factors(offsets, analysis.schedule, mid_year=analysis.mid_year), dims="year"
     )
     frames = []
-    for one in _options(flow):
+    for option in reforms(workings):
+        one = flow.sel(option=option)
         present = (one * factors).transpose(*one.dims)
         running = present.cumsum("year").assign_coords(one.coords)
-        frames.append(_statement(one, workings, {"": one, "discounted_": present, "cumulative_": running}))
+        frames.append(_statement(workings, one, {"": one, "discounted_": present, "cumulative_": running}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -74,12 +77,10 @@ def largest_gaps(workings: Workings) -> pd.DataFrame:
     # The lines are summed by payer, then kind, then draw; the total is the net flow that the net present
     # value is made of, worked out without the lines' labels.
     rows = []
-    for one in _options(workings.arrays.cash_flow):
-        option = str(one["option"].values)
+    for option in reforms(workings):
+        one = workings.arrays.cash_flow.sel(option=option)
         total = -workings.arrays.flows_long.sel(option=option, year=one["year"]).transpose("sample", "year")
-        summed = sum(
-            (_of_line(one, payer, kind) for payer, kind in _lines(one)), np.zeros(total.shape, dtype=float)
-        )
+        summed = sum((_of_line(one, payer, kind) for payer, kind in _lines(one)), np.zeros(total.shape))
         moved = abs(one).sum("line").transpose("sample", "year").values
         gap = np.abs(summed - total.values) / np.maximum(moved, 1.0)
         rows.append((option, float(gap.max(initial=0.0))))
@@ -103,12 +104,6 @@ def _within_horizon(workings: Workings) -> xr.DataArray:
     return workings.arrays.cash_flow.sel(year=years)
 
 
-def _options(flow: xr.DataArray) -> Iterator[xr.DataArray]:
-    for option in flow["option"].values:
-        if option != "bau":
-            yield flow.sel(option=option)
-
-
 def _lines(flow: xr.DataArray) -> list[tuple[str, str]]:
     """Return payer and kind of the lines that are not zero throughout, each pair once, in their order."""
     moving = (flow != 0).any([d for d in flow.dims if d != "line"]).values
@@ -116,52 +111,34 @@ def _lines(flow: xr.DataArray) -> list[tuple[str, str]]:
     return sorted({(str(payer), str(kind)) for payer, kind in pairs})
 
 
-def _of_line(flow: xr.DataArray, payer: str, kind: str | None) -> np.ndarray:
-    """Return money of one payer and kind (or of all its kinds), (sample, year)."""
-    chosen = flow["payer"].values == payer
-    if kind is not None:
-        chosen &= flow["kind"].values == kind
+def _of_line(flow: xr.DataArray, payer: str, kind: str) -> np.ndarray:
+    """Return money of one payer and kind, of all its kinds (``net``), or of ``all`` payers, (sample, year)."""
+    if payer == "all":
+        return flow.sum("line").transpose("sample", "year").values
+    chosen = (flow["payer"].values == payer) & ((flow["kind"].values == kind) | (kind == "net"))
     found: np.ndarray = flow.transpose("sample", "year", "line").values[..., chosen].sum(axis=-1)
     return found
 
 
-def _statement(one: xr.DataArray, workings: Workings, flows: dict[str, xr.DataArray]) -> pd.DataFrame:
+def _statement(workings: Workings, one: xr.DataArray, flows: dict[str, xr.DataArray]) -> pd.DataFrame:
     """Return rows of one option: its lines, each payer's net, the total; `flows` by prefix of their columns."""
-    level, lines = workings.inputs.analysis.level, _lines(one)
-    wanted: list[tuple[str, str | None, str]] = [(p, k, "line") for p, k in lines]
-    wanted += [(p, None, "payer") for p in dict.fromkeys(p for p, _ in lines)]
+    lines = _lines(one)
+    wanted = [(payer, kind, "line") for payer, kind in lines]
+    wanted += [(payer, "net", "payer") for payer in dict.fromkeys(payer for payer, _ in lines)]
     frames = []
-    for payer, kind, row in [*wanted, ("all", None, "total")]:
-        frame = pd.DataFrame(
-            {
-                "option": str(one["option"].values),
-                "year": one["year"].values,
-                "payer": payer,
-                "kind": kind or "net",
-                "row": row,
-            }
-        )
+    for payer, kind, row in [*wanted, ("all", "net", "total")]:
+        about = {"option": str(one["option"].values), "year": one["year"].values}
+        about |= {"payer": payer, "kind": kind, "row": row}
         for prefix, flow in flows.items():
-            if row == "total":
-                money = flow.sum("line").transpose("sample", "year").values
-            else:
-                money = _of_line(flow, payer, kind)
-            lower, upper = interval(money, level=level)
-            frame[f"{prefix}mean"], frame[f"{prefix}lower"] = money.mean(axis=0), lower
-            frame[f"{prefix}upper"] = upper
-        frames.append(frame)
+            about |= spread(workings, _of_line(flow, payer, kind), prefix)
+        frames.append(pd.DataFrame(about))
     return pd.concat(frames, ignore_index=True).sort_values("year", kind="stable", ignore_index=True)
 
 
 # --- What waiting costs: an option against the same option some years later, draw by draw on common … ---
 
 
-_COLUMNS = [
-    "option", "delayed", "delay_years", "window", "measure", "unit", "prompt_mean", "delayed_mean",
-    "difference_mean", "lower", "upper", "mcse", "prob_delay_better", "prob_mcse",
-]  # fmt: skip
-
-
+@catalogued("cost_of_delay", "Cost of waiting two years", MONEY)
 def cost_of_delay(workings: Workings) -> pd.DataFrame:
     """Difference that delay makes to net present value, child-years and children, with its interval.
 
@@ -172,17 +149,22 @@ def cost_of_delay(workings: Workings) -> pd.DataFrame:
     # ``own_years`` (each option over as many years from its own start, discounted to the start of the prompt
     # one: delay as such) and ``long`` (the long horizon). No rows where no option of the analysis is a
     # delayed version of another.
+    columns = ["option", "delayed", "delay_years", "window", "measure", "unit", "prompt_mean", "delayed_mean"]
+    columns += ["difference_mean", "lower", "upper", "mcse", "prob_delay_better", "prob_mcse"]
     rows = []
     for late in workings.inputs.options:
         prompt = _prompt_version(workings, late)
         if prompt is None:
             continue
         wait = late.delay_years - prompt.delay_years
-        for window, (first, second) in _windows(workings, wait).items():
-            for measure, unit, ours, theirs in _measures(workings, (prompt.id, late.id), (first, second)):
-                known = (prompt.id, late.id, wait, window, measure, unit)
-                rows.append((*known, *_difference(workings, ours, theirs)))
-    return pd.DataFrame(rows, columns=_COLUMNS)
+        for window, factors in _windows(workings, wait).items():
+            for measure, (unit, ours, theirs) in _measures(workings, (prompt.id, late.id), factors).items():
+                known = (prompt.id, late.id, wait, window, measure, unit, ours.mean(), theirs.mean())
+                change = spread(workings, theirs - ours).values()
+                error = mcse_mean(theirs - ours, chains=workings.chains)
+                better = chance(workings, theirs - ours > 0, "probability").values()
+                rows.append((*known, *change, error, *better))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _prompt_version(workings: Workings, late: Option) -> Option | None:
@@ -213,32 +195,18 @@ def _windows(workings: Workings, wait: int) -> dict[str, tuple[np.ndarray, np.nd
 
 def _measures(
     workings: Workings, options: tuple[str, str], factors: tuple[np.ndarray, np.ndarray]
-) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Name, unit and draws of each measure for the prompt and the delayed option."""
+) -> dict[str, tuple[str, np.ndarray, np.ndarray]]:
+    """Unit and draws of each measure for the prompt and the delayed option."""
     accounts = [workings.accounts[o] for o in options]
     worth = [net_saving(a) @ f for a, f in zip(accounts, factors, strict=True)]
     children = [a.children.fewer_by_age.sum(axis=-1) for a in accounts]
     lived = [child_years(c) @ f for c, f in zip(children, factors, strict=True)]
     target = workings.years.index(workings.inputs.analysis.target_year)
-    return [
-        ("npv", "GBP, present value", worth[0], worth[1]),
-        ("child_years", "child-years not in care, discounted", lived[0], lived[1]),
-        (
-            "fewer_children",
-            "fewer children in the target year",
-            children[0][:, target],
-            children[1][:, target],
-        ),
-    ]
-
-
-def _difference(workings: Workings, prompt: np.ndarray, delayed: np.ndarray) -> tuple[float, ...]:
-    change = delayed - prompt
-    lower, upper = interval(change, level=workings.inputs.analysis.level)
-    better = probability(change > 0, label="", chains=workings.chains)
-    means = (prompt.mean(), delayed.mean(), change.mean(), lower, upper)
-    error = mcse_mean(change, chains=workings.chains)
-    return (*(float(m) for m in means), error, better["mean"], better["mcse"])
+    return {
+        "npv": ("GBP, present value", *worth),
+        "child_years": ("child-years not in care, discounted", *lived),
+        "fewer_children": ("fewer children in the target year", *(c[:, target] for c in children)),
+    }
 
 
 # --- Two measures of payback side by side: the programme repaid for good, and a year that pays for … ---
@@ -279,6 +247,7 @@ def covered_draws(workings: Workings, option: str, *, for_good: bool = False) ->
     )
 
 
+@catalogued("payback_measures", "Chance of having paid back, by three measures", SHARES)
 def payback_measures(workings: Workings) -> pd.DataFrame:
     """Probability of each year of payback by both measures, and of never within the horizon."""
     # Columns option, recurrent (whether the option has recurrent money to cover: without it the second
@@ -286,28 +255,22 @@ def payback_measures(workings: Workings) -> pd.DataFrame:
     # (missing: never), prob_cumulative (cumulative discounted net back at zero for good), prob_yearly (first
     # year after the programme whose cashable saving covers its cost), prob_yearly_for_good, and the standard
     # error of each (``mcse_...``). Each sums to 1 over an option.
-    analysis = workings.inputs.analysis
-    years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
-    rows = []
     lasting = {o.id: o.recurrent is not None for o in workings.inputs.options}
-    for option in workings.accounts:
-        if option == "bau":
-            continue
+    frames = []
+    for option in reforms(workings):
         measures = {
             "cumulative": payback_draws(workings, option),
             "yearly": covered_draws(workings, option),
             "yearly_for_good": covered_draws(workings, option, for_good=True),
         }
-        for year in years:
-            row: dict[str, object] = {"option": option, "recurrent": lasting[option], "year": year}
-            for name, found in measures.items():
-                event = np.isnan(found) if np.isnan(year) else found == year
-                chance = probability(event, label="", chains=workings.chains)
-                row |= {f"prob_{name}": chance["mean"], f"mcse_{name}": chance["mcse"]}
-            rows.append(row)
-    measures_of = ("cumulative", "yearly", "yearly_for_good")
-    order = [*(f"prob_{m}" for m in measures_of), *(f"mcse_{m}" for m in measures_of)]
-    return pd.DataFrame(rows)[["option", "recurrent", "year", *order]]
+        found = {name: _by_payback_year(workings, draws) for name, draws in measures.items()}
+        columns: dict[str, Any] = {"option": option, "recurrent": lasting[option]}
+        columns |= {"year": found["cumulative"]["year"]}
+        columns |= {f"prob_{name}": frame["probability"] for name, frame in found.items()}
+        frames.append(
+            pd.DataFrame(columns | {f"mcse_{name}": frame["mcse"] for name, frame in found.items()})
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 # --- Tables of money: cash flow, net present value, payback, financing modes, system cost, cost ladder ---
@@ -324,30 +287,38 @@ REVIEW_PRICES = "prices_of_2021-22"
 MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 
 
+@catalogued(
+    "cash_flow_by_year",
+    "Cash flow by payer and kind, by year",
+    f"{MONEY} Costs are positive, savings negative.",
+)
 def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
     """Real cash flow by option, year, payer and kind; lines of zero left out.
 
     Columns option, year, payer, kind, mean, lower, upper: GBP of the price base, costs positive, savings
     negative.
     """
-    flow, level = workings.arrays.cash_flow, workings.inputs.analysis.level
+    flow = workings.arrays.cash_flow
     frames = []
-    keys = pd.MultiIndex.from_arrays([flow["payer"].values, flow["kind"].values])
-    for payer, kind in keys.unique():
+    for payer, kind in pd.MultiIndex.from_arrays([flow["payer"].values, flow["kind"].values]).unique():
         chosen = np.flatnonzero((flow["payer"].values == payer) & (flow["kind"].values == kind))
-        frame = by_option_and_year(flow.isel(line=chosen).sum("line"), level=level)
+        frame = by_option_and_year(flow.isel(line=chosen).sum("line"), level=workings.inputs.analysis.level)
         frame.insert(2, "payer", payer)
         frame.insert(3, "kind", kind)
         frames.append(frame[(frame["lower"] != 0) | (frame["upper"] != 0)])
-    joined = pd.concat(frames, ignore_index=True)
-    order = {o: i for i, o in enumerate(workings.accounts)}
-    return joined.sort_values(
-        by=["option", "year", "payer", "kind"],
-        key=lambda c: c.map(order) if c.name == "option" else c,
-        ignore_index=True,
-    )[["option", "year", "payer", "kind", "mean", "lower", "upper"]]
+    order = {option: place for place, option in enumerate(workings.accounts)}
+    return (
+        pd.concat(frames)
+        .sort_values(
+            by=["option", "year", "payer", "kind"],
+            key=lambda c: c.map(order) if c.name == "option" else c,
+            ignore_index=True,
+        )
+        .drop(columns="median")
+    )
 
 
+@catalogued("net_by_year", "Net saving by year, and so far", MONEY)
 def net_by_year(workings: Workings) -> pd.DataFrame:
     """Net saving by option and year, and the cumulative discounted net saving.
 
@@ -359,8 +330,7 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
     flows = workings.arrays.flows_long.sel(year=list(years))
     factors = discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
     cumulative = (flows * xr.DataArray(factors, dims="year")).cumsum("year").assign_coords(year=flows["year"])
-    table = by_option_and_year(flows, level=analysis.level)
-    running = by_option_and_year(cumulative, level=analysis.level)
+    table, running = (by_option_and_year(a, level=analysis.level) for a in (flows, cumulative))
     for name in ("mean", "lower", "upper"):
         table[f"cumulative_{name}"] = running[name]
     positive = (cumulative > 0).mean("sample").transpose("option", "year")
@@ -368,87 +338,66 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
     return table.drop(columns="median")
 
 
+@catalogued("npv", "Fiscal net present value by option", f"{MONEY} Positive is a net saving.")
 def npv_table(workings: Workings) -> pd.DataFrame:
     """Fiscal net present value by option over the headline and the long horizon.
 
     Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse, and
     npv_long_mean, npv_long_lower, npv_long_upper, prob_long_positive: GBP, positive is a net saving.
     """
-    analysis = workings.inputs.analysis
     rows = []
     for option in workings.inputs.options:
         npv = workings.arrays.npv.sel(option=option.id).values
         long = workings.arrays.npv_long.sel(option=option.id).values
-        lower, upper = interval(npv, level=analysis.level)
-        long_lower, long_upper = interval(long, level=analysis.level)
         gain = probability(npv > 0, label="", chains=workings.chains)
         rows.append(
             {
                 "option": option.id,
                 "label": option.label,
-                "mean": npv.mean(),
-                "median": np.median(npv),
-                "lower": lower,
-                "upper": upper,
+                **spread(workings, npv, median=True),
                 "mcse": mcse_mean(npv, chains=workings.chains),
                 "prob_positive": gain["mean"],
                 "prob_negative": (npv < 0).mean(),
                 "prob_mcse": gain["mcse"],
-                "npv_long_mean": long.mean(),
-                "npv_long_lower": long_lower,
-                "npv_long_upper": long_upper,
+                **spread(workings, long, "npv_long_"),
                 "prob_long_positive": (long > 0).mean(),
             }
         )
     return pd.DataFrame(rows)
 
 
+@catalogued("payback", "Chance of paying back in each year", SHARES)
 def payback_table(workings: Workings) -> pd.DataFrame:
     """Probability of each payback year by option.
 
     Columns option, year, probability, mcse; a missing year is never within the horizon.
     """
-    analysis = workings.inputs.analysis
-    rows = []
-    for option in workings.accounts:
-        if option == "bau":
-            continue
-        found = payback_draws(workings, option)
-        years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
-        for year in years:
-            event = np.isnan(found) if np.isnan(year) else found == year
-            chance = probability(event, label="", chains=workings.chains)
-            rows.append(
-                {"option": option, "year": year, "probability": chance["mean"], "mcse": chance["mcse"]}
-            )
-    return pd.DataFrame(rows)
+    found = {
+        option: _by_payback_year(workings, payback_draws(workings, option)) for option in reforms(workings)
+    }
+    return pd.concat(found, names=["option"]).reset_index("option").reset_index(drop=True)
 
 
+@catalogued("financing_modes", "Ways of paying after the programme", MONEY, needs=review_programme)
 def financing_modes(workings: Workings) -> pd.DataFrame:
     """The review's three ways of paying for family help after the programme, side by side."""
     # Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
     # prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
     # npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
-    analysis = workings.inputs.analysis
     table = npv_table(workings).set_index("option")
-    total = workings.arrays.children.sum("age").sel(year=analysis.target_year)
+    total = workings.arrays.children.sum("age").sel(year=workings.inputs.analysis.target_year)
     position = workings.years.index(FULL_RECURRENT_YEAR)
     full = workings.accounts["care_review"].recurrent[:, position]
     rows = []
-    for option in MODES:
-        if option not in workings.accounts:
-            continue
-        recurrent = workings.accounts[option].recurrent[:, position]
-        row = table.loc[option]
+    for option in [mode for mode in MODES if mode in workings.accounts]:
+        recurrent, row = workings.accounts[option].recurrent[:, position], table.loc[option]
         rows.append(
             {
                 "option": option,
                 "label": row["label"],
                 "recurrent_2030_mean": recurrent.mean(),
-                "prob_recurrent_2030_full": float((recurrent >= full - 1.0).mean()) if full.any() else np.nan,
-                "npv_mean": row["mean"],
-                "npv_lower": row["lower"],
-                "npv_upper": row["upper"],
+                "prob_recurrent_2030_full": (recurrent >= full - 1.0).mean() if full.any() else np.nan,
+                **{f"npv_{name}": row[name] for name in ("mean", "lower", "upper")},
                 "prob_npv_positive": row["prob_positive"],
                 "fewer_mean": float((total.sel(option="bau") - total.sel(option=option)).mean()),
             }
@@ -456,6 +405,11 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@catalogued(
+    "system_cost_by_year",
+    "Cost of children's social care by year",
+    "GBP a year; real or cash as each row says.",
+)
 def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     """Yearly cost of the system by option.
 
@@ -472,6 +426,7 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+@catalogued("cost_ladder", "What leaving a placement saves: average, avoidable and cashable cost", MONEY)
 def cost_ladder(workings: Workings) -> pd.DataFrame:
     """From the average cost of a placement to what leaves budgets when there is one fewer, and when."""
     # Columns placement; then, each with ``_lower`` and ``_upper``: average, avoidable_share, avoidable,
@@ -488,16 +443,16 @@ def cost_ladder(workings: Workings) -> pd.DataFrame:
         "cashable_first_year": today * share * at_once,
         "cashable_later": today * share * in_all,
     }
-    columns: dict[str, np.ndarray | list[str]] = {"placement": list(PLACEMENTS)}
+    columns: dict[str, Any] = {"placement": list(PLACEMENTS)}
     for name, draws in steps.items():
-        lower, upper = interval(draws, level=workings.inputs.analysis.level)
-        columns |= {name: draws.mean(axis=0), f"{name}_lower": lower, f"{name}_upper": upper}
-    return pd.DataFrame(columns)
+        columns |= spread(workings, draws, f"{name}_")
+    return pd.DataFrame(columns).rename(columns={f"{name}_mean": name for name in steps})
 
 
 # --- Net present value under every discount schedule, on the same draws and the same cash flow ---
 
 
+@catalogued("discount_schedules", "Net present value under other discount schedules", MONEY, once=True)
 def discount_schedules_table(workings: Workings) -> pd.DataFrame:
     """Net present value of each option under each schedule shipped with the package.
 
@@ -516,25 +471,17 @@ def discount_schedules_table(workings: Workings) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     usual: dict[str, np.ndarray] = {}
     for schedule, mid_year, of_the_run in _variants(workings):
-        described = {
-            "schedule": schedule.name,
-            "title": schedule.title,
-            "vintage": schedule.vintage.isoformat(),
-            "source": schedule.source,
-            "mid_year": mid_year,
-            "of_the_run": of_the_run,
-        }
+        about = {"schedule": schedule.name, "title": schedule.title, "vintage": schedule.vintage.isoformat()}
+        about |= {"source": schedule.source, "mid_year": mid_year, "of_the_run": of_the_run}
         worth = _worth(workings, schedule, years=analysis.horizon, mid_year=mid_year)
         long = _worth(workings, schedule, years=analysis.long_horizon, mid_year=mid_year)
         usual = worth if of_the_run else usual
         for option in workings.inputs.options:
-            npv, far = worth[option.id], long[option.id]
-            gain = probability(npv > 0, label="", chains=workings.chains)
-            named = {"option": option.id, "label": option.label}
-            row = described | named | _summary(npv, "", level=analysis.level)
-            row |= {"prob_positive": gain["mean"], "prob_mcse": gain["mcse"]}
-            row |= _summary(npv - usual[option.id], "change_", level=analysis.level)
-            rows.append(row | _summary(far, "long_", level=analysis.level))
+            npv = worth[option.id]
+            row = about | {"option": option.id, "label": option.label} | spread(workings, npv)
+            row |= chance(workings, npv > 0, "prob_positive", "prob_mcse")
+            row |= spread(workings, npv - usual[option.id], "change_")
+            rows.append(row | spread(workings, long[option.id], "long_"))
     return pd.DataFrame(rows)
 
 
@@ -560,10 +507,11 @@ def _worth(
     return dict(zip(flows["option"].values.tolist(), values, strict=True))
 
 
-def _summary(draws: np.ndarray, prefix: str, *, level: float) -> dict[str, float]:
-    lower, upper = interval(draws, level=level)
-    return {
-        f"{prefix}mean": float(draws.mean()),
-        f"{prefix}lower": float(lower),
-        f"{prefix}upper": float(upper),
-    }
+def _by_payback_year(workings: Workings, draws: np.ndarray) -> pd.DataFrame:
+    """Chance of each year of the horizon, and last of never; a missing year is never."""
+    analysis = workings.inputs.analysis
+    years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
+    return pd.DataFrame(
+        {"year": year} | chance(workings, np.isnan(draws) if np.isnan(year) else draws == year, "probability")
+        for year in years
+    )

@@ -28,6 +28,7 @@ from cba.errors import InputError
 from cba.inputs.options import Option, Spend, load_options
 from cba.models.baseline import normal_settings
 from cba.projection.option_children import Services, averted_share
+from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -346,11 +347,7 @@ def shown_effects(
 
 
 def power_table(
-    true: dict[int, xr.Dataset],
-    scatters: dict[int, AuthorityScatter],
-    *,
-    areas: Sequence[int],
-    level: float,
+    true: dict[int, xr.Dataset], scatters: dict[int, AuthorityScatter], *, areas: Sequence[int], level: float
 ) -> pd.DataFrame:
     """What each design could detect beside what there is to be found. `level`, in (0, 1)."""
     # Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
@@ -416,10 +413,21 @@ VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
 """GBP per child-year safely at home, from nothing to well above every anchor."""
 
 
+@catalogued_together(
+    Table("pilot_or_now", "Pilot first, go now or go in steps: expected payoff", MONEY),
+    Table("pilot_learning", "What a pilot teaches, and what waiting for it costs", MONEY),
+    Table(
+        "pilot_power",
+        "What pilots of each size could detect",
+        "Log ratio and per cent of starts; power from 0 to 1.",
+    ),
+    once=True,
+    needs=enough_to_learn,
+)
 def pilot_tables(
     workings: Workings, *, options: Sequence[str] = ROLL_OUTS, harm_ratio: float = 1.0
 ) -> dict[str, pd.DataFrame]:
-    """Tables of "pilot or now": strategies, what learning is worth against delay, power of pilots.
+    """Whether to pilot first: strategies, what learning is worth against delay, power of pilots.
 
     ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
     nothing where the analysis holds no option in question. `harm_ratio`, >= 0.

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import stacked
-from cba.appraisal.quantities import REVIEW_YEAR, discounted, interval, probability, review_prices
+from cba.appraisal.quantities import REVIEW_YEAR, discounted, review_prices
 from cba.costs.account import child_years
 from cba.costs.social_value import (
     FIFTHS,
@@ -26,6 +26,7 @@ from cba.decisions.ratios import mvpf
 from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.tables.attribution import map_draws
+from cba.tables.catalogue import MONEY, catalogued, chance, reforms, review_programme, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -259,6 +260,11 @@ def social_lines(workings: Workings, option: str, measure: str | None = None) ->
     return tuple(lines)
 
 
+def added(lines: tuple[Gain, ...], keep: Callable[[Gain], bool] = lambda _: True) -> np.ndarray:
+    """Sum of those lines of a social account that are kept."""
+    return sum((line.amount for line in lines if keep(line)), np.zeros_like(lines[0].amount))
+
+
 def social_net_benefit(workings: Workings) -> xr.DataArray:
     """Social net present value of every option before any value of children's lives.
 
@@ -266,14 +272,7 @@ def social_net_benefit(workings: Workings) -> xr.DataArray:
     transfers to families taken out and what families spend taken off.
     """
     # A value per child-year is added by whoever uses it, once.
-    return stacked(
-        {o: _sum(social_lines(workings, o), lambda _: True) for o in workings.accounts}, dims=(), coords={}
-    )
-
-
-def _sum(lines: tuple[Gain, ...], keep: Callable[[Gain], bool]) -> np.ndarray:
-    zero = np.zeros_like(lines[0].amount) if lines else np.zeros(0)
-    return sum((line.amount for line in lines if keep(line)), zero)
+    return stacked({o: added(social_lines(workings, o)) for o in workings.accounts}, dims=(), coords={})
 
 
 PERSPECTIVES: dict[str, tuple[str, Callable[[Gain], bool]]] = {
@@ -290,6 +289,7 @@ PERSPECTIVES: dict[str, tuple[str, Callable[[Gain], bool]]] = {
 """Perspective to its words and the lines it counts."""
 
 
+@catalogued("perspectives", "Net present value by who counts", MONEY)
 def perspectives_table(workings: Workings) -> pd.DataFrame:
     """Net present value of every option from each perspective, and in social terms by measure of value.
 
@@ -298,35 +298,22 @@ def perspectives_table(workings: Workings) -> pd.DataFrame:
     """
     # Perspectives ``social_<measure>`` are alternatives and are never added to each other.
     rows = []
-    for option in workings.accounts:
-        if option == "bau":
-            continue
+    for option in reforms(workings):
         lines = social_lines(workings, option)
-        found = {name: (label, _sum(lines, keep)) for name, (label, keep) in PERSPECTIVES.items()}
-        social = found["social"][1]
+        found = {name: (label, added(lines, keep)) for name, (label, keep) in PERSPECTIVES.items()}
         for measure in VALUED:
-            worth = social + worth_of_lives(workings, option, measure)
+            worth = found["social"][1] + worth_of_lives(workings, option, measure)
             found[f"social_{measure}"] = (f"Social: {MEASURES[measure].label}", worth)
         rows += [
-            {"option": option, "perspective": name, "label": label} | _summary(workings, draws)
+            {"option": option, "perspective": name, "label": label}
+            | spread(workings, draws, median=True)
+            | chance(workings, draws > 0, "prob_positive")
             for name, (label, draws) in found.items()
         ]
     return pd.DataFrame(rows)
 
 
-def _summary(workings: Workings, draws: np.ndarray) -> dict[str, float]:
-    lower, upper = interval(draws, level=workings.inputs.analysis.level)
-    gain = probability(draws > 0, label="", chains=workings.chains)
-    return {
-        "mean": float(draws.mean()),
-        "median": float(np.median(draws)),
-        "lower": float(lower),
-        "upper": float(upper),
-        "prob_positive": gain["mean"],
-        "mcse": gain["mcse"],
-    }
-
-
+@catalogued("social_account", "Costs and benefits to society, line by line", MONEY, once=True)
 def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.DataFrame:
     """Who gains and who pays in the social account, by option, line by line.
 
@@ -334,23 +321,16 @@ def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.Dat
     """
     # Means of an option's lines add up to its row ``all``, ``total``.
     rows = []
-    for option in workings.accounts:
-        if option == "bau":
-            continue
+    for option in reforms(workings):
         lines = social_lines(workings, option, measure)
-        for line in (*lines, Gain("all", "total", _sum(lines, lambda _: True))):
-            lower, upper = interval(line.amount, level=workings.inputs.analysis.level)
-            rows.append(
-                (option, line.payer, line.kind, float(line.amount.mean()), float(lower), float(upper))
-            )
-    return pd.DataFrame(rows, columns=["option", "payer", "kind", "mean", "lower", "upper"])
+        rows += [
+            {"option": option, "payer": line.payer, "kind": line.kind} | spread(workings, line.amount)
+            for line in (*lines, Gain("all", "total", added(lines)))
+        ]
+    return pd.DataFrame(rows)
 
 
 # --- Who bears and who gains by income, with a pound weighted by income as a sensitivity; pounds of … ---
-
-
-TESTED = (1.0, 1.6)
-"""Elasticities tested beside the registry's, the range of STPR reviews: Acland & Greenberg (2024)."""
 
 
 NOT_VALUED = "none"
@@ -387,22 +367,23 @@ def _fifths(workings: Workings, what: str) -> np.ndarray:
     return np.stack([workings.system.value(name) for name in names], axis=-1)
 
 
-def _public_and_private(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray]:
-    """Gain of the public purse and of families before any value of lives, each (sample,)."""
-    lines = social_lines(workings, option)
-    zero = np.zeros(workings.system.reach.size)
-    private = sum((g.amount for g in lines if g.payer == "families"), zero)
-    return sum((g.amount for g in lines), zero) - private, private
-
-
 def _by_measure(workings: Workings, option: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Measure, gain of the public purse, and gain of families and children."""
-    public, private = _public_and_private(workings, option)
+    """Measure, gain of the public purse, and gain of families and children; first before any value of lives."""
+    lines = social_lines(workings, option)
+    private = added(lines, lambda line: line.payer == "families")
+    public = added(lines) - private
     yield NOT_VALUED, public, private
     for measure in VALUED:
         yield measure, public, private + worth_of_lives(workings, option, measure)
 
 
+@catalogued(
+    "who_bears",
+    "Who pays and who gains, by fifth of the population",
+    MONEY,
+    once=True,
+    needs=review_programme,
+)
 def who_bears(
     workings: Workings, option: str = "care_review", measure: str = "lifetime_cost"
 ) -> pd.DataFrame:
@@ -411,30 +392,22 @@ def who_bears(
     Columns option, fifth (1 the poorest), tax_share, need_share, weight (means), public_mean, private_mean,
     net_mean, net_lower, net_upper: GBP, present value, unweighted, positive is a gain.
     """
-    public, private = _public_and_private(workings, option)
-    private = private + worth_of_lives(workings, option, measure)
+    public, private = {name: gains for name, *gains in _by_measure(workings, option)}[measure]
     taxes, need, weights = tax_shares(workings), need_shares(workings), income_weights(workings)
-    rows = []
-    for fifth in range(FIFTHS):
-        net = public * taxes[:, fifth] + private * need[:, fifth]
-        lower, upper = interval(net, level=workings.inputs.analysis.level)
-        rows.append(
-            {
-                "option": option,
-                "fifth": fifth + 1,
-                "tax_share": taxes[:, fifth].mean(),
-                "need_share": need[:, fifth].mean(),
-                "weight": weights[:, fifth].mean(),
-                "public_mean": (public * taxes[:, fifth]).mean(),
-                "private_mean": (private * need[:, fifth]).mean(),
-                "net_mean": net.mean(),
-                "net_lower": lower,
-                "net_upper": upper,
-            }
-        )
-    return pd.DataFrame(rows)
+    borne, gained = public[:, None] * taxes, private[:, None] * need
+    columns = {
+        "option": option,
+        "fifth": range(1, FIFTHS + 1),
+        "tax_share": taxes.mean(axis=0),
+        "need_share": need.mean(axis=0),
+        "weight": weights.mean(axis=0),
+        "public_mean": borne.mean(axis=0),
+        "private_mean": gained.mean(axis=0),
+    }
+    return pd.DataFrame(columns | spread(workings, borne + gained, "net_"))
 
 
+@catalogued("distribution", "Results weighted for who gains and who pays", MONEY, once=True)
 def distributional_sensitivity(workings: Workings) -> pd.DataFrame:
     """Social net present value of every option with a pound weighted by income.
 
@@ -442,26 +415,23 @@ def distributional_sensitivity(workings: Workings) -> pd.DataFrame:
     (0: unweighted), mean, lower, upper, prob_positive, mcse (of the probability): GBP at the median income.
     """
     # ``G_public sum_f t_f w_f + G_private sum_f n_f w_f``, with t the shares of taxes, n of children in need.
-    # The unweighted result stays the headline; at elasticity 0 the two agree.
+    # The unweighted result stays the headline; at elasticity 0 the two agree. Elasticities 1 and 1.6 are the
+    # range of reviews of time preference: Acland & Greenberg (2024).
     taxes, need = tax_shares(workings), need_shares(workings)
     central = float(np.median(workings.system.value("social.income_elasticity")))
-    weights = {e: income_weights(workings, e) for e in sorted({0.0, central, *TESTED})}
+    weights = {e: income_weights(workings, e) for e in sorted({0.0, central, 1.0, 1.6})}
     rows = []
-    for option in workings.accounts:
-        if option == "bau":
-            continue
+    for option in reforms(workings):
         for measure, public, private in _by_measure(workings, option):
             for elasticity, weight in weights.items():
                 worth = weighted_worth(public, shares=taxes, weights=weight)
                 worth = worth + weighted_worth(private, shares=need, weights=weight)
-                lower, upper = interval(worth, level=workings.inputs.analysis.level)
-                gain = probability(worth > 0, label="", chains=workings.chains)
-                known = (option, measure, elasticity, float(worth.mean()), float(lower), float(upper))
-                rows.append((*known, gain["mean"], gain["mcse"]))
-    columns = ["option", "measure", "elasticity", "mean", "lower", "upper", "prob_positive", "mcse"]
-    return pd.DataFrame(rows, columns=columns)
+                row = {"option": option, "measure": measure, "elasticity": elasticity}
+                rows.append(row | spread(workings, worth) | chance(workings, worth > 0, "prob_positive"))
+    return pd.DataFrame(rows)
 
 
+@catalogued("mvpf", "Marginal value of public funds", MONEY, once=True)
 def mvpf_table(workings: Workings) -> pd.DataFrame:
     """Marginal value of public funds of every option, and the probability that it finances itself.
 
@@ -473,24 +443,19 @@ def mvpf_table(workings: Workings) -> pd.DataFrame:
     # benefits for children at home included.
     # Source: Hendren & Sprung-Keyser (2020) *Quarterly Journal of Economics* 135:1209-1318.
     rows = []
-    for option in workings.accounts:
-        if option == "bau":
-            continue
+    for option in reforms(workings):
         for measure, public, private in _by_measure(workings, option):
             found = mvpf(private, -public)
-            chance = probability(-public <= 0.0, label="", chains=workings.chains)
-            money = (found.willingness_to_pay, found.net_cost, found.value)
-            rows.append((option, measure, *money, found.probability_self_financing, chance["mcse"]))
-    columns = ["option", "measure", "willingness_to_pay", "net_cost", "mvpf", "prob_self_financing", "mcse"]
-    return pd.DataFrame(rows, columns=columns)
+            row = {"option": option, "measure": measure, "willingness_to_pay": found.willingness_to_pay}
+            row |= {"net_cost": found.net_cost, "mvpf": found.value}
+            rows.append(row | chance(workings, -public <= 0.0, "prob_self_financing"))
+    return pd.DataFrame(rows)
 
 
 # --- How large a change in children's lives would have to be for an option to break even in social … ---
 
 
-_COLUMNS = ["option", "measure", "unit", "switching_value", "prior_median", "prob_beyond"]
-
-
+@catalogued("social_switching", "Value of a life's outcome at which an option breaks even", MONEY, once=True)
 def social_switching(workings: Workings) -> pd.DataFrame:
     """Value of each social input at which an option's mean social net present value is zero.
 
@@ -502,31 +467,29 @@ def social_switching(workings: Workings) -> pd.DataFrame:
     # would have to avoid. Missing where the option changes nothing the measure counts.
     #
     # ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
-    system, rows = workings.system, []
-    price = workings.system.value("social.wellby"), workings.system.value("social.qaly")
+    value, rows = workings.system.value, []
     per_year = claimed_amount(workings, CARE_CLAIM) / years_in_care(workings)
-    for option, account in workings.accounts.items():
-        if option == "bau":
-            continue
+    for option, account in reforms(workings).items():
         gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
         years = safe_child_years(workings, option)
         healthy = in_health_terms(workings, years)
-        served = account.services.family_help * system.value("family_help.eligible_children")[:, None]
+        served = account.services.family_help * value("family_help.eligible_children")[:, None]
         units = (
-            ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "social.causal_share"),
-            ("wellby", "points of life satisfaction", healthy * price[0], "social.life_satisfaction_change"),
-            ("qaly", "QALYs per child-year", healthy * price[1], "social.health_utility_change"),
+            ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "causal_share"),
+            ("wellby", "points of life satisfaction", healthy * value("social.wellby"), "life_satisfaction_change"),
+            ("qaly", "QALYs per child-year", healthy * value("social.qaly"), "health_utility_change"),
             ("need_cost", "share avoided per child served for a year",
              discounted(workings, served) * claimed_amount(workings, NEED_CLAIM), None),
         )  # fmt: skip
         for measure, unit, worth, entry in units:
-            worth_of_one = float(worth.mean())
-            value = gap / worth_of_one if worth_of_one > 0 else np.nan
-            draws = None if entry is None else system.value(entry)
-            known = (np.nan, np.nan) if draws is None else (np.median(draws), (draws > value).mean())
-            known = known if np.isfinite(value) else (known[0], np.nan)
-            rows.append((option, measure, unit, value, *known))
-    return pd.DataFrame(rows, columns=_COLUMNS)
+            needed = gap / worth.mean() if worth.mean() > 0 else np.nan
+            row = {"option": option, "measure": measure, "unit": unit, "switching_value": needed}
+            if entry is not None:
+                draws = value(f"social.{entry}")
+                row |= {"prior_median": np.median(draws)}
+                row |= {"prob_beyond": (draws > needed).mean() if np.isfinite(needed) else np.nan}
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 # --- What measures without a modelled effect would have to bring for an option to break even, and what … ---
@@ -540,13 +503,13 @@ YEARS_TAXED = 5
 """Years of profits the windfall tax would fall on, as Room151 reports the review."""
 
 
-_COLUMNS_OF_UNMONETISED = [
-    "option", "measure", "label", "kind", "known", "source", "url", "assumed", "own_cost", "own_yearly_benefit",
-    "yearly_benefit_cash", "child_years_cash", "yearly_benefit_anchor", "child_years_anchor", "anchor_value",
-    "yearly_benefit_per_person", "yield_lower_bound", "yield_share_of_gap",
-]  # fmt: skip
-
-
+@catalogued(
+    "unmonetised_and_financing",
+    "What unmonetised measures would have to achieve",
+    MONEY,
+    once=True,
+    needs=review_programme,
+)
 def unmonetised_and_financing(workings: Workings, option: str = "care_review") -> pd.DataFrame:
     """Return one row per measure: what is known and assumed, and its switching values."""
     # Columns option, measure, label, kind, known, source, url, assumed; own_cost (mean, present value) and
@@ -563,35 +526,35 @@ def unmonetised_and_financing(workings: Workings, option: str = "care_review") -
     npv = arrays.npv.sel(option=option).values
     lived = (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).values
     anchor = float(value_of_child_year(workings, ANCHOR).mean())
-    later = _factor_of_later_years(workings)
+    after_first = np.array(workings.years) > workings.inputs.analysis.start_year
+    later = float(discounted(workings, after_first[None, :].astype(float))[0])
     cashable = float(map_draws(workings, option).value.mean())
     gap = max(0.0, -float(npv.mean()))
     gap_anchor = max(0.0, -float((npv + anchor * lived).mean()))
     claims = workings.inputs.evidence.claims.set_index("claim_id")["value"].to_dict()
+    costs = workings.accounts[option].costs
+    spent = {c.component: 0.0 for c in costs}
+    for cost in costs:
+        spent[cost.component] += discounted(workings, cost.amount).mean()
+    needed = {
+        "yearly_benefit_cash": gap / later,
+        "child_years_cash": gap / (later * cashable),
+        "yearly_benefit_anchor": gap_anchor / later,
+        "child_years_anchor": gap_anchor / (later * (cashable + anchor)),
+        "anchor_value": anchor,
+    }
     rows = []
     for measure in UNMONETISED_MEASURES:
-        own = _own_cost(workings, option, measure)
-        tax = _lowest_yield(workings, claims) if measure.name == "windfall_tax" else np.nan
+        about = {name: value for name, value in vars(measure).items() if name not in ("component", "people")}
+        own = np.nan if measure.component is None else spent.get(measure.component, 0.0)
+        tax = _windfall_tax(workings, claims) if measure.name == "windfall_tax" else np.nan
         rows.append(
-            (
-                option,
-                *(measure.name, measure.label, measure.kind),
-                *(_known(measure, claims), measure.source, measure.url, measure.assumed),
-                *(own, own / later),
-                *(gap / later, gap / (later * cashable)),
-                *(gap_anchor / later, gap_anchor / (later * (cashable + anchor)), anchor),
-                gap / later / measure.people if measure.people else np.nan,
-                *(tax, tax / gap if gap > 0.0 else np.nan),
-            )
+            {"option": option, "measure": about.pop("name"), **about, "known": _known(measure, claims)}
+            | {"own_cost": own, "own_yearly_benefit": own / later, **needed}
+            | {"yearly_benefit_per_person": gap / later / measure.people if measure.people else np.nan}
+            | {"yield_lower_bound": tax, "yield_share_of_gap": tax / gap if gap > 0.0 else np.nan}
         )
-    return pd.DataFrame(rows, columns=_COLUMNS_OF_UNMONETISED)
-
-
-def _factor_of_later_years(workings: Workings) -> float:
-    """Sum of discount factors of the years of the horizon after the first."""
-    years = np.array(workings.years)
-    later = (years > workings.inputs.analysis.start_year).astype(float)
-    return float(discounted(workings, later[None, :])[0])
+    return pd.DataFrame(rows)
 
 
 def _known(measure: Measure, claims: dict[str, float]) -> str:
@@ -602,15 +565,14 @@ def _known(measure: Measure, claims: dict[str, float]) -> str:
         return f"not known at the date of this analysis ({missing.args[0]} was published later)"
 
 
-def _own_cost(workings: Workings, option: str, measure: Measure) -> float:
-    """Mean present value of the option's money for the measure; NaN where it has none of its own."""
-    if measure.component is None:
-        return float("nan")
-    lines = [line for line in workings.accounts[option].costs if line.component == measure.component]
-    return float(sum((discounted(workings, line.amount).mean() for line in lines), 0.0))
+@catalogued("unmonetised", "Measures with a cost and no modelled effect", "Words; no figures.")
+def unmonetised(workings: Workings) -> pd.DataFrame:
+    """Measures of each option that cost money and are given no effect."""
+    rows = [(option.id, item) for option in workings.inputs.options for item in option.unmonetised]
+    return pd.DataFrame(rows, columns=["option", "item"])
 
 
-def _lowest_yield(workings: Workings, claims: dict[str, float]) -> float:
+def _windfall_tax(workings: Workings, claims: dict[str, float]) -> float:
     """Rate x profit of the ten largest providers in one year x years taxed, GBP of the price base."""
     rate = claims["review_windfall_tax_rate"] / 100.0
     return rate * claims["windfall_context_profit"] * 1e6 * YEARS_TAXED * review_prices(workings)

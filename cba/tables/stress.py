@@ -23,6 +23,7 @@ from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
 from cba.tables.accounts import other_unit_costs
+from cba.tables.catalogue import BY_ROW, MONEY, SHARES, Table, a_reform, catalogued_together
 from cba.tables.children import FoundStart, found_start
 
 if TYPE_CHECKING:
@@ -475,13 +476,16 @@ def _switch(
     return Switch(now, now >= 0.5, size, np.nan)
 
 
+@catalogued_together(
+    Table(
+        "stress_tests", "How large effects outside the model would have to be to change a conclusion", BY_ROW
+    ),
+    Table("stress_curves", "Results by size of each effect outside the model", f"{MONEY} {SHARES}"),
+    once=True,
+    needs=a_reform,
+)
 def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Tables of the effects that the model cannot see.
-
-    ``stress_tests`` and ``stress_curves``; none where business as usual is the only option.
-    """
-    if set(workings.accounts) <= {"bau"}:
-        return {}
+    """How large effects that the model cannot see would have to be to change the answer."""
     drawn = stressed_draws(workings)
     tests = stress_tests(workings, drawn)
     return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}

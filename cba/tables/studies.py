@@ -21,6 +21,8 @@ from cba.errors import InputError
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import STANCES, load_priors
 from cba.models.baseline import normal_settings
+from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
+from cba.tables.decisions import RISK_VALUES
 from cba.tables.pilots import (
     PUBLISHED_AREAS,
     SET_UP_AND_REPORT,
@@ -256,10 +258,6 @@ def _noise(workings: Workings, study: str, *, mean: float, sd: float) -> np.ndar
 # --- What finding out is worth: value and net value of pathfinders, a trial and better cost returns, … ---
 
 
-VALUES = (0.0, 500e3, 2.5e6)
-"""GBP per child-year safely at home."""
-
-
 ENDLESS = 1e-3
 """Standard error of a study without sampling error, as a share of the spread of what it shows."""
 
@@ -267,10 +265,22 @@ ENDLESS = 1e-3
 KEY = ["value_per_child_year", "design"]
 
 
+@catalogued_together(
+    Table("study_values", "Value of studies by size", MONEY),
+    Table("optimal_studies", "Best size of each study", MONEY),
+    once=True,
+    needs=enough_to_learn,
+)
+def study_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """What each study that could be bought would be worth, by its size."""
+    values = study_values(workings)
+    return {"study_values": values, "optimal_studies": optimal_studies(values)}
+
+
 def study_values(
     workings: Workings,
     *,
-    values: Sequence[float] = VALUES,
+    values: Sequence[float] = RISK_VALUES,
     harm_ratio: float = 1.0,
     horizon: int | None = None,
     costs: str | Path | None = None,

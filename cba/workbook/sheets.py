@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
 from cba.reporting.choices import run_identity
-from cba.reporting.names import stance_name
-from cba.workbook.titles import heading_of, title_of
+from cba.reporting.names import full_name, stance_name
+from cba.tables.catalogue import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +108,51 @@ def sheet_name(name: str) -> str:
     """Return a name a sheet can have: 31 characters at most, none that a spreadsheet refuses."""
     plain = "".join(" " if sign in "[]:*?/\\'" else sign for sign in name)
     return plain[:LONGEST_NAME].strip()
+
+
+def title_of(table: str) -> tuple[str, str]:
+    """Return the title of a table and what its figures are in; stored runs may hold tables of other versions."""
+    if table not in TABLES:
+        return full_name(table), ""
+    return TABLES[table].title, TABLES[table].unit.replace(" price base.", " price base [note 4].")
+
+
+HEADINGS = {
+    "mcse": "Standard error",
+    "se": "Standard error",
+    "npv": "Net present value",
+    "q05": "5% quantile",
+    "q50": "Median",
+    "q95": "95% quantile",
+    "evpi": "Value of perfect information",
+    "enbs": "Net value of the study",
+    "evsi": "Value of the study's result",
+    "cvar": "Mean of the worst draws",
+    "icer": "Incremental cost-effectiveness ratio",
+    "mvpf": "Marginal value of public funds",
+    "se_": "Standard error",
+}
+"""Words for columns whose names say too little."""
+
+
+def heading_of(column: str) -> str:
+    """Return the heading of a column: in words, with its notes."""
+    stem, error = column, ""
+    for ending in ("_se", "_mcse"):
+        if column.endswith(ending):
+            stem, error = column[: -len(ending)], ", standard error [note 2]"
+    for ending, words in (("lower", "lower end [note 1]"), ("upper", "upper end [note 1]")):
+        if stem.endswith(ending):
+            before = stem[: -len(ending)].strip("_")
+            return f"{heading_of(before)}, {words}{error}" if before else words.capitalize() + error
+    if stem.startswith("prob_"):
+        return f"Probability: {full_name(stem[5:]).lower()}{error}"
+    for short, words in HEADINGS.items():
+        if stem == short:
+            return words + (" [note 2]" if words == "Standard error" else "") + error
+        if stem.startswith(f"{short}_"):
+            return f"{words}, {stem[len(short) + 1 :].replace('_', ' ')}{error}"
+    return full_name(stem) + (" [note 3]" if stem == "year" else "") + error
 
 
 def unique_headings(headings: Sequence[str]) -> tuple[str, ...]:

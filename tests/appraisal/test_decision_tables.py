@@ -11,6 +11,7 @@ import xarray as xr
 
 from cba.appraisal.quantities import lead_option, of_headline_stance
 from cba.discounting import discount_factors
+from cba.tables.catalogue import TABLES, all_tables, enough_to_learn
 from cba.tables.decisions import (
     NOT_MONEY,
     RISK_VALUES,
@@ -24,10 +25,18 @@ from cba.tables.decisions import (
     switching_table,
     variance_table,
 )
-from cba.tables.every_table import decision_tables, learning_tables
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400
+DECISIONS = (
+    "break_even_values", "acceptability", "best_option", "frontier", "plane", "risk", "ranking",
+    "rank_probabilities", "dominance", "fewer_children_chances", "payback_by_payer",
+)  # fmt: skip
+
+
+def made(workings, name):
+    """One table as its registered function makes it."""
+    return TABLES[name].make(workings)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,7 @@ def workings():
 
 @pytest.fixture(scope="module")
 def tables(workings):
-    return decision_tables(workings)
+    return {name: made(workings, name) for name in DECISIONS}
 
 
 @pytest.fixture(scope="module")
@@ -272,10 +281,10 @@ def test_learning_is_valued_for_the_headline_stance_only(workings):
 
 
 def test_few_draws_and_a_sure_result_teach_nothing(workings):
-    assert learning_tables(made_workings()) == {}
+    assert not enough_to_learn(made_workings())
     arrays = workings.arrays
     sure = replace(workings, arrays=replace(arrays, npv=xr.zeros_like(arrays.npv)))
-    assert learning_tables(sure) == {}
+    assert not enough_to_learn(sure)
 
 
 def test_the_lead_is_the_review_where_it_is_appraised(workings):
@@ -285,9 +294,13 @@ def test_the_lead_is_the_review_where_it_is_appraised(workings):
 
 
 def test_all_learning_tables_are_there(workings):
-    made = learning_tables(workings)
-    assert set(made) == {
+    learning = {name for name, entry in TABLES.items() if entry.needs is enough_to_learn}
+    assert learning == {
         "drivers", "variance_shares", "switching_values", "information_value", "study_values", "optimal_studies",
         "pilot_or_now", "pilot_learning", "pilot_power",
     }  # fmt: skip
-    assert all(isinstance(table, pd.DataFrame) and len(table) for table in made.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cba.tables.catalogue.TABLES", {name: TABLES[name] for name in learning})
+        found = all_tables(workings)
+    assert set(found) == learning
+    assert all(isinstance(table, pd.DataFrame) and len(table) for table in found.values())

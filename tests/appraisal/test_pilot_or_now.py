@@ -14,7 +14,6 @@ from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
 from cba.tables.decisions import QUESTIONS, break_even_values, information_value
-from cba.tables.every_table import INFORMATION_VALUES
 from cba.tables.pilots import (
     AREAS,
     FIRST_STEP,
@@ -47,7 +46,7 @@ def workings():
 def tables(workings):
     return pilot_tables(workings) | {
         "break_even_values": break_even_values(workings),
-        "information_value": information_value(workings, values=INFORMATION_VALUES),
+        "information_value": information_value(workings),
     }
 
 
