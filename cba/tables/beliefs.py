@@ -20,7 +20,6 @@ from cba.appraisal.quantities import (
     FROM_FAMILY_HELP,
     IN_ALL,
     SYSTEM_COST,
-    interval,
     lead_option,
     probability,
     review_prices,
@@ -36,7 +35,16 @@ from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import smoothed_weights
 from cba.models.studies import ESTIMANDS
 from cba.projection.stay_length import averted_stock_kernel, stay_length
-from cba.tables.catalogue import AS_INPUTS, BY_ROW, SHARES, Table, catalogued, catalogued_together, own_fits
+from cba.tables.catalogue import (
+    AS_INPUTS,
+    BY_ROW,
+    SHARES,
+    Table,
+    catalogued,
+    catalogued_together,
+    own_fits,
+    spread,
+)
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -352,25 +360,15 @@ def effects_table(workings: Workings) -> pd.DataFrame:
     Columns estimand, label, stage, mean, lower, upper and prob_beneficial.
     """
     posterior = workings.effects["posterior"].to_dataset()
-    level, rows = workings.inputs.analysis.level, []
+    rows = []
     for estimand, about in ESTIMANDS.items():
         stages = {
             stage: posterior[name].sel(estimand=estimand).values.ravel() for stage, name in STAGES.items()
         }
         stages["roll_out"] = workings.system.value(ROLL_OUT[estimand])
         for stage, draws in stages.items():
-            lower, upper = interval(draws, level=level)
-            rows.append(
-                {
-                    "estimand": estimand,
-                    "label": about.label,
-                    "stage": stage,
-                    "mean": draws.mean(),
-                    "lower": lower,
-                    "upper": upper,
-                    "prob_beneficial": (about.favours * draws > 0).mean(),
-                }
-            )
+            row = {"estimand": estimand, "label": about.label, "stage": stage} | spread(workings, draws)
+            rows.append(row | {"prob_beneficial": (about.favours * draws > 0).mean()})
     return pd.DataFrame(rows)
 
 
@@ -431,6 +429,17 @@ def priors_table(priors: PriorRegistry) -> pd.DataFrame:
     return table[columns].reset_index()
 
 
+def children_of_all_starts(workings: Workings) -> np.ndarray:
+    """Children in care in the target year who started since the first year, at the average stay, (sample,)."""
+    analysis = workings.inputs.analysis
+    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    stays = stay_length(workings.inputs.observations)
+    kernel = averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
+    first, last = (workings.years.index(year) for year in (analysis.start_year, analysis.target_year))
+    found: np.ndarray = sum(starts[:, year] @ kernel[:, last - year] for year in range(first, last + 1))
+    return found
+
+
 @catalogued(
     "what_it_would_take", "Fall in starts needed for each number of fewer children", "Children and shares."
 )
@@ -442,36 +451,22 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
     """
     # Columns start_year, target_children, cut_median, cut_lower, cut_upper (shares of starts),
     # risk_ratio_reach_0_6, risk_ratio_reach_0_4 (missing where no ratio would do) and prob_evidence.
-    analysis = workings.inputs.analysis
-    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
-    kernel = _plain_kernel(workings)
-    first, last = (workings.years.index(y) for y in (analysis.start_year, analysis.target_year))
-    gone = sum(starts[:, year] @ kernel[:, last - year] for year in range(first, last + 1))
+    analysis, gone = workings.inputs.analysis, children_of_all_starts(workings)
     in_all = None
     if "care_review" in workings.accounts:
-        in_all = workings.accounts["care_review"].children.fewer_by_age[:, last].sum(axis=-1)
+        target_year = workings.years.index(analysis.target_year)
+        in_all = workings.accounts["care_review"].children.fewer_by_age[:, target_year].sum(axis=-1)
     rows = []
     for target in (FROM_FAMILY_HELP, IN_ALL):
-        cut = target / gone
-        lower, upper = interval(cut, level=analysis.level)
-        row = {
-            "start_year": analysis.start_year,
-            "target_children": target,
-            "cut_median": float(np.median(cut)),
-        }
-        row |= {"cut_lower": float(lower), "cut_upper": float(upper)}
+        cut = spread(workings, target / gone, "cut_", median=True)
+        del cut["cut_mean"]
+        row = {"start_year": analysis.start_year, "target_children": target} | cut
         for reach in REACHES:
             ratio = 1.0 - row["cut_median"] / reach
             row[f"risk_ratio_reach_{str(reach).replace('.', '_')}"] = ratio if ratio >= 0 else np.nan
-        row["prob_evidence"] = np.nan if in_all is None else float((in_all >= target).mean())
+        row["prob_evidence"] = np.nan if in_all is None else (in_all >= target).mean()
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _plain_kernel(workings: Workings) -> np.ndarray:
-    """Children fewer per averted start by age at the start and lag, at the average stay, (age, lag)."""
-    stays = stay_length(workings.inputs.observations)
-    return averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
 
 
 @catalogued("claims", "The review's claims and the chance the evidence gives each", SHARES)

@@ -11,16 +11,25 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import stacked
-from cba.appraisal.quantities import FEWER_CHILDREN, IN_ALL, discounted, interval, lead_option, probability
+from cba.appraisal.quantities import FEWER_CHILDREN, IN_ALL, discounted, interval, lead_option
 from cba.costs.account import avoidable_share, starts_averted
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
 from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
-from cba.projection.stay_length import averted_stock_kernel, stay_length
 from cba.tables.attribution import component_account
-from cba.tables.catalogue import BY_ROW, CHILDREN, MONEY, a_reform, catalogued, review_programme
+from cba.tables.beliefs import children_of_all_starts
+from cba.tables.catalogue import (
+    BY_ROW,
+    CHILDREN,
+    MONEY,
+    a_reform,
+    catalogued,
+    chance,
+    review_programme,
+    spread,
+)
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -229,14 +238,10 @@ def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFram
         ("Fewer children in care at 31 March", "children", "children",
          account.children.fewer_by_age[:, year].sum(axis=-1)),
     ]  # fmt: skip
-    level = workings.inputs.analysis.level
-    rows = []
-    for step, kind, unit, draws in steps:
-        lower, upper = interval(draws, level=level)
-        known = {"option": option, "step": step, "kind": kind, "unit": unit}
-        found = {"mean": draws.mean(), "median": np.median(draws), "lower": lower, "upper": upper}
-        rows.append(known | found)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"option": option, "step": step, "kind": kind, "unit": unit} | spread(workings, draws, median=True)
+        for step, kind, unit, draws in steps
+    )
 
 
 # --- Tables of children: history, and looked-after children, starts and differences by option and year ---
@@ -313,9 +318,8 @@ def starts_by_year(workings: Workings) -> pd.DataFrame:
         name: (usual - starts_averted(workings.system, account.children))[:, position]
         for name, account in workings.accounts.items()
     }
-    return by_option_and_year(
-        stacked(starts, dims=("year",), coords={"year": shown}), level=workings.inputs.analysis.level
-    )
+    by_year = stacked(starts, dims=("year",), coords={"year": shown})
+    return by_option_and_year(by_year, level=workings.inputs.analysis.level)
 
 
 # --- What area-level studies teach: the product of coverage, reach and effect, and not its parts ---
@@ -338,27 +342,18 @@ def reach_table(workings: Workings) -> pd.DataFrame:
     # below 0: wider than before). The effect is informed by all studies of family help, coverage and reach by
     # the area-level ones alone, through the product. No rows where no study is area-level.
     posterior, prior = (workings.effects[group].to_dataset() for group in ("posterior", "prior"))
-    level, rows = workings.inputs.analysis.level, []
+    rows = []
     for study in prior["area"].values:
         for name, (label, unit) in QUANTITIES.items():
-            before = prior[name].sel(area=study).values.ravel()
-            after = posterior[name].sel(area=study).values.ravel()
-            ends = np.ravel([interval(draws, level=level) for draws in (before, after)])
-            rows.append(
-                {
-                    "study_id": str(study),
-                    "quantity": name.removeprefix("area_"),
-                    "label": label,
-                    "unit": unit,
-                    "prior_mean": before.mean(),
-                    "prior_lower": ends[0],
-                    "prior_upper": ends[1],
-                    "mean": after.mean(),
-                    "lower": ends[2],
-                    "upper": ends[3],
-                    "learned": 1.0 - after.std() / before.std(),
-                }
-            )
+            before, after = (fit[name].sel(area=study).values.ravel() for fit in (prior, posterior))
+            row = {
+                "study_id": str(study),
+                "quantity": name.removeprefix("area_"),
+                "label": label,
+                "unit": unit,
+            }
+            row |= spread(workings, before, "prior_") | spread(workings, after)
+            rows.append(row | {"learned": 1.0 - after.std() / before.std()})
     columns = ["study_id", "quantity", "label", "unit", "prior_mean", "prior_lower", "prior_upper"]
     return pd.DataFrame(rows, columns=[*columns, "mean", "lower", "upper", "learned"])
 
@@ -396,78 +391,24 @@ def tracker_table(workings: Workings) -> pd.DataFrame:
     ahead = usual.sum(axis=-1)[:, : years.size]
     averted = starts_averted(workings.system, workings.accounts[option].children)[:, : years.size]
     started = years >= analysis.start_year
-    share = np.where(started, _claimed_cut(workings, usual)[:, None], 0.0)
+    share = np.where(started, (IN_ALL / children_of_all_starts(workings))[:, None], 0.0)
     claimed = ahead * (1.0 - share)
     line = np.where(started, np.quantile(claimed, LINE, axis=0), np.nan)
-    beliefs = {CURRENT: ahead, PROGRAMME: ahead - averted, CLAIM: claimed}
-    if not (share < 1.0).all():
-        del beliefs[CLAIM]  # in some draws no cut would do: the claim cannot be drawn
-    rows = [
-        row
-        for belief, draws in beliefs.items()
-        for row in _expected(draws, years, line, belief=belief, level=analysis.level, chains=workings.chains)
-    ]
-    rows += _published(load_observations(), years, line, release=analysis.release)
-    table = pd.DataFrame(rows)
+    beliefs = {CURRENT: ahead, PROGRAMME: ahead - averted}
+    if (share < 1.0).all():  # else in some draws no cut would do: the claim cannot be drawn
+        beliefs[CLAIM] = claimed
+    frames = []
+    for belief, draws in beliefs.items():
+        on_track = [chance(workings, draws[:, i] <= line[i], "prob_on_track") for i in range(years.size)]
+        columns = {"belief": belief, "year": years} | spread(workings, draws) | {"line": line}
+        frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(on_track)], axis=1).assign(after_frame=False)
+        frame.loc[~started, ["prob_on_track", "mcse"]] = np.nan
+        frames.append(frame)
+    seen = load_observations()["non_uasc_starts"].dropna("year").to_series().rename("mean").reset_index()
+    drawn = seen["year"].map(dict(zip(years, line, strict=True)))
+    on_track = (seen["mean"] <= drawn).astype(float).where(drawn.notna())
+    after = seen["year"] > analysis.release
+    frames.append(seen.assign(belief=PUBLISHED, line=drawn, prob_on_track=on_track, after_frame=after))
+    table = pd.concat(frames, ignore_index=True)
     table.insert(0, "option", option)
     return table
-
-
-def _claimed_cut(workings: Workings, usual: np.ndarray) -> np.ndarray:
-    """Share of starts that must go from the first year on for the claim to hold, (sample,)."""
-    analysis = workings.inputs.analysis
-    stays = stay_length(workings.inputs.observations)
-    kernel = averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
-    first, last = (workings.years.index(year) for year in (analysis.start_year, analysis.target_year))
-    gone = np.sum([usual[:, year] @ kernel[:, last - year] for year in range(first, last + 1)], axis=0)
-    return np.asarray(IN_ALL / gone)
-
-
-def _expected(
-    draws: np.ndarray, years: np.ndarray, line: np.ndarray, *, belief: str, level: float, chains: int | None
-) -> list[dict[str, object]]:
-    """Rows of one belief: what to expect in each year, and how often that would be on track."""
-    lower, upper = interval(draws, level=level)
-    rows: list[dict[str, object]] = []
-    for place, year in enumerate(years):
-        row = {
-            "belief": belief,
-            "year": int(year),
-            "mean": float(draws[:, place].mean()),
-            "lower": float(lower[place]),
-            "upper": float(upper[place]),
-            "line": float(line[place]),
-            "prob_on_track": np.nan,
-            "mcse": np.nan,
-            "after_frame": False,
-        }
-        if np.isfinite(line[place]):
-            chance = probability(draws[:, place] <= line[place], label="", chains=chains)
-            row |= {"prob_on_track": chance["mean"], "mcse": chance["mcse"]}
-        rows.append(row)
-    return rows
-
-
-def _published(
-    observations: xr.Dataset, years: np.ndarray, line: np.ndarray, *, release: int
-) -> list[dict[str, object]]:
-    """Rows of the starts published to date, with whether each is on track where the line is drawn."""
-    series = observations["non_uasc_starts"].dropna("year")
-    lines = dict(zip(years.tolist(), line.tolist(), strict=True))
-    rows: list[dict[str, object]] = []
-    for year, value in zip(series["year"].values.tolist(), series.values.tolist(), strict=True):
-        drawn = lines.get(year, np.nan)
-        rows.append(
-            {
-                "belief": PUBLISHED,
-                "year": int(year),
-                "mean": value,
-                "lower": np.nan,
-                "upper": np.nan,
-                "line": drawn,
-                "prob_on_track": float(value <= drawn) if np.isfinite(drawn) else np.nan,
-                "mcse": np.nan,
-                "after_frame": bool(year > release),
-            }
-        )
-    return rows
