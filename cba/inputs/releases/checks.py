@@ -146,7 +146,7 @@ def _refuse_missing_categories(before: pd.DataFrame, now: pd.DataFrame, *, relea
             found=", ".join(here) or "no category",
             allowed=", ".join(there),
             cause="a file cut off between two rows, a band left out, or categories the publisher regrouped",
-            remedy="download the file again; a regrouping is entered in layouts.py by a person",
+            remedy="download the file again; a regrouping is entered in layouts.toml by a person",
         )
 
 

@@ -73,15 +73,8 @@ def cells_of(content: bytes, *, file: str) -> list[list[str]]:
         import csv
 
         return [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace")))]
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise InputError(
-            "the deflators are a spreadsheet, and the library that reads it is not installed",
-            file=file,
-            cause="openpyxl comes with the development tools only",
-            remedy="install openpyxl, or save the sheet as CSV and use `cba update --from FILE`",
-        ) from None
+    from openpyxl import load_workbook
+
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheets = [

@@ -2,188 +2,35 @@
 
 Two families of layouts are known: the harmonised release files of the department's statistics (one long file
 per topic, with ``label_as_published`` and ``source_id``) and the project's own tables. A header that is
-neither is refused with the nearest layout, so that a renamed or new column stops an update.
+neither is refused with the nearest layout, so that a renamed or new column stops an update. What the release
+files call things is written in ``layouts.toml``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import nearest
+from cba.inputs.files import nearest, read_toml
 from cba.inputs.releases.downloads import Piece, Sheet
 from cba.inputs.table_words import TABLES
 
-_CHILDREN = "release year measure dimension category label_as_published children flag source_id"
-
-
-LAYOUTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    name: (table, tuple(columns.split()))
-    for name, table, columns in (
-        ("England, children looked after", "england_children", _CHILDREN),
-        (
-            "authorities, children looked after",
-            "authority_children",
-            "release year la_code la_name region measure children flag source_id",
-        ),
-        (
-            "length of the last period of care",
-            "care_duration",
-            "release year measure label_as_published days flag source_id",
-        ),
-        (
-            "authorities",
-            "authorities",
-            "la_code new_la_code other_new_la_codes la_name region first_year last_year predecessor_codes "
-            "successor_codes change_date note",
-        ),
-        (
-            "England, population",
-            "population_england",
-            "mid_year age_band population kind vintage source_id",
-        ),
-        (
-            "authorities, population",
-            "population_authority",
-            "la_code mid_year population_0_17 vintage source_id",
-        ),
-        (
-            "England, section 251",
-            "spending_england",
-            "financial_year year line line_as_published measure gbp_million price_basis flag source_id",
-        ),
-        (
-            "authorities, section 251",
-            "spending_authority",
-            "la_code financial_year year line measure gbp_million price_basis flag source_id",
-        ),
-        (
-            "weekly unit costs",
-            "unit_costs",
-            "level la_code area_name financial_year year service gbp_per_child_week flag source_id",
-        ),
-        ("GDP deflator", "gdp_deflator", "financial_year growth_percent index base status source_id"),
-        ("England, children in need", "children_in_need", "release year measure count flag source_id"),
-        (
-            "programme roll-out",
-            "programme_rollout",
-            "programme la_name la_code role event date date_precision source_url verification note source_id",
-        ),
-    )
+_WORDS = read_toml(Path(__file__).with_suffix(".toml"))
+LAYOUTS: Mapping[str, tuple[str, list[str]]] = {
+    name: (layout["table"], layout["columns"]) for name, layout in _WORDS["layouts"].items()
 }
 """Layouts of the harmonised release files: table and columns."""
 
-
-NOT_USED: Mapping[str, tuple[str, ...]] = {
-    name: tuple(columns.split())
-    for name, columns in (
-        (
-            "meaning of categories",
-            "measure dimension category role parent meaning releases years_with_values",
-        ),
-        ("long-run series", "year measure category children flag source_id"),
-        ("authorities, children in need", "release year la_code la_name measure count flag source_id"),
-        ("deprivation", "la_code new_la_code year measure value source_id"),
-    )
-}
-"""Layouts of release files that hold nothing the tables take: passed over, and said so."""
-
-
-_RENAMED = {
-    "source_id": "source",
-    "dimension": "breakdown",
-    "la_code": "authority",
-    "la_name": "authority_name",
-    "new_la_code": "ons_code",
-    "predecessor_codes": "predecessors",
-    "successor_codes": "successors",
-    "index": "deflator",
-}
-
-
-# --- Words of the department's files that the tables rename, leave out or derive ---
-
-
-KEPT: Mapping[str, tuple[str, ...]] = {
-    "stock": ("total", "age", "placement", "provider_foster"),
-    "starts": ("total", "age", "placement", "legal_status", "uasc", "previous_permanence"),
-    "ceases": ("total", "age", "placement", "reason", "duration"),
-    "adoptions": ("total",),
-    "sgo": ("total", "carer_status"),
-    "uasc_stock": ("total", "age", "placement"),
-}
-"""Breakdowns of each measure that the tables hold."""
-
-UNUSED: Mapping[str, tuple[str, ...]] = {
-    "stock": (
-        "legal_status",
-        "locality",
-        "need",
-        "provider",
-        "provider_independent_semi_supported",
-        "provider_secure_and_childrens_homes",
-        "provider_secure_childrens_homes_semi_independent_pre2024",
-        "sex",
-    ),
-    "starts": ("need", "sex", "taken_into_care"),
-    "ceases": ("age_18_detail", "legal_status", "need", "sex"),
-    "adoptions": ("age",),
-    "sgo": ("age",),
-    "uasc_stock": ("sex",),
-}
-"""Breakdowns that are published and not used here; any other is new and refused."""
-
-LEFT_OUT = frozenset(
-    (
-        "16",
-        "17",
-        "interim_care_order",
-        "full_care_order",
-        "police_protection",
-        "emergency_protection_order",
-        "child_assessment_order",
-        "remand",
-        "pace",
-        "supervision_order_residence",
-        "sgo_former_foster_carer",
-        "sgo_other_carer",
-        "residential_plus_independent_comparable",
-    )
-)
-"""Parts of categories that the tables hold, and sums over categories: they would be counted twice."""
-
-RENAMED: Mapping[str, str] = {
-    "return_home_pre2014_code": "return_home_single_code",
-    "secure_childrens_homes_semi_independent_pre2024": "secure_childrens_homes_semi_independent",
-    "other_in_community_pre2024": "living_independently_or_employment",
-    "sgo_total": "special_guardianship",
-}
-"""Category of a release file to the word of the tables."""
-
-SUPERSEDED = frozenset(
-    (
-        "secure_childrens_homes_semi_independent",
-        "living_independently_or_employment",
-        "missing_over_24h",
-        "return_home_single_code",
-    )
-)
+SUPERSEDED = frozenset(_WORDS["categories"]["superseded"])
 """Categories the publisher has stopped printing; a newer release may come without them."""
 
-OTHER_AREAS: Mapping[str, str] = {"London (Inner)": "Inner London", "London (Outer)": "Outer London"}
-"""Names of regions in the unit cost file to the names of the tables."""
-
-LEVELS: Mapping[str, str] = {"local_authority": "authority", "region": "region", "england": "england"}
-"""Levels of the unit cost file to the words of the tables."""
-
-SINGLE_AGES = tuple(str(age) for age in range(18, 26))
+_SINGLE_AGES = [str(age) for age in range(18, 26)]
 """Single years of age above 17 in the population file: not children."""
-
-
-# --- A file recognised by its header, and turned into rows of the tables ---
 
 
 def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
@@ -197,10 +44,10 @@ def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) 
     for name, columns in own.items():
         if header == set(columns):
             return (_piece(name, sheet.rows[list(columns)], sheet=sheet),)
-    for table, columns in LAYOUTS.values():
-        if header == set(columns):
+    for table, headings in LAYOUTS.values():
+        if header == set(headings):
             return _converted(table, sheet)
-    if any(header == set(columns) for columns in NOT_USED.values()):
+    if any(header == set(columns) for columns in _WORDS["not_used"].values()):
         return ()
     raise _unknown_layout(sheet, own)
 
@@ -208,7 +55,7 @@ def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) 
 def _unknown_layout(sheet: Sheet, own: Mapping[str, tuple[str, ...]]) -> InputError:
     """Say which columns a file has too many or too few, against the layout most like it."""
     header = set(sheet.rows.columns)
-    known = {f"table {name}": columns for name, columns in own.items()}
+    known: dict[str, Sequence[str]] = {f"table {name}": columns for name, columns in own.items()}
     known |= {f"release file '{name}'": columns for name, (_, columns) in LAYOUTS.items()}
     shared = {
         name: len(header & set(columns)) / len(header | set(columns)) for name, columns in known.items()
@@ -245,7 +92,7 @@ def _piece(table: str, rows: pd.DataFrame, *, sheet: Sheet, whole: bool = False)
 
 
 def _converted(table: str, sheet: Sheet) -> tuple[Piece, ...]:
-    rows = sheet.rows.rename(columns=_RENAMED)
+    rows = sheet.rows.rename(columns=_WORDS["columns"])
     convert = _CONVERTERS.get(table)
     if convert is not None:
         rows = convert(rows, sheet)
@@ -277,15 +124,18 @@ def _refuse_word(column: str, *, bad: pd.Series, sheet: Sheet, allowed: str) -> 
             found=sheet.rows.loc[row, column],
             allowed=allowed,
             cause="a category the publisher has just introduced or renamed",
-            remedy="decide what it means for the tables and add it to layouts.py",
+            remedy="decide what it means for the tables and add it to layouts.toml",
         )
 
 
 def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     """Keep the breakdowns the tables use, in their words; a breakdown never seen before is refused."""
-    _refuse_word("measure", bad=~rows["measure"].isin(list(KEPT)), sheet=sheet, allowed=", ".join(KEPT))
-    kept = {(measure, one) for measure, several in KEPT.items() for one in several}
-    unused = {(measure, one) for measure, several in UNUSED.items() for one in several}
+    measures = list(_WORDS["kept"])
+    _refuse_word("measure", bad=~rows["measure"].isin(measures), sheet=sheet, allowed=", ".join(measures))
+    kept, unused = (
+        {(measure, one) for measure, several in _WORDS[name].items() for one in several}
+        for name in ("kept", "unused")
+    )
     pairs = pd.Series(list(zip(rows["measure"], rows["breakdown"], strict=True)), index=rows.index)
     _refuse_word(
         "dimension",
@@ -293,36 +143,34 @@ def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
         sheet=sheet,
         allowed=", ".join(sorted({one for _, one in kept | unused})),
     )
+    words = _WORDS["categories"]
     rows = rows[pairs.isin(kept)]
-    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(LEFT_OUT)]
+    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(words["left_out"])]
     return rows.assign(
-        category=rows["category"].replace(dict(RENAMED)),
+        category=rows["category"].replace(words["renamed"]),
         measure=rows["measure"].replace({"sgo": "sgo_orders"}),
     )
 
 
 def _population(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    rows = rows[~rows["age_band"].isin(SINGLE_AGES)]
+    rows = rows[~rows["age_band"].isin(_SINGLE_AGES)]
     for column in ("vintage", "mid_year"):
         _refuse_word(column, bad=~rows[column].str.fullmatch(r"\d{4}"), sheet=sheet, allowed="a year, 2024")
-    columns = [rows["kind"], rows["vintage"].astype(int), rows["age_band"], rows["mid_year"].astype(int)]
-    return rows.assign(census_base=[str(census_base(*cells)) for cells in zip(*columns, strict=True)])
+    return rows.assign(census_base=[census_base(row) for row in rows.to_dict("records")])
 
 
-def census_base(kind: str, vintage: int, band: str, mid_year: int) -> int:
-    """Return the census that a population figure of a release file rests on.
-
-    `kind`: ``estimate`` or ``projection``. `band`: ``0_17``, an age band or a single age.
-    """
+def census_base(row: Mapping[str, Any]) -> str:
+    """Return the census that a population figure of a release file rests on."""
     # The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
     # already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
-    if kind == "projection" or vintage >= 2024:
-        return 2021
-    if band != "0_17" and mid_year <= 2021:
-        return 2021 if mid_year == 2021 else 2011
+    vintage, mid_year = int(row["vintage"]), int(row["mid_year"])
+    if row["kind"] == "projection" or vintage >= 2024:
+        return "2021"
+    if row["age_band"] != "0_17" and mid_year <= 2021:
+        return "2021" if mid_year == 2021 else "2011"
     if vintage == 2023 or (vintage == 2022 and mid_year == 2021):
-        return 2021
-    return 2001 if vintage == 2010 else 2011
+        return "2021"
+    return "2001" if vintage == 2010 else "2011"
 
 
 def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
@@ -330,10 +178,11 @@ def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
 
 
 def _unit_costs(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    _refuse_word("level", bad=~rows["level"].isin(list(LEVELS)), sheet=sheet, allowed=", ".join(LEVELS))
+    levels = _WORDS["levels"]
+    _refuse_word("level", bad=~rows["level"].isin(list(levels)), sheet=sheet, allowed=", ".join(levels))
     councils = rows["level"] == "local_authority"
-    area = rows["area_name"].replace(dict(OTHER_AREAS)).where(~councils, rows["authority"])
-    return rows.assign(area=area, level=rows["level"].replace(dict(LEVELS)), price_basis="cash")
+    area = rows["area_name"].replace(_WORDS["areas"]).where(~councils, rows["authority"])
+    return rows.assign(area=area, level=rows["level"].replace(levels), price_basis="cash")
 
 
 def _deflator(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
