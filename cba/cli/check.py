@@ -56,12 +56,15 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
 def shipped_checks() -> list[Check]:
     """Return the checks of everything that ships: priors, options, evidence, series and analyses."""
     from cba.inputs.files import analysis_names, options_folder, priors_folder
+    from cba.inputs.prior_checks import load_plausibility
+    from cba.inputs.priors import load_priors
     from cba.inputs.tables import PUBLISHED
 
+    bounds, costs = priors_folder() / "checks", priors_folder() / "studies"
     return [
         *_folder_checks(priors_folder()),
-        Check("plausibility", str(priors_folder() / "checks"), _plausibility),
-        Check("study costs", str(priors_folder() / "studies"), _study_costs),
+        Check("plausibility", str(bounds), lambda: f"bounds of {len(load_plausibility())} policy outputs"),
+        Check("study costs", str(costs), lambda: f"{len(load_priors(costs))} costs of studies"),
         *_folder_checks(options_folder()),
         Check("evidence", str(PUBLISHED), lambda: _evidence(None)),
         Check("observed series", str(PUBLISHED), lambda: _observed(PUBLISHED)),
@@ -142,28 +145,12 @@ def _table_check(path: Path) -> Check:
 
 
 def _prior_checks(path: Path) -> list[Check]:
-    from cba.inputs.priors import STANCES
+    from cba.inputs.priors import STANCES, load_priors
 
-    return [Check("priors", str(path), partial(_priors, path, stance)) for stance in STANCES]
+    def entries(stance: str) -> str:
+        return f"{len(load_priors(path, stance))} entries, {stance}"
 
-
-def _priors(path: Path, stance: str) -> str:
-    from cba.inputs.priors import load_priors
-
-    return f"{len(load_priors(path, stance))} entries, {stance}"
-
-
-def _plausibility() -> str:
-    from cba.inputs.prior_checks import load_plausibility
-
-    return f"bounds of {len(load_plausibility())} policy outputs"
-
-
-def _study_costs() -> str:
-    from cba.inputs.files import priors_folder
-    from cba.inputs.priors import load_priors
-
-    return f"{len(load_priors(priors_folder() / 'studies'))} costs of studies"
+    return [Check("priors", str(path), partial(entries, stance)) for stance in STANCES]
 
 
 def _options(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""``cba run``: appraise one analysis under all its stances, store the run and print its headline."""
+"""``cba run`` appraises an analysis, stores the run and prints its headline; ``cba report`` renders it again."""
 
 from __future__ import annotations
 

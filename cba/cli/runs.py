@@ -1,4 +1,4 @@
-"""``cba runs``: the stored runs, which one readers see, if their files are sound; approving and removing them."""
+"""``cba runs`` lists, approves and removes stored runs; ``cba compare`` says what changed between two of them."""
 
 from __future__ import annotations
 

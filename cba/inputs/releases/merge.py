@@ -1,4 +1,4 @@
-"""Lay what arrived over the tables held: new rows added, revised rows replaced, everything else untouched."""
+"""Lay what arrived over the tables held, new rows added and revised rows replaced, and say what has changed."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def _sorted(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-# --- What a new folder of tables says that the old one did not: new rows, revised figures, in words … ---
+# --- What a new folder of tables says that the old one did not, as records and in words ---
 
 
 SHOWN = 200
@@ -302,27 +302,21 @@ def _revisions(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[Revision
     if not value:
         return []
     before, after = _known(old, name, value), _known(new, name, value)
-    both = before.index.intersection(after.index)
-    table = pd.DataFrame({"before": before.loc[both], "after": after.loc[both]})
-    numbers = pd.DataFrame(
-        {side: pd.to_numeric(table[side], errors="coerce").astype("float64") for side in ("before", "after")}
-    )
-    moved = table[(numbers["before"] != numbers["after"]) & ~numbers.isna().all(axis=1)]
-    size = (numbers["after"] - numbers["before"]).abs().fillna(0).to_dict()
-    names = list(both.names)
-    order = sorted(moved.index, key=lambda index: (*_rank(names, index), -size[index]))
+    table = pd.concat({"before": before, "after": after}, axis=1, join="inner").reset_index()
+    was, now = (pd.to_numeric(table[side], errors="coerce") for side in ("before", "after"))
+    table["size"] = (now - was).abs().fillna(0)
+    moved = table[(was != now) & ~(was.isna() & now.isna())].to_dict("records")
     return [
-        Revision(" ".join(map(str, index if isinstance(index, tuple) else (index,))), str(b), str(a))
-        for index, b, a in moved.loc[order].itertuples(name=None)
+        Revision(" ".join(str(row[part]) for part in before.index.names), row["before"], row["after"])
+        for row in sorted(moved, key=_rank)
     ]
 
 
-def _rank(names: Sequence[str], index: Any) -> tuple[int, int, int]:
-    """Put totals before breakdowns, the newest year first, the number in care before flows."""
-    row = dict(zip(names, index if isinstance(index, tuple) else (index,), strict=True))
-    if row.get("breakdown", "total") != "total" or "breakdown" not in row:
-        return (1, 0, 0)
-    return (0, -int(row["year"]), MEASURES.index(row["measure"]))
+def _rank(row: Mapping[str, Any]) -> tuple[int, int, int, float]:
+    """Put totals before breakdowns, the newest year first, the number in care before flows, then by size."""
+    if row.get("breakdown") != "total":
+        return (1, 0, 0, -row["size"])
+    return (0, -int(row["year"]), MEASURES.index(row["measure"]), -row["size"])
 
 
 def in_words(changes: Sequence[TableChange], *, notes: Sequence[str] = ()) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Marks that publishers print in place of a figure, read as typed missing values and never as zero."""
+"""Turn the rows of a publisher's data set into rows of the published tables, as the configuration says.
+
+A mark that is printed in place of a figure stays a missing figure with a flag, and never becomes zero.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,6 @@ def read_figure(text: str) -> tuple[str, str] | None:
     if word.lower() in MARKS:
         return "", f"{MARKS[word.lower()]};mark {word.lower()}"
     return (word.replace(",", ""), "") if _PLAIN.fullmatch(word) else None
-
-
-# --- Turn the rows of a publisher's data set into rows of the published tables, as the configuration says ---
 
 
 PUBLISHERS: Mapping[str, str] = {

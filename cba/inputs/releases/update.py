@@ -1,8 +1,8 @@
 """Take in what is new, from downloaded files or from the configured sources, and keep it as a snapshot.
 
-:func:`update_from_files` and :func:`update_from_sources` are the two doors; both end in the same checks, and
-both leave the store untouched where anything is refused. The store is held by one update only while it is
-written to; where another has stored something meanwhile, the work is done again on what is held now.
+:func:`update_from_files` and :func:`update_from_data` end in the same checks, and both leave the store untouched
+where anything is refused. The store is held by one update only while it is written to; where another has stored
+something meanwhile, the work is done again on what is held now.
 """
 
 from __future__ import annotations
