@@ -164,13 +164,11 @@ def keep_result(
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}.") as beside:
         for title, table in tables.items():
-            file = Path(beside) / f"{title}.csv"
-            table.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+            table.to_csv(Path(beside) / f"{title}.csv", index=False, float_format="%.6g", lineterminator="\n")
         (Path(beside) / result.record).write_text(record + "\n", encoding="utf-8")
+        # the record last: it never vouches for half its files
         for file in (*(f"{title}.csv" for title in tables), result.record):
-            os.replace(
-                Path(beside) / file, place / file
-            )  # the record last: it never vouches for half its files
+            os.replace(Path(beside) / file, place / file)
     return place
 
 

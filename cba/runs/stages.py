@@ -121,8 +121,9 @@ def fit_stance(
         from cba.models.sampling import Gates
 
         until, gates = analysis.evidence_until, Gates(**analysis.gates.model_dump())
-        known = {"starts": recent_starts(observations), "panel": known_panel(until)}
-        return fit_effects(load_evidence(until=until), priors, **known, **sampler, gates=gates)
+        starts, panel = recent_starts(observations), known_panel(until)
+        evidence = load_evidence(until=until)
+        return fit_effects(evidence, priors, starts=starts, panel=panel, **sampler, gates=gates)
 
     if not use_cache:
         return baseline(), effects()
