@@ -47,7 +47,7 @@ class Refusal(Exception):
         lines = (f"  {label}: {value}" for label, value in self.details.items() if value is not None)
         return "\n".join([self.problem, *lines])
 
-    def advice(self, cause: str, *, remedy: str) -> Self:
+    def advice(self, cause: str | None, *, remedy: str | None) -> Self:
         """Return the same refusal with its usual cause and what to do next."""
         return self.changed(cause=cause, remedy=remedy)
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.data_sources import Data
@@ -18,6 +18,7 @@ from cba.inputs.files import (
     Switch,
     Text,
     Whole,
+    WrittenRecord,
     analysis_file,
     analysis_names,
     checked_record,
@@ -45,10 +46,9 @@ _FIELD = "mixture"
 Weight = Annotated[Number, Field(ge=0.0, le=1.0)]
 
 
-class Mixture(BaseModel):
+class Mixture(WrittenRecord):
     """How much each stance is believed; the weights sum to 1 and are never rescaled."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     # evidence and sceptical: probability that the world is as the stance holds.
     evidence: Weight
     sceptical: Weight
@@ -137,38 +137,34 @@ Count = Annotated[Whole, Field(ge=1)]
 Year = Annotated[Whole, Field(ge=2000, le=2100)]
 
 
-class Gates(BaseModel):
+class Gates(WrittenRecord):
     """Limits the draws of a fit must meet before anything is computed from them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     rhat: Annotated[Number, Field(gt=1.0, le=1.1)] = 1.01
     ess: Annotated[Number, Field(ge=1)] = 400
     bfmi: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.3
     divergences: Annotated[Whole, Field(ge=0)] = 0
 
 
-class Precision(BaseModel):
+class Precision(WrittenRecord):
     """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     # Of the mean net present value of every option, GBP of the price base.
     npv: Annotated[Number, Field(gt=0.0)]
     probability: Annotated[Number, Field(gt=0.0, lt=0.5)]
     most_draws: Count  # draws beyond which none are added
 
 
-class Scenarios(BaseModel):
+class Scenarios(WrittenRecord):
     """Switches that change an input for the whole run; None leaves it as published."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     # Price year given to the review's figures, whose own price base is not stated.
     review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
 
 
-class Analysis(BaseModel):
+class Analysis(WrittenRecord):
     """A checked specification; see `load_analysis`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     # name and title: name of the file and of the folder of runs; heading of the report.
     name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]

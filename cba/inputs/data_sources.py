@@ -10,10 +10,10 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.files import Text, Whole
+from cba.inputs.files import Text, Whole, WrittenRecord
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts on this machine: the only ones that may be spoken to without encryption."""
@@ -29,10 +29,9 @@ Kind = Literal["ees", "ees_csv", "nomis", "hmt_deflator"]
 Words = dict[Text, Text]
 
 
-class WordMap(BaseModel):
+class WordMap(WrittenRecord):
     """How the labels of one column of a source become the words of a column of ours."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     column: Text  # column (filter) of the source
     # Label to word; several labels of one word are added up. Each label must be there.
     labels: Annotated[Words, Field(min_length=1)]
@@ -40,10 +39,9 @@ class WordMap(BaseModel):
     ignore: tuple[Text, ...] = ()
 
 
-class TableMap(BaseModel):
+class TableMap(WrittenRecord):
     """How rows of a source become rows of one published table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     table: Text  # table of ``cba/inputs/published``
     # value and unit: column (indicator) with the figure and the unit the publisher gives it.
     value: Text
@@ -62,10 +60,9 @@ class TableMap(BaseModel):
         return self
 
 
-class DataSource(BaseModel):
+class DataSource(WrittenRecord):
     """One data set of a publisher."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: Text  # what messages and records call it
     # Explore Education Statistics through its API or as a CSV of its catalogue; population from Nomis; the
     # GDP deflators of HM Treasury.
@@ -104,10 +101,9 @@ class DataSource(BaseModel):
         return tuple(sorted({urlsplit(url).netloc for url in urls} | set(self.hosts)))
 
 
-class Data(BaseModel):
+class Data(WrittenRecord):
     """Which tables an analysis reads, and where newer ones come from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     store: Text = "reports/.data"  # folder of snapshots, relative to the working folder
     # ``shipped``, ``current`` (the newest of the store) or an identifier.
     snapshot: Annotated[Text, Field(pattern=r"^(shipped|current|[0-9a-f]{8,64})$")] = "shipped"

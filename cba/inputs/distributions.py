@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -44,6 +44,9 @@ _POSITIVE = ("sigma", "alpha", "lam")
 _PERT_WEIGHT = 4.0
 
 Floats = npt.NDArray[np.float64]
+
+type _Law = tuple[Any, tuple[float, ...]]
+"""A SciPy distribution and its arguments; SciPy's own frozen form takes a millisecond to build each time."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +81,23 @@ class Distribution:
         wanted = np.asarray(probability, dtype=float)
         if self.family == "Fixed":
             return np.full(wanted.shape, self.parameters["value"])
-        base = _scipy(self.family, self.parameters)
+        law, args = self._law
         if not self.truncated:
-            return np.asarray(base.ppf(wanted))
-        below, kept = _kept_mass(base, self.lower, self.upper)
-        return np.clip(base.ppf(below + wanted * kept), *self.support)  # rounding of the last digit only
+            return np.asarray(law.ppf(wanted, *args))
+        below, kept = _kept_mass(self._law, self.lower, self.upper)
+        inside = law.ppf(below + wanted * kept, *args)
+        return np.clip(inside, *self.support)  # rounding of the last digit only
 
     def cdf(self, value: npt.ArrayLike) -> Floats:
         """Return P(X <= value), same shape as `value`."""
         at = np.asarray(value, dtype=float)
         if self.family == "Fixed":
             return (at >= self.parameters["value"]).astype(float)
-        base = _scipy(self.family, self.parameters)
+        law, args = self._law
         if not self.truncated:
-            return np.asarray(base.cdf(at))
-        below, kept = _kept_mass(base, self.lower, self.upper)
-        return (base.cdf(np.clip(at, self.lower, self.upper)) - below) / kept
+            return np.asarray(law.cdf(at, *args))
+        below, kept = _kept_mass(self._law, self.lower, self.upper)
+        return (law.cdf(np.clip(at, self.lower, self.upper), *args) - below) / kept
 
     def pdf(self, value: npt.ArrayLike) -> Floats:
         """Return the density at `value`; a Fixed value has none and gives InputError."""
@@ -105,10 +109,14 @@ class Distribution:
                 allowed="a continuous family",
                 remedy="leave the fixed value out of the pool",
             )
-        base = _scipy(self.family, self.parameters)
+        law, args = self._law
         low, high = self.support
-        _, kept = _kept_mass(base, self.lower, self.upper) if self.truncated else (0.0, 1.0)
-        return np.where((at >= low) & (at <= high), base.pdf(at) / kept, 0.0)
+        _, kept = _kept_mass(self._law, self.lower, self.upper) if self.truncated else (0.0, 1.0)
+        return np.where((at >= low) & (at <= high), law.pdf(at, *args) / kept, 0.0)
+
+    @property
+    def _law(self) -> _Law:
+        return _scipy(self.family, self.parameters)
 
 
 def distribution(
@@ -129,10 +137,16 @@ def distribution(
                 values[name] = bound
         lower = upper = None
     _check_parameters(family, values)
-    low = -math.inf if lower is None else float(lower)
-    high = math.inf if upper is None else float(upper)
-    _check_bounds(family, values, low, high)
-    return Distribution(family, MappingProxyType({k: float(v) for k, v in values.items()}), low, high)
+    made = Distribution(
+        family,
+        MappingProxyType({k: float(v) for k, v in values.items()}),
+        -math.inf if lower is None else float(lower),
+        math.inf if upper is None else float(upper),
+    )
+    bounded = family in BOUNDED_BY_PARAMETERS
+    checked = replace(made, lower=values["lower"], upper=values["upper"]) if bounded else made
+    refuse_broken(_BOUND_RULES, checked)
+    return made
 
 
 def check_family(family: str) -> None:
@@ -174,48 +188,46 @@ def _check_parameters(family: str, values: Mapping[str, float]) -> None:
             )
 
 
-def _check_bounds(family: str, values: Mapping[str, float], low: float, high: float) -> None:
-    if family in BOUNDED_BY_PARAMETERS:
-        low, high = values["lower"], values["upper"]
-    if math.isnan(low) or math.isnan(high) or low >= high:
-        raise InputError(
-            "the lower bound is not below the upper bound",
-            field="lower",
-            found=f"{low} and {high}",
-            allowed="lower < upper",
-        ).advice("the two swapped", remedy="correct the bounds")
-    mode = values.get("mode", low)
-    if not low <= mode <= high:
-        raise InputError(
-            "the mode lies outside the bounds",
-            field="params.mode",
-            found=mode,
-            allowed=f"{low} to {high}",
-            remedy="correct the mode or the bounds",
-        )
-    if family == "Fixed" and not low <= values["value"] <= high:
-        raise InputError(
-            "the fixed value lies outside the bounds",
-            field="params.value",
-            found=values["value"],
-            allowed=f"{low} to {high}",
-            remedy="correct the value or the bounds",
-        )
-    if family == "TruncatedNormal" and math.isinf(low) and math.isinf(high):
-        raise InputError(
-            "a TruncatedNormal needs a bound", field="lower", found="none", allowed="lower, upper or both"
-        ).advice("bounds left out", remedy="give a bound, or use Normal")
-    if family not in ("Fixed", *BOUNDED_BY_PARAMETERS):
-        kept = _kept_mass(_scipy(family, values), low, high)[1]
-        if not kept > 1e-6:
-            raise InputError(
-                "the bounds leave almost none of the distribution",
-                field="lower",
-                found=f"mass {kept:.2g}",
-                allowed="above 1e-6",
-            ).advice(
-                "bounds in other units than the parameters", remedy="correct the bounds or the parameters"
-            )
+_BOUND_RULES = (
+    Rule(
+        "lower",
+        lambda law: math.isnan(law.lower) or math.isnan(law.upper) or law.lower >= law.upper,
+        lambda law: f"{law.lower} and {law.upper}",
+    )
+    .wrong("the lower bound is not below the upper bound", allowed="lower < upper")
+    .advice("the two swapped", remedy="correct the bounds"),
+    Rule(
+        "params.mode",
+        lambda law: not law.lower <= law.parameters.get("mode", law.lower) <= law.upper,
+        lambda law: law.parameters["mode"],
+    )
+    .wrong("the mode lies outside the bounds", allowed=lambda law: f"{law.lower} to {law.upper}")
+    .advice(None, remedy="correct the mode or the bounds"),
+    Rule(
+        "params.value",
+        lambda law: law.family == "Fixed" and not law.lower <= law.parameters["value"] <= law.upper,
+        lambda law: law.parameters["value"],
+    )
+    .wrong("the fixed value lies outside the bounds", allowed=lambda law: f"{law.lower} to {law.upper}")
+    .advice(None, remedy="correct the value or the bounds"),
+    Rule(
+        "lower",
+        lambda law: law.family == "TruncatedNormal" and math.isinf(law.lower) and math.isinf(law.upper),
+        "none",
+    )
+    .wrong("a TruncatedNormal needs a bound", allowed="lower, upper or both")
+    .advice("bounds left out", remedy="give a bound, or use Normal"),
+    Rule("lower", lambda law: not _kept(law) > 1e-6, lambda law: f"mass {_kept(law):.2g}")
+    .wrong("the bounds leave almost none of the distribution", allowed="above 1e-6")
+    .advice("bounds in other units than the parameters", remedy="correct the bounds or the parameters"),
+)
+
+
+def _kept(law: Distribution) -> float:
+    """Return the share of a family that its truncation keeps."""
+    if law.family in ("Fixed", *BOUNDED_BY_PARAMETERS):
+        return 1.0
+    return _kept_mass(_scipy(law.family, law.parameters), law.lower, law.upper)[1]
 
 
 def natural_support(family: str, parameters: Mapping[str, float]) -> tuple[float, float]:
@@ -232,57 +244,36 @@ def natural_support(family: str, parameters: Mapping[str, float]) -> tuple[float
     return -math.inf, math.inf
 
 
-def _kept_mass(base: _Base, lower: float, upper: float) -> tuple[float, float]:
+def _kept_mass(base: _Law, lower: float, upper: float) -> tuple[float, float]:
     """Return the probability below `lower` and the probability between the bounds."""
-    below = float(base.cdf(lower)) if math.isfinite(lower) else 0.0
-    above = float(base.sf(upper)) if math.isfinite(upper) else 0.0
+    law, args = base
+    below = float(law.cdf(lower, *args)) if math.isfinite(lower) else 0.0
+    above = float(law.sf(upper, *args)) if math.isfinite(upper) else 0.0
     return below, 1.0 - below - above
 
 
-@dataclass(frozen=True)
-class _Base:
-    """A SciPy distribution and its arguments; SciPy's own frozen form takes a millisecond to build each time."""
-
-    law: Any
-    shapes: tuple[float, ...] = ()
-    loc: float = 0.0
-    scale: float = 1.0
-
-    def ppf(self, probability: npt.ArrayLike) -> Floats:
-        return self.law.ppf(probability, *self.shapes, loc=self.loc, scale=self.scale)
-
-    def cdf(self, value: npt.ArrayLike) -> Floats:
-        return self.law.cdf(value, *self.shapes, loc=self.loc, scale=self.scale)
-
-    def sf(self, value: npt.ArrayLike) -> Floats:
-        return self.law.sf(value, *self.shapes, loc=self.loc, scale=self.scale)
-
-    def pdf(self, value: npt.ArrayLike) -> Floats:
-        return self.law.pdf(value, *self.shapes, loc=self.loc, scale=self.scale)
-
-
-def _scipy(family: str, p: Mapping[str, float]) -> _Base:
-    """Return the SciPy distribution of a family, untruncated."""
+def _scipy(family: str, p: Mapping[str, float]) -> _Law:
+    """Return the SciPy distribution of a family, untruncated, and its shapes, location and scale."""
     match family:
         case "Normal" | "TruncatedNormal":
-            return _Base(stats.norm, (), p["mu"], p["sigma"])
+            return stats.norm, (p["mu"], p["sigma"])
         case "LogNormal":
-            return _Base(stats.lognorm, (p["sigma"],), scale=math.exp(p["mu"]))
+            return stats.lognorm, (p["sigma"], 0.0, math.exp(p["mu"]))
         case "Beta":
-            return _Base(stats.beta, (p["alpha"], p["beta"]))
+            return stats.beta, (p["alpha"], p["beta"])
         case "Gamma":
-            return _Base(stats.gamma, (p["alpha"],), scale=1 / p["beta"])
+            return stats.gamma, (p["alpha"], 0.0, 1 / p["beta"])
         case "HalfNormal":
-            return _Base(stats.halfnorm, scale=p["sigma"])
+            return stats.halfnorm, (0.0, p["sigma"])
         case "Exponential":
-            return _Base(stats.expon, scale=1 / p["lam"])
-    span = p["upper"] - p["lower"]
+            return stats.expon, (0.0, 1 / p["lam"])
+    place = (p["lower"], p["upper"] - p["lower"])
     match family:
         case "Uniform":
-            return _Base(stats.uniform, (), p["lower"], span)
+            return stats.uniform, place
         case "Triangular":
-            return _Base(stats.triang, ((p["mode"] - p["lower"]) / span,), p["lower"], span)
+            return stats.triang, ((p["mode"] - place[0]) / place[1], *place)
         case "PERT":
-            peak = _PERT_WEIGHT * (p["mode"] - p["lower"]) / span
-            return _Base(stats.beta, (1 + peak, 1 + _PERT_WEIGHT - peak), p["lower"], span)
-    return _Base(stats.beta, (p["alpha"], p["beta"]), p["lower"], span)
+            peak = _PERT_WEIGHT * (p["mode"] - place[0]) / place[1]
+            return stats.beta, (1 + peak, 1 + _PERT_WEIGHT - peak, *place)
+    return stats.beta, (p["alpha"], p["beta"], *place)

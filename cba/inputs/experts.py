@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import special
 from scipy.integrate import cumulative_trapezoid
 
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, Floats, check_family, distribution
-from cba.inputs.files import Number, Text, checked_record, placed
+from cba.inputs.files import Number, Text, WrittenRecord, checked_record, placed
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
 
 ALTERNATIVES = ("Normal", "LogNormal", "Gamma", "Beta", "HalfNormal", "Exponential", "Triangular", "Uniform")
@@ -92,30 +92,25 @@ def elicit(
             except InputError:
                 continue  # this family cannot hold the judgement: it is no alternative
     best = tuple(sorted(others, key=lambda found: round(found.fit_error, 6))[:2])
-    return Elicited(
-        judgement, chosen.distribution, chosen.fitted_quantiles, chosen.fit_error, chosen.method, best
-    )
+    return replace(chosen, alternatives=best)
 
 
 def _check_judgement(judgement: Judgement) -> None:
     """Refuse a judgement that is neither a complete interval nor a set of quantiles, or is both."""
     interval = (judgement.mass, judgement.lower, judgement.upper)
-    given = [value is not None for value in interval]
-    if judgement.quantiles is not None and not any(given):
+    numbers = [value for value in interval if value is not None and math.isfinite(value)]
+    if judgement.quantiles is not None and interval == (None, None, None):
         return
-    complete = all(given) and judgement.quantiles is None
-    finite = complete and all(math.isfinite(value) for value in interval if value is not None)
-    if (
-        not finite
-        or not 0 < float(judgement.mass or 0) < 1
-        or not float(judgement.lower or 0) < float(judgement.upper or 0)
-    ):
-        raise InputError(
-            "a judgement is neither a full interval nor a set of quantiles",
-            field="judgement",
-            found=f"mass {judgement.mass}, interval {judgement.lower} to {judgement.upper}",
-            allowed="mass in (0, 1) with lower < upper, or quantiles alone",
-        ).advice("per cent for a proportion, or the ends swapped", remedy="state mass, lower and upper")
+    if judgement.quantiles is None and len(numbers) == 3:
+        mass, lower, upper = numbers
+        if 0 < mass < 1 and lower < upper:
+            return
+    raise InputError(
+        "a judgement is neither a full interval nor a set of quantiles",
+        field="judgement",
+        found=f"mass {judgement.mass}, interval {judgement.lower} to {judgement.upper}",
+        allowed="mass in (0, 1) with lower < upper, or quantiles alone",
+    ).advice("per cent for a proportion, or the ends swapped", remedy="state mass, lower and upper")
 
 
 def _one(family: str, judgement: Judgement) -> Elicited:
@@ -289,10 +284,9 @@ POOLED_AT = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Probabilities at which the pool is handed to the family of the entry."""
 
 
-class Expert(BaseModel):
+class Expert(WrittenRecord):
     """What one expert said, and the weight of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: Text
     distribution: Text
     quantiles: Mapping[Text, Number]
@@ -301,8 +295,7 @@ class Expert(BaseModel):
     upper: Number | None = None
 
 
-class _Panel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Panel(WrittenRecord):
     pool: Literal["linear", "logarithmic"]
     experts: Annotated[tuple[Expert, ...], Field(min_length=2)]
 

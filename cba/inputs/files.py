@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cba.errors import InputError
@@ -172,6 +172,12 @@ Text = Annotated[str, Field(strict=True, min_length=1)]
 
 
 Switch = Annotated[bool, Field(strict=True)]
+
+
+class WrittenRecord(BaseModel):
+    """A record as a file states it: no field that is not known, nothing changed after it was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 _MISTAKES = {

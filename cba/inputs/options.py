@@ -78,7 +78,8 @@ class Spend(BaseModel):
                     "a spending year is not a plain whole number",
                     found=key,
                     allowed='"0", "1", ... or "2026", "2027", ...',
-                    cause='a name, a financial year such as "2025-26", or a leading zero',
+                ).advice(
+                    'a name, a financial year such as "2025-26", or a leading zero',
                     remedy="use the offset, or the year in which 31 March falls",
                 )
         return amounts
@@ -169,7 +170,8 @@ def _check_financing(option: Option) -> None:
             field="recurrent",
             found=option.financing,
             allowed="a [recurrent] table",
-            cause="the table left out, or removed by the filter on components",
+        ).advice(
+            "the table left out, or removed by the filter on components",
             remedy="add [recurrent], or set financing to fade or none",
         )
     if not needs and option.recurrent is not None:
@@ -178,16 +180,15 @@ def _check_financing(option: Option) -> None:
             field="financing",
             found=option.financing,
             allowed="new_recurrent or reinvest",
-            cause="one of the two not updated",
-            remedy="remove [recurrent] or change financing",
-        )
+        ).advice("one of the two not updated", remedy="remove [recurrent] or change financing")
     if option.financing == "reinvest" and option.recurrent and option.recurrent.payer in _SAVE_NOTHING:
         raise InputError(
             "the option reinvests savings of a payer that makes none",
             field="recurrent.payer",
             found=option.recurrent.payer,
             allowed="council, nhs or justice",
-            cause="money of the department written as if it came out of its own savings",
+        ).advice(
+            "money of the department written as if it came out of its own savings",
             remedy="name who saves, or use new_recurrent",
         )
     if option.financing == "none" and option.spend:
@@ -196,9 +197,7 @@ def _check_financing(option: Option) -> None:
             field="financing",
             found="none",
             allowed="fade, new_recurrent or reinvest",
-            cause="financing copied from bau",
-            remedy="say what happens to the effect when the money ends",
-        )
+        ).advice("financing copied from bau", remedy="say what happens to the effect when the money ends")
 
 
 def _check_years(option: Option) -> None:
@@ -214,7 +213,8 @@ def _check_years(option: Option) -> None:
                 field=field.strip(),
                 found=when,
                 allowed=f"{kind} from {low} to {high}",
-                cause="offsets and calendar years mixed",
+            ).advice(
+                "offsets and calendar years mixed",
                 remedy='use offsets with timing = "shift", years ending 31 March with "calendar"',
             )
     _check_gaps(option)
@@ -230,21 +230,14 @@ def _check_gaps(option: Option) -> None:
                 field=f"spend.{i}.gbp_million",
                 found=missing,
                 allowed="every year from the first to the last",
-                cause="a key mistyped or left out",
-                remedy="add the year, with 0 where nothing is spent",
-            )
+            ).advice("a key mistyped or left out", remedy="add the year, with 0 where nothing is spent")
 
 
 def _check_spenders(option: Option) -> None:
     if len(set(option.areas)) != len(option.areas):
         raise InputError(
-            "an authority is listed twice",
-            field="areas",
-            found=option.areas,
-            allowed="each code once",
-            cause="a copied code",
-            remedy="remove one",
-        )
+            "an authority is listed twice", field="areas", found=option.areas, allowed="each code once"
+        ).advice("a copied code", remedy="remove one")
     if option.components is not None:
         empty = [name for name in option.components if name not in {line.component for line in option.spend}]
         if empty:
@@ -253,9 +246,7 @@ def _check_spenders(option: Option) -> None:
                 field="components",
                 found=", ".join(empty),
                 allowed="components with spending in the base",
-                cause="a component the base does not fund",
-                remedy="remove it",
-            )
+            ).advice("a component the base does not fund", remedy="remove it")
 
 
 STANDARD_ORDER = (
@@ -299,9 +290,7 @@ def load_options(
             file=folder / "bau.toml",
             found=", ".join(written) or "no files",
             allowed="bau.toml, without spending",
-            cause="a wrong folder",
-            remedy="add bau.toml or check the path",
-        )
+        ).advice("a wrong folder", remedy="add bau.toml or check the path")
     options = {name: _option(name, written, folder) for name in written} | {o.id: o for o in own}
     bau = options["bau"]
     if bau.spend or bau.recurrent or bau.effects != Effects():
@@ -311,8 +300,8 @@ def load_options(
             field="spend",
             found=f"{len(bau.spend)} spending line(s)",
             allowed="no spend, recurrent or effects",
-            cause="current policy entered as an option",
-            remedy="leave bau empty: its money is in the baseline",
+        ).advice(
+            "current policy entered as an option", remedy="leave bau empty: its money is in the baseline"
         )
     if ids is None:
         return tuple(options[name] for name in sorted(options, key=_standard_position))
@@ -338,7 +327,8 @@ def named_options(
                 field="options",
                 found=name,
                 allowed="a file name of its own",
-                cause="a shipped option copied to be changed, or a path listed twice",
+            ).advice(
+                "a shipped option copied to be changed, or a path listed twice",
                 remedy="rename the file and its id; it can build on the other with `base`",
             )
         written[file.stem] = read_toml(file)
@@ -353,12 +343,9 @@ def _standard_position(name: str) -> tuple[int, str]:
 def _chosen(name: str, options: Mapping[str, Option], folder: Path) -> Option:
     if name not in options:
         raise InputError(
-            "an unknown option",
-            file=folder,
-            field="options",
-            found=name,
-            allowed=", ".join(options),
-            cause="a misspelt id, or a file not yet written",
+            "an unknown option", file=folder, field="options", found=name, allowed=", ".join(options)
+        ).advice(
+            "a misspelt id, or a file not yet written",
             remedy=f"use a known id or add {name}.toml" + nearest(name, options),
         )
     return options[name]
@@ -375,9 +362,7 @@ def _option(name: str, written: Mapping[str, dict[str, Any]], folder: Path) -> O
             field="id",
             found=option.id,
             allowed=name,
-            cause="a file copied and not renamed",
-            remedy="make id and file name the same",
-        )
+        ).advice("a file copied and not renamed", remedy="make id and file name the same")
     return option
 
 
@@ -396,9 +381,7 @@ def _resolved(
                 field="components",
                 found=own["components"],
                 allowed="only together with base",
-                cause="the base left out",
-                remedy="add base, or remove it",
-            )
+            ).advice("the base left out", remedy="add base, or remove it")
         return own
     if base not in written:
         raise InputError(
@@ -407,9 +390,7 @@ def _resolved(
             field="base",
             found=base,
             allowed=", ".join(written),
-            cause="a misspelt id",
-            remedy="use a known option" + nearest(str(base), written),
-        )
+        ).advice("a misspelt id", remedy="use a known option" + nearest(str(base), written))
     if base in (*above, name):
         raise InputError(
             "options build on each other in a circle",
@@ -417,9 +398,7 @@ def _resolved(
             field="base",
             found=" -> ".join((*above, name, base)),
             allowed="a chain that ends",
-            cause="two files naming each other",
-            remedy="remove one base",
-        )
+        ).advice("two files naming each other", remedy="remove one base")
     inherited = _resolved(base, written, folder, (*above, name))
     return _combined(own, inherited)
 

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cba.errors import InputError
 from cba.inputs.experts import ALTERNATIVES, elicit
-from cba.inputs.files import Number, Text, checked_record, nearest, priors_folder, read_toml
+from cba.inputs.files import Number, Text, WrittenRecord, checked_record, nearest, priors_folder, read_toml
 from cba.inputs.prior_entries import Basis, Confidence, Source
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
 
@@ -27,10 +27,9 @@ QUANTITIES: tuple[str, ...] = ("children_in_care", "system_cost", "fewer_childre
 """Outputs that have bounds."""
 
 
-class Bounds(BaseModel):
+class Bounds(WrittenRecord):
     """Lowest and highest plausible value of one output, as a ratio or share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     description: Text
     lower: Number
     upper: Number

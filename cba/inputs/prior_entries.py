@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, check_family, distribution
 from cba.inputs.experts import PooledExperts, split_experts
-from cba.inputs.files import Number, Text, Whole, checked_record, placed
+from cba.inputs.files import Number, Text, Whole, WrittenRecord, checked_record, placed
 from cba.inputs.quantile_fits import fit_quantiles
 
 # --- What the unit of a prior demands: money has a price year and is not negative, a share stays … ---
@@ -87,10 +87,9 @@ Basis = Literal["evidence", "series", "judgement", "published claim"]
 OverridingStance = Literal["sceptical"]
 
 
-class Source(BaseModel):
+class Source(WrittenRecord):
     """Title and address of what supports a number; only a judgement may have no address."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     title: Text
     url: Annotated[str, Field(strict=True)]
 
@@ -109,10 +108,9 @@ class Source(BaseModel):
         return self
 
 
-class Shape(BaseModel):
+class Shape(WrittenRecord):
     """What an entry and an override of it may both say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     distribution: Text | None = None
     quantiles: Mapping[Text, Number] | None = None
     params: Mapping[Text, Number] | None = None

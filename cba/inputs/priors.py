@@ -136,11 +136,10 @@ def _attributes(entry: PriorEntry) -> dict[str, Any]:
     return attributes
 
 
-_TABLE = (
-    *("name", "description", "unit", "price_year", "distribution", "parameters", "stated", "p05", "p50"),
-    *("p95", "fit_error", "confidence", "basis", "owner", "reviewed", "source", "url", "shares_group"),
-    *("stance", "reason", "overridden_by", "file"),
-)
+_WHAT = ("name", "description", "unit", "price_year")
+_SHAPE = ("distribution", "parameters", "stated", "p05", "p50", "p95", "fit_error")
+_PAPERS = ("confidence", "basis", "owner", "reviewed", "source", "url")
+_STANDING = ("shares_group", "stance", "reason", "overridden_by", "file")
 
 
 def _row(entry: PriorEntry) -> dict[str, Any]:
@@ -155,7 +154,8 @@ def _row(entry: PriorEntry) -> dict[str, Any]:
         "file": Path(entry.file).name,
         **{f"p{q:02}": float(entry.fitted.ppf(q / 100)) for q in (5, 50, 95)},
     }
-    return {name: said[name] if name in said else getattr(entry, name) for name in _TABLE}
+    columns = (*_WHAT, *_SHAPE, *_PAPERS, *_STANDING)
+    return {name: said[name] if name in said else getattr(entry, name) for name in columns}
 
 
 STANCES = ("evidence", "sceptical")
