@@ -1,16 +1,14 @@
-"""Turn a stated judgement into a distribution.
+"""What experts say, as distributions: an interval with its probability, or the quantiles of several, pooled.
 
-A judgement is a probability that the quantity lies in an interval, or a set of quantiles. Families with a
-closed form are fitted by it; for the others PreliZ finds the member of greatest entropy. Every result keeps
-the judgement, the fitted quantiles, the fit error and two other families that were given the same judgement.
+An interval is turned into a member of a family by closed form, or by PreliZ as the member of greatest entropy.
+The pool of several experts is handed to the family of the entry as quantiles.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,119 +22,48 @@ from cba.inputs.distributions import Distribution, Floats, check_family, distrib
 from cba.inputs.files import Number, Text, WrittenRecord, checked_record, placed
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
 
-ALTERNATIVES = ("Normal", "LogNormal", "Gamma", "Beta", "HalfNormal", "Exponential", "Triangular", "Uniform")
-"""Families compared with the one asked for, in the order preferred where they fit equally well."""
-
-
 MASS_TOLERANCE = 1e-6
 """Largest accepted distance between the stated mass of an interval and the fitted one."""
 
 
-_REPORTED = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What an expert said: `mass` in ``[lower, upper]``, or `quantiles` (probability to value)."""
-
-    mass: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    quantiles: Mapping[float, float] | None = None
-
-
 @dataclass(frozen=True)
 class Elicited:
-    """A distribution elicited from a judgement."""
+    """The member of a family that has a stated mass in an interval."""
 
-    judgement: Judgement
-    distribution: Distribution  # the fitted member of the family asked for
-    # By probability: at 5, 25, 50, 75 and 95%, and at the stated probabilities.
-    fitted_quantiles: Mapping[float, float]
-    # Interval: distance between stated and fitted mass. Quantiles: see `QuantileFit`.
-    fit_error: float
-    method: str  # ``"closed form"``, ``"greatest entropy (PreliZ)"`` or ``"least squares"``
-    # The same judgement in up to two other families, best fit first, without alternatives of their own.
-    alternatives: tuple[Elicited, ...] = ()
+    distribution: Distribution
+    fit_error: float  # distance between stated and fitted mass
+    method: str  # ``"closed form"`` or ``"greatest entropy (PreliZ)"``
 
 
-def elicit(
-    family: str,
-    *,
-    mass: float | None = None,
-    lower: float | None = None,
-    upper: float | None = None,
-    quantiles: Mapping[float, float] | None = None,
-    alternatives: Sequence[str] = ALTERNATIVES,
-) -> Elicited:
-    """Fit a family to one judgement and store how it was obtained.
-
-    `quantiles`: probability to value, instead of an interval.
-    """
+def elicit(family: str, *, mass: float, lower: float, upper: float) -> Elicited:
+    """Find the member of a family with this mass between two values."""
     # Normal: ``sigma = (upper - lower) / 2 / z((1 + mass) / 2)``; HalfNormal: ``upper / z((1 + mass) / 2)``;
     # Exponential: ``rate = -ln(1 - mass) / upper``; Uniform and Triangular: half-widths ``h / mass`` and
     # ``h / (1 - sqrt(1 - mass))`` for an interval of half-width h. LogNormal, Gamma and Beta: the member of
     # greatest differential entropy among those with the stated mass.
     # Source: Icazatti et al. (2023) PreliZ: a tool-box for prior elicitation. Journal of Open Source Software
     # 8(89), 5499. https://doi.org/10.21105/joss.05499.
-    for name in (family, *alternatives):
-        check_family(name)
-    judgement = Judgement(mass, lower, upper, MappingProxyType(dict(quantiles)) if quantiles else None)
-    _check_judgement(judgement)
-    chosen = _one(family, judgement)
-    others: list[Elicited] = []
-    for other in alternatives:
-        if other != family:
-            try:
-                others.append(_one(other, judgement))
-            except InputError:
-                continue  # this family cannot hold the judgement: it is no alternative
-    best = tuple(sorted(others, key=lambda found: round(found.fit_error, 6))[:2])
-    return replace(chosen, alternatives=best)
-
-
-def _check_judgement(judgement: Judgement) -> None:
-    """Refuse a judgement that is neither a complete interval nor a set of quantiles, or is both."""
-    interval = (judgement.mass, judgement.lower, judgement.upper)
-    numbers = [value for value in interval if value is not None and math.isfinite(value)]
-    if judgement.quantiles is not None and interval == (None, None, None):
-        return
-    if judgement.quantiles is None and len(numbers) == 3:
-        mass, lower, upper = numbers
-        if 0 < mass < 1 and lower < upper:
-            return
-    raise InputError(
-        "a judgement is neither a full interval nor a set of quantiles",
-        field="judgement",
-        found=f"mass {judgement.mass}, interval {judgement.lower} to {judgement.upper}",
-        allowed="mass in (0, 1) with lower < upper, or quantiles alone",
-    ).advice("per cent for a proportion, or the ends swapped", remedy="state mass, lower and upper")
-
-
-def _one(family: str, judgement: Judgement) -> Elicited:
-    """Fit one family to a judgement."""
-    if judgement.quantiles is not None:
-        fit = fit_quantiles(family, quantiles=judgement.quantiles)
-        return Elicited(
-            judgement, fit.distribution, _quantiles(fit.distribution, judgement), fit.error, fit.method
-        )
-    assert judgement.mass is not None and judgement.lower is not None and judgement.upper is not None
-    parameters = _interval_closed_form(family, judgement.mass, judgement.lower, judgement.upper)
-    method = "closed form"
+    check_family(family)
+    if not (0 < mass < 1 and -math.inf < lower < upper < math.inf):
+        raise InputError(
+            "a judgement is not a full interval",
+            field="judgement",
+            found=f"mass {mass}, interval {lower} to {upper}",
+            allowed="mass in (0, 1) with lower < upper",
+        ).advice("per cent for a proportion, or the ends swapped", remedy="state mass, lower and upper")
+    stated = f"mass {mass} in {lower} to {upper}"
+    parameters, method = _interval_closed_form(family, mass, lower, upper), "closed form"
     if parameters is None:
-        parameters = _greatest_entropy(family, judgement.mass, judgement.lower, judgement.upper)
-        method = "greatest entropy (PreliZ)"
+        if family not in ("LogNormal", "Gamma", "Beta"):
+            raise _cannot(family, stated, "no rule for this family and interval")
+        if lower < 0 or (family == "Beta" and upper > 1):
+            raise _cannot(family, stated, "an interval outside the support")
+        parameters, method = _greatest_entropy(family, mass, lower, upper), "greatest entropy (PreliZ)"
     fitted = distribution(family, parameters=parameters)
-    held = float(fitted.cdf(judgement.upper) - fitted.cdf(judgement.lower))
-    error = abs(held - judgement.mass)
-    if error > MASS_TOLERANCE:
-        raise _cannot(family, judgement, f"mass {held:.6g}")
-    return Elicited(judgement, fitted, _quantiles(fitted, judgement), error, method)
-
-
-def _quantiles(fitted: Distribution, judgement: Judgement) -> Mapping[float, float]:
-    probabilities = sorted({*_REPORTED, *(judgement.quantiles or ())})
-    return MappingProxyType({p: float(fitted.ppf(p)) for p in probabilities})
+    held = float(fitted.cdf(upper) - fitted.cdf(lower))
+    if abs(held - mass) > MASS_TOLERANCE:
+        raise _cannot(family, stated, f"mass {held:.6g}")
+    return Elicited(fitted, abs(held - mass), method)
 
 
 def _interval_closed_form(family: str, mass: float, lower: float, upper: float) -> dict[str, float] | None:
@@ -157,11 +84,6 @@ def _interval_closed_form(family: str, mass: float, lower: float, upper: float) 
 
 def _greatest_entropy(family: str, mass: float, lower: float, upper: float) -> dict[str, float]:
     """Ask PreliZ for the member of greatest entropy with this mass in the interval."""
-    judgement = Judgement(mass, lower, upper)
-    if family not in ("LogNormal", "Gamma", "Beta"):
-        raise _cannot(family, judgement, "no rule for this family and interval")
-    if lower < 0 or (family == "Beta" and upper > 1):
-        raise _cannot(family, judgement, "an interval outside the support")
     import preliz
 
     member: Any = getattr(preliz, family)()
@@ -170,12 +92,12 @@ def _greatest_entropy(family: str, mass: float, lower: float, upper: float) -> d
     return {name: float(value) for name, value in zip(member.param_names, member.params, strict=True)}
 
 
-def _cannot(family: str, judgement: Judgement, found: str) -> InputError:
+def _cannot(family: str, stated: str, found: str) -> InputError:
     return InputError(
         f"a {family} cannot hold this judgement",
         field="judgement",
         found=found,
-        allowed=f"mass {judgement.mass} in {judgement.lower} to {judgement.upper}, within {MASS_TOLERANCE:g}",
+        allowed=f"{stated}, within {MASS_TOLERANCE:g}",
     ).advice(
         "a family whose support or shape excludes the interval",
         remedy="choose another family, or state quantiles",

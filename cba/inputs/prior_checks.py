@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.experts import ALTERNATIVES, elicit
+from cba.inputs.experts import elicit
 from cba.inputs.files import Number, Text, WrittenRecord, checked_record, nearest, priors_folder, read_toml
 from cba.inputs.prior_entries import Basis, Confidence, Source
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
@@ -82,6 +82,10 @@ def load_plausibility(path: str | Path | None = None) -> Mapping[str, Bounds]:
 # --- The same stated quantiles in other families: what the choice of a family adds to a prior ---
 
 
+ALTERNATIVES = ("Normal", "LogNormal", "Gamma", "Beta", "HalfNormal", "Exponential", "Triangular", "Uniform")
+"""Families compared with the one of an entry, in the order preferred where they fit equally well."""
+
+
 SHOWN = 2
 """Alternatives kept for each entry."""
 
@@ -130,7 +134,7 @@ def _centred(stated: Mapping[float, float]) -> QuantileFit:
     (p, lower), (q, upper) = sorted(stated.items())
     if not math.isclose(p + q, 1.0):
         raise InputError("the tails are not equal", field="quantiles", found=f"{p:g} and {q:g}")
-    found = elicit("Triangular", mass=q - p, lower=lower, upper=upper, alternatives=())
+    found = elicit("Triangular", mass=q - p, lower=lower, upper=upper)
     fitted = {probability: float(found.distribution.ppf(probability)) for probability in (p, q)}
     return QuantileFit(found.distribution, stated, fitted, found.fit_error, found.method)
 

@@ -73,16 +73,12 @@ def _fit(
     """Fit; kept, because every stance and every stage of a run reads the registry again."""
     stated = dict(quantiles)
     p, x = np.array(list(stated), dtype=float), np.array(list(stated.values()), dtype=float)
-    refuse_broken(_RULES, _Asked(family, p, x, lower, upper))
-    bounds = (lower, upper)
-    exact = _closed_form(family, p, x) if bounds == (None, None) else None
-    if exact is not None:
-        fitted = distribution(family, parameters=exact)
-    else:
-        fitted = _least_squares(family, p, x, bounds)
+    asked = _Asked(family, p, x, lower, upper)
+    refuse_broken(_RULES, asked)
+    exact = _closed_form(asked) if asked.ends == 0 else None
+    fitted = _least_squares(asked) if exact is None else distribution(family, parameters=exact)
     answers = fitted.ppf(p)
-    scale = x[-1] - x[0] if len(x) > 1 else abs(x[0])
-    error = float(np.max(np.abs(answers - x)) / scale)
+    error = float(np.max(np.abs(answers - x)) / asked.spread)
     if not error <= largest_error:
         raise InputError(
             f"a {family} cannot have these quantiles",
@@ -101,15 +97,6 @@ def _fit(
         error,
         "closed form" if exact is not None else "least squares",
     )
-
-
-def free_parameters(family: str, *, bounded: bool) -> int:
-    """Return how many quantiles are needed at least; `bounded` says that both ends are given."""
-    if family in ("HalfNormal", "Exponential"):
-        return 1
-    if family in ("Triangular", "PERT"):
-        return 1 if bounded else 3
-    return 2
 
 
 @dataclass(frozen=True)
@@ -138,9 +125,23 @@ class _Asked:
         return (self.lower is not None) + (self.upper is not None)
 
     @property
+    def span(self) -> tuple[float, float] | None:
+        """Both bounds, where both are given."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
+    @property
     def needed(self) -> int:
         """How many quantiles are needed at least."""
-        return free_parameters(self.family, bounded=self.ends == 2)
+        if self.family in ("HalfNormal", "Exponential"):
+            return 1
+        if self.family in ("Triangular", "PERT"):
+            return 1 if self.ends == 2 else 3
+        return 2
+
+    @property
+    def spread(self) -> float:
+        """Distance between the lowest and highest stated value; the value itself where there is one only."""
+        return float(self.x[-1] - self.x[0] if len(self.x) > 1 else abs(self.x[0]))
 
     @property
     def values(self) -> list[float]:
@@ -203,8 +204,9 @@ _RULES = (
 )
 
 
-def _closed_form(family: str, p: Floats, x: Floats) -> dict[str, float] | None:
+def _closed_form(asked: _Asked) -> dict[str, float] | None:
     """Return the parameters where the quantiles determine them, else None."""
+    family, p, x = asked.family, asked.p, asked.x
     if family in ("Normal", "LogNormal") and len(p) == 2:
         z, y = special.ndtri(p), np.log(x) if family == "LogNormal" else x
         sigma = float((y[1] - y[0]) / (z[1] - z[0]))
@@ -220,63 +222,58 @@ def _closed_form(family: str, p: Floats, x: Floats) -> dict[str, float] | None:
     return None
 
 
-def _least_squares(
-    family: str, p: Floats, x: Floats, bounds: tuple[float | None, float | None]
-) -> Distribution:
+def _least_squares(asked: _Asked) -> Distribution:
     """Minimise the squared, spread-scaled differences of quantiles over unconstrained parameters."""
-    scale = x[-1] - x[0] if len(x) > 1 else abs(x[0])
-    truncation = (None, None) if family in BOUNDED_BY_PARAMETERS else bounds
+    truncated = asked.family not in BOUNDED_BY_PARAMETERS
+    ends = {"lower": asked.lower, "upper": asked.upper} if truncated else {}
 
-    def candidate(theta: Floats) -> Distribution:
-        return distribution(
-            family, parameters=_parameters(family, theta, bounds), lower=truncation[0], upper=truncation[1]
-        )
+    def member(theta: Floats) -> Distribution:
+        return distribution(asked.family, parameters=_parameters(asked, theta), **ends)
 
     def misfit(theta: Floats) -> Floats:
         try:
-            gap = (candidate(theta).ppf(p) - x) / scale
+            gap = (member(theta).ppf(asked.p) - asked.x) / asked.spread
         except InputError:  # a trial step left the family's own limits: make it unattractive
-            return np.full(len(p), 1e3)
+            return np.full(len(asked.p), 1e3)
         return np.where(np.isfinite(gap), gap, 1e3)
 
-    start = np.asarray(_start(family, p, x, bounds), dtype=float)
+    start = np.asarray(_start(asked), dtype=float)
     answer = least_squares(misfit, start, xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000)
-    return candidate(answer.x)
+    return member(answer.x)
 
 
-def _parameters(family: str, theta: Floats, bounds: tuple[float | None, float | None]) -> dict[str, float]:
+def _parameters(asked: _Asked, theta: Floats) -> dict[str, float]:
     """Map unconstrained numbers to the family's parameters."""
     t = [float(value) for value in theta]
-    match family:
+    match asked.family:
         case "Normal" | "LogNormal" | "TruncatedNormal":
             return {"mu": t[0], "sigma": math.exp(t[1])}
         case "Beta" | "Gamma":
             return {"alpha": math.exp(t[0]), "beta": math.exp(t[1])}
-        case "BetaScaled":
-            assert bounds[0] is not None and bounds[1] is not None
-            return {"alpha": math.exp(t[0]), "beta": math.exp(t[1]), "lower": bounds[0], "upper": bounds[1]}
         case "HalfNormal":
             return {"sigma": math.exp(t[0])}
         case "Exponential":
             return {"lam": math.exp(t[0])}
         case "Uniform":
             return {"lower": t[0], "upper": t[0] + math.exp(t[1])}
-    if bounds[0] is not None and bounds[1] is not None:
-        mode = bounds[0] + (bounds[1] - bounds[0]) * float(special.expit(t[0]))
-        return {"lower": bounds[0], "mode": mode, "upper": bounds[1]}
-    return {"lower": t[0], "mode": t[0] + math.exp(t[1]), "upper": t[0] + math.exp(t[1]) + math.exp(t[2])}
+    if asked.span is None:
+        return {"lower": t[0], "mode": t[0] + math.exp(t[1]), "upper": t[0] + math.exp(t[1]) + math.exp(t[2])}
+    low, high = asked.span
+    if asked.family == "BetaScaled":
+        return {"alpha": math.exp(t[0]), "beta": math.exp(t[1]), "lower": low, "upper": high}
+    return {"lower": low, "mode": low + (high - low) * float(special.expit(t[0])), "upper": high}
 
 
-def _start(family: str, p: Floats, x: Floats, bounds: tuple[float | None, float | None]) -> list[float]:
+def _start(asked: _Asked) -> list[float]:
     """Return starting values by matching a centre and a spread."""
-    y = np.log(x) if family == "LogNormal" else x
-    if family == "BetaScaled":
-        assert bounds[0] is not None and bounds[1] is not None
-        y = (x - bounds[0]) / (bounds[1] - bounds[0])
+    p, x, span = asked.p, asked.x, asked.span
+    y = np.log(x) if asked.family == "LogNormal" else x
+    if asked.family == "BetaScaled" and span is not None:
+        y = (x - span[0]) / (span[1] - span[0])
     z = special.ndtri(p)
     centre = float(np.interp(0.5, p, y))
     spread = float((y[-1] - y[0]) / (z[-1] - z[0])) if len(p) > 1 else abs(float(y[0]))
-    match family:
+    match asked.family:
         case "Normal" | "LogNormal" | "TruncatedNormal":
             return [centre, math.log(spread)]
         case "Beta" | "BetaScaled":
@@ -290,10 +287,7 @@ def _start(family: str, p: Floats, x: Floats, bounds: tuple[float | None, float 
             return [math.log(float(np.mean(-np.log1p(-p) / x)))]
         case "Uniform":
             return [float(x[0]) - spread / 2, math.log(4 * spread)]
-    if bounds[0] is not None and bounds[1] is not None:
-        return [float(special.logit((centre - bounds[0]) / (bounds[1] - bounds[0])))]
-    return [
-        float(x[0]) - spread,
-        math.log(centre - float(x[0]) + spread),
-        math.log(float(x[-1]) - centre + spread),
-    ]
+    if span is not None:
+        return [float(special.logit((centre - span[0]) / (span[1] - span[0])))]
+    first = float(x[0])
+    return [first - spread, math.log(centre - first + spread), math.log(float(x[-1]) - centre + spread)]

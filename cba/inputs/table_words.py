@@ -217,7 +217,7 @@ WHOLE = {"children", "days", "population", "population_0_17", "count"}
 
 # --- What to tell a reader whose published table failed a check ---
 
-_NEW_WORD = "use a listed word; a new category is added to published_categories.py and to the data dictionary"
+_NEW_WORD = "use a listed word; a new category is added to table_words.py and to the data dictionary"
 
 CHECKS: Mapping[str, InputError] = {
     "column_in_dataframe": InputError(
