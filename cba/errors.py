@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -73,7 +73,7 @@ class Rule:
 
     field: Words
     broken: Callable[[Any], object]
-    found: Words = None
+    found: Words = ""  # the value of the field, where left out
     says: tuple[Words, ...] = (None, None)  # problem, allowed
     advises: tuple[Words, ...] = (None, None)  # usual cause, next step
 
@@ -89,8 +89,11 @@ class Rule:
         """Return what is said of a subject that breaks the rule."""
         words = (*self.says, self.field, self.found, *self.advises)
         problem, *stated = (word(subject) if callable(word) else word for word in words)
-        names = ("allowed", "field", "found", "cause", "remedy")
-        return InputError(str(problem), **dict(zip(names, stated, strict=True)))  # type: ignore[arg-type]
+        allowed, field, found, cause, remedy = (None if word is None else str(word) for word in stated)
+        if found == "" and field:
+            value: Any = subject[field] if isinstance(subject, Mapping) else getattr(subject, field)
+            found = "empty" if value == "" or value != value else str(value)
+        return InputError(str(problem), field=field, found=found, allowed=allowed, cause=cause, remedy=remedy)
 
 
 def refuse_broken(rules: Iterable[Rule], subject: object) -> None:

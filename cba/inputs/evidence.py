@@ -337,7 +337,7 @@ def _check_cells(table: pd.DataFrame, rules: tuple[Rule, ...], *, key: str, file
 def _cell(column: str, problem: str, broken: Callable[[Row], bool] | None = None) -> Rule:
     """A cell that must be as in the shipped table; one that must not be empty where no test is given."""
     return (
-        Rule(column, broken or (lambda row: not row[column]))
+        Rule(column, broken or (lambda row: not row[column]), None)
         .wrong(problem, allowed="see the column's heading in the shipped table")
         .advice("a cell left out or a sign mistyped", remedy="correct the cell")
     )

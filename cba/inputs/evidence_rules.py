@@ -84,7 +84,7 @@ def _rules_of_use(row: Row) -> tuple[Rule, ...]:
 
 def _empty(column: str, problem: str) -> Rule:
     """A text that must be given."""
-    return Rule(column, lambda row: not row[column], "empty").wrong(problem, allowed="text")
+    return Rule(column, lambda row: not row[column]).wrong(problem, allowed="text")
 
 
 def _unknown(column: str, problem: str, *, known: tuple[str, ...], cause: str, remedy: str) -> Rule:
@@ -111,7 +111,7 @@ def _range(name: str, *, lowest: float, highest: float, allowed: str) -> tuple[R
         )
         .wrong(f"the {words} is not a range", allowed=allowed)
         .advice("one end left out, or the two swapped", remedy="give its 5% and 95% point"),
-        Rule(reason, lambda row: given(row) and not row[reason], "empty")
+        Rule(reason, lambda row: given(row) and not row[reason])
         .wrong(f"the {words} has no reason", allowed="text")
         .advice("numbers typed without their derivation", remedy="say why this range"),
     )
@@ -129,7 +129,7 @@ def _arm(arm: str) -> tuple[Rule, ...]:
         Rule(events, lambda row: row[events] > row[n], lambda row: f"{row[events]:g} of {row[n]:g}")
         .wrong("more events than people", allowed="events <= n")
         .advice("columns swapped, or a per cent typed for a count", remedy="correct the counts"),
-        Rule(risk, lambda row: row[risk] < 0 or row[risk] > 1, itemgetter(risk))
+        Rule(risk, lambda row: row[risk] < 0 or row[risk] > 1)
         .wrong("a risk is not a proportion", allowed="0 to 1")
         .advice("per cent typed for a proportion", remedy="divide by 100"),
     )
@@ -137,7 +137,7 @@ def _arm(arm: str) -> tuple[Rule, ...]:
 
 def _standard_error(column: str) -> Rule:
     return (
-        Rule(column, lambda row: row[column] <= 0, itemgetter(column))
+        Rule(column, lambda row: row[column] <= 0)
         .wrong("a standard error is not above 0", allowed="above 0, or empty")
         .advice("a sign, or an estimate in the wrong column", remedy="correct it, or leave the cell empty")
     )
@@ -188,11 +188,7 @@ _NUMBERS: tuple[Rule, ...] = (
     *_arm("control"),
     _standard_error("se"),
     _standard_error("se_assumed"),
-    Rule(
-        "se_assumed_reason",
-        lambda row: not math.isnan(row["se_assumed"]) and not row["se_assumed_reason"],
-        "empty",
-    )
+    Rule("se_assumed_reason", lambda row: not math.isnan(row["se_assumed"]) and not row["se_assumed_reason"])
     .wrong("an assumed standard error has no reason", allowed="text")
     .advice("a number typed without its derivation", remedy="say why this value"),
     Rule(
@@ -219,7 +215,7 @@ _EXCLUDED = _empty("exclusion_reason", "a study is excluded without a reason").a
 )
 
 _IN_MODEL: tuple[Rule, ...] = (
-    Rule("exclusion_reason", itemgetter("exclusion_reason"), itemgetter("exclusion_reason"))
+    Rule("exclusion_reason", itemgetter("exclusion_reason"))
     .wrong("a study in the synthesis has a reason for exclusion", allowed="empty")
     .advice("a row switched on by halves", remedy="empty the cell or set use to excluded"),
     _unknown(
@@ -232,7 +228,7 @@ _IN_MODEL: tuple[Rule, ...] = (
 )
 
 _SYNTHESIS: tuple[Rule, ...] = (
-    Rule("scale", lambda row: row["scale"] not in SCALES_OF_ESTIMAND[row["estimand"]], itemgetter("scale"))
+    Rule("scale", lambda row: row["scale"] not in SCALES_OF_ESTIMAND[row["estimand"]])
     .wrong(
         "a scale cannot be turned into the estimand",
         allowed=lambda row: ", ".join(SCALES_OF_ESTIMAND[row["estimand"]]),
@@ -247,7 +243,7 @@ _SYNTHESIS: tuple[Rule, ...] = (
 )
 
 _CENSORED: tuple[Rule, ...] = (
-    Rule("bound_low", lambda row: not _bounded(row), "empty")
+    Rule("bound_low", lambda row: not _bounded(row))
     .wrong(
         "a censored study has no bounds",
         allowed="bound_low, bound_high or both, on the scale of the estimand",
@@ -262,7 +258,7 @@ _CENSORED: tuple[Rule, ...] = (
     _empty("bound_reason", "the bounds of a censored study have no reason").advice(
         "numbers typed without their derivation", remedy="say why these bounds"
     ),
-    Rule("se_assumed", lambda row: not (row["se"] > 0 or row["se_assumed"] > 0), "empty")
+    Rule("se_assumed", lambda row: not (row["se"] > 0 or row["se_assumed"] > 0))
     .wrong("a censored study has no uncertainty", allowed="above 0")
     .advice(
         "a null result whose precision is not published",
@@ -299,7 +295,7 @@ _AREA: tuple[Rule, ...] = (
         "coverage and reach are modelled for family help alone",
         remedy="set level to served, or exclude the row with a reason",
     ),
-    Rule("coverage_low", lambda row: not _covered(row), "empty")
+    Rule("coverage_low", lambda row: not _covered(row))
     .wrong(
         "an area-level effect has no coverage",
         allowed="5% and 95% point of the share of eligible children served",
