@@ -201,21 +201,19 @@ def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
     names = [name for name in held.columns if name not in left_out]
     numbers = old.assign(figure=pd.to_numeric(old[value]), at=old[year].astype(int)).dropna(subset="figure")
     latest = numbers.sort_values("at", kind="stable").drop_duplicates(names, keep="last")
-    known = {tuple(row[name] for name in names): row for row in latest.to_dict("records")}
-    for index, row in zip(new.index, new.to_dict("records"), strict=True):
-        before = known.get(tuple(row[name] for name in names))
-        if before is None or row[value] == "" or abs(int(row[year]) - before["at"]) > 1:
-            continue
-        if before["figure"] < 10:
-            continue
-        ratio = float(row[value]) / before["figure"]
-        if not 1 / LARGEST_STEP < ratio < LARGEST_STEP:
-            raise piece.refusal(
-                "a figure is in another unit than the series it continues",
-                column=value,
-                index=index,
-                found=f"{row[value]} for {', '.join(str(row[name]) for name in names)}, {row[year]}",
-                allowed=f"within a factor of {LARGEST_STEP:g} of {before['figure']:,g}, the newest held",
-                cause="thousands for ones, pounds for million pounds, or a yearly for a weekly cost",
-                remedy="convert to the unit of the column",
-            )
+    both = new.reset_index().merge(latest[[*names, "figure", "at"]], on=names)
+    near = (both[value] != "") & ((both[year].astype(int) - both["at"]).abs() <= 1) & (both["figure"] >= 10)
+    both = both[near]
+    step = both[value].astype(float) / both["figure"]
+    wrong = both[~step.between(1 / LARGEST_STEP, LARGEST_STEP, inclusive="neither")]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise piece.refusal(
+            "a figure is in another unit than the series it continues",
+            column=value,
+            index=row["index"],
+            found=f"{row[value]} for {', '.join(str(row[name]) for name in names)}, {row[year]}",
+            allowed=f"within a factor of {LARGEST_STEP:g} of {row['figure']:,g}, the newest held",
+            cause="thousands for ones, pounds for million pounds, or a yearly for a weekly cost",
+            remedy="convert to the unit of the column",
+        )
