@@ -116,7 +116,7 @@ def stance_weights(written: Mixture | Mapping[str, float] | None) -> Mixture:
     return checked_record(Mixture, dict(written), file="weights of the mixture", field=_FIELD)
 
 
-# --- The record of an analysis: every setting a run depends on beside its inputs, and how they must … ---
+# --- The record of an analysis: every setting a run depends on beside its inputs ---
 
 
 Stance = Literal["evidence", "sceptical", "mixture", "review"]
@@ -298,9 +298,6 @@ _RULES = (
 )
 
 
-# --- The specification that a stored run was made from, read back: refused where another version wrote … ---
-
-
 def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Analysis:
     """Return the specification that a file of a stored run holds."""
     try:
@@ -313,7 +310,7 @@ def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Anal
         ) from None
 
 
-# --- Which folder of published tables an analysis reads: the one in force, its snapshot, or the … ---
+# --- Reading: the file of an analysis, the folder of published tables it asks for, its options ---
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from cba.inputs.evidence_columns import (
 from cba.inputs.evidence_rules import Row, check_rows
 from cba.inputs.files import fingerprint, published_file
 
-# --- Put published effects on the scale of the quantity they estimate, with a standard error and its … ---
+# --- Published effects on the scale of the quantity they estimate, with a standard error ---
 
 
 _Z95 = 1.959963984540054
@@ -196,6 +196,9 @@ def _missing(row: Row, column: str, problem: str) -> InputError:
         "a direction-only or partly reported result",
         remedy="add what is published, an assumed standard error with its reason, or exclude the row",
     )
+
+
+# --- The tables of effects, costs and claims, each checked and cut to what was known ---
 
 
 _HARMONISED = ["effect", "effect_se", "effect_derivation"]

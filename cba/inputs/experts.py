@@ -199,7 +199,7 @@ def _increasing(grid: Floats, cumulative: Floats) -> tuple[Floats, Floats]:
     return grid[rises], cumulative[rises]
 
 
-# --- Priors stated by several experts: each one's quantiles, pooled into the quantiles the entry is … ---
+# --- Priors stated by several experts: each one's quantiles, pooled into those of the entry ---
 
 
 POOLED_AT = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -159,7 +159,7 @@ def analysis_names() -> tuple[str, ...]:
     return tuple(sorted({file.stem for folder in folders for file in folder.glob("*.toml")}))
 
 
-# --- Read TOML and turn it into checked records, refusing what is unreadable, duplicated, unknown or … ---
+# --- TOML read and turned into checked records ---
 
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -50,7 +50,7 @@ def to_array(
     return xr.DataArray(values, dims=list(dims), coords=coords, attrs=attrs)
 
 
-# --- Published placement groups turned into the project's placements, on one footing across the … ---
+# --- Published placement groups turned into the project's placements ---
 
 
 IN_HOUSE = ("own_la", "other_la", "other_public")
@@ -141,6 +141,9 @@ def split_placements(
         "derivation": RULE + providers_note,
     }
     return result
+
+
+# --- England by age, placement, reason and stay, and the authorities ---
 
 
 FIRST_YEAR = 1994
@@ -291,7 +294,7 @@ def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.Da
 def _placements(
     arrays: Mapping[str, xr.DataArray], *, rows: pd.DataFrame, providers: pd.DataFrame
 ) -> dict[str, xr.DataArray]:
-    """Split stock, starts and ceases over the project's placements; see :mod:`observed_placements`."""
+    """Split stock, starts and ceases over the project's placements; see :func:`split_placements`."""
     stock = arrays["stock_by_placement_published"]
     years = stock["year"].values.tolist()
     dims: Dims = {"year": ("year", years), "provider": ("category", words.FOSTER_PROVIDERS)}

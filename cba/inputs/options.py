@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.files import (
     Number,
     Switch,
     Text,
     Whole,
+    WrittenRecord,
     checked_record,
     fingerprint,
     nearest,
@@ -25,7 +26,7 @@ from cba.inputs.files import (
     read_toml,
 )
 
-# --- The record of a policy option: what it spends, when, on what, and which effects it is meant to … ---
+# --- The record of a policy option: what it spends, when, on what, and which effects it is meant to have ---
 
 
 Component = Literal["family_help", "kinship", "foster", "workforce", "regional_care", "other"]
@@ -52,10 +53,9 @@ _LAST_OFFSET = 60
 _SAVE_NOTHING = ("dfe", "dwp_hmrc")
 
 
-class Spend(BaseModel):
+class Spend(WrittenRecord):
     """One line of programme money."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     # component and payer: what it is spent on and who pays (see `cba.dimensions`).
     component: Component
     payer: Payer
@@ -85,10 +85,9 @@ class Spend(BaseModel):
         return amounts
 
 
-class Recurrent(BaseModel):
+class Recurrent(WrittenRecord):
     """Yearly money that goes on after the programme; `gbp_million` is a cap where it is reinvested."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     component: Component
     payer: Payer
     gbp_million: Money
@@ -97,20 +96,18 @@ class Recurrent(BaseModel):
     source: Text
 
 
-class Effects(BaseModel):
+class Effects(WrittenRecord):
     """Which modelled effects the option is meant to have, beside family help through its money."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     foster_carers_target: Annotated[Number, Field(ge=0)] = 0.0
     allowance_scope: Literal["none", "sgo_from_care", "sgo_and_cao", "all_kinship"] = "none"
     family_network: Switch = False
     price_reform: Switch = False
 
 
-class Option(BaseModel):
+class Option(WrittenRecord):
     """A complete option, as resolved from its file and the files it builds on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     id: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     label: Annotated[Text, Field(max_length=80)]
@@ -133,7 +130,7 @@ class Option(BaseModel):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Option:
-        _check_financing(self)
+        refuse_broken(_FINANCING, self)
         _check_years(self)
         _check_spenders(self)
         return self
@@ -162,42 +159,34 @@ class Option(BaseModel):
         return fingerprint(self.model_dump(mode="json"))
 
 
-def _check_financing(option: Option) -> None:
-    needs = option.financing in ("new_recurrent", "reinvest")
-    if needs and option.recurrent is None:
-        raise InputError(
-            "the financing needs recurrent money and none is stated",
-            field="recurrent",
-            found=option.financing,
-            allowed="a [recurrent] table",
-        ).advice(
-            "the table left out, or removed by the filter on components",
-            remedy="add [recurrent], or set financing to fade or none",
-        )
-    if not needs and option.recurrent is not None:
-        raise InputError(
-            "recurrent money is stated and the financing does not use it",
-            field="financing",
-            found=option.financing,
-            allowed="new_recurrent or reinvest",
-        ).advice("one of the two not updated", remedy="remove [recurrent] or change financing")
-    if option.financing == "reinvest" and option.recurrent and option.recurrent.payer in _SAVE_NOTHING:
-        raise InputError(
-            "the option reinvests savings of a payer that makes none",
-            field="recurrent.payer",
-            found=option.recurrent.payer,
-            allowed="council, nhs or justice",
-        ).advice(
-            "money of the department written as if it came out of its own savings",
-            remedy="name who saves, or use new_recurrent",
-        )
-    if option.financing == "none" and option.spend:
-        raise InputError(
-            "an option with spending says that nothing follows it",
-            field="financing",
-            found="none",
-            allowed="fade, new_recurrent or reinvest",
-        ).advice("financing copied from bau", remedy="say what happens to the effect when the money ends")
+_FINANCING = (
+    Rule("recurrent", lambda o: _is_recurrent(o) and o.recurrent is None, lambda o: o.financing)
+    .wrong("the financing needs recurrent money and none is stated", allowed="a [recurrent] table")
+    .advice(
+        "the table left out, or removed by the filter on components",
+        remedy="add [recurrent], or set financing to fade or none",
+    ),
+    Rule("financing", lambda o: not _is_recurrent(o) and o.recurrent is not None)
+    .wrong("recurrent money is stated and the financing does not use it", allowed="new_recurrent or reinvest")
+    .advice("one of the two not updated", remedy="remove [recurrent] or change financing"),
+    Rule(
+        "recurrent.payer",
+        lambda o: o.financing == "reinvest" and o.recurrent.payer in _SAVE_NOTHING,
+        lambda o: o.recurrent.payer,
+    )
+    .wrong("the option reinvests savings of a payer that makes none", allowed="council, nhs or justice")
+    .advice(
+        "money of the department written as if it came out of its own savings",
+        remedy="name who saves, or use new_recurrent",
+    ),
+    Rule("financing", lambda o: o.financing == "none" and o.spend)
+    .wrong("an option with spending says that nothing follows it", allowed="fade, new_recurrent or reinvest")
+    .advice("financing copied from bau", remedy="say what happens to the effect when the money ends"),
+)
+
+
+def _is_recurrent(option: Option) -> bool:
+    return option.financing in ("new_recurrent", "reinvest")
 
 
 def _check_years(option: Option) -> None:

@@ -16,7 +16,7 @@ from cba.inputs.experts import PooledExperts, split_experts
 from cba.inputs.files import Number, Text, Whole, WrittenRecord, checked_record, placed
 from cba.inputs.quantile_fits import fit_quantiles
 
-# --- What the unit of a prior demands: money has a price year and is not negative, a share stays … ---
+# --- What the unit of a prior demands: money has a price year, a share stays between 0 and 1 ---
 
 
 def check_price_year(unit: str, price_year: int | None) -> None:
