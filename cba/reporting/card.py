@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cba.reporting.choices import lead_option
 from cba.reporting.names import stance_name
@@ -50,46 +50,13 @@ _STATUS_WORDS = {
 }
 
 
-class Row(Protocol):
-    """What the page reads of a run; :class:`cba.runs.reading.IndexRow` is one."""
-
-    @property
-    def analysis(self) -> str: ...  # noqa: D102
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def run(self) -> str: ...  # noqa: D102
-    @property
-    def finished(self) -> str: ...  # noqa: D102
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def approved_by(self) -> str: ...  # noqa: D102
-    @property
-    def key(self) -> str: ...  # noqa: D102
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def mean(self) -> float | None: ...  # noqa: D102
-    @property
-    def lower(self) -> float | None: ...  # noqa: D102
-    @property
-    def upper(self) -> float | None: ...  # noqa: D102
-    @property
-    def level(self) -> float | None: ...  # noqa: D102
-    @property
-    def report(self) -> str: ...  # noqa: D102
-
-
-def render_runs_index(rows: Sequence[Row]) -> str:
+def render_runs_index(rows: Sequence[Any]) -> str:
     """Return the list of all runs as one HTML page.
 
     HTML 5; every text from outside is escaped; each analysis has a table and, from two runs with the same
     headline result on, a picture of it with the same figures in words.
     """
-    analyses: dict[str, list[Row]] = {}
+    analyses: dict[str, list[Any]] = {}
     for row in rows:
         analyses.setdefault(row.analysis, []).append(row)
     groups = [
@@ -105,7 +72,7 @@ def render_runs_index(rows: Sequence[Row]) -> str:
     return templates().get_template("runs_index.html.j2").render(groups=groups)
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: Any) -> dict[str, Any]:
     """Return the words of one row of the table."""
     style = style_of(row.key) if row.key else "number"
     between = ""
@@ -125,7 +92,7 @@ def _cells(row: Row) -> dict[str, Any]:
     }
 
 
-def _trend(rows: Sequence[Row]) -> dict[str, Any] | None:
+def _trend(rows: Sequence[Any]) -> dict[str, Any] | None:
     """Place the headline of each run, oldest left, with the interval as a line; None below two points."""
     newest = next((row for row in rows if is_defined(row.mean)), None)
     same = [row for row in reversed(rows) if newest and row.key == newest.key and is_defined(row.mean)]

@@ -1,18 +1,72 @@
-"""The years of the headline horizon, and sums over them of a table's yearly means."""
+"""What a page chooses to show and to say of a run: years, rows, what is named first, and who answers for it.
+
+Each section's choices are a function of the `View`; what it returns, the templates read by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cba.reporting.names import full_name
-from cba.reporting.numbers import matching_rows
+from cba.reporting.names import full_name, stance_name
+from cba.reporting.numbers import is_defined, matching_rows, show
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows: the appraisals of one run, headline stance first, and the option it follows."""
+
+    appraisals: tuple[Appraisal, ...]
+    option: str
+
+    @property
+    def first(self) -> Appraisal:
+        """The appraisal of the headline stance."""
+        return self.appraisals[0]
+
+    @property
+    def last_year(self) -> int:
+        """The last year charts show: the end of the horizon or the target year, whichever is later."""
+        return max(horizon_years(self.first)[1], int(self.first.analysis.target_year))
+
+    def rows(self, table: str, **where: object) -> pd.DataFrame:
+        """Return the matching rows of a table of the headline stance."""
+        return matching_rows(self.first.tables[table], where)
+
+    def holds(self, table: str) -> bool:
+        """Return whether a table of the headline stance has rows, of the option where it is by option."""
+        return holds(self.first, table, self.option)
+
+    def label(self, option: str) -> str:
+        """Return an option's label as a chart can write it, where a dollar would begin a formula."""
+        return self.first.option_labels.get(option, option).replace("$", r"\$")
+
+
+def holds(appraisal: Appraisal, table: str, option: str) -> bool:
+    """Return whether a table is there with rows, of the option where it is by option."""
+    frame = appraisal.tables.get(table)
+    if frame is None or frame.empty:
+        return False
+    return "option" not in frame or bool((frame["option"] == option).any())
+
+
+# --- Which option and which years ---
+
+
+_LEAD = "care_review"
+
+
+def lead_option(appraisal: Appraisal) -> str:
+    """Return the option the report follows: the review's programme where appraised, else the first but BAU."""
+    others = [option for option in appraisal.option_labels if option != "bau"]
+    return _LEAD if _LEAD in others else others[0]
 
 
 def horizon_years(appraisal: Appraisal) -> tuple[int, int]:
@@ -37,24 +91,90 @@ def payer_totals(appraisal: Appraisal, option: str) -> pd.Series:
     return rows.groupby("payer", sort=False)["mean"].sum()
 
 
-# --- Choices a page makes from an appraisal: which option leads, which target is hardest, how groups … ---
+# --- The front page ---
+
+
+ABSENT: Mapping[str, Any] = {
+    "top_driver": None,
+    "best_at_zero": None,
+    "lead_breaks_even": None,
+    "announced": None,
+    "best_questions": None,
+    "tracker_years": (),
+}
+"""What other sections read of one that a run leaves out."""
+
+
+def summary_choices(view: View) -> dict[str, Any]:
+    """Return the target hardest to reach, the intervention that carries most, and the grades of the inputs."""
+    targets = view.first.tables["what_it_would_take"]
+    hardest: dict[str, object] = {}
+    if len(targets):
+        row = targets.sort_values(["target_children", "start_year"], ascending=[False, True]).iloc[0]
+        hardest = {"start_year": int(row["start_year"]), "target_children": row["target_children"]}
+    table = view.first.tables["priors"]
+    groups = table["name"].str.split(".").str[0]
+    grades = {name: _grade(table.loc[groups == name, "confidence"]) for name in dict.fromkeys(groups)}
+    return {
+        "hardest": hardest,
+        "carrier": _carrier(view),
+        "grades": GRADES,
+        "prior_groups": [{"name": name, "grade": grade} for name, grade in grades.items()],
+        "overall_grade": overall_grade(view.first),
+        "claims": view.first.tables["claims"].to_dict("records"),
+        **_break_even(view),
+    }
+
+
+def _carrier(view: View) -> str:
+    """Return the intervention that takes most children out of care in an option; empty where none does."""
+    rows = view.rows("attribution", option=view.option) if view.holds("attribution") else pd.DataFrame()
+    if rows.empty or not float(rows["fewer_children"].max()) > 0.0:
+        return ""
+    return str(rows.loc[rows["fewer_children"].idxmax(), "component"])
+
+
+def _break_even(view: View) -> dict[str, Any]:
+    if not view.holds("break_even_values"):
+        return {}
+    row = view.rows("break_even_values", kind="option", name=view.option)
+    anchors = view.rows("break_even_values", kind="anchor").set_index("name")["value_per_child_year"]
+    return {
+        "lead_breaks_even": bool(len(row)) and is_defined(float(row["value_per_child_year"].iloc[0])),
+        "highest_anchor": str(anchors.idxmax()) if len(anchors) else "",
+    }
 
 
 GRADES = ("green", "amber", "red", "blue")
 
 
-_LEAD = "care_review"
+def overall_grade(appraisal: Appraisal) -> str:
+    """Return the grade of all inputs together, by the rule of the groups."""
+    return _grade(appraisal.tables["priors"]["confidence"])
 
 
-def lead_option(appraisal: Appraisal) -> str:
-    """Return the option the report follows: the review's programme where appraised, else the first but BAU."""
-    others = [option for option in appraisal.option_labels if option != "bau"]
-    return _LEAD if _LEAD in others else others[0]
+def _grade(held: pd.Series) -> str:
+    """Return the worst grade that at least a third of the inputs hold or exceed; ungraded counts as red."""
+    shares = {grade: float((held == grade).mean()) for grade in GRADES}
+    worst = shares["red"] + shares["blue"]
+    if worst >= 1 / 3:
+        return "red" if shares["red"] >= shares["blue"] else "blue"
+    return "amber" if worst + shares["amber"] >= 1 / 3 else "green"
 
 
-def last_shown_year(appraisal: Appraisal) -> int:
-    """Return the last year charts show: the end of the horizon or the target year, whichever is later."""
-    return max(horizon_years(appraisal)[1], int(appraisal.analysis.target_year))
+# --- Children ---
+
+
+def children_choices(view: View) -> dict[str, Any]:
+    """Return whether the paths overlap, the years shown, and the smallest number of fewer children."""
+    made: dict[str, Any] = {
+        "paths_overlap": paths_overlap(view.first, view.option, view.last_year),
+        "last_observed": int(view.first.tables["history"]["year"].max()),
+        "last_shown": view.last_year,
+    }
+    if view.holds("fewer_children_chances"):
+        made["smallest_target"] = float(view.first.tables["fewer_children_chances"]["fewer_children"].min())
+    return made
 
 
 def paths_overlap(
@@ -68,42 +188,217 @@ def paths_overlap(
     return not bool(apart.any())
 
 
-def hardest_target(appraisal: Appraisal) -> dict[str, object]:
-    """Return what picks the row of the largest target of ``what_it_would_take``; empty without rows."""
-    table = appraisal.tables["what_it_would_take"]
-    if table.empty:
-        return {}
-    row = table.sort_values(["target_children", "start_year"], ascending=[False, True]).iloc[0]
-    return {"start_year": int(row["start_year"]), "target_children": row["target_children"]}
+MOST_TARGETS = 4
 
 
-def vintages_shown(appraisal: Appraisal) -> tuple[int, int] | None:
-    """Return the first and the last release from which the review's path is seen.
+def drawn_targets(rows: pd.DataFrame) -> list[float]:
+    """Return the numbers of children drawn: the smallest two and the largest two of a table's."""
+    targets = sorted(set(rows["fewer_children"]))
+    return targets if len(targets) <= MOST_TARGETS else [*targets[:2], *targets[-2:]]
 
-    None where the run has no such table.
+
+# --- The tracker ---
+
+
+def belief_rows(appraisal: Appraisal, belief: str) -> pd.DataFrame:
+    """Return the rows of one belief, by year.
+
+    `belief`: ``current_policy``, ``programme``, ``claim`` or ``published``.
     """
-    if "backtest_vintages" not in appraisal.tables:
-        return None
-    releases = appraisal.tables["backtest_vintages"]["release"]
-    return int(releases.min()), int(releases.max())
+    return matching_rows(appraisal.tables["tracker"], {"belief": belief}).sort_values("year")
 
 
-def record_is_current(appraisal: Appraisal) -> bool:
-    """Return whether the record of past forecasts is of the model the run was made with."""
-    about = appraisal.tables.get("backtest_about")
-    if about is None:
-        return True
-    return "False" not in set(about.loc[about["item"] == "current", "value"].astype(str))
+def tracker_beliefs(appraisals: Sequence[Appraisal]) -> list[tuple[Appraisal, str, str]]:
+    """Return the beliefs the tracker draws: the appraisal that holds each, its name in the table, and its label.
+
+    Current policy, the programme under each stance that has a tracker, and the claim where it can be drawn.
+    """
+    first = appraisals[0]
+    found = [(first, "current_policy", "Current policy")]
+    for appraisal in appraisals:
+        if len(appraisal.tables.get("tracker", ())):
+            found.append((appraisal, "programme", f"Programme: {stance_name(appraisal.stance).lower()}"))
+    if (first.tables["tracker"]["belief"] == "claim").any():
+        found.append((first, "claim", "The review’s claim"))
+    return found
 
 
-def carrier(appraisal: Appraisal, option: str) -> str:
-    """Return the intervention that takes most children out of care in an option; empty where none does."""
-    if "attribution" not in appraisal.tables:
-        return ""
-    rows = matching_rows(appraisal.tables["attribution"], {"option": option})
-    if rows.empty or not float(rows["fewer_children"].max()) > 0.0:
-        return ""
-    return str(rows.loc[rows["fewer_children"].idxmax(), "component"])
+def tracker_choices(view: View) -> dict[str, Any]:
+    """Return the years, beliefs and figures the words of the tracker name; and whether the paths can be told apart."""
+    ahead, published = belief_rows(view.first, "current_policy"), belief_rows(view.first, "published")
+    programme = belief_rows(view.first, "programme").set_index("year")["mean"]
+    ends = ahead.set_index("year")
+    return {
+        "tracker_years": [int(y) for y in ahead.loc[ahead["line"].notna(), "year"]],
+        "tracker_beliefs": [
+            {"stance": a.stance, "belief": belief, "label": label}
+            for a, belief, label in tracker_beliefs(view.appraisals)
+        ],
+        "tracker_last": int(published["year"].max()),
+        # Published years with a line, known after the frame.
+        "tracker_tested": [int(y) for y in published.loc[published["line"].notna(), "year"]],
+        # Whether the programme's mean lies inside the interval of current policy in every year.
+        "tracker_blurred": bool(((programme >= ends["lower"]) & (programme <= ends["upper"])).all()),
+    }
+
+
+# --- Beliefs, drivers and what they change ---
+
+
+def belief_choices(view: View) -> dict[str, Any]:
+    """Return whether any weight on the sceptic changes the choice, and what the claims need."""
+    made: dict[str, Any] = {"weight_matters": False, "needed": None, "needed_which": ""}
+    weights = view.first.tables.get("weight_of_change")
+    if weights is not None and len(weights):
+        made["weight_matters"] = bool((weights.groupby("value_per_child_year").size() > 1).any())
+    review = next((a for a in view.appraisals if a.stance == "review"), None)
+    table = None if review is None else review.tables.get("need_to_believe")
+    if table is not None and len(table):
+        first = table.iloc[0]
+        made |= {"needed": {"parameter": str(first["parameter"])}, "needed_which": str(first["which"])}
+    if view.holds("switching_values"):
+        rows = view.rows("switching_values", option=view.option)
+        # Rows of the first input tried: how far it gets alone towards each target.
+        first_input = str(rows["input"].iloc[0])
+        made |= {
+            "switching_reachable": int(rows["reachable"].astype(bool).sum()),
+            "switching_first": first_input,
+            "switching_targets": list(rows.loc[rows["input"] == first_input, "target"]),
+        }
+    return made
+
+
+WIDEST = 1e6
+"""GBP: value of a child-year at which the text quotes what certainty is worth, beside cash alone."""
+
+
+PLAIN_WORDS = {
+    "delivery.cost_overrun": "how far the programme overruns its published money",
+    "family_help.log_risk_ratio": "how far family help lowers the risk that a child starts to be looked after",
+    "kinship.log_risk_ratio": "how far family-network meetings lower the chance of being looked after",
+    "reform.home_price_cut": "how far reform of placements lowers the price of children’s homes",
+}
+"""Inputs that may matter most, as the front page names them; others by their description."""
+
+
+def driver_choices(view: View) -> dict[str, Any]:
+    """Return the input and the question that matter most."""
+    mine = view.rows("drivers", option=view.option)
+    top = mine[mine["rank"] == 1]
+    shares = view.rows("variance_shares", option=view.option, split="question")
+    return {
+        "top_driver": top.set_index("outcome")["input"].to_dict(),
+        "top_words": {
+            row["outcome"]: PLAIN_WORDS.get(row["input"], f"“{row['description']}”")
+            for row in top.to_dict("records")
+        },
+        "top_question": str(shares.loc[shares["effect"].idxmax(), "name"]),
+    }
+
+
+def worth_choices(view: View) -> dict[str, Any]:
+    """Return the option to choose on cash alone, and where another takes its place."""
+    table = view.first.tables["best_option"]
+    changed = table[(table["best"] != table["best"].shift()) & (table["value_per_child_year"] > 0)]
+    return {
+        "best_at_zero": str(table.loc[table["value_per_child_year"].idxmin(), "best"]),
+        "best_steps": [
+            {"value": float(row["value_per_child_year"]), "best": str(row["best"])}
+            for row in changed.to_dict("records")
+        ],
+        "widest_value": WIDEST,
+    }
+
+
+# --- Learning: a pilot, and research ---
+
+
+def announced_row(appraisal: Appraisal, option: str) -> pd.Series:
+    """Return the row of ``pilot_power`` of the design announced in 2023; the first design where it is not there."""
+    rows = matching_rows(appraisal.tables["pilot_power"], {"option": option})
+    return rows.sort_values("published", ascending=False, kind="stable").iloc[0]
+
+
+def published_learning(appraisal: Appraisal, option: str) -> pd.DataFrame:
+    """Return the rows of ``pilot_learning`` for the design announced in 2023: 12 areas, two years.
+
+    By value of a child-year, ascending.
+    """
+    announced = announced_row(appraisal, option)
+    where = {"option": option, "areas": announced["areas"], "years": announced["years"]}
+    return matching_rows(appraisal.tables["pilot_learning"], where).sort_values("value_per_child_year")
+
+
+def pilot_choices(view: View) -> dict[str, Any]:
+    """Return the announced design, the best strategy by value, and where learning is worth most."""
+    row = announced_row(view.first, view.option)
+    design = {"areas": int(row["areas"]), "years": int(row["years"])}
+    where = {"option": view.option, **design}
+    rows = view.rows("pilot_or_now", **where)
+    best = rows[rows["best"].astype(bool)].sort_values("value_per_child_year")
+    steps = best[best["strategy"] != best["strategy"].shift()]
+    learning = published_learning(view.first, view.option)
+    top = learning.loc[learning["value_of_learning"].idxmax()]
+    return {
+        "announced": {**where, "design": str(row["design"])},
+        "announced_design": design,
+        "pilot_steps": [
+            {**where, "strategy": str(name), "value_per_child_year": float(value)}
+            for name, value in zip(steps["strategy"], steps["value_per_child_year"], strict=True)
+        ],
+        "learning_is_clear": bool(top["value_of_learning"] > 1.96 * top["value_of_learning_se"]),
+        "top_learning": {**where, "value_per_child_year": float(top["value_per_child_year"])},
+    }
+
+
+def value_shown(appraisal: Appraisal) -> float:
+    """Return the value of a child-year, of those worked out, nearest to the highest one put forward elsewhere.
+
+    GBP; 0, cash alone, where no value is put forward.
+    """
+    worked = appraisal.tables["information_value"]["value_per_child_year"]
+    known = appraisal.tables.get("break_even_values")
+    anchors = [] if known is None else known.loc[known["kind"] == "anchor", "value_per_child_year"]
+    highest = max(anchors, default=0.0)
+    return float(min(worked, key=lambda value: abs(value - highest)))
+
+
+def question_values(appraisal: Appraisal, value: float) -> pd.DataFrame:
+    """Return what the answer to each research question is worth at a value of a child-year, most first."""
+    rows = matching_rows(appraisal.tables["information_value"], {"value_per_child_year": value})
+    return rows[rows["question"] != "everything"].sort_values("value", ascending=False)
+
+
+def information_choices(view: View) -> dict[str, Any]:
+    """Return the values of a child-year worked out, and the question worth most where that changes."""
+    values = sorted(map(float, view.first.tables["information_value"]["value_per_child_year"].unique()))
+    found: list[dict[str, Any]] = []
+    before = None
+    for value in values:
+        top = question_values(view.first, value).iloc[0]
+        # None is worth anything where the best cannot be told from nothing.
+        question = str(top["question"]) if top["value"] > 1.96 * top["se"] else ""
+        if question and question != before:
+            found.append({"value": value, "question": question})
+        before = question
+    return {
+        "best_questions": found,
+        "information_price": show(value_shown(view.first), style="price"),
+        "information_values": values,
+    }
+
+
+# --- Money: payers, payback and councils ---
+
+
+def payer_choices(view: View) -> dict[str, Any]:
+    """Return who pays and gains."""
+    flows = view.rows("cash_flow_by_year", option=view.option)
+    return {
+        "payers": list(payer_totals(view.first, view.option).index),
+        "kinds": list(flows["kind"].unique()),
+        "payer_message": payer_message(view.first, view.option),
+    }
 
 
 def payer_message(appraisal: Appraisal, option: str) -> str:
@@ -119,28 +414,76 @@ def payer_message(appraisal: Appraisal, option: str) -> str:
     return "; ".join(parts)
 
 
-def prior_groups(appraisal: Appraisal) -> list[dict[str, str]]:
-    """Return each group of inputs and its grade: the worst that a third of its inputs hold or exceed."""
-    table = appraisal.tables["priors"]
-    groups = table["name"].str.split(".").str[0]
-    return [
-        {"name": name, "grade": _grade(table.loc[groups == name, "confidence"])}
-        for name in dict.fromkeys(groups)
-    ]
+def never_by_payer(appraisal: Appraisal, option: str) -> pd.DataFrame:
+    """Return each payer's row of never paying back within the horizon, the likeliest first."""
+    rows = matching_rows(appraisal.tables["payback_by_payer"], {"option": option})
+    return rows[rows["year"].isna()].sort_values("probability", ascending=False, kind="stable")
 
 
-def overall_grade(appraisal: Appraisal) -> str:
-    """Return the grade of all inputs together, by the rule of the groups."""
-    return _grade(appraisal.tables["priors"]["confidence"])
+def payback_choices(view: View) -> dict[str, Any]:
+    """Return the payer least likely to be paid back."""
+    if not (view.holds("fewer_children_chances") and view.holds("payback_by_payer")):
+        return {}
+    return {"worst_payer": never_by_payer(view.first, view.option).iloc[0].to_dict()}
 
 
-def _grade(held: pd.Series) -> str:
-    """Return the worst grade that at least a third of the inputs hold or exceed; ungraded counts as red."""
-    shares = {grade: float((held == grade).mean()) for grade in GRADES}
-    worst = shares["red"] + shares["blue"]
-    if worst >= 1 / 3:
-        return "red" if shares["red"] >= shares["blue"] else "blue"
-    return "amber" if worst + shares["amber"] >= 1 / 3 else "green"
+COUNCILS_SHOWN = 10
+"""Authorities printed at each end of the list."""
+
+
+def council_choices(view: View) -> dict[str, Any]:
+    """Return what picks the authorities whose own saving less cost is highest and lowest."""
+    mine = view.rows("councils", option=view.option).sort_values("council_net")["council_net"]
+    shown = min(COUNCILS_SHOWN, len(mine) // 2)
+    if shown == 0:
+        return {"council_ends": []}
+    high, low = float(mine.iloc[-shown]), float(mine.iloc[shown - 1])
+    return {
+        "council_ends": [
+            {"caption": "highest", "where": {"option": view.option, "council_net__from": high}},
+            {"caption": "lowest", "where": {"option": view.option, "council_net__to": low}},
+        ]
+    }
+
+
+# --- How it was made ---
+
+
+def evidence_choices(view: View) -> dict[str, Any]:
+    """Return the uses of the evidence that do not enter, and whether any enters as a bound."""
+    uses = [str(use) for use in view.first.tables["evidence"]["use"].unique()]
+    return {
+        "unused": [use for use in uses if use not in ("synthesis", "censored")],
+        "censored": "censored" in uses,
+    }
+
+
+def backtest_choices(view: View) -> dict[str, Any]:
+    """Return the releases from which the review's path is seen, and whether the record is of this model."""
+    seen = view.first.tables.get("backtest_vintages")
+    return {
+        "vintages_shown": None if seen is None else (int(seen["release"].min()), int(seen["release"].max())),
+        "record_is_current": record_is_current(view.first),
+    }
+
+
+def record_is_current(appraisal: Appraisal) -> bool:
+    """Return whether the record of past forecasts is of the model the run was made with."""
+    about = appraisal.tables.get("backtest_about")
+    if about is None:
+        return True
+    return "False" not in set(about.loc[about["item"] == "current", "value"].astype(str))
+
+
+def diagnostic_choices(view: View) -> dict[str, Any]:
+    """Return the results whose errors are printed."""
+    followed = (f".{view.option}", ".bau")
+    results = view.first.results
+    return {
+        "shown_results": [
+            key for key in results if key.endswith(followed) and is_defined(results[key]["mean"])
+        ]
+    }
 
 
 def reason(appraisal: Appraisal, key: str) -> str:

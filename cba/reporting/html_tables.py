@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,7 +14,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.inputs.files import harmless_in_spreadsheet
-from cba.reporting.names import full_name, input_name
+from cba.reporting.names import full_name, input_name, stance_name
 from cba.reporting.numbers import (
     UNDEFINED,
     Style,
@@ -24,7 +25,6 @@ from cba.reporting.numbers import (
     result_number,
     show,
 )
-from cba.reporting.sections import web_address
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -129,6 +129,15 @@ def _sources(row: Mapping[str, Any]) -> list[dict[str, str | None]]:
     return [{"title": str(title), "url": web_address(url)} for title, url in pairs]
 
 
+def web_address(text: object) -> str | None:
+    """Return an address that may stand in a link, or None.
+
+    Only http and https addresses are links; whatever else is shown as text.
+    """
+    address = text.strip() if isinstance(text, str) else ""
+    return address if re.match(r"https?://[^\s<>\"'\\]+$", address, re.I) else None
+
+
 def _matrix(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return, by grade, the measured rows of each level of influence."""
     kept = [row for row in rows if row["measured"] in ("draws", "fit")]
@@ -178,15 +187,16 @@ class Column:
     style: Style | str = "text"
 
 
-def columns(*specified: str) -> tuple[Column, ...]:
-    """Return columns from ``"field | heading | style"``; heading and style may be left out."""
-    parts = [tuple(piece.strip() for piece in text.split("|")) for text in specified]
+def columns(**styles: Mapping[str, str]) -> tuple[Column, ...]:
+    """Return columns from the headings of fields by style, in the order they are given."""
     return tuple(
-        Column(
-            part[0], part[1] if len(part) > 1 else full_name(part[0]), part[2] if len(part) > 2 else "text"
-        )
-        for part in parts
+        Column(field, heading, style) for style, named in styles.items() for field, heading in named.items()
     )
+
+
+def range_columns(style: str) -> tuple[Column, ...]:
+    """Return the columns mean, lower and upper."""
+    return columns(**{style: {"mean": "Mean", "lower": "Lower", "upper": "Upper"}})
 
 
 def html_table(
@@ -211,12 +221,17 @@ def html_table(
     lines = []
     for position, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
         cells = [_cell(row, column, position, table, appraisal) for column in kept]
-        lines.append(_row_of_html_tables(cells, kept))
+        lines.append(_line(cells, kept))
+    return _framed(kept, lines, caption=caption)
+
+
+def _framed(shown: Sequence[Column], lines: Sequence[Markup], *, caption: str) -> Markup:
+    """Return rows as a table with its caption and headings, in a box that scrolls."""
     heads = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(_align(column) if place else Markup(""), column.heading)
-        for place, column in enumerate(kept)
+        for place, column in enumerate(shown)
     )
-    body = Markup("").join(lines) or Markup('<tr><td colspan="{}">No rows.</td></tr>').format(len(kept))
+    body = Markup("").join(lines) or Markup('<tr><td colspan="{}">No rows.</td></tr>').format(len(shown))
     return Markup(
         '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table>'
         "<caption><span>{}</span></caption>"
@@ -228,7 +243,7 @@ def _align(column: Column) -> Markup:
     return Markup("") if column.style in ("text", "name", "input", "option") else Markup(' class="num"')
 
 
-def _row_of_html_tables(cells: Sequence[Markup], kept: Sequence[Column]) -> Markup:
+def _line(cells: Sequence[Markup], kept: Sequence[Column]) -> Markup:
     first = Markup('<tr><th scope="row">{}</th>').format(cells[0])
     rest = [
         Markup("<td{}>{}</td>").format(_align(c), cell) for c, cell in zip(kept[1:], cells[1:], strict=True)
@@ -280,30 +295,34 @@ def csv_link(
     return frame_link(frame, name=name)
 
 
-def result_table(appraisal: Appraisal, keys: Sequence[str], *, style: Style, caption: str) -> Markup:
-    """Return mean and interval of several results as a table, one row per key.
+def result_table(appraisal: Appraisal, quantity: str, *, style: Style, caption: str) -> Markup:
+    """Return mean and interval of one quantity of the results as a table, one row per option."""
+    shown = (*columns(text={"option": "Option"}), *range_columns(style))
+    lines = []
+    for option, label in appraisal.option_labels.items():
+        if option != "bau":
+            key = f"{quantity}.{option}"
+            cells = [result_number(appraisal, key, column.field, style=style) for column in shown[1:]]
+            lines.append(_line([escape(label), *cells], shown))
+    return _framed(shown, lines, caption=caption)
 
-    `keys`: keys of ``appraisal.results``; the option after the dot heads the row.
-    """
+
+def results_below(
+    appraisals: Sequence[Appraisal], quantity: str, *, style: Style, what: str
+) -> tuple[list[Markup], list[Markup]]:
+    """Return one table per stance of a quantity of the results, and the link that saves them all."""
+    tables = [
+        result_table(appraisal, quantity, style=style, caption=f"{what}, {stance_name(appraisal.stance)}")
+        for appraisal in appraisals
+    ]
     rows = []
-    for key in keys:
-        option = key.rsplit(".", 1)[1]
-        cells = [result_number(appraisal, key, field, style=style) for field in ("mean", "lower", "upper")]
-        label = appraisal.option_labels.get(option, option)
-        rows.append(
-            Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-                label, Markup("").join(Markup('<td class="num">{}</td>').format(cell) for cell in cells)
-            )
-        )
-    heads = Markup("").join(
-        Markup('<th scope="col" class="num">{}</th>').format(w) for w in ("Mean", "Lower", "Upper")
-    )
-    return Markup(
-        '<div class="scroll" role="group" tabindex="0" aria-label="{}"><table>'
-        "<caption><span>{}</span></caption>"
-        "<thead><tr>"
-        '<th scope="col">Option</th>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(f"Table: {caption}", caption, heads, Markup("").join(rows))
+    for appraisal in appraisals:
+        for option in appraisal.option_labels:
+            if option != "bau":
+                held = appraisal.results[f"{quantity}.{option}"]
+                ends = {field: held[field] for field in ("mean", "lower", "upper")}
+                rows.append({"stance": appraisal.stance, "option": option, **ends})
+    return tables, [frame_link(pd.DataFrame(rows), name=quantity)]
 
 
 def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:

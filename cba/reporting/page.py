@@ -1,4 +1,8 @@
-"""The functions templates call to look numbers up, each bound to where the number comes from."""
+"""The report: the appraisals of one run as a single HTML page that loads nothing.
+
+The templates get functions that look numbers up, each bound to where the number comes from; the figures; and what each
+section chose to name.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +15,28 @@ from cba.discounting import find_schedule
 from cba.errors import InputError
 from cba.reporting.choices import (
     FRAMES,
-    GRADES,
-    carrier,
+    View,
     flat_rows,
-    hardest_target,
     horizon_years,
-    last_shown_year,
     lead_option,
-    overall_grade,
-    paths_overlap,
-    payer_message,
-    payer_totals,
-    prior_groups,
     reason,
-    record_is_current,
     run_identity,
     run_people,
     single_vintage_exceptions,
-    vintages_shown,
 )
 from cba.reporting.explorer import explorer_parts
-from cba.reporting.figures.beliefs import belief_figures
+from cba.reporting.figures import children, decisions, drivers, evidence, fits, learning, money
 from cba.reporting.figures.changes import change_context
-from cba.reporting.figures.children import tracker_choices, tracker_figures
-from cba.reporting.figures.decisions import decision_figures
-from cba.reporting.figures.drivers import stress_figures
-from cba.reporting.figures.fits import fit_figures, trust_figures
-from cba.reporting.html_tables import assumption_rows, columns, csv_link, frame_link, html_table
+from cba.reporting.figures.style import is_shown, on_page
+from cba.reporting.html_tables import (
+    Column,
+    assumption_rows,
+    columns,
+    csv_link,
+    frame_link,
+    html_table,
+    range_columns,
+)
 from cba.reporting.names import full_name, input_name, stance_name
 from cba.reporting.numbers import (
     BANDS,
@@ -45,20 +44,17 @@ from cba.reporting.numbers import (
     bound,
     cell_text,
     is_defined,
-    matching_rows,
     result_number,
     show,
     style_of,
     table_number,
     words_for,
 )
-from cba.reporting.page_choices import STATUSES, checklist_of_run, decision_choices, row_choices
-from cba.reporting.page_figures import all_figures, effect_figures
 from cba.reporting.sections import (
+    STATUSES,
     anchors_of,
-    holds,
-    parts_of,
-    sections_left_out,
+    checklist_of_run,
+    contents,
     secured,
     shown_sections,
     templates,
@@ -68,6 +64,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cba.appraisal.record import Appraisal
+
+
+FIGURES = (
+    *children.FIGURES,
+    *decisions.FIGURES,
+    *drivers.FIGURES,
+    *evidence.FIGURES,
+    *fits.FIGURES,
+    *learning.FIGURES,
+    *money.FIGURES,
+)
+"""Every figure of the report, but those made for what a run holds."""
 
 
 TARGET_KEYS = {
@@ -119,13 +127,12 @@ def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str
 
     def table(
         name: str,
-        specified: Sequence[str],
+        shown: Sequence[Column],
         caption: str,
         where: Mapping[str, object] | None = None,
         stance: str | None = None,
         order: str = "",
     ) -> Markup:
-        shown = columns(*specified)
         return html_table(held(stance), name, shown, caption=caption, where=where, order=order)
 
     def likelihood(key: str, stance: str | None = None) -> str:
@@ -164,7 +171,9 @@ def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., 
         "label": lambda option: first.option_labels.get(option, option),
         "csv": lambda table_name, name: csv_link(first, table_name, name=name),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
-        "holds": lambda name: holds(first, name, lead),
+        "holds": View((first,), lead).holds,
+        "columns": columns,
+        "range_columns": range_columns,
     }
 
 
@@ -204,107 +213,82 @@ def _fact_of(by_stance: Mapping[str, Appraisal], first: Appraisal) -> Callable[.
     return fact
 
 
-# --- What the templates are given: look-up functions, names, figures, and the choices a page makes ---
+# --- What the templates are given ---
 
 
 def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything the report's templates use."""
     first = appraisals[0]
     by_stance = {appraisal.stance: appraisal for appraisal in appraisals}
-    lead, last_shown = lead_option(first), last_shown_year(first)
-    identity = run_identity(manifest, first)
-    return (
-        _facts(first, by_stance, lead, last_shown)
-        | TARGET_KEYS
-        | lookups(by_stance, first, lead)
-        | explorer_parts(appraisals, lead=lead)
-        | {
-            "figures": all_figures(appraisals, lead, last_year=last_shown)
-            | decision_figures(first, lead)
-            | belief_figures(appraisals, lead)
-            | tracker_figures(appraisals, lead)
-            | fit_figures(first, lead)
-            | trust_figures(first, lead)
-            | stress_figures(first, lead),
-            **change_context(manifest),
-            **decision_choices(first, lead),
-            **row_choices(by_stance, first, lead),
-            **tracker_choices(appraisals, lead),
-            **assumption_rows(first, as_at=identity["as_at"]),
-            "effect_figures": effect_figures(first),
-            "manifest_rows": flat_rows(manifest, first.provenance),
-            "exceptions": single_vintage_exceptions(manifest, first),
-            "people": run_people(first),
-            **identity,
-            **_contents(first, lead, manifest=manifest),
-        }
-    )
-
-
-def _contents(first: Appraisal, lead: str, *, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections shown and left out, and the checklist as this run meets it."""
-    shown = shown_sections(first, lead, manifest=manifest)
-    anchors = anchors_of(shown)
-    table = checklist_of_run(first, anchors=anchors, people=run_people(first))
+    view = View(tuple(appraisals), lead_option(first))
+    identity, found = run_identity(manifest, first), contents(view, manifest=manifest)
     return {
-        "sections": shown,
-        "parts": parts_of(shown),
-        "left_out": sections_left_out(first, lead),
-        "checklist": table.to_dict("records"),
-        "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
-        "checklist_link": frame_link(table, name="checklist"),
-        "anchors": anchors,
+        **_names(view, by_stance),
+        **TARGET_KEYS,
+        **lookups(by_stance, first, view.option),
+        **explorer_parts(appraisals, lead=view.option),
+        **_figures(view),
+        **change_context(manifest),
+        **assumption_rows(first, as_at=identity["as_at"]),
+        **identity,
+        **found,
+        **_checklist(first, anchors=found["anchors"]),
+        "manifest_rows": flat_rows(manifest, first.provenance),
+        "exceptions": single_vintage_exceptions(manifest, first),
     }
 
 
-def _facts(
-    first: Appraisal, by_stance: Mapping[str, Appraisal], lead: str, last_shown: int
-) -> dict[str, Any]:
-    """Return names, lists and choices."""
-    flows = matching_rows(first.tables["cash_flow_by_year"], {"option": lead})
+def _figures(view: View) -> dict[str, Any]:
+    """Return the figures of the page by name, and those of effects in order with what their titles name."""
+    drawn = [*FIGURES, *evidence.figures_of_run(view)]
+    stages = view.first.tables["effects"].groupby("estimand", sort=False)["stage"].last()
+    return {
+        "figures": {figure.name: on_page(figure, view) for figure in drawn if is_shown(figure, view)},
+        "effect_figures": [
+            {"estimand": name, "label": figure.title, "last": stage, "figure": on_page(figure, view)}
+            for figure, (name, stage) in zip(evidence.effect_figures(view), stages.items(), strict=True)
+        ],
+    }
+
+
+def _checklist(first: Appraisal, *, anchors: Mapping[str, str]) -> dict[str, Any]:
+    """Return the checklist as this run meets it, and who answers for the run."""
+    people = run_people(first)
+    table = checklist_of_run(first, anchors=anchors, people=people)
+    return {
+        "people": people,
+        "checklist": table.to_dict("records"),
+        "checklist_counts": {status: int((table["status"] == status).sum()) for status in STATUSES},
+        "checklist_link": frame_link(table, name="checklist"),
+    }
+
+
+def _names(view: View, by_stance: Mapping[str, Appraisal]) -> dict[str, Any]:
+    """Return what every section reads of the run: its settings, options and stances, and how they are called."""
+    first = view.first
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
+    valued = [s for s, a in by_stance.items() if is_defined(a.results[f"npv_fiscal.{view.option}"]["mean"])]
     return {
         "analysis": first.analysis,
         "schedule_title": find_schedule(first.analysis.schedule).title,
         "frame_words": FRAMES.get(first.analysis.frame or "", "Settings of its own"),
         "results": first.results,
-        "lead": lead,
+        "lead": view.option,
         "lead_stance": first.stance,
         "stances": list(by_stance),
-        "shown_stances": [
-            s for s, held in by_stance.items() if is_defined(held.results[f"npv_fiscal.{lead}"]["mean"])
-        ],
+        "shown_stances": valued,
         "other_stances": [s for s in by_stance if s != first.stance],
         "options": list(first.option_labels),
         "bands": BANDS,
-        "grades": GRADES,
-        "last_observed": int(first.tables["history"]["year"].max()),
-        "last_shown": last_shown,
         "horizon": horizon_years(first),
-        "paths_overlap": paths_overlap(first, lead, last_shown),
-        "vintages_shown": vintages_shown(first),
-        "record_is_current": record_is_current(first),
-        "hardest": hardest_target(first),
-        "carrier": carrier(first, lead),
-        "prior_groups": prior_groups(first),
-        "overall_grade": overall_grade(first),
-        "claims": first.tables["claims"].to_dict("records"),
-        "payers": list(payer_totals(first, lead).index),
-        "kinds": list(flows["kind"].unique()),
-        "payer_message": payer_message(first, lead),
         "review": reviews[0] if reviews else None,
-        "shown_results": [
-            k
-            for k in first.results
-            if k.endswith((f".{lead}", ".bau")) and is_defined(first.results[k]["mean"])
-        ],
         "full_name": full_name,
         "input_name": input_name,
         "stance_name": stance_name,
     }
 
 
-# --- The report: the appraisals of one run as a single HTML file that loads nothing and runs one … ---
+# --- The page ---
 
 
 def render_report(
@@ -334,7 +318,7 @@ def report_checklist(
     """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run."""
     given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
     first = given[0]
-    shown = shown_sections(first, lead_option(first), manifest=manifest or {})
+    shown = shown_sections(View(given, lead_option(first)), manifest=manifest or {})
     return checklist_of_run(first, anchors=anchors_of(shown), people=run_people(first))
 
 

@@ -1,4 +1,4 @@
-"""The sections of the report in order: each has its anchor, its heading in the contents, and a template of its name.
+"""The sections of the report in order, each with its anchor, heading, template, tables and choices; the checklist.
 
 To add one: an entry in ``SECTIONS``, a template ``templates/<anchor>.html.j2`` that begins as the others do, and the
 tables it needs. A run without those tables leaves the section out and says so under diagnostics.
@@ -9,14 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import unescape
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cba.errors import InputError
+from cba.reporting import choices
+from cba.reporting.choices import View
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -31,8 +36,13 @@ ANSWER, BELIEF, MONEY, METHOD = (
 """Parts of the contents."""
 
 
+def no_choices(view: View) -> dict[str, Any]:
+    """Choose nothing: the templates read tables alone."""
+    return {}
+
+
 @dataclass(frozen=True)
-class PageSection:
+class Section:
     """One section of the page, in ``templates/<anchor>.html.j2``."""
 
     anchor: str  # identifier of its heading
@@ -40,6 +50,8 @@ class PageSection:
     part: str  # part of the contents it stands in
     # Tables it shows; left out where one of them is missing, or holds nothing of the option followed.
     needs: tuple[str, ...] = ()
+    # What it finds in the tables for its template, and for others that speak of it.
+    choices: Callable[[View], dict[str, Any]] = no_choices
 
     @property
     def template(self) -> str:
@@ -48,68 +60,90 @@ class PageSection:
 
 
 SECTIONS = (
-    PageSection("summary", "Summary", ANSWER),
-    PageSection("children", "Children in care, with and without", ANSWER),
-    PageSection("drivers", "What drives the result", ANSWER, ("drivers", "variance_shares")),
-    PageSection("attribution", "Which intervention carries it", ANSWER, ("attribution",)),
-    PageSection("chain", "From money to children, step by step", ANSWER, ("effect_chain",)),
-    PageSection("believe", "What one would have to believe", BELIEF),
-    PageSection("options", "Options and stances side by side", BELIEF),
-    PageSection(
+    Section("summary", "Summary", ANSWER, choices=choices.summary_choices),
+    Section("children", "Children in care, with and without", ANSWER, choices=choices.children_choices),
+    Section(
+        "drivers",
+        "What drives the result",
+        ANSWER,
+        ("drivers", "variance_shares"),
+        choices=choices.driver_choices,
+    ),
+    Section("attribution", "Which intervention carries it", ANSWER, ("attribution",)),
+    Section("chain", "From money to children, step by step", ANSWER, ("effect_chain",)),
+    Section("believe", "What one would have to believe", BELIEF, choices=choices.belief_choices),
+    Section("options", "Options and stances side by side", BELIEF),
+    Section(
         "worth",
         "Which option is best, by the value of a child-year",
         BELIEF,
         ("acceptability", "best_option", "break_even_values"),
+        choices=choices.worth_choices,
     ),
-    PageSection("break-even-map", "The break-even map", BELIEF, ("break_even_map",)),
-    PageSection("pilot", "Pilot first or go now?", BELIEF, ("pilot_or_now", "pilot_learning", "pilot_power")),
-    PageSection("information", "What finding out is worth", BELIEF, ("information_value",)),
-    PageSection("tracker", "The tracker: what to watch", BELIEF, ("tracker",)),
-    PageSection("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
-    PageSection(
+    Section("break-even-map", "The break-even map", BELIEF, ("break_even_map",)),
+    Section(
+        "pilot",
+        "Pilot first or go now?",
+        BELIEF,
+        ("pilot_or_now", "pilot_learning", "pilot_power"),
+        choices=choices.pilot_choices,
+    ),
+    Section(
+        "information",
+        "What finding out is worth",
+        BELIEF,
+        ("information_value",),
+        choices=choices.information_choices,
+    ),
+    Section("tracker", "The tracker: what to watch", BELIEF, ("tracker",), choices=choices.tracker_choices),
+    Section("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
+    Section(
         "stress",
         "What the model cannot see, and how large it would have to be",
         BELIEF,
         ("stress_tests", "stress_curves"),
     ),
-    PageSection("limits", "Places to be careful", BELIEF),
-    PageSection("money", "Cost and saving by year", MONEY),
-    PageSection("payback", "Payback", MONEY),
-    PageSection("payers", "Who pays and who gains", MONEY),
-    PageSection("councils", "What it means for one council", MONEY, ("councils",)),
-    PageSection("risk", "Risk, regret and ranks", MONEY, ("risk", "ranking")),
-    PageSection("counting", "Other ways of counting", MONEY, ("perspectives",)),
-    PageSection("ladder", "From average cost to cash", MONEY),
-    PageSection("system", "What the system costs", MONEY),
-    PageSection("methods", "How it works", METHOD),
-    PageSection("evidence", "What the evidence says", METHOD),
-    PageSection(
+    Section("limits", "Places to be careful", BELIEF),
+    Section("money", "Cost and saving by year", MONEY),
+    Section("payback", "Payback", MONEY, choices=choices.payback_choices),
+    Section("payers", "Who pays and who gains", MONEY, choices=choices.payer_choices),
+    Section(
+        "councils", "What it means for one council", MONEY, ("councils",), choices=choices.council_choices
+    ),
+    Section("risk", "Risk, regret and ranks", MONEY, ("risk", "ranking")),
+    Section("counting", "Other ways of counting", MONEY, ("perspectives",)),
+    Section("ladder", "From average cost to cash", MONEY),
+    Section("system", "What the system costs", MONEY),
+    Section("methods", "How it works", METHOD),
+    Section("evidence", "What the evidence says", METHOD, choices=choices.evidence_choices),
+    Section(
         "fit_checks",
         "How well the models describe what happened",
         METHOD,
         ("fit_checks_totals", "fit_checks_series", "fit_checks_pit"),
     ),
-    PageSection(
+    Section(
         "calibrated",
         "Do the models find a truth that is known?",
         METHOD,
         ("calibration_summary", "calibration_quantities"),
     ),
-    PageSection(
+    Section(
         "backtest",
         "How good past forecasts would have been",
         METHOD,
         ("backtest_headline", "backtest_by_horizon", "backtest_vintages"),
+        choices=choices.backtest_choices,
     ),
-    PageSection("calibration", "Calibration to the published accounts", METHOD, ("accounts_reconciliation",)),
-    PageSection("assumptions", "Assumptions log", METHOD),
-    PageSection("diagnostics", "Diagnostics", METHOD),
-    PageSection("provenance", "Provenance", METHOD),
-    PageSection("checklist", "Checklist of standards", METHOD),
+    Section("calibration", "Calibration to the published accounts", METHOD, ("accounts_reconciliation",)),
+    Section("assumptions", "Assumptions log", METHOD),
+    Section("diagnostics", "Diagnostics", METHOD, choices=choices.diagnostic_choices),
+    Section("provenance", "Provenance", METHOD),
+    Section("checklist", "Checklist of standards", METHOD),
 )
 
 
-CHANGES = PageSection("changes", "What changed since the last run, and why", ANSWER)
+CHANGES = Section("changes", "What changed since the last run, and why", ANSWER)
 """Shown after the summary where the manifest holds a comparison with an earlier run; it reads no table."""
 
 
@@ -129,48 +163,107 @@ PLACES = {
 """Places inside sections that the checklist points to: the section, and what to call the place."""
 
 
-def anchors_of(shown: tuple[PageSection, ...]) -> dict[str, str]:
+def anchors_of(shown: tuple[Section, ...]) -> dict[str, str]:
     """Return every place of the page that can be pointed to, with its name."""
     sections = {section.anchor: section.title for section in shown}
     inside = {place: title for place, (section, title) in PLACES.items() if section in sections}
     return sections | inside
 
 
-def sections_of(appraisal: Appraisal, option: str) -> tuple[PageSection, ...]:
-    """Return the sections an appraisal has the tables for."""
-    return tuple(s for s in SECTIONS if all(holds(appraisal, table, option) for table in s.needs))
+def lacking(section: Section, view: View) -> tuple[str, ...]:
+    """Return the tables a section needs and the run has not."""
+    return tuple(table for table in section.needs if not view.holds(table))
 
 
-def shown_sections(
-    appraisal: Appraisal, option: str, *, manifest: Mapping[str, Any]
-) -> tuple[PageSection, ...]:
+def shown_sections(view: View, *, manifest: Mapping[str, Any]) -> tuple[Section, ...]:
     """Return the sections a page shows: those with tables, and after the summary what changed where that is known.
 
     `manifest`: with ``comparison`` or ``scores`` where a re-run made them.
     """
-    shown = sections_of(appraisal, option)
+    shown = tuple(section for section in SECTIONS if not lacking(section, view))
     known = manifest.get("comparison") or manifest.get("scores")
     return (shown[0], CHANGES, *shown[1:]) if known else shown
 
 
-def sections_left_out(appraisal: Appraisal, option: str) -> tuple[tuple[PageSection, tuple[str, ...]], ...]:
-    """Return the sections an appraisal has not the tables for, with the tables it lacks."""
-    lacking = [(s, tuple(t for t in s.needs if not holds(appraisal, t, option))) for s in SECTIONS]
-    return tuple((section, tables) for section, tables in lacking if tables)
-
-
-def parts_of(shown: tuple[PageSection, ...]) -> list[tuple[str, list[PageSection]]]:
-    """Return the sections shown by part of the contents, in order. List of (str, list of PageSection)."""
+def contents(view: View, *, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections shown, by part and left out, the places to point to, and the choices of all."""
+    shown = shown_sections(view, manifest=manifest)
     parts = dict.fromkeys(section.part for section in shown)
-    return [(part, [section for section in shown if section.part == part]) for part in parts]
+    made: dict[str, Any] = {
+        "sections": shown,
+        "parts": [(part, [section for section in shown if section.part == part]) for part in parts],
+        "left_out": [(section, tables) for section in SECTIONS if (tables := lacking(section, view))],
+        "anchors": anchors_of(shown),
+    }
+    made |= choices.ABSENT
+    for section in shown:
+        made |= section.choices(view)
+    return made
 
 
-def holds(appraisal: Appraisal, table: str, option: str) -> bool:
-    """Return whether a table is there with rows, of the option where it is by option."""
-    frame = appraisal.tables.get(table)
-    if frame is None or frame.empty:
-        return False
-    return "option" not in frame or bool((frame["option"] == option).any())
+# --- The checklist of what a report must contain, with how far this one does ---
+
+
+STATUSES = ("met", "partly", "not met")
+
+
+_FIELDS = ["group", "text", "status", "where", "note"]
+
+
+def checklist() -> pd.DataFrame:
+    """Return the checklist as the project states it, whatever a run holds.
+
+    Columns ``group``, ``text``, ``status`` (met, partly or not met), ``where`` (an anchor of the report or
+    empty), ``note`` and ``needs`` (tables without which it is not met, separated by spaces).
+    """
+    file = files("cba.reporting") / "checklist.toml"
+    items = tomllib.loads(file.read_text(encoding="utf-8"))["item"]
+    for number, item in enumerate(items, start=1):
+        if sorted(set(item) - {"needs"}) != sorted(_FIELDS) or item["status"] not in STATUSES:
+            raise InputError(
+                "an item of the checklist is not complete",
+                file="checklist.toml",
+                field=f"item {number}",
+                found=str(item),
+                allowed=f"{', '.join(_FIELDS)}; status {', '.join(STATUSES)}",
+                cause="a field left out or a status misspelt",
+                remedy="complete the item",
+            )
+    return pd.DataFrame([{"needs": ""} | item for item in items])[[*_FIELDS, "needs"]]
+
+
+def checklist_of_run(
+    appraisal: Appraisal, *, anchors: Collection[str], people: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the checklist as this run meets it; a report prints it and a run keeps it beside its tables.
+
+    Columns ``group``, ``text``, ``status``, ``where``, ``note``.
+    """
+    # An item whose table or place the run has not is ``not met``, whatever the project states; who
+    # commissioned the run and when it is to be reviewed is met only where the specification says.
+    rows = []
+    for item in checklist().to_dict("records"):
+        absent = [table for table in item["needs"].split() if not len(appraisal.tables.get(table, ()))]
+        row = {field: str(item[field]) for field in _FIELDS}
+        if row["status"] != "not met" and (absent or row["where"] not in anchors):
+            row |= {
+                "status": "not met",
+                "note": f"not in this run{': ' + ', '.join(absent) if absent else ''}",
+            }
+        if row["where"] == "backtest" and row["status"] == "met" and not choices.record_is_current(appraisal):
+            row |= {"status": "partly", "note": "the record is of an earlier version of the model"}
+        if "commissioner" in row["text"] and row["where"] in anchors:
+            row |= _recorded(people)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=_FIELDS)
+
+
+def _recorded(people: Mapping[str, Any]) -> dict[str, str]:
+    """Return the status of who is named: met only where everyone and the date of review are."""
+    missing = [name for name, said in people.items() if not said]
+    if not missing:
+        return {"status": "met", "note": ""}
+    return {"status": "partly", "note": f"not recorded: {', '.join(missing)}"}
 
 
 # --- The templates of the page and of the card: everything escaped, a missing value an error ---
@@ -241,15 +334,6 @@ def content_policy(html: str) -> str:
         f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def web_address(text: object) -> str | None:
-    """Return an address that may stand in a link, or None.
-
-    Only http and https addresses are links; whatever else is shown as text.
-    """
-    address = text.strip() if isinstance(text, str) else ""
-    return address if re.match(r"https?://[^\s<>\"'\\]+$", address, re.I) else None
 
 
 def _hashes(blocks: list[str]) -> str:

@@ -164,14 +164,14 @@ def test_authorities_lists_who_is_in_and_who_is_out(fit):
 
 
 def test_figure_draws_the_table(fit):
-    from cba.reporting.figures.beliefs import describe_panel_effect, plot_panel_effect
+    from tests.reporting.drawing import plot, words
 
     placebos = pd.concat([made_placebos("starts", -0.04, 0.06), made_placebos("stock", -0.18, 0.04)])
     path = panel_path(fit, level=LEVEL, placebos=placebos)
     appraisal = SimpleNamespace(tables={"panel_path": path})
-    ax = plot_panel_effect(appraisal, "stock")
+    ax = plot("panel_stock", [appraisal])
     rows = path[(path["outcome"] == "stock") & (path["group"] == "spread")]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), rows["mean"] * 100)
     np.testing.assert_allclose(ax.lines[1].get_ydata(), rows["placebo_lower"] * 100)
-    words = describe_panel_effect(appraisal, "stock")
-    assert "year 8" in words and "placebo adopters" in words
+    said = words("panel_stock", [appraisal])
+    assert "year 8" in said and "placebo adopters" in said

@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cba.reporting.figures.system import describe_accounts, plot_accounts
 from cba.reporting.html_tables import columns, html_table
 from cba.reporting.numbers import row_error
 from cba.reporting.page import render_report
+from tests.reporting.drawing import plot, words
 from tests.reporting.fake_appraisal import make_appraisal
 from tests.reporting.page_reading import read_page
 
@@ -38,11 +38,11 @@ def test_coverage_of_the_accounts_is_counted(page, stances):
 
 
 def test_the_accounts_are_drawn_as_the_table_has_them(stances):
-    ax = plot_accounts(stances[0], LEAD)
+    ax = plot("accounts", stances)
     rows = stances[0].tables["accounts_reconciliation"].query("line == 'total'")
     points = next(line for line in ax.lines if line.get_marker() == "o")
     np.testing.assert_allclose(points.get_ydata(), rows["published_real"] / 1e9)
-    assert f"{int(rows['inside'].sum())} of {len(rows)} points" in describe_accounts(stances[0], LEAD)
+    assert f"{int(rows['inside'].sum())} of {len(rows)} points" in words("accounts", stances)
     plt.close(ax.figure)
 
 
@@ -89,7 +89,7 @@ def test_a_bounded_study_is_neither_used_as_an_estimate_nor_called_left_out(page
 def test_a_studys_own_error_does_not_round_its_estimate(stances):
     """An estimate of 0.223 with a standard error of 0.25 is printed as published, not as 0."""
     made = html_table(
-        stances[0], "evidence", columns("effect|Effect|number"), caption="c", where={"use": "synthesis"}
+        stances[0], "evidence", columns(number={"effect": "Effect"}), caption="c", where={"use": "synthesis"}
     )
     assert "0.223" in read_page(str(made)).text()
 

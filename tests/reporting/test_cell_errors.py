@@ -62,7 +62,9 @@ def test_only_names_of_errors_are_errors():
 def test_a_grade_that_is_missing_prints_nothing_and_a_fitted_one_its_word():
     table = pd.DataFrame({"input": ["a", "b"], "confidence": [float("nan"), "fitted"]})
     appraisal = SimpleNamespace(**vars(RUN), tables={"drivers": table})
-    made = html_table(appraisal, "drivers", columns("input|Input", "confidence|Grade|name"), caption="c")
+    made = html_table(
+        appraisal, "drivers", columns(text={"input": "Input"}, name={"confidence": "Grade"}), caption="c"
+    )
     cells = [cell.text().strip() for cell in read_page(str(made)).find("td")]
     assert cells == ["", "Fitted"] and full_name(None) == ""
 

@@ -13,99 +13,37 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from cba.reporting.card import result_card
-from cba.reporting.figures import (
-    children as figures_children,
-)
-from cba.reporting.figures import (
-    decisions as figures_risk,
-)
-from cba.reporting.figures import (
-    decisions as figures_worth,
-)
-from cba.reporting.figures import (
-    drivers as figures_drivers,
-)
-from cba.reporting.figures import (
-    drivers as figures_switching,
-)
-from cba.reporting.figures import (
-    evidence as figures_evidence,
-)
-from cba.reporting.figures import (
-    learning as figures_information,
-)
-from cba.reporting.figures import (
-    learning as figures_pilot,
-)
-from cba.reporting.figures import (
-    learning as figures_pilot_power,
-)
-from cba.reporting.figures import (
-    learning as figures_targets,
-)
-from cba.reporting.figures import (
-    money as figures_money,
-)
-from cba.reporting.figures import (
-    money as figures_npv,
-)
-from cba.reporting.figures import (
-    money as figures_payers,
-)
-from cba.reporting.figures import (
-    system as figures_system,
-)
-from cba.reporting.figures.style import colours, duo, inline_svg
+from cba.reporting.figures.decisions import contenders
+from cba.reporting.figures.drivers import clear_drivers
+from cba.reporting.figures.money import npv_shares
+from cba.reporting.figures.style import colours, duo, inline_svg, is_shown
+from cba.reporting.page import FIGURES
+from tests.reporting.drawing import LEAD, NAMES, plot, view_of, words
 from tests.reporting.page_reading import read_page
 
-LEAD = "care_review"
-FIGURES = {
-    "children": lambda runs, ax: figures_children.plot_with_and_without(runs[0], LEAD, ax=ax),
-    "fewer": lambda runs, ax: figures_children.plot_fewer_children(runs, claim=30_000.0, ax=ax),
-    "net": lambda runs, ax: figures_money.plot_net_by_year(runs[0], LEAD, ax=ax),
-    "cumulative": lambda runs, ax: figures_money.plot_cumulative(runs[0], LEAD, ax=ax),
-    "payback": lambda runs, ax: figures_money.plot_payback(runs[0], LEAD, ax=ax),
-    "payers": lambda runs, ax: figures_payers.plot_payers(runs[0], LEAD, ax=ax),
-    "system": lambda runs, ax: figures_system.plot_system_cost(runs[0], LEAD, last_year=2035, ax=ax),
-    "ladder": lambda runs, ax: figures_system.plot_cost_ladder(runs[0], ax=ax),
-    "npv": lambda runs, ax: figures_npv.plot_npv_distribution(runs, LEAD, ax=ax),
-    "npv_by_option": lambda runs, ax: figures_npv.plot_npv_by_option(runs, ax=ax),
-    "effects": lambda runs, ax: figures_evidence.plot_effect_stages(runs[0], "log_rr_entry", ax=ax),
-    "attribution": lambda runs, ax: figures_evidence.plot_attribution(runs[0], LEAD, ax=ax),
-    "tornado": lambda runs, ax: figures_drivers.plot_tornado(runs[0], LEAD, ax=ax),
-    "variance": lambda runs, ax: figures_drivers.plot_variance_shares(runs[0], LEAD, ax=ax),
-    "switching": lambda runs, ax: figures_switching.plot_switching(runs[0], LEAD, ax=ax),
-    "acceptability": lambda runs, ax: figures_worth.plot_acceptability(runs[0], LEAD, ax=ax),
-    "frontier": lambda runs, ax: figures_worth.plot_frontier(runs[0], LEAD, ax=ax),
-    "pilot_map": lambda runs, ax: figures_pilot.plot_pilot_map(runs[0], LEAD, ax=ax),
-    "pilot_learning": lambda runs, ax: figures_pilot.plot_pilot_learning(runs[0], LEAD, ax=ax),
-    "pilot_power": lambda runs, ax: figures_pilot_power.plot_pilot_power(runs[0], LEAD, ax=ax),
-    "information": lambda runs, ax: figures_information.plot_information(runs[0], LEAD, ax=ax),
-    "fewer_chances": lambda runs, ax: figures_targets.plot_fewer_chances(runs[0], LEAD, ax=ax),
-    "payback_by_payer": lambda runs, ax: figures_targets.plot_payback_by_payer(runs[0], LEAD, ax=ax),
-    "risk": lambda runs, ax: figures_risk.plot_risk(runs[0], LEAD, ax=ax),
-}
+NAMED_AXIS = ("backtest",)
+"""Figures that name their vertical axis beside it."""
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [*NAMES, "effect_log_rr_entry", "reach"])
 def test_it_draws_where_it_is_told_and_changes_no_setting(name, stances):
     before = dict(matplotlib.rcParams)
     figure, ax = plt.subplots()
     try:
-        assert FIGURES[name](stances, ax) is ax
+        assert plot(name, stances, ax=ax) is ax
         assert ax.has_data()
         ax.set_title("restyled")
     finally:
         plt.close(figure)
-    made = FIGURES[name](stances, None)
+    made = plot(name, stances)
     assert isinstance(made, Axes) and made is not ax
     plt.close(made.figure)
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [*NAMES, "effect_log_rr_entry", "reach"])
 def test_no_text_stands_on_its_side_or_leaves_the_drawing(name, stances):
-    ax = FIGURES[name](stances, None)
+    ax = plot(name, stances)
     figure = ax.figure
     figure.canvas.draw()
     edge = figure.bbox
@@ -116,12 +54,12 @@ def test_no_text_stands_on_its_side_or_leaves_the_drawing(name, stances):
             assert text.get_rotation() == 0
             box = text.get_window_extent()
             assert box.x0 >= edge.x0 - 6 and box.x1 <= edge.x1 + 6, (text.get_text(), box.x0, box.x1)
-    assert not ax.yaxis.label.get_text()
+    assert name in NAMED_AXIS or not ax.yaxis.label.get_text()
     plt.close(figure)
 
 
 def test_the_fan_holds_the_means_of_the_table(stances):
-    ax = FIGURES["children"](stances, None)
+    ax = plot("children", stances)
     table = stances[0].tables["children_by_year"]
     for line, option in zip(ax.lines[1:3], ("bau", LEAD), strict=True):
         rows = table[table["option"] == option]
@@ -132,7 +70,7 @@ def test_the_fan_holds_the_means_of_the_table(stances):
 
 
 def test_the_bars_of_payback_are_the_probabilities(stances):
-    ax = FIGURES["payback"](stances, None)
+    ax = plot("payback", stances)
     table = stances[0].tables["payback"]
     rows = table[table["option"] == LEAD]
     heights = [bar.get_height() / 100 for bar in ax.patches]
@@ -143,7 +81,7 @@ def test_the_bars_of_payback_are_the_probabilities(stances):
 
 def test_histogram_shares_are_those_of_the_draws(stances):
     """Counting draws below each edge directly gives the same shares as the figure's table."""
-    shares = figures_npv.npv_shares(stances, LEAD)
+    shares = npv_shares(stances, LEAD)
     rows = shares[shares["stance"] == "evidence"]
     draws = stances[0].npv.sel(option=LEAD).to_numpy()
     for row in rows.iloc[1:-1].itertuples():
@@ -152,11 +90,11 @@ def test_histogram_shares_are_those_of_the_draws(stances):
 
 
 def test_lines_of_one_chart_differ_in_more_than_colour(stances):
-    ax = FIGURES["children"](stances, None)
+    ax = plot("children", stances)
     without, with_it = ax.lines[1:3]
     assert without.get_linestyle() != with_it.get_linestyle()
     plt.close(ax.figure)
-    ax = FIGURES["npv_by_option"](stances, None)
+    ax = plot("npv_by_option", stances)
     markers = {line.get_marker() for line in ax.lines if line.get_marker() not in ("None", None, "")}
     assert len(markers) == 2
     plt.close(ax.figure)
@@ -177,15 +115,15 @@ def test_marks_stand_out_from_white(colour):
 def test_alternative_text_states_the_extremes_of_the_table(stances):
     table = stances[0].tables["net_by_year"]
     rows = table[(table["option"] == LEAD) & (table["year"] <= 2035)]
-    words = figures_money.describe_net_by_year(stances[0], LEAD)
-    assert f"in {int(rows.loc[rows['mean'].idxmin(), 'year'])}. Highest" in words
-    assert f"in {int((rows['mean'] > 0).sum())} of {len(rows)} years" in words
+    said = words("net", stances)
+    assert f"in {int(rows.loc[rows['mean'].idxmin(), 'year'])}. Highest" in said
+    assert f"in {int((rows['mean'] > 0).sum())} of {len(rows)} years" in said
 
 
 def test_two_drawings_share_no_identifier(stances):
     made = []
     for name in ("a", "b"):
-        ax = FIGURES["net"](stances, None)
+        ax = plot("net", stances)
         made.append(str(inline_svg(ax.figure, name=name, title="t", description="d")))
         plt.close(ax.figure)
     first, second = (
@@ -216,8 +154,7 @@ def test_every_line_of_a_label_ends_where_the_label_ends():
 
 def test_the_line_of_the_claim_stands_in_its_own_prices(stances):
     """What is drawn in real terms is what the claim is compared with; the table below holds the same prices."""
-    figure, ax = plt.subplots()
-    figures_system.plot_system_cost(stances[0], LEAD, last_year=2035, claim=15e9, ax=ax)
+    ax = plot("system", stances)
     labels = {text.get_text() for text in ax.texts}
     assert labels == {"Cash", "2021-22 prices", "Review: £15bn"}
     table = stances[0].tables["system_cost_by_year"]
@@ -228,9 +165,8 @@ def test_the_line_of_the_claim_stands_in_its_own_prices(stances):
     assert any(len(line) == len(rows) and np.allclose(line, rows["mean"] / 1e9) for line in drawn)
     real = table[(table["option"] == "bau") & (table["price"] == "real") & (table["year"] <= 2035)]
     assert not any(len(line) == len(real) and np.allclose(line, real["mean"] / 1e9) for line in drawn)
-    plt.close(figure)
-    words = figures_system.describe_system_cost(stances[0], LEAD, last_year=2035)
-    assert "at 2021-22 prices, with the option" in words
+    plt.close(ax.figure)
+    assert "at 2021-22 prices, with the option" in words("system", stances)
 
 
 def test_every_option_to_choose_is_drawn_however_many_they_are():
@@ -239,15 +175,15 @@ def test_every_option_to_choose_is_drawn_however_many_they_are():
     rows = [(1e4 * 2**v, n, n == f"o{v}", 0.004) for v in range(6) for n in names]
     table = pd.DataFrame(rows, columns=["value_per_child_year", "option", "best", "prob_best"])
     appraisal = SimpleNamespace(tables={"acceptability": table}, option_labels={n: n.upper() for n in names})
-    assert sorted(figures_worth.contenders(appraisal)) == names[:6]
-    ax = figures_worth.plot_acceptability(appraisal, LEAD)
+    assert sorted(contenders(appraisal)) == names[:6]
+    ax = plot("acceptability", [appraisal])
     lines = ax.lines[::2]
     assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}) == len(lines) == 6
     plt.close(ax.figure)
 
 
 def test_the_power_of_a_pilot_is_drawn_in_per_cent_of_starts(stances):
-    ax = FIGURES["pilot_power"](stances, None)
+    ax = plot("pilot_power", stances)
     rows = stances[0].tables["pilot_power"].query("years == 2")
     marks = {line.get_label(): line.get_xdata() for line in ax.lines}
     np.testing.assert_allclose(marks["Smallest detectable"], 100 * (1 - np.exp(-rows["detectable"])))
@@ -265,23 +201,39 @@ def test_the_card_shows_both_framings_or_the_reason(stances):
 
 
 def test_every_cell_of_the_map_names_the_best_strategy(stances):
-    ax = FIGURES["pilot_map"](stances, None)
+    ax = plot("pilot_map", stances)
     table = stances[0].tables["pilot_or_now"]
     best = table[table["best"]].sort_values(["years", "areas", "value_per_child_year"])
     written = sorted((round(t.get_position()[1]), round(t.get_position()[0]), t.get_text()) for t in ax.texts)
-    words = {"never": "Never", "go_now": "Now", "pilot_first": "Pilot", "in_steps": "Steps"}
-    assert [text for *_, text in written] == [words[name] for name in best["strategy"]]
+    short = {"never": "Never", "go_now": "Now", "pilot_first": "Pilot", "in_steps": "Steps"}
+    assert [text for *_, text in written] == [short[name] for name in best["strategy"]]
     plt.close(ax.figure)
 
 
 def test_inputs_lost_in_monte_carlo_error_are_not_drawn(stances):
-    shown = figures_drivers.clear_drivers(stances[0], LEAD)
+    shown = clear_drivers(view_of(stances))
     assert list(shown["input"]) == ["delivery.item_1", "effects.item_2", "costs.item_3", "effects.item_1"]
 
 
 def test_the_tornado_runs_between_the_ends_of_the_table(stances):
-    ax = FIGURES["tornado"](stances, None)
-    rows = figures_drivers.clear_drivers(stances[0], LEAD)
+    ax = plot("tornado", stances)
+    rows = clear_drivers(view_of(stances))
     ends = sorted(b.get_x() + b.get_width() for b in ax.patches)
     np.testing.assert_allclose(ends, sorted([*rows["outcome_low"] / 1e9, *rows["outcome_high"] / 1e9]))
     plt.close(ax.figure)
+
+
+def test_every_figure_has_a_name_of_its_own_and_is_held_by_the_made_up_run(stances):
+    view = view_of(stances)
+    assert len(set(NAMES)) == len(NAMES) > 30
+    assert [figure.name for figure in FIGURES if not is_shown(figure, view)] == []
+
+
+def test_a_figure_whose_table_the_run_lacks_is_left_out():
+    bare = view_of([SimpleNamespace(tables={}, option_labels={}, results={})])
+    assert {figure.name for figure in FIGURES if is_shown(figure, bare)} == {"fewer", "npv_by_option"} | {
+        "children",
+        "starts",
+        "system",
+        "npv_distribution",
+    }

@@ -9,20 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cba.reporting.figures.fits import (
-    TOGETHER,
-    describe_autocorrelation,
-    describe_calibration,
-    describe_pit,
-    describe_total,
-    fit_figures,
-    plot_calibration,
-    plot_pit,
-    plot_total,
-)
+from cba.reporting.figures import fits
+from cba.reporting.figures.fits import TOGETHER
+from cba.reporting.figures.style import is_shown, on_page
 from cba.reporting.names import full_name
 from cba.reporting.page import lookups
 from cba.reporting.sections import templates
+from tests.reporting.drawing import plot, view_of, words
 from tests.reporting.fake_appraisal import make_appraisal
 
 LEAD = "care_review"
@@ -103,8 +96,9 @@ def appraisal():
 
 def _text(appraisal, section: str) -> str:
     context = lookups({appraisal.stance: appraisal}, appraisal, LEAD)
+    view = view_of([appraisal])
     context |= {
-        "figures": fit_figures(appraisal, LEAD),
+        "figures": {f.name: on_page(f, view) for f in fits.FIGURES if is_shown(f, view)},
         "full_name": full_name,
         "analysis": appraisal.analysis,
     }
@@ -143,22 +137,22 @@ def test_a_calibration_of_an_earlier_state_is_said_to_be_one(appraisal):
 
 
 def test_descriptions_say_what_is_drawn(appraisal):
-    assert "outside: 2021" in describe_total(appraisal, LEAD, quantity="starts")
-    assert "outside: none" in describe_total(appraisal, LEAD, quantity="stock_change")
-    said = describe_autocorrelation(appraisal, LEAD)
+    assert "outside: 2021" in words("fit_starts", [appraisal])
+    assert "outside: none" in words("fit_stock_change", [appraisal])
+    said = words("fit_autocorrelation", [appraisal])
     assert "Right of the bar: Start rate, under 1; left" in said
-    assert "1 leave it somewhere" in describe_calibration(appraisal, LEAD, model="effects")
-    assert "stays inside" in describe_pit(appraisal, LEAD, which="series")
+    assert "1 leave it somewhere" in words("calibration_effects", [appraisal])
+    assert "stays inside" in words("fit_pit_series", [appraisal])
 
 
 def test_charts_hold_the_tables_figures(appraisal):
-    ax = plot_total(appraisal, LEAD, quantity="starts")
+    ax = plot("fit_starts", [appraisal])
     points = next(line for line in ax.lines if line.get_marker() == "o")
     rows = appraisal.tables["fit_checks_totals"].query("quantity == 'starts'")
     np.testing.assert_allclose(points.get_ydata(), rows["published"])
-    shares = plot_calibration(appraisal, LEAD, model="effects")
+    shares = plot("calibration_effects", [appraisal])
     drawn = [line.get_ydata() for line in shares.lines if len(line.get_xdata()) == 19]
     assert sum(np.allclose(y, 0.15) for y in drawn) == 1
-    band = plot_pit(appraisal, LEAD, which="studies")
+    band = plot("fit_pit_studies", [appraisal])
     for axes in (ax, shares, band):
         plt.close(axes.figure)

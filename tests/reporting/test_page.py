@@ -12,7 +12,7 @@ import pytest
 from cba.errors import InputError
 from cba.reporting.html_tables import frame_link
 from cba.reporting.page import render_report, report_checklist
-from cba.reporting.page_choices import checklist
+from cba.reporting.sections import checklist
 from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
 from tests.reporting.page_reading import read_page
 

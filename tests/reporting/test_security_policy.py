@@ -12,8 +12,9 @@ import pytest
 
 from cba.errors import InputError
 from cba.reporting.explorer import explorer_parts
+from cba.reporting.html_tables import web_address
 from cba.reporting.page import render_report
-from cba.reporting.sections import content_policy, secured, web_address
+from cba.reporting.sections import content_policy, secured
 from tests.reporting.browser.made_explorer import made_appraisals
 from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
 from tests.reporting.page_reading import read_page

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from cba.reporting.figures.drivers import clear_drivers, describe_tornado
+from cba.reporting.figures.drivers import clear_drivers
 from cba.reporting.page import render_report
+from tests.reporting.drawing import view_of, words
 from tests.reporting.fake_appraisal import make_appraisal
-from tests.reporting.fake_decisions import LEAD
 from tests.reporting.page_reading import read_page
 
 
@@ -61,6 +61,6 @@ def test_where_nothing_moves_a_result_clearly_no_input_is_said_to(unmoved):
 
 
 def test_the_tornado_still_has_a_bar_where_nothing_is_clear(unmoved):
-    rows = clear_drivers(unmoved, LEAD)
+    rows = clear_drivers(view_of([unmoved]))
     assert len(rows) == 1 and rows["rank"].iloc[0] == 1
-    assert describe_tornado(unmoved, LEAD).startswith("Horizontal bar chart")
+    assert words("tornado", [unmoved]).startswith("Horizontal bar chart")

@@ -11,13 +11,14 @@ from cba.errors import InputError
 from cba.reporting.figures.style import (
     TEXT,
     FigureBlock,
-    draw_block,
     duo,
+    government_style,
+    inline_svg,
     name_values,
     new_axes,
+    note,
     page_axes,
     scale_of,
-    styled,
 )
 from cba.reporting.numbers import bound
 
@@ -60,24 +61,15 @@ def steps(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     ``within_error``; the last ends where the figure after stands, to rounding.
     """
     change = change_named(record, key)
-    ordered = sorted(record["moved"], key=lambda player: -abs(change["shares"][player]["value"]))
     found, at = [], float(change["before"])
-    for player in ordered:
+    for player in sorted(record["moved"], key=lambda player: -abs(change["shares"][player]["value"])):
         share = change["shares"][player]
-        found.append(
-            {
-                "player": player,
-                "start": at,
-                "end": at + share["value"],
-                "mcse": share["mcse"],
-                "within_error": share["within_error"],
-            }
-        )
-        at += share["value"]
+        ends = {"start": at, "end": at + share["value"]}
+        at = ends["end"]
+        found.append({"player": player, **ends, "mcse": share["mcse"], "within_error": share["within_error"]})
     return found
 
 
-@styled
 def plot_change(record: Mapping[str, Any], key: str, *, ax: Axes | None = None) -> Axes:
     """Draw how each group of inputs moved one figure from the earlier run to the later one.
 
@@ -85,51 +77,46 @@ def plot_change(record: Mapping[str, Any], key: str, *, ax: Axes | None = None) 
     Carlo errors each side; a step within them is hatched. `key`: ``<quantity>.<option>``.
     """
     change, found = change_named(record, key), steps(record, key)
-    ax = new_axes(height=_height(record)) if ax is None else ax
     divisor, unit = _scale(change)
     rows = ["Before", *(step["player"].capitalize() for step in found), "After"]
-    blue, orange = duo()
-    for row, step in enumerate(found, start=1):
-        start, width = step["start"] / divisor, (step["end"] - step["start"]) / divisor
-        ax.barh(
-            row,
-            width,
-            left=start,
-            height=0.55,
-            color=blue if width >= 0 else orange,
-            hatch="////" if step["within_error"] else None,
-            edgecolor="white",
-            xerr=TWO_ERRORS * step["mcse"] / divisor,
-            error_kw={"ecolor": TEXT, "capsize": 2, "lw": 1},
-        )
-        ax.annotate(
-            f"{width:+.3g}",
-            (max(start, start + width + TWO_ERRORS * step["mcse"] / divisor), row),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            color=TEXT,
-        )
-    for row, name in ((0, "before"), (len(rows) - 1, "after")):
-        value = change[name] / divisor
-        ax.plot(value, row, marker="D", ms=7, color=TEXT, ls="none")
-        ax.annotate(
-            f"{value:,.4g}", (value, row), xytext=(7, 0), textcoords="offset points", va="center", color=TEXT
-        )
-    ax.set_yticks(range(len(rows)), rows)
-    ax.invert_yaxis()
-    ax.margins(x=_ROOM)
-    left, right = ax.get_xlim()
-    ax.set_xlim(left, right + _ROOM * (right - left))
-    ax.grid(axis="y", visible=False)
-    name_values(ax, unit)
+    with government_style():
+        ax = new_axes(height=_height(record)) if ax is None else ax
+        for row, step in enumerate(found, start=1):
+            _draw_step(ax, step, row, divisor=divisor)
+        for row, name in ((0, "before"), (len(rows) - 1, "after")):
+            value = change[name] / divisor
+            ax.plot(value, row, marker="D", ms=7, color=TEXT, ls="none")
+            note(ax, f"{value:,.4g}", (value, row), (7, 0))
+        ax.set_yticks(range(len(rows)), rows)
+        ax.invert_yaxis()
+        ax.margins(x=_ROOM)
+        left, right = ax.get_xlim()
+        ax.set_xlim(left, right + _ROOM * (right - left))
+        ax.grid(axis="y", visible=False)
+        name_values(ax, unit)
     return ax
+
+
+def _draw_step(ax: Axes, step: Mapping[str, Any], row: int, *, divisor: float) -> None:
+    start, width = step["start"] / divisor, (step["end"] - step["start"]) / divisor
+    reach = TWO_ERRORS * step["mcse"] / divisor
+    ax.barh(
+        row,
+        width,
+        left=start,
+        height=0.55,
+        color=duo()[0] if width >= 0 else duo()[1],
+        hatch="////" if step["within_error"] else None,
+        edgecolor="white",
+        xerr=reach,
+        error_kw={"ecolor": TEXT, "capsize": 2, "lw": 1},
+    )
+    note(ax, f"{width:+.3g}", (max(start, start + width + reach), row), (5, 0))
 
 
 def change_figure(record: Mapping[str, Any], *, key: str) -> Figure:
     """Return the waterfall as a figure that no window knows of, for a file or a page."""
-    ax = page_axes(height=_height(record))
-    figure = plot_change(record, key, ax=ax).figure
+    figure = plot_change(record, key, ax=page_axes(height=_height(record))).figure
     return figure  # type: ignore[return-value]
 
 
@@ -167,12 +154,7 @@ def change_context(manifest: Mapping[str, Any]) -> dict[str, Any]:
     # `manifest`: with ``comparison`` and ``scores`` where a re-run made them.
     record, scores = manifest.get("comparison"), manifest.get("scores")
     if not record or not record["moved"]:
-        return {
-            "changes": record,
-            "forecast_scores": scores,
-            "change_rows": [],
-            "change_block": None,
-        }
+        return {"changes": record, "forecast_scores": scores, "change_rows": [], "change_block": None}
     told = [change for change in record["changes"] if change["key"] in record["told"]]
     key = f"npv_fiscal.{record['option']}"
     return {
@@ -201,15 +183,10 @@ def _bound_row(change: Mapping[str, Any], *, moved: list[str]) -> dict[str, Any]
 
 
 def _block(record: Mapping[str, Any], key: str) -> FigureBlock:
-    return draw_block(
-        "fig-changes",
-        title="What moved the net present value since the last run",
-        draw=lambda ax: plot_change(record, key, ax=ax),
-        description=describe_change(record, key),
-        tables=[],
-        links=[],
-        height=_height(record),
-    )
+    name, title = "fig-changes", "What moved the net present value since the last run"
+    words = describe_change(record, key)
+    drawing = inline_svg(change_figure(record, key=key), name=name, title=title, description=words)
+    return FigureBlock(name, title, drawing, (), ())
 
 
 def _height(record: Mapping[str, Any]) -> float:

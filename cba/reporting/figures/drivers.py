@@ -1,4 +1,4 @@
-"""Figures of what drives a result: tornado and shares of variance."""
+"""Figures of what drives a result: tornado, shares of variance, switching values, and what the model cannot see."""
 
 from __future__ import annotations
 
@@ -9,88 +9,61 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from cba.reporting.figures.style import (
-    LEAD,
-    TEXT,
-    TableFigure,
-    colours,
-    duo,
-    name_values,
-    new_axes,
-    scale_of,
-    styled,
-    table_figures,
-)
+from cba.reporting.choices import View
+from cba.reporting.figures import style as chart
+from cba.reporting.figures.style import Data, Figure
+from cba.reporting.html_tables import columns
 from cba.reporting.names import input_name
-from cba.reporting.numbers import matching_rows, show
+from cba.reporting.numbers import show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cba.appraisal.record import Appraisal
-    from cba.reporting.figures.style import FigureBlock
+
+# --- Tornado ---
 
 
 MOST_BARS = 10
 
 
-def clear_drivers(
-    appraisal: Appraisal, option: str, *, outcome: str = "npv", most: int = MOST_BARS
-) -> pd.DataFrame:
-    """Return the inputs that move an outcome by clearly more than Monte Carlo error, most first.
+def clear_drivers(view: View) -> pd.DataFrame:
+    """Return the inputs that move net present value by clearly more than Monte Carlo error, most first.
 
-    Rows of the table that are marked clear; the first one where none is. `outcome`: ``npv`` or
-    ``fewer_children``.
+    Rows of the table that are marked clear; the first one where none is.
     """
-    rows = matching_rows(appraisal.tables["drivers"], {"option": option, "outcome": outcome})
-    rows = rows.sort_values("rank")
+    rows = view.rows("drivers", option=view.option, outcome="npv").sort_values("rank")
     clear = rows[rows["clear"].astype(bool)]
-    return (rows.head(1) if clear.empty else clear).head(most)
+    return (rows.head(1) if clear.empty else clear).head(MOST_BARS)
 
 
-@styled
-def plot_tornado(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+def _draw_tornado(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw expected net present value at the low and the high end of the inputs that move it most."""
-    rows = clear_drivers(appraisal, option)
-    ax = new_axes(height=tornado_height(appraisal, option)) if ax is None else ax
-    centre = float(appraisal.results[f"npv_fiscal.{option}"]["mean"])
-    divisor, unit = scale_of(float(rows[["outcome_low", "outcome_high"]].abs().to_numpy().max()))
-    places = np.arange(len(rows))
+    centre = float(view.first.results[f"npv_fiscal.{view.option}"]["mean"])
+    divisor, unit = chart.scale_of(float(rows[["outcome_low", "outcome_high"]].abs().to_numpy().max()))
     for end, colour, hatch, label in (
-        ("outcome_low", duo()[1], "//", "Input at its low end"),
-        ("outcome_high", duo()[0], "", "Input at its high end"),
+        ("outcome_low", chart.duo()[1], "//", "Input at its low end"),
+        ("outcome_high", chart.duo()[0], "", "Input at its high end"),
     ):
         width = (rows[end].to_numpy() - centre) / divisor
-        ax.barh(
-            places,
-            width,
-            left=centre / divisor,
-            color=colour,
-            hatch=hatch,
-            edgecolor="white",
-            height=0.6,
-            label=label,
-        )
-    ax.axvline(centre / divisor, color=TEXT, lw=1)
-    ax.set_yticks(places, [fill(input_name(name), 24) for name in rows["input"]])
-    ax.invert_yaxis()
-    _across(ax)
+        style = {"color": colour, "hatch": hatch, "edgecolor": "white", "height": 0.6, "label": label}
+        ax.barh(np.arange(len(rows)), width, left=centre / divisor, **style)
+    ax.axvline(centre / divisor, color=chart.TEXT, lw=1)
+    chart.name_rows(ax, [fill(input_name(name), 24) for name in rows["input"]], ends=None)
+    _few_values(ax)
     ax.set_xlabel(f"Expected net present value, {unit}")
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=2, borderaxespad=0.2)
-    return ax
+    chart.key_above(ax, left=-0.45, ncols=2)
 
 
-def tornado_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every bar of the tornado room."""
-    return 1.5 + 0.45 * len(clear_drivers(appraisal, option))
+def _few_values(ax: Axes) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(chart.signed(",g"))
 
 
-def describe_tornado(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_tornado`."""
+def _describe_tornado(rows: pd.DataFrame, view: View) -> str:
     parts = [
         f"{input_name(row['input'])}: {show(row['outcome_low'], style='money')} at its low end, "
         f"{show(row['outcome_high'], style='money')} at its high end"
-        for row in clear_drivers(appraisal, option).to_dict("records")
+        for row in rows.to_dict("records")
     ]
     return (
         "Horizontal bar chart, one bar for each input that moves the outcome by clearly more than Monte Carlo "
@@ -99,41 +72,36 @@ def describe_tornado(appraisal: Appraisal, option: str) -> str:
     )
 
 
-@styled
-def plot_variance_shares(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+# --- Shares of variance ---
+
+
+def _question_shares(view: View) -> pd.DataFrame:
+    rows = view.rows("variance_shares", option=view.option, split="question")
+    return rows.sort_values("effect", ascending=False)
+
+
+def _draw_shares(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the share of the variance of net present value that each research question accounts for."""
-    rows = _question_shares(appraisal, option)
-    ax = new_axes(height=1.1 + 0.42 * len(rows)) if ax is None else ax
-    places = np.arange(len(rows))
-    ax.barh(places, 100 * rows["effect"], color=duo()[0], height=0.6)
-    ax.errorbar(
-        100 * rows["effect"],
-        places,
-        xerr=196 * rows["se"],
-        fmt="none",
-        ecolor=TEXT,
-        elinewidth=1.4,
-        capsize=3,
+    places, bars = (
+        np.arange(len(rows)),
+        {"fmt": "none", "ecolor": chart.TEXT, "elinewidth": 1.4, "capsize": 3},
     )
+    ax.barh(places, 100 * rows["effect"], color=chart.duo()[0], height=0.6)
+    ax.errorbar(100 * rows["effect"], places, xerr=196 * rows["se"], **bars)
     for place, share, error in zip(places, rows["effect"], rows["se"], strict=True):
-        ends = (100 * (share + 1.96 * error), place)
-        ax.annotate(show(share, style="share", unit=0.01), ends, xytext=(6, 0), textcoords="offset points",
-                    va="center", color=TEXT)  # fmt: skip
-    ax.set_yticks(places, [name[:1].upper() + name[1:] for name in rows["name"]])
-    ax.invert_yaxis()
-    ax.axvline(0.0, color=TEXT, lw=1)
+        chart.note(ax, show(share, style="share", unit=0.01), (100 * (share + 1.96 * error), place), (6, 0))
+    chart.name_rows(ax, [name[:1].upper() + name[1:] for name in rows["name"]], ends=None)
+    ax.axvline(0.0, color=chart.TEXT, lw=1)
     ax.set_xlim(min(0.0, float(100 * rows["effect"].min()) - 2.0), 112.0)
-    _across(ax)
+    _few_values(ax)
     ax.set_xlabel("Share of the variance of net present value, %")
-    return ax
 
 
-def describe_variance_shares(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_variance_shares`."""
+def _describe_shares(rows: pd.DataFrame, view: View) -> str:
     parts = [
         f"{row['name']}: {show(row['effect'], style='share', unit=0.01)} (error "
         f"{show(row['se'], style='share', unit=0.01)})"
-        for row in _question_shares(appraisal, option).to_dict("records")
+        for row in rows.to_dict("records")
     ]
     return (
         "Horizontal bar chart, one bar for each group of inputs; lines are 95% intervals of Monte Carlo error. "
@@ -141,138 +109,30 @@ def describe_variance_shares(appraisal: Appraisal, option: str) -> str:
     )
 
 
-def _question_shares(appraisal: Appraisal, option: str) -> pd.DataFrame:
-    rows = matching_rows(appraisal.tables["variance_shares"], {"option": option, "split": "question"})
-    return rows.sort_values("effect", ascending=False)
+# --- Switching values: how likely each input is to lie beyond the value that changes a conclusion ---
 
 
-def _across(ax: Axes) -> None:
-    """Grid the values of a horizontal chart, with a true minus sign."""
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,g}".replace("-", "\N{MINUS SIGN}"))
-
-
-# --- Figure of the effects that the model cannot see: how far each can move net present value, and … ---
-
-
-_BAR = 0.26
-
-
-_ROOM = 0.04
-"""Share of the width between a bar and its words."""
-
-
-def stress_height(appraisal: Appraisal, option: str) -> float:
-    """Return the height of the figure, inches: room for each effect."""
-    return 1.3 + 0.72 * len(_ranges(appraisal, option))
-
-
-def _ranges(appraisal: Appraisal, option: str) -> list[pd.DataFrame]:
-    """Return the curve of each effect, in the order of the table."""
-    rows = matching_rows(appraisal.tables["stress_curves"], {"option": option})
-    return [curve for _, curve in rows.groupby("stress", sort=False)]
-
-
-@styled
-def plot_stress(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw how far each effect moves mean net present value between its smallest and largest size."""
-    ax = new_axes(height=stress_height(appraisal, option)) if ax is None else ax
-    curves = _ranges(appraisal, option)
-    every = [float(v) for curve in curves for v in curve["npv_mean"]]
-    divisor, words = scale_of(max(abs(value) for value in every))
-    lowest, highest = min(*every, 0.0) / divisor, max(*every, 0.0) / divisor
-    room = _ROOM * (highest - lowest)
-    for place, curve in enumerate(reversed(curves)):
-        _draw_range(ax, curve, place, divisor=divisor, room=room)
-        ax.text(lowest, place + 0.36, str(curve["label"].iloc[0]), color=TEXT, fontsize=10, va="bottom")
-    ax.axvline(0.0, color=TEXT, lw=1.2)
-    ax.set_xlim(lowest - room, highest + 7 * room)
-    ax.set_ylim(-0.6, len(curves) - 0.1)
-    ax.set_yticks([])
-    ax.grid(axis="y", visible=False)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
-    ax.set_xlabel(f"Mean net present value, {words}; zero marked")
-    name_values(ax, "Bar: from the smallest to the largest size; dot: none;\ndiamond: figure to compare with")
-    return ax
-
-
-def _draw_range(ax: Axes, curve: pd.DataFrame, place: int, *, divisor: float, room: float) -> None:
-    means = curve["npv_mean"] / divisor
-    low, high = float(means.min()), float(means.max())
-    ax.barh(place, high - low, left=low, height=_BAR, color=colours(2)[0])
-    for mark, shape, size in (("comparison", "D", 7), ("now", "o", 8)):
-        chosen = means[curve["mark"] == mark]
-        ax.plot(
-            chosen, [place] * len(chosen), marker=shape, ms=size, color="white", mec=TEXT, mew=1.4, ls="none"
-        )
-    ax.text(high + room, place, _sizes(curve), color=TEXT, fontsize=9, va="center")
-
-
-def _sizes(curve: pd.DataFrame) -> str:
-    ends = (float(curve["size"].iloc[0]), float(curve["size"].iloc[-1]))
-    return " to ".join(f"{end:.2g}".replace("-", "\N{MINUS SIGN}") for end in ends)
-
-
-def describe_stress(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_stress`."""
-    said = []
-    for curve in _ranges(appraisal, option):
-        first, last = curve.iloc[0], curve.iloc[-1]
-        said.append(
-            f"{first['label']} (sizes {_sizes(curve)}, {first['unit']}): from "
-            f"{show(float(first['npv_mean']), style='money')} to {show(float(last['npv_mean']), style='money')}"
-        )
-    return (
-        "Bar chart, one bar for each effect outside the model. Horizontal axis: mean net present value; a line "
-        f"marks zero. {'; '.join(said)}. A dot marks no effect, a diamond a figure to compare the size with."
-    )
-
-
-# --- Figure of switching values: how likely each input is to lie beyond the value that changes a … ---
-
-
-_MARKERS = ("o", "s", "D")
-
-
-@styled
-def plot_switching(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+def _draw_switching(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the chance the evidence gives each input of lying beyond its switching value."""
-    rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
     inputs, targets = list(dict.fromkeys(rows["input"])), list(dict.fromkeys(rows["target"]))
-    ax = new_axes(height=switching_height(appraisal, option)) if ax is None else ax
-    palette = colours(max(len(targets), 3))
+    palette = chart.colours(max(len(targets), 3))
     for number, target in enumerate(targets):
         chosen = rows[rows["target"] == target].set_index("input").loc[inputs]
-        offset = 0.24 * (number - (len(targets) - 1) / 2)
-        places = np.arange(len(inputs)) + offset
-        style = {"marker": _MARKERS[number % 3], "ls": "none", "color": palette[number], "ms": 7}
-        reach = chosen["reachable"].to_numpy(dtype=bool)
-        ax.plot(100 * chosen["probability_beyond"], places, markerfacecolor="white", **style)
-        ax.plot(100 * chosen["probability_beyond"][reach], places[reach], label="_", **style)
+        places = np.arange(len(inputs)) + 0.24 * (number - (len(targets) - 1) / 2)
+        style = {"marker": chart.MARKERS[number % 3], "ls": "none", "color": palette[number], "ms": 7}
+        chance, reach = 100 * chosen["probability_beyond"], chosen["reachable"].to_numpy(dtype=bool)
+        ax.plot(chance, places, markerfacecolor="white", **style)
+        ax.plot(chance[reach], places[reach], label="_", **style)
         ax.plot([], [], label=fill(target, 34), **style)
-    ax.set_yticks(range(len(inputs)), [fill(input_name(name), 24) for name in inputs])
-    ax.set_ylim(len(inputs) - 0.5, -0.5)
+    chart.name_rows(ax, [fill(input_name(name), 24) for name in inputs])
     largest = float(100 * rows["probability_beyond"].max())
     ax.set_xlim(-2.0 if largest < 20 else -4.0, max(1.15 * largest, 20.0))
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel("Chance of being beyond it, %\n(hollow: not reachable)")
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.55, 1.0), ncols=1, borderaxespad=0.2)
-    return ax
+    chart.key_above(ax, left=-0.55, ncols=1)
 
 
-def switching_height(appraisal: Appraisal, option: str) -> float:
-    """Return a height, inches, that gives every input of the switching values room."""
-    rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
-    return 1.9 + 0.5 * rows["input"].nunique()
-
-
-def describe_switching(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_switching`."""
-    rows = matching_rows(appraisal.tables["switching_values"], {"option": option})
+def _describe_switching(rows: pd.DataFrame, view: View) -> str:
     found = rows[rows["reachable"].astype(bool)]
     parts = [
         f"{row['target']}: {input_name(row['input'])} beyond {show(row['value'])}, chance "
@@ -287,20 +147,146 @@ def describe_switching(appraisal: Appraisal, option: str) -> str:
     )
 
 
-# --- The figure of effects outside the model as the page shows it ---
+# --- Effects that the model cannot see: how far each can move net present value ---
 
 
-_FIGURE = TableFigure(
-    "stress", "How far effects outside the model move net present value", "stress_curves", plot_stress,
-    describe_stress,
-    ("label|Effect", "unit|Size counted in", "size|Size|number", "npv_mean|Net present value: mean|money",
-     "npv_lower|Lower|money", "npv_upper|Upper|money", "prob_positive|Chance of a net saving|probability",
-     "fewer_mean|Fewer children: mean|count", "fewer_lower|Lower|count", "fewer_upper|Upper|count"),
-    "Net present value and fewer children in care by size of each effect outside the model", {"option": LEAD},
-    stress_height,
-)  # fmt: skip
+def _curves(view: View) -> list[pd.DataFrame]:
+    """Return the curve of each effect, in the order of the table."""
+    rows = view.rows("stress_curves", option=view.option)
+    return [curve for _, curve in rows.groupby("stress", sort=False)]
 
 
-def stress_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figure of effects outside the model, where the appraisal has their tables."""
-    return table_figures((_FIGURE,), appraisal, option)
+def _draw_stress(ax: Axes, curves: list[pd.DataFrame], view: View) -> None:
+    """Draw how far each effect moves mean net present value between its smallest and largest size."""
+    every = [float(v) for curve in curves for v in curve["npv_mean"]]
+    divisor, words = chart.scale_of(max(abs(value) for value in every))
+    lowest, highest = min(*every, 0.0) / divisor, max(*every, 0.0) / divisor
+    room = 0.04 * (highest - lowest)  # between a bar and its words
+    for place, curve in enumerate(reversed(curves)):
+        _draw_range(ax, curve, place, divisor=divisor, room=room)
+        ax.text(lowest, place + 0.36, str(curve["label"].iloc[0]), color=chart.TEXT, fontsize=10, va="bottom")
+    ax.axvline(0.0, color=chart.TEXT, lw=1.2)
+    ax.set_xlim(lowest - room, highest + 7 * room)
+    ax.set_ylim(-0.6, len(curves) - 0.1)
+    ax.set_yticks([])
+    ax.grid(axis="y", visible=False)
+    ax.xaxis.set_major_formatter(chart.signed("g"))
+    ax.set_xlabel(f"Mean net present value, {words}; zero marked")
+    chart.name_values(
+        ax, "Bar: from the smallest to the largest size; dot: none;\ndiamond: figure to compare with"
+    )
+
+
+def _draw_range(ax: Axes, curve: pd.DataFrame, place: int, *, divisor: float, room: float) -> None:
+    means = curve["npv_mean"] / divisor
+    low, high = float(means.min()), float(means.max())
+    ax.barh(place, high - low, left=low, height=0.26, color=chart.colours(2)[0])
+    for mark, shape, size in (("comparison", "D", 7), ("now", "o", 8)):
+        chosen = means[curve["mark"] == mark]
+        look = {"color": "white", "mec": chart.TEXT, "mew": 1.4, "ls": "none"}
+        ax.plot(chosen, [place] * len(chosen), marker=shape, ms=size, **look)
+    ax.text(high + room, place, _sizes(curve), color=chart.TEXT, fontsize=9, va="center")
+
+
+def _sizes(curve: pd.DataFrame) -> str:
+    ends = (float(curve["size"].iloc[0]), float(curve["size"].iloc[-1]))
+    return " to ".join(f"{end:.2g}".replace("-", chart.MINUS) for end in ends)
+
+
+def _describe_stress(curves: list[pd.DataFrame], view: View) -> str:
+    said = []
+    for curve in curves:
+        first, last = curve.iloc[0], curve.iloc[-1]
+        said.append(
+            f"{first['label']} (sizes {_sizes(curve)}, {first['unit']}): from "
+            f"{show(float(first['npv_mean']), style='money')} to {show(float(last['npv_mean']), style='money')}"
+        )
+    return (
+        "Bar chart, one bar for each effect outside the model. Horizontal axis: mean net present value; a line "
+        f"marks zero. {'; '.join(said)}. A dot marks no effect, a diamond a figure to compare the size with."
+    )
+
+
+FIGURES = (
+    Figure(
+        "tornado",
+        "What moves net present value",
+        Data(
+            "drivers",
+            columns(
+                text={"description": "Input", "question": "Research question"},
+                name={"confidence": "Grade"},
+                number={"input_low": "Low end", "input_high": "High end"},
+                money={
+                    "outcome_low": "Net present value at the low end",
+                    "outcome_high": "At the high end",
+                    "swing_se": "Error of the difference",
+                },
+            ),
+            "Expected net present value with each input at its 5% and its 95% point, inputs that clearly move it",
+            lambda view: {"option": view.option, "outcome": "npv", "clear": True},
+        ),
+        _draw_tornado,
+        _describe_tornado,
+        rows=clear_drivers,
+        height=lambda rows: 1.5 + 0.45 * len(rows),
+    ),
+    Figure(
+        "variance_shares",
+        "Shares of the uncertainty in net present value",
+        Data(
+            "variance_shares",
+            columns(
+                name={"split": "Split by"},
+                text={"description": "Group or input"},
+                share={"effect": "Share of the variance", "se": "Error"},
+            ),
+            "Shapley effects: shares of the variance of net present value, by research question and by leading input",
+            chart.of_option,
+        ),
+        _draw_shares,
+        _describe_shares,
+        rows=_question_shares,
+        height=lambda rows: 1.1 + 0.42 * len(rows),
+    ),
+    Figure(
+        "switching_values",
+        "Switching values of the leading inputs",
+        Data(
+            "switching_values",
+            (
+                *columns(
+                    text={"target": "Target", "description": "Input", "unit": "Unit"},
+                    number={"input_median": "Median believed", "value": "Switching value", "se": "Error"},
+                    probability={"probability_beyond": "Chance of being beyond it"},
+                ),
+                *columns(text={"verdict": "Reachable"}),
+            ),
+            "Value of each leading input at which the conclusion changes",
+            chart.of_option,
+        ),
+        _draw_switching,
+        _describe_switching,
+        height=lambda rows: 1.9 + 0.5 * rows["input"].nunique(),
+    ),
+    Figure(
+        "stress",
+        "How far effects outside the model move net present value",
+        Data(
+            "stress_curves",
+            columns(
+                text={"label": "Effect", "unit": "Size counted in"},
+                number={"size": "Size"},
+                money={"npv_mean": "Net present value: mean", "npv_lower": "Lower", "npv_upper": "Upper"},
+                probability={"prob_positive": "Chance of a net saving"},
+                count={"fewer_mean": "Fewer children: mean", "fewer_lower": "Lower", "fewer_upper": "Upper"},
+            ),
+            "Net present value and fewer children in care by size of each effect outside the model",
+            chart.of_option,
+        ),
+        _draw_stress,
+        _describe_stress,
+        rows=_curves,
+        height=lambda curves: 1.3 + 0.72 * len(curves),
+    ),
+)

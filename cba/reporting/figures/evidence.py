@@ -1,52 +1,72 @@
-"""Figures of the evidence: effects from study to national roll-out, and which intervention carries it."""
+"""Figures of the evidence: effects from study to roll-out, interventions, the panel of authorities, break-even."""
 
 from __future__ import annotations
 
+from functools import partial
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from cba.reporting.figures.style import TEXT, duo, new_axes, styled
-from cba.reporting.names import full_name
-from cba.reporting.numbers import Style, matching_rows, show
+from cba.reporting.choices import View, holds
+from cba.reporting.figures import style as chart
+from cba.reporting.figures.style import Below, Data, Figure
+from cba.reporting.html_tables import columns, csv_link, range_columns
+from cba.reporting.names import full_name, stance_name
+from cba.reporting.numbers import matching_rows, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cba.appraisal.record import Appraisal
+
+# --- One effect as published, with bias removed, in a new setting, and in a national roll-out ---
 
 
 _BESIDE = ("precision", "selection", "new_authority")
 """Stages shown for comparison: they do not lead to the roll-out."""
 
 
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+def effect_figures(view: View) -> list[Figure]:
+    """Return one figure for each effect, from published studies to a national roll-out."""
+    table = view.first.tables["effects"]
+    labels = dict(zip(table["estimand"], table["label"], strict=True))
+    return [
+        _effect_figure(str(name), str(label), number)
+        for number, (name, label) in enumerate(labels.items(), start=1)
+    ]
 
 
-@styled
-def plot_effect_stages(appraisal: Appraisal, estimand: str, *, ax: Axes | None = None) -> Axes:
-    """Draw one effect as published, with bias removed, in a new setting, and in a national roll-out.
+def _effect_figure(estimand: str, label: str, number: int) -> Figure:
+    shown = (
+        *columns(name={"stage": "Stage"}),
+        *range_columns("number"),
+        *columns(probability={"prob_beneficial": "Chance that it helps"}),
+    )
+    return Figure(
+        f"effect_{estimand}",
+        label,
+        Data("effects", shown, label, lambda view: {"estimand": estimand}),
+        partial(_draw_effect, estimand=estimand, label=label),
+        partial(_describe_effect, label=label),
+        height=lambda rows: 1.2 + 0.45 * len(rows),
+        anchor=f"effect-{number}",
+    )
 
-    What stands beside that line (publication bias taken off, one authority alone) is dashed.
-    """
-    rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand})
-    ax = new_axes(height=1.2 + 0.45 * len(rows)) if ax is None else ax
-    main, aside = duo()
+
+def _draw_effect(ax: Axes, rows: pd.DataFrame, view: View, *, estimand: str, label: str) -> None:
+    """Draw one effect by stage; what stands beside the way to the roll-out is dashed."""
+    main, aside = chart.duo()
     for place, row in enumerate(rows.to_dict("records")):
         beside = row["stage"] in _BESIDE
         colour, line = (aside, "--") if beside else (main, "-")
         ax.plot([row["lower"], row["upper"]], [place, place], color=colour, lw=2.2, ls=line)
-        face = "white" if beside else colour
-        ax.plot(row["mean"], place, _MARKERS[place % 6], color=face, ms=8, mec=colour, mew=1.6)
-    ax.axvline(no_effect(estimand), color=TEXT, lw=1)
-    ax.set_yticks(range(len(rows)), [full_name(stage) for stage in rows["stage"]])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
-    ax.set_xlabel(fill(effect_label(appraisal, estimand), 34))
-    return ax
+        look = {"color": "white" if beside else colour, "ms": 8, "mec": colour, "mew": 1.6}
+        ax.plot(row["mean"], place, "os^DvP"[place % 6], **look)
+    ax.axvline(no_effect(estimand), color=chart.TEXT, lw=1)
+    chart.name_rows(ax, [full_name(stage) for stage in rows["stage"]])
+    ax.xaxis.set_major_formatter(chart.signed("g"))
+    ax.set_xlabel(fill(label, 34))
 
 
 def no_effect(estimand: str) -> float:
@@ -56,77 +76,361 @@ def no_effect(estimand: str) -> float:
     return 1.0 if ratio and "log" not in words else 0.0
 
 
-def effect_label(appraisal: Appraisal, estimand: str) -> str:
-    """Return the label the appraisal gives an effect."""
-    return str(matching_rows(appraisal.tables["effects"], {"estimand": estimand})["label"].iloc[0])
-
-
-def describe_effect_stages(appraisal: Appraisal, estimand: str) -> str:
-    """Return the text alternative of `plot_effect_stages`."""
-    rows = matching_rows(appraisal.tables["effects"], {"estimand": estimand}).to_dict("records")
+def _describe_effect(rows: pd.DataFrame, view: View, *, label: str) -> str:
     parts = [
-        f"{full_name(row['stage'])}: {show(row['mean'], unit=0.01)} (interval "
-        f"{show(row['lower'], unit=0.01)} to "
+        f"{full_name(row['stage'])}: {show(row['mean'], unit=0.01)} (interval {show(row['lower'], unit=0.01)} to "
         f"{show(row['upper'], unit=0.01)})"
-        for row in rows
+        for row in rows.to_dict("records")
     ]
     return (
-        f"Interval chart, one row for each of {len(rows)} stages. Horizontal axis: "
-        f"{effect_label(appraisal, estimand)}; the line "
-        f"marks no effect. {'; '.join(parts)}."
+        f"Interval chart, one row for each of {len(rows)} stages. Horizontal axis: {label}; the line marks no effect. "
+        f"{'; '.join(parts)}."
     )
 
 
-@styled
-def plot_attribution(
-    appraisal: Appraisal, option: str, *, field: str = "fewer_children", ax: Axes | None = None
-) -> Axes:
-    """Draw what each intervention contributes to one option (Shapley values, means).
+# --- What each intervention contributes to one option (Shapley values, means) ---
 
-    `field`: ``fewer_children`` or ``npv``.
-    """
-    rows = matching_rows(appraisal.tables["attribution"], {"option": option})
-    ax = new_axes(height=1.1 + 0.5 * len(rows)) if ax is None else ax
-    divisor = 1e9 if field == "npv" else 1.0
-    values = rows[field].to_numpy() / divisor
-    places = np.arange(len(rows))
-    bars = ax.barh(
-        places, values, color=[duo()[0] if value >= 0 else duo()[1] for value in values], height=0.6
-    )
-    style: Style = "money" if field == "npv" else "count"
-    for bar, value, raw in zip(bars, values, rows[field], strict=True):
-        bar.set_hatch("" if value >= 0 else "//")
-        bar.set_edgecolor("white")
-        ax.annotate(
-            show(float(raw), style=style),
-            (value, bar.get_y() + 0.3),
-            xytext=(5 if value >= 0 else -5, 0),
-            color=TEXT,
-            textcoords="offset points",
-            va="center",
-            ha="left" if value >= 0 else "right",
-        )
-    ax.axvline(0.0, color=TEXT, lw=1)
-    ax.set_yticks(places, [fill(full_name(name), 20) for name in rows["component"]])
-    ax.invert_yaxis()
+
+def _draw_attribution(ax: Axes, rows: pd.DataFrame, view: View) -> None:
+    """Draw the fewer children in care that each intervention brings."""
+    values = rows["fewer_children"].to_numpy()
+    bars = ax.barh(np.arange(len(rows)), values, height=0.6)
+    chart.hatch_costs(bars, values)
+    for bar, value in zip(bars, values, strict=True):
+        right = value >= 0
+        side = {"ha": "left" if right else "right"}
+        words = show(float(value), style="count")
+        chart.note(ax, words, (value, bar.get_y() + 0.3), (5 if right else -5, 0), **side)
+    ax.axvline(0.0, color=chart.TEXT, lw=1)
+    chart.name_rows(ax, [fill(full_name(name), 20) for name in rows["component"]], ends=None)
     ax.margins(x=0.2)
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
-    year = appraisal.analysis.target_year
-    words = "Net present value, £ billion" if field == "npv" else f"Fewer children in care at 31 March {year}"
-    ax.set_xlabel(words)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,g}".replace("-", "\N{MINUS SIGN}"))
-    return ax
+    ax.set_xlabel(f"Fewer children in care at 31 March {view.first.analysis.target_year}")
+    ax.xaxis.set_major_formatter(chart.signed(",g"))
 
 
-def describe_attribution(appraisal: Appraisal, option: str, *, field: str = "fewer_children") -> str:
-    """Return the text alternative of `plot_attribution`."""
-    rows = matching_rows(appraisal.tables["attribution"], {"option": option})
-    style: Style = "net" if field == "npv" else "fewer"
-    words = "net present value" if field == "npv" else "fewer children in care"
+def _describe_attribution(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"{full_name(row['component'])}: {show(row[field], style=style)}" for row in rows.to_dict("records")
+        f"{full_name(row['component'])}: {show(row['fewer_children'], style='fewer')}"
+        for row in rows.to_dict("records")
     ]
     return (
-        f"Horizontal bar chart, one bar for each intervention. Horizontal axis: {words}. {'; '.join(parts)}."
+        "Horizontal bar chart, one bar for each intervention. Horizontal axis: fewer children in care. "
+        f"{'; '.join(parts)}."
     )
+
+
+# --- The break-even map: cut in starts against cashable saving per child-year, with beliefs and claims ---
+
+
+_THOUSAND = 1e3
+
+
+_TOP = 150.0
+"""Thousand pounds at the top of the axis, unless beliefs or claims lie higher."""
+
+
+_MAP_DASHES = ("-", "--", ":", "-.")
+
+
+Maps = dict[str, pd.DataFrame]
+"""The map of each stance that has one; the curve and the claims are read from the first."""
+
+
+def _maps(view: View) -> Maps:
+    return {
+        appraisal.stance: matching_rows(appraisal.tables["break_even_map"], {"option": view.option})
+        for appraisal in view.appraisals
+        if holds(appraisal, "break_even_map", view.option)
+    }
+
+
+def _draw_map(ax: Axes, maps: Maps, view: View) -> None:
+    """Draw the curve on which an option breaks even, where each stance puts it, and the review's figures."""
+    first = next(iter(maps.values()))
+    lowest, highest, top = _limits(maps)
+    curve = first[(first["kind"] == "contour") & (first["value"] / _THOUSAND <= top)]
+    ax.plot(100 * curve["cut"], curve["value"] / _THOUSAND, color=chart.TEXT, lw=2)
+    small = {"ha": "center", "fontsize": 9.5}
+    for number, (stance, table) in enumerate(maps.items()):
+        _draw_stance(ax, table, stance, number)
+    for row in first[first["kind"] == "claim"].itertuples():
+        at = (100 * row.cut, row.value / _THOUSAND)
+        ax.plot(*at, marker="X", ms=9, color=chart.TEXT, ls="none")
+        chart.note(ax, fill(str(row.label), 16), at, (0.0, -9), **small | {"va": "top"})
+    if len(curve):
+        nearest = curve.iloc[0]
+        at = (100 * nearest["cut"], nearest["value"] / _THOUSAND)
+        chart.note(ax, "Breaks even", at, (8, 2), **small | {"ha": "left"})
+        chart.note(ax, "Net saving", (highest - 1, top), (0.0, -4), **small | {"ha": "right", "va": "top"})
+    ax.axvline(0.0, color=chart.TEXT, lw=0.8)
+    ax.set_xlim(lowest, highest)
+    ax.set_ylim(0.0, top)
+    ax.xaxis.set_major_formatter(chart.signed(".0f"))
+    ax.set_xlabel("Fewer starts in the target year, %")
+    chart.name_values(ax, "Cashable saving per child-year, £ thousand")
+
+
+def _draw_stance(ax: Axes, table: pd.DataFrame, stance: str, number: int) -> None:
+    """Draw the ring that holds most of a stance's draws, its point, and its name above or below."""
+    colour, above = chart.colours(4)[number % 4], number % 2 == 0
+    edge, point = table[table["kind"] == "region"], table[table["kind"] == "point"]
+    look = {"color": colour, "lw": 1.6, "ls": _MAP_DASHES[number % 4]}
+    ax.plot(100 * edge["cut"], edge["value"] / _THOUSAND, **look)
+    x, y = 100 * float(point["cut"].iloc[0]), float(point["value"].iloc[0]) / _THOUSAND
+    ax.plot(x, y, marker=chart.MARKERS[number % 4], ms=7, color=colour, ls="none")
+    end = edge.loc[edge["value"].idxmax() if above else edge["value"].idxmin()]
+    at = (float(100 * end["cut"]), float(end["value"] / _THOUSAND))
+    side = {"ha": "center", "va": "bottom" if above else "top"}
+    chart.note(ax, stance_name(stance), at, (0.0, 4 if above else -4), fontsize=9.5, **side)
+
+
+def _limits(maps: Maps) -> tuple[float, float, float]:
+    """Lowest and highest cut (per cent) and highest value (thousand pounds) that the axes must hold."""
+    shown = [table[table["kind"].isin(("region", "point", "claim"))] for table in maps.values()]
+    lowest = min(0.0, *(100 * float(rows["cut"].min()) for rows in shown))
+    highest = max(100 * float(rows["cut"].max()) for rows in shown)
+    top = max(_TOP, *(float(rows["value"].max()) / _THOUSAND for rows in shown))
+    room = 0.18 * (highest - lowest)
+    return lowest - room / 2, highest + room, 1.1 * top
+
+
+def _describe_map(maps: Maps, view: View) -> str:
+    first = next(iter(maps.values()))
+    points = [(stance_name(s), t[t["kind"] == "point"].iloc[0]) for s, t in maps.items()]
+    said = [f"{name}: {_place(row)}" for name, row in points]
+    said += [f"{row.label}: {_place(row)}" for _, row in first[first["kind"] == "claim"].iterrows()]
+    curve = first[first["kind"] == "contour"]
+    ends = "No curve: the option pays without any cut in starts."
+    if len(curve):
+        ends = (
+            "A falling curve marks break-even, from "
+            f"{_place(curve.iloc[0])} to {_place(curve.iloc[-1])}; above it the option saves, below it costs."
+        )
+    return (
+        "Dot chart with rings and a curve. Horizontal axis: fewer starts in the target year, per cent. "
+        "Vertical axis: cashable saving per child-year, thousand pounds. "
+        f"{ends} {'; '.join(said)}. A ring round a stance's point holds most of its draws."
+    )
+
+
+def _place(row: pd.Series) -> str:
+    cut, value = float(row["cut"]), float(row["value"])
+    words = show(abs(cut), style="share")
+    return f"{words} {'fewer' if cut >= 0 else 'more'} starts at {show(value, style='money')} a child-year"
+
+
+_PLACE = columns(
+    share={"cut": "Fewer starts in the target year"}, money={"value": "Cashable saving per child-year"}
+)
+
+
+_WORTH = columns(money={"npv": "Net present value"}, probability={"prob_positive": "Chance of a net saving"})
+
+
+def _map_tables(view: View) -> Below:
+    def rows(kind: str, caption: str, *, appraisal: object = None, shown: object = ()) -> Data:
+        where = lambda view: {"option": view.option, "kind": kind}  # noqa: E731
+        return Data("break_even_map", shown, caption, where, appraisal=appraisal)  # type: ignore[arg-type]
+
+    stances = [
+        rows(
+            "point",
+            f"Where the stance puts it: {stance_name(appraisal.stance)}",
+            appraisal=appraisal,
+            shown=(*columns(name={"name": "Stance"}), *_PLACE, *_WORTH),
+        )
+        for appraisal in view.appraisals
+        if holds(appraisal, "break_even_map", view.option)
+    ]
+    claim = (*columns(text={"label": "Claim"}), *_PLACE, *_WORTH)
+    tables, _ = chart.below(
+        view,
+        *stances,
+        rows("claim", "Where the review’s figures put it", shown=claim),
+        rows("contour", "The curve on which net present value is nil", shown=_PLACE),
+    )
+    where = {"option": view.option}
+    return tables, [csv_link(view.first, "break_even_map", name="break_even_map", where=where)]
+
+
+# --- England's own panel: the effect by years since launch, against placebo adopters ---
+
+
+PANEL = {
+    "starts": ("Starts to be looked after", "Starts to be looked after by years since launch"),
+    "stock": ("Children looked after at 31 March", "Children looked after by years since launch"),
+}
+"""Outcome of the panel to what its axis shows and the title of its figure."""
+
+
+def _panel_figure(outcome: str) -> Figure:
+    what, title = PANEL[outcome]
+    shown = columns(
+        plain={"since_launch": "Years since launch"},
+        count={"reached": "Launches that long ago"},
+        share={"mean": "Mean", "lower": "Lower", "upper": "Upper"},
+        probability={"prob_reduction": "Chance of a reduction"},
+    )
+    placebos = columns(share={"placebo_lower": "Placebos: lower", "placebo_upper": "Upper"})
+    return Figure(
+        f"panel_{outcome}",
+        title,
+        Data(
+            "panel_path",
+            (*shown, *placebos),
+            f"{title}: change against authorities without the programme",
+            lambda view: {"outcome": outcome, "group": "spread"},
+        ),
+        partial(_draw_panel, what=what),
+        partial(_describe_panel, what=what),
+        anchor=f"panel-{outcome}",
+    )
+
+
+def _draw_panel(ax: Axes, rows: pd.DataFrame, view: View, *, what: str) -> None:
+    """Draw the effect of the Strengthening Families programmes by years since launch."""
+    first, second = chart.duo()
+    since, last = rows["since_launch"].to_numpy(), int(rows["since_launch"].iloc[-1])
+    ax.fill_between(since, rows["lower"] * 100, rows["upper"] * 100, color=first, alpha=0.22, lw=0)
+    ax.plot(since, rows["mean"] * 100, color=first, lw=2.2)
+    chart.label_end(ax, last, rows["mean"].iloc[-1] * 100, "Estimate")
+    if rows["placebo_lower"].notna().all():
+        for side in ("placebo_lower", "placebo_upper"):
+            ax.plot(since, rows[side] * 100, color=second, lw=1.6, ls="--")
+        chart.label_end(ax, last, rows["placebo_upper"].iloc[-1] * 100, "Placebos")
+    ax.axhline(0.0, color=chart.TEXT, lw=1)
+    ax.set_xticks(since, [str(int(year)) for year in since])
+    ax.set_xlim(since[0] - 0.2, last + 0.2 + 0.22 * (last - since[0]))
+    ax.grid(axis="x", visible=False)
+    ax.set_xlabel("Years since launch")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{chart.signed('g')(value, None)}%")
+    chart.name_values(ax, f"{what}, change")
+
+
+def _describe_panel(rows: pd.DataFrame, view: View, *, what: str) -> str:
+    def share(value: float) -> str:
+        return f"{show(100 * value, unit=0.1)}%"
+
+    parts = [
+        f"year {row['since_launch']}: {share(row['mean'])} (interval {share(row['lower'])} to {share(row['upper'])})"
+        for row in rows.to_dict("records")
+    ]
+    last, placebos = rows.iloc[-1], ""
+    if rows["placebo_lower"].notna().all():
+        placebos = (
+            f" Dashed lines: the same interval over placebo adopters, {share(last['placebo_lower'])} to "
+            f"{share(last['placebo_upper'])} in the last year."
+        )
+    return (
+        "Line chart with an interval. Horizontal axis: years since launch. Vertical axis: change in "
+        f"{what[0].lower()}{what[1:]}; the line marks no effect. {'; '.join(parts)}.{placebos}"
+    )
+
+
+# --- What area-level studies teach: each part of the product, and the product, before and after ---
+
+
+_PARTS = {
+    "coverage": "Coverage",
+    "reach": "Reach",
+    "effect": "Effect, 1 - RR",
+    "change": "Product, log change",
+}
+
+
+def reach_figure(view: View) -> Figure:
+    """Return what the study whose product was learned most taught of its parts."""
+    rows = view.first.tables["reach"]
+    products = rows[rows["quantity"] == "change"]
+    study = str(products.loc[products["learned"].idxmax(), "study_id"])
+    shown = columns(
+        text={"label": "Quantity"},
+        number={
+            "prior_mean": "Before: mean",
+            "prior_lower": "Lower",
+            "prior_upper": "Upper",
+            "mean": "After: mean",
+            "lower": "Lower",
+            "upper": "Upper",
+        },
+        share={"learned": "Learned"},
+    )
+    caption = f"Before and after the data: {study}"
+    return Figure(
+        "reach",
+        f"What {study} teaches",
+        Data("reach", shown, caption, lambda view: {"study_id": study}, name="reach_one"),
+        _draw_reach,
+        partial(_describe_reach, study=study),
+        height=3.2,
+    )
+
+
+def _draw_reach(ax: Axes, table: pd.DataFrame, view: View) -> None:
+    """Draw coverage, reach, effect and their product for one area-level study, before and after the data."""
+    (first, second), rows = chart.duo(), table.to_dict("records")
+    for place, row in enumerate(rows):
+        before, after = place - 0.14, place + 0.14
+        ax.plot([row["prior_lower"], row["prior_upper"]], [before] * 2, color=second, lw=2.2, ls="--")
+        ax.plot(row["prior_mean"], before, "s", color="white", mec=second, mew=1.6, ms=7)
+        ax.plot([row["lower"], row["upper"]], [after] * 2, color=first, lw=2.2)
+        ax.plot(row["mean"], after, "o", color=first, mec="white", ms=8)
+    chart.note(ax, "Before", (rows[0]["prior_upper"], -0.14), (5, -3), va="baseline")
+    chart.note(ax, "After", (rows[0]["upper"], 0.14), (5, -5), va="baseline")
+    ax.axvline(0.0, color=chart.TEXT, lw=1)
+    chart.name_rows(ax, [_PARTS[row["quantity"]] for row in rows])
+    ax.xaxis.set_major_formatter(chart.signed("g"))
+    ax.set_xlabel("Share, or log points for the product")
+
+
+def _describe_reach(rows: pd.DataFrame, view: View, *, study: str) -> str:
+    def ends(row: dict[str, float], before: str = "") -> str:
+        return f"{show(row[f'{before}lower'], unit=0.01)} to {show(row[f'{before}upper'], unit=0.01)}"
+
+    parts = [
+        f"{_PARTS[row['quantity']]}: before {ends(row, 'prior_')}, after {ends(row)}"
+        for row in rows.to_dict("records")
+    ]
+    return (
+        f"Interval chart of {len(rows)} quantities for the study {study}, each before and after the data. "
+        f"Horizontal axis: shares, or log points for the product; the line marks nought. {'; '.join(parts)}."
+    )
+
+
+FIGURES = (
+    Figure(
+        "attribution",
+        "Fewer children in care by intervention",
+        Data(
+            "attribution",
+            columns(
+                name={"component": "Intervention"},
+                count={"fewer_children": "Fewer children"},
+                money={"npv": "Net present value"},
+            ),
+            "Contribution of each intervention",
+            chart.of_option,
+        ),
+        _draw_attribution,
+        _describe_attribution,
+        height=lambda rows: 1.1 + 0.5 * max(len(rows), 1),
+    ),
+    Figure(
+        "break_even_map",
+        "Break-even map",
+        _map_tables,
+        _draw_map,
+        _describe_map,
+        rows=_maps,
+        height=4.4,
+        needs="break_even_map",
+        anchor="break-even-map",
+    ),
+)
+
+
+def figures_of_run(view: View) -> list[Figure]:
+    """Return the figures that depend on what a run holds: outcomes of the panel, and the study learned most."""
+    held = set(view.first.tables["panel_path"]["outcome"]) if view.holds("panel_path") else ()
+    made = [_panel_figure(outcome) for outcome in PANEL if outcome in held]
+    return [*made, reach_figure(view)] if view.holds("reach") else made

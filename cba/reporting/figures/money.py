@@ -1,9 +1,7 @@
-"""Figures of an option's money over time: net by year, cumulative net, and payback."""
+"""Figures of money: net by year, cumulative net, payback, payers, net present value, and what care costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -11,180 +9,182 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from cba.reporting.choices import horizon_years, payer_totals, within_horizon
-from cba.reporting.figures import money, system
-from cba.reporting.figures import money as payers
-from cba.reporting.figures.style import (
-    TEXT,
-    FigureBlock,
-    colours,
-    describe_results,
-    draw_block,
-    duo,
-    label_end,
-    name_values,
-    new_axes,
-    plot_results,
-    range_columns,
-    scale_of,
-    set_years,
-    styled,
-    table_and_link,
-)
-from cba.reporting.html_tables import columns
+from cba.reporting.choices import View, horizon_years, never_by_payer, payer_totals, within_horizon
+from cba.reporting.figures import style as chart
+from cba.reporting.figures.style import Below, Data, Figure
+from cba.reporting.html_tables import columns, frame_link, range_columns, results_below
 from cba.reporting.names import full_name, stance_name
-from cba.reporting.numbers import is_defined, matching_rows, show
+from cba.reporting.numbers import is_defined, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from cba.appraisal.record import Appraisal
 
 
-@styled
-def plot_net_by_year(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+YEAR = columns(plain={"year": "Year ending 31 March"})
+
+
+NEVER = columns(plain={"year": "Year of payback (not defined: never)"})
+
+
+def _money_axis(ax: Axes, unit: str) -> None:
+    ax.axhline(0.0, color=chart.TEXT, lw=1)
+    ax.yaxis.set_major_formatter(chart.signed(",.3g"))
+    chart.name_values(ax, f"Net saving (+) or cost ({chart.MINUS}), {unit}")
+
+
+def _axis_words(view: View) -> str:
+    first, last = horizon_years(view.first)
+    return f"Horizontal axis: year ending 31 March, {first} to {last}."
+
+
+def _years(view: View) -> pd.DataFrame:
+    return within_horizon(view.first, "net_by_year", option=view.option)
+
+
+# --- By year ---
+
+
+def _draw_net(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw net cash flow by year (saving above zero, cost below) with its interval."""
-    ax = new_axes() if ax is None else ax
-    rows = within_horizon(appraisal, "net_by_year", option=option)
-    divisor, unit = scale_of(float(rows[["lower", "upper"]].abs().to_numpy().max(initial=1.0)))
+    divisor, unit = chart.scale_of(float(rows[["lower", "upper"]].abs().to_numpy().max(initial=1.0)))
     mean = rows["mean"] / divisor
     errors = np.abs(np.stack([mean - rows["lower"] / divisor, rows["upper"] / divisor - mean]))
-    shade = [duo()[0] if value >= 0 else duo()[1] for value in mean]
-    bars = ax.bar(rows["year"], mean, color=shade, width=0.7)
-    for bar, value in zip(bars, mean, strict=True):
-        bar.set_hatch("" if value >= 0 else "//")
-        bar.set_edgecolor("white")
-    ax.errorbar(rows["year"], mean, yerr=errors, fmt="none", ecolor=TEXT, elinewidth=1.4, capsize=3)
-    ax.axhline(0.0, color=TEXT, lw=1)
+    chart.hatch_costs(ax.bar(rows["year"], mean, width=0.7), mean)
+    ax.errorbar(rows["year"], mean, yerr=errors, fmt="none", ecolor=chart.TEXT, elinewidth=1.4, capsize=3)
     _money_axis(ax, unit)
-    set_years(ax, *horizon_years(appraisal))
-    return ax
+    chart.set_years(ax, *horizon_years(view.first))
 
 
-def describe_net_by_year(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_net_by_year`."""
-    rows = within_horizon(appraisal, "net_by_year", option=option)
+def _describe_net(rows: pd.DataFrame, view: View) -> str:
     low, high = rows.loc[rows["mean"].idxmin()], rows.loc[rows["mean"].idxmax()]
     return (
-        f"Bar chart with interval lines, one bar a year. {_axis_words(appraisal)} Vertical axis: net "
-        "saving (above zero) or "
-        f"net cost (below zero), pounds a year. Lowest: {show(low['mean'], style='net')} in "
-        f"{int(low['year'])}. Highest: "
-        f"{show(high['mean'], style='net')} in {int(high['year'])}. The mean is a net saving in "
+        f"Bar chart with interval lines, one bar a year. {_axis_words(view)} Vertical axis: net saving (above zero) or "
+        f"net cost (below zero), pounds a year. Lowest: {show(low['mean'], style='net')} in {int(low['year'])}. "
+        f"Highest: {show(high['mean'], style='net')} in {int(high['year'])}. The mean is a net saving in "
         f"{int((rows['mean'] > 0).sum())} of {len(rows)} years."
     )
 
 
-@styled
-def plot_cumulative(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+def _draw_cumulative(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw cumulative discounted net cash flow with its interval; payback is where it stays above zero."""
-    ax = new_axes() if ax is None else ax
-    rows = within_horizon(appraisal, "net_by_year", option=option)
-    fields = ["cumulative_lower", "cumulative_upper"]
-    divisor, unit = scale_of(float(rows[fields].abs().to_numpy().max(initial=1.0)))
-    ax.fill_between(
-        rows["year"], rows[fields[0]] / divisor, rows[fields[1]] / divisor, color=duo()[0], alpha=0.2, lw=0
-    )
-    ax.plot(rows["year"], rows["cumulative_mean"] / divisor, color=duo()[0])
-    ax.axhline(0.0, color=TEXT, lw=1)
+    low, high = "cumulative_lower", "cumulative_upper"
+    divisor, unit = chart.scale_of(float(rows[[low, high]].abs().to_numpy().max(initial=1.0)))
+    shade = {"color": chart.duo()[0], "alpha": 0.2, "lw": 0}
+    ax.fill_between(rows["year"], rows[low] / divisor, rows[high] / divisor, **shade)
+    ax.plot(rows["year"], rows["cumulative_mean"] / divisor, color=chart.duo()[0])
     _money_axis(ax, unit)
     last = rows.iloc[-1]
-    for field, text in (
-        ("cumulative_mean", "Mean"),
-        ("cumulative_upper", "Upper end"),
-        ("cumulative_lower", "Lower end"),
-    ):
-        label_end(ax, float(last["year"]), float(last[field]) / divisor, text)
-    set_years(ax, *horizon_years(appraisal), room=0.25)
-    return ax
+    for field, text in (("cumulative_mean", "Mean"), (high, "Upper end"), (low, "Lower end")):
+        chart.label_end(ax, float(last["year"]), float(last[field]) / divisor, text)
+    chart.set_years(ax, *horizon_years(view.first), room=0.25)
 
 
-def describe_cumulative(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_cumulative`."""
-    rows = within_horizon(appraisal, "net_by_year", option=option)
+def _describe_cumulative(rows: pd.DataFrame, view: View) -> str:
     last, low = rows.iloc[-1], rows.loc[rows["cumulative_mean"].idxmin()]
     return (
-        f"Line chart with a shaded interval. {_axis_words(appraisal)} Vertical axis: cumulative "
-        "discounted net, pounds. The mean "
-        f"is lowest in {int(low['year'])} ({show(low['cumulative_mean'], style='net')}) and ends in "
-        f"{int(last['year'])} at "
-        f"{show(last['cumulative_mean'], style='net')} (interval "
-        f"{show(last['cumulative_lower'], style='money')} to "
-        f"{show(last['cumulative_upper'], style='money')})."
+        f"Line chart with a shaded interval. {_axis_words(view)} Vertical axis: cumulative discounted net, pounds. The "
+        f"mean is lowest in {int(low['year'])} ({show(low['cumulative_mean'], style='net')}) and ends in "
+        f"{int(last['year'])} at {show(last['cumulative_mean'], style='net')} (interval "
+        f"{show(last['cumulative_lower'], style='money')} to {show(last['cumulative_upper'], style='money')})."
     )
 
 
-@styled
-def plot_payback(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
+def _draw_payback(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the probability of paying back in each year, and of never doing so within the horizon."""
-    ax = new_axes(height=3.0) if ax is None else ax
-    rows = matching_rows(appraisal.tables["payback"], {"option": option})
-    first, last = horizon_years(appraisal)
-    found = {
-        int(y): float(p) for y, p in zip(rows["year"], rows["probability"], strict=True) if is_defined(y)
-    }
-    never = float(rows.loc[rows["year"].isna(), "probability"].sum())
+    first, last = horizon_years(view.first)
+    pairs = zip(rows["year"], rows["probability"], strict=True)
+    found = {int(year): float(chance) for year, chance in pairs if is_defined(year)}
+    never = 100 * float(rows.loc[rows["year"].isna(), "probability"].sum())
     years = list(range(first, last + 1))
     values = [100 * found.get(year, 0.0) for year in years]
-    ax.bar(range(len(years)), values, color=duo()[0], width=0.7)
-    ax.bar(len(years) + 0.5, 100 * never, color=duo()[1], width=0.7, hatch="//", edgecolor="white")
+    aside = len(years) + 0.5
+    ax.bar(range(len(years)), values, color=chart.duo()[0], width=0.7)
+    ax.bar(aside, never, color=chart.duo()[1], width=0.7, hatch="//", edgecolor="white")
     labels = [str(year) if number % 3 == 0 else "" for number, year in enumerate(years)]
-    ax.set_xticks([*range(len(years)), len(years) + 0.5], [*labels, "Never"])
-    for place, value in [*enumerate(values), (len(years) + 0.5, 100 * never)]:
+    ax.set_xticks([*range(len(years)), aside], [*labels, "Never"])
+    for place, value in [*enumerate(values), (aside, never)]:
         if value >= 0.5:
-            ax.annotate(
-                show(value / 100, style="probability"),
-                (place, value),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                color=TEXT,
-                fontsize=9.5,
-            )
-    name_values(ax, "Probability, %")
+            words = show(value / 100, style="probability")
+            chart.note(ax, words, (place, value), (0, 3), ha="center", va="baseline", fontsize=9.5)
+    chart.name_values(ax, "Probability, %")
     ax.set_ylim(0, 108)
     ax.grid(axis="x", visible=False)
-    return ax
 
 
-def describe_payback(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_payback`."""
-    rows = matching_rows(appraisal.tables["payback"], {"option": option})
+def _describe_payback(rows: pd.DataFrame, view: View) -> str:
     never = float(rows.loc[rows["year"].isna(), "probability"].sum())
-    first, last = horizon_years(appraisal)
+    first, last = horizon_years(view.first)
     by_year = rows.dropna(subset=["year"])
-    best = (
-        "No draw pays back within the horizon."
-        if by_year.empty
-        else (
-            f"The single most probable year is {int(by_year.loc[by_year['probability'].idxmax(), 'year'])} "
-            f"({show(float(by_year['probability'].max()), style='probability')})."
-        )
-    )
+    best = "No draw pays back within the horizon."
+    if len(by_year):
+        top = by_year.loc[by_year["probability"].idxmax()]
+        chance = show(float(top["probability"]), style="probability")
+        best = f"The single most probable year is {int(top['year'])} ({chance})."
     return (
-        f"Bar chart. Horizontal axis: year of payback, {first} to {last}, and never. Vertical axis: "
-        "probability, per cent. "
-        f"Never: {show(never, style='probability')}. {best}"
+        f"Bar chart. Horizontal axis: year of payback, {first} to {last}, and never. Vertical axis: probability, per "
+        f"cent. Never: {show(never, style='probability')}. {best}"
     )
 
 
-def _money_axis(ax: Axes, unit: str) -> None:
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.3g}".replace("-", "\N{MINUS SIGN}"))
-    name_values(ax, f"Net saving (+) or cost (\N{MINUS SIGN}), {unit}")
+# --- By payer ---
 
 
-def _axis_words(appraisal: Appraisal) -> str:
-    first, last = horizon_years(appraisal)
-    return f"Horizontal axis: year ending 31 March, {first} to {last}."
+def _draw_payers(ax: Axes, net: pd.Series[float], view: View) -> None:
+    """Draw who pays and who saves over the horizon: mean net by payer, undiscounted."""
+    divisor, unit = chart.scale_of(float(net.abs().max()) if len(net) else 1.0)
+    bars = ax.barh(range(len(net)), -net / divisor, height=0.6)
+    chart.hatch_costs(bars, -net)
+    for bar, value in zip(bars, net, strict=True):
+        end = -value / divisor
+        side = {"ha": "left" if end >= 0 else "right"}
+        words = "saves" if value < 0 else "pays"
+        chart.note(ax, words, (end, bar.get_y() + 0.3), (5 if end >= 0 else -5, 0), **side)
+    ax.axvline(0.0, color=chart.TEXT, lw=1)
+    chart.name_rows(ax, [fill(full_name(str(name)), 16) for name in net.index], ends=None)
+    ax.margins(x=0.24)
+    ax.set_xlabel(f"Net saving (right) or cost (left), {unit}")
 
 
-# --- Figures of net present value: its distribution under each stance, and every option side by side ---
+def _describe_payers(net: pd.Series[float], view: View) -> str:
+    parts = [
+        f"{full_name(name)} {'saves' if v < 0 else 'pays'} {show(abs(v), style='money')}"
+        for name, v in net.items()
+    ]
+    return (
+        "Horizontal bar chart, one bar for each payer. Horizontal axis: mean net over the horizon, undiscounted "
+        f"pounds; savings to the right of zero, costs to the left. {'; '.join(parts)}."
+    )
+
+
+def _draw_never(ax: Axes, rows: pd.DataFrame, view: View) -> None:
+    """Draw the chance that each payer never pays back within the horizon."""
+    ax.barh(np.arange(len(rows)), 100 * rows["probability"], color=chart.duo()[0], height=0.6)
+    for place, (chance, error) in enumerate(zip(rows["probability"], rows["mcse"], strict=True)):
+        chart.note(ax, show(chance, style="probability", unit=error), (100 * chance, place), (6, 0))
+    chart.name_rows(ax, [fill(full_name(name), 16) for name in rows["payer"]], ends=None)
+    ax.set_xlim(0, 116)
+    ax.set_xlabel("Chance of never paying back, %")
+
+
+def _describe_never(rows: pd.DataFrame, view: View) -> str:
+    parts = [
+        f"{full_name(row['payer'])}: {show(row['probability'], style='probability')}"
+        for row in rows.to_dict("records")
+    ]
+    return (
+        "Horizontal bar chart, one bar for each payer. Horizontal axis: chance, per cent, of never paying back "
+        f"within {view.first.analysis.horizon} years. {'; '.join(parts)}."
+    )
+
+
+# --- Net present value: its distribution under each stance, and every option side by side ---
 
 
 _BINS = 40
-
-
-_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 def npv_shares(appraisals: Sequence[Appraisal], option: str) -> pd.DataFrame:
@@ -193,7 +193,6 @@ def npv_shares(appraisals: Sequence[Appraisal], option: str) -> pd.DataFrame:
     Columns ``stance``, ``from_gbp``, ``to_gbp``, ``share``; bands are the same for every stance: 40 between
     the 0.1% and 99.9% points of all draws; draws beyond them are counted in the outer bands.
     """
-    # `appraisals`: a stance whose net present value is not defined is left out.
     draws = {item.stance: item.npv.sel(option=option).to_numpy() for item in _defined(appraisals, option)}
     if not draws:
         return pd.DataFrame(columns=["stance", "from_gbp", "to_gbp", "share"])
@@ -211,260 +210,273 @@ def _defined(appraisals: Sequence[Appraisal], option: str) -> list[Appraisal]:
     return [item for item in appraisals if is_defined(item.results[f"npv_fiscal.{option}"]["mean"])]
 
 
-@styled
-def plot_npv_distribution(appraisals: Sequence[Appraisal], option: str, *, ax: Axes | None = None) -> Axes:
+def _draw_distribution(ax: Axes, shares: pd.DataFrame, view: View) -> None:
     """Draw how net present value is distributed for one option, one outline per stance, zero marked."""
-    ax = new_axes() if ax is None else ax
-    shares = npv_shares(appraisals, option)
     shown = list(dict.fromkeys(shares["stance"]))
-    palette = colours(max(len(shown), 3))
+    palette = chart.colours(max(len(shown), 3))
     for number, stance in enumerate(shown):
         rows = shares[shares["stance"] == stance]
         edges = np.append(rows["from_gbp"], rows["to_gbp"].iloc[-1]) / 1e9
-        style = {"color": palette[number], "lw": 2, "ls": _DASHES[number % 3]}
+        style = {"color": palette[number], "lw": 2, "ls": chart.DASHES[number % 3]}
         ax.stairs(100 * rows["share"], edges, label=stance_name(stance), **style)
         if number == 0:
             ax.stairs(100 * rows["share"], edges, fill=True, color=palette[0], alpha=0.15)
-    ax.axvline(0.0, color=TEXT, lw=1)
-    ax.set_xlabel("Net present value, £ billion (\N{MINUS SIGN}: net cost)")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
+    ax.axvline(0.0, color=chart.TEXT, lw=1)
+    _npv_axis(ax)
     ax.xaxis.set_major_locator(MaxNLocator(6))
-    name_values(ax, "Share of draws, %")
+    chart.name_values(ax, "Share of draws, %")
     ax.set_ylim(0, None)
     if len(shown) > 1:
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, handlelength=1.6)
-    return ax
 
 
-def describe_npv_distribution(appraisals: Sequence[Appraisal], option: str) -> str:
-    """Return the text alternative of `plot_npv_distribution`."""
+def _npv_axis(ax: Axes) -> None:
+    ax.set_xlabel(f"Net present value, £ billion ({chart.MINUS}: net cost)")
+    ax.xaxis.set_major_formatter(chart.signed("g"))
+
+
+def _describe_distribution(shares: pd.DataFrame, view: View) -> str:
     parts = []
-    for item in _defined(appraisals, option):
-        npv = item.results[f"npv_fiscal.{option}"]
-        chance = show(item.results[f"prob_npv_positive.{option}"]["mean"], style="probability")
+    for item in _defined(view.appraisals, view.option):
+        npv = item.results[f"npv_fiscal.{view.option}"]
+        chance = show(item.results[f"prob_npv_positive.{view.option}"]["mean"], style="probability")
         parts.append(
             f"{stance_name(item.stance)}: mean {show(npv['mean'], style='net')}, interval "
-            f"{show(npv['lower'], style='money')} to "
-            f"{show(npv['upper'], style='money')}, {chance} of draws above zero."
+            f"{show(npv['lower'], style='money')} to {show(npv['upper'], style='money')}, {chance} of draws above zero."
         )
     return (
-        "Histogram outlines, one for each stance. Horizontal axis: net present value in pounds, zero "
-        "marked; left of zero is a net "
-        "cost. Vertical axis: share of draws. " + " ".join(parts)
+        "Histogram outlines, one for each stance. Horizontal axis: net present value in pounds, zero marked; left of "
+        f"zero is a net cost. Vertical axis: share of draws. {' '.join(parts)}"
     )
 
 
-@styled
-def plot_npv_by_option(appraisals: Sequence[Appraisal], *, ax: Axes | None = None) -> Axes:
+def _distribution_tables(view: View) -> Below:
+    tables, _ = results_below(view.appraisals, "npv_fiscal", style="money", what="Net present value")
+    return tables, [frame_link(npv_shares(view.appraisals, view.option), name="npv_distribution")]
+
+
+def _draw_options(ax: Axes, options: list[str], view: View) -> None:
     """Draw mean and interval of net present value for every option and stance."""
-    ax = plot_results(appraisals, "npv_fiscal", divisor=1e9, ax=ax)
-    ax.set_xlabel("Net present value, £ billion (\N{MINUS SIGN}: net cost)")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}"))
-    return ax
+    chart.draw_results(ax, view, "npv_fiscal", divisor=1e9)
+    _npv_axis(ax)
 
 
-def describe_npv_by_option(appraisals: Sequence[Appraisal]) -> str:
-    """Return the text alternative of `plot_npv_by_option`."""
-    return describe_results(
-        appraisals, "npv_fiscal", axis="net present value in pounds; left of zero is a net cost"
-    )
+# --- What care costs: the whole system by year, and the part of one placement that can be cashed ---
 
 
-# --- Figure of who pays and who gains over the horizon ---
+CASH, CLAIM_PRICES = "cash", "prices_of_2021-22"
 
 
-@styled
-def plot_payers(appraisal: Appraisal, option: str, *, ax: Axes | None = None) -> Axes:
-    """Draw who pays and who saves over the horizon: mean net by payer, undiscounted."""
-    net = payer_totals(appraisal, option)
-    ax = new_axes(height=1.2 + 0.5 * len(net)) if ax is None else ax
-    divisor, unit = scale_of(float(net.abs().max()) if len(net) else 1.0)
-    places = range(len(net))
-    bars = ax.barh(places, -net / divisor, color=[duo()[0] if v <= 0 else duo()[1] for v in net], height=0.6)
-    for bar, value in zip(bars, net, strict=True):
-        bar.set_hatch("//" if value > 0 else "")
-        bar.set_edgecolor("white")
-        end = -value / divisor
-        ax.annotate(
-            "saves" if value < 0 else "pays",
-            (end, bar.get_y() + 0.3),
-            xytext=(5 if end >= 0 else -5, 0),
-            color=TEXT,
-            textcoords="offset points",
-            va="center",
-            ha="left" if end >= 0 else "right",
-        )
-    ax.axvline(0.0, color=TEXT, lw=1)
-    ax.set_yticks(places, [fill(full_name(str(name)), 16) for name in net.index])
-    ax.invert_yaxis()
-    ax.margins(x=0.24)
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
-    ax.set_xlabel(f"Net saving (right) or cost (left), {unit}")
-    return ax
-
-
-def describe_payers(appraisal: Appraisal, option: str) -> str:
-    """Return the text alternative of `plot_payers`."""
-    net = payer_totals(appraisal, option)
-    parts = [
-        f"{full_name(name)} {'saves' if v < 0 else 'pays'} {show(abs(v), style='money')}"
-        for name, v in net.items()
-    ]
-    return (
-        "Horizontal bar chart, one bar for each payer. Horizontal axis: mean net over the horizon, "
-        "undiscounted pounds; savings "
-        f"to the right of zero, costs to the left. {'; '.join(parts)}."
-    )
-
-
-# --- The figures of money in the report: by year, payback, payers, cost of a placement and of the … ---
+PRICES = {CASH: "Cash", CLAIM_PRICES: "2021-22 prices"}
+"""What is drawn, and how it is labelled: real terms at the prices of the claim, so that its line can be crossed."""
 
 
 CLAIMED_COST = 15e9
 """The review's yearly cost of the system without reform, GBP, which a chart marks."""
 
 
-_YEAR = "year|Year ending 31 March|plain"
+def _draw_system(ax: Axes, table: pd.DataFrame, view: View) -> None:
+    """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option."""
+    looks = zip(PRICES.items(), (chart.colours(4)[2], chart.colours(4)[0]), ("////", None), strict=True)
+    for (price, words), colour, hatch in looks:
+        for name, dashes in (("bau", "-"), (view.option, (0, (4, 2)))):
+            rows = table[(table["option"] == name) & (table["price"] == price)]
+            rows = rows[rows["year"] <= view.last_year].sort_values("year")
+            ax.plot(rows["year"], rows["mean"] / 1e9, color=colour, linestyle=dashes)
+            if name == "bau":
+                plain = {"facecolor": colour, "alpha": 0.18}
+                hatched = {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "alpha": 0.5}
+                shade = hatched if hatch else plain
+                ax.fill_between(rows["year"], rows["lower"] / 1e9, rows["upper"] / 1e9, linewidth=0, **shade)
+                chart.label_end(ax, view.last_year, float(rows["mean"].iloc[-1]) / 1e9, words)
+    ax.axhline(CLAIMED_COST / 1e9, color=chart.TEXT, lw=1, ls=":")
+    chart.label_end(ax, view.last_year, CLAIMED_COST / 1e9, f"Review: £{CLAIMED_COST / 1e9:.0f}bn", dy=-8)
+    chart.set_years(ax, int(table["year"].min()), view.last_year, room=0.36)
+    ax.set_ylim(0, None)
+    chart.name_values(ax, "£ billion a year")
 
 
-_TOTAL = (
-    "cumulative_mean|Mean|money",
-    "cumulative_lower|Lower|money",
-    "cumulative_upper|Upper|money",
-    "prob_cumulative_positive|Chance it is above zero|probability",
+def _describe_system(table: pd.DataFrame, view: View) -> str:
+    parts = []
+    for price, words in ((CASH, "in cash"), (CLAIM_PRICES, "at 2021-22 prices")):
+        for name, which in (("bau", "current policy"), (view.option, "with the option")):
+            row = view.rows("system_cost_by_year", option=name, price=price, year=view.last_year).iloc[0]
+            parts.append(f"{words}, {which}: {show(row['mean'], style='money')}")
+    return (
+        f"Line chart with shaded intervals. Horizontal axis: year ending 31 March, {int(table['year'].min())} to "
+        f"{view.last_year}. Vertical axis: yearly cost, £ billion, from zero. Solid lines: current policy; dashed: "
+        f"with the option. In {view.last_year}, {'; '.join(parts)}."
+    )
+
+
+def _system_tables(view: View) -> Below:
+    shown = (*YEAR, *columns(name={"price": "Prices"}), *range_columns("money"))
+    prices = {"price__among": " ".join(PRICES)}
+    return chart.below(
+        view,
+        *(
+            Data(
+                "system_cost_by_year",
+                shown,
+                f"Yearly cost of the system, {view.first.option_labels[option]}",
+                lambda _, option=option: {"option": option, **prices},
+                name=f"system_cost_{option}",
+            )
+            for option in ("bau", view.option)
+        ),
+    )
+
+
+def _draw_ladder(ax: Axes, rows: pd.DataFrame, view: View) -> None:
+    """Draw, for each placement, average cost of a child-year, avoidable part, and part cashable in year one."""
+    places = np.arange(len(rows))
+    ax.hlines(places, rows["cashable_first_year"] / 1e3, rows["average"] / 1e3, color=chart.GREY, lw=2)
+    marks = (
+        ("average", "o", "Average cost"),
+        ("avoidable", "s", "Avoidable"),
+        ("cashable_first_year", "D", "Cashable in year one"),
+    )
+    for (field, marker, words), colour in zip(marks, chart.colours(3), strict=True):
+        ax.plot(rows[field] / 1e3, places, marker, color=colour, ms=8, mec="white", label=words)
+    chart.name_rows(ax, [fill(full_name(name), 22) for name in rows["placement"]], ends=(0.4, 0.6))
+    ax.set_xlim(0, None)
+    ax.set_xlabel("£ thousand per child per year")
+    close = {"borderaxespad": 0.2, "handletextpad": 0.1, "columnspacing": 0.8}
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, **close)
+
+
+def _describe_ladder(rows: pd.DataFrame, view: View) -> str:
+    high, low = rows.loc[rows["average"].idxmax()], rows.loc[rows["average"].idxmin()]
+    return (
+        "Dot chart, one row for each placement, three markers a row: average cost, avoidable, cashable in the first "
+        "year. Horizontal axis: pounds per child per year, from zero. "
+        f"Highest average: {full_name(high['placement'])}, {show(high['average'], style='money')}, of which "
+        f"{show(high['cashable_first_year'], style='money')} cashable in the first year. Lowest average: "
+        f"{full_name(low['placement'])}, {show(low['average'], style='money')}."
+    )
+
+
+_CUMULATIVE = columns(
+    money={"cumulative_mean": "Mean", "cumulative_lower": "Lower", "cumulative_upper": "Upper"},
+    probability={"prob_cumulative_positive": "Chance it is above zero"},
 )
 
 
-@dataclass(frozen=True)
-class _OptionFigure:
-    """A figure of one option: how it is drawn and described, and the rows that go below it."""
-
-    name: str
-    title: str
-    plot: Callable[..., object]
-    describe: Callable[[Appraisal, str], str]
-    table: str
-    columns: tuple[str, ...]
-    caption: str
-    height: float = 3.6
+_LADDER = columns(
+    name={"placement": "Placement"},
+    money={
+        "average": "Average cost",
+        "avoidable": "Avoidable",
+        "cashable_first_year": "Cashable in the first year",
+    },
+)
 
 
-_OPTION_FIGURES = (
-    _OptionFigure(
+FIGURES = (
+    Figure(
         "net",
         "Net cash flow by year",
-        money.plot_net_by_year,
-        money.describe_net_by_year,
-        "net_by_year",
-        (_YEAR, *range_columns("money")),
-        "Net saving (positive) or cost (negative) by year",
+        Data(
+            "net_by_year",
+            (*YEAR, *range_columns("money")),
+            "Net saving (positive) or cost (negative) by year",
+            chart.of_option,
+        ),
+        _draw_net,
+        _describe_net,
+        _years,
     ),
-    _OptionFigure(
+    Figure(
         "cumulative",
         "Cumulative discounted net",
-        money.plot_cumulative,
-        money.describe_cumulative,
-        "net_by_year",
-        (_YEAR, *_TOTAL),
-        "Cumulative discounted net",
+        Data("net_by_year", (*YEAR, *_CUMULATIVE), "Cumulative discounted net", chart.of_option),
+        _draw_cumulative,
+        _describe_cumulative,
+        _years,
     ),
-    _OptionFigure(
+    Figure(
         "payback",
         "Year of payback",
-        money.plot_payback,
-        money.describe_payback,
-        "payback",
-        ("year|Year of payback (not defined: never)|plain", "probability|Probability|probability"),
-        "Year of payback",
-        3.0,
+        Data(
+            "payback",
+            (*NEVER, *columns(probability={"probability": "Probability"})),
+            "Year of payback",
+            chart.of_option,
+        ),
+        _draw_payback,
+        _describe_payback,
+        height=3.0,
     ),
-    _OptionFigure(
+    Figure(
         "payers",
         "Who pays and who gains",
-        payers.plot_payers,
-        payers.describe_payers,
-        "cash_flow_by_year",
-        (_YEAR, "payer|Payer|name", "kind|Kind|name", *range_columns("money")),
-        "Money by year, payer and kind; costs positive, savings negative",
+        Data(
+            "cash_flow_by_year",
+            (*YEAR, *columns(name={"payer": "Payer", "kind": "Kind"}), *range_columns("money")),
+            "Money by year, payer and kind; costs positive, savings negative",
+            chart.of_option,
+        ),
+        _draw_payers,
+        _describe_payers,
+        lambda view: payer_totals(view.first, view.option),
         2.6,
     ),
-)
-
-
-def money_figures(appraisal: Appraisal, option: str) -> dict[str, FigureBlock]:
-    """Return the figures net by year, cumulative net, payback and payers, by name."""
-    return {figure.name: _drawn(figure, appraisal, option) for figure in _OPTION_FIGURES}
-
-
-def _drawn(figure: _OptionFigure, appraisal: Appraisal, option: str) -> FigureBlock:
-    table, link = table_and_link(
-        appraisal,
-        figure.table,
-        columns(*figure.columns),
-        caption=figure.caption,
-        where={"option": option},
-        name=figure.name,
-    )
-    return draw_block(
-        f"fig-{figure.name}",
-        title=figure.title,
-        draw=lambda ax: figure.plot(appraisal, option, ax=ax),
-        description=figure.describe(appraisal, option),
-        tables=[table],
-        links=[link],
-        height=figure.height,
-    )
-
-
-def ladder_figure(appraisal: Appraisal) -> FigureBlock:
-    """Return the figure of average, avoidable and cashable cost by placement."""
-    shown = columns(
-        "placement|Placement|name",
-        "average|Average cost|money",
-        "avoidable|Avoidable|money",
-        "cashable_first_year|Cashable in the first year|money",
-    )
-    pair = table_and_link(
-        appraisal,
-        "cost_ladder",
-        shown,
-        caption="Cost per child per year, means",
-        where={},
-        name="cost_ladder",
-    )
-    return draw_block(
-        "fig-ladder",
-        title="From average cost to cash",
-        draw=lambda ax: system.plot_cost_ladder(appraisal, ax=ax),
-        description=system.describe_cost_ladder(appraisal),
-        tables=[pair[0]],
-        links=[pair[1]],
-        height=1.5 + 0.42 * len(appraisal.tables["cost_ladder"]),
-    )
-
-
-def system_figure(appraisal: Appraisal, option: str, last_year: int) -> FigureBlock:
-    """Return the figure of the yearly cost of the system."""
-    shown = columns("year|Year ending 31 March|plain", "price|Prices|name", *range_columns("money"))
-    pairs = [
-        table_and_link(
-            appraisal,
-            "system_cost_by_year",
-            shown,
-            caption=f"Yearly cost of the system, {appraisal.option_labels[which]}",
-            where={"option": which, "price__among": " ".join(system.PRICES)},
-            name=f"system_cost_{which}",
-        )
-        for which in ("bau", option)
-    ]
-    return draw_block(
-        "fig-system",
-        title="Yearly cost of the system",
-        draw=lambda ax: system.plot_system_cost(
-            appraisal, option, last_year=last_year, claim=CLAIMED_COST, ax=ax
+    Figure(
+        "payback_by_payer",
+        "Payback by payer",
+        Data(
+            "payback_by_payer",
+            (
+                *columns(name={"payer": "Payer"}),
+                *NEVER,
+                *columns(probability={"probability": "Chance", "cumulative": "Chance by then"}),
+            ),
+            "Year of payback by payer",
+            chart.of_option,
         ),
-        description=system.describe_system_cost(appraisal, option, last_year=last_year),
-        tables=[pair[0] for pair in pairs],
-        links=[pair[1] for pair in pairs],
-    )
+        _draw_never,
+        _describe_never,
+        lambda view: never_by_payer(view.first, view.option),
+        lambda rows: 1.1 + 0.5 * len(rows),
+    ),
+    Figure(
+        "npv_distribution",
+        "Distribution of net present value",
+        _distribution_tables,
+        _draw_distribution,
+        _describe_distribution,
+        lambda view: npv_shares(view.appraisals, view.option),
+        anchor="npv",
+    ),
+    Figure(
+        "npv_by_option",
+        "Net present value, by option and stance",
+        lambda view: results_below(view.appraisals, "npv_fiscal", style="money", what="Net present value"),
+        _draw_options,
+        lambda options, view: chart.describe_results(
+            view,
+            "npv_fiscal",
+            style="money",
+            axis="net present value in pounds; left of zero is a net cost",
+        ),
+        lambda view: chart.drawn_options(view.appraisals, "npv_fiscal"),
+        chart.results_height,
+        anchor="npv-options",
+    ),
+    Figure(
+        "ladder",
+        "From average cost to cash",
+        Data("cost_ladder", _LADDER, "Cost per child per year, means", name="cost_ladder"),
+        _draw_ladder,
+        _describe_ladder,
+        height=lambda rows: 1.5 + 0.42 * len(rows),
+    ),
+    Figure(
+        "system",
+        "Yearly cost of the system",
+        _system_tables,
+        _draw_system,
+        _describe_system,
+        lambda view: view.first.tables["system_cost_by_year"],
+    ),
+)

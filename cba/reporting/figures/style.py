@@ -1,8 +1,8 @@
-"""Government chart style for every figure: Analysis Function palette, light grid, horizontal text.
+"""Government chart style for every figure, and the one record that says what a figure is.
 
-Colour never carries a meaning alone: lines also differ in dashes, points in shape, areas in hatching, and
-each is
-labelled where it stands in dark text.
+Analysis Function palette, light grid, horizontal text. Colour never carries a meaning alone: lines also differ in
+dashes, points in shape, areas in hatching, and each is labelled where it stands in dark text. A figure is a `Figure`:
+what it is called, the rows it shows, how they are drawn and said in words, and the data tables below it.
 """
 
 from __future__ import annotations
@@ -11,35 +11,164 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache, wraps
+from dataclasses import dataclass
+from functools import cache
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import afcharts.af_colours as af_colours
 import matplotlib
+import matplotlib.figure
 import matplotlib.style
 from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from cba.reporting.html_tables import Column, columns, csv_link, html_table
+from cba.reporting.choices import View
+from cba.reporting.html_tables import Column, csv_link, html_table
 from cba.reporting.names import stance_name
 from cba.reporting.numbers import Style, is_defined, show
-from cba.reporting.sections import holds
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from cba.appraisal.record import Appraisal
 
 
-TEXT = "#0b0c0c"
+TEXT, GREY = "#0b0c0c", "#BFBFBF"
+
+
+MINUS = "\N{MINUS SIGN}"
 
 
 WIDTH, HEIGHT = 5.4, 3.6
 """Inches. Narrow, so that a whole chart fits a telephone at 10 pixels a letter and a desk screen at 17."""
+
+
+MARKERS = ("o", "s", "D", "^")
+
+
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+
+
+# --- What a figure is ---
+
+
+Where = Callable[[View], Mapping[str, object]]
+"""What picks the rows of a table."""
+
+
+def of_option(view: View) -> Mapping[str, object]:
+    """Pick the rows of the option the page follows."""
+    return {"option": view.option}
+
+
+def every_row(view: View) -> Mapping[str, object]:
+    """Pick all rows."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows of one table as they stand below a figure: as a table of the page and as a CSV file."""
+
+    table: str
+    columns: tuple[Column, ...]
+    caption: str
+    where: Where = every_row
+    name: str = ""  # of the CSV file; that of the figure where left out
+    appraisal: Appraisal | None = None  # that of the headline stance where left out
+
+
+Below = tuple[Sequence[Markup], Sequence[Markup]]
+"""What stands below a figure: its data tables, and the links that save them."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report. It is drawn where the run holds rows of the table it needs."""
+
+    name: str  # how templates call it; its anchor is ``fig-<name>``
+    title: str  # short name, for lists and for readers who do not see the drawing
+    data: Data | Callable[[View], Below]
+    draw: Callable[[Axes, Any, View], None]
+    # The full text alternative: kind of chart, axes, findings.
+    describe: Callable[[Any, View], str]
+    rows: Callable[[View], Any] | None = None  # what is drawn, where it is not all rows of `data`
+    height: float | Callable[[Any], float] = HEIGHT  # inches, or by what is drawn
+    needs: str = ""  # table without which it is not drawn, where it is not that of `data`
+    anchor: str = ""  # where it is not the name
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A figure as the page shows it: drawing, data tables and CSV links."""
+
+    name: str
+    title: str
+    svg: Markup
+    tables: tuple[Markup, ...]
+    links: tuple[Markup, ...]
+
+
+def is_shown(figure: Figure, view: View) -> bool:
+    """Return whether the run holds what a figure needs."""
+    needs = figure.needs or (figure.data.table if isinstance(figure.data, Data) else "")
+    return not needs or view.holds(needs)
+
+
+def content(figure: Figure, view: View) -> Any:
+    """Return what a figure draws and describes."""
+    if figure.rows is not None:
+        return figure.rows(view)
+    return view.rows(figure.data.table, **figure.data.where(view)) if isinstance(figure.data, Data) else None
+
+
+def described(figure: Figure, view: View) -> str:
+    """Return the text alternative of a figure."""
+    return figure.describe(content(figure, view), view)
+
+
+def drawn(figure: Figure, view: View, ax: Axes | None = None) -> Axes:
+    """Draw a figure on given axes or on new ones, which a notebook shows; no setting of the caller changes."""
+    rows = content(figure, view)
+    with government_style():
+        ax = new_axes(height=_height(figure, rows)) if ax is None else ax
+        figure.draw(ax, rows, view)
+    return ax
+
+
+def on_page(figure: Figure, view: View) -> FigureBlock:
+    """Return a figure as the page shows it."""
+    rows = content(figure, view)
+    ax = page_axes(height=_height(figure, rows))
+    with government_style():
+        figure.draw(ax, rows, view)
+    name, words = f"fig-{figure.anchor or figure.name}", figure.describe(rows, view)
+    svg = inline_svg(ax.figure, name=name, title=figure.title, description=words)
+    data = figure.data
+    tables, links = below(view, data, name=figure.name) if isinstance(data, Data) else data(view)
+    return FigureBlock(name, figure.title, svg, tuple(tables), tuple(links))
+
+
+def _height(figure: Figure, rows: Any) -> float:
+    return figure.height(rows) if callable(figure.height) else figure.height
+
+
+def below(view: View, *data: Data, name: str = "") -> Below:
+    """Return the tables and the links of the same rows."""
+    tables, links = [], []
+    for one in data:
+        appraisal, where = one.appraisal or view.first, one.where(view)
+        fields = [column.field for column in one.columns]
+        tables.append(html_table(appraisal, one.table, one.columns, caption=one.caption, where=where))
+        links.append(csv_link(appraisal, one.table, name=one.name or name, where=where, fields=fields))
+    return tables, links
+
+
+# --- Style, palette and axes ---
 
 
 _FONT = {"font.sans-serif": ["DejaVu Sans"], "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11}
@@ -50,17 +179,6 @@ def government_style() -> Iterator[None]:
     """Apply the style inside a ``with`` block and nowhere else."""
     with matplotlib.style.context(["afcharts.afcharts", _FONT]):
         yield
-
-
-def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw a figure function in the government style, without changing the caller's own settings."""
-
-    @wraps(draw)
-    def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
-        with government_style():
-            return draw(*args, **kwargs)
-
-    return in_style
 
 
 def colours(number: int = 4) -> list[str]:
@@ -91,22 +209,19 @@ def new_axes(*, height: float = HEIGHT) -> Axes:
 def page_axes(*, height: float = HEIGHT) -> Axes:
     """Return axes on a figure that no window or notebook knows of, for the page."""
     with government_style():
-        axes: Axes = Figure(figsize=(WIDTH, height), layout="constrained").subplots()
+        axes: Axes = matplotlib.figure.Figure(figsize=(WIDTH, height), layout="constrained").subplots()
     return axes
+
+
+def note(ax: Axes, text: str, at: tuple[Any, Any], away: tuple[float, float], **style: Any) -> None:
+    """Write dark text some points away from a point."""
+    chosen = {"va": "center", "color": TEXT} | style
+    ax.annotate(text, at, xytext=away, textcoords="offset points", **chosen)
 
 
 def label_end(ax: Axes, x: float, y: float, text: str, *, dy: float = 0.0) -> None:
     """Write a label just right of a point, in dark text."""
-    ax.annotate(
-        text,
-        (x, y),
-        xytext=(6, dy),
-        textcoords="offset points",
-        va="center",
-        ha="left",
-        color=TEXT,
-        annotation_clip=False,
-    )
+    note(ax, text, (x, y), (6, dy), ha="left", annotation_clip=False)
 
 
 def name_values(ax: Axes, text: str) -> None:
@@ -132,13 +247,48 @@ def scale_of(largest: float) -> tuple[float, str]:
     return 1.0, "£"
 
 
+def signed(form: str) -> Callable[[float, object], str]:
+    """Return what writes the numbers of an axis, with a true minus sign."""
+    return lambda value, _: format(value, form).replace("-", MINUS)
+
+
+def name_rows(ax: Axes, labels: Sequence[str], *, ends: tuple[float, float] | None = (0.5, 0.5)) -> None:
+    """Name the rows of a horizontal chart from the top and grid its values. `ends`: room below and above."""
+    ax.set_yticks(range(len(labels)), labels)
+    if ends is None:
+        ax.invert_yaxis()
+    else:
+        ax.set_ylim(len(labels) - ends[0], -ends[1])
+    ax.grid(axis="y", visible=False)
+    ax.grid(axis="x", visible=True)
+
+
+def key_above(ax: Axes, *, left: float, ncols: int, **style: Any) -> None:
+    """Write the key above the chart."""
+    ax.legend(loc="lower left", bbox_to_anchor=(left, 1.0), ncols=ncols, borderaxespad=0.2, **style)
+
+
+def hatch_costs(bars: Sequence[Any], values: Sequence[float]) -> None:
+    """Colour and hatch the bars of what is below zero, so that colour is not all that tells them apart."""
+    for bar, value in zip(bars, values, strict=True):
+        bar.set_facecolor(duo()[0] if value >= 0 else duo()[1])
+        bar.set_hatch("" if value >= 0 else "//")
+        bar.set_edgecolor("white")
+
+
+def band(
+    ax: Axes, rows: pd.DataFrame, colour: str, dashes: Any = "-", *, hatch: str | None = None, alpha: float
+) -> None:
+    """Draw a mean by year with its interval, shaded or hatched."""
+    plain = {"facecolor": colour, "alpha": alpha}
+    shade = (
+        plain if hatch is None else {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "alpha": alpha}
+    )
+    ax.fill_between(rows["year"], rows["lower"], rows["upper"], linewidth=0, **shade)
+    ax.plot(rows["year"], rows["mean"], color=colour, linestyle=dashes)
+
+
 # --- Interval charts: one row per option, one marker per stance, for any quantity of the results ---
-
-
-_MARKERS = ("o", "s", "D")
-
-
-_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 
 
 def drawn_options(appraisals: Sequence[Appraisal], quantity: str) -> list[str]:
@@ -146,91 +296,59 @@ def drawn_options(appraisals: Sequence[Appraisal], quantity: str) -> list[str]:
     return [
         option
         for option in appraisals[0].option_labels
-        if option != "bau" and any(_mean(appraisal, quantity, option) is not None for appraisal in appraisals)
+        if option != "bau" and any(_defined(appraisal, quantity, option) for appraisal in appraisals)
     ]
 
 
-def _mean(appraisal: Appraisal, quantity: str, option: str) -> Mapping[str, Any] | None:
+def _defined(appraisal: Appraisal, quantity: str, option: str) -> Mapping[str, Any] | None:
     """Return the result when it is there and defined."""
     entry = appraisal.results.get(f"{quantity}.{option}")
     return entry if entry is not None and is_defined(entry["mean"]) else None
 
 
-@styled
-def plot_results(
-    appraisals: Sequence[Appraisal], quantity: str, *, divisor: float = 1.0, ax: Axes | None = None
-) -> Axes:
-    """Draw mean and interval of one quantity for every option and stance, zero marked.
-
-    `quantity`: start of the result key, for example ``npv_fiscal``.
-    """
-    options = drawn_options(appraisals, quantity)
-    ax = new_axes(height=interval_height(appraisals, quantity)) if ax is None else ax
-    shown = [item for item in appraisals if any(_mean(item, quantity, option) for option in options)]
-    palette = colours(max(len(shown), 3))
+def draw_results(ax: Axes, view: View, quantity: str, *, divisor: float = 1.0) -> None:
+    """Draw mean and interval of one quantity for every option and stance, zero marked."""
+    options = drawn_options(view.appraisals, quantity)
+    shown = [a for a in view.appraisals if any(_defined(a, quantity, option) for option in options)]
     for number, appraisal in enumerate(shown):
-        offset = 0.22 * (number - (len(shown) - 1) / 2)
+        colour, offset = colours(max(len(shown), 3))[number], 0.22 * (number - (len(shown) - 1) / 2)
         for row, option in enumerate(options):
-            entry = _mean(appraisal, quantity, option)
+            entry = _defined(appraisal, quantity, option)
             if entry is None:
                 continue
             low, middle, high = (entry[field] / divisor for field in ("lower", "mean", "upper"))
-            ax.plot([low, high], [row + offset] * 2, color=palette[number], ls=_DASHES[number % 3], lw=2.2)
-            ax.plot(
-                middle,
-                row + offset,
-                _MARKERS[number % 3],
-                color=palette[number],
-                ms=7,
-                mec="white",
-                label=stance_name(appraisal.stance) if row == 0 else "_",
-            )
-    _dress(ax, [appraisals[0].option_labels[option] for option in options], legend=len(shown) > 1)
-    return ax
-
-
-def _dress(ax: Axes, labels: Sequence[str], *, legend: bool) -> None:
-    """Name the rows, mark zero, grid the values; the key stands above the chart."""
-    from textwrap import fill
-
+            ax.plot([low, high], [row + offset] * 2, color=colour, ls=DASHES[number % 3], lw=2.2)
+            label = stance_name(appraisal.stance) if row == 0 else "_"
+            mark = {"color": colour, "ms": 7, "mec": "white", "label": label}
+            ax.plot(middle, row + offset, MARKERS[number % 3], **mark)
     ax.axvline(0.0, color=TEXT, lw=1)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_yticks(range(len(labels)), [fill(label.replace("$", r"\$"), 21) for label in labels])
-    ax.set_ylim(len(labels) - 0.4, -0.6)
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
-    if legend and ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=3, borderaxespad=0.2, handletextpad=0.3
-        )
+    name_rows(ax, [fill(view.label(option), 21) for option in options], ends=(0.4, 0.6))
+    if len(shown) > 1 and ax.get_legend_handles_labels()[0]:
+        key_above(ax, left=-0.45, ncols=3, handletextpad=0.3)
 
 
-def interval_height(appraisals: Sequence[Appraisal], quantity: str) -> float:
+def results_height(options: Sequence[str]) -> float:
     """Return a height, inches, that gives every option room for its stances."""
-    return 1.4 + 0.62 * max(len(drawn_options(appraisals, quantity)), 1)
+    return 1.4 + 0.62 * max(len(options), 1)
 
 
-def describe_results(appraisals: Sequence[Appraisal], quantity: str, *, axis: str) -> str:
-    """Return the text alternative of `plot_results`: type, axes, finding, extremes, per stance."""
-    options = drawn_options(appraisals, quantity)
-    style: Style = "count" if quantity.startswith("fewer") else "money"
+def describe_results(view: View, quantity: str, *, style: Style, axis: str) -> str:
+    """Return the text alternative of `draw_results`: type, axes, finding, extremes, per stance."""
+    options = drawn_options(view.appraisals, quantity)
     parts = []
-    for appraisal in appraisals:
-        found = {
-            option: entry for option in options if (entry := _mean(appraisal, quantity, option)) is not None
-        }
+    for appraisal in view.appraisals:
+        found = {o: float(entry["mean"]) for o in options if (entry := _defined(appraisal, quantity, o))}
         if not found:
             continue
-        low, high = (pick(found, key=lambda o: found[o]["mean"]) for pick in (min, max))
-        parts.append(
-            f"{stance_name(appraisal.stance)}: lowest mean {show(found[low]['mean'], style=style)} "
-            f"({appraisal.option_labels[low]}), highest {show(found[high]['mean'], style=style)} "
-            f"({appraisal.option_labels[high]})."
+        low, high = (
+            f"{show(found[option], style=style)} ({appraisal.option_labels[option]})"
+            for option in (min(found, key=found.__getitem__), max(found, key=found.__getitem__))
         )
+        parts.append(f"{stance_name(appraisal.stance)}: lowest mean {low}, highest {high}.")
     return (
-        f"Interval chart. One row for each of {len(options)} options, one marker per stance; the line "
-        "is the interval. "
-        f"Horizontal axis: {axis}. " + " ".join(parts)
+        f"Interval chart. One row for each of {len(options)} options, one marker per stance; the line is the interval. "
+        f"Horizontal axis: {axis}. {' '.join(parts)}"
     )
 
 
@@ -244,7 +362,7 @@ _ANCHORS = {"right": "end", "center": "middle"}
 """Alignment to the point of a line that stands still whatever font the page has; the left one does by itself."""
 
 
-def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup:
+def inline_svg(figure: matplotlib.figure.Figure, *, name: str, title: str, description: str) -> Markup:
     """Return the figure as an ``<svg role="img">`` element.
 
     Text stays text, so it scales, prints and can be searched; the same figure gives the same characters.
@@ -267,7 +385,7 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
     return head + Markup(_own_identifiers(body, escape(name))) + Markup("</svg>")
 
 
-def _named_lines(figure: Figure) -> dict[str, Text]:
+def _named_lines(figure: matplotlib.figure.Figure) -> dict[str, Text]:
     """Give each text of several lines that is not aligned left an identifier to find its lines by."""
     lines = [
         text
@@ -317,114 +435,3 @@ def _own_identifiers(svg: str, name: str) -> str:
     svg = re.sub(r' id="([^"]+)"', renamed, svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     return re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-
-
-# --- A figure as the page shows it: drawing, text alternative, data tables and CSV links of the same … ---
-
-
-@dataclass(frozen=True)
-class FigureBlock:
-    """A figure as the page shows it: drawing, data tables and CSV links."""
-
-    name: str
-    title: str
-    svg: Markup
-    tables: tuple[Markup, ...]
-    links: tuple[Markup, ...]
-
-
-def draw_block(
-    name: str,
-    *,
-    title: str,
-    draw: Callable[[Axes], object],
-    description: str,
-    tables: Sequence[Markup],
-    links: Sequence[Markup],
-    height: float = 3.6,
-) -> FigureBlock:
-    """Draw one figure for the page and put it together with its tables.
-
-    `title`: short name, for lists and for readers who do not see the drawing.
-    """
-    ax = page_axes(height=height)
-    draw(ax)
-    svg = inline_svg(ax.figure, name=name, title=title, description=description)
-    return FigureBlock(name, title, svg, tuple(tables), tuple(links))
-
-
-def range_columns(style: str) -> tuple[str, ...]:
-    """Return the columns mean, lower and upper, as `columns` reads them."""
-    return (f"mean|Mean|{style}", f"lower|Lower|{style}", f"upper|Upper|{style}")
-
-
-def table_and_link(
-    appraisal: Appraisal,
-    table: str,
-    shown: Sequence[Column],
-    *,
-    caption: str,
-    where: Mapping[str, object],
-    name: str,
-) -> tuple[Markup, Markup]:
-    """Return the HTML table and the CSV link of the same rows. `shown`: columns in order."""
-    fields = [column.field for column in shown]
-    made = html_table(appraisal, table, shown, caption=caption, where=where)
-    return made, csv_link(appraisal, table, name=name, where=where, fields=fields)
-
-
-# --- Figures that each show rows of one table of the appraisal: drawn, described, with data table and … ---
-
-
-LEAD = "the option the report follows"
-"""Stands in `where` for the option that the report follows."""
-
-
-@dataclass(frozen=True)
-class TableFigure:
-    """A figure of one table, made where the appraisal has rows of it."""
-
-    name: str  # how templates call it, and the name of its CSV file; the figure's anchor is ``fig-<name>``
-    title: str  # short name, for lists and for readers who do not see the drawing
-    table: str
-    plot: Callable[..., object]  # ``plot(appraisal, option, ax=)`` draws on the axes
-    # ``describe(appraisal, option)`` is the full text alternative: kind of chart, axes, findings.
-    describe: Callable[[Appraisal, str], str]
-    columns: tuple[str, ...]  # of the data table, as `columns` reads them
-    caption: str
-    # Column values that pick the rows; `LEAD` stands for the option.
-    where: Mapping[str, object] = field(default_factory=dict)
-    height: float | Callable[[Appraisal, str], float] = 3.6  # inches, or ``height(appraisal, option)``
-
-
-def table_figures(
-    figures: Sequence[TableFigure], appraisal: Appraisal, option: str
-) -> dict[str, FigureBlock]:
-    """Return those figures whose table has rows, by name."""
-    return {
-        figure.name: _drawn(figure, appraisal, option)
-        for figure in figures
-        if holds(appraisal, figure.table, option)
-    }
-
-
-def _drawn(figure: TableFigure, appraisal: Appraisal, option: str) -> FigureBlock:
-    where = {column: option if value == LEAD else value for column, value in figure.where.items()}
-    table, link = table_and_link(
-        appraisal,
-        figure.table,
-        columns(*figure.columns),
-        caption=figure.caption,
-        where=where,
-        name=figure.name,
-    )
-    height = figure.height(appraisal, option) if callable(figure.height) else figure.height
-    return draw_block(
-        f"fig-{figure.name}",
-        title=figure.title,
-        draw=lambda ax: figure.plot(appraisal, option, ax=ax),
-        description=figure.describe(appraisal, option),
-        tables=[table],
-        links=[link],
-        height=height,
-    )

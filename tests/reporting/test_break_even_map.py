@@ -1,4 +1,4 @@
-"""The break-even map and the council's chart draw their tables, and carry no meaning by colour alone."""
+"""The break-even map draws its table, and carries no meaning by colour alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from cba.reporting.figures.beliefs import describe_break_even_map, plot_break_even_map
-from cba.reporting.figures.system import describe_council, plot_council
+from tests.reporting.drawing import plot, words
 
 OPTION = "care_review"
 COLUMNS = ["option", "kind", "name", "label", "cut", "value", "npv", "prob_positive"]
@@ -43,38 +42,19 @@ def stances():
     ]
 
 
-@pytest.fixture
-def council():
-    years = [2026, 2027, 2028, 2029]
-    money = {
-        "mean": [5e3, -4e3, -6e4, -2.4e5],
-        "lower": [1e3, -5e4, -6e5, -1.5e6],
-        "upper": [9e3, 2e4, 4e5, 1e6],
-    }
-    own = pd.DataFrame({"year": years, "payer": "council", "kind": "net", "row": "payer", **money})
-    grant = own.assign(payer="dfe", mean=1e7, lower=9e6, upper=1.1e7)
-    return pd.concat([own, grant], ignore_index=True).assign(authority="383", name="Leeds", option=OPTION)
-
-
-@pytest.mark.parametrize("figure", ["map", "council"])
-def test_it_draws_where_it_is_told_and_changes_no_setting(figure, stances, council):
+def test_it_draws_where_it_is_told_and_changes_no_setting(stances):
     before = dict(matplotlib.rcParams)
     own, given = plt.subplots()
-    draw = {
-        "map": lambda ax: plot_break_even_map(stances, OPTION, ax=ax),
-        "council": lambda ax: plot_council(council, ax=ax),
-    }[figure]
-    assert draw(given) is given and given.has_data()
-    made = draw(None)
+    assert plot("break_even_map", stances, ax=given) is given and given.has_data()
+    made = plot("break_even_map", stances)
     assert made is not given
     plt.close(own)
     plt.close(made.figure)
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("figure", ["map", "council"])
-def test_no_text_stands_on_its_side_or_leaves_the_drawing(figure, stances, council):
-    ax = plot_break_even_map(stances, OPTION) if figure == "map" else plot_council(council)
+def test_no_text_stands_on_its_side_or_leaves_the_drawing(stances):
+    ax = plot("break_even_map", stances)
     ax.figure.canvas.draw()
     edge = ax.figure.bbox
     for text in [*ax.texts, ax.title, ax.xaxis.label, *ax.get_yticklabels()]:
@@ -87,7 +67,7 @@ def test_no_text_stands_on_its_side_or_leaves_the_drawing(figure, stances, counc
 
 
 def test_labels_of_the_map_do_not_cover_each_other(stances):
-    ax = plot_break_even_map(stances, OPTION)
+    ax = plot("break_even_map", stances)
     ax.figure.canvas.draw()
     boxes = [(t.get_text(), t.get_window_extent()) for t in ax.texts]
     for number, (one, box) in enumerate(boxes):
@@ -97,21 +77,21 @@ def test_labels_of_the_map_do_not_cover_each_other(stances):
 
 
 def test_the_map_holds_the_rows_of_its_table(stances):
-    ax = plot_break_even_map(stances, OPTION)
+    ax = plot("break_even_map", stances)
     curve = ax.lines[0]
     found = stances[0].tables["break_even_map"].query("kind == 'contour'").set_index("cut")["value"]
     for x, y in zip(curve.get_xdata(), curve.get_ydata(), strict=True):
         assert y * 1e3 == pytest.approx(found.loc[found.index[np.abs(found.index - x / 100).argmin()]])
     crosses = [line for line in ax.lines if line.get_marker() == "X"]
     assert [round(float(line.get_xdata()[0])) for line in crosses] == [29, 51]
-    words = " ".join(text.get_text() for text in ax.texts).replace("\n", " ")
+    written = " ".join(text.get_text() for text in ax.texts).replace("\n", " ")
     for name in ("Evidence", "Sceptical", "Breaks even", "17,000 fewer", "30,000 fewer"):
-        assert name in words
+        assert name in written
     plt.close(ax.figure)
 
 
 def test_stances_differ_in_dash_and_shape_and_stand_out_from_white(stances):
-    ax = plot_break_even_map(stances, OPTION)
+    ax = plot("break_even_map", stances)
     rings = [line for line in ax.lines if len(line.get_xdata()) == 25]
     points = [line for line in ax.lines if line.get_marker() in ("o", "s", "D", "^")]
     assert len({line.get_linestyle() for line in rings}) == 2 == len({p.get_marker() for p in points})
@@ -127,13 +107,13 @@ def contrast(colour) -> float:
 
 def test_a_stance_without_draws_is_left_out(stances):
     empty = SimpleNamespace(stance="review", tables={})
-    ax = plot_break_even_map([*stances, empty], OPTION)
+    ax = plot("break_even_map", [*stances, empty])
     assert "Review's claims met" not in {text.get_text() for text in ax.texts}
     plt.close(ax.figure)
 
 
 def test_the_alternative_names_every_point_of_the_map(stances):
-    said = describe_break_even_map(stances, OPTION)
+    said = words("break_even_map", stances)
     for part in (
         "Evidence: 2% fewer starts",
         "Sceptical: 0% fewer",
@@ -141,14 +121,3 @@ def test_the_alternative_names_every_point_of_the_map(stances):
         "break-even",
     ):
         assert part in said
-
-
-def test_bars_of_the_council_are_its_own_net_saving(council):
-    ax = plot_council(council)
-    own = council[council["payer"] == "council"]
-    heights = [bar.get_height() * 1e6 for bar in ax.patches]
-    np.testing.assert_allclose(heights, -own["mean"].to_numpy())
-    assert ax.patches[0].get_hatch() == "//" and not ax.patches[3].get_hatch(), "a cost is hatched"
-    said = describe_council(council)
-    assert "Leeds" in said and "2025-26: a net cost of £5,000" in said and "a net saving of £240,000" in said
-    plt.close(ax.figure)
