@@ -156,3 +156,12 @@ def test_charts_hold_the_tables_figures(appraisal):
     band = plot("fit_pit_studies", [appraisal])
     for axes in (ax, shares, band):
         plt.close(axes.figure)
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in fits.FIGURES if f.name.startswith(("fit_", "calibration_"))]
+)
+def test_it_draws_where_it_is_told(appraisal, name):
+    figure, ax = plt.subplots()
+    assert plot(name, [appraisal], ax=ax) is ax and ax.has_data()
+    plt.close(figure)

@@ -118,12 +118,11 @@ def _path_figure(stem: str, field: str, words: str, what: str) -> Figure:
 
 def _draw_fewer(ax: Axes, options: list[str], view: View) -> None:
     """Draw how many fewer children each option leaves in care in the target year, and the review's claim."""
-    chart.draw_results(ax, view, FEWER)
+    values = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
+    chart.draw_results(ax, view, FEWER, values=values, form=",.0f")
     ax.axvline(CLAIMED_FEWER, color=chart.TEXT, lw=1, ls=":")
     above = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "bottom"}
     chart.note(ax, f"Review: {CLAIMED_FEWER:,.0f}", (CLAIMED_FEWER, 1.0), (-4, 4), **above)
-    ax.xaxis.set_major_formatter(chart.signed(",.0f"))
-    ax.set_xlabel(f"Fewer children in care at 31 March {view.first.analysis.target_year}")
 
 
 def _describe_fewer(options: list[str], view: View) -> str:

@@ -40,11 +40,9 @@ def _draw_risk(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.hlines(places, worst, mean, color=chart.GREY, lw=2)
     ax.plot(mean, places, "o", color=first, ms=8, mec="white", label="Expected value")
     ax.plot(worst, places, "D", color=second, ms=7, mec="white", label="Mean of the worst twentieth")
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [fill(view.label(option), 21) for option in rows["option"]])
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.xaxis.set_major_formatter(chart.signed(",g"))
-    ax.set_xlabel(f"Net present value, {unit} ({chart.MINUS}: net cost)")
+    labels = [fill(view.label(option), 21) for option in rows["option"]]
+    values = f"Net present value, {unit} ({chart.MINUS}: net cost)"
+    chart.name_rows(ax, labels, values=values, zero=True, form=",g", ticks=5)
     chart.key_above(ax, left=-0.45, ncols=2, handletextpad=0.3)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
@@ -48,15 +47,9 @@ def _draw_tornado(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         style = {"color": colour, "hatch": hatch, "edgecolor": "white", "height": 0.6, "label": label}
         ax.barh(np.arange(len(rows)), width, left=centre / divisor, **style)
     ax.axvline(centre / divisor, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [fill(input_name(name), 24) for name in rows["input"]], ends=None)
-    _few_values(ax)
-    ax.set_xlabel(f"Expected net present value, {unit}")
+    labels = [fill(input_name(name), 24) for name in rows["input"]]
+    chart.name_rows(ax, labels, ends=None, values=f"Expected net present value, {unit}", form=",g", ticks=5)
     chart.key_above(ax, left=-0.45, ncols=2)
-
-
-def _few_values(ax: Axes) -> None:
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.xaxis.set_major_formatter(chart.signed(",g"))
 
 
 def _describe_tornado(rows: pd.DataFrame, view: View) -> str:
@@ -90,11 +83,10 @@ def _draw_shares(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.errorbar(100 * rows["effect"], places, xerr=196 * rows["se"], **bars)
     for place, share, error in zip(places, rows["effect"], rows["se"], strict=True):
         chart.note(ax, show(share, style="share", unit=0.01), (100 * (share + 1.96 * error), place), (6, 0))
-    chart.name_rows(ax, [name[:1].upper() + name[1:] for name in rows["name"]], ends=None)
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
+    labels = [name[:1].upper() + name[1:] for name in rows["name"]]
+    values = "Share of the variance of net present value, %"
+    chart.name_rows(ax, labels, ends=None, values=values, zero=True, form=",g", ticks=5)
     ax.set_xlim(min(0.0, float(100 * rows["effect"].min()) - 2.0), 112.0)
-    _few_values(ax)
-    ax.set_xlabel("Share of the variance of net present value, %")
 
 
 def _describe_shares(rows: pd.DataFrame, view: View) -> str:
@@ -124,11 +116,10 @@ def _draw_switching(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         ax.plot(chance, places, markerfacecolor="white", **style)
         ax.plot(chance[reach], places[reach], label="_", **style)
         ax.plot([], [], label=fill(target, 34), **style)
-    chart.name_rows(ax, [fill(input_name(name), 24) for name in inputs])
+    values = "Chance of being beyond it, %\n(hollow: not reachable)"
+    chart.name_rows(ax, [fill(input_name(name), 24) for name in inputs], values=values, ticks=5)
     largest = float(100 * rows["probability_beyond"].max())
     ax.set_xlim(-2.0 if largest < 20 else -4.0, max(1.15 * largest, 20.0))
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_xlabel("Chance of being beyond it, %\n(hollow: not reachable)")
     chart.key_above(ax, left=-0.55, ncols=1)
 
 

@@ -64,9 +64,7 @@ def _draw_effect(ax: Axes, rows: pd.DataFrame, view: View, *, estimand: str, lab
         look = {"color": "white" if beside else colour, "ms": 8, "mec": colour, "mew": 1.6}
         ax.plot(row["mean"], place, "os^DvP"[place % 6], **look)
     ax.axvline(no_effect(estimand), color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [full_name(stage) for stage in rows["stage"]])
-    ax.xaxis.set_major_formatter(chart.signed("g"))
-    ax.set_xlabel(fill(label, 34))
+    chart.name_rows(ax, [full_name(stage) for stage in rows["stage"]], values=fill(label, 34), form="g")
 
 
 def no_effect(estimand: str) -> float:
@@ -101,11 +99,10 @@ def _draw_attribution(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         side = {"ha": "left" if right else "right"}
         words = show(float(value), style="count")
         chart.note(ax, words, (value, bar.get_y() + 0.3), (5 if right else -5, 0), **side)
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [fill(full_name(name), 20) for name in rows["component"]], ends=None)
+    labels = [fill(full_name(name), 20) for name in rows["component"]]
+    values = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
+    chart.name_rows(ax, labels, ends=None, values=values, zero=True, form=",g")
     ax.margins(x=0.2)
-    ax.set_xlabel(f"Fewer children in care at 31 March {view.first.analysis.target_year}")
-    ax.xaxis.set_major_formatter(chart.signed(",g"))
 
 
 def _describe_attribution(rows: pd.DataFrame, view: View) -> str:
@@ -377,10 +374,8 @@ def _draw_reach(ax: Axes, table: pd.DataFrame, view: View) -> None:
         ax.plot(row["mean"], after, "o", color=first, mec="white", ms=8)
     chart.note(ax, "Before", (rows[0]["prior_upper"], -0.14), (5, -3), va="baseline")
     chart.note(ax, "After", (rows[0]["upper"], 0.14), (5, -5), va="baseline")
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [_PARTS[row["quantity"]] for row in rows])
-    ax.xaxis.set_major_formatter(chart.signed("g"))
-    ax.set_xlabel("Share, or log points for the product")
+    values = "Share, or log points for the product"
+    chart.name_rows(ax, [_PARTS[row["quantity"]] for row in rows], values=values, zero=True, form="g")
 
 
 def _describe_reach(rows: pd.DataFrame, view: View, *, study: str) -> str:

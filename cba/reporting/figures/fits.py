@@ -130,10 +130,8 @@ def _draw_structure(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     first, places = chart.colours(3)[0], np.arange(len(rows))
     ax.hlines(places, rows["lower"], rows["upper"], color=first, lw=3)
     ax.plot(rows["mean"], places, "o", color=first, ms=8, mec="white")
-    chart.name_rows(ax, [fill(label, 24) for label in rows["label"]])
-    ax.xaxis.set_major_locator(MaxNLocator(3))
-    ax.xaxis.set_major_formatter(chart.signed(",.0f"))
-    ax.set_xlabel("Children in care")
+    labels = [fill(label, 24) for label in rows["label"]]
+    chart.name_rows(ax, labels, values="Children in care", form=",.0f", ticks=3)
 
 
 def _describe_structure(rows: pd.DataFrame, view: View) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from cba.reporting.choices import View, announced_row, published_learning, question_values, value_shown
 from cba.reporting.figures import style as chart
@@ -32,11 +31,11 @@ def _draw_information(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.errorbar(value, places, xerr=reach, fmt="none", ecolor=chart.TEXT, elinewidth=1.4, capsize=3)
     for place, raw, se, end in zip(places, rows["value"], rows["se"], value + error, strict=True):
         chart.note(ax, show(float(raw), style="money", unit=rounding_unit(raw, se)), (end, place), (6, 0))
-    chart.name_rows(ax, [name[:1].upper() + name[1:] for name in rows["question"]], ends=None)
+    labels = [name[:1].upper() + name[1:] for name in rows["question"]]
+    values = f"Value of knowing it exactly, {unit}, present value"
+    chart.name_rows(ax, labels, ends=None, values=values, ticks=4)
     ax.margins(x=0.25)
     ax.set_xlim(left=0.0)
-    ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.set_xlabel(f"Value of knowing it exactly, {unit}, present value")
 
 
 def _describe_information(rows: pd.DataFrame, view: View) -> str:
@@ -67,10 +66,8 @@ def _draw_power(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     circles = {"color": first, "ms": 7, "mec": "white", "label": "Expected, with interval"}
     ax.plot(rows["fall_percent_mean"], places, "o", **circles)
     ax.plot(rows["detectable_percent"], places, "D", color=second, ms=7, label="Smallest detectable")
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [_design(row) for row in rows.to_dict("records")])
-    ax.xaxis.set_major_formatter(chart.signed("g"))
-    ax.set_xlabel("Fall in starts, %")
+    labels = [_design(row) for row in rows.to_dict("records")]
+    chart.name_rows(ax, labels, values="Fall in starts, %", zero=True, form="g")
     chart.key_above(ax, left=-0.3, ncols=2, handletextpad=0.3)
 
 
@@ -127,11 +124,10 @@ def _draw_map(ax: Axes, best: pd.DataFrame, view: View) -> None:
             ax.barh(place, 0.96, left=column - 0.48, height=0.9, **cell)
             ink = "white" if name in _DARK else chart.TEXT
             ax.text(column, place, STRATEGIES[name], ha="center", va="center", color=ink, fontsize=9)
-    chart.name_rows(ax, labels, ends=(0.45, 0.55))
+    chart.name_rows(ax, labels, ends=(0.45, 0.55), values="Value of a child-year at home")
     ax.set_xticks(range(len(values)), [_short(value) for value in values], fontsize=9)
     ax.set_xlim(-0.55, len(values) - 0.45)
     ax.grid(visible=False)
-    ax.set_xlabel("Value of a child-year at home")
 
 
 def _describe_map(best: pd.DataFrame, view: View) -> str:
@@ -169,12 +165,10 @@ def _draw_learning(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         for place, raw, se in zip(places, rows[part], errors, strict=True):
             words = show(raw, style="money", unit=rounding_unit(raw, se))
             chart.note(ax, words, ((max(raw, 0.0) + 1.96 * se) / divisor, place), (5, 0), fontsize=8.5)
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [_short(value) for value in rows["value_per_child_year"]])
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.xaxis.set_major_formatter(chart.signed(",g"))
+    labels = [_short(value) for value in rows["value_per_child_year"]]
+    values = f"Present value, {unit}; rows: value of a child-year"
+    chart.name_rows(ax, labels, values=values, zero=True, form=",g", ticks=5)
     ax.margins(x=0.22)
-    ax.set_xlabel(f"Present value, {unit}; rows: value of a child-year")
     chart.key_above(ax, left=-0.16, ncols=3, columnspacing=1.0)
 
 

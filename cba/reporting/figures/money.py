@@ -143,10 +143,9 @@ def _draw_payers(ax: Axes, net: pd.Series[float], view: View) -> None:
         side = {"ha": "left" if end >= 0 else "right"}
         words = "saves" if value < 0 else "pays"
         chart.note(ax, words, (end, bar.get_y() + 0.3), (5 if end >= 0 else -5, 0), **side)
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    chart.name_rows(ax, [fill(full_name(str(name)), 16) for name in net.index], ends=None)
+    labels = [fill(full_name(str(name)), 16) for name in net.index]
+    chart.name_rows(ax, labels, ends=None, values=f"Net saving (right) or cost (left), {unit}", zero=True)
     ax.margins(x=0.24)
-    ax.set_xlabel(f"Net saving (right) or cost (left), {unit}")
 
 
 def _describe_payers(net: pd.Series[float], view: View) -> str:
@@ -165,9 +164,9 @@ def _draw_never(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.barh(np.arange(len(rows)), 100 * rows["probability"], color=chart.duo()[0], height=0.6)
     for place, (chance, error) in enumerate(zip(rows["probability"], rows["mcse"], strict=True)):
         chart.note(ax, show(chance, style="probability", unit=error), (100 * chance, place), (6, 0))
-    chart.name_rows(ax, [fill(full_name(name), 16) for name in rows["payer"]], ends=None)
+    labels = [fill(full_name(name), 16) for name in rows["payer"]]
+    chart.name_rows(ax, labels, ends=None, values="Chance of never paying back, %")
     ax.set_xlim(0, 116)
-    ax.set_xlabel("Chance of never paying back, %")
 
 
 def _describe_never(rows: pd.DataFrame, view: View) -> str:
@@ -185,6 +184,9 @@ def _describe_never(rows: pd.DataFrame, view: View) -> str:
 
 
 _BINS = 40
+
+
+_NPV = f"Net present value, £ billion ({chart.MINUS}: net cost)"
 
 
 def npv_shares(appraisals: Sequence[Appraisal], option: str) -> pd.DataFrame:
@@ -222,17 +224,13 @@ def _draw_distribution(ax: Axes, shares: pd.DataFrame, view: View) -> None:
         if number == 0:
             ax.stairs(100 * rows["share"], edges, fill=True, color=palette[0], alpha=0.15)
     ax.axvline(0.0, color=chart.TEXT, lw=1)
-    _npv_axis(ax)
+    ax.set_xlabel(_NPV)
+    ax.xaxis.set_major_formatter(chart.signed("g"))
     ax.xaxis.set_major_locator(MaxNLocator(6))
     chart.name_values(ax, "Share of draws, %")
     ax.set_ylim(0, None)
     if len(shown) > 1:
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, handlelength=1.6)
-
-
-def _npv_axis(ax: Axes) -> None:
-    ax.set_xlabel(f"Net present value, £ billion ({chart.MINUS}: net cost)")
-    ax.xaxis.set_major_formatter(chart.signed("g"))
 
 
 def _describe_distribution(shares: pd.DataFrame, view: View) -> str:
@@ -257,8 +255,7 @@ def _distribution_tables(view: View) -> Below:
 
 def _draw_options(ax: Axes, options: list[str], view: View) -> None:
     """Draw mean and interval of net present value for every option and stance."""
-    chart.draw_results(ax, view, "npv_fiscal", divisor=1e9)
-    _npv_axis(ax)
+    chart.draw_results(ax, view, "npv_fiscal", values=_NPV, form="g", divisor=1e9)
 
 
 # --- What care costs: the whole system by year, and the part of one placement that can be cashed ---
@@ -338,9 +335,9 @@ def _draw_ladder(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     )
     for (field, marker, words), colour in zip(marks, chart.colours(3), strict=True):
         ax.plot(rows[field] / 1e3, places, marker, color=colour, ms=8, mec="white", label=words)
-    chart.name_rows(ax, [fill(full_name(name), 22) for name in rows["placement"]], ends=(0.4, 0.6))
+    labels = [fill(full_name(name), 22) for name in rows["placement"]]
+    chart.name_rows(ax, labels, ends=(0.4, 0.6), values="£ thousand per child per year")
     ax.set_xlim(0, None)
-    ax.set_xlabel("£ thousand per child per year")
     close = {"borderaxespad": 0.2, "handletextpad": 0.1, "columnspacing": 0.8}
     ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, **close)
 

@@ -252,8 +252,17 @@ def signed(form: str) -> Callable[[float, object], str]:
     return lambda value, _: format(value, form).replace("-", MINUS)
 
 
-def name_rows(ax: Axes, labels: Sequence[str], *, ends: tuple[float, float] | None = (0.5, 0.5)) -> None:
-    """Name the rows of a horizontal chart from the top and grid its values. `ends`: room below and above."""
+def name_rows(
+    ax: Axes,
+    labels: Sequence[str],
+    *,
+    values: str,
+    ends: tuple[float, float] | None = (0.5, 0.5),
+    zero: bool = False,
+    form: str = "",
+    ticks: int = 0,
+) -> None:
+    """Name the rows of a horizontal chart from the top, and its values, gridded; `ends`: room below and above."""
     ax.set_yticks(range(len(labels)), labels)
     if ends is None:
         ax.invert_yaxis()
@@ -261,6 +270,13 @@ def name_rows(ax: Axes, labels: Sequence[str], *, ends: tuple[float, float] | No
         ax.set_ylim(len(labels) - ends[0], -ends[1])
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
+    ax.set_xlabel(values)
+    if zero:
+        ax.axvline(0.0, color=TEXT, lw=1)
+    if ticks:
+        ax.xaxis.set_major_locator(MaxNLocator(ticks))
+    if form:
+        ax.xaxis.set_major_formatter(signed(form))
 
 
 def key_above(ax: Axes, *, left: float, ncols: int, **style: Any) -> None:
@@ -306,7 +322,9 @@ def _defined(appraisal: Appraisal, quantity: str, option: str) -> Mapping[str, A
     return entry if entry is not None and is_defined(entry["mean"]) else None
 
 
-def draw_results(ax: Axes, view: View, quantity: str, *, divisor: float = 1.0) -> None:
+def draw_results(
+    ax: Axes, view: View, quantity: str, *, values: str, form: str, divisor: float = 1.0
+) -> None:
     """Draw mean and interval of one quantity for every option and stance, zero marked."""
     options = drawn_options(view.appraisals, quantity)
     shown = [a for a in view.appraisals if any(_defined(a, quantity, option) for option in options)]
@@ -321,9 +339,8 @@ def draw_results(ax: Axes, view: View, quantity: str, *, divisor: float = 1.0) -
             label = stance_name(appraisal.stance) if row == 0 else "_"
             mark = {"color": colour, "ms": 7, "mec": "white", "label": label}
             ax.plot(middle, row + offset, MARKERS[number % 3], **mark)
-    ax.axvline(0.0, color=TEXT, lw=1)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    name_rows(ax, [fill(view.label(option), 21) for option in options], ends=(0.4, 0.6))
+    labels = [fill(view.label(option), 21) for option in options]
+    name_rows(ax, labels, values=values, ends=(0.4, 0.6), zero=True, form=form, ticks=5)
     if len(shown) > 1 and ax.get_legend_handles_labels()[0]:
         key_above(ax, left=-0.45, ncols=3, handletextpad=0.3)
 
