@@ -15,7 +15,6 @@ from cba.projection.processes import PROCESSES
 from cba.validation.backtest import (
     AHEAD,
     SHIPPED,
-    KnownOrigins,
     Skipped,
     backtest_ages,
     backtest_spending,
@@ -151,19 +150,14 @@ PRICE_BASE = 2024
 """Prices in which past spending is scored; the last year of the deflator is 2023-24."""
 
 
-def backtest_record(
-    *,
-    draws: int = 4000,
-    known: KnownOrigins | None = None,
-    tell: Callable[[str], None] = lambda what: None,
-) -> dict[str, pd.DataFrame]:
+def backtest_record(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
     """Forecast from every origin and score.
 
     ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``vintages`` and ``skipped``.
     """
     priors, newest = load_priors(), load_observations()
     tell("totals")
-    totals = backtest_totals(known or known_origins(), priors, draws=draws)
+    totals = backtest_totals(known_origins(), priors, draws=draws)
     tell("spending")
     spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
     tell("ages")
