@@ -231,6 +231,30 @@ def _placement_cash(
     return cashed
 
 
+@numba.njit(cache=True)
+def _averted_for_good(t: int, averted: np.ndarray, deferred: float) -> float:
+    """Return starts averted in year `t` less those put off earlier that happen now."""
+    returned = 0.0
+    for wait in _WAITS:
+        if t >= wait:
+            returned += averted[t - wait] / _WAITS.size
+    return averted[t] - deferred * returned
+
+
+@numba.njit(cache=True)
+def _avert(
+    t: int, starts: np.ndarray, stays: np.ndarray, mix: np.ndarray, home: np.ndarray, fewer: np.ndarray
+) -> None:
+    """Add the children away because starts of year `t` were averted: at home, and fewer in each placement."""
+    for lag in range(home.size - t):
+        there = 0.0
+        for age in range(starts.size):
+            there += starts[age] * stays[lag, age]
+        home[t + lag] += there
+        for p in range(fewer.shape[1]):
+            fewer[t + lag, p] += there * mix[lag, p]
+
+
 @numba.njit(parallel=True, cache=True)
 def sweep(
     cap: np.ndarray,
@@ -273,21 +297,10 @@ def sweep(
             served = min(acting[t] / full_cost, part)
             starts = none_served[s, t] + served * (all_served[s, t] - none_served[s, t])
             averted[t] = starts.sum()
-            for lag in range(years - t):
-                there = 0.0
-                for age in range(starts.size):
-                    there += starts[age] * stays[s, lag, age]
-                home[t + lag] += there
-                for p in range(places):
-                    fewer[t + lag, p] += there * mix[s, lag, p]
-            rules = (at_once, later, nhs)
-            cashed = _placement_cash(t, fewer, others[s], worth[s], avoided, rules) - fixed[s, t]
-            returned = 0.0
-            for wait in _WAITS:
-                if t >= wait:
-                    returned += averted[t - wait] / _WAITS.size
-            legal[t] = (averted[t] - deferred * returned) * case
-            cashed += min(legal[t], 0.0) + at_once * max(legal[t], 0.0)
+            _avert(t, starts, stays[s], mix[s], home, fewer)
+            placed = _placement_cash(t, fewer, others[s], worth[s], avoided, (at_once, later, nhs))
+            legal[t] = _averted_for_good(t, averted, deferred) * case
+            cashed = placed - fixed[s, t] + (min(legal[t], 0.0) + at_once * max(legal[t], 0.0))
             if t >= LATER:
                 cashed += later * max(legal[t - LATER], 0.0)
             at_home = max(home[t], 0.0) + (max(home[t - 1], 0.0) if t > 0 else 0.0)

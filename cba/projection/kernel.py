@@ -381,10 +381,7 @@ def expected_states(initial: np.ndarray, entries: np.ndarray, moves: np.ndarray,
                 stock[state, lane] = initial[first + lane, of_initial, state]
         for year in range(years):
             if year == 0 or moves.shape[2] > 1:
-                for lane in range(end - first):
-                    for origin in range(states):
-                        for goal in range(states):
-                            move[origin, goal, lane] = moves[first + lane, of_moves, year, origin, goal]
+                _turn(moves[first:end, of_moves, year], move)
             for goal in range(states):
                 source = entries[first:end, of_entries, year, goal]
                 reached = arriving[goal]
@@ -400,8 +397,25 @@ def expected_states(initial: np.ndarray, entries: np.ndarray, moves: np.ndarray,
                 for lane in range(end - first):
                     result[lane] = reached[lane]
             stock, arriving = arriving, stock
-        for lane in range(BLOCK):
-            faults += lowest[lane] < 0.0
-            for state in range(states):
-                faults += not stock[state, lane] < np.inf
+        faults += _faults(lowest, stock)
     return faults == 0
+
+
+@numba.njit(cache=True)
+def _turn(moves: np.ndarray, move: np.ndarray) -> None:
+    """Copy moves (sample, origin, goal) with samples last, so that the inner loops run along them."""
+    for lane in range(moves.shape[0]):
+        for origin in range(moves.shape[1]):
+            for goal in range(moves.shape[2]):
+                move[origin, goal, lane] = moves[lane, origin, goal]
+
+
+@numba.njit(cache=True)
+def _faults(lowest: np.ndarray, stock: np.ndarray) -> int:
+    """Count entries below zero and stocks that are NaN or infinite."""
+    faults = 0
+    for lane in range(lowest.size):
+        faults += lowest[lane] < 0.0
+        for state in range(stock.shape[0]):
+            faults += not stock[state, lane] < np.inf
+    return faults
