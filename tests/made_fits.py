@@ -10,7 +10,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, total_draws
+from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, projection_start, total_draws
 from cba.models.effects_areas import REACH_ENTRIES
 from cba.models.studies import ESTIMANDS
 
@@ -49,18 +49,7 @@ def made_baseline(
         coords={"series": list(SERIES), "walk": list(WALKS), "age": list(AGE_BANDS)},
     )
     totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
-    constants = xr.Dataset(
-        {
-            "stock": ("age", rates.stock),
-            "uasc_share": ("age", rates.uasc_share),
-            "population": rates.population,
-            "shock_ratio": float(priors["baseline.shock_ratio"].median),
-            "last_year": int(rates.years[-1]),
-            "observed_rates": (("series", "year"), rates.values),
-            "last_change": totals["last_change"],
-        },
-        coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years},
-    )
+    constants = projection_start(observations, priors, rates, last_change=totals["last_change"])
     return xr.DataTree.from_dict(
         {
             "posterior": posterior,

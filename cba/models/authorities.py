@@ -205,7 +205,14 @@ KEPT = (
 def build_authority_panel(panel: AuthorityPanel, priors: PriorRegistry) -> pm.Model:
     """Build, without sampling, the model of both outcomes, which share nothing but the sampler."""
     data = panel_arrays(panel)
-    with pm.Model(coords=_coordinates(panel, data)) as model:
+    coords = {
+        "outcome": list(OUTCOMES),
+        "authority": panel.authority[data.order],
+        "year": panel.years[1:],
+        "region": np.unique(panel.region),
+        "programme": list(PROGRAMMES),
+    }
+    with pm.Model(coords=coords) as model:
         persistence = prior_term(priors, "panel.persistence", dims="outcome")
         usual = _business_as_usual(data, priors, persistence)
         moved = _moved(panel, data, priors, persistence)
@@ -246,16 +253,6 @@ def _normalising(data: PanelArrays, size: pt.TensorVariable) -> pt.TensorVariabl
         total += (times * pt.gammaln(count + size[place])).sum() - times.sum() * pt.gammaln(size[place])
         total -= float((times * gammaln(count + 1.0)).sum())
     return total
-
-
-def _coordinates(panel: AuthorityPanel, data: PanelArrays) -> dict[str, object]:
-    return {
-        "outcome": list(OUTCOMES),
-        "authority": panel.authority[data.order],
-        "year": panel.years[1:],
-        "region": np.unique(panel.region),
-        "programme": list(PROGRAMMES),
-    }
 
 
 def _business_as_usual(
@@ -341,26 +338,29 @@ def fit_authority_panel(
             target_accept=SMALL_STEPS,
         )
         tree["posterior"] = xr.DataTree(with_paths(tree["posterior"].to_dataset()))
-    levels = [0.05, 0.5, 0.95]
-    coverage = [priors.quantile("panel.coverage", level) for level in levels]
-    tree["constant_data"] = xr.DataTree(
-        xr.Dataset(
-            {
-                "coverage": ("quantile", coverage),
-                "effect_sd": normal_settings(priors, "panel.effect")[1],
-                "year_sd": normal_settings(priors, "panel.year_shock")[1],
-                "lasting_mean": normal_settings(priors, "panel.lasting_weight")[0],
-                "lasting_sd": normal_settings(priors, "panel.lasting_weight")[1],
-                "authorities": len(panel.authority),
-                "years": ("year", panel.years),
-            },
-            coords={"quantile": levels, "year": panel.years},
-        )
-    )
+    tree["constant_data"] = xr.DataTree(_panel_constants(panel, priors))
     tree["excluded"] = xr.DataTree(xr.Dataset.from_dataframe(panel.excluded.rename_axis("row")))
     tree["launches"] = xr.DataTree(xr.Dataset.from_dataframe(panel.launches.table.rename_axis("row")))
     tree.attrs = {"release": panel.release, "not_informative": panel.not_informative}
     return tree
+
+
+def _panel_constants(panel: AuthorityPanel, priors: PriorRegistry) -> xr.Dataset:
+    """Priors and sizes that the quick method and the tables need beside the posterior."""
+    levels = [0.05, 0.5, 0.95]
+    lasting_mean, lasting_sd = normal_settings(priors, "panel.lasting_weight")
+    return xr.Dataset(
+        {
+            "coverage": ("quantile", [priors.quantile("panel.coverage", level) for level in levels]),
+            "effect_sd": normal_settings(priors, "panel.effect")[1],
+            "year_sd": normal_settings(priors, "panel.year_shock")[1],
+            "lasting_mean": lasting_mean,
+            "lasting_sd": lasting_sd,
+            "authorities": len(panel.authority),
+            "years": ("year", panel.years),
+        },
+        coords={"quantile": levels, "year": panel.years},
+    )
 
 
 # --- The panel's effect by a second, much faster method, for the hundreds of refits that placebos need ---
@@ -415,22 +415,8 @@ def fit_scales(fit: xr.DataTree, outcome: str) -> Scales:
     """Posterior means of a fit's shared parameters, and the fixed priors, for one outcome."""
     mean = fit["posterior"].to_dataset().sel(outcome=outcome).mean(("chain", "draw"))
     fixed = fit["constant_data"].to_dataset()
-    shared = (
-        "persistence",
-        "overdispersion",
-        "authority_sd",
-        "trend_sd",
-        "region_year_sd",
-    )
-    return Scales(
-        **{name: float(mean[name]) for name in shared},
-        year_sd=float(fixed["year_sd"]),
-        lasting_mean=float(fixed["lasting_mean"]),
-        lasting_sd=float(fixed["lasting_sd"]),
-        ramp_years=float(mean["ramp_years"]),
-        effect_sd=float(fixed["effect_sd"]),
-        programme_sd=float(mean["programme_spread"]),
-    )
+    known = fixed.assign(mean).rename(programme_spread="programme_sd")
+    return Scales(**{name: float(known[name]) for name in Scales._fields})
 
 
 def null_fit(

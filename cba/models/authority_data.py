@@ -84,19 +84,11 @@ def programme_launches(rollout: pd.DataFrame, priors: PriorRegistry) -> Launches
         if programme is None:
             continue
         known, candidates = _candidates(row, unknown=unknown, lag=lag, levels=levels)
-        rows.append(
-            {
-                "authority": str(row["authority"]),
-                "authority_name": row["authority_name"],
-                "programme": programme,
-                "innovator": row["role"] == "innovator",
-                "known": known,
-                "earliest": float(candidates.min()),
-                "latest": float(candidates.max()),
-            }
-        )
+        about = (str(row["authority"]), row["authority_name"], programme, row["role"] == "innovator", known)
+        rows.append((*about, float(candidates.min()), float(candidates.max())))
         dates.append(candidates)
-    table = pd.DataFrame(rows)
+    names = ["authority", "authority_name", "programme", "innovator", "known", "earliest", "latest"]
+    table = pd.DataFrame(rows, columns=names)
     _refuse_two_programmes(table)
     return Launches(table, np.array(dates))
 
@@ -235,7 +227,7 @@ def authority_panel(observations: xr.Dataset, rollout: pd.DataFrame, priors: Pri
     usable = _usable(rollout, codes[kept], years)
     launches, row, absent = _in_panel(programme_launches(rollout, priors), codes[kept])
     excluded = [
-        {"authority": code, "authority_name": title, "years": f"{years[0]} to {years[-1]}", "reason": reason}
+        (code, title, f"{years[0]} to {years[-1]}", reason)
         for code, title, reason in zip(codes, titles, reasons, strict=True)
         if reason
     ]
@@ -300,31 +292,22 @@ def _usable(rollout: pd.DataFrame, codes: np.ndarray, years: np.ndarray) -> np.n
 
 def _pathfinders(
     codes: np.ndarray, titles: np.ndarray, usable: np.ndarray, years: np.ndarray
-) -> list[dict[str, str]]:
+) -> list[tuple[str, ...]]:
+    reason = f"{PATHFINDER}, a later programme with the same aim"
     return [
-        {
-            "authority": codes[row],
-            "authority_name": titles[row],
-            "years": ", ".join(str(year) for year in years[~usable[row]]),
-            "reason": f"{PATHFINDER}, a later programme with the same aim",
-        }
+        (codes[row], titles[row], ", ".join(str(year) for year in years[~usable[row]]), reason)
         for row in np.flatnonzero(~usable.all(axis=1))
     ]
 
 
-def _in_panel(launches: Launches, codes: np.ndarray) -> tuple[Launches, np.ndarray, list[dict[str, str]]]:
+def _in_panel(launches: Launches, codes: np.ndarray) -> tuple[Launches, np.ndarray, list[tuple[str, ...]]]:
     """Keep the launches of authorities in the panel; name those that are not."""
     place = {code: row for row, code in enumerate(codes)}
     kept = launches.table["authority"].isin(list(place)).to_numpy(bool)
     table = launches.table[kept].reset_index(drop=True)
     rows = np.array([place[code] for code in table["authority"]], dtype=int)
     absent = [
-        {
-            "authority": row["authority"],
-            "authority_name": row["authority_name"],
-            "years": "all",
-            "reason": f"began {row['programme']} but is not in the panel",
-        }
-        for row in launches.table[~kept].to_dict("records")
+        (row.authority, row.authority_name, "all", f"began {row.programme} but is not in the panel")
+        for row in launches.table[~kept].itertuples()
     ]
     return Launches(table, launches.dates[kept]), rows, absent

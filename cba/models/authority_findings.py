@@ -7,7 +7,7 @@ through the quick method, and so does the real estimate they are compared with.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -116,17 +116,8 @@ def placebo_dates(
         for shift in (0, *shifts):
             moved = Launches(launches.table, launches.dates - shift)
             effect = quick_effect(real if shift == 0 else null, moved, rows)
-            found.append(
-                {
-                    "outcome": outcome,
-                    "shift": shift,
-                    "launches": len(rows),
-                    "effect": effect.effect,
-                    "se": effect.se,
-                    "z": effect.effect / effect.se,
-                }
-            )
-    return pd.DataFrame(found)
+            found.append((outcome, shift, len(rows), effect.effect, effect.se, effect.effect / effect.se))
+    return pd.DataFrame(found, columns=["outcome", "shift", "launches", "effect", "se", "z"])
 
 
 # --- what England's panel of authorities was found to say, as `cba refresh panel` keeps it ---
@@ -150,15 +141,7 @@ def known_panel(until: int) -> PanelFinding | None:
     row = pd.read_csv(RESULTS / f"{FINDING}.csv").iloc[0]
     if int(row["known_by"]) > until:
         return None
-    return PanelFinding(
-        study_id=str(row["study_id"]),
-        log_change=float(row["log_change"]),
-        se=float(row["se"]),
-        coverage_low=float(row["coverage_low"]),
-        coverage_high=float(row["coverage_high"]),
-        age_note=str(row["age_note"]),
-        known_by=int(row["known_by"]),
-    )
+    return PanelFinding(**row[[field.name for field in fields(PanelFinding)]])
 
 
 def panel_tables(until: int) -> dict[str, pd.DataFrame]:

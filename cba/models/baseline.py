@@ -22,9 +22,8 @@ total starts before ages are published enter as a likelihood on the spread they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pymc as pm
@@ -65,7 +64,6 @@ class FlowRates:
     noise: np.ndarray  # (series, year): standard deviation of the counting noise of each value, same scale
     years: np.ndarray  # (year,)
     uasc_share: np.ndarray  # (age,): share of unaccompanied starts by age band, sums to 1
-    stock: np.ndarray  # (age,): looked-after children at 31 March of the last year
     population: float  # children aged 0 to 17 used as denominator for the last year
     # (years before the ages begin,): yearly changes of the log of total starts before ages are published.
     total_start_changes: np.ndarray
@@ -161,7 +159,6 @@ def flow_rates(
         noise=np.stack(noises, axis=1),
         years=np.array(years[1:]),
         uasc_share=share,
-        stock=stock.sel(year=years[-1]).values.astype(float),
         population=float(observations["population_0_17"].sel(year=years[-1])),
         total_start_changes=np.diff(np.log(totals.values)),
     )
@@ -241,6 +238,10 @@ def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
 # --- Turn entries of the prior registry into PyMC random variables ---
 
 
+FAMILIES = ("Normal", "LogNormal", "HalfNormal", "Gamma", "Beta")
+"""Families a model can use."""
+
+
 def prior_term(
     priors: PriorRegistry, entry: str, *, name: str | None = None, dims: str | tuple[str, ...] | None = None
 ) -> pt.TensorVariable:
@@ -248,37 +249,26 @@ def prior_term(
 
     `entry`: dotted name of the entry, for example ``"baseline.start_innovation_sd"``.
     """
-    settings = priors[entry].parameters
     family = priors[entry].distribution
-    name = name or entry.rsplit(".", 1)[-1]
-    match family:
-        case "Normal":
-            return pm.Normal(name, mu=settings["mu"], sigma=settings["sigma"], dims=dims)
-        case "LogNormal":
-            return pm.LogNormal(name, mu=settings["mu"], sigma=settings["sigma"], dims=dims)
-        case "HalfNormal":
-            return pm.HalfNormal(name, sigma=settings["sigma"], dims=dims)
-        case "Gamma":
-            return pm.Gamma(name, alpha=settings["alpha"], beta=settings["beta"], dims=dims)
-        case "Beta":
-            return pm.Beta(name, alpha=settings["alpha"], beta=settings["beta"], dims=dims)
-    raise InputError(
-        "a model cannot use this family of prior",
-        file="priors/",
-        field=entry,
-        found=family,
-        allowed="Normal, LogNormal, HalfNormal, Gamma, Beta",
-        cause="a family meant for quantities drawn outside the fitted models",
-        remedy="restate the entry with one of the allowed families",
-    )
+    if family not in FAMILIES:
+        raise InputError(
+            "a model cannot use this family of prior",
+            file="priors/",
+            field=entry,
+            found=family,
+            allowed=", ".join(FAMILIES),
+            cause="a family meant for quantities drawn outside the fitted models",
+            remedy="restate the entry with one of the allowed families",
+        )
+    # The registry names parameters as PyMC does.
+    return getattr(pm, family)(name or entry.rsplit(".", 1)[-1], **priors[entry].parameters, dims=dims)
 
 
 WALKS = SERIES[:-1]
 """Series that follow a random walk; the last one, unaccompanied starts, returns to a level."""
 
 
-KEPT = (
-    "last_level",
+MOVEMENTS = (
     "innovation_sd",
     "start_common_loading",
     "exit_common_loading",
@@ -287,8 +277,11 @@ KEPT = (
     "uasc_persistence",
     "uasc_long_run_starts",
     "uasc_innovation_sd",
-    "common_factor",
 )
+"""Variables that say how rates move."""
+
+
+KEPT = ("last_level", *MOVEMENTS, "common_factor")
 """Variables of the posterior that leave the fit; the gates are checked on all."""
 
 
@@ -302,10 +295,16 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
     Free of observed data other than the yearly changes, so prior predictive sampling works as usual.
     """
     changes = np.diff(rates.values, axis=1)
-    with pm.Model(coords=_coordinates(rates)) as model:
-        tails = _Tails(
-            prior_term(priors, "baseline.shock_probability"), _fixed(priors, "baseline.shock_ratio")
-        )
+    coords = {
+        "series": SERIES,
+        "walk": WALKS,
+        "year": rates.years,
+        "change_year": rates.years[1:],
+        "age": AGE_BANDS,
+        "factor": ("starts", "exits"),
+    }
+    with pm.Model(coords=coords) as model:
+        tails = prior_term(priors, "baseline.shock_probability"), _fixed(priors, "baseline.shock_ratio")
         sigma = pm.Deterministic("innovation_sd", _innovation_sds(priors), dims="walk")
         start_loading = prior_term(priors, "baseline.start_common_loading", dims="age")
         exit_loading = prior_term(priors, "baseline.exit_common_loading", dims="age")
@@ -336,17 +335,6 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
     return model
 
 
-def _coordinates(rates: FlowRates) -> dict[str, Sequence[str] | np.ndarray]:
-    return {
-        "series": SERIES,
-        "walk": WALKS,
-        "year": rates.years,
-        "change_year": rates.years[1:],
-        "age": AGE_BANDS,
-        "factor": ("starts", "exits"),
-    }
-
-
 def _innovation_sds(priors: PriorRegistry) -> pt.TensorVariable:
     """Standard deviation of the yearly change of each walk; the three ageing rates share one."""
     ageing = prior_term(priors, "baseline.ageing_innovation_sd")
@@ -361,13 +349,6 @@ def _innovation_sds(priors: PriorRegistry) -> pt.TensorVariable:
     )
 
 
-class _Tails(NamedTuple):
-    """Shock probability (a model variable) and the ratio of shock to ordinary standard deviation."""
-
-    probability: pt.TensorVariable
-    ratio: float
-
-
 def _fixed(priors: PriorRegistry, entry: str) -> float:
     return float(priors[entry].median)
 
@@ -376,25 +357,32 @@ def _change(
     name: str,
     mean: pt.TensorVariable,
     sd: pt.TensorVariable,
-    tails: _Tails,
+    tails: tuple[pt.TensorVariable, float],
     observed: np.ndarray,
     *,
     dims: str | tuple[str, ...] | None = None,
 ) -> None:
-    """Add observed yearly changes: a mixture of ordinary years and shocks around the same mean."""
+    """Add observed yearly changes: a mixture of ordinary years and shocks around the same mean.
+
+    `tails`: probability of a shock, and its standard deviation over that of an ordinary year.
+    """
+    probability, ratio = tails
     mean, sd = pt.broadcast_arrays(mean, sd)
     pm.NormalMixture(
         name,
-        w=pt.stack([1.0 - tails.probability, tails.probability]),
+        w=pt.stack([1.0 - probability, probability]),
         mu=mean[..., None],
-        sigma=pt.stack([sd, tails.ratio * sd], axis=-1),
+        sigma=pt.stack([sd, ratio * sd], axis=-1),
         observed=observed,
         dims=dims,
     )
 
 
 def _early_totals(
-    rates: FlowRates, loading: pt.TensorVariable, sigma: pt.TensorVariable, tails: _Tails
+    rates: FlowRates,
+    loading: pt.TensorVariable,
+    sigma: pt.TensorVariable,
+    tails: tuple[pt.TensorVariable, float],
 ) -> None:
     """Add the changes of total starts before ages are published: a likelihood on the spread they imply."""
     changes = rates.total_start_changes
@@ -489,7 +477,9 @@ def fit_baseline(
     )
     totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
     tree["totals"] = xr.DataTree(totals[list(TOTALS)])
-    tree["constant_data"] = xr.DataTree(_constants(rates, priors, totals))
+    tree["constant_data"] = xr.DataTree(
+        projection_start(observations, priors, rates, last_change=totals["last_change"])
+    )
     return tree
 
 
@@ -505,17 +495,26 @@ def total_draws(
     return xr.Dataset(shaped | {"last_change": found["last_change"]})
 
 
-def _constants(rates: FlowRates, priors: PriorRegistry, totals: xr.Dataset) -> xr.Dataset:
-    """What the projection needs of the release beside the posterior."""
+def projection_start(
+    observations: xr.Dataset,
+    priors: PriorRegistry,
+    rates: FlowRates,
+    *,
+    last_change: xr.DataArray,
+    last_year: int | None = None,
+) -> xr.Dataset:
+    """What the projection needs, beside the draws, of the year it starts from: the last one by default."""
+    year = int(rates.years[-1]) if last_year is None else last_year
+    known, seen = observations.sel(year=year), rates.years <= year
     return xr.Dataset(
         {
-            "stock": ("age", rates.stock),
+            "stock": ("age", known["stock_by_age"].sel(age=list(AGE_BANDS)).values.astype(float)),
             "uasc_share": ("age", rates.uasc_share),
-            "population": rates.population,
+            "population": float(known["population_0_17"]),
             "shock_ratio": _fixed(priors, "baseline.shock_ratio"),
-            "last_year": int(rates.years[-1]),
-            "observed_rates": (("series", "year"), rates.values),
-            "last_change": totals["last_change"],
+            "last_year": year,
+            "observed_rates": (("series", "year"), rates.values[:, seen]),
+            "last_change": last_change,
         },
-        coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years},
+        coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years[seen]},
     )

@@ -19,9 +19,16 @@ import xarray as xr
 from pytensor.compile.mode import Mode
 from scipy.special import log_ndtr, logsumexp, ndtr
 
-from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.baseline import SERIES, TOTALS, FlowRates, build_baseline, flow_rates
+from cba.models.baseline import (
+    MOVEMENTS,
+    SERIES,
+    TOTALS,
+    FlowRates,
+    build_baseline,
+    flow_rates,
+    projection_start,
+)
 from cba.models.effects import build_effects, handed_on
 from cba.models.effects_areas import checked_starts, recent_starts
 from cba.models.studies import ESTIMANDS, OPEN_END, StudyArrays, studies_used, study_arrays
@@ -234,14 +241,6 @@ def autocorrelations(changes: np.ndarray, *, lags: int = 3) -> np.ndarray:
 # --- Would the synthesis have expected each study it was fitted to? Every study predicted from the … ---
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """Centre and spread of what each study would report, given each draw; shape (draw, study)."""
-
-    centre: np.ndarray
-    sd: np.ndarray
-
-
 def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
     """Hold each study against what the other studies let one expect of it."""
     # One row per study: ``study``, ``estimand``, ``kind`` (served or area), ``reported``
@@ -252,15 +251,14 @@ def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
     # out; counted studies are held against the normal approximation of their log risk ratio or risk
     # difference. Studies of areas keep their own setting and coverage and are weighed out by Pareto-smoothed
     # weights alone.
-    expected = _expected(fit["posterior"].to_dataset(), studies)
-    log_density = _log_density(studies, expected)
-    weighed = left_out(log_density)
-    mean = (weighed.weights * expected.centre).sum(axis=0)
-    square = (weighed.weights * (expected.sd**2 + expected.centre**2)).sum(axis=0)
+    centre, spread = _expected(fit["posterior"].to_dataset(), studies)
+    weighed = left_out(_log_density(studies, centre, spread))
+    mean = (weighed.weights * centre).sum(axis=0)
+    square = (weighed.weights * (spread**2 + centre**2)).sum(axis=0)
     sd = np.sqrt(square - mean**2)
     reported = np.where(studies.censored, np.nan, studies.effect)
-    pit = (weighed.weights * ndtr((reported - expected.centre) / expected.sd)).sum(axis=0)
-    inside = (weighed.weights * np.exp(_log_inside(studies, expected))).sum(axis=0)
+    pit = (weighed.weights * ndtr((reported - centre) / spread)).sum(axis=0)
+    inside = (weighed.weights * np.exp(_log_inside(studies, centre, spread))).sum(axis=0)
     names = list(ESTIMANDS)
     return pd.DataFrame(
         {
@@ -278,7 +276,8 @@ def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
     )
 
 
-def _expected(posterior: xr.Dataset, s: StudyArrays) -> _Expected:
+def _expected(posterior: xr.Dataset, s: StudyArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and spread of what each study would report, given each draw; shape (draw, study)."""
     flat = posterior.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
     mean, spread, transport = (
         flat[name].values[:, s.estimand] for name in ("mean", "heterogeneity", "transport")
@@ -291,39 +290,26 @@ def _expected(posterior: xr.Dataset, s: StudyArrays) -> _Expected:
         areas = flat["area_change"].sel(area=list(s.names[s.area])).values
         centre[:, s.area] = areas + s.sign[s.area] * s.bias_mean[s.area]
         variance[:, s.area] = s.se[s.area] ** 2 + s.bias_sd[s.area] ** 2
-    return _Expected(centre, np.sqrt(variance))
+    return centre, np.sqrt(variance)
 
 
-def _log_inside(s: StudyArrays, expected: _Expected) -> np.ndarray:
+def _log_inside(s: StudyArrays, centre: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """Log probability of each reported interval, on the side where both tails are small; 0 without an interval."""
     lower = np.where(s.censored, s.lower, -OPEN_END)
     upper = np.where(s.censored, s.upper, OPEN_END)
-    a, b = (lower - expected.centre) / expected.sd, (upper - expected.centre) / expected.sd
+    a, b = (lower - centre) / sd, (upper - centre) / sd
     swap = a + b > 0
     small, large = log_ndtr(np.where(swap, -b, a)), log_ndtr(np.where(swap, -a, b))
     return large + np.log1p(-np.exp(np.minimum(small - large, -1e-15)))
 
 
-def _log_density(s: StudyArrays, expected: _Expected) -> np.ndarray:
+def _log_density(s: StudyArrays, centre: np.ndarray, sd: np.ndarray) -> np.ndarray:
     effect = np.where(s.censored, 0.0, s.effect)
-    normal = -0.5 * ((effect - expected.centre) / expected.sd) ** 2 - np.log(expected.sd)
-    return np.where(s.censored, _log_inside(s, expected), normal - 0.5 * np.log(2.0 * np.pi))
+    normal = -0.5 * ((effect - centre) / sd) ** 2 - np.log(sd)
+    return np.where(s.censored, _log_inside(s, centre, sd), normal - 0.5 * np.log(2.0 * np.pi))
 
 
 # --- Draws from the priors of a model in the shape of a fit, so that a projection can be made before … ---
-
-
-BASELINE = (
-    "innovation_sd",
-    "start_common_loading",
-    "exit_common_loading",
-    "common_correlation",
-    "shock_probability",
-    "uasc_persistence",
-    "uasc_long_run_starts",
-    "uasc_innovation_sd",
-)
-"""Variables of the baseline model that say how rates move."""
 
 
 def prior_draws(model: pm.Model, *, names: Sequence[str], draws: int, chains: int, seed: int) -> xr.Dataset:
@@ -364,8 +350,13 @@ def prior_baseline(
     # An earlier one gives a back-cast, to be held against what was published since.
     rates = flow_rates(observations, uasc_leave_share=float(priors["baseline.uasc_leave_share"].median))
     place = _place(rates, since)
+    start = int(rates.years[place])
+    totals = total_flows(observations.sel(year=slice(None, start)))
+    last_change = xr.DataArray(
+        np.diff(totals.rates, axis=1)[:, -1], dims="lever", coords={"lever": list(LEVERS)}
+    )
     model = build_baseline(rates, priors)
-    posterior = prior_draws(model, names=BASELINE, draws=draws, chains=chains, seed=seed)
+    posterior = prior_draws(model, names=MOVEMENTS, draws=draws, chains=chains, seed=seed)
     noise = np.random.default_rng([seed, 12]).standard_normal((chains, draws, len(SERIES)))
     levels = rates.values[:, place] - rates.noise[:, place] * noise
     posterior["last_level"] = xr.DataArray(
@@ -375,7 +366,9 @@ def prior_baseline(
         {
             "posterior": posterior,
             "totals": _prior_totals(priors, draws=draws, chains=chains, seed=seed),
-            "constant_data": _constants(observations, priors, rates, place=place),
+            "constant_data": projection_start(
+                observations, priors, rates, last_change=last_change, last_year=start
+            ),
         }
     )
 
@@ -427,29 +420,3 @@ def _place(rates: FlowRates, since: int | None) -> int:
             remedy="choose a year of the series",
         )
     return years.index(since)
-
-
-def _constants(
-    observations: xr.Dataset, priors: PriorRegistry, rates: FlowRates, *, place: int
-) -> xr.Dataset:
-    """What the projection needs of the year it starts from beside the draws."""
-    year = int(rates.years[place])
-    stock = observations["stock_by_age"].sel(age=list(AGE_BANDS), year=year).values.astype(float)
-    totals = total_flows(observations.sel(year=slice(None, year)))
-    return xr.Dataset(
-        {
-            "stock": ("age", stock),
-            "uasc_share": ("age", rates.uasc_share),
-            "population": float(observations["population_0_17"].sel(year=year)),
-            "shock_ratio": float(priors["baseline.shock_ratio"].median),
-            "last_year": year,
-            "observed_rates": (("series", "year"), rates.values[:, : place + 1]),
-            "last_change": ("lever", np.diff(totals.rates, axis=1)[:, -1]),
-        },
-        coords={
-            "age": list(AGE_BANDS),
-            "series": list(SERIES),
-            "lever": list(LEVERS),
-            "year": rates.years[: place + 1],
-        },
-    )

@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
     from cba.models.authorities import PanelFinding
 
-__all__ = ["ESTIMANDS", "build_effects", "fit_effects", "studies_used"]
-
 SMALL_STEPS = 0.97
 """Acceptance to tune to: where few studies inform the heterogeneity the posterior narrows towards none, and at 0.9 one
 to three transitions of 8,000 diverge, at 0.95 none in six runs; smaller steps cost seconds."""
@@ -95,10 +93,10 @@ def build_effects(
     with pm.Model(coords={"variant": list(VARIANTS), "estimand": list(ESTIMANDS)}) as model:
         pooled = pooled_terms(priors, means)
         prior_term(priors, "effects.authority_spread")
-        terms = reach_terms(priors, counts)
+        reach, tilt = reach_terms(priors, counts)
         reports = [served_reports(served, pooled)] if len(served) else []
         if len(areas):
-            reports.append(area_reports(areas, terms, counts, pooled))
+            reports.append(area_reports(areas, reach=reach, tilt=tilt, starts=counts, pooled=pooled))
         if reports:
             _add_reports(reports)
     return model
@@ -196,9 +194,8 @@ def fit_effects(
     )
     every = study_arrays(with_panel(studies, panel, priors), priors)
     areas, counts = every.of(every.area), checked_starts(starts, priors)
-    tree["posterior"] = xr.DataTree(
-        handed_on(tree["posterior"].to_dataset(), areas, counts, priors, seed=seed)
-    )
+    posterior = handed_on(tree["posterior"].to_dataset(), areas, counts, priors, seed=seed)
+    tree["posterior"] = xr.DataTree(posterior)
     tree["prior"] = xr.DataTree(prior_areas(areas, priors, counts, draws=chains * draws, seed=seed))
     return tree
 
@@ -209,12 +206,8 @@ def handed_on(
     """Return the posterior under the names the other rooms use, with predictions and area-level products."""
     headline = sampled.isel(variant=ADJUSTED, drop=True)
     means = {f"{name}_mean": sampled["mean"].sel(variant=name, drop=True) for name in VARIANTS[1:]}
-    posterior = headline[["mean", "heterogeneity", "transport", "in_care_ratio", "authority_spread"]].assign(
-        means
-    )
-    posterior = posterior.assign(
-        {name: headline[name] for name in ("publication_slope", "publication_weight")}
-    )
+    shared = ["mean", "heterogeneity", "transport", "in_care_ratio", "authority_spread"]
+    posterior = headline[shared].assign(means).assign({name: headline[name] for name in ALTERNATIVES})
     posterior = _with_predictions(posterior, seed=seed)
     entries = reach_entries_of(sampled, priors)
     posterior = posterior.assign({name.rsplit(".", 1)[-1]: draws for name, draws in entries.items()})

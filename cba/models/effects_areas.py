@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,16 +75,23 @@ def checked_starts(starts: Mapping[str, float], priors: PriorRegistry) -> np.nda
         )
     most = priors[ELIGIBLE].support[1] * priors[RISK].support[1]
     if not most <= values.sum():
-        raise InputError(
-            "family help would reach more starts than there are",
-            file="priors/effects.toml",
-            field=f"{ELIGIBLE}, {RISK}",
-            found=f"upper bounds give {most:,.0f} starts of {values.sum():,.0f}",
-            allowed="upper bounds whose product is at most the yearly starts",
-            cause="an entry risk that is a share in care at follow-up, not a yearly risk",
-            remedy="lower the upper bounds",
+        raise _too_much_reach(
+            f"upper bounds give {most:,.0f} starts of {values.sum():,.0f}",
+            "upper bounds whose product is at most the yearly starts",
         )
     return values
+
+
+def _too_much_reach(found: str, allowed: str) -> InputError:
+    return InputError(
+        "family help would reach more starts than there are",
+        file="priors/effects.toml",
+        field=f"{ELIGIBLE}, {RISK}",
+        found=found,
+        allowed=allowed,
+        cause="an entry risk that is a share in care at follow-up, not a yearly risk",
+        remedy="lower the upper bounds",
+    )
 
 
 def reach_by_age(overall: Any, weights: Any, starts_share: np.ndarray, *, arrays: Any = np) -> Any:
@@ -142,14 +148,9 @@ def reach_of_draws(draws: Mapping[str, Any], starts: np.ndarray) -> tuple[np.nda
     """
     overall = np.asarray(draws[ELIGIBLE]) * np.asarray(draws[RISK]) / starts.sum()
     if (overall >= 1.0).any():
-        raise InputError(
-            "family help would reach more starts than there are",
-            file="priors/effects.toml",
-            field=f"{ELIGIBLE}, {RISK}",
-            found=f"reach up to {overall.max():.2f}",
-            allowed="eligible children x yearly entry risk below the yearly starts",
-            cause="an entry risk that is a share in care at follow-up, not a yearly risk",
-            remedy="lower the upper bounds",
+        raise _too_much_reach(
+            f"reach up to {overall.max():.2f}",
+            "eligible children x yearly entry risk below the yearly starts",
         )
     shares = np.stack([np.asarray(draws[name]) for name in SHARES], axis=-1)
     relative = tilt_by_age(*(np.asarray(draws[name]) for name in RELATIVE_RISKS))
@@ -167,16 +168,8 @@ VECTORS = {"bounded": BOUNDED, "eligible_share": SHARES, "relative_risk": RELATI
 _POSITION = list(ESTIMANDS).index(FAMILY_HELP)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReachTerms:
-    """Reach and the tilt of the effect inside a model, both by age."""
-
-    reach: pt.TensorVariable  # (age,)
-    tilt: pt.TensorVariable  # (age,)
-
-
-def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> ReachTerms:
-    """Add what reach is derived from to the PyMC model in context.
+def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> tuple[pt.TensorVariable, pt.TensorVariable]:
+    """Add what reach is derived from to the PyMC model in context; returns reach and tilt of the effect by age.
 
     `starts` (age,). ``bounded`` holds the positions of eligible children and of their risk between their
     bounds; entries alike are one vector each, which halves the time to compile.
@@ -193,10 +186,8 @@ def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> ReachTerms:
     )
     tilt = pm.Normal("age_tilt", *_settings(priors, TILTS, "Normal", ("mu", "sigma")).T)
     weights = shares * tilt_by_age(relative[0], relative[1], arrays=pt)
-    return ReachTerms(
-        reach=reach_by_age(overall[None], weights, starts / starts.sum(), arrays=pt),
-        tilt=tilt_by_age(tilt[0], tilt[1], arrays=pt),
-    )
+    reach = reach_by_age(overall[None], weights, starts / starts.sum(), arrays=pt)
+    return reach, tilt_by_age(tilt[0], tilt[1], arrays=pt)
 
 
 def _settings(
@@ -225,19 +216,19 @@ def reach_entries_of(posterior: xr.Dataset, priors: PriorRegistry) -> dict[str, 
     bounds = _settings(priors, BOUNDED, "BetaScaled", ("alpha", "beta", "lower", "upper"))
     found = {}
     shares = posterior["eligible_share"]
-    posterior = posterior.assign(
-        eligible_share=shares / shares.sum(str(shares.dims[-1]))
-    )  # parts of one whole
+    shares = shares / shares.sum(str(shares.dims[-1]))  # parts of one whole
     for name, entries in VECTORS.items():
-        values = posterior[name].isel
+        values = shares if name == "eligible_share" else posterior[name]
         for i, entry in enumerate(entries):
-            draws = values({posterior[name].dims[-1]: i}, drop=True)
-            scaled = name == "bounded"
-            found[entry] = bounds[i, 2] + (bounds[i, 3] - bounds[i, 2]) * draws if scaled else draws
+            found[entry] = values.isel({values.dims[-1]: i}, drop=True)
+            if name == "bounded":
+                found[entry] = bounds[i, 2] + (bounds[i, 3] - bounds[i, 2]) * found[entry]
     return found
 
 
-def area_reports(s: StudyArrays, terms: ReachTerms, starts: np.ndarray, pooled: Pooled) -> Reported:
+def area_reports(
+    s: StudyArrays, *, reach: pt.TensorVariable, tilt: pt.TensorVariable, starts: np.ndarray, pooled: Pooled
+) -> Reported:
     """Return what area-level studies report of the product, given the variables of the model in context."""
     pm.modelcontext(None).add_coord("area", s.names)
     offset = pm.Normal("coverage_offset", 0.0, 1.0, dims="area")
@@ -248,7 +239,7 @@ def area_reports(s: StudyArrays, terms: ReachTerms, starts: np.ndarray, pooled: 
     spread = pooled.heterogeneity[0, _POSITION] * setting
     log_ratio = kappa * (pooled.mean[0, _POSITION] + shift + spread)
     ages = age_weights(s.ages, starts / starts.sum())
-    change = log_change_in_starts(coverage, terms.reach, log_ratio, terms.tilt, ages, arrays=pt)
+    change = log_change_in_starts(coverage, reach, log_ratio, tilt, ages, arrays=pt)
     return Reported(
         centre=change + s.sign * s.bias_mean,
         sd=pt.constant(np.sqrt(s.se**2 + s.bias_sd**2)),
@@ -294,11 +285,9 @@ def prior_areas(
     """
     drawn = priors.sample(draws, seed)
     rng = np.random.default_rng([seed, 3])
-    given: dict[str, np.ndarray] = {name: drawn[name].values for name in REACH_ENTRIES}
-    given |= {name: drawn[f"effects.{name}"].values for name in ("heterogeneity", "transport")}
-    given |= {
-        "mean": drawn[ESTIMANDS[FAMILY_HELP].prior].values,
-        "ratio": drawn["effects.in_care_ratio"].values,
-    }
+    entries = {name: name for name in REACH_ENTRIES}
+    entries |= {name: f"effects.{name}" for name in ("heterogeneity", "transport")}
+    entries |= {"mean": ESTIMANDS[FAMILY_HELP].prior, "ratio": "effects.in_care_ratio"}
+    given: dict[str, np.ndarray] = {name: drawn[entry].values for name, entry in entries.items()}
     given |= {name: rng.standard_normal((draws, len(s))) for name in ("coverage_offset", "area_offset")}
     return area_draws(s, given, starts)

@@ -70,7 +70,8 @@ def joint_parameters(
             remedy="refit both with the analysis's settings",
         )
     drawn = priors.sample(base.sizes["sample"], seed)
-    parameters = drawn[[name for name in drawn.data_vars if not _enters_through_fits(str(name))]]
+    fitted = ("baseline.", "effects.")
+    parameters = drawn[[n for n in drawn.data_vars if n in STRAIGHT or not str(n).startswith(fitted)]]
     for entry in REACH_ENTRIES:
         values = synthesis[entry.rsplit(".", 1)[-1]].values
         parameters[entry] = ("sample", values, drawn[entry].attrs)
@@ -88,11 +89,6 @@ def joint_parameters(
     for series in base["series"].values:
         parameters[f"baseline.level_{series}"] = ("sample", base["last_level"].sel(series=series).values)
     return parameters
-
-
-def _enters_through_fits(entry: str) -> bool:
-    """Say whether an entry is a prior of a fitted model and no parameter itself."""
-    return entry.startswith(("baseline.", "effects.")) and entry not in STRAIGHT
 
 
 def _flat(tree: xr.DataTree, *, group: str = "posterior") -> xr.Dataset:

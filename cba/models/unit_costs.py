@@ -88,9 +88,8 @@ def joint_growth(
     _require_changes(changes)
     years, costs = changes.shape
     rng = np.random.default_rng(seed)
-    draws = half_life.size
     ratio = (prior_sd / change_sd) ** 2  # variance of the mean in units of that of a change
-    lasting, error = (np.array(column)[:, None] for column in zip(*SHARES, strict=True))
+    lasting, error = np.array(SHARES).T[:, :, None]
     over_time = time_correlation(years, lasting=lasting, error=error, half_life=half_life[None, :]) + ratio
     gap = changes - prior_mean
     solved = np.linalg.solve(over_time, np.broadcast_to(gap, (*over_time.shape[:2], years, costs)))
@@ -98,30 +97,17 @@ def joint_growth(
     degrees = costs + 2 + years
     weight = -0.5 * (costs * np.linalg.slogdet(over_time)[1] + degrees * np.linalg.slogdet(squares)[1])
     chosen = (weight + rng.gumbel(size=weight.shape)).argmax(axis=0)
-    each = np.arange(draws)
+    each = np.arange(half_life.size)
     share, wrong = lasting[chosen, 0], error[chosen, 0]
     covariance, root = _inverse_wishart(squares[chosen, each], degrees=degrees, rng=rng)
-    latent = _latest(
-        over_time[chosen, each],
-        solved[chosen, each],
-        lasting=share,
-        error=wrong,
-        ratio=ratio,
-        half_life=half_life,
-        noise=rng.standard_normal((draws, 3, costs)),
-        root=root,
+    joint, spread = _latest(
+        over_time[chosen, each], lasting=share, error=wrong, ratio=ratio, half_life=half_life
     )
+    noise = rng.standard_normal((half_life.size, 3, costs))
+    latent = joint @ solved[chosen, each] + spread @ noise @ root.swapaxes(1, 2)
     mean = prior_mean + latent[:, 0]
-    wide = np.ones((1, costs))
-    return JointGrowth(
-        mean,
-        mean + latent[:, 1],
-        -latent[:, 2],
-        covariance,
-        share[:, None] * wide,
-        wrong[:, None] * wide,
-        half_life,
-    )
+    wide = (np.repeat(column[:, None], costs, axis=1) for column in (share, wrong))
+    return JointGrowth(mean, mean + latent[:, 1], -latent[:, 2], covariance, *wide, half_life)
 
 
 def _require_changes(changes: np.ndarray) -> None:
@@ -148,17 +134,12 @@ def _inverse_wishart(
 
 
 def _latest(
-    over_time: np.ndarray,
-    solved: np.ndarray,
-    *,
-    lasting: np.ndarray,
-    error: np.ndarray,
-    ratio: float,
-    half_life: np.ndarray,
-    noise: np.ndarray,
-    root: np.ndarray,
-) -> np.ndarray:
-    """Draw (mean less its prior, lasting growth in the last year, error of the last level), (sample, 3, cost)."""
+    over_time: np.ndarray, *, lasting: np.ndarray, error: np.ndarray, ratio: float, half_life: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance with the changes, and a root of what they leave, of three things of the last year.
+
+    Mean less its prior, lasting growth, error of the level: (sample, 3, year) and (sample, 3, 3).
+    """
     years = over_time.shape[-1]
     joint = np.zeros((lasting.size, 3, years))
     joint[:, 0] = ratio
@@ -168,8 +149,7 @@ def _latest(
     own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = ratio, lasting, error / 2.0
     left = own - joint @ np.linalg.solve(over_time, joint.swapaxes(1, 2))
     values, vectors = np.linalg.eigh(left)  # a share of 0 leaves nothing to draw, which Cholesky refuses
-    spread = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    return joint @ solved + spread @ noise @ root.swapaxes(1, 2)
+    return joint, vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
 
 
 def joined(

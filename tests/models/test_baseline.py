@@ -170,7 +170,6 @@ def simulated_rates(truth, rates, *, years, seed, ratio):
         noise=noise,
         years=np.arange(2025 - years, 2025),
         uasc_share=rates.uasc_share,
-        stock=rates.stock,
         population=rates.population,
         total_start_changes=np.empty(0),
     )
