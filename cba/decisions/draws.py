@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 from cba.errors import InputError
 
 FloatArray = NDArray[np.float64]
+
+
+class Quantiles(Protocol):
+    """Anything with quantiles, such as ``scipy.stats.norm(0.3, 1)`` or a PreliZ distribution."""
+
+    def ppf(self, q: ArrayLike) -> FloatArray:
+        """Quantile at probability `q`."""
 
 
 @dataclass(frozen=True)

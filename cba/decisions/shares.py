@@ -7,14 +7,20 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from cba.decisions.draws import FloatArray, parameter_table, refuse_non_finite, require_dims, resolve_groups
+from cba.decisions.draws import (
+    FloatArray,
+    Quantiles,
+    parameter_table,
+    refuse_non_finite,
+    require_dims,
+    resolve_groups,
+)
 from cba.decisions.regression import (
     GroupBasis,
     block_count,
@@ -110,13 +116,6 @@ REPLICATES = 8
 """Independent scramblings of the point set; their spread is the standard error."""
 
 
-class Quantiles(Protocol):
-    """Anything with quantiles: a frozen SciPy distribution, a PreliZ distribution."""
-
-    def ppf(self, q: ArrayLike) -> FloatArray:
-        """Quantile at probability `q`."""
-
-
 def sobol(
     function: Callable[..., ArrayLike],
     distributions: Mapping[str, Quantiles] | Sequence[Quantiles],
@@ -178,25 +177,19 @@ def sobol(
             allowed="64, 128, 256, ...",
             cause="Sobol' points are balanced only in powers of two",
         )
-    sequence = np.random.SeedSequence(seed).spawn(REPLICATES)
+    by_name, width = isinstance(distributions, Mapping), len(names)
     results = []
-    for child in sequence:
-        points = qmc.Sobol(2 * len(names), scramble=True, rng=np.random.default_rng(child)).random(
-            n // REPLICATES
-        )
-        points = np.clip(points, 1e-12, 1.0 - 1e-12)
-        results.append(
-            _one_scrambling(function, names, shapes, points, by_name=isinstance(distributions, Mapping))
-        )
+    for child in np.random.SeedSequence(seed).spawn(REPLICATES):
+        sequence = qmc.Sobol(2 * width, scramble=True, rng=np.random.default_rng(child))
+        points = np.clip(sequence.random(n // REPLICATES), 1e-12, 1.0 - 1e-12)
+        results.append(_one_scrambling(function, names, shapes, points, by_name=by_name))
     moments = np.array(results)  # (replicate, 2 * input + 1)
     pooled = moments.mean(axis=0)
-    width = len(names)
     if pooled[-1] <= 0:
         raise InputError("the output does not vary", field="function", found="variance 0", allowed="above 0")
     indices = pooled[:-1] / pooled[-1]
-    error = (
-        (moments[:, :-1] - indices * moments[:, -1:]).std(axis=0, ddof=1) / pooled[-1] / np.sqrt(REPLICATES)
-    )
+    spread = (moments[:, :-1] - indices * moments[:, -1:]).std(axis=0, ddof=1)
+    error = spread / pooled[-1] / np.sqrt(REPLICATES)
     return pd.DataFrame(
         {
             "input": names,
@@ -238,8 +231,9 @@ def _one_scrambling(
 ) -> FloatArray:
     """Numerators of the first-order and total indices, then the variance."""
     width = len(names)
-    first = _quantiles(points[:, :width], shapes)
-    second = _quantiles(points[:, width:], shapes)
+    places = zip([*shapes, *shapes], points.T, strict=True)
+    values = np.stack([np.asarray(shape.ppf(place), dtype=np.float64) for shape, place in places], axis=1)
+    first, second = values[:, :width], values[:, width:]
     of_first, of_second = (_evaluate(function, names, table, by_name=by_name) for table in (first, second))
     centre = 0.5 * (of_first.mean() + of_second.mean())
     variance = np.mean((np.concatenate([of_first, of_second]) - centre) ** 2)
@@ -251,13 +245,6 @@ def _one_scrambling(
         single.append(np.mean((of_second - centre) * (of_mixed - of_first)))
         total.append(0.5 * np.mean((of_first - of_mixed) ** 2))
     return np.array([*single, *total, variance])
-
-
-def _quantiles(points: FloatArray, shapes: list[Quantiles]) -> FloatArray:
-    columns = [
-        np.asarray(shape.ppf(points[:, place]), dtype=np.float64) for place, shape in enumerate(shapes)
-    ]
-    return np.stack(columns, axis=1)
 
 
 def _evaluate(

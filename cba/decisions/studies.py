@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from scipy.special import ndtr
 from cba.decisions.draws import (
     Estimate,
     FloatArray,
+    Quantiles,
     options_matrix,
     refuse_non_finite,
     require_dims,
@@ -168,27 +168,34 @@ def enbs(
     """
     from scipy.stats import norm
 
-    missing = [column for column in ("design", "evsi", "se") if column not in evsi.columns]
-    if missing or evsi.empty:
-        raise InputError(
-            "the table of designs is incomplete",
-            field="evsi",
-            found=f"columns {list(evsi.columns)}, {len(evsi)} rows",
-            allowed="columns design, evsi, se and one row or more",
-        )
+    size, each, error = _columns(evsi, "evsi", field="evsi", problem="the table of designs is incomplete")
     _require_number(population_factor, field="population_factor", low=0.0)
     for cost, field in ((fixed_cost, "fixed_cost"), (cost_per_unit, "cost_per_unit")):
         _require_number(cost, field=field, low=-np.inf)
-    for column in ("design", "evsi", "se"):
-        refuse_non_finite(evsi[column].to_numpy(dtype=np.float64), field=f"evsi.{column}")
-    size = evsi["design"].to_numpy(dtype=np.float64)
-    value = population_factor * evsi["evsi"].to_numpy(dtype=np.float64) - fixed_cost - cost_per_unit * size
-    error = population_factor * evsi["se"].to_numpy(dtype=np.float64)
+    value, error = population_factor * each - fixed_cost - cost_per_unit * size, population_factor * error
     with np.errstate(divide="ignore", invalid="ignore"):
         certain = np.where(error > 0, norm.cdf(value / error), (value > 0).astype(np.float64))
     return pd.DataFrame(
         {"design": evsi["design"].to_numpy(), "enbs": value, "se": error, "prob_positive": certain}
     )
+
+
+def _columns(
+    table: pd.DataFrame, value: str, *, field: str, problem: str, remedy: str | None = None
+) -> list[FloatArray]:
+    """Designs, their values and standard errors, after refusing a table that lacks one."""
+    names = ("design", value, "se")
+    if table.empty or not set(names) <= set(table.columns):
+        raise InputError(
+            problem,
+            field=field,
+            found=f"columns {list(table.columns)}, {len(table)} rows",
+            allowed=f"columns design, {value}, se and one row or more",
+            remedy=remedy,
+        )
+    for name in names:
+        refuse_non_finite(table[name].to_numpy(dtype=np.float64), field=f"{field}.{name}")
+    return [table[name].to_numpy(dtype=np.float64) for name in names]
 
 
 def optimal_design(
@@ -236,20 +243,10 @@ def optimal_design(
     """
     from scipy.stats import norm
 
-    missing = [column for column in ("design", "enbs", "se") if column not in table.columns]
-    if missing or table.empty:
-        raise InputError(
-            "there is no design to choose from",
-            field="table",
-            found=f"columns {list(table.columns)}, {len(table)} rows",
-            allowed="columns design, enbs, se and one row or more",
-            remedy="pass what `enbs` returns",
-        )
+    problem, remedy = "there is no design to choose from", "pass what `enbs` returns"
+    design, value, error = _columns(table, "enbs", field="table", problem=problem, remedy=remedy)
     if not 0.0 < level < 1.0:
         raise InputError("level is not a probability", field="level", found=level, allowed="between 0 and 1")
-    value, error, design = (table[c].to_numpy(dtype=np.float64) for c in ("enbs", "se", "design"))
-    for numbers, column in ((value, "enbs"), (error, "se"), (design, "design")):
-        refuse_non_finite(numbers, field=f"table.{column}")
     best = int(value.argmax())
     spread = _error_of_difference(error, best, covariance)
     near = design[value[best] - value <= float(norm.ppf(0.5 + level / 2)) * spread]
@@ -363,16 +360,12 @@ def randomised_trial(
     rng = _study_generator(seed)
     in_service = families // 2
     in_control = families - in_service
-    events = rng.binomial(in_service, served), rng.binomial(in_control, control)
-    log_ratio = np.log((events[0] + 0.5) / (in_service + 0.5)) - np.log(
-        (events[1] + 0.5) / (in_control + 0.5)
-    )
-    statistics = np.stack([log_ratio, events[1] / in_control], axis=1)
-    return xr.DataArray(
-        statistics,
-        dims=("sample", "statistic"),
-        coords={"statistic": ["log_risk_ratio", "control_risk"], **_sample_coordinate(control_risk)},
-    )
+    events, others = rng.binomial(in_service, served), rng.binomial(in_control, control)
+    log_ratio = np.log((events + 0.5) / (in_service + 0.5)) - np.log((others + 0.5) / (in_control + 0.5))
+    statistics = np.stack([log_ratio, others / in_control], axis=1)
+    labels = {"sample": control_risk.coords["sample"].values} if "sample" in control_risk.indexes else {}
+    coords = {"statistic": ["log_risk_ratio", "control_risk"], **labels}
+    return xr.DataArray(statistics, dims=("sample", "statistic"), coords=coords)
 
 
 def pathfinder(
@@ -456,10 +449,6 @@ def _require_positive(number: float, *, field: str) -> None:
         raise InputError(f"{field} must be above zero", field=field, found=number, allowed="above 0")
 
 
-def _sample_coordinate(array: xr.DataArray) -> dict[str, object]:
-    return {"sample": array.coords["sample"].values} if "sample" in array.indexes else {}
-
-
 # --- Every result a study with normal error could report, and what net benefit would then be expected … ---
 
 
@@ -476,13 +465,6 @@ _NODE_PLACES = np.linspace(-DEEPEST, DEEPEST, NODES)
 _RESULT_PLACES = np.linspace(-DEEPEST, DEEPEST, RESULTS)
 
 
-class Prior(Protocol):
-    """A continuous distribution with quantiles, such as ``scipy.stats.norm(0.3, 1)``."""
-
-    def ppf(self, q: ArrayLike) -> FloatArray:
-        """Quantile at probability `q`."""
-
-
 @dataclass(frozen=True)
 class PriorNodes:
     """A known prior on a grid."""
@@ -491,7 +473,7 @@ class PriorNodes:
     share: FloatArray  # (node,): probability each node stands for; sums to one
 
 
-def prior_nodes(prior: Prior) -> PriorNodes:
+def prior_nodes(prior: Quantiles) -> PriorNodes:
     """Put a prior on a grid that follows its quantiles.
 
     ``x = Q(Phi(z))`` with z on an even grid: the trapezium rule in z is then exact to rounding for a normal
@@ -657,7 +639,7 @@ def evsi_normal_study(
     parameter: xr.DataArray,
     *,
     standard_errors: Sequence[float],
-    prior: Prior | None = None,
+    prior: Quantiles | None = None,
 ) -> pd.DataFrame:
     """Value of studies that estimate one parameter without bias and with normal error, for several sizes.
 
@@ -714,7 +696,7 @@ def evsi_with_covariance(
     parameter: xr.DataArray,
     *,
     standard_errors: Sequence[float],
-    prior: Prior | None = None,
+    prior: Quantiles | None = None,
 ) -> PairedStudies:
     """Values of studies of several sizes, and how their errors go together: what choosing a size needs.
 
@@ -750,6 +732,32 @@ def evsi_with_covariance(
     values = options_matrix(net_benefit)
     require_dims(parameter, ("sample",), field="parameter")
     require_same_draws(net_benefit, parameter, fields=("net_benefit", "parameter"))
+    sizes = _sizes(standard_errors)
+    nodes = None if prior is None else prior_nodes(prior)
+    draws = np.asarray(parameter.values, dtype=np.float64)
+    order = content_order([draws], values)
+    basis = spline_basis(draws[order])
+    fits = fit_single_input(basis, (values - values.mean(axis=1, keepdims=True))[order])
+    if len(basis.roughness) == 1:  # a constant has nothing to be learnt about
+        nothing = np.zeros_like(sizes)
+        table = pd.DataFrame({"standard_error": sizes, "evsi": nothing, "se": nothing})
+        return PairedStudies(table, np.zeros((sizes.size, sizes.size)))
+    gains = [
+        gains_of_rules(
+            fits_over_draws(basis.centre, basis.share, fits, size=size)
+            if nodes is None
+            else fits_over_prior(basis.centre, nodes, fits, size=size)
+        )
+        for size in sizes
+    ]
+    estimates = [estimate_from_halves(*gain) for gain in gains]
+    table = pd.DataFrame(
+        {"standard_error": sizes, "evsi": [e.value for e in estimates], "se": [e.se for e in estimates]}
+    )
+    return PairedStudies(table, covariance_of_halves(gains))
+
+
+def _sizes(standard_errors: Sequence[float]) -> FloatArray:
     sizes = np.asarray(standard_errors, dtype=np.float64)
     refuse_non_finite(sizes, field="standard_errors")
     if sizes.ndim != 1 or not sizes.size or (sizes <= 0).any():
@@ -760,23 +768,4 @@ def evsi_with_covariance(
             allowed="one or more values above 0",
             remedy="sd / sqrt(n) for each design",
         )
-    nodes = None if prior is None else prior_nodes(prior)
-    draws = np.asarray(parameter.values, dtype=np.float64)
-    order = content_order([draws], values)
-    basis = spline_basis(draws[order])
-    fits = fit_single_input(basis, (values - values.mean(axis=1, keepdims=True))[order])
-    if len(basis.roughness) == 1:  # a constant has nothing to be learnt about
-        nothing = np.zeros_like(sizes)
-        table = pd.DataFrame({"standard_error": sizes, "evsi": nothing, "se": nothing})
-        return PairedStudies(table, np.zeros((sizes.size, sizes.size)))
-    gains = []
-    for size in sizes:
-        if nodes is None:
-            gains.append(gains_of_rules(fits_over_draws(basis.centre, basis.share, fits, size=size)))
-        else:
-            gains.append(gains_of_rules(fits_over_prior(basis.centre, nodes, fits, size=size)))
-    estimates = [estimate_from_halves(*gain) for gain in gains]
-    table = pd.DataFrame(
-        {"standard_error": sizes, "evsi": [e.value for e in estimates], "se": [e.se for e in estimates]}
-    )
-    return PairedStudies(table, covariance_of_halves(gains))
+    return sizes

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.decisions.draws import Quantiles
 from cba.decisions.regression import MINIMUM_DRAWS
-from cba.decisions.studies import Prior, enbs, evsi_with_covariance, optimal_design, population_value
+from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, population_value
 from cba.errors import InputError
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import STANCES, load_priors
@@ -96,7 +97,7 @@ class StudyDesign:
     standard_errors: tuple[float, ...]  # of the estimate, by size, in the units of `shown`, > 0
     # Dims (sample,): what an endless study of this kind would show in the state of the world of the draw.
     shown: xr.DataArray
-    prior: Prior | None  # distribution of `shown` where it is known in closed form
+    prior: Quantiles | None  # distribution of `shown` where it is known in closed form
     wait: int  # years from the first year of the analysis until the result can be acted on
     fixed_cost: float  # GBP of the price base
     cost_per_unit: float  # GBP of the price base
@@ -221,7 +222,7 @@ def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
 
 
 def _cost_return(
-    name: str, price: dict[str, float], *, shown: np.ndarray, spread: float, prior: Prior | None
+    name: str, price: dict[str, float], *, shown: np.ndarray, spread: float, prior: Quantiles | None
 ) -> StudyDesign:
     return StudyDesign(
         name=name,
@@ -236,7 +237,7 @@ def _cost_return(
     )
 
 
-def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Prior | None:
+def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Quantiles | None:
     """Normal distribution of a log-normal cost and the return's common error; None where it is neither."""
     from scipy.stats import norm
 
@@ -244,7 +245,7 @@ def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Prior | N
     if entry.distribution != "LogNormal" or workings.inputs.stance not in STANCES:
         return None  # a mixture of stances draws from two of them
     moved = float(np.log(_to_price_base(workings, entry.price_year)))
-    prior: Prior = norm(entry.parameters["mu"] + moved, np.hypot(entry.parameters["sigma"], error))
+    prior: Quantiles = norm(entry.parameters["mu"] + moved, np.hypot(entry.parameters["sigma"], error))
     return prior
 
 
