@@ -90,7 +90,7 @@ def baseline_case(rates: FlowRates, priors: PriorRegistry) -> Case:
         name="baseline",
         model=with_replaceable_data(model, constants),
         simulate=simulate,
-        quantities=lambda draws, rng: _quantities(draws, rates=rates, shock_ratio=ratio, rng=rng),
+        quantities=lambda draws, rng: _baseline_quantities(draws, rates=rates, shock_ratio=ratio, rng=rng),
         also=("last_level",),
         target_accept=0.8,
     )
@@ -148,7 +148,7 @@ def _steps(sd: np.ndarray, probability: np.ndarray, ratio: float, rng: np.random
     return np.where(shock, ratio, 1.0) * sd * rng.standard_normal(np.shape(sd))
 
 
-def _quantities(
+def _baseline_quantities(
     draws: xr.Dataset, *, rates: FlowRates, shock_ratio: float, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return what matters beyond single parameters, shape (sample,): spread of starts, and starts years ahead."""
@@ -230,9 +230,7 @@ def effects_case(
         name="effects",
         model=with_replaceable_data(model, constants),
         simulate=simulate,
-        quantities=lambda draws, rng: _quantities_of_simulated_effects(
-            draws, priors=priors, starts=counts, rng=rng
-        ),
+        quantities=lambda draws, rng: _effect_quantities(draws, priors=priors, starts=counts, rng=rng),
         target_accept=SMALL_STEPS,
     )
 
@@ -332,7 +330,7 @@ def simulated_events(
     return np.array(drawn, dtype=float)
 
 
-def _quantities_of_simulated_effects(
+def _effect_quantities(
     draws: xr.Dataset, *, priors: PriorRegistry, starts: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return the effect of a new national roll-out by estimand, and reach, shape (sample,)."""
