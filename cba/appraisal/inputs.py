@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from cba.inputs.claims import Claims, load_claims
 from cba.inputs.evidence import Evidence, load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
@@ -82,21 +83,24 @@ class Inputs:
     priors: PriorRegistry
     evidence: Evidence
     options: tuple[Option, ...]  # in the order of the analysis
+    claims: Claims
 
 
 def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | None = None) -> Inputs:
     """Load what an analysis needs, as known in its frame. `stance`, "evidence" or "sceptical"."""
+    claims = load_claims()
     return Inputs(
         analysis,
         stance,
         load_observations(analysis.release) if observations is None else observations,
         load_priors(stance=stance),
         load_evidence(until=analysis.evidence_until),
-        _priced(load_options(analysis.options, own=analysis.own_options), analysis),
+        _priced(load_options(analysis.options, own=analysis.own_options), analysis, claims.programme),
+        claims,
     )
 
 
-def _priced(options: tuple[Option, ...], analysis: Analysis) -> tuple[Option, ...]:
+def _priced(options: tuple[Option, ...], analysis: Analysis, programme: str) -> tuple[Option, ...]:
     """Apply the scenario that restates the price year of the review's figures, which it leaves open."""
     year = analysis.scenarios.review_price_year
     if year is None:
@@ -108,7 +112,7 @@ def _priced(options: tuple[Option, ...], analysis: Analysis) -> tuple[Option, ..
                 "recurrent": option.recurrent and option.recurrent.model_copy(update={"price_year": year}),
             }
         )
-        if option.id.startswith("care_review") or option.base == "care_review"
+        if programme in (option.id, option.base)
         else option
         for option in options
     )

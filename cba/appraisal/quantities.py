@@ -1,10 +1,15 @@
-"""Which of many findings stand clear of Monte Carlo error: at three errors, or more where very many are tried."""
+"""The headline quantities: one entry says how each is drawn, named, printed, held, spoken of and compared.
+
+Before the entries stand the summaries they are told in, and what they are drawn from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,10 +18,13 @@ from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
+from cba.inputs.analyses import lead_among
+from cba.inputs.claims import load_claims
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
 
+# --- Which of many findings stand clear of Monte Carlo error: at three errors, or more where very many are tried ---
 
 ERRORS = 3.0
 """Errors a finding must be from nought, however few are tried."""
@@ -139,66 +147,7 @@ def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
     }
 
 
-# --- Headline quantities of every option, each with its interval and Monte Carlo standard error ---
-
-
-FEWER_CHILDREN = 30_000
-"""Children fewer in care by the target year, as the review claims in all."""
-
-
-ANNUAL_SAVING = 1e9
-"""GBP a year that the review says shifts from care to help."""
-
-
-SYSTEM_COST = 15e9
-"""GBP a year that the review says the system costs without reform."""
-
-
-REVIEW_YEAR = 2022
-"""Price year of the review's figures of money: 2021-22."""
-
-
-RATIO = "Benefit-cost ratio: cashable savings over programme, recurrent and allowance costs, ratio of means"
-
-
-def headline_results(workings: Workings) -> dict[str, dict[str, Any]]:
-    """Headline entries by key ``<quantity>.<option>``.
-
-    Every quantity for every option; differences are against ``bau``, and what is undefined is None.
-    """
-    results: dict[str, dict[str, Any]] = {}
-    for option in workings.accounts:
-        for found in (_children(workings, option), _money(workings, option), _system(workings, option)):
-            results.update({f"{name}.{option}": entry for name, entry in found.items()})
-    return results
-
-
-def _children(workings: Workings, option: str) -> dict[str, Any]:
-    year = workings.inputs.analysis.target_year
-    total = workings.arrays.children.sel(year=year)
-    children = total.sel(option=option).values.sum(axis=-1)
-    fewer = total.sel(option="bau").values.sum(axis=-1) - children
-    say = _say(workings)
-    return {
-        "children_in_care_2032": quantity(
-            children, label=f"Children looked after at 31 March {year}", unit="children", **say
-        ),
-        "fewer_children_2032": quantity(
-            fewer,
-            label=f"Fewer children looked after at 31 March {year} than under business as usual",
-            unit="children",
-            **say,
-        ),
-        "prob_fewer_30000_2032": probability(
-            fewer >= FEWER_CHILDREN,
-            chains=workings.chains,
-            label=f"Probability of at least 30,000 fewer children in {year}",
-        ),
-    }
-
-
-def _say(workings: Workings) -> dict[str, Any]:
-    return {"level": workings.inputs.analysis.level, "chains": workings.chains}
+# --- What the quantities are drawn from: payback, present values, and the pound of the review's figures ---
 
 
 def discounted(workings: Workings, amounts: np.ndarray) -> np.ndarray:
@@ -214,58 +163,10 @@ def discounted(workings: Workings, amounts: np.ndarray) -> np.ndarray:
 def review_prices(workings: Workings) -> float:
     """Money of the price base that buys what one pound of the review's figures bought.
 
-    ``index(price_base) / index(2022)``: the review's thresholds are in prices of 2021-22, and whether they
-    are met must not depend on the price base of the run. `workings`: gives price base and deflator.
+    Whether the review's thresholds are met must not depend on the price base of the run.
     """
     index = workings.basis.index
-    return float(index.index(workings.basis.price_base) / index.index(REVIEW_YEAR))
-
-
-def _money(workings: Workings, option: str) -> dict[str, Any]:
-    analysis, account = workings.inputs.analysis, workings.accounts[option]
-    year, base = analysis.target_year, analysis.price_base
-    npv = workings.arrays.npv.sel(option=option).values
-    savings = total_saving(account)
-    saved = discounted(workings, savings)
-    at_target = savings[:, workings.years.index(year)]
-    say = _say(workings)
-    found = {
-        "npv_fiscal": quantity(npv, label="Fiscal net present value, all public payers", unit="GBP", **say),
-        "gross_saving_total": quantity(
-            saved, label="Cashable saving before programme cost, present value", unit="GBP", **say
-        ),
-        "annual_saving_2032": quantity(
-            at_target, label=f"Cashable saving in {year}, real, prices of {base}", unit="GBP per year", **say
-        ),
-        "prob_annual_saving_1bn_2032": probability(
-            at_target >= ANNUAL_SAVING * review_prices(workings),
-            chains=workings.chains,
-            label=f"Probability of a cashable saving of at least £1bn in {year}, 2021-22 prices",
-        ),
-    }
-    return found | _verdict(workings, option, npv=npv, saved=saved)
-
-
-def _verdict(workings: Workings, option: str, *, npv: np.ndarray, saved: np.ndarray) -> dict[str, Any]:
-    """Whether it pays: probability of a net saving, ratio and payback; undefined for business as usual."""
-    analysis, years = workings.inputs.analysis, "year ending 31 March"
-    gain = "Probability of a net saving"
-    late = f"Probability of not paying back within {analysis.horizon} years"
-    first = "First year in which the cumulative discounted net saving is 0 or more and stays so"
-    if option == "bau":
-        return {
-            "prob_npv_positive": undefined(label=gain, unit="probability"),
-            "prob_never": undefined(label=late, unit="probability"),
-            "bcr": undefined(label=RATIO, unit="ratio"),
-            "payback_year": undefined(label=first, unit=years),
-        }
-    found = payback_draws(workings, option)
-    return {
-        "prob_npv_positive": probability(npv > 0, label=gain, chains=workings.chains),
-        "bcr": _ratio(saved, discounted(workings, total_cost(workings.accounts[option])), **_say(workings)),
-        "payback_year": payback(found, label=first, level=analysis.level),
-        "prob_never": probability(np.isnan(found), label=late, chains=workings.chains),
-    }
+    return float(index.index(workings.basis.price_base) / index.index(workings.inputs.claims.price_year))
 
 
 def payback_draws(workings: Workings, option: str) -> np.ndarray:
@@ -276,123 +177,9 @@ def payback_draws(workings: Workings, option: str) -> np.ndarray:
     return payback_year(flow, schedule=analysis.schedule, base_year=analysis.start_year).values
 
 
-def _ratio(saved: np.ndarray, spent: np.ndarray, *, level: float, chains: int | None) -> dict[str, Any]:
-    """Ratio of mean present values; interval of the ratio in each draw, error by the delta method."""
-    if spent.mean() <= 0 or (spent <= 0).any():
-        return undefined(label=RATIO, unit="ratio")
-    entry = quantity(saved / spent, label=RATIO, unit="ratio", level=level, chains=chains)
-    ratio = float(saved.mean() / spent.mean())
-    return entry | {"mean": ratio, "mcse": mcse_mean((saved - ratio * spent) / spent.mean(), chains=chains)}
-
-
-def _system(workings: Workings, option: str) -> dict[str, Any]:
-    basis, year = workings.basis, workings.inputs.analysis.target_year
-    real = workings.arrays.system_cost.sel(option=option, year=year, drop=True)
-    to_cash = cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0, drop=True)
-    found: dict[str, Any] = {}
-    for name, money, words in (
-        ("cash", real * to_cash, "cash"),
-        ("real", real / review_prices(workings), "2021-22 prices"),
-    ):
-        draws = money.values
-        found[f"system_cost_2032_{name}"] = quantity(
-            draws,
-            label=f"Yearly cost of looked-after children, safeguarding and family support, {year}, {words}",
-            unit="GBP per year",
-            **_say(workings),
-        )
-        found[f"prob_system_cost_15bn_2032_{name}"] = probability(
-            draws >= SYSTEM_COST,
-            chains=workings.chains,
-            label=f"Probability that it is at least £15bn in {year}, {words}",
-        )
-    return found
-
-
-# --- Headline quantities draw by draw, for paired differences between worlds; no table is built ---
-
-
-WITHOUT_MEAN = ("payback_year",)
-"""Headline quantities that are no mean of draws: a year that need not come."""
-
-
-def headline_draws(workings: Workings, *, options: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Draws of every headline quantity that is a mean.
-
-    By key ``<quantity>.<option>``, in units of the quantity; events are 0 or 1. Quantities that are
-    undefined, and those of `WITHOUT_MEAN`, are left out.
-    """
-    # A ratio of means R = E[s] / E[c] has rows ``R + (s - R c) / E[c]``: their mean is R and their error that
-    # of R by the delta method.
-    found: dict[str, np.ndarray] = {}
-    for option in workings.accounts if options is None else options:
-        rows = (
-            _children_of_headline_draws(workings, option)
-            | _money_of_headline_draws(workings, option)
-            | _system_of_headline_draws(workings, option)
-        )
-        found |= {f"{name}.{option}": row for name, row in rows.items()}
-    return found
-
-
-def _children_of_headline_draws(workings: Workings, option: str) -> dict[str, np.ndarray]:
-    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year)
-    children = total.sel(option=option).values.sum(axis=-1)
-    fewer = total.sel(option="bau").values.sum(axis=-1) - children
-    return {
-        "children_in_care_2032": children,
-        "fewer_children_2032": fewer,
-        "prob_fewer_30000_2032": (fewer >= FEWER_CHILDREN).astype(float),
-    }
-
-
-def _money_of_headline_draws(workings: Workings, option: str) -> dict[str, np.ndarray]:
-    account, year = workings.accounts[option], workings.inputs.analysis.target_year
-    npv = workings.arrays.npv.sel(option=option).values
-    savings = total_saving(account)
-    saved = discounted(workings, savings)
-    at_target = savings[:, workings.years.index(year)]
-    enough = at_target >= ANNUAL_SAVING * review_prices(workings)
-    found = {
-        "npv_fiscal": npv,
-        "gross_saving_total": saved,
-        "annual_saving_2032": at_target,
-        "prob_annual_saving_1bn_2032": enough.astype(float),
-    }
-    if option == "bau":
-        return found
-    spent = discounted(workings, total_cost(account))
-    if spent.mean() > 0 and not (spent <= 0).any():
-        ratio = saved.mean() / spent.mean()
-        found["bcr"] = ratio + (saved - ratio * spent) / spent.mean()
-    never = np.isnan(payback_draws(workings, option))
-    return found | {"prob_npv_positive": (npv > 0).astype(float), "prob_never": never.astype(float)}
-
-
-def _system_of_headline_draws(workings: Workings, option: str) -> dict[str, np.ndarray]:
-    basis, year = workings.basis, workings.inputs.analysis.target_year
-    real = workings.arrays.system_cost.sel(option=option, year=year, drop=True)
-    to_cash = cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0, drop=True)
-    found = {}
-    for name, money in (("cash", real * to_cash), ("real", real / review_prices(workings))):
-        found[f"system_cost_2032_{name}"] = money.values
-        found[f"prob_system_cost_15bn_2032_{name}"] = (money.values >= SYSTEM_COST).astype(float)
-    return found
-
-
-# --- What drives the result of one option: tornado, shares of variance and switching values, from the … ---
-
-
-LEAD = "care_review"
-
-
 def lead_option(workings: Workings) -> str:
-    """The option that a report follows: the review's programme where appraised, else the first but BAU."""
-    others = [option for option in workings.accounts if option != "bau"]
-    return LEAD if LEAD in others else others[0]
-
-
-# --- Every table of the decision analysis, each where it is asked for: cheap ones always, costly ones … ---
+    """The option that the report follows, among those worked out."""
+    return lead_among(workings.accounts, lead=workings.inputs.analysis.lead)
 
 
 def of_headline_stance(workings: Workings) -> bool:
@@ -405,10 +192,348 @@ def of_headline_stance(workings: Workings) -> bool:
     return every and workings.inputs.stance == analysis.stances[0]
 
 
-# --- The review's claims: how likely the evidence makes them, and what the draws that meet them look … ---
+def _children(workings: Workings, option: str) -> np.ndarray:
+    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year, option=option)
+    return total.values.sum(axis=-1)
 
 
-FROM_FAMILY_HELP = 17_000
+def _fewer(workings: Workings, option: str) -> np.ndarray:
+    return _children(workings, "bau") - _children(workings, option)
 
 
-IN_ALL = FEWER_CHILDREN
+def _npv(workings: Workings, option: str) -> np.ndarray:
+    return workings.arrays.npv.sel(option=option).values
+
+
+def _saved(workings: Workings, option: str) -> np.ndarray:
+    return discounted(workings, total_saving(workings.accounts[option]))
+
+
+def _saved_in_target_year(workings: Workings, option: str) -> np.ndarray:
+    at = workings.years.index(workings.inputs.analysis.target_year)
+    return total_saving(workings.accounts[option])[:, at]
+
+
+def _saved_and_spent(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both sides of the ratio; None where spending is not above 0 in every draw."""
+    spent = discounted(workings, total_cost(workings.accounts[option]))
+    if option == "bau" or spent.mean() <= 0 or (spent <= 0).any():
+        return None
+    return _saved(workings, option), spent
+
+
+def _system(workings: Workings, option: str, *, cash: bool) -> np.ndarray:
+    basis, year = workings.basis, workings.inputs.analysis.target_year
+    real = workings.arrays.system_cost.sel(option=option, year=year, drop=True)
+    if not cash:
+        return (real / review_prices(workings)).values
+    to_cash = cash_index([year], price_base=basis.price_base, prices=basis.index)
+    return (real * to_cash.isel(year=0, drop=True)).values
+
+
+def _unless_usual(
+    event: Callable[[Workings, str], np.ndarray],
+) -> Callable[[Workings, str], np.ndarray | None]:
+    """Business as usual neither saves nor pays back: what compares an option with it is undefined."""
+    return lambda workings, option: None if option == "bau" else event(workings, option)
+
+
+# --- The headline: one entry per quantity, which everything that lists, prints, holds or compares reads ---
+
+
+Style = Literal[
+    "count", "fewer", "money", "price", "net", "probability", "share", "ratio", "year", "number", "plain"
+]
+"""How a number is printed: the styles of `cba.reporting.numbers`."""
+
+SCHEMA_YEAR = 2032
+"""Year in the keys of headline.json, schema 1, whatever the target year of the analysis."""
+
+SHIFT, CHANCE = 0.25, 0.1
+"""Largest shift that is published without being asked: a share of the interval readers see, and of probability."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """One headline quantity; `words`, `label` and `settled` may hold the fields of `Quantity.filled`."""
+
+    name: str  # what code and tables call it
+    key: str  # in headline.json; {year} for a quantity of the target year
+    label: str
+    words: str  # its short name for readers
+    unit: str
+    # Draws of one option: amounts, events (bool), saved and spent for a ratio, years (NaN for never); None
+    # where the quantity is not defined.
+    draws: Callable[[Workings, str], Any]
+    kind: Literal["amount", "probability", "ratio", "year"] = "amount"
+    style: Style  # how it is printed
+    claim: str = ""  # the claim it is held against
+    held: tuple[str, float] | None = None  # name in [hold] and tolerance; without one it never holds a run
+    spoken: int = 0  # its place in the sentences of a comparison; 0 is not told
+    usual: bool = False  # whether it is said of business as usual, not of each option
+    settled: str = ""  # its label among what is decided on, whose draws are checked for convergence
+    on_card: bool = False  # whether the card gives it a column of its own, after those it always has
+
+    @property
+    def stem(self) -> str:
+        """Return its key without an option."""
+        return self.key.format(year=SCHEMA_YEAR)
+
+    def filled(self, text: str, workings: Workings | None = None) -> str:
+        """Fill in the claim and, with workings, the settings of the analysis."""
+        claims = load_claims() if workings is None else workings.inputs.claims
+        fields: dict[str, Any] = {"claim": claims.each.get(self.claim, ""), "prices": claims.prices}
+        if workings is not None:
+            analysis = workings.inputs.analysis
+            fields |= {"year": analysis.target_year, "base": analysis.price_base, "horizon": analysis.horizon}
+        return text.format(**fields)
+
+    def summary(self, workings: Workings, option: str) -> Summary:
+        """Return its headline entry for one option; every number is None where it is not defined."""
+        about = {"label": self.filled(self.label, workings), "unit": self.unit}
+        level, chains = workings.inputs.analysis.level, workings.chains
+        drawn = self.draws(workings, option)
+        if drawn is None:
+            return undefined(**about)
+        if self.kind == "probability":
+            return probability(drawn, label=about["label"], chains=chains)
+        if self.kind == "year":
+            return payback(drawn, label=about["label"], level=level)
+        if self.kind == "ratio":
+            saved, spent = drawn
+            ratio = float(saved.mean() / spent.mean())
+            entry = quantity(saved / spent, **about, level=level, chains=chains)
+            error = mcse_mean((saved - ratio * spent) / spent.mean(), chains=chains)
+            return entry | {"mean": ratio, "mcse": error}
+        return quantity(drawn, **about, level=level, chains=chains)
+
+    def mean_draws(self, workings: Workings, option: str) -> np.ndarray | None:
+        """Draws whose mean is that of the headline, for paired differences; None for a year that need not come."""
+        drawn = None if self.kind == "year" else self.draws(workings, option)
+        if drawn is None or self.kind != "ratio":
+            return None if drawn is None else np.asarray(drawn, dtype=float)
+        # R = E[s] / E[c] has rows R + (s - R c) / E[c]: their mean is R, their error that of R by the delta method.
+        saved, spent = drawn
+        ratio = saved.mean() / spent.mean()
+        return ratio + (saved - ratio * spent) / spent.mean()
+
+
+_ENTRIES = (
+    Quantity(
+        name="children_in_care",
+        key="children_in_care_{year}",
+        label="Children looked after at 31 March {year}",
+        words="Children in care",
+        unit="children",
+        draws=_children,
+        style="count",
+        held=("children_in_care", SHIFT),
+        spoken=6,
+        usual=True,
+        settled="Children looked after in {year}",
+    ),
+    Quantity(
+        name="fewer_children",
+        key="fewer_children_{year}",
+        label="Fewer children looked after at 31 March {year} than under business as usual",
+        words="Fewer children",
+        unit="children",
+        draws=_fewer,
+        style="fewer",
+        held=("fewer_children", SHIFT),
+        spoken=3,
+        settled="Fewer children in {year}",
+    ),
+    Quantity(
+        name="prob_fewer_30000",
+        key="prob_fewer_30000_{year}",
+        label="Probability of at least {claim} fewer children in {year}",
+        words="Chance of {claim} fewer children",
+        unit="probability",
+        draws=lambda w, o: _fewer(w, o) >= w.inputs.claims.fewer_children.value,
+        kind="probability",
+        style="probability",
+        claim="fewer_children",
+        held=("prob", CHANCE),
+        spoken=4,
+        settled="At least {claim} fewer in {year}",
+    ),
+    Quantity(
+        name="npv",
+        key="npv_fiscal",
+        label="Fiscal net present value, all public payers",
+        words="Net present value",
+        unit="GBP",
+        draws=_npv,
+        style="net",
+        held=("npv_fiscal", SHIFT),
+        spoken=1,
+        settled="Net present value",
+    ),
+    Quantity(
+        name="gross_saving",
+        key="gross_saving_total",
+        label="Cashable saving before programme cost, present value",
+        words="Cashable saving",
+        unit="GBP",
+        draws=_saved,
+        style="money",
+        held=("gross_saving_total", SHIFT),
+    ),
+    Quantity(
+        name="annual_saving",
+        key="annual_saving_{year}",
+        label="Cashable saving in {year}, real, prices of {base}",
+        words="Cashable saving a year",
+        unit="GBP per year",
+        draws=_saved_in_target_year,
+        style="money",
+        held=("annual_saving", SHIFT),
+        spoken=5,
+    ),
+    Quantity(
+        name="prob_annual_saving",
+        key="prob_annual_saving_1bn_{year}",
+        label="Probability of a cashable saving of at least {claim} in {year}, {prices} prices",
+        words="Chance of saving {claim} a year",
+        unit="probability",
+        draws=lambda w, o: (
+            _saved_in_target_year(w, o) >= w.inputs.claims.annual_saving.value * review_prices(w)
+        ),
+        kind="probability",
+        style="probability",
+        claim="annual_saving",
+        held=("prob", CHANCE),
+    ),
+    Quantity(
+        name="prob_npv_positive",
+        key="prob_npv_positive",
+        label="Probability of a net saving",
+        words="Chance of a net saving",
+        unit="probability",
+        draws=_unless_usual(lambda w, o: _npv(w, o) > 0),
+        kind="probability",
+        style="probability",
+        held=("prob", CHANCE),
+        spoken=2,
+        settled="Net present value above zero",
+    ),
+    Quantity(
+        name="bcr",
+        key="bcr",
+        label="Benefit-cost ratio: cashable savings over programme, recurrent and allowance costs, ratio of means",
+        words="Benefit-cost ratio",
+        unit="ratio",
+        draws=_saved_and_spent,
+        kind="ratio",
+        style="ratio",
+        held=("bcr", SHIFT),
+    ),
+    Quantity(
+        name="payback_year",
+        key="payback_year",
+        label="First year in which the cumulative discounted net saving is 0 or more and stays so",
+        words="Year of payback",
+        unit="year ending 31 March",
+        draws=_unless_usual(payback_draws),
+        kind="year",
+        style="year",
+    ),
+    Quantity(
+        name="prob_never",
+        key="prob_never",
+        label="Probability of not paying back within {horizon} years",
+        words="Chance of never paying back",
+        unit="probability",
+        draws=_unless_usual(lambda w, o: np.isnan(payback_draws(w, o))),
+        kind="probability",
+        style="probability",
+        held=("prob", CHANCE),
+    ),
+)
+
+
+def _system_entries(reading: str, prices: str) -> tuple[Quantity, Quantity]:
+    """Cost of the system in the target year and the chance of what the review says of it, in cash or real."""
+    cost = partial(_system, cash=reading == "cash")
+    return (
+        Quantity(
+            name=f"system_cost_{reading}",
+            key=f"system_cost_{{year}}_{reading}",
+            label=f"Yearly cost of looked-after children, safeguarding and family support, {{year}}, {prices}",
+            words=f"Yearly cost of the system, {prices}",
+            unit="GBP per year",
+            draws=cost,
+            style="money",
+            held=("system_cost", SHIFT),
+            spoken=7 if reading == "cash" else 0,
+            usual=True,
+        ),
+        Quantity(
+            name=f"prob_system_cost_{reading}",
+            key=f"prob_system_cost_15bn_{{year}}_{reading}",
+            label=f"Probability that it is at least {{claim}} in {{year}}, {prices}",
+            words=f"Chance of a yearly cost of {{claim}}, {prices}",
+            unit="probability",
+            draws=lambda w, o: cost(w, o) >= w.inputs.claims.system_cost.value,
+            kind="probability",
+            style="probability",
+            claim="system_cost",
+            held=("prob", CHANCE),
+            usual=True,
+        ),
+    )
+
+
+QUANTITIES: dict[str, Quantity] = {
+    entry.name: entry
+    for entry in (
+        *_ENTRIES,
+        *_system_entries("cash", "cash"),
+        *_system_entries("real", "{prices} prices"),
+    )
+}
+"""Every headline quantity by its name, in the order of the headline. A new one is one entry here."""
+
+
+def headline_results(workings: Workings) -> dict[str, Summary]:
+    """Headline entries by key ``<quantity>.<option>``: every quantity for every option."""
+    return {
+        f"{entry.stem}.{option}": entry.summary(workings, option)
+        for option in workings.accounts
+        for entry in QUANTITIES.values()
+    }
+
+
+def headline_draws(workings: Workings, *, options: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Draws of every headline quantity that is defined and a mean, by key, in its unit; events are 0 or 1."""
+    found = {
+        f"{entry.stem}.{option}": entry.mean_draws(workings, option)
+        for option in (workings.accounts if options is None else options)
+        for entry in QUANTITIES.values()
+    }
+    return {key: draws for key, draws in found.items() if draws is not None}
+
+
+def stem_of(name: str) -> str:
+    """Return the key of a quantity without an option."""
+    return QUANTITIES[name].stem
+
+
+def key_of(name: str, option: str) -> str:
+    """Return the key of a quantity of an option."""
+    return f"{stem_of(name)}.{option}"
+
+
+def spoken_quantities(*, usual: bool) -> list[Quantity]:
+    """Return the quantities that are told of each option, or of business as usual, most telling first."""
+    told = [entry for entry in QUANTITIES.values() if entry.spoken and entry.usual == usual]
+    return sorted(told, key=lambda entry: entry.spoken)
+
+
+def quantity_of(text: str) -> Quantity | None:
+    """Return the quantity of a key of the headline, or of a table's name or the beginning of one."""
+    stem = text.rpartition(".")[0] or text
+    entries = QUANTITIES.values()
+    exact = (entry for entry in entries if stem in (entry.name, entry.stem))
+    return next(exact, None) or next((e for e in entries if e.stem.startswith(f"{stem}_")), None)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.quantities import key_of, stem_of
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -176,30 +177,14 @@ class Appraisal:
         """
         rows = []
         for option, label in self.option_labels.items():
-            found = {
-                name: self.results.get(f"{name}.{option}", {})
-                for name in (
-                    "fewer_children_2032",
-                    "prob_fewer_30000_2032",
-                    "npv_fiscal",
-                    "prob_npv_positive",
-                    "prob_never",
-                )
-            }
-            npv = found["npv_fiscal"]
-            rows.append(
-                {
-                    "option": option,
-                    "label": label,
-                    "fewer_children_2032": found["fewer_children_2032"].get("mean"),
-                    "prob_fewer_30000_2032": found["prob_fewer_30000_2032"].get("mean"),
-                    "npv_mean": npv.get("mean"),
-                    "npv_lower": npv.get("lower"),
-                    "npv_upper": npv.get("upper"),
-                    "prob_npv_positive": found["prob_npv_positive"].get("mean"),
-                    "prob_never_pays_back": found["prob_never"].get("mean"),
-                }
-            )
+
+            def of(name: str, field: str = "mean", option: str = option) -> float | None:
+                return self.results.get(key_of(name, option), {}).get(field)
+
+            counted = {stem_of(name): of(name) for name in ("fewer_children", "prob_fewer_30000")}
+            worth = {f"npv_{field}": of("npv", field) for field in ("mean", "lower", "upper")}
+            chances = {"prob_npv_positive": of("prob_npv_positive"), "prob_never_pays_back": of("prob_never")}
+            rows.append({"option": option, "label": label, **counted, **worth, **chances})
         return pd.DataFrame(rows).set_index("option")
 
     def net_benefit(

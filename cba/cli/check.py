@@ -64,6 +64,7 @@ def shipped_checks() -> list[Check]:
     return [
         *_folder_checks(priors_folder()),
         Check("plausibility", str(bounds), lambda: f"bounds of {len(load_plausibility())} policy outputs"),
+        Check("claims", str(bounds), _claims),
         Check("study costs", str(costs), lambda: f"{len(load_priors(costs))} costs of studies"),
         *_folder_checks(options_folder()),
         Check("evidence", str(PUBLISHED), lambda: _evidence(None)),
@@ -87,7 +88,8 @@ def checks_of(path: Path) -> list[Check]:
             return [Check("input file", place, partial(_refuse, error))]
         if kind == "prior":
             return _prior_checks(path)
-        return [Check(kind, place, lambda: _analysis(place) if kind == "analysis" else _options(path))]
+        run = {"analysis": partial(_analysis, place), "claims": partial(_claims, path)}
+        return [Check(kind, place, run.get(kind, partial(_options, path)))]
     if path.suffix == ".csv" and path.is_file():
         return [_table_check(path)]
     return [Check("input file", place, partial(_refuse, _unknown(path)))]
@@ -118,12 +120,14 @@ def _folder_checks(path: Path) -> list[Check]:
 
 
 def _toml_kind(path: Path) -> str:
-    """Tell an analysis, an option and a file of priors apart by their keys."""
+    """Tell an analysis, an option, the claims and a file of priors apart by their keys."""
     from cba.inputs.files import read_toml
 
     keys = set(read_toml(path))
     if keys & {"release", "start_year", "stances"}:
         return "analysis"
+    if "programme" in keys:
+        return "claims"
     return "option" if keys & {"id", "financing", "timing", "base", "spend"} else "prior"
 
 
@@ -142,6 +146,15 @@ def _table_check(path: Path) -> Check:
     if "study_id" in header:
         return Check("evidence", place, lambda: _evidence(path))
     return Check("input file", place, partial(_refuse, _unknown(path)))
+
+
+def _claims(path: Path | None = None) -> str:
+    """Load the claims, and hold each against its row of the published table."""
+    from cba.inputs.claims import load_claims, refuse_unpublished
+
+    claims = load_claims(path)
+    refuse_unpublished(claims)
+    return f"{len(claims.each)} claims about {claims.programme}"
 
 
 def _prior_checks(path: Path) -> list[Check]:

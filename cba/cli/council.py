@@ -23,7 +23,9 @@ _MILLION = 1e6
 def council(
     authority: Annotated[str, typer.Argument(help="Name or three-digit code of an authority of today.")],
     analysis: Annotated[str, typer.Option(help="Name or path of an analysis.")] = "latest",
-    option: Annotated[str, typer.Option(help="Option of the analysis.")] = "care_review",
+    option: Annotated[
+        str | None, typer.Option(help="Option of the analysis; its lead option by default.")
+    ] = None,
     stance: Annotated[str, typer.Option(help="evidence or sceptical.")] = "evidence",
     root: Root = REPORTS,
     as_json: AsJson = False,
@@ -35,6 +37,7 @@ def council(
     from cba.tables.councils import council_view
 
     specification = load_analysis(analysis)
+    option = option or specification.lead_option
     with tables_in_force(specification):
         inputs = asked_inputs(specification, stance=stance, authority=authority, option=option)
         table = council_view(worked_inputs(inputs, root=root), authority, option)

@@ -43,6 +43,8 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
 
     One row an option, business as usual left out.
     """
+    from cba.inputs.claims import load_claims
+
     run, results = headline["run"], headline["results"]
     settings = run["settings"]
     year = settings["target_year"]
@@ -50,14 +52,14 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
     options = [option for option in settings["options"] if option != "bau"]
     figures = (
         f"Fewer children {year}",
-        "P(30,000 fewer)",
+        f"P({load_claims().fewer_children} fewer)",
         "NPV, £bn",
         "P(net saving)",
         "P(net cost)",
         "Pays back",
     )
     return text_table(
-        ((option, *_cells(results, option=option, year=year)) for option in options),
+        ((option, *_cells(results, option=option)) for option in options),
         title=f"{run.get('title') or run['analysis']}\n{about}",
         columns=("Option", *figures),
         right=figures,
@@ -68,21 +70,24 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
 def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
     """Return the finding in two sentences, each with the chance of it and of its opposite.
 
-    On children in care and on money, about ``care_review``, or the first option where it is not there.
+    On children in care and on money, about the lead option.
     """
+    from cba.inputs.analyses import lead_among
+    from cba.inputs.claims import load_claims
+
     settings, results = headline["run"]["settings"], headline["results"]
-    options = [option for option in settings["options"] if option != "bau"]
-    option = "care_review" if "care_review" in options else options[0]
+    option = lead_among(settings["options"], lead=settings.get("lead"))
     year = settings["target_year"]
-    saving, cost = _framings(results.get(f"prob_npv_positive.{option}"))
-    met, missed = _framings(results.get(f"prob_fewer_30000_{year}.{option}"))
-    fewer = results.get(f"fewer_children_{year}.{option}")
-    npv = results.get(f"npv_fiscal.{option}")
+    saving, cost = _framings(_result(results, "prob_npv_positive", option))
+    met, missed = _framings(_result(results, "prob_fewer_30000", option))
+    fewer = _result(results, "fewer_children", option)
+    npv = _result(results, "npv", option)
     interval = f"{settings['level']:.0%} interval"
     prices = f"{settings['price_base'] - 1}-{settings['price_base'] % 100:02d} prices"
+    claim = load_claims().fewer_children
     low, mean, high = (_shown(fewer, field, style="fewer") for field in ("lower", "mean", "upper"))
     return (
-        f"{option} has a {met} chance of at least 30,000 fewer children in care by March {year} and a"
+        f"{option} has a {met} chance of at least {claim} fewer children in care by March {year} and a"
         f" {missed} chance of less than that: on average {mean} than business as usual ({interval} {low} to"
         f" {high}).",
         f"It has a {saving} chance of a net saving over {settings['horizon']} years and a {cost} chance of a"
@@ -92,17 +97,24 @@ def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _cells(results: Results, *, option: str, year: int) -> tuple[str, ...]:
+def _result(results: Results, name: str, option: str) -> Mapping[str, Any] | None:
+    """Return the entry of one quantity of an option."""
+    from cba.appraisal.quantities import key_of
+
+    return results.get(key_of(name, option))
+
+
+def _cells(results: Results, *, option: str) -> tuple[str, ...]:
     """Return the cells of one option."""
-    npv = results.get(f"npv_fiscal.{option}")
-    saving, cost = _framings(results.get(f"prob_npv_positive.{option}"))
+    npv = _result(results, "npv", option)
+    saving, cost = _framings(_result(results, "prob_npv_positive", option))
     return (
-        _shown(results.get(f"fewer_children_{year}.{option}"), "mean", style="count"),
-        _framings(results.get(f"prob_fewer_30000_{year}.{option}"))[0],
+        _shown(_result(results, "fewer_children", option), "mean", style="count"),
+        _framings(_result(results, "prob_fewer_30000", option))[0],
         " to ".join(_shown(npv, field, style="number", scale=1e9) for field in ("lower", "upper")),
         saving,
         cost,
-        _payback(results.get(f"payback_year.{option}"), never=results.get(f"prob_never.{option}")),
+        _payback(_result(results, "payback_year", option), never=_result(results, "prob_never", option)),
     )
 
 

@@ -30,7 +30,9 @@ def compare(
     after: Annotated[str, typer.Argument(metavar="B", help="The later run.")],
     root: Root = REPORTS,
     stance: Annotated[str | None, typer.Option(help="`evidence` or `sceptical`.")] = None,
-    option: Annotated[str | None, typer.Option(help="The option told of; `care_review` by default.")] = None,
+    option: Annotated[
+        str | None, typer.Option(help="The option told of; the lead option by default.")
+    ] = None,
     figure: Annotated[Path | None, typer.Option(help="Write the figure to this .svg or .png file.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -45,7 +47,8 @@ def compare(
     one, other = find_run(root, before), find_run(root, after)
     _refuse_same(one, other, words=(before, after))
     offered = (run.manifest["settings"]["options"] for run in (one, other))
-    about = spoken_option({"settings": {"options": common_options(*offered)}}, option)
+    lead = other.manifest["settings"].get("lead")
+    about = spoken_option({"settings": {"options": common_options(*offered), "lead": lead}}, option)
     record = compare_runs(one, other, root=root, stance=stance).record()
     sentences = change_sentences(record, option=about)
     if figure is not None:

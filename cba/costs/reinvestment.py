@@ -123,7 +123,7 @@ def _by_draw(option: Option, system: CareSystem) -> np.ndarray:
 
 
 SETTLED_GBP = 1.0
-"""A draw's path has settled when no year moves by this much, a thousand-millionth of the £1bn cap."""
+"""A draw's path has settled when no year moves by this much, a thousand-millionth of the cap of the shipped option."""
 
 
 WORTH_LEAVING_OUT = 0.7

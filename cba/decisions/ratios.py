@@ -327,7 +327,7 @@ def switching_value(
     parameter : DataArray, dims (sample,)
         Draws of the input.
     outcome : DataArray, dims (sample,)
-        Paired draws of the outcome. For a probability ("30,000 fewer with probability one half") pass the
+        Paired draws of the outcome. For a probability ("1,000 fewer with probability one half") pass the
         event as 0 and 1 with ``statistic="mean"`` and the probability as `target`.
     statistic : "mean", "median", a float in (0, 1), or a callable
         Of the outcome given the input; a float is that quantile. A callable takes an array of outcomes and is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -176,6 +176,8 @@ class Analysis(WrittenRecord):
     stances: Annotated[tuple[Stance, ...], Field(min_length=1)] = ("evidence", "sceptical", "review")
     # The first is ``bau``, to which the others are compared.
     options: Annotated[tuple[Text, ...], Field(min_length=2)]
+    # The option a report follows; where left out, the first but ``bau`` (see `lead_among`).
+    lead: Text | None = None
     # start_year, horizon, long_horizon: first year (ending 31 March) and numbers of years; the long one is
     # the sensitivity.
     start_year: Year
@@ -216,9 +218,20 @@ class Analysis(WrittenRecord):
         refuse_broken(_RULES, self)
         return self
 
+    @property
+    def lead_option(self) -> str:
+        """Return the option the report follows."""
+        return lead_among(self.options, lead=self.lead)
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of the specification: same settings, same fingerprint, whatever the layout."""
         return fingerprint(self.model_dump(mode="json"))
+
+
+def lead_among(options: Iterable[str], *, lead: str | None) -> str:
+    """Return the option a report follows: `lead` where it is among the options, else the first but ``bau``."""
+    others = [option for option in options if option != "bau"]
+    return lead if lead in others else others[0]
 
 
 def _last_year(analysis: Analysis) -> int:
@@ -272,6 +285,12 @@ _RULES = (
     Rule("options", lambda a: a.options[0] != "bau", lambda a: a.options[0])
     .wrong("the first option is not business as usual", allowed="bau first")
     .advice("options sorted by name", remedy="put bau first: the others are compared with it"),
+    Rule("lead", lambda a: a.lead is not None and a.lead not in a.options[1:])
+    .wrong("the lead option is not among the options", allowed=lambda a: ", ".join(a.options[1:]))
+    .advice(
+        "an option renamed or removed, or bau named",
+        remedy="name an option of the analysis, or leave lead out: the first but bau then leads",
+    ),
     Rule("start_year", lambda a: a.start_year <= a.release)
     .wrong(
         "the analysis starts in a year that is already observed",

@@ -238,22 +238,6 @@ def _check_spenders(option: Option) -> None:
             ).advice("a component the base does not fund", remedy="remove it")
 
 
-STANDARD_ORDER = (
-    "bau",
-    "care_review",
-    "care_review_injection_only",
-    "care_review_reinvest",
-    "care_review_delayed",
-    "dfe_2023",
-    "ffp_2025",
-    "family_help_only",
-    "kinship_only",
-    "foster_only",
-    "placement_reform",
-)
-"""Order in which options are listed; options a user adds follow, by name."""
-
-
 _EFFECT_OWNERS: Mapping[str, tuple[str, ...]] = {
     "kinship": ("allowance_scope", "family_network"),
     "foster": ("foster_carers_target",),
@@ -293,7 +277,7 @@ def load_options(
             "current policy entered as an option", remedy="leave bau empty: its money is in the baseline"
         )
     if ids is None:
-        return tuple(options[name] for name in sorted(options, key=_standard_position))
+        return tuple(options[name] for name in sorted(options, key=lambda name: (name != "bau", name)))
     return tuple(_chosen(name, options, folder) for name in ids)
 
 
@@ -323,10 +307,6 @@ def named_options(
         written[file.stem] = read_toml(file)
     own = {name: _option(file.stem, written, file.parent) for name, file in files.items()}
     return tuple(own[name].id if name in own else name for name in names), tuple(own.values())
-
-
-def _standard_position(name: str) -> tuple[int, str]:
-    return (STANDARD_ORDER.index(name) if name in STANDARD_ORDER else len(STANDARD_ORDER), name)
 
 
 def _chosen(name: str, options: Mapping[str, Option], folder: Path) -> Option:

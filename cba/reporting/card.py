@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cba.appraisal.quantities import QUANTITIES
 from cba.reporting.choices import lead_option
 from cba.reporting.names import stance_name
 from cba.reporting.numbers import is_defined, show, style_of
@@ -30,6 +31,7 @@ def _context(appraisal: Appraisal) -> dict[str, Any]:
         "lead_stance": appraisal.stance,
         "options": list(appraisal.option_labels),
         "stance_name": stance_name,
+        "more": [(entry.stem, entry.filled(entry.words)) for entry in QUANTITIES.values() if entry.on_card],
         **TARGET_KEYS,
         **lookups({appraisal.stance: appraisal}, appraisal, lead_option(appraisal)),
     }

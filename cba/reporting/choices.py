@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cba.inputs.analyses import lead_among
 from cba.reporting.names import full_name, stance_name
 from cba.reporting.numbers import is_defined, matching_rows, show
 
@@ -60,13 +61,9 @@ def holds(appraisal: Appraisal, table: str, option: str) -> bool:
 # --- Which option and which years ---
 
 
-_LEAD = "care_review"
-
-
 def lead_option(appraisal: Appraisal) -> str:
-    """Return the option the report follows: the review's programme where appraised, else the first but BAU."""
-    others = [option for option in appraisal.option_labels if option != "bau"]
-    return _LEAD if _LEAD in others else others[0]
+    """Return the option the report follows, among those appraised."""
+    return lead_among(appraisal.option_labels, lead=appraisal.analysis.lead)
 
 
 def horizon_years(appraisal: Appraisal) -> tuple[int, int]:
@@ -294,6 +291,12 @@ def driver_choices(view: View) -> dict[str, Any]:
         },
         "top_question": str(shares.loc[shares["effect"].idxmax(), "name"]),
     }
+
+
+def option_choices(view: View) -> dict[str, Any]:
+    """Return the ways of paying for the programme afterwards, its own first."""
+    table = view.first.tables.get("financing_modes")
+    return {"financing_modes": [] if table is None else list(table["option"])}
 
 
 def worth_choices(view: View) -> dict[str, Any]:

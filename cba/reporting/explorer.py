@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from cba.appraisal.quantities import FEWER_CHILDREN
 from cba.discounting import discount_factors, find_schedule, list_schedules
+from cba.inputs.claims import load_claims
 from cba.reporting.names import stance_name
 from cba.reporting.numbers import Style, bound, rounding_unit, show
 from cba.reporting.sections import templates
@@ -66,7 +66,7 @@ def explorer_payload(first: Appraisal, draws: Mapping[str, xr.Dataset], *, lead:
         "horizon": analysis.horizon,
         "target": analysis.target_year,
         "level": analysis.level,
-        "fewer_children": FEWER_CHILDREN,
+        "fewer_children": load_claims().fewer_children.value,
         "least_draws": LEAST_DRAWS,
         "schedules": _schedules(analysis),
         "stance_names": [stance_name(stance) for stance in draws],
@@ -189,10 +189,11 @@ def _rows(found: Mapping[str, float], first: Appraisal) -> list[dict[str, Any]]:
         for name, words in money.items()
         for place, where in places.items()
     ]
+    claim = load_claims().fewer_children
     chances = {
         "prob_saving": "Chance of a net saving, cash",
         "prob_benefit": "Chance of a net benefit, child-years valued",
-        "prob_fewer": f"Chance of at least {FEWER_CHILDREN:,} fewer children at 31 March {first.analysis.target_year}",
+        "prob_fewer": f"Chance of at least {claim} fewer children at 31 March {first.analysis.target_year}",
         "prob_never": f"Chance of never paying back within {first.analysis.horizon} years",
     }
     rows += [_row(name, words, found, style="probability") for name, words in chances.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cba.appraisal.quantities import QUANTITIES
 from cba.tables.assumptions import FITTED_NAMES
 
 FULL_NAMES = {
@@ -65,13 +66,9 @@ FULL_NAMES = {
     "total_cla": "Children looked after",
     "total_safeguarding": "Safeguarding",
     "total_family_support": "Family support",
-    "npv": "Net present value",
-    "npv_fiscal": "Net present value",
     "system_cost": "Yearly cost of the system",
-    "prob_npv_positive": "Chance of a net saving",
     "starts": "Starts to be looked after",
     "stock": "Children looked after at 31 March",
-    "prob_fewer_30000": "Chance of 30,000 fewer children",
 }
 
 
@@ -88,6 +85,12 @@ _EFFECTS = {
 _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
 
 
+def quantity_names() -> dict[str, str]:
+    """Return the words for each headline quantity, by its name and by its key."""
+    entries = QUANTITIES.values()
+    return {name: entry.filled(entry.words) for entry in entries for name in (entry.name, entry.stem)}
+
+
 def full_name(name: object) -> str:
     """Return the words for a category; an unknown one is shown with its underscores as spaces.
 
@@ -96,8 +99,9 @@ def full_name(name: object) -> str:
     if name is None or isinstance(name, float) and name != name:
         return ""
     text = str(name)
-    if text in FULL_NAMES:
-        return FULL_NAMES[text]
+    known = FULL_NAMES.get(text) or quantity_names().get(text)
+    if known:
+        return known
     words = text.replace("_", " ")
     return words[:1].upper() + words[1:]
 

@@ -12,22 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
+from cba.appraisal.quantities import Style, quantity_of
 from cba.errors import InputError
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
-
-
-Style = Literal[
-    "count", "fewer", "money", "price", "net", "probability", "share", "ratio", "year", "number", "plain"
-]
 
 
 UNDEFINED = "not defined"
@@ -223,19 +219,17 @@ CHANCE = "probability"
 CHILDREN = "children"
 
 
-UNITS: Mapping[str, str] = {
-    "npv": MONEY,
-    "system_cost": MONEY,
-    "children_in_care": CHILDREN,
-    "fewer_children": CHILDREN,
-    "prob_": CHANCE,
-}
-"""Beginnings of what a column ``quantity`` holds, to the unit of a row that states none."""
-
-
 def is_error(field: str) -> bool:
     """Return whether a column holds errors."""
     return any(field == name or field.startswith(f"{name}_") or field.endswith(f"_{name}") for name in ERRORS)
+
+
+def implied_unit(name: str) -> str:
+    """Return the unit of what a column ``quantity`` names, where its row states none."""
+    if name.startswith("prob_"):
+        return CHANCE
+    found = quantity_of(name)
+    return found.unit.partition(" ")[0] if found else ""
 
 
 def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
@@ -247,9 +241,7 @@ def unit_style(row: Mapping[str, Any], field: str, *, style: Style) -> Style:
     # `style`: what the column asks for; only ``number`` gives way.
     if style != "number" or not (field in IN_UNIT or is_error(field)):
         return style
-    quantity = str(row.get("quantity", ""))
-    implied = next((unit for start, unit in UNITS.items() if quantity.startswith(start)), "")
-    unit = str(row.get("unit", implied))
+    unit = str(row.get("unit", implied_unit(str(row.get("quantity", "")))))
     if unit in (MONEY, CHILDREN):
         return "money" if unit == MONEY else "count"
     return "probability" if unit == CHANCE and not is_error(field) else style
@@ -285,19 +277,6 @@ def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
 # --- Numbers in the page that say where they come from ---
 
 
-STYLE_OF_QUANTITY: tuple[tuple[str, Style], ...] = (
-    ("children_in_care", "count"),
-    ("fewer_children", "fewer"),
-    ("prob_", "probability"),
-    ("npv", "net"),
-    ("bcr", "ratio"),
-    ("payback_year", "year"),
-    ("gross_saving", "money"),
-    ("annual_saving", "money"),
-    ("system_cost", "money"),
-)
-
-
 _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
     "": lambda cells, value: cells == value,
     "starts": lambda cells, value: cells.astype(str).str.startswith(str(value)),
@@ -311,8 +290,9 @@ _TESTS: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
 
 
 def style_of(key: str) -> Style:
-    """Return how a result is written, from the start of its key."""
-    return next((style for start, style in STYLE_OF_QUANTITY if key.startswith(start)), "number")
+    """Return how a result is written, by its quantity."""
+    found = quantity_of(key)
+    return found.style if found else "number"
 
 
 def bound(value: object, text: str, attributes: Mapping[str, object]) -> Markup:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from cba.appraisal.quantities import stem_of
 from cba.discounting import find_schedule
 from cba.errors import InputError
 from cba.reporting.choices import (
@@ -79,17 +80,17 @@ FIGURES = (
 
 
 TARGET_KEYS = {
-    "stock": "children_in_care_2032",
-    "fewer": "fewer_children_2032",
-    "prob_fewer": "prob_fewer_30000_2032",
-    "yearly": "annual_saving_2032",
-    "prob_yearly": "prob_annual_saving_1bn_2032",
-    "system_cash": "system_cost_2032_cash",
-    "system_real": "system_cost_2032_real",
-    "prob_system_cash": "prob_system_cost_15bn_2032_cash",
-    "prob_system_real": "prob_system_cost_15bn_2032_real",
+    "stock": stem_of("children_in_care"),
+    "fewer": stem_of("fewer_children"),
+    "prob_fewer": stem_of("prob_fewer_30000"),
+    "yearly": stem_of("annual_saving"),
+    "prob_yearly": stem_of("prob_annual_saving"),
+    "system_cash": stem_of("system_cost_cash"),
+    "system_real": stem_of("system_cost_real"),
+    "prob_system_cash": stem_of("prob_system_cost_cash"),
+    "prob_system_real": stem_of("prob_system_cost_real"),
 }
-"""Quantities of the target year by the name templates use; the keys say 2032 whatever the year."""
+"""Keys of the quantities of the target year by the name templates use."""
 
 
 def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:

@@ -72,7 +72,7 @@ SECTIONS = (
     Section("attribution", "Which intervention carries it", ANSWER, ("attribution",)),
     Section("chain", "From money to children, step by step", ANSWER, ("effect_chain",)),
     Section("believe", "What one would have to believe", BELIEF, choices=choices.belief_choices),
-    Section("options", "Options and stances side by side", BELIEF),
+    Section("options", "Options and stances side by side", BELIEF, choices=choices.option_choices),
     Section(
         "worth",
         "Which option is best, by the value of a child-year",

@@ -318,7 +318,12 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
         moved=changed,
         changes=tuple(changes),
         notes=notes,
-        settings={"options": list(options), "target_year": other.target_year, "price_base": other.price_base},
+        settings={
+            "options": list(options),
+            "lead": other.lead,
+            "target_year": other.target_year,
+            "price_base": other.price_base,
+        },
     )
 
 

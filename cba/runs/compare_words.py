@@ -6,17 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-SPOKEN = (
-    "npv_fiscal",
-    "prob_npv_positive",
-    "fewer_children_2032",
-    "prob_fewer_30000_2032",
-    "annual_saving_2032",
-)
-"""Quantities of the option spoken of."""
-
-SPOKEN_USUAL = ("children_in_care_2032", "system_cost_2032_cash")
-"""Quantities of business as usual."""
+from cba.appraisal.quantities import spoken_quantities
+from cba.inputs.analyses import lead_among
 
 _EXACT_DIGITS = 4
 _MONEY = ((1e9, 1e9, "bn"), (1e5, 1e6, "m"), (1e3, 1e3, "k"))
@@ -26,10 +17,11 @@ _MONEY = ((1e9, 1e9, "bn"), (1e5, 1e6, "m"), (1e3, 1e3, "k"))
 def spoken_option(record: Mapping[str, Any], option: str | None = None) -> str:
     """Return the option the sentences are about.
 
-    `option`: ``care_review`` when left out, or the first option where both runs do not have it.
+    `option`: the lead option of the later run when left out, or the first where both runs do not have it.
     """
-    options = [name for name in record["settings"]["options"] if name != "bau"]
-    chosen = option or ("care_review" if "care_review" in options else options[0])
+    settings = record["settings"]
+    options = [name for name in settings["options"] if name != "bau"]
+    chosen = option or lead_among(options, lead=settings.get("lead"))
     if chosen not in options:
         from cba.errors import InputError
 
@@ -47,7 +39,8 @@ def spoken_option(record: Mapping[str, Any], option: str | None = None) -> str:
 def spoken_changes(record: Mapping[str, Any], *, option: str) -> list[Mapping[str, Any]]:
     """Return the changes that are told, those of business as usual last."""
     by_key = {change["key"]: change for change in record["changes"]}
-    keys = [f"{name}.{option}" for name in SPOKEN] + [f"{name}.bau" for name in SPOKEN_USUAL]
+    keys = [f"{entry.stem}.{option}" for entry in spoken_quantities(usual=False)]
+    keys += [f"{entry.stem}.bau" for entry in spoken_quantities(usual=True)]
     return [by_key[key] for key in keys if key in by_key]
 
 

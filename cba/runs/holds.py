@@ -1,8 +1,8 @@
 """Holds and approvals: when a computed run waits for a person, and how another person releases it.
 
-A run holds where its headline moved further from what readers see than the tolerances below, or those of its analysis,
-allow; or where whoever asked for it gave a reason. A release is a sealed record beside the manifest: the manifest is
-not touched, so its own seal still holds, and the record names the SHA-256 of the headline it was given for.
+A run holds where its headline moved further from what readers see than its quantities (cba/appraisal/quantities.py) or
+its analysis allow; or where whoever asked for it gave a reason. A release is a sealed record beside the manifest: the
+manifest is not touched, so its own seal still holds, and the record names the SHA-256 of the headline it was given for.
 """
 
 from __future__ import annotations
@@ -18,21 +18,14 @@ from cba.runs.manifest import utc
 from cba.runs.reading import HEADLINE, POINTER, RunRecord, published_name, read_run, verify_run
 from cba.runs.whole_files import locked, sealed, to_json, write_whole
 
-TOLERANCES: Mapping[str, float] = {
-    "children_in_care": 0.25,
-    "fewer_children": 0.25,
-    "npv_fiscal": 0.25,
-    "gross_saving_total": 0.25,
-    "annual_saving": 0.25,
-    "system_cost": 0.25,
-    "bcr": 0.25,
-    "prob": 0.1,
-}
-"""Largest shift of a headline quantity that is published without being asked, set by us: a quarter of the
-interval readers see, or 10 points of probability. `payback_year` and others not named here never hold a run."""
-
-
 _NOISE = 3.0
+
+
+def default_tolerances() -> dict[str, float]:
+    """Return the largest shift of each quantity that is published without being asked, by its name in [hold]."""
+    from cba.appraisal.quantities import QUANTITIES
+
+    return dict(entry.held for entry in QUANTITIES.values() if entry.held)
 
 
 def hold_tolerances(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -40,13 +33,13 @@ def hold_tolerances(settings: Mapping[str, Any]) -> dict[str, float]:
 
     Start of a quantity's name to its tolerance: widths of the published interval, or probability.
     """
-    given = settings.get("hold") or {}
+    given, usual = settings.get("hold") or {}, default_tolerances()
     for name, value in given.items():
-        if name not in TOLERANCES:
-            raise _refused(name, found=name, allowed=", ".join(TOLERANCES))
+        if name not in usual:
+            raise _refused(name, found=name, allowed=", ".join(usual))
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise _refused(name, found=value, allowed="a number above 0")
-    return {**TOLERANCES, **{name: float(value) for name, value in given.items()}}
+    return {**usual, **{name: float(value) for name, value in given.items()}}
 
 
 def shifts_beyond_tolerance(
@@ -111,8 +104,11 @@ def _moved(key: str, before: Mapping[str, Any], after: Mapping[str, Any], *, tol
 
 
 def _tolerance(key: str, tolerances: Mapping[str, float]) -> float | None:
-    """Return the tolerance of a result; its quantity may end in a year or a price basis."""
-    return next((value for name, value in tolerances.items() if key.startswith(name)), None)
+    """Return the tolerance of a result, by its quantity."""
+    from cba.appraisal.quantities import quantity_of
+
+    found = quantity_of(key)
+    return tolerances.get(found.held[0]) if found and found.held else None
 
 
 def _figure(value: float) -> str:

@@ -245,10 +245,6 @@ INDEX = "index.html"
 """Name of the page, under the folder of the reports."""
 
 
-PREFERRED = ("npv_fiscal.care_review", "npv_fiscal.care_review_full")
-"""Headline results shown in the list, best first; the first net present value of another option otherwise."""
-
-
 @dataclass(frozen=True)
 class IndexRow:
     """One run in the list."""
@@ -300,7 +296,7 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
     if not damage:
         try:
             results = run.headline["results"]
-            key = _headline_key(results)
+            key = _headline_key(results, lead=run.manifest["settings"].get("lead"))
             figures = results.get(key) or {}
         except (StoreError, KeyError) as error:
             damage = getattr(error, "problem", "headline.json holds no results")
@@ -329,8 +325,11 @@ def _status(run: RunRecord, *, shown: RunRecord | None) -> str:
     return "superseded" if shown is not None and run_moment(run) < run_moment(shown) else "not published"
 
 
-def _headline_key(results: dict[str, Any]) -> str:
+def _headline_key(results: dict[str, Any], *, lead: str | None) -> str:
     """Return the result that stands for a run."""
+    from cba.appraisal.quantities import spoken_quantities
+
     defined = [key for key, entry in results.items() if entry.get("mean") is not None]
-    worth = [key for key in defined if key.startswith("npv_fiscal.") and not key.endswith(".bau")]
-    return next((key for key in (*PREFERRED, *worth, *defined) if key in defined), "")
+    first = spoken_quantities(usual=False)[0].stem
+    worth = [key for key in defined if key.startswith(f"{first}.") and not key.endswith(".bau")]
+    return next((key for key in (f"{first}.{lead}", *worth, *defined) if key in defined), "")

@@ -43,18 +43,15 @@ FIRST_COMPARABLE = 2013
 CHAINS = 2
 
 
-LOOKED_AT = ("bau", "care_review")
-"""Options worked out on draws of the priors."""
-
-
 def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> Workings:
     """Work out every option on draws of the priors alone.
 
-    ``bau`` and, where the analysis has it, ``care_review``; draws are independent. `inputs`: its draws are
-    not used. `work`: ``work(inputs, drawn, baseline=, effects=)``, `worked_options`.
+    ``bau`` and, where the analysis has it, the programme of the claims; draws are independent. `inputs`: its
+    draws are not used. `work`: ``work(inputs, drawn, baseline=, effects=)``, `worked_options`.
     """
     analysis = inputs.analysis
-    inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in LOOKED_AT))
+    looked_at = ("bau", inputs.claims.programme)
+    inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in looked_at))
     each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": analysis.seed}
     from cba.models.checks import prior_baseline, prior_effects
 
@@ -152,10 +149,11 @@ def _target_rows(workings: Workings, bounds: Mapping[str, Bounds]) -> list[dict[
              label="Yearly cost of the system, real, as a multiple of the last outturn", unit="ratio",
              observed=_growth_before(outturn, years=year - last), **about),
     ]  # fmt: skip
-    if "care_review" not in workings.accounts:
+    programme = workings.inputs.claims.programme
+    if programme not in workings.accounts:
         return rows
-    fewer = usual - arrays.children.sel(option="care_review", year=year).sum("age").values
-    saving = total_saving(workings.accounts["care_review"])[:, workings.years.index(year)]
+    fewer = usual - arrays.children.sel(option=programme, year=year).sum("age").values
+    saving = total_saving(workings.accounts[programme])[:, workings.years.index(year)]
     return [
         *rows,
         _row(fewer / usual, bounds["fewer_children"], quantity="fewer_children",

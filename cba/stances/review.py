@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import FROM_FAMILY_HELP, IN_ALL, clear_of_chance, interval
+from cba.appraisal.quantities import clear_of_chance, interval
 from cba.appraisal.record import ARRAYS
 from cba.decisions.draws import effective_sample_size, mcse_probability
+from cba.inputs.claims import load_claims
 from cba.tables.assumptions import described
 from cba.tables.attribution import component_account
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
     from cba.appraisal.workings import Workings
+    from cba.inputs.claims import Claim
 
 
 # --- Keep some draws of the workings: all arrays at once, so that pairing is never lost ---
@@ -93,7 +95,7 @@ def need_to_believe(
 ) -> pd.DataFrame:
     """Compare the parameters of chosen draws with those of all.
 
-    `fewer` (sample,), children: fewer children in care under ``care_review`` in the target year. The mean of
+    `fewer` (sample,), children: fewer children in care under the programme in the target year. The mean of
     n draws taken blindly from N has the variance ``(1 / n) (N - n) / (N - 1)`` of one draw.
     """
     # Returned: the parameters whose mean moves most, most first: parameter, description, unit; mean, lower,
@@ -143,12 +145,13 @@ def nearest_draws(fewer: np.ndarray, *, count: int) -> np.ndarray:
 def nearest_beliefs(evidence: Appraisal, *, count: int) -> dict[str, pd.DataFrame]:
     """What the draws of the evidence nearest to the claims believe, as a table by its name.
 
-    ``need_to_believe``; empty where the analysis has no ``care_review``. `evidence`: under ``evidence``.
+    ``need_to_believe``; empty where the analysis has not the programme. `evidence`: under ``evidence``.
     """
-    if "care_review" not in evidence.option_labels:
+    programme = load_claims().programme
+    if programme not in evidence.option_labels:
         return {}
     total = evidence.children.sel(year=evidence.analysis.target_year).sum("age")
-    fewer = (total.sel(option="bau") - total.sel(option="care_review")).values
+    fewer = (total.sel(option="bau") - total.sel(option=programme)).values
     table = need_to_believe(
         evidence.parameters,
         fewer,
@@ -161,12 +164,6 @@ def nearest_beliefs(evidence: Appraisal, *, count: int) -> dict[str, pd.DataFram
 
 ENOUGH = 100
 """Effective draws below which a conditional result is not given."""
-
-
-CLAIMS = (
-    f"at least {FROM_FAMILY_HELP:,} fewer children in care because of family help and at least {IN_ALL:,} "
-    "fewer in all under care_review"
-)
 
 
 CLAIM_COLUMNS = ("claim", "target", "probability", "mcse", "draws", "of", "highest", "upper_95", "words")
@@ -189,51 +186,57 @@ WITHOUT_DRAWS = (
 
 
 def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
-    """Fewer children in care in the target year under ``care_review``, as far as each claim speaks of them.
+    """Fewer children in care in the target year under the programme, as far as each claim speaks of them.
 
-    ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has no ``care_review``.
+    ``family_help`` (from family help alone) and ``in_all``; empty where the analysis has not the programme.
     """
-    if "care_review" not in workings.accounts:
+    programme = workings.inputs.claims.programme
+    if programme not in workings.accounts:
         return {}
     year = workings.years.index(workings.inputs.analysis.target_year)
     accounts = {
-        "family_help": component_account(workings, "care_review", ("family_help",)),
-        "in_all": workings.accounts["care_review"],
+        "family_help": component_account(workings, programme, ("family_help",)),
+        "in_all": workings.accounts[programme],
     }
     return {name: a.children.fewer_by_age[:, year].sum(axis=-1) for name, a in accounts.items()}
 
 
 def claims_met(workings: Workings) -> np.ndarray:
-    """Whether each draw meets the review's claims on children in the target year.
-
-    At least 30,000 fewer in all under ``care_review``, and 17,000 fewer from family help alone.
-    """
-    return _met(claims_reached(workings), draws=workings.system.reach.size)
+    """Whether each draw meets the review's claims on children in the target year: in all and from family help."""
+    return _met(workings, claims_reached(workings))
 
 
-def _met(reached: Mapping[str, np.ndarray], *, draws: int) -> np.ndarray:
-    if not reached:
-        return np.zeros(draws, dtype=bool)
-    return (reached["family_help"] >= FROM_FAMILY_HELP) & (reached["in_all"] >= IN_ALL)
+def _met(workings: Workings, reached: Mapping[str, np.ndarray]) -> np.ndarray:
+    met = np.full(workings.system.reach.size, bool(reached))
+    for name, draws in reached.items():
+        met &= draws >= _claim_of(workings, name).value
+    return met
+
+
+def _claim_of(workings: Workings, name: str) -> Claim:
+    claims = workings.inputs.claims
+    return {"family_help": claims.family_help_children, "in_all": claims.fewer_children}[name]
 
 
 def claims_found(workings: Workings) -> dict[str, Any]:
     """Return how likely the evidence makes the review's claims: together, and each of them alone."""
-    reached = claims_reached(workings)
+    reached, programme = claims_reached(workings), workings.inputs.claims.programme
+    claims = {name: _claim_of(workings, name) for name in ("family_help", "in_all")}
+    words = {"family_help": "because of family help", "in_all": f"in all under {programme}"}
     each = [
         {
-            "claim": words,
-            "target": target,
-            **claim_chance(reached[name], target=target, chains=workings.chains),
+            "claim": f"fewer children in care {words[name]}, at least",
+            "target": claims[name].value,
+            **claim_chance(draws, target=claims[name].value, chains=workings.chains),
         }
-        for name, words, target in (
-            ("family_help", "fewer children in care because of family help, at least", FROM_FAMILY_HELP),
-            ("in_all", "fewer children in care in all under care_review, at least", IN_ALL),
-        )
-        if name in reached
+        for name, draws in reached.items()
     ]
-    met = _met(reached, draws=workings.system.reach.size)
-    return claims_record(met, chains=workings.chains) | {"each": each}
+    both = (
+        f"at least {claims['family_help']} fewer children in care because of family help and at least "
+        f"{claims['in_all']} fewer in all under {programme}"
+    )
+    record = claims_record(_met(workings, reached), chains=workings.chains)
+    return {"claims": both, **record, "each": each}
 
 
 def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> dict[str, Any]:
@@ -269,11 +272,10 @@ def claim_chance(reached: np.ndarray, *, target: float, chains: int | None) -> d
 def claims_record(met: np.ndarray, *, chains: int | None) -> dict[str, Any]:
     """Return how likely the review's claims are together, and whether enough draws meet them.
 
-    claims, probability and its mcse, draws, effective_draws, enough (the number that would do).
+    probability and its mcse, draws, effective_draws, enough (the number that would do).
     """
     independent = effective_sample_size(met.astype(float), chains=chains) / met.size
     return {
-        "claims": CLAIMS,
         "probability": float(met.mean()),
         "draws": int(met.sum()),
         "effective_draws": float(met.sum()) * min(independent, 1.0),
@@ -306,7 +308,7 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     # With fewer than 100 effective draws meeting the claims every result is undefined, and arrays and tables
     # of results hold no draws; otherwise they are those of the conditioned draws.
     reached, record = claims_reached(workings), claims_found(workings)
-    met = _met(reached, draws=workings.system.reach.size)
+    met = _met(workings, reached)
     if record["effective_draws"] < ENOUGH:
         none = review_without_draws(assemble(workings))
         if none is not None:

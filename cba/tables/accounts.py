@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import REVIEW_YEAR, SYSTEM_COST, discounted, probability, review_prices
+from cba.appraisal.quantities import discounted, lead_option, probability, review_prices
 from cba.costs.account import OptionAccount, total_cost, total_saving
 from cba.costs.optimism_bias import DEVICES, UPLIFTS, adjust, require_one_device
 from cba.costs.option_account import option_account
@@ -44,13 +44,14 @@ _NO_ATTENUATION = "effects.attenuation"
     once=True,
     needs=review_programme,
 )
-def optimism_check(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+def optimism_check(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Work out an option with its corrections for optimism, without some, and with an uplift in their place."""
     # Columns option, case, devices (those in force), npv_mean, npv_lower, npv_upper, prob_positive, mcse
     # (of the probability), cost_mean, saving_mean (GBP, present value), fewer_mean
     # (children in the target year) and change_mean (of net present value against the first case, draw by
     # draw). Cases: as modelled; without the device on cost, on time, on benefit, on all; and with each uplift
     # of `UPLIFTS` instead of those on cost and benefit.
+    option = option or lead_option(workings)
     require_one_device(DEVICES)
     kinds = ("cost", "time", "benefit")
     cases = [("as modelled", (), 0.0), *((f"without a correction of {kind}", (kind,), 0.0) for kind in kinds)]
@@ -256,15 +257,15 @@ def scenario_parameters(parameters: xr.Dataset, scenario: str) -> xr.Dataset:
 def growth_scenarios(workings: Workings) -> pd.DataFrame:
     """Net present value and cost of the system under other growth of unit costs, on the same draws.
 
-    `workings`: needs the option ``care_review``. What no equation foresees, and the mix of placements, are as
-    in the headline: only growth differs.
+    What no equation foresees, and the mix of placements, are as in the headline: only growth differs.
     """
     # Columns scenario, npv_mean, npv_lower, npv_upper, prob_npv_positive, gross_saving_mean (all of
-    # ``care_review``), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
+    # the lead option), system_cost_mean, system_cost_lower, system_cost_upper (target year, prices of
     # 2021-22), prob_15bn_real, prob_15bn_cash, prob_mcse (of the probability in real terms).
     basis, observations = workings.basis, workings.inputs.observations
     money: dict[str, Any] = {"price_base": basis.price_base, "prices": basis.index}
-    option = next(o for o in workings.inputs.options if o.id == "care_review")
+    lead = lead_option(workings)
+    option = next(o for o in workings.inputs.options if o.id == lead)
     position = workings.years.index(workings.inputs.analysis.target_year)
     rows = []
     for scenario in SCENARIOS:
@@ -283,10 +284,11 @@ def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
     basis, year = workings.basis, workings.inputs.analysis.target_year
     cash = real * cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0).values
     then = real / review_prices(workings)
-    reached = probability(then >= SYSTEM_COST, label="", chains=workings.chains)
+    claimed = workings.inputs.claims.system_cost.value
+    reached = probability(then >= claimed, label="", chains=workings.chains)
     return spread(workings, then, "system_cost_") | {
         "prob_15bn_real": reached["mean"],
-        "prob_15bn_cash": (cash >= SYSTEM_COST).mean(),
+        "prob_15bn_cash": (cash >= claimed).mean(),
         "prob_mcse": reached["mcse"],
     }
 
@@ -303,10 +305,11 @@ def review_price_base(workings: Workings) -> pd.DataFrame:
     # Columns option, price_year ("cash" for prices of the year of spending), as_run, cost_mean (present value
     # over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP
     # of the price base, on the same draws. The review does not say which prices its £2.6bn is in.
-    option = next(o for o in workings.inputs.options if o.id == "care_review")
+    claims = workings.inputs.claims
+    option = next(o for o in workings.inputs.options if o.id == claims.programme)
     stated = {line.price_year for line in option.spend}
     rows = []
-    for reading in dict.fromkeys((*stated, REVIEW_YEAR, REVIEW_YEAR + 1, "cash")):
+    for reading in dict.fromkeys((*stated, claims.price_year, claims.price_year + 1, "cash")):
         spend = tuple(line.model_copy(update={"price_year": reading}) for line in option.spend)
         later = option.recurrent and option.recurrent.model_copy(update={"price_year": reading})
         changed = option.model_copy(update={"spend": spend, "recurrent": later})

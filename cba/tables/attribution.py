@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cba.appraisal.arrays import net_saving
-from cba.appraisal.quantities import ANNUAL_SAVING, FROM_FAMILY_HELP, IN_ALL, discounted, review_prices
+from cba.appraisal.quantities import discounted, lead_option, review_prices
 from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.shares import shapley
@@ -81,12 +81,13 @@ def _same_account(one: Option, other: Option) -> bool:
     MONEY,
     needs=review_programme,
 )
-def attribution_table(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+def attribution_table(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Split the mean effect and net present value of an option among its interventions.
 
     Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they sum
     to the option's mean effect and mean net present value.
     """
+    option = option or lead_option(workings)
     target = workings.years.index(workings.inputs.analysis.target_year)
     full = next(o for o in workings.inputs.options if o.id == option)
     acting = PLAYERS if full.effects.price_reform or _acts(full) else PLAYERS[:-1]
@@ -149,9 +150,6 @@ VALUES = np.arange(10_000.0, 130_001.0, 10_000.0)
 """Cashable saving per child-year of the grid, GBP of the price base."""
 
 
-FAMILY_HELP_SAVING = "review_family_help_saving"
-
-
 _COLUMNS = ["option", "kind", "name", "label", "cut", "value", "npv", "prob_positive"]
 
 
@@ -170,7 +168,7 @@ class MapDraws:
         return self.cut * self.value * self.child_years - self.cost
 
 
-def map_draws(workings: Workings, option: str = "care_review") -> MapDraws:
+def map_draws(workings: Workings, option: str) -> MapDraws:
     """Place every draw of an option on the map.
 
     ``MapDraws.npv`` is the option's net present value, draw by draw.
@@ -190,7 +188,7 @@ def map_draws(workings: Workings, option: str = "care_review") -> MapDraws:
             found=option,
             allowed="options whose money for family help goes on to the target year",
             cause="kinship, fostering or prices save money without fewer starts, or the money has ended",
-            remedy="choose care_review, family_help_only or another option with lasting family help",
+            remedy="choose an option with lasting family help",
         )
     lived = discounted(workings, child_years(account.children.fewer_by_age.sum(axis=-1)))
     saved = discounted(workings, total_saving(account))
@@ -218,7 +216,7 @@ def _with_fixed_effect(workings: Workings) -> CareSystem:
     MONEY,
     needs=review_programme,
 )
-def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+def break_even_map(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Return the map of one option: grid, break-even curve, region of the evidence, and what was claimed.
 
     Columns option, kind, name, label, cut (share of starts in the target year), value (GBP of the price base,
@@ -227,6 +225,7 @@ def break_even_map(workings: Workings, option: str = "care_review") -> pd.DataFr
     # Kinds: ``grid`` (every cut and value), ``contour`` (mean net present value of zero), ``region`` (edge
     # that holds the analysis's level of the draws of this stance), ``point`` (the stance's median), ``claim``
     # (the review's figures).
+    option = option or workings.inputs.claims.programme
     drawn, stance = map_draws(workings, option), workings.inputs.stance
     cost, lived = float(drawn.cost.mean()), float(drawn.child_years.mean())
     rows: list[tuple[str, str, str, float, float]] = [
@@ -265,12 +264,16 @@ def region_edge(cut: np.ndarray, value: np.ndarray, *, level: float, points: int
 def _claims(workings: Workings) -> list[tuple[str, str, float, float]]:
     """Place the review's figures: children as the cut that would bring them, money per child."""
     cuts = what_it_would_take(workings).set_index("target_children")["cut_median"]
-    to_base = review_prices(workings)
-    claims = workings.inputs.evidence.claims.set_index("claim_id")["value"]
-    saving = float(claims[FAMILY_HELP_SAVING]) * 1e6
+    claims, to_base = workings.inputs.claims, review_prices(workings)
+    children = {"family_help": claims.family_help_children, "in_all": claims.fewer_children}
+    money = {"family_help": claims.family_help_saving, "in_all": claims.annual_saving}
+    said = {"family_help": "a year", "in_all": "a year shifted"}
     return [
-        ("family_help", f"Review: {FROM_FAMILY_HELP:,} fewer, £{saving / 1e6:,.0f}m a year",
-         float(cuts[FROM_FAMILY_HELP]), saving / FROM_FAMILY_HELP * to_base),
-        ("in_all", f"Review: {IN_ALL:,} fewer, £{ANNUAL_SAVING / 1e9:,.0f}bn a year shifted",
-         float(cuts[IN_ALL]), ANNUAL_SAVING / IN_ALL * to_base),
-    ]  # fmt: skip
+        (
+            name,
+            f"Review: {fewer} fewer, {money[name]} {said[name]}",
+            float(cuts[fewer.value]),
+            money[name].value / fewer.value * to_base,
+        )
+        for name, fewer in children.items()
+    ]

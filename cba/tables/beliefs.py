@@ -6,7 +6,7 @@ found exactly, by following the upper envelope of one line per option; no draws 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,6 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import (
-    ANNUAL_SAVING,
-    FEWER_CHILDREN,
-    FROM_FAMILY_HELP,
-    IN_ALL,
-    SYSTEM_COST,
     lead_option,
     probability,
     review_prices,
@@ -49,6 +44,7 @@ from cba.tables.catalogue import (
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
     from cba.appraisal.workings import Workings
+    from cba.inputs.claims import Claim
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
 
@@ -240,7 +236,7 @@ def _quantities(workings: Workings, option: str) -> dict[str, np.ndarray]:
     return {
         "npv_fiscal": workings.arrays.npv.sel(option=option).values,
         "fewer_children": fewer,
-        "prob_fewer_30000": (fewer >= FEWER_CHILDREN).astype(float),
+        "prob_fewer_30000": (fewer >= workings.inputs.claims.fewer_children.value).astype(float),
     }
 
 
@@ -452,12 +448,12 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
     # Columns start_year, target_children, cut_median, cut_lower, cut_upper (shares of starts),
     # risk_ratio_reach_0_6, risk_ratio_reach_0_4 (missing where no ratio would do) and prob_evidence.
     analysis, gone = workings.inputs.analysis, children_of_all_starts(workings)
-    in_all = None
-    if "care_review" in workings.accounts:
+    claims, in_all = workings.inputs.claims, None
+    if claims.programme in workings.accounts:
         target_year = workings.years.index(analysis.target_year)
-        in_all = workings.accounts["care_review"].children.fewer_by_age[:, target_year].sum(axis=-1)
+        in_all = workings.accounts[claims.programme].children.fewer_by_age[:, target_year].sum(axis=-1)
     rows = []
-    for target in (FROM_FAMILY_HELP, IN_ALL):
+    for target in (claims.family_help_children.value, claims.fewer_children.value):
         cut = spread(workings, target / gone, "cut_", median=True)
         del cut["cut_mean"]
         row = {"start_year": analysis.start_year, "target_children": target} | cut
@@ -471,51 +467,43 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
 
 @catalogued("claims", "The review's claims and the chance the evidence gives each", SHARES)
 def claims_table(workings: Workings) -> pd.DataFrame:
-    """Probability that each published claim is met; money of the claims is read in prices of 2021-22.
+    """Probability that each published claim is met; its money is read in the prices of the claims.
 
     Columns claim, value, unit, probability, mcse.
     """
-    analysis, arrays = workings.inputs.analysis, workings.arrays
-    total = arrays.children.sel(year=analysis.target_year)
+    rows = []
+    for claim, words, reached in _claimed(workings):
+        money = claim.unit != "children"
+        chance = probability(reached >= claim.value, label="", chains=workings.chains)
+        prices = f"{workings.inputs.claims.prices} prices"
+        rows.append(
+            {
+                "claim": f"{words} ({prices}), at least" if money else f"{words}, at least",
+                "value": float(claim.value),
+                "unit": f"{claim.unit}, {prices}" if money else claim.unit,
+                "probability": chance["mean"],
+                "mcse": chance["mcse"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _claimed(workings: Workings) -> Iterator[tuple[Claim, str, np.ndarray]]:
+    """Each claim, what it says, and the draws of what it speaks of; those of a programme not appraised left out."""
+    claims, year = workings.inputs.claims, workings.inputs.analysis.target_year
+    total = workings.arrays.children.sel(year=year)
     usual = total.sel(option="bau").values.sum(axis=-1)
     pound = review_prices(workings)
-    cost = arrays.system_cost.sel(option="bau", year=analysis.target_year).values / pound
-    money = "GBP per year, 2021-22 prices"
-    rows: list[tuple[str, float, str, np.ndarray]] = [
-        ("children in care without reform, at least", 100_000, "children", usual >= 100_000),
-        (
-            "yearly cost of the system without reform (2021-22 prices), at least",
-            SYSTEM_COST,
-            money,
-            cost >= SYSTEM_COST,
-        ),
-    ]
-    if "care_review" in workings.accounts:
-        fewer = usual - total.sel(option="care_review").values.sum(axis=-1)
-        saving = total_saving(workings.accounts["care_review"])
-        saved = saving[:, workings.years.index(analysis.target_year)] / pound
-        rows += [
-            ("fewer children under the care review, at least", IN_ALL, "children", fewer >= IN_ALL),
-            (
-                "yearly cashable saving under the care review (2021-22 prices), at least",
-                ANNUAL_SAVING,
-                money,
-                saved >= ANNUAL_SAVING,
-            ),
-            (
-                "yearly cashable saving under the care review (2021-22 prices), at least",
-                517e6,
-                money,
-                saved >= 517e6,
-            ),
-        ]
-    chances = [probability(event, label="", chains=workings.chains) for *_, event in rows]
-    return pd.DataFrame(
-        [
-            {"claim": claim, "value": value, "unit": unit, "probability": c["mean"], "mcse": c["mcse"]}
-            for (claim, value, unit, _), c in zip(rows, chances, strict=True)
-        ]
-    )
+    cost = workings.arrays.system_cost.sel(option="bau", year=year).values / pound
+    yield claims.children_without_reform, "children in care without reform", usual
+    yield claims.system_cost, "yearly cost of the system without reform", cost
+    if claims.programme in workings.accounts:
+        fewer = usual - total.sel(option=claims.programme).values.sum(axis=-1)
+        saving = total_saving(workings.accounts[claims.programme])
+        saved = saving[:, workings.years.index(year)] / pound
+        yield claims.fewer_children, "fewer children under the care review", fewer
+        for claim in (claims.annual_saving, claims.family_help_saving):
+            yield claim, "yearly cashable saving under the care review", saved
 
 
 # --- Tables that other rooms make: other families for the priors, and what the panel of authorities says ---

@@ -146,7 +146,7 @@ FEWEST_DRAWS = 128
 
 def review_programme(workings: Workings) -> bool:
     """Whether the analysis appraises the review's programme."""
-    return "care_review" in workings.accounts
+    return workings.inputs.claims.programme in workings.accounts
 
 
 def a_reform(workings: Workings) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import stacked
-from cba.appraisal.quantities import FEWER_CHILDREN, IN_ALL, discounted, interval, lead_option
+from cba.appraisal.quantities import discounted, interval, lead_option
 from cba.costs.account import avoidable_share, starts_averted
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
@@ -182,7 +182,7 @@ def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
         ("children_in_care", "bau"): usual,
         ("system_cost", "bau"): cost,
         ("fewer_children", lead): usual - with_option,
-        ("prob_fewer_30000", lead): usual - with_option >= FEWER_CHILDREN,
+        ("prob_fewer_30000", lead): usual - with_option >= workings.inputs.claims.fewer_children.value,
         ("npv", lead): npv,
         ("prob_npv_positive", lead): npv > 0,
     }
@@ -211,13 +211,14 @@ def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
 
 
 @catalogued("effect_chain", "From money to fewer children, step by step", BY_ROW, needs=review_programme)
-def effect_chain(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Steps from family help's money to children fewer in care, in the target year.
 
     Columns option, step, kind (money, share or children), unit, mean, median, lower, upper.
     """
     # Starts averted are the product of starts, coverage, reach and effect (which differs by age) within each
     # draw; the product of the means differs because the factors vary together.
+    option = option or lead_option(workings)
     system = workings.system
     year = workings.years.index(workings.inputs.analysis.target_year)
     account = component_account(workings, option, ("family_help",))
@@ -376,10 +377,10 @@ def tracker_table(workings: Workings) -> pd.DataFrame:
     # (children), line (at or below it a year's figure is on track for the claim; missing before the start),
     # prob_on_track (that a year's starts would be at or below the line if the belief were true), mcse, and
     # after_frame (published figures only: not known when the analysis starts). Beliefs: ``current_policy``,
-    # ``programme`` (the option as this stance holds it), ``claim`` (30,000 fewer children in the target year)
+    # ``programme`` (the option as this stance holds it), ``claim`` (the claimed number fewer in the target year)
     # and ``published``, whose probability is one or nought.
     #
-    # The claim's starts are those of current policy times one minus the cut that leaves 30,000 fewer children
+    # The claim's starts are those of current policy times one minus the cut that leaves the claimed number fewer
     # in the target year, in full from the first year and with stays of the average entrant: the smallest cut
     # that would do (`what_it_would_take`). The line is the 95% point of those starts, so that a true claim is
     # called on track nineteen times in twenty; what matters is how often the other beliefs would be called so
@@ -391,7 +392,8 @@ def tracker_table(workings: Workings) -> pd.DataFrame:
     ahead = usual.sum(axis=-1)[:, : years.size]
     averted = starts_averted(workings.system, workings.accounts[option].children)[:, : years.size]
     started = years >= analysis.start_year
-    share = np.where(started, (IN_ALL / children_of_all_starts(workings))[:, None], 0.0)
+    cut = workings.inputs.claims.fewer_children.value / children_of_all_starts(workings)
+    share = np.where(started, cut[:, None], 0.0)
     claimed = ahead * (1.0 - share)
     line = np.where(started, np.quantile(claimed, LINE, axis=0), np.nan)
     beliefs = {CURRENT: ahead, PROGRAMME: ahead - averted}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.quantities import FEWER_CHILDREN, interval
+from cba.appraisal.quantities import interval, quantity_of, spoken_quantities
 from cba.decisions.draws import mcse_probability
 from cba.tables.catalogue import MONEY, catalogued
 
@@ -39,34 +39,15 @@ def decision_convergence(workings: Workings) -> pd.DataFrame:
     # As `rhat` and `ess`, after Vehtari et al. (2021), Bayesian Analysis 16:667-718. Gates: R-hat at most
     # 1.01; at least 100 effective draws a chain, bulk and tail.
     rows = []
+    level, chains = workings.inputs.analysis.level, workings.chains or 1
     for option in workings.accounts:
-        for quantity, (label, unit, values) in _quantities(workings, option).items():
-            about = {"option": option, "quantity": quantity, "label": label, "unit": unit}
-            checked = _checked(values, chains=workings.chains or 1, level=workings.inputs.analysis.level)
-            rows.append(about | checked)
+        for entry in spoken_quantities(usual=option == "bau"):
+            if entry.settled:
+                about = {"option": option, "quantity": entry.name.removeprefix("prob_")}
+                about |= {"label": entry.filled(entry.settled, workings), "unit": entry.unit}
+                values = np.asarray(entry.draws(workings, option))
+                rows.append(about | _checked(values, chains=chains, level=level))
     return pd.DataFrame(rows)
-
-
-def _quantities(workings: Workings, option: str) -> dict[str, tuple[str, str, np.ndarray]]:
-    """Draws of what is decided on, by name."""
-    analysis, arrays = workings.inputs.analysis, workings.arrays
-    year = analysis.target_year
-    children = arrays.children.sel(year=year).sum("age")
-    here = children.sel(option=option).values
-    if option == "bau":
-        return {"children_in_care": (f"Children looked after in {year}", "children", here)}
-    fewer = children.sel(option="bau").values - here
-    npv = arrays.npv.sel(option=option).values
-    return {
-        "npv": ("Net present value", "GBP", npv),
-        "npv_positive": ("Net present value above zero", "probability", npv > 0),
-        "fewer_children": (f"Fewer children in {year}", "children", fewer),
-        "fewer_30000": (
-            f"At least {FEWER_CHILDREN:,} fewer in {year}",
-            "probability",
-            fewer >= FEWER_CHILDREN,
-        ),
-    }
 
 
 def _checked(values: np.ndarray, *, chains: int, level: float) -> dict[str, Any]:
@@ -111,11 +92,12 @@ def _held_against(
     results: Mapping[str, Mapping[str, Any]], wanted: Precision
 ) -> Iterator[tuple[str, float, float]]:
     """Key, error and limit of every headline entry whose precision is asked for and that has an error."""
-    limits = {"npv_fiscal.": wanted.npv, "prob_": wanted.probability}
     for key, entry in results.items():
-        for start, limit in limits.items():
-            if key.startswith(start) and entry.get("mcse") is not None:
-                yield key, float(entry["mcse"]), limit
+        known = quantity_of(key)
+        chance = known is not None and known.kind == "probability"
+        limit = wanted.probability if chance else wanted.npv if known and known.name == "npv" else None
+        if limit is not None and entry.get("mcse") is not None:
+            yield key, float(entry["mcse"]), limit
 
 
 def draws_needed(

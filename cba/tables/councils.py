@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.quantities import lead_option
 from cba.costs.account import cashable, placement_savings
 from cba.costs.prices import cash_index
 from cba.dimensions import COMPONENTS, PLACEMENTS
@@ -285,7 +286,7 @@ class CouncilAccount:
 
 
 def council_account(
-    workings: Workings, authority: str, option: str = "care_review", *, years: int = YEARS, noise: bool = True
+    workings: Workings, authority: str, option: str, *, years: int = YEARS, noise: bool = True
 ) -> CouncilAccount:
     """Work out one authority's part in an option."""
     # Money lines are the national ones times the share of children. Savings are the national ones times the
@@ -437,7 +438,7 @@ def _nominal(workings: Workings, last: int) -> np.ndarray:
 
 
 def council_view(
-    workings: Workings, authority: str, option: str = "care_review", *, years: int = YEARS, noise: bool = True
+    workings: Workings, authority: str, option: str, *, years: int = YEARS, noise: bool = True
 ) -> pd.DataFrame:
     """Show one council's cash flow of an option: nominal, by year, payer and kind.
 
@@ -472,7 +473,7 @@ def council_view(
 @catalogued("councils", "Children and money by council", MONEY, once=True, needs=review_programme)
 def council_summary(
     workings: Workings,
-    option: str = "care_review",
+    option: str | None = None,
     *,
     years: int | None = None,
     counted_in: int | None = None,
@@ -494,6 +495,7 @@ def council_summary(
     # mean of a product is the product of means. Costs of all authorities add up to the national account in
     # cash; savings do where own prices are England's. Chance: Poisson, the variance is the mean number of
     # children fewer or more.
+    option = option or lead_option(workings)
     analysis, projected = workings.inputs.analysis, workings.years
     first = projected.index(analysis.start_year)
     last = first + (analysis.horizon if years is None else years)

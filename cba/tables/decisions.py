@@ -10,9 +10,6 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import (
-    FEWER_CHILDREN,
-    FROM_FAMILY_HELP,
-    IN_ALL,
     clear_of_chance,
     lead_option,
     payback_draws,
@@ -256,8 +253,8 @@ def dominance_table(workings: Workings) -> pd.DataFrame:
 # --- How likely targets are: fewer children by each year, and payback year by payer ---
 
 
-FEWER = (1_000, 2_500, 5_000, 10_000, FROM_FAMILY_HELP, IN_ALL)
-"""Numbers of children fewer in care; the last two are the review's, of family help and in all."""
+FEWER = (1_000, 2_500, 5_000, 10_000)
+"""Numbers of children fewer in care, below those the review claims of family help and in all."""
 
 
 @catalogued("fewer_children_chances", "Chance of at least so many fewer children, by year", SHARES)
@@ -266,9 +263,11 @@ def fewer_children_chances(workings: Workings) -> pd.DataFrame:
 
     Columns option, year, fewer_children, probability, mcse. Errors take the draws as independent.
     """
+    claims = workings.inputs.claims
+    targets = (*FEWER, claims.family_help_children.value, claims.fewer_children.value)
     total = workings.arrays.children.sum("age").sel(year=slice(workings.inputs.analysis.start_year, None))
     fewer = total.sel(option="bau", drop=True) - total.sel(option=list(reforms(workings)))
-    chances = probability_at_least(fewer.transpose("sample", "option", "year"), FEWER)["probability"]
+    chances = probability_at_least(fewer.transpose("sample", "option", "year"), targets)["probability"]
     table = chances.rename(target="fewer_children").transpose("option", "year", "fewer_children")
     rows = table.to_series().rename("probability").reset_index()
     return rows.assign(mcse=share_error(rows["probability"].to_numpy(), fewer.sizes["sample"]))
@@ -542,10 +541,11 @@ def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     inputs, option = question_inputs(workings), lead_option(workings)
     year, outcomes = workings.inputs.analysis.target_year, _outcomes(workings, option)
     paid = xr.DataArray((payback_draws(workings, option) <= year).astype(float), dims="sample")
-    enough = (outcomes["fewer_children"] >= FEWER_CHILDREN).astype(float)
+    claim = workings.inputs.claims.fewer_children
+    enough = (outcomes["fewer_children"] >= claim.value).astype(float)
     # Statement, outcome, and the mean of it at which the statement starts to hold.
     targets = (
-        (f"Even chance of {FEWER_CHILDREN:,} fewer children by {year}", enough, 0.5),
+        (f"Even chance of {claim} fewer children by {year}", enough, 0.5),
         ("Net present value of zero", outcomes["npv"], 0.0),
         (f"Even chance of paying back by {year}", paid, 0.5),
     )

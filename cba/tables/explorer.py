@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.quantities import FEWER_CHILDREN, discounted
+from cba.appraisal.quantities import discounted
 from cba.costs.account import (
     SUPPORT,
     avoidable_share,
@@ -33,6 +33,7 @@ from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.analyses import MIXED
+from cba.inputs.claims import load_claims
 from cba.projection.option_children import option_children
 
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ def explorer_results(
     )
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     size = float(weight.sum() ** 2 / (weight**2).sum())
-    return _summaries(joined, weight, size=size, level=analysis.level) | {"ess": size}
+    claimed = load_claims().fewer_children.value
+    return _summaries(joined, weight, claimed=claimed, size=size, level=analysis.level) | {"ess": size}
 
 
 def unpacked(draws: xr.Dataset, quantity: str, option: str) -> np.ndarray:
@@ -323,7 +325,7 @@ def _by_draw(
 
 
 def _summaries(
-    drawn: Mapping[str, np.ndarray], weight: np.ndarray, *, size: float, level: float
+    drawn: Mapping[str, np.ndarray], weight: np.ndarray, *, claimed: int, size: float, level: float
 ) -> dict[str, float]:
     found: dict[str, float] = {}
     shares = {"median": 0.5, "lower": (1.0 - level) / 2.0, "upper": (1.0 + level) / 2.0}
@@ -336,7 +338,7 @@ def _summaries(
     events = {
         "prob_saving": drawn["npv"] > 0.0,
         "prob_benefit": drawn["benefit"] > 0.0,
-        "prob_fewer": drawn["fewer"] >= FEWER_CHILDREN,
+        "prob_fewer": drawn["fewer"] >= claimed,
         "prob_never": np.isnan(drawn["payback"]),
     }
     for name, event in events.items():

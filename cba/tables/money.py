@@ -276,15 +276,8 @@ def payback_measures(workings: Workings) -> pd.DataFrame:
 # --- Tables of money: cash flow, net present value, payback, financing modes, system cost, cost ladder ---
 
 
-FULL_RECURRENT_YEAR = 2030
-"""Year by which the review says £1bn a year has shifted."""
-
-
 REVIEW_PRICES = "prices_of_2021-22"
 """Real terms at the prices the review's figures are read in."""
-
-
-MODES = ("care_review", "care_review_injection_only", "care_review_reinvest")
 
 
 @catalogued(
@@ -380,16 +373,19 @@ def payback_table(workings: Workings) -> pd.DataFrame:
 
 @catalogued("financing_modes", "Ways of paying after the programme", MONEY, needs=review_programme)
 def financing_modes(workings: Workings) -> pd.DataFrame:
-    """The review's three ways of paying for family help after the programme, side by side."""
+    """The ways of paying for the review's programme afterwards: its own, and options that differ in it alone."""
     # Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
     # prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
     # npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
     table = npv_table(workings).set_index("option")
     total = workings.arrays.children.sum("age").sel(year=workings.inputs.analysis.target_year)
-    position = workings.years.index(FULL_RECURRENT_YEAR)
-    full = workings.accounts["care_review"].recurrent[:, position]
+    claims, by_id = workings.inputs.claims, {o.id: o for o in workings.inputs.options}
+    position = workings.years.index(claims.annual_saving.year)
+    own = by_id[claims.programme]
+    others = [o for o in by_id.values() if o.base == own.id and o.components is None]
+    full = workings.accounts[own.id].recurrent[:, position]
     rows = []
-    for option in [mode for mode in MODES if mode in workings.accounts]:
+    for option in (own.id, *(o.id for o in others if o.financing != own.financing)):
         recurrent, row = workings.accounts[option].recurrent[:, position], table.loc[option]
         rows.append(
             {

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtr
 
-from cba.appraisal.quantities import interval
+from cba.appraisal.quantities import interval, lead_option
 from cba.costs.account import OptionAccount, child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.draws import Estimate
@@ -399,10 +399,6 @@ def _log_change(workings: Workings, coverage: np.ndarray, log_risk_ratio: np.nda
 # --- Was "pilot first" better than "go now"? Four strategies over the size of the pilot and the value … ---
 
 
-ROLL_OUTS = ("care_review", "family_help_only")
-"""The whole programme, and the part of it a pilot of family help can teach about."""
-
-
 AREAS = (6, 12, 24, 48)
 
 
@@ -411,6 +407,18 @@ YEARS = (1, 2, 3)
 
 VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
 """GBP per child-year safely at home, from nothing to well above every anchor."""
+
+
+def _roll_outs(workings: Workings) -> list[str]:
+    """The whole programme, and the part of it a pilot of family help can teach about."""
+    lead = lead_option(workings)
+    return [
+        o.id
+        for o in workings.inputs.options
+        if any(line.component == "family_help" for line in o.spend)
+        and (o.id == lead or (o.base == lead and o.components == ("family_help",)))
+        and o.financing != "reinvest"
+    ]
 
 
 @catalogued_together(
@@ -425,7 +433,7 @@ VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
     needs=enough_to_learn,
 )
 def pilot_tables(
-    workings: Workings, *, options: Sequence[str] = ROLL_OUTS, harm_ratio: float = 1.0
+    workings: Workings, *, options: Sequence[str] | None = None, harm_ratio: float = 1.0
 ) -> dict[str, pd.DataFrame]:
     """Whether to pilot first: strategies, what learning is worth against delay, power of pilots.
 
@@ -433,7 +441,7 @@ def pilot_tables(
     nothing where the analysis holds no option in question. `harm_ratio`, >= 0.
     """
     # `options`: options whose roll-out is in question; those the analysis does not hold are left out.
-    asked = [option for option in options if option in workings.accounts]
+    asked = [o for o in options or _roll_outs(workings) if o in workings.accounts]
     latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
     lengths = [years for years in YEARS if years <= latest]
     if not asked or not lengths:

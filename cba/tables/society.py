@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import stacked
-from cba.appraisal.quantities import REVIEW_YEAR, discounted, review_prices
+from cba.appraisal.quantities import discounted, lead_option, review_prices
 from cba.costs.account import child_years
 from cba.costs.social_value import (
     FIFTHS,
@@ -155,7 +155,7 @@ def years_in_care(workings: Workings) -> float:
 def claimed_amount(workings: Workings, claim: str) -> float:
     """Published figure of money per child, in the price base.
 
-    GBP of the price base. Read in prices of 2021-22, as all of the review's figures here. `claim`: id of a
+    GBP of the price base. Read in the prices of all claims of the review. `claim`: id of a
     row of ``published_claims.csv`` in GBP whose price base is not stated.
     """
     rows = workings.inputs.evidence.claims
@@ -172,7 +172,7 @@ def claimed_amount(workings: Workings, claim: str) -> float:
         )
     index = workings.basis.index
     return float(rows["value"].iloc[0]) * float(
-        np.mean(index.index(workings.basis.price_base) / index.index(REVIEW_YEAR))
+        np.mean(index.index(workings.basis.price_base) / index.index(workings.inputs.claims.price_year))
     )
 
 
@@ -384,14 +384,13 @@ def _by_measure(workings: Workings, option: str) -> Iterator[tuple[str, np.ndarr
     once=True,
     needs=review_programme,
 )
-def who_bears(
-    workings: Workings, option: str = "care_review", measure: str = "lifetime_cost"
-) -> pd.DataFrame:
+def who_bears(workings: Workings, option: str | None = None, measure: str = "lifetime_cost") -> pd.DataFrame:
     """Show what an option costs and brings to each fifth of the income distribution.
 
     Columns option, fifth (1 the poorest), tax_share, need_share, weight (means), public_mean, private_mean,
     net_mean, net_lower, net_upper: GBP, present value, unweighted, positive is a gain.
     """
+    option = option or lead_option(workings)
     public, private = {name: gains for name, *gains in _by_measure(workings, option)}[measure]
     taxes, need, weights = tax_shares(workings), need_shares(workings), income_weights(workings)
     borne, gained = public[:, None] * taxes, private[:, None] * need
@@ -510,7 +509,7 @@ YEARS_TAXED = 5
     once=True,
     needs=review_programme,
 )
-def unmonetised_and_financing(workings: Workings, option: str = "care_review") -> pd.DataFrame:
+def unmonetised_and_financing(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Return one row per measure: what is known and assumed, and its switching values."""
     # Columns option, measure, label, kind, known, source, url, assumed; own_cost (mean, present value) and
     # own_yearly_benefit (a year, to pay for itself alone); yearly_benefit_cash and child_years_cash (what it
@@ -522,6 +521,7 @@ def unmonetised_and_financing(workings: Workings, option: str = "care_review") -
     # With A the sum of discount factors of the years after the first, y the mean cashable saving per
     # child-year and a the anchor: ``B = gap / A``, ``n = gap(a) / (A (y + a))``,
     # ``gap(a) = max(0, -E[NPV + a CY])``, where CY counts a child-year of harm against a safe one.
+    option = option or workings.inputs.claims.programme
     arrays = workings.arrays
     npv = arrays.npv.sel(option=option).values
     lived = (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).values

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.quantities import FEWER_CHILDREN, discounted, interval, lead_option, probability
+from cba.appraisal.quantities import discounted, interval, lead_option, probability
 from cba.costs.account import child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
@@ -345,9 +345,9 @@ CONCLUSIONS = {
     "npv_sign": "The sign of the mean net present value",
     "best_by_npv": "Whether no option has a higher mean net present value",
     "fewer_children": "The sign of the mean change in children in care",
-    "prob_fewer_30000": f"Whether {FEWER_CHILDREN:,} fewer children are as likely as not",
+    "prob_fewer_30000": "Whether {claim} fewer children are as likely as not",
 }
-"""What is judged, with its words."""
+"""What is judged, with its words; the claim is of fewer children."""
 
 
 def stressed_draws(workings: Workings) -> dict[str, StressedDraws]:
@@ -371,14 +371,15 @@ def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.D
     # With means linear in the size, ``s = -E[NPV] / E[a]``; two options tie at
     # ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``. The probability is counted draw by draw at every size at which one
     # draw changes sides. `size_se` is the Monte Carlo error of the mean at that size over its slope.
-    rows = []
+    rows, claim = [], workings.inputs.claims.fewer_children
     for kind in KINDS:
         draws = drawn[kind.name]
         for option in draws.npv:
             comparison = _comparison(workings, kind, option, draws)
             for quantity in CONCLUSIONS:
-                found = _switch(draws, option, quantity, kind, chains=workings.chains)
-                rows.append(_row(kind, option, quantity, found, comparison))
+                found = _switch(draws, option, quantity, kind, claim=claim.value, chains=workings.chains)
+                row = _row(kind, option, quantity, found, comparison)
+                rows.append(row | {"conclusion": CONCLUSIONS[quantity].format(claim=claim)})
     return pd.DataFrame(rows)
 
 
@@ -462,7 +463,7 @@ def _comparison(workings: Workings, kind: StressKind, option: str, draws: Stress
 
 
 def _switch(
-    draws: StressedDraws, option: str, quantity: str, kind: StressKind, *, chains: int | None
+    draws: StressedDraws, option: str, quantity: str, kind: StressKind, *, claim: int, chains: int | None
 ) -> Switch:
     npv, fewer, slopes = draws.npv[option], draws.fewer[option], draws.slopes[option]
     if quantity == "npv_sign":
@@ -471,8 +472,8 @@ def _switch(
         return switch_of_mean(fewer, slopes.fewer, chains=chains)
     if quantity == "best_by_npv":
         return switch_of_best(draws, option, kind, chains=chains)
-    now = float((fewer >= FEWER_CHILDREN).mean())
-    size = even_chance(fewer, slopes.fewer, target=FEWER_CHILDREN, lower=kind.lower, upper=kind.upper)
+    now = float((fewer >= claim).mean())
+    size = even_chance(fewer, slopes.fewer, target=claim, lower=kind.lower, upper=kind.upper)
     return Switch(now, now >= 0.5, size, np.nan)
 
 

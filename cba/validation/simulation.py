@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 YEARS_AHEAD = 8
-"""Years ahead of the predicted starts that are ranked: 2032 seen from the newest release."""
+"""Years ahead of the predicted starts that are ranked: the target year seen from the newest release."""
 
 
 def shipped_baseline() -> Case:

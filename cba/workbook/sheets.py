@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
 from cba.reporting.choices import run_identity
-from cba.reporting.names import full_name, stance_name
+from cba.reporting.names import full_name, quantity_names, stance_name
 from cba.tables.catalogue import TABLES
 
 if TYPE_CHECKING:
@@ -120,7 +120,6 @@ def title_of(table: str) -> tuple[str, str]:
 HEADINGS = {
     "mcse": "Standard error",
     "se": "Standard error",
-    "npv": "Net present value",
     "q05": "5% quantile",
     "q50": "Median",
     "q95": "95% quantile",
@@ -147,7 +146,7 @@ def heading_of(column: str) -> str:
             return f"{heading_of(before)}, {words}{error}" if before else words.capitalize() + error
     if stem.startswith("prob_"):
         return f"Probability: {full_name(stem[5:]).lower()}{error}"
-    for short, words in HEADINGS.items():
+    for short, words in (HEADINGS | quantity_names()).items():
         if stem == short:
             return words + (" [note 2]" if words == "Standard error" else "") + error
         if stem.startswith(f"{short}_"):

@@ -118,7 +118,7 @@ def test_a_billion_a_year_is_a_billion_of_the_review(workings):
     """In prices of 2023-24 it takes about £1.13bn; at £1.1bn the claim is not met."""
     import dataclasses
 
-    from cba.appraisal.quantities import _money
+    from cba.appraisal.quantities import QUANTITIES as ENTRIES
 
     at = workings.years.index(workings.inputs.analysis.target_year)
     account = workings.accounts["care_review"]
@@ -127,8 +127,10 @@ def test_a_billion_a_year_is_a_billion_of_the_review(workings):
     for amount in (1.1e9, 1.2e9):
         line.amount[:, at] = amount
         chosen = {**workings.accounts, "care_review": dataclasses.replace(account, savings=(line,))}
-        found = _money(dataclasses.replace(workings, accounts=chosen), "care_review")
-        chance[amount] = found["prob_annual_saving_1bn_2032"]["mean"]
+        entry = ENTRIES["prob_annual_saving"].summary(
+            dataclasses.replace(workings, accounts=chosen), "care_review"
+        )
+        chance[amount] = entry["mean"]
     assert chance == {1.1e9: 0.0, 1.2e9: 1.0}
 
 

@@ -74,12 +74,16 @@ def test_weights_that_a_few_draws_carry_are_known_by_their_tail():
 
 
 def test_what_is_unrelated_moves_nothing(unrelated):
-    table = power_scaling(unrelated).query("of == 'effects'")
+    table = power_scaling(unrelated, option="care_review").query("of == 'effects'")
     assert set(table["component"]) == {"prior", "likelihood"} and not table["moves"].any()
 
 
 def test_prior_and_data_that_pull_apart_are_found(in_conflict):
-    table = power_scaling(in_conflict).query("of == 'effects'").set_index(["quantity", "component"])
+    table = (
+        power_scaling(in_conflict, option="care_review")
+        .query("of == 'effects'")
+        .set_index(["quantity", "component"])
+    )
     for component in ("prior", "likelihood"):
         row = table.loc[("npv_fiscal", component)]
         assert row["moves"] and row["sensitivity"] > row["noise"]
@@ -93,7 +97,7 @@ def test_a_prior_without_data_that_speak_decides(plain):
     z = (npv - npv.mean()) / npv.std()
     flat = np.random.default_rng(1).normal(size=DRAWS)
     silent = with_densities(plain, prior=stats.norm(-2, 1).logpdf(z), likelihood=1e-3 * flat)
-    table = power_scaling(silent).query("of == 'effects' and quantity == 'npv_fiscal'")
+    table = power_scaling(silent, option="care_review").query("of == 'effects' and quantity == 'npv_fiscal'")
     assert table["diagnosis"].tolist() == [STRONG_PRIOR, STRONG_PRIOR]  # said of the model, on both its rows
     assert table.set_index("component")["moves"].to_dict() == {"prior": True, "likelihood": False}
 
@@ -101,12 +105,12 @@ def test_a_prior_without_data_that_speak_decides(plain):
 def test_a_mean_that_few_draws_carry_is_left_out(plain):
     spread = np.random.default_rng(2).standard_normal(DRAWS)
     heavy = with_densities(plain, prior=1.5 * spread**2, likelihood=spread)
-    row = power_scaling(heavy).query("of == 'effects' and component == 'prior'").iloc[0]
+    row = power_scaling(heavy, option="care_review").query("of == 'effects' and component == 'prior'").iloc[0]
     assert row["k_double"] > LARGEST_K and np.isnan(row["value_double"]) and np.isfinite(row["value_half"])
 
 
 def test_an_event_no_draw_varies_has_a_value_and_no_sensitivity(unrelated):
-    rows = power_scaling(unrelated).query("quantity == 'prob_fewer_30000'")
+    rows = power_scaling(unrelated, option="care_review").query("quantity == 'prob_fewer_30000'")
     assert (rows["value"] == 0).all() and rows["sensitivity"].isna().all() and not rows["moves"].any()
 
 
@@ -123,10 +127,13 @@ def test_inputs_drawn_straight_from_their_priors_are_groups_of_their_own(plain):
     names = [n for n in names if not priors[n].shares_group and priors[n].fitted.family != "Fixed"]
     expected = sum(np.log(priors[n].fitted.pdf(drawn[n].values)) for n in names)
     np.testing.assert_allclose(found["foster", "prior"], expected)
-    table = power_scaling(plain)
+    table = power_scaling(plain, option="care_review")
     assert set(table.query("moves")["diagnosis"]) <= {NO_DATA}
 
 
 def test_draws_of_no_single_posterior_are_refused(plain):
     with pytest.raises(InputError, match="one set of priors"):
-        power_scaling(dataclasses.replace(plain, inputs=dataclasses.replace(plain.inputs, stance="mixture")))
+        power_scaling(
+            dataclasses.replace(plain, inputs=dataclasses.replace(plain.inputs, stance="mixture")),
+            option="care_review",
+        )

@@ -13,7 +13,7 @@ TILTS = {"under_1": "family_help.age_tilt_under_1", "16_plus": "family_help.age_
 
 @pytest.fixture(scope="module")
 def steps(workings):
-    return effect_chain(workings).set_index("step")
+    return effect_chain(workings, "care_review").set_index("step")
 
 
 def test_starts_averted_are_starts_times_coverage_times_reach_times_effect(workings, steps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.quantities import IN_ALL
+from cba.inputs.claims import load_claims
 from cba.inputs.observations import load_observations
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from cba.tables.beliefs import what_it_would_take
@@ -33,6 +33,7 @@ def test_the_claim_leaves_as_many_fewer_children_as_it_names():
     )
     remain = stays[0].sum(axis=1)  # (age at the start, lag)
     first, last = years.index(analysis.start_year), years.index(analysis.target_year)
+    claim = load_claims().fewer_children.value
     claimed = []
     for draw in range(usual.shape[0]):
         one = sum(
@@ -40,13 +41,13 @@ def test_the_claim_leaves_as_many_fewer_children_as_it_names():
             for year in range(first, last + 1)
             for age in range(usual.shape[2])
         )
-        cut = IN_ALL / one
+        cut = claim / one
         claimed.append(usual[draw, : last + 1].sum(axis=-1) * (1.0 - cut))
     found = _of(tracker_table(workings), "claim").loc[analysis.start_year :]
     expected = np.array(claimed)[:, first:]
     np.testing.assert_allclose(found["mean"], expected.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(found["line"], np.quantile(expected, 0.95, axis=0), rtol=1e-9)
-    take = what_it_would_take(workings).set_index("target_children").loc[IN_ALL]
+    take = what_it_would_take(workings).set_index("target_children").loc[claim]
     now = _of(tracker_table(workings), "current_policy").loc[analysis.start_year, "mean"]
     assert 1 - take["cut_upper"] < found.loc[analysis.start_year, "mean"] / now < 1 - take["cut_lower"] + 1e-9
 

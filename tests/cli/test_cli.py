@@ -280,7 +280,16 @@ def test_check_of_everything_that_ships(here, capsys):
     code, content = answer(capsys, "check")
     assert code == 0, [row for row in content["checks"] if row["exit_code"]]
     kinds = {row["what"] for row in content["checks"]}
-    shipped = {"priors", "plausibility", "study costs", "options", "evidence", "observed series", "analysis"}
+    shipped = {
+        "priors",
+        "plausibility",
+        "claims",
+        "study costs",
+        "options",
+        "evidence",
+        "observed series",
+        "analysis",
+    }
     assert kinds == shipped
     assert {"latest", "review_2022"} <= {row["place"] for row in content["checks"]}
     assert "release 2021 and 2024" in next(

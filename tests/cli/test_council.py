@@ -54,7 +54,7 @@ def worked(monkeypatch):
 def test_json_holds_every_row(worked, capsys):
     council("Leeds", as_json=True, root=Path("reports"))
     answer = json.loads(capsys.readouterr().out)
-    view = council_view(made_workings(), "Leeds")
+    view = council_view(made_workings(), "Leeds", "care_review")
     assert len(answer["rows"]) == len(view) and answer["exit_code"] == 0
     assert answer["rows"][0]["mean"] == pytest.approx(view["mean"].iloc[0])
     assert [asked[:2] for asked in worked] == [("latest", "evidence")]

@@ -6,7 +6,7 @@ import pytest
 
 from cba.errors import InputError
 from cba.runs.execute import RunRequest, execute
-from cba.runs.holds import TOLERANCES, hold_reasons, hold_tolerances
+from cba.runs.holds import default_tolerances, hold_reasons, hold_tolerances
 from cba.runs.reading import find_run
 from tests.fakes import made_up, small_analysis, stages_of
 
@@ -44,19 +44,21 @@ def chance(mean: float, mcse: float = 0.0) -> dict[str, object]:
     ],
 )
 def test_a_shift_is_held_where_it_passes_tolerance_and_noise(key, before, after, held):
-    reasons = hold_reasons({key: before}, {key: after}, tolerances=TOLERANCES)
+    reasons = hold_reasons({key: before}, {key: after}, tolerances=default_tolerances())
     assert bool(reasons) == held and all(key in reason for reason in reasons)
 
 
 def test_options_that_come_or_go_hold_nothing_but_a_result_that_is_gone_does():
     old = {"npv_fiscal.a": entry(0.0), "npv_fiscal.b": entry(0.0), "bcr.a": entry(1.0)}
     new = {"npv_fiscal.a": entry(0.0), "npv_fiscal.c": entry(9.0)}
-    assert hold_reasons(old, new, tolerances=TOLERANCES) == ("bcr.a was 1 and is no longer defined",)
+    assert hold_reasons(old, new, tolerances=default_tolerances()) == (
+        "bcr.a was 1 and is no longer defined",
+    )
 
 
 def test_the_analysis_sets_its_own_tolerances():
-    assert hold_tolerances({}) == dict(TOLERANCES)
-    assert hold_tolerances({"hold": {"npv_fiscal": 1}}) == {**TOLERANCES, "npv_fiscal": 1.0}
+    assert hold_tolerances({}) == default_tolerances()
+    assert hold_tolerances({"hold": {"npv_fiscal": 1}}) == {**default_tolerances(), "npv_fiscal": 1.0}
     for given in ({"npv": 1.0}, {"npv_fiscal": 0}, {"npv_fiscal": "much"}, {"npv_fiscal": True}):
         with pytest.raises(InputError) as caught:
             hold_tolerances({"hold": given})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cba.appraisal.quantities import stem_of
+from cba.inputs.claims import load_claims
 from cba.reporting.choices import (
     View,
     belief_rows,
@@ -24,12 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-FEWER = "fewer_children_2032"
+FEWER = stem_of("fewer_children")
 """Key of the children fewer in the target year, whatever the year."""
-
-
-CLAIMED_FEWER = 30_000.0
-"""The review's number of children fewer by the target year, which a chart marks."""
 
 
 YEAR = columns(plain={"year": "Year ending 31 March"})
@@ -120,9 +118,10 @@ def _draw_fewer(ax: Axes, options: list[str], view: View) -> None:
     """Draw how many fewer children each option leaves in care in the target year, and the review's claim."""
     values = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
     chart.draw_results(ax, view, FEWER, values=values, form=",.0f")
-    ax.axvline(CLAIMED_FEWER, color=chart.TEXT, lw=1, ls=":")
+    claim = load_claims().fewer_children
+    ax.axvline(claim.value, color=chart.TEXT, lw=1, ls=":")
     above = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "bottom"}
-    chart.note(ax, f"Review: {CLAIMED_FEWER:,.0f}", (CLAIMED_FEWER, 1.0), (-4, 4), **above)
+    chart.note(ax, f"Review: {claim}", (claim.value, 1.0), (-4, 4), **above)
 
 
 def _describe_fewer(options: list[str], view: View) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from cba.appraisal.quantities import stem_of
+from cba.inputs.claims import load_claims
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
@@ -70,20 +72,17 @@ def _describe_backtest(table: pd.DataFrame, view: View) -> str:
 # --- The target year as seen from each release ---
 
 
-REVIEW_CHILDREN = 100_000
-"""Children the review's path approaches, which a chart marks."""
-
-
 def _vintages(view: View) -> pd.DataFrame:
     """Return children in care by release, with the chances that the review's figures are reached."""
 
     def of(quantity: str) -> pd.DataFrame:
         return view.rows("backtest_vintages", quantity=quantity).sort_values("release")
 
-    rows = of("children_in_care_2032")
+    rows = of(stem_of("children_in_care"))
+    path = load_claims().children_without_reform.value
     return rows.assign(
-        many=rows["release"].map(of(f"prob_children_{REVIEW_CHILDREN}").set_index("release")["mean"]),
-        dear=rows["release"].map(of("prob_system_cost_15bn_2032_real").set_index("release")["mean"]),
+        many=rows["release"].map(of(f"prob_children_{path}").set_index("release")["mean"]),
+        dear=rows["release"].map(of(stem_of("prob_system_cost_real")).set_index("release")["mean"]),
     )
 
 
@@ -92,11 +91,12 @@ def _draw_vintages(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     first, places = chart.colours(3)[0], np.arange(len(rows))
     ax.vlines(places, rows["lower"], rows["upper"], color=first, lw=3)
     ax.plot(places, rows["median"], "o", color=first, ms=8, mec="white")
+    path, cost = load_claims().children_without_reform, load_claims().system_cost
     for place, row in zip(places, rows.to_dict("records"), strict=True):
-        words = f"100,000: {row['many']:.0%}\n£15bn: {row['dear']:.0%}"
+        words = f"{path}: {row['many']:.0%}\n{cost}: {row['dear']:.0%}"
         chart.note(ax, words, (place, row["upper"]), (0, 6), ha="center", va="bottom")
-    ax.axhline(REVIEW_CHILDREN, color=chart.TEXT, lw=1, ls="--")
-    chart.note(ax, "100,000", (-0.48, REVIEW_CHILDREN), (0, 3), va="bottom")
+    ax.axhline(path.value, color=chart.TEXT, lw=1, ls="--")
+    chart.note(ax, str(path), (-0.48, path.value), (0, 3), va="bottom")
     ax.set_xticks(places, [f"Release {release}" for release in rows["release"]])
     ax.set_xlim(-0.5, len(rows) - 0.5)
     low, high = float(rows["lower"].min()), float(rows["upper"].max())
@@ -106,14 +106,16 @@ def _draw_vintages(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 
 def _describe_vintages(rows: pd.DataFrame, view: View) -> str:
+    path, cost = load_claims().children_without_reform, load_claims().system_cost
     parts = [
         f"release {row['release']}: {show(row['lower'], style='count')} to {show(row['upper'], style='count')}, "
-        f"chance of at least 100,000 {row['many']:.0%}, of at least £15bn {row['dear']:.0%}"
+        f"chance of at least {path} {row['many']:.0%}, of at least {cost} {row['dear']:.0%}"
         for row in rows.to_dict("records")
     ]
     return (
         "Interval chart, one bar with a dot at the median for each release of the statistics. Horizontal axis: "
-        f"release. Vertical axis: children in care in 2032 under current policy. {'; '.join(parts)}."
+        f"release. Vertical axis: children in care in {view.first.analysis.target_year} under current policy. "
+        f"{'; '.join(parts)}."
     )
 
 
@@ -388,7 +390,7 @@ FIGURES = (
     ),
     Figure(
         "vintages",
-        "2032 as seen from each release",
+        "The target year as seen from each release",
         Data(
             "backtest_vintages",
             columns(
@@ -402,7 +404,7 @@ FIGURES = (
                     "mcse": "Monte Carlo error",
                 },
             ),
-            "Children and cost in 2032 under current policy as seen from each release, England",
+            "Children and cost in the target year under current policy as seen from each release, England",
         ),
         _draw_vintages,
         _describe_vintages,

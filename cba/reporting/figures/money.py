@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from cba.inputs.claims import load_claims
 from cba.reporting.choices import View, horizon_years, never_by_payer, payer_totals, within_horizon
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
@@ -268,10 +269,6 @@ PRICES = {CASH: "Cash", CLAIM_PRICES: "2021-22 prices"}
 """What is drawn, and how it is labelled: real terms at the prices of the claim, so that its line can be crossed."""
 
 
-CLAIMED_COST = 15e9
-"""The review's yearly cost of the system without reform, GBP, which a chart marks."""
-
-
 def _draw_system(ax: Axes, table: pd.DataFrame, view: View) -> None:
     """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option."""
     looks = zip(PRICES.items(), (chart.colours(4)[2], chart.colours(4)[0]), ("////", None), strict=True)
@@ -286,8 +283,9 @@ def _draw_system(ax: Axes, table: pd.DataFrame, view: View) -> None:
                 shade = hatched if hatch else plain
                 ax.fill_between(rows["year"], rows["lower"] / 1e9, rows["upper"] / 1e9, linewidth=0, **shade)
                 chart.label_end(ax, view.last_year, float(rows["mean"].iloc[-1]) / 1e9, words)
-    ax.axhline(CLAIMED_COST / 1e9, color=chart.TEXT, lw=1, ls=":")
-    chart.label_end(ax, view.last_year, CLAIMED_COST / 1e9, f"Review: £{CLAIMED_COST / 1e9:.0f}bn", dy=-8)
+    claim = load_claims().system_cost
+    ax.axhline(claim.value / 1e9, color=chart.TEXT, lw=1, ls=":")
+    chart.label_end(ax, view.last_year, claim.value / 1e9, f"Review: {claim}", dy=-8)
     chart.set_years(ax, int(table["year"].min()), view.last_year, room=0.36)
     ax.set_ylim(0, None)
     chart.name_values(ax, "£ billion a year")
