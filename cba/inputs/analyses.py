@@ -371,7 +371,7 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
     >>> analysis.options[0], analysis.level
     ('bau', 0.9)
     """
-    file = _found(path_or_name)
+    file = _file_of(path_or_name)
     written = _with_own_options(read_toml(file), file=file, options_path=options_path)
     analysis = checked_record(Analysis, _with_frame(written), file=file)
     if analysis.name != file.stem:
@@ -397,11 +397,11 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
 
 def load_data(path_or_name: str | Path) -> Data:
     """Load the ``[data]`` table of an analysis alone: its release may still have to arrive."""
-    file = _found(path_or_name)
+    file = _file_of(path_or_name)
     return checked_record(Data, read_toml(file).get("data", {}), file=file, field="data")
 
 
-def _found(path_or_name: str | Path) -> Path:
+def _file_of(path_or_name: str | Path) -> Path:
     """Return the file a path or a name stands for."""
     text = str(path_or_name)
     if text.endswith(".toml") or "/" in text or "\\" in text:

@@ -8,7 +8,7 @@ another is added.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -246,12 +246,13 @@ def _check_stance(stance: str) -> None:
             allowed=", ".join(STANCES),
         ).advice("a stance that needs the model", remedy='use cba.appraise(analysis, stance="review")')
     if stance not in STANCES:
-        raise InputError(
-            "an unknown stance",
-            field="stance",
-            found=stance,
-            allowed=", ".join((*STANCES, "review and mixture (cba.appraise)")),
-        ).advice("a spelling mistake", remedy="use an allowed stance" + nearest(stance, STANCES))
+        raise _unknown_stance(stance, allowed=(*STANCES, "review and mixture (cba.appraise)"), field="stance")
+
+
+def _unknown_stance(name: str, *, allowed: Sequence[str], field: str, file: Path | None = None) -> InputError:
+    return InputError(
+        "an unknown stance", file=file, field=field, found=name, allowed=", ".join(allowed)
+    ).advice("a spelling mistake", remedy="use an allowed stance" + nearest(name, STANCES))
 
 
 def _stance_designs(content: Mapping[str, Any], *, file: Path) -> dict[str, tuple[str, ...]]:
@@ -259,9 +260,7 @@ def _stance_designs(content: Mapping[str, Any], *, file: Path) -> dict[str, tupl
     designs = {}
     for name, table in content.get("stance", {}).items():
         if name not in STANCES:
-            raise InputError(
-                "an unknown stance", file=file, field=f"stance.{name}", found=name, allowed=", ".join(STANCES)
-            ).advice("a spelling mistake", remedy="use an allowed stance" + nearest(name, STANCES))
+            raise _unknown_stance(name, allowed=STANCES, field=f"stance.{name}", file=file)
         unknown = set(table) - {"evidence_designs", "reason"}
         listed = table.get("evidence_designs", [])
         bad = [design for design in listed if design not in DESIGN_CLASSES]
