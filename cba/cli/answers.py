@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -67,9 +67,9 @@ def text_table(
 
     table = Table(title=title)
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name in whole, overflow="fold"
-        )
+        side: Literal["left", "right"] = "right" if name in right else "left"
+        long: Literal["fold", "ellipsis"] = "fold" if name == columns[0] else "ellipsis"
+        table.add_column(name, justify=side, no_wrap=name in whole, overflow=long)
     for row in rows:
         table.add_row(*row)
     return table
