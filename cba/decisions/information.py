@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -24,19 +25,19 @@ from cba.decisions.draws import (
     resolve_groups,
 )
 from cba.decisions.regression import (
-    ROWS_PER_PRODUCT,
+    COMPLEXITY_PRICE,
     AdditiveFit,
     GroupFit,
     SplineBasis,
     block_count,
-    block_height,
+    block_edges,
+    block_of_draw,
     block_sums,
-    column_means,
-    content_order,
     contrasts,
     find_controls,
     fit_group,
     group_basis,
+    shuffled,
     spline_basis,
 )
 from cba.errors import InputError
@@ -220,21 +221,13 @@ def covariance_of_halves(gains: list[tuple[FloatArray, FloatArray]]) -> FloatArr
 
 
 def _learn_and_value(fits: HalfSampleFits, sign: float) -> tuple[FloatArray, FloatArray]:
-    options, halves, _ = fits.fitted_shift.shape
-    learnt = fits.fitted[0] + sign * fits.fitted_shift[0]
-    total = np.repeat(fits.total[0][None], halves, axis=0)
-    shift = fits.total_shift[0].copy()
-    for option in range(1, options):
-        candidate = fits.fitted[option] + sign * fits.fitted_shift[option]
-        better = candidate > learnt
-        np.copyto(learnt, candidate, where=better)
-        np.copyto(total, fits.total[option], where=better)
-        np.copyto(shift, fits.total_shift[option], where=better)
+    chosen = (fits.fitted[:, None] + sign * fits.fitted_shift).argmax(axis=0)  # (half, point)
+    half, point = np.ogrid[: chosen.shape[0], : chosen.shape[1]]
     everywhere = fits.total.sum(axis=1)
     contrast = sign * fits.total_shift.sum(axis=2)  # (option, half)
     best = (everywhere[:, None] + contrast).argmax(axis=0)
-    row = np.arange(halves)
-    return total.sum(axis=1) - everywhere[best], sign * shift.sum(axis=1) - contrast[best, row]
+    everyone = fits.total[chosen, point].sum(axis=1) - everywhere[best]
+    return everyone, sign * fits.total_shift[chosen, half, point].sum(axis=1) - contrast[best, half[:, 0]]
 
 
 @lru_cache(maxsize=8)
@@ -245,10 +238,6 @@ def _student(freedom: int) -> float:
 
 
 # --- Value of deciding on a group of inputs: rules from `group_inputs` tried draw by draw on the other … ---
-
-
-STACKS_AT_A_TIME = 32
-"""Stacks of rows handled together: few enough to stay in cache, so memory does not grow with the draws."""
 
 
 def value_of_group_rules(
@@ -284,51 +273,22 @@ def _follow_rules(
     """Net benefit of each half-sample's rule: over all draws, and over its learning less its valuing half."""
     draws, options = rest.shape
     halves, blocks = fit.signs.shape
-    stacked = np.ascontiguousarray(coefficients.transpose(2, 0, 1))  # (option, half, function)
+    half = np.arange(halves)
+    wide = coefficients.transpose(1, 0, 2).reshape(-1, halves * options)
     everyone, contrast = np.zeros(halves), np.zeros(halves)
-    shape = (STACKS_AT_A_TIME, halves, ROWS_PER_PRODUCT)
-    candidate, best, gained, moved = (np.empty(shape) for _ in range(4))
-    block = np.arange(draws) // block_height(draws, blocks)
-    step = STACKS_AT_A_TIME * ROWS_PER_PRODUCT
-    for start in range(0, draws, step):
-        functions = _stacks(fit.functions[start : start + step]).transpose(0, 2, 1)
-        outcome = _stacks(rest[start : start + step]).transpose(2, 0, 1)[
-            :, :, None
-        ]  # padded rows gain nothing
-        present = _stacks(np.ones((min(step, draws - start), 1))).transpose(0, 2, 1)
-        sign = fit.signs[:, np.pad(block[start : start + step], (0, step - len(block[start : start + step])))]
-        sign = sign.reshape(halves, STACKS_AT_A_TIME, ROWS_PER_PRODUCT).transpose(1, 0, 2)
-        np.matmul(stacked[0], functions, out=best)
-        best += drift[:, :1]
-        gained[:], moved[:] = outcome[0], drift[:, :1]
-        for option in range(1, options):
-            np.matmul(stacked[option], functions, out=candidate)
-            candidate += drift[:, option : option + 1]
-            better = candidate > best
-            np.copyto(best, candidate, where=better)
-            np.copyto(gained, outcome[option], where=better)
-            np.copyto(moved, drift[:, option : option + 1], where=better)
-        everyone += np.einsum("shr->h", gained)
-        contrast += np.einsum("shr,shr->h", gained, sign) + np.einsum("shr,sir->h", moved, present)
+    for block, (first, last) in enumerate(pairwise(block_edges(draws, blocks))):
+        predicted = (fit.functions[first:last] @ wide).reshape(-1, halves, options) + drift
+        chosen = predicted.argmax(axis=2)  # (draw, half)
+        gained = rest[np.arange(first, last)[:, None], chosen].sum(axis=0)
+        everyone += gained
+        contrast += fit.signs[:, block] * gained + drift[half, chosen].sum(axis=0)
     return everyone / draws, contrast / draws
-
-
-def _stacks(rows: FloatArray) -> FloatArray:
-    """Rows cut into (stack, row, k), filled up with zeros."""
-    missing = STACKS_AT_A_TIME * ROWS_PER_PRODUCT - len(rows)
-    if missing:
-        rows = np.concatenate([rows, np.zeros((missing, rows.shape[1]))])
-    return rows.reshape(STACKS_AT_A_TIME, ROWS_PER_PRODUCT, rows.shape[1])
 
 
 # --- Conditional mean of responses given one input: a smoothing spline, refitted on balanced … ---
 
 
 STRENGTHS = np.concatenate([10.0 ** np.linspace(-8.0, 2.0, 31), [1e12]])
-
-
-COMPLEXITY_PRICE = 1.4
-"""What one degree of freedom costs in units of Mallows' price: above one, because criteria undersmooth."""
 
 
 KEPT_BEND = 0.5
@@ -352,7 +312,7 @@ def fit_single_input(
     draws = len(responses)
     blocks = block_count(draws)
     rest = responses if controls is None else responses - controls
-    mean = column_means(rest)
+    mean = rest.mean(axis=0)
     centred = rest - mean
     share, sums = _cells(basis, centred, blocks)
     functions = basis.functions
@@ -393,11 +353,9 @@ def _cells(basis: SplineBasis, centred: FloatArray, blocks: int) -> tuple[FloatA
     """Share of the draws, and sums of the responses over the number of draws, by block and bin."""
     draws, responses = centred.shape
     bins = len(basis.share)
-    cell = (np.arange(draws) // block_height(draws, blocks)) * bins + basis.bin_of_draw
+    cell = block_of_draw(draws, blocks) * bins + basis.bin_of_draw
     share = np.bincount(cell, minlength=blocks * bins).reshape(blocks, bins) / draws
-    sums = np.empty((blocks * bins, responses))
-    for response in range(responses):
-        sums[:, response] = np.bincount(cell, centred[:, response], minlength=blocks * bins)
+    sums = np.stack([np.bincount(cell, column, minlength=blocks * bins) for column in centred.T], axis=1)
     return share, sums.reshape(blocks, bins, responses) / draws
 
 
@@ -483,7 +441,7 @@ def conditional_mean(values: FloatArray, outcome: FloatArray) -> ConditionalMean
         )
     refuse_non_finite(values, field="values")
     refuse_non_finite(outcome, field="outcome")
-    order = content_order([values], np.stack([outcome, np.zeros_like(outcome)], axis=1))
+    order = shuffled(len(values))
     basis = spline_basis(values[order])
     fits = fit_single_input(basis, outcome[order][:, None])
     return ConditionalMean(basis.centre, basis.share, fits.fitted[0], fits.fitted_shift[0])
@@ -623,10 +581,13 @@ def evppi(
     columns = parameter_table(parameters, net_benefit)
     chosen = resolve_groups(groups, columns)
     block_count(len(values))
-    bases, values = _in_content_order(columns, values)
+    bases, values = _shuffled(columns, values)
     additive = find_controls(bases, values, independent=independent)
-    estimates = {group: _value(members, bases, values, additive) for group, members in chosen.items()}
-    return _table(estimates)
+    rows = []
+    for group, members in chosen.items():
+        estimate = _value(members, bases, values, additive)
+        rows.append((group, estimate.value, estimate.se))
+    return pd.DataFrame(rows, columns=["group", "evppi", "se"])
 
 
 def evppi_by_threshold(
@@ -678,7 +639,7 @@ def evppi_by_threshold(
     columns = parameter_table(parameters, costs)
     chosen = resolve_groups(groups, columns)
     block_count(len(cost))
-    bases, both = _in_content_order(columns, np.concatenate([effect, cost], axis=1), options=cost.shape[1])
+    bases, both = _shuffled(columns, effect, cost)
     additive = find_controls(bases, both, independent=independent)
     rows = []
     for group, members in chosen.items():
@@ -695,21 +656,17 @@ def value_of_learning(columns: dict[str, FloatArray], net_benefit: FloatArray) -
     `net_benefit` (sample, option).
     """
     block_count(len(net_benefit))
-    bases, values = _in_content_order(columns, net_benefit)
+    bases, values = _shuffled(columns, net_benefit)
     return _value(list(bases), bases, values, None)
 
 
-def _in_content_order(
-    columns: dict[str, FloatArray], values: FloatArray, *, options: int | None = None
+def _shuffled(
+    columns: dict[str, FloatArray], *responses: FloatArray
 ) -> tuple[dict[str, SplineBasis], FloatArray]:
-    """Shuffle by content, and take out of each draw what is common to all options: it cannot matter."""
-    width = options or values.shape[1]
-    parts = [values[:, start : start + width] for start in range(0, values.shape[1], width)]
-    order = content_order(list(columns.values()), parts[0])
-    centred = [part - (part @ np.full(width, 1.0 / width))[:, None] for part in parts]
-    bases = {name: spline_basis(column[order]) for name, column in columns.items()}
-    joined = centred[0] if len(centred) == 1 else np.concatenate(centred, axis=1)
-    return bases, joined.take(order, axis=0)
+    """Shuffle the draws, and take out of each what is common to all options: it cannot matter."""
+    order = shuffled(len(responses[0]))
+    relative = [response - response.mean(axis=1, keepdims=True) for response in responses]
+    return {name: spline_basis(column[order]) for name, column in columns.items()}, np.hstack(relative)[order]
 
 
 def _fit(
@@ -744,8 +701,3 @@ def _at_threshold(
     return value_of_group_rules(
         fits, both @ weights, controls=None if controls is None else controls @ weights, weights=weights
     )
-
-
-def _table(estimates: dict[str, Estimate]) -> pd.DataFrame:
-    rows = [(group, estimate.value, estimate.se) for group, estimate in estimates.items()]
-    return pd.DataFrame(rows, columns=["group", "evppi", "se"])

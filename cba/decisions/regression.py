@@ -1,16 +1,15 @@
-"""Balanced half-samples: how draws are split to learn a decision rule on one half and value it on the other.
+"""Regressions of paired draws, refitted on balanced half-samples: what decision rules are learnt with.
 
-Draws are put in an order that depends only on what they contain, never on the row they stand in, then cut
-into blocks. Each row of a Hadamard matrix sends half of the blocks one way and half the other; over all rows
-and their mirror images every pair of blocks is together as often as apart (balanced repeated replication), so
-no random number is needed and permuting the draws changes nothing.
+Draws are shuffled once and cut into blocks. Each row of a Hadamard matrix sends half of the blocks one way and half
+the other: a rule is learnt on one half and valued on the other. Over all rows and their mirror images every pair of
+blocks is together as often as apart (balanced repeated replication).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,57 +21,14 @@ MINIMUM_DRAWS = 128
 """Fewer draws than this leave blocks of one or two, and a standard error that means nothing."""
 
 
-ROWS_PER_PRODUCT = 32
-"""Rows of a matrix product done at once."""
+SHUFFLE_SEED = 20240601
 
 
-def content_order(columns: list[FloatArray], net_benefit: FloatArray) -> NDArray[np.intp]:
-    """Order of the draws by a hash of their contents, the same however the rows are shuffled.
-
-    `columns`: parameters; their order does not matter. `net_benefit` (sample, option).
-    """
-    # `net_benefit`: only the rank of its spread tells apart draws of equal parameters, so that permuting the
-    # options, adding the same amount to all of them or changing the unit of money leaves the order alone.
-    same = np.zeros(len(net_benefit), dtype=np.uint64)
-    for column in columns:
-        same += _mix(
-            _bits(column)
-        )  # unsigned sums wrap around, and do not depend on the order of the columns
-    order = distinct_order(_mix(same))
-    if order is not None:
-        return order
-    first = np.lexsort((np.ptp(net_benefit, axis=1), same))
-    grouped = same[first]
-    starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
-    place = np.arange(len(grouped)) - np.repeat(starts, np.diff(np.r_[starts, len(grouped)]))
-    key = _mix(grouped + _mix(place.astype(np.uint64)))  # equal parameters are scattered, not kept together
-    return first[np.argsort(key, kind="stable")]
-
-
-def distinct_order(keys: NDArray[np.uint64]) -> NDArray[np.intp] | None:
-    """Order of keys that differ, several times faster than an argsort; None where two may be the same.
-
-    Each key gives up its lowest bits to its own position and the keys are sorted as plain numbers. Keys alike
-    in all other bits count as the same: with 10,000 random keys one time in ten million.
-    """
-    low = np.uint64((1 << max(len(keys) - 1, 1).bit_length()) - 1)
-    packed = np.sort((keys & ~low) | np.arange(len(keys), dtype=np.uint64))
-    if (packed[1:] ^ packed[:-1] <= low).any():
-        return None
-    return (packed & low).astype(np.intp)
-
-
-def _bits(values: FloatArray) -> NDArray[np.uint64]:
-    """Bits of each number; adding zero first makes 0 and -0 the same number."""
-    return np.ascontiguousarray(values + 0.0).view(np.uint64)
-
-
-def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble bits so that close numbers become unrelated (the finaliser of splitmix64)."""
-    bits = bits + np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+@lru_cache(maxsize=4)
+def shuffled(draws: int) -> NDArray[np.intp]:
+    """Order in which draws are cut into blocks: the same for every question asked of one run."""
+    # Draws arrive chain by chain or sorted; blocks must each be like the whole.
+    return np.random.default_rng(SHUFFLE_SEED).permutation(draws)
 
 
 @lru_cache(maxsize=4)
@@ -83,27 +39,12 @@ def balanced_signs(blocks: int) -> FloatArray:
     """
     from scipy.linalg import hadamard
 
-    signs = hadamard(blocks)[1:].astype(np.float64)
-    signs.setflags(write=False)
-    return signs
+    return hadamard(blocks)[1:].astype(np.float64)
 
 
 def contrasts(block_values: FloatArray) -> FloatArray:
-    """Learning half minus valuing half, for every balanced half-sample at once.
-
-    Shape (block - 1, ...). ``balanced_signs(blocks) @ block_values`` by the fast Walsh-Hadamard transform,
-    which needs no matrix. `block_values` (block, ...): one value per block, a power of two of them.
-    """
-    result = np.asarray(block_values, dtype=np.float64)
-    tail, step = result.shape[1:], 1
-    while step < len(result):
-        paired = result.reshape(-1, 2, step, *tail)
-        mixed = np.empty_like(paired)
-        np.add(paired[:, 0], paired[:, 1], out=mixed[:, 0])
-        np.subtract(paired[:, 0], paired[:, 1], out=mixed[:, 1])
-        result = mixed.reshape(-1, *tail)
-        step *= 2
-    return result[1:]
+    """Learning half minus valuing half, for every balanced half-sample at once, (block - 1, ...)."""
+    return np.tensordot(balanced_signs(len(block_values)), block_values, axes=1)
 
 
 def block_count(draws: int, *, at_most: int = 64) -> int:
@@ -123,50 +64,24 @@ def block_count(draws: int, *, at_most: int = 64) -> int:
     return blocks
 
 
-def block_height(draws: int, blocks: int) -> int:
-    """Draws in each block but the last, which may hold fewer."""
-    return -(-draws // blocks)
+def block_of_draw(draws: int, blocks: int) -> NDArray[np.intp]:
+    """Block each shuffled draw is in; blocks differ by one draw at most."""
+    return np.arange(draws) * blocks // draws
 
 
-def by_block(rows: FloatArray, blocks: int) -> FloatArray:
-    """Rows (sample, k) cut into (block, rows in block, k), the last block filled up with zeros."""
-    height = block_height(len(rows), blocks)
-    missing = height * blocks - len(rows)
-    if missing:
-        rows = np.concatenate([rows, np.zeros((missing, rows.shape[1]))])
-    return rows.reshape(blocks, height, rows.shape[1])
+def block_edges(draws: int, blocks: int) -> NDArray[np.intp]:
+    """First draw of each block, and the number of draws."""
+    return np.searchsorted(block_of_draw(draws, blocks), np.arange(blocks + 1))
 
 
 def block_sums(rows: FloatArray, blocks: int) -> FloatArray:
     """Sum of the rows of each block, (block, k)."""
-    cut = by_block(rows, blocks)
-    return np.matmul(np.ones((1, cut.shape[1])), cut)[:, 0]
+    return np.add.reduceat(rows, block_edges(len(rows), blocks)[:-1], axis=0)
 
 
-def block_products(pieces: list[FloatArray], blocks: int) -> FloatArray:
-    """Products of all columns with all columns, summed over the draws of each block, (block, column, column).
-
-    Blocks are cut into stacks of `ROWS_PER_PRODUCT` rows: products that small stay on one core, and a library
-    that would wait for a second, busy core is many times slower. Shape (block, column, column).
-    """
-    draws, width = len(pieces[0]), sum(piece.shape[1] for piece in pieces)
-    height = block_height(draws, blocks)
-    stacks = -(-height // ROWS_PER_PRODUCT)
-    rows = np.zeros((blocks, stacks * ROWS_PER_PRODUCT, width))
-    start = 0
-    for piece in pieces:
-        for block in range(blocks):
-            part = piece[block * height : (block + 1) * height]
-            rows[block, : len(part), start : start + piece.shape[1]] = part
-        start += piece.shape[1]
-    cut = rows.reshape(blocks * stacks, ROWS_PER_PRODUCT, width)
-    products = np.matmul(cut.transpose(0, 2, 1), cut)
-    return products.reshape(blocks, stacks, width, width).sum(axis=1)
-
-
-def column_means(rows: FloatArray) -> FloatArray:
-    """Mean of each column; a product with ones, several times faster than a sum over a long axis."""
-    return np.full(len(rows), 1.0 / len(rows)) @ rows
+def block_products(rows: FloatArray, blocks: int) -> FloatArray:
+    """Products of all columns with all columns, summed over the draws of each block, (block, column, column)."""
+    return np.stack([rows[a:b].T @ rows[a:b] for a, b in pairwise(block_edges(len(rows), blocks))])
 
 
 # --- A natural cubic spline in one input, its functions orthonormal and ordered by roughness ---
@@ -225,7 +140,7 @@ def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BI
 
 
 def _equal_count_bins(values: FloatArray, bins: int) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
-    order = _rising(values)
+    order = np.argsort(values, kind="stable")
     ordered = values[order]
     steps = np.flatnonzero(np.diff(ordered) > 0) + 1
     if len(steps) < bins:
@@ -240,14 +155,6 @@ def _equal_count_bins(values: FloatArray, bins: int) -> tuple[NDArray[np.intp], 
     # offsets from the middle keep the bin means exact when values are large and close together
     middle = ordered[len(ordered) // 2]
     return bin_of_draw, count / len(values), middle + np.bincount(label, ordered - middle) / count
-
-
-def _rising(values: FloatArray) -> NDArray[np.intp]:
-    """Order of the values; by their bits, which rise with the number once those of negatives are turned over."""
-    bits = (values + 0.0).view(np.uint64)
-    sign = np.uint64(1 << 63)
-    order = distinct_order(np.where(bits & sign, ~bits, bits | sign))
-    return np.argsort(values) if order is None else order
 
 
 def _knots(standard: FloatArray, share: FloatArray, wanted: int) -> FloatArray:
@@ -272,30 +179,16 @@ def _demmler_reinsch(
 
 
 def _natural_spline(points: FloatArray, places: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Natural cubic splines that are one at one knot and zero at the others, at `points`; their roughness.
+    """Natural cubic splines that are one at one knot and zero at the others, at `points`; their roughness."""
+    from scipy.interpolate import CubicSpline
 
-    Green & Silverman (1994) *Nonparametric Regression and Generalized Linear Models*, section 2.1: second
-    derivatives at the inner knots are ``R^-1 Q' f``, the roughness matrix is ``Q R^-1 Q'``.
-    """
-    gap = np.diff(places)
-    inner = np.arange(len(places) - 2)
-    difference = np.zeros((len(places), len(inner)))
-    difference[inner, inner] = 1.0 / gap[:-1]
-    difference[inner + 1, inner] = -1.0 / gap[:-1] - 1.0 / gap[1:]
-    difference[inner + 2, inner] = 1.0 / gap[1:]
-    mass = np.diag((gap[:-1] + gap[1:]) / 3.0) + np.diag(gap[1:-1] / 6.0, 1) + np.diag(gap[1:-1] / 6.0, -1)
-    bend = np.zeros((len(places), len(places)))
-    bend[1:-1] = np.linalg.solve(mass, difference.T)
-
-    left = np.clip(np.searchsorted(places, points) - 1, 0, len(gap) - 1)
-    width, row = gap[left], np.arange(len(points))
-    low = (places[left + 1] - points) / width
-    high = 1.0 - low
-    value, curve = np.zeros((len(points), len(places))), np.zeros((len(points), len(places)))
-    value[row, left], value[row, left + 1] = low, high
-    curve[row, left] = (low**3 - low) * width**2 / 6.0
-    curve[row, left + 1] = (high**3 - high) * width**2 / 6.0
-    return value + curve @ bend, difference @ bend[1:-1]
+    spline = CubicSpline(places, np.eye(len(places)), bc_type="natural")
+    bend = spline(
+        places, 2
+    )  # second derivatives are straight lines between knots, so products integrate exactly
+    left, right, gap = bend[:-1], bend[1:], np.diff(places)[:, None]
+    roughness = (left.T @ (gap * (2.0 * left + right)) + right.T @ (gap * (left + 2.0 * right))) / 6.0
+    return spline(points), roughness
 
 
 # --- Take the other inputs' share out of net benefit before asking what one input is worth, where … ---
@@ -338,10 +231,9 @@ def find_controls(
     width = sum(matrix.shape[1] for matrix in matrices)
     if 10 * width > draws:
         return None  # a joint fit would follow the noise it is meant to remove
-    centred = responses - column_means(responses)
-    moments = block_products([*matrices, centred], 1)[0, :width] / draws
-    gram = moments[:, :width]
-    coefficients = np.linalg.lstsq(gram, moments[:, width:], rcond=1e-10)[0]
+    joined = np.hstack(matrices)
+    gram, cross = joined.T @ joined / draws, joined.T @ (responses - responses.mean(axis=0)) / draws
+    coefficients = np.linalg.lstsq(gram, cross, rcond=1e-10)[0]
     ends = np.cumsum([matrix.shape[1] for matrix in matrices])
     parts = {
         name: matrix @ coefficients[end - matrix.shape[1] : end]
@@ -423,10 +315,9 @@ class GroupBasis:
 
 @dataclass(frozen=True)
 class GroupFit:
-    """Coefficients of the fit on all draws and on every half-sample."""
+    """Coefficients of the fit on every half-sample."""
 
     functions: FloatArray  # (sample, function)
-    coefficients: FloatArray  # (function, response)
     # (half, function, response): both members of each mirror pair: halves 0..H-1 learn where the sign is +1,
     # H..2H-1 where it is -1.
     half_coefficients: FloatArray
@@ -470,7 +361,7 @@ def _size(inputs: int, mains: int, products: int) -> int:
 
 
 def fit_group(basis: GroupBasis, responses: FloatArray) -> GroupFit:
-    """Fit E[response | group] on all draws and on every balanced half-sample.
+    """Fit E[response | group] on every balanced half-sample.
 
     `responses` (sample, response). Strengths minimise Mallows' criterion summed over responses (each in units
     of its residual variance), main effects first, interactions given those.
@@ -478,18 +369,17 @@ def fit_group(basis: GroupBasis, responses: FloatArray) -> GroupFit:
     draws = len(responses)
     blocks = block_count(draws, at_most=32)
     width = basis.functions.shape[1]
-    products = block_products([basis.functions, responses], blocks) / draws
+    products = block_products(np.hstack([basis.functions, responses]), blocks) / draws
     grams, crosses = products[:, :width, :width], products[:, :width, width:]
     gram, cross = grams.sum(axis=0), crosses.sum(axis=0)
     penalty = choose_penalty(basis, gram, cross, (responses**2).mean(axis=0), draws)
-    coefficients = np.linalg.solve(gram + penalty, cross)
     moved_gram, moved_cross = contrasts(grams), contrasts(crosses)
     half = np.linalg.solve(
         gram + penalty + np.concatenate([moved_gram, -moved_gram]),
         cross + np.concatenate([moved_cross, -moved_cross]),
     )
     signs = np.concatenate([balanced_signs(blocks), -balanced_signs(blocks)])
-    return GroupFit(basis.functions, coefficients, half, signs)
+    return GroupFit(basis.functions, half, signs)
 
 
 def choose_penalty(

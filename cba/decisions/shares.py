@@ -24,11 +24,10 @@ from cba.decisions.draws import (
 from cba.decisions.regression import (
     GroupBasis,
     block_count,
-    block_products,
     block_sums,
     choose_penalty,
-    content_order,
     group_basis,
+    shuffled,
     spline_basis,
 )
 from cba.errors import InputError
@@ -343,7 +342,7 @@ def shapley_effects(
         )
     values = np.asarray(outcome.values, dtype=np.float64)
     blocks = block_count(len(values))
-    order = content_order(list(columns.values()), np.stack([values, np.zeros_like(values)], axis=1))
+    order = shuffled(len(values))
     centred = (values - values.mean())[order][:, None]
     variance = float((centred**2).mean())
     if variance <= 1e-24 * float((values**2).mean()):
@@ -353,7 +352,7 @@ def shapley_effects(
     places = {
         group: {names.index(name) for name in members if name in names} for group, members in chosen.items()
     }
-    fits = _Fits.of(group_basis([bases[name] for name in names]), centred, blocks) if names else None
+    fits = _fits_of(group_basis([bases[name] for name in names]), centred) if names else None
     explained = {
         frozenset(subset): _explained(
             fits, set().union(*(places[group] for group in subset)), centred, blocks
@@ -375,14 +374,13 @@ class _Fits:
     cross: FloatArray
     penalty: FloatArray
 
-    @classmethod
-    def of(cls, basis: GroupBasis, centred: FloatArray, blocks: int) -> _Fits:
-        """Moments and one penalty for all subsets, so that adding an input never takes a function away."""
-        draws, width = basis.functions.shape
-        moments = block_products([basis.functions, centred], blocks).sum(axis=0) / draws
-        gram, cross = moments[:width, :width], moments[:width, width:]
-        square = (centred**2).mean(axis=0)
-        return cls(basis, gram, cross, choose_penalty(basis, gram, cross, square, draws))
+
+def _fits_of(basis: GroupBasis, centred: FloatArray) -> _Fits:
+    """Moments and one penalty for all subsets, so that adding an input never takes a function away."""
+    draws = len(centred)
+    gram, cross = basis.functions.T @ basis.functions / draws, basis.functions.T @ centred / draws
+    square = (centred**2).mean(axis=0)
+    return _Fits(basis, gram, cross, choose_penalty(basis, gram, cross, square, draws))
 
 
 def _explained(fits: _Fits | None, members: set[int], centred: FloatArray, blocks: int) -> FloatArray:

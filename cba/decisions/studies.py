@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from cba.decisions.draws import (
@@ -29,7 +28,7 @@ from cba.decisions.information import (
     gains_of_rules,
     value_of_learning,
 )
-from cba.decisions.regression import content_order, spline_basis
+from cba.decisions.regression import shuffled, spline_basis
 from cba.discounting import discount_factors
 from cba.errors import InputError
 
@@ -506,9 +505,9 @@ def fits_over_draws(
     reach = share @ likelihood
     return HalfSampleFits(
         (fits.fitted * share) @ likelihood / reach,
-        _row_by_row(fits.fitted_shift * share, likelihood) / reach,
+        (fits.fitted_shift * share) @ likelihood / reach,
         fits.total @ likelihood,
-        _row_by_row(fits.total_shift, likelihood),
+        fits.total_shift @ likelihood,
     )
 
 
@@ -519,7 +518,7 @@ def fits_over_prior(
     likelihood = _likelihood(nodes.values, np.interp(_RESULT_PLACES, _NODE_PLACES, nodes.values), size)
     reach = nodes.share @ likelihood
     weight = _straight_lines(centre, nodes.values).T @ (nodes.share[:, None] * likelihood)  # (point, result)
-    total, shift = fits.fitted @ weight, _row_by_row(fits.fitted_shift, weight)
+    total, shift = fits.fitted @ weight, fits.fitted_shift @ weight
     return HalfSampleFits(total / reach, shift / reach, total, shift)
 
 
@@ -540,18 +539,13 @@ def _likelihood(parameter: FloatArray, quantiles: FloatArray, size: float) -> Fl
     return density
 
 
-def _row_by_row(shifts: FloatArray, weight: FloatArray) -> FloatArray:
-    """``shifts @ weight`` in products small enough to stay on one core."""
-    return np.matmul(shifts[:, :, None], weight)[:, :, 0]
-
-
-def _straight_lines(known: FloatArray, wanted: FloatArray) -> csr_array:
-    """Sparse matrix (wanted, known) that interpolates linearly, and continues the outermost lines."""
+def _straight_lines(known: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Matrix (wanted, known) that interpolates linearly, and continues the outermost lines."""
     left = np.clip(np.searchsorted(known, wanted) - 1, 0, len(known) - 2)
     share = (wanted - known[left]) / (known[left + 1] - known[left])
-    row = np.arange(len(wanted))
-    entries = (np.r_[1.0 - share, share], (np.r_[row, row], np.r_[left, left + 1]))
-    return csr_array(entries, shape=(len(wanted), len(known)))
+    row, matrix = np.arange(len(wanted)), np.zeros((len(wanted), len(known)))
+    matrix[row, left], matrix[row, left + 1] = 1.0 - share, share
+    return matrix
 
 
 # --- Expected value of sample information: what a study would be worth before its result is known ---
@@ -735,7 +729,7 @@ def evsi_with_covariance(
     sizes = _sizes(standard_errors)
     nodes = None if prior is None else prior_nodes(prior)
     draws = np.asarray(parameter.values, dtype=np.float64)
-    order = content_order([draws], values)
+    order = shuffled(len(draws))
     basis = spline_basis(draws[order])
     fits = fit_single_input(basis, (values - values.mean(axis=1, keepdims=True))[order])
     if len(basis.roughness) == 1:  # a constant has nothing to be learnt about

@@ -105,13 +105,14 @@ def table(case, groups):
 
 
 class TestWhatMustNotMatter:
-    """Order of draws, options and parameters; a common shock; the unit of money."""
+    """Order of options and parameters; a common shock; the unit of money; to their error, the order of draws."""
 
     def test_order_of_draws(self, case, groups, table):
         order = np.random.default_rng(1).permutation(2_000)
         net_benefit, inputs = case
         shuffled = evppi(net_benefit.isel(sample=order), inputs.iloc[order].reset_index(drop=True), groups)
-        np.testing.assert_allclose(shuffled[["evppi", "se"]], table[["evppi", "se"]], rtol=1e-12, atol=1e-9)
+        assert (abs(shuffled["evppi"] - table["evppi"]) <= table["se"]).all()  # other blocks, the same draws
+        assert (abs(shuffled["se"] / table["se"] - 1) < 0.25).all()
 
     def test_order_of_parameters_and_members(self, case, table):
         net_benefit, inputs = case
