@@ -21,7 +21,7 @@ PLACEMENTS = (
 """Placements of looked-after children; `supported_accommodation` holds the published group `other` too."""
 
 COMPONENTS = ("family_help", "kinship", "foster", "workforce", "regional_care", "other")
-"""What a programme spends its money on; the first three have a modelled effect."""
+"""What shipped programmes spend their money on; an option may name another that has an effect of its own."""
 
 PAYERS = ("council", "dfe", "nhs", "justice", "dwp_hmrc")
 """Who pays or gains."""

@@ -14,6 +14,7 @@ from cba.inputs.evidence import Evidence, load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
 from cba.inputs.priors import PriorRegistry, load_priors
+from cba.interventions import kinds
 from cba.models.parameters import joint_parameters, require_finite
 from cba.models.sampling import Gates
 
@@ -89,13 +90,16 @@ class Inputs:
 def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | None = None) -> Inputs:
     """Load what an analysis needs, as known in its frame. `stance`, "evidence" or "sceptical"."""
     claims = load_claims()
+    options = load_options(analysis.options, own=analysis.own_options)
+    options = _priced(options, analysis, claims.programme)
+    priors = load_priors(stance=stance)
     return Inputs(
         analysis,
         stance,
         load_observations(analysis.release) if observations is None else observations,
-        load_priors(stance=stance),
+        priors.joined(kinds.own_entries(options, stance=stance, known=priors.entries)),
         load_evidence(until=analysis.evidence_until),
-        _priced(load_options(analysis.options, own=analysis.own_options), analysis, claims.programme),
+        options,
         claims,
     )
 

@@ -168,8 +168,13 @@ def _prior_checks(path: Path) -> list[Check]:
 
 def _options(path: Path) -> str:
     from cba.inputs.options import load_options
+    from cba.inputs.priors import load_priors
+    from cba.interventions.kinds import checked, own_entries
 
-    return f"{len(load_options(None, path))} options"
+    options = load_options(None, path)
+    own_entries(options, stance="evidence", known=load_priors().entries)
+    own = sum(effect.own for option in options for effect in checked(option))
+    return f"{len(options)} options" + (f", {own} effects of their own" if own else "")
 
 
 def _evidence(path: Path | None) -> str:

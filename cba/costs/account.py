@@ -12,8 +12,9 @@ import xarray as xr
 from cba.costs.prices import PlacementPrices, PriceIndex
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+from cba.interventions.records import Work
 from cba.projection.care_system import RETURN_YEARS, CareSystem
-from cba.projection.option_children import OptionChildren, Services
+from cba.projection.option_children import OptionChildren
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
@@ -199,63 +200,63 @@ SUPPORT = ("home_support", "guardianship_support")
 
 
 def cost_lines(
-    system: CareSystem, lines: tuple[MoneyLine, ...], *, deadweight: np.ndarray
+    system: CareSystem, lines: tuple[MoneyLine, ...], *, work: Sequence[Work]
 ) -> tuple[MoneyLine, ...]:
-    """Lines of money with their overrun, and allowances to existing carers apart from the rest.
-
-    They sum to the money times its overrun. `deadweight` (sample, year), GBP of the price base.
-    """
+    """Lines of money with their overrun, and what is paid for nothing apart from the rest; the sum stays."""
     overrun = system.value("delivery.cost_overrun")[:, None]
     costs = [MoneyLine(line.component, line.payer, line.kind, line.amount * overrun) for line in lines]
-    return tuple(_with_deadweight(costs, deadweight * overrun) if deadweight.any() else costs)
+    for done in work:
+        if done.deadweight is not None and done.deadweight.any():
+            costs = _with_deadweight(costs, done.deadweight * overrun, component=done.component)
+    return tuple(costs)
 
 
-def _with_deadweight(costs: list[MoneyLine], deadweight: np.ndarray) -> list[MoneyLine]:
-    """Show the allowances paid to existing carers apart from the rest of the kinship money; the sum stays."""
-    kinship = [line for line in costs if line.component == "kinship"]
-    total = sum((line.amount for line in kinship), np.zeros_like(deadweight))
+def _with_deadweight(costs: list[MoneyLine], deadweight: np.ndarray, *, component: str) -> list[MoneyLine]:
+    """Show what is paid to people who would do the same without it apart from the rest of its component's money."""
+    mine = [line for line in costs if line.component == component]
+    total = sum((line.amount for line in mine), np.zeros_like(deadweight))
     share = np.divide(deadweight, total, out=np.zeros_like(total), where=total > 0)
-    shown = [line for line in costs if line.component != "kinship"]
-    for line in kinship:
-        shown.append(MoneyLine("kinship", line.payer, line.kind, line.amount * (1.0 - share)))
-        shown.append(MoneyLine("kinship", line.payer, "deadweight", line.amount * share))
+    shown = [line for line in costs if line.component != component]
+    for line in mine:
+        shown.append(MoneyLine(component, line.payer, line.kind, line.amount * (1.0 - share)))
+        shown.append(MoneyLine(component, line.payer, "deadweight", line.amount * share))
     return shown
 
 
-def support_lines(option: Option, system: CareSystem, children: OptionChildren) -> tuple[MoneyLine, ...]:
-    """What councils spend on children who are not in care: at home, or with special guardians.
+def support_lines(
+    system: CareSystem, children: OptionChildren, *, work: Sequence[Work]
+) -> tuple[MoneyLine, ...]:
+    """What councils spend on children who are not in care: at home, or with carers paid until they are 18.
 
-    Component ``home_support`` (child-years at home x share supported under a plan x yearly cost) and
-    ``guardianship_support``, paid by councils year after year (kind ``recurrent``).
+    An adverse effect brings children into care, and support at home is then not taken off: a plan not made leaves no
+    budget, as an extra cost does not wait to be cashable. The line is never below 0.
     """
-    # An adverse effect brings children into care, and support at home is then not taken off: a plan not made
-    # leaves no budget, as an extra cost does not wait to be cashable. The line is never below 0.
     lines: tuple[MoneyLine, ...] = ()
     if children.at_home.any():
         rate = system.value("home_support.supported_share") * system.value("home_support.cost_per_year")
         at_home = child_years(np.maximum(children.at_home, 0.0)) * rate[:, None]
         lines = (MoneyLine("home_support", "council", "recurrent", at_home),)
-    if option.effects.allowance_scope == "none":
-        return lines
-    support = child_years(children.under_guardianship) * system.value("kinship.guardianship_support")[:, None]
-    return (*lines, MoneyLine("guardianship_support", "council", "recurrent", support))
+    for done in work:
+        if done.leavers is not None and done.leavers.supported is not None:
+            support = child_years(done.leavers.supported) * done.leavers.support[:, None]
+            lines = (*lines, MoneyLine("guardianship_support", "council", "recurrent", support))
+    return lines
 
 
 def price_cut(
-    option: Option, system: CareSystem, services: Services, children: OptionChildren, *, prices: np.ndarray
+    system: CareSystem, children: OptionChildren, *, work: Sequence[Work], prices: np.ndarray
 ) -> np.ndarray:
-    """Money less paid for the children's home placements that remain once a reform lowers their price.
+    """Money less paid for the placements that remain once their price is lower, (sample, year, placement).
 
-    Shape (sample, year), GBP of the price base. Below 0 where the reform makes homes dearer. `option`:
-    without ``price_reform`` there is none. `prices` (sample, year, placement), GBP a year of the price base.
+    Below 0 where they get dearer; effects on one price multiply.
     """
-    if not option.effects.price_reform:
-        return np.zeros_like(services.reform)
-    total = system.baseline["children"].transpose("sample", "year", "age").values.sum(axis=-1)
-    gone = children.fewer_by_placement[..., _HOME] + children.moved[..., _HOME]
-    left = total * system.placement_mix[..., _HOME] - gone
-    cut = services.reform * system.value("reform.home_price_cut")[:, None]
-    return np.asarray(cut * left * prices[..., _HOME])
+    cheaper = [done.cheaper for done in work if done.cheaper is not None]
+    if not cheaper:
+        return np.zeros_like(prices)
+    cut = cheaper[0] if len(cheaper) == 1 else 1.0 - np.prod([1.0 - each for each in cheaper], axis=0)
+    total = system.ground.children.sum(axis=-1)[..., None]
+    left = total * system.placement_mix - (children.fewer_by_placement + children.moved)
+    return np.asarray(cut * left * prices)
 
 
 def starts_averted(system: CareSystem, children: OptionChildren) -> np.ndarray:
@@ -275,14 +276,16 @@ def saving_lines(
 ) -> tuple[SavingLine, ...]:
     """Cashable savings by who gains; homes, fostering, other placements and care proceedings.
 
-    `avoided` (sample, year, placement), GBP of the price base; `cut` (sample, year), GBP of the price base.
+    `avoided` (sample, year, placement), GBP of the price base; `cut` (sample, year, placement), GBP of the
+    price base: it closes no place, so it leaves budgets as it is paid.
     """
     share = {
         "at_once": system.value("cashable.share_at_once"),
         "rest_later": system.value("cashable.rest_later"),
     }
     placed = cashable(avoided, **share)
-    homes = placed[..., _HOME] + cut
+    paid = placed + cut
+    homes = paid[..., _HOME]
     nhs = system.value("payers.nhs_share_of_homes")[:, None]
     case = system.value("legal.proceedings_share") * system.value("legal.cost_per_case")
     legal = cashable(starts_averted(system, children) * case[:, None], **share)
@@ -290,8 +293,8 @@ def saving_lines(
     return (
         SavingLine("childrens_homes", "council", homes * (1.0 - nhs)),
         SavingLine("childrens_homes", "nhs", homes * nhs),
-        SavingLine("fostering", "council", placed @ _FOSTER),
-        SavingLine("other_placements", "council", placed @ _OTHER),
+        SavingLine("fostering", "council", paid @ _FOSTER),
+        SavingLine("other_placements", "council", paid @ _OTHER),
         SavingLine("care_proceedings", "council", legal * council),
         SavingLine("care_proceedings", "justice", legal * (1.0 - council)),
     )
@@ -315,7 +318,7 @@ class OptionAccount:
     """What one option does."""
 
     children: OptionChildren  # changes in children looked after
-    services: Services  # what its money buys
+    work: tuple[Work, ...]  # what its money does, an entry for each of its effects
     # Programme and recurrent money, overrun included, the part of allowances paid to existing carers (kind
     # ``deadweight``), and what councils spend on children who are not in care, at home (component
     # ``home_support``) or with special guardians (``guardianship_support``), (sample, year).
@@ -323,6 +326,10 @@ class OptionAccount:
     savings: tuple[SavingLine, ...]  # cashable savings, (sample, year)
     avoided: np.ndarray  # (sample, year, placement): avoidable cost of placements before cashability
     recurrent: np.ndarray  # (sample, year): recurrent money, GBP of the price base, before any overrun
+
+    def delivered(self, name: str) -> np.ndarray:
+        """What the effect of a name delivers, (sample, year): coverage, share in place, filled places; else 0."""
+        return next((w.delivered for w in self.work if w.name == name), np.zeros_like(self.recurrent))
 
 
 def total_saving(account: OptionAccount) -> np.ndarray:

@@ -26,10 +26,9 @@ from cba.costs.account import (
     starts_averted as starts_averted,
 )
 from cba.costs.reinvestment import reinvested_account
-from cba.dimensions import COMPONENTS
-from cba.projection.care_system import CareSystem
+from cba.interventions import kinds
+from cba.projection.care_system import CareSystem, area_share
 from cba.projection.option_children import option_children
-from cba.projection.services import bought_services
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
@@ -62,21 +61,24 @@ def _account(
     lines: tuple[MoneyLine, ...],
     recurrent: np.ndarray,
 ) -> OptionAccount:
+    effects = kinds.checked(option)
     programme = {
         c: sum((line.amount for line in lines if line.component == c), np.zeros_like(recurrent))
-        for c in COMPONENTS
+        for c in {effect.component for effect in effects}
     }
-    money = dict(programme)
+    yearly = dict(programme)
     if option.recurrent is not None:
         later = option.recurrent
-        money[later.component] = money[later.component] + recurrent
+        if later.component in yearly:
+            yearly[later.component] = yearly[later.component] + recurrent
         lines = (*lines, MoneyLine(later.component, later.payer, "recurrent", recurrent))
-    services, deadweight = bought_services(option, system, money=money, programme=programme)
-    children = option_children(system, services)
+    part = area_share(option, system)
+    work = kinds.work(effects, system.ground, yearly=yearly, programme=programme, part=part)
+    children = option_children(system, work)
     avoided = placement_savings(
         children.fewer_by_placement, children.moved, prices=basis.prices.path, parameters=system.parameters
     )
-    cut = price_cut(option, system, services, children, prices=basis.prices.path)
+    cut = price_cut(system, children, work=work, prices=basis.prices.path)
     savings = saving_lines(system, children, avoided, cut=cut)
-    costs = cost_lines(system, lines, deadweight=deadweight) + support_lines(option, system, children)
-    return OptionAccount(children, services, costs, savings, avoided, recurrent)
+    costs = cost_lines(system, lines, work=work) + support_lines(system, children, work=work)
+    return OptionAccount(children, work, costs, savings, avoided, recurrent)

@@ -22,13 +22,14 @@ import numpy as np
 
 from cba.costs.account import LATER, SUPPORT, MoneyLine, placement_savings
 from cba.dimensions import PLACEMENTS
-from cba.projection.care_system import RETURN_YEARS, CareSystem
+from cba.interventions.delivery import SETUP_YEARS, timing_of
+from cba.projection.care_system import RETURN_YEARS, CareSystem, area_share
 from cba.projection.option_children import averted_share
-from cba.projection.services import HALF_YEAR, SETUP_YEARS, area_share, service_timing
 
 if TYPE_CHECKING:
     from cba.costs.account import CostBasis, OptionAccount
     from cba.inputs.options import Option
+    from cba.interventions.records import Work
 
 
 # --- A first guess at money that is reinvested: one sweep forward in time, each year from the year … ---
@@ -56,19 +57,13 @@ def first_guess(
     if later is None or later.component != "family_help" or later.payer != "council":
         return money
     programme = sum((x.amount for x in lines if x.component == "family_help"), np.zeros_like(cap))
-    timing = service_timing(
-        system.value("delivery.start_delay") + HALF_YEAR,
-        stretch=system.value("delivery.ramp_stretch"),
-        years=cap.shape[1],
-    )
-    starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values
-    one = np.ones_like(cap)
-    ends = [starts * averted_share(system, replace(bare.services, family_help=c * one)) for c in (0.0, 1.0)]
+    starts = system.ground.starts
+    ends = [starts * averted_share(system, _served(bare, share)) for share in (0.0, 1.0)]
     stays = np.ascontiguousarray(np.moveaxis(system.averted_kernel, 3, 1)).sum(axis=-1)
     sweep(  # type: ignore[call-arg]  # compiled: its type does not show its arguments
         np.ascontiguousarray(cap),
         np.ascontiguousarray(programme),
-        timing,
+        timing_of(system.ground),
         *(np.ascontiguousarray(np.broadcast_to(end, starts.shape)) for end in ends),
         stays,
         np.ascontiguousarray(system.entrant_mix),
@@ -79,6 +74,12 @@ def first_guess(
         money,
     )
     return money
+
+
+def _served(bare: OptionAccount, share: float) -> list[Work]:
+    """The work of an option whose family help covers a share of the eligible in every year."""
+    cover = np.full_like(bare.recurrent, share)
+    return [replace(w, delivered=cover) if w.name == "family_help" else w for w in bare.work]
 
 
 def _others(bare: OptionAccount) -> np.ndarray:
@@ -184,7 +185,7 @@ def _of_draws(
     keep: np.ndarray, system: CareSystem, basis: CostBasis, lines: tuple[MoneyLine, ...]
 ) -> tuple[CareSystem, CostBasis, tuple[MoneyLine, ...]]:
     """Restrict what an account is made from to some draws."""
-    part = _chosen(system, keep, shared=("guardian_years",))
+    part = _chosen(system, keep, shared=())
     part = replace(
         part, baseline=system.baseline.isel(sample=keep), parameters=system.parameters.isel(sample=keep)
     )

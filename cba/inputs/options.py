@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cba.dimensions import COMPONENTS
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.files import (
     Number,
@@ -29,7 +30,7 @@ from cba.inputs.files import (
 # --- The record of a policy option: what it spends, when, on what, and which effects it is meant to have ---
 
 
-Component = Literal["family_help", "kinship", "foster", "workforce", "regional_care", "other"]
+Component = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 Payer = Literal["council", "dfe", "nhs", "justice", "dwp_hmrc"]
@@ -96,8 +97,16 @@ class Recurrent(WrittenRecord):
     source: Text
 
 
+class WrittenEffect(WrittenRecord):
+    """An ``[[effect]]`` as read, with its file and line for messages; `cba.interventions` says what it means."""
+
+    table: Mapping[str, Any]
+    file: Annotated[str, Field(exclude=True)] = ""
+    line: Annotated[int, Field(exclude=True)] = 0
+
+
 class Effects(WrittenRecord):
-    """Which modelled effects the option is meant to have, beside family help through its money."""
+    """Switches of shipped effects that money alone does not turn on."""
 
     foster_carers_target: Annotated[Number, Field(ge=0)] = 0.0
     allowance_scope: Literal["none", "sgo_from_care", "sgo_and_cao", "all_kinship"] = "none"
@@ -126,6 +135,8 @@ class Option(WrittenRecord):
     recurrent: Recurrent | None = None
     spend: tuple[Spend, ...] = ()
     effects: Effects = Effects()
+    # Effects of its own: what its components do that no shipped effect does.
+    effect: tuple[WrittenEffect, ...] = ()
     unmonetised: tuple[Text, ...] = ()  # measures with a cost and no modelled effect
 
     @model_validator(mode="after")
@@ -156,7 +167,8 @@ class Option(WrittenRecord):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the resolved option."""
-        return fingerprint(self.model_dump(mode="json"))
+        content = self.model_dump(mode="json")
+        return fingerprint(content if self.effect else {k: v for k, v in content.items() if k != "effect"})
 
 
 _FINANCING = (
@@ -227,6 +239,20 @@ def _check_spenders(option: Option) -> None:
         raise InputError(
             "an authority is listed twice", field="areas", found=option.areas, allowed="each code once"
         ).advice("a copied code", remedy="remove one")
+    known = {*COMPONENTS, *(one.table.get("component") for one in option.effect)}
+    paid = {f"spend.{i}.component": line.component for i, line in enumerate(option.spend)}
+    paid |= {"recurrent.component": option.recurrent.component} if option.recurrent else {}
+    for field, name in paid.items():
+        if name not in known:
+            raise InputError(
+                "a component is not one of the allowed words and has no [[effect]]",
+                field=field,
+                found=name,
+                allowed=", ".join(COMPONENTS) + ", or one with an [[effect]]",
+            ).advice(
+                "a name misspelt, or its [[effect]] left out",
+                remedy="use one of the allowed words, or add [[effect]]" + nearest(name, COMPONENTS),
+            )
     if option.components is not None:
         empty = [name for name in option.components if name not in {line.component for line in option.spend}]
         if empty:
@@ -266,7 +292,7 @@ def load_options(
         ).advice("a wrong folder", remedy="add bau.toml or check the path")
     options = {name: _option(name, written, folder) for name in written} | {o.id: o for o in own}
     bau = options["bau"]
-    if bau.spend or bau.recurrent or bau.effects != Effects():
+    if bau.spend or bau.recurrent or bau.effect or bau.effects != Effects():
         raise InputError(
             "business as usual spends money or has effects",
             file=folder / "bau.toml",
@@ -340,7 +366,7 @@ def _resolved(
 ) -> dict[str, Any]:
     """Return an option's table with everything it takes from its base filled in."""
     file = folder / f"{name}.toml"
-    own = written[name]
+    own = _with_places(written[name], file=file)
     base = own.get("base")
     if base is None:
         if "components" in own:
@@ -372,12 +398,36 @@ def _resolved(
     return _combined(own, inherited)
 
 
+def _with_places(own: dict[str, Any], *, file: Path) -> dict[str, Any]:
+    """Put the file and line of each ``[[effect]]`` beside what it says."""
+    tables = own.get("effect")
+    if tables is None:
+        return own
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        raise InputError(
+            "an effect is not a table of its own",
+            file=file,
+            field="effect",
+            found=repr(tables),
+            allowed="[[effect]] and its fields below",
+            cause="[effect] with single brackets",
+            remedy="write [[effect]]",
+        )
+    text = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = [n for n, line in enumerate(text, start=1) if line.replace(" ", "").startswith("[[effect]]")]
+    lines += [0] * len(tables)
+    return own | {
+        "effect": [{"table": t, "file": str(file), "line": n} for t, n in zip(tables, lines, strict=False)]
+    }
+
+
 def _combined(own: dict[str, Any], inherited: dict[str, Any]) -> dict[str, Any]:
     """Put an option's own keys over those of its base, after the filter on components."""
     kept = {key: value for key, value in inherited.items() if key not in ("base", "components")}
     wanted = own.get("components")
     if isinstance(wanted, list):
         kept["spend"] = [line for line in kept.get("spend", []) if line.get("component") in wanted]
+        kept["effect"] = [one for one in kept.get("effect", []) if one["table"].get("component") in wanted]
         if kept.get("recurrent", {}).get("component") not in wanted:
             kept.pop("recurrent", None)
         lost = {name for owner, names in _EFFECT_OWNERS.items() if owner not in wanted for name in names}

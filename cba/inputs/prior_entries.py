@@ -166,7 +166,7 @@ class PriorEntry:
     confidence: str  # ``green``, ``amber``, ``red`` or ``blue``
     basis: str  # ``evidence``, ``series``, ``judgement`` or ``published claim``
     owner: str
-    reviewed: date
+    reviewed: date | None  # None where an option states the entry and leaves the day out
     source: tuple[Source, ...]
     shares_group: str | None  # shares of one whole: medians of the group's entries sum to 1
     stance: str  # the stance whose override is in force, or ``evidence``
@@ -217,18 +217,25 @@ class PriorEntry:
             "family": self.fitted.family,
             "stated": {str(k): v for k, v in (self.quantiles or self.parameters).items()},
             "bounds": [None if math.isinf(end) else end for end in (self.fitted.lower, self.fitted.upper)],
-            "reviewed": self.reviewed.isoformat(),
+            "reviewed": self.reviewed and self.reviewed.isoformat(),
             "source": [[source.title, source.url] for source in self.source],
         } | ({"experts": self.panel.content()} if self.panel else {})
 
 
-def build_entry(name: str, written: Mapping[str, Any], *, stance: str, file: str) -> PriorEntry:
+def build_entry(
+    name: str,
+    written: Mapping[str, Any],
+    *,
+    stance: str,
+    file: str,
+    form: type[WrittenEntry] = WrittenEntry,
+) -> PriorEntry:
     """Check one written entry and fit it as a stance holds it; every override is checked whatever the stance.
 
     `stance`: ``evidence`` or ``sceptical``.
     """
     written, panel = split_experts(written, name=name, file=file)
-    entry = checked_record(WrittenEntry, written, file=file, field=name)
+    entry = checked_record(form, written, file=file, field=name)
     held: dict[str, PriorEntry] = {}
     stances: list[tuple[str, Override | None]] = [("evidence", None), *entry.stance.items()]
     for other, override in stances:

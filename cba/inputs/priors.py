@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,10 @@ class PriorRegistry:
     entries: Mapping[str, PriorEntry]  # by dotted name, sorted
     # Study designs the stance lets into the evidence synthesis; None for all.
     evidence_designs: tuple[str, ...] | None = None
+
+    def joined(self, more: Mapping[str, PriorEntry]) -> PriorRegistry:
+        """The registry with the entries of options' own effects, which change no other entry's draws."""
+        return replace(self, entries=MappingProxyType(dict(sorted({**self.entries, **more}.items()))))
 
     def __getitem__(self, name: str) -> PriorEntry:
         if name not in self.entries:
@@ -146,7 +150,7 @@ def _row(entry: PriorEntry) -> dict[str, Any]:
     said = {
         "parameters": ", ".join(f"{key} = {value:.6g}" for key, value in entry.parameters.items()),
         "stated": ", ".join(f"{q:g}: {v:g}" for q, v in (entry.quantiles or {}).items()) or "params",
-        "reviewed": entry.reviewed.isoformat(),
+        "reviewed": entry.reviewed.isoformat() if entry.reviewed else "",
         "source": "; ".join(source.title for source in entry.source),
         "url": "; ".join(source.url for source in entry.source if source.url),
         "shares_group": entry.shares_group or "",

@@ -38,6 +38,7 @@ def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataAr
             "starts_reachable": flows.reachable,
             "starts": flows.starts,
             "ceases": ceases,
+            "exits": rates["exit"].transpose("sample", "year", "age"),
             "closure": closure,
             "population": population.broadcast_like(closure),
         }

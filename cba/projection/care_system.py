@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
+from cba.interventions.records import Ground, MetInCare
+from cba.interventions.remaining import leaving_kernel, of_one_placement
 from cba.models.effects_areas import REACH_ENTRIES, reach_of_draws
 from cba.projection.stay_length import (
     QUADRATURE,
@@ -23,10 +26,11 @@ from cba.projection.stay_length import (
     age_position,
     averaged_over_year,
     averted_stock_kernel,
-    remaining_stay_kernel,
+    met_in_care,
 )
 
-# --- Children fewer in care at each year end, from starts averted in each year: one convolution over … ---
+if TYPE_CHECKING:
+    from cba.inputs.options import Option
 
 
 @lru_cache(maxsize=1)
@@ -126,11 +130,7 @@ class CareSystem:
     # (sample, from age, to age, lag): children fewer per averted start, deferred starts taken off.
     averted_kernel: np.ndarray
     entrant_mix: np.ndarray  # (sample, lag, placement): placement of a child by years since the start
-    # (sample, to age, lag): children fewer per child who leaves early under special guardianship, returns
-    # taken off.
-    leaver_kernel: np.ndarray
-    # (lag,): share of early leavers who are still under 18, and so still supported under their order.
-    guardian_years: np.ndarray
+    met: MetInCare  # what becomes of children met in care
     # (sample,): share of starts (not unaccompanied) that family help would reach at full roll-out.
     reach: np.ndarray
     # (sample, age): the same by age at the start; its average over starts is `reach`.
@@ -146,6 +146,61 @@ class CareSystem:
     def value(self, name: str) -> np.ndarray:
         """Draws of one parameter. `name`: variable of ``parameters``."""
         return self.parameters[name].values
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Business as usual as the kinds of effect read it."""
+
+        def by_age(name: str) -> np.ndarray:
+            return np.asarray(self.baseline[name].transpose("sample", "year", "age").values)
+
+        return Ground(
+            value=self.value,
+            starts=by_age("starts_reachable"),
+            children=by_age("children"),
+            exits=by_age("exits"),
+            mix=self.placement_mix,
+            reach=self.reach_by_age,
+            met=self.met,
+        )
+
+    @property
+    def leaver_kernel(self) -> np.ndarray:
+        """Children fewer per child who leaves early under special guardianship, (sample, to age, lag)."""
+        kernel = leaving_kernel(
+            self.met.remaining[..., : self.years.size], returns=self.value("kinship.return_to_care")
+        )
+        return of_one_placement(kernel, ages=self._guardianship_ages)[:, 0]
+
+    @property
+    def guardian_years(self) -> np.ndarray:
+        """Share of such children who are still under 18, (lag,), and so still supported under their order."""
+        return self._guardianship_ages @ self.met.minors[:, : self.years.size]
+
+    @property
+    def _guardianship_ages(self) -> np.ndarray:
+        under_16 = np.append(self.met.ages[:-1], 0.0)  # orders are made for younger children
+        return np.asarray(under_16 / under_16.sum())
+
+
+def area_share(option: Option, system: CareSystem) -> float:
+    """Share of England's children who live in an option's areas, in (0, 1]; all of England where it names none.
+
+    Services in part of the country can serve no more than its children; areas are taken to have the starts their
+    population would have on average.
+    """
+    unknown = [code for code in option.areas if code not in system.authority_share]
+    if unknown:
+        raise InputError(
+            "an option names an authority without a population",
+            file=f"priors/options/{option.id}.toml",
+            field="areas",
+            found=unknown[0],
+            allowed="codes of authorities of the latest year, as in cba/inputs/published/authorities.csv",
+            cause="a code of before a reorganisation, or an ONS code",
+            remedy="use the three-digit code of today's authority",
+        )
+    return sum(system.authority_share[code] for code in option.areas) if option.areas else 1.0
 
 
 def care_system(
@@ -175,8 +230,12 @@ def care_system(
         placement_mix=_placement_mix(observations, baseline, parameters),
         averted_kernel=kernel - deferred * _deferred(stays, stay_ratio, lags=lags),
         entrant_mix=_entrant_mix(observations, parameters, lags, uasc_starts=uasc_starts),
-        leaver_kernel=_leaver_kernel(observations, stays, parameters["kinship.return_to_care"].values, lags),
-        guardian_years=np.einsum("a,abl->l", _leaver_ages(observations), age_position(np.arange(lags) + 0.5)),
+        met=met_in_care(
+            stays,
+            lags=lags,
+            starts=_latest(observations, "starts_by_age"),
+            stock=_latest(observations, "stock_by_age"),
+        ),
         reach=reach,
         reach_by_age=reach_by_age,
         authority_share=authority_share(observations),
@@ -306,70 +365,7 @@ def _without_unaccompanied(
     return left / left.sum(axis=1, keepdims=True)
 
 
-def _leaver_kernel(
-    observations: xr.Dataset, stays: StayLength, return_share: np.ndarray, lags: int
-) -> np.ndarray:
-    """Remaining stay of children who leave relatives' foster care early, less returns within five years."""
-    starts = observations["starts_by_age"].sel(age=list(AGE_BANDS)).dropna("year").isel(year=-1).values
-    kernel = remaining_stay_kernel(stays, lags=lags, age=_leaver_ages(observations), starts=starts)
-    kept = 1.0 - return_share[:, None] * np.minimum(np.arange(lags) / 5.0, 1.0)[None, :]
-    return kernel[None] * kept[:, None, :]
-
-
-def _leaver_ages(observations: xr.Dataset) -> np.ndarray:
-    """Age mix of children who leave for special guardianship: that of the stock under 16; sums to 1."""
-    ages = observations["stock_by_age"].sel(age=list(AGE_BANDS)).dropna("year").isel(year=-1).values.copy()
-    ages[-1] = 0.0  # orders are made for younger children; at 16 and over few years of care are left
-    return ages / ages.sum()
-
-
-# --- Children who leave relatives' foster care early under allowances, and how many fewer are in care … ---
-
-
-@lru_cache(maxsize=1)
-def _compiled_of_early_leavers() -> Callable[..., None]:
-    """Compile the recursion on first use; numba stays out of the import path."""
-    import numba
-
-    @numba.njit(cache=True)
-    def recurse(
-        rate: np.ndarray, relatives: np.ndarray, kernel: np.ndarray, leavers: np.ndarray, by_age: np.ndarray
-    ) -> None:
-        samples, years = relatives.shape
-        ages = kernel.shape[1]
-        for s in range(samples):
-            for year in range(years):
-                gone = 0.0
-                if year > 0:
-                    for age in range(ages):
-                        gone += by_age[s, year - 1, age]
-                leaving = rate[s, year] * (relatives[s, year] - gone)
-                leavers[s, year] = leaving
-                if leaving != 0.0:
-                    for age in range(ages):
-                        for lag in range(years - year):
-                            by_age[s, year + lag, age] += leaving * kernel[s, age, lag]
-
-    return recurse
-
-
-def early_leavers(
-    rate: np.ndarray, *, relatives: np.ndarray, kernel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Work out early leavers year by year: who has left cannot leave again.
-
-    Returns `leavers` (sample, year): ``rate(t) (relatives(t) - fewer(t - 1))``. `by_age` (sample, year, age).
-    `rate` (sample, year), share a year; `relatives` (sample, year), children; `kernel` (sample, age, lag).
-    """
-    # `kernel`: children fewer per early leaver, at least as many lags as years.
-    leavers = np.zeros(relatives.shape)
-    by_age = np.zeros((*relatives.shape, kernel.shape[1]))
-    if rate.any():
-        _compiled_of_early_leavers()(
-            np.ascontiguousarray(rate, dtype=float),
-            np.ascontiguousarray(relatives, dtype=float),
-            np.ascontiguousarray(kernel, dtype=float),
-            leavers,
-            by_age,
-        )
-    return leavers, by_age
+def _latest(observations: xr.Dataset, name: str) -> np.ndarray:
+    """Children by age in the last published year."""
+    known: np.ndarray = observations[name].sel(age=list(AGE_BANDS)).dropna("year").isel(year=-1).values
+    return known

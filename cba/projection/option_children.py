@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.projection.care_system import CareSystem, averted_stock, early_leavers
-
-_PLACE = {name: index for index, name in enumerate(PLACEMENTS)}
-_RELATIVES = _PLACE["foster_relative_or_friend"]
-
-
-@dataclass(frozen=True)
-class Services:
-    """What an option delivers in each year; arrays of shape (sample, year)."""
-
-    family_help: np.ndarray
-    meetings: np.ndarray
-    allowances: np.ndarray
-    foster_places: np.ndarray
-    reform: np.ndarray
+from cba.interventions.records import Leavers, Work, share_averted
+from cba.projection.care_system import CareSystem, averted_stock
 
 
 @dataclass(frozen=True)
@@ -30,7 +18,7 @@ class OptionChildren:
     """Changes against business as usual; positive means fewer."""
 
     averted_starts: np.ndarray  # (sample, year, age)
-    early_leavers: np.ndarray  # (sample, year)
+    early_leavers: np.ndarray  # (sample, year): children who leave early, or are served so that they do
     # (sample, year): early leavers not yet 18: children the council supports under their orders.
     under_guardianship: np.ndarray
     fewer_by_age: np.ndarray  # (sample, year, age): children fewer in care at 31 March
@@ -38,61 +26,43 @@ class OptionChildren:
     fewer_by_placement: np.ndarray
     # (sample, year, placement): children moved out of (positive) or into (negative) a placement; sums to 0.
     moved: np.ndarray
-    # (sample, year): children fewer in care because their start was averted: they live at home. Below 0 where
-    # an effect is adverse.
+    # (sample, year): children fewer in care who live at home: their start was averted, or they left early
+    # without an order. Below 0 where an effect is adverse.
     at_home: np.ndarray
 
 
-def no_services(system: CareSystem) -> Services:
-    """Services of an option that delivers nothing. Zero in every draw and year."""
-    zero = np.zeros(system.baseline["closure"].shape)
-    return Services(zero, zero, zero, zero, zero)
+def averted_share(system: CareSystem, work: Sequence[Work]) -> np.ndarray:
+    """Share of starts (not unaccompanied) averted, (sample, year, age); negative where a service adds starts."""
+    return share_averted(work, shape=system.ground.starts.shape)
 
 
-def averted_share(system: CareSystem, services: Services) -> np.ndarray:
-    """Share of starts (not unaccompanied) averted; effects combine multiplicatively.
+def option_children(system: CareSystem, work: Sequence[Work]) -> OptionChildren:
+    """Children looked after under an option, as changes against business as usual.
 
-    Shape (sample, year, age). `services`: coverage of family help and of family-network meetings.
+    Raises InputError if it would take more children out of an age band or a placement than business as usual holds.
     """
-    # Returned: ``1 - (1 - c phi_a (1 - RR_a)) (1 - c_k u (1 - RR_k))`` with c the coverage of family help,
-    # phi its reach at each age, c_k the coverage of family-network meetings and u the newly covered share of
-    # that route; negative where a service adds starts.
-    tilt = np.ones((system.reach.size, len(AGE_BANDS)))
-    tilt[:, 0] = system.value("family_help.age_tilt_under_1")
-    tilt[:, -1] = system.value("family_help.age_tilt_16_plus")
-    ratio = np.exp(system.value("family_help.log_risk_ratio")[:, None] * tilt)
-    help_share = services.family_help[..., None] * (system.reach_by_age * (1.0 - ratio))[:, None, :]
-    if not services.meetings.any():
-        return help_share
-    route = system.value("kinship.route_share") * system.value("kinship.uncovered_share")
-    meeting_effect = 1.0 - np.exp(system.value("kinship.log_risk_ratio"))
-    meeting_share = services.meetings * (route * meeting_effect)[:, None]
-    return 1.0 - (1.0 - help_share) * (1.0 - meeting_share[..., None])
-
-
-def option_children(system: CareSystem, services: Services) -> OptionChildren:
-    """Children looked after under an option, as changes against business as usual."""
-    averted = _values(system, "starts_reachable") * averted_share(system, services)
+    ground = system.ground
+    averted = ground.starts * averted_share(system, work)
     by_age, by_placement = averted_stock(averted, kernel=system.averted_kernel, mix=system.entrant_mix)
     at_home = _total(by_age)
-    children = _values(system, "children")
-    placed = _total(children)[..., None] * system.placement_mix
-    relatives = placed[..., _RELATIVES]
-    leavers, left_by_age = early_leavers(
-        _leaving_rate(system, services), relatives=relatives, kernel=system.leaver_kernel
-    )
-    by_age += left_by_age
-    by_placement[..., _RELATIVES] += _total(left_by_age)
+    placed = _total(ground.children)[..., None] * system.placement_mix
+    leavers, guarded = np.zeros((2, *at_home.shape))
+    for done in work:
+        if done.leavers is None:
+            continue
+        fewer = _still_there(done.leavers, by_age, ground.children)
+        by_age = by_age + fewer
+        by_placement = by_placement + _where(done.leavers, _total(fewer), system.placement_mix)
+        leavers = leavers + done.leavers.number
+        if done.leavers.supported is None:
+            at_home = at_home + _total(fewer)
+        else:
+            guarded = guarded + done.leavers.supported
     left = placed - by_placement
-    moved = _moved(system, services, left)
-    _require_enough(children - by_age, names=AGE_BANDS, what="an age band")
+    moved = _moved(work, left)
+    _require_enough(ground.children - by_age, names=AGE_BANDS, what="an age band")
     _require_enough(left - moved, names=PLACEMENTS, what="a placement")
-    guardians = leavers @ _sums_over_lags(system.guardian_years, years=leavers.shape[1])
-    return OptionChildren(averted, leavers, guardians, by_age, by_placement, moved, at_home)
-
-
-def _values(system: CareSystem, name: str) -> np.ndarray:
-    return np.asarray(system.baseline[name].transpose("sample", "year", "age").values)
+    return OptionChildren(averted, leavers, guarded, by_age, by_placement, moved, at_home)
 
 
 def _total(parts: np.ndarray) -> np.ndarray:
@@ -100,41 +70,33 @@ def _total(parts: np.ndarray) -> np.ndarray:
     return np.asarray(parts @ np.ones(parts.shape[-1]))
 
 
-def _sums_over_lags(shares: np.ndarray, *, years: int) -> np.ndarray:
-    """Matrix (from year, to year) of the share that is left after the years between; 0 before the first."""
-    lag = np.arange(years)[None, :] - np.arange(years)[:, None]
-    return np.where(lag >= 0, shares[np.maximum(lag, 0)], 0.0)
+def _still_there(leavers: Leavers, gone: np.ndarray, children: np.ndarray) -> np.ndarray:
+    """Children fewer for early leavers, of those whom the effects before have left in care.
 
-
-def _leaving_rate(system: CareSystem, services: Services) -> np.ndarray:
-    """Yearly rate at which children leave relatives' foster care early, (sample, year).
-
-    The trials report the difference in cumulative permanence RD over T years; the yearly rate is -ln(1 -
-    RD)/T.
+    Effects multiply: 1 - (1 - x)(1 - y) of the children are gone. Who leaves one placement is counted on its number
+    under business as usual, for where averted children would have been by then is known only on average.
     """
-    gain = system.value("kinship.permanence_gain")
-    rate = -np.log1p(-gain) / system.value("kinship.permanence_years")
-    return rate[:, None] * services.allowances
+    if leavers.placement is not None or not gone.any():
+        return leavers.fewer
+    return leavers.fewer * (1.0 - gone / children)
 
 
-def _moved(system: CareSystem, services: Services, placed: np.ndarray) -> np.ndarray:
-    """Children moved between placements by new foster places and by the placement reform."""
-    moved = np.zeros_like(placed)
-    home, own, agency = (_PLACE[n] for n in ("childrens_home", "foster_in_house", "foster_agency"))
-    odds = system.value("foster.home_share") / (1.0 - system.value("foster.home_share"))
-    odds = odds * np.exp(system.value("foster.substitution"))
-    from_home = services.foster_places * (odds / (1.0 + odds))[:, None]
-    from_home = (
-        from_home + services.reform * system.value("reform.step_down_share")[:, None] * placed[..., home]
-    )
-    from_agency = (
-        services.foster_places
-        * (1.0 - (odds / (1.0 + odds)))[:, None]
-        * (system.value("foster.agency_share")[:, None])
-    )
-    moved[..., home] = from_home
-    moved[..., agency] = from_agency
-    moved[..., own] = -(from_home + from_agency)
+def _where(leavers: Leavers, fewer: np.ndarray, mix: np.ndarray) -> np.ndarray:
+    """Children fewer by placement: in the one they leave, else spread as all children in care are."""
+    if leavers.placement is None:
+        return fewer[..., None] * mix
+    return fewer[..., None] * np.eye(len(PLACEMENTS))[leavers.placement]
+
+
+def _moved(work: Sequence[Work], left: np.ndarray) -> np.ndarray:
+    """Children moved between placements: by new places, and as shares of those left."""
+    moved = np.zeros_like(left)
+    for done in work:
+        if done.moved is not None:
+            moved += done.moved
+        for start, end, share in done.shifts:
+            moved[..., start] += share * left[..., start]
+            moved[..., end] -= share * left[..., start]
     return moved
 
 

@@ -19,6 +19,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS, AGE_LIMITS
 from cba.errors import InputError
+from cba.interventions.records import MetInCare
 
 QUADRATURE = 8
 """Points per year over which starts are spread; the midpoint rule is off by at most 2 per 1,000 starts."""
@@ -119,21 +120,21 @@ def averaged_over_year(share: np.ndarray, position: np.ndarray) -> np.ndarray:
     return np.moveaxis(kernel.reshape(*share.shape[:2], 5, 5), 1, 3)
 
 
-def remaining_stay_kernel(stays: StayLength, *, lags: int, age: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Children fewer in care at each year end for one child who leaves early from a settled placement.
+def met_in_care(stays: StayLength, *, lags: int, starts: np.ndarray, stock: np.ndarray) -> MetInCare:
+    """What becomes of children met in care at each age, for a steady population.
 
-    Shape (to age, lag). The remaining stay of a child met in care, for a steady population. `age` (age,).
+    There are w(y - u) F(u) children of age y who have spent u years in care, w the density of starts by age; each is
+    there x years on with probability F(u + x)/F(u) while under 18. Nobody has been in care since before birth, so a
+    young child has mostly just come. `starts` and `stock` (age,) are of any total; at least `lags` year ends.
     """
-    # There are w(y - u) F(u) children of age y who have spent u years in care, w the density of starts by
-    # age; each is there x years on with probability F(u + x)/F(u) while under 18. Nobody has been in care
-    # since before birth, so a young child has mostly just come.
     lowest, highest = np.array(AGE_LIMITS).T
+    lags = max(lags, int(highest[-1]))
     spent = (np.arange(SPENT_POINTS) + 0.5) * highest[-1] / SPENT_POINTS
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
     length = (np.arange(lags)[:, None] + offsets).ravel()
     later = stays.share(spent[:, None] + length)
-    kernel = np.zeros((len(AGE_BANDS), lags))
-    for band in np.flatnonzero(age):
+    remaining, under_18 = np.zeros((len(AGE_BANDS), len(AGE_BANDS), lags)), np.zeros((len(AGE_BANDS), lags))
+    for band in range(len(AGE_BANDS)):
         points = lowest[band] + (np.arange(AGE_POINTS) + 0.5) / AGE_POINTS * (highest - lowest)[band]
         started = points[:, None] - spent
         density = (starts / (highest - lowest))[np.digitize(started, highest[:-1])] * (started >= 0)
@@ -142,5 +143,8 @@ def remaining_stay_kernel(stays: StayLength, *, lags: int, age: np.ndarray, star
         then = points[:, None] + length
         for end in range(band, len(AGE_BANDS)):
             there = (left * ((then >= lowest[end]) & (then < highest[end]))).sum(axis=0)
-            kernel[end] += age[band] * there.reshape(lags, QUADRATURE).mean(axis=1)
-    return kernel
+            remaining[band, end] = there.reshape(lags, QUADRATURE).mean(axis=1)
+        minors = in_care @ (then < highest[-1]) / in_care.sum()
+        under_18[band] = minors.reshape(lags, QUADRATURE).mean(axis=1)
+    evenly = age_position(np.arange(lags) + 0.5).sum(axis=1)
+    return MetInCare(remaining, under_18, evenly, stock / stock.sum())

@@ -97,6 +97,7 @@ def input_files() -> dict[str, Path]:
         "priors": (priors_folder(), "*.toml"),
         "priors/studies": (priors_folder() / "studies", "*.toml"),
         "priors/checks": (priors_folder() / "checks", "*.toml"),
+        "priors/interventions": (priors_folder() / "interventions", "*.toml"),
         "options": (options_folder(), "*.toml"),
         "published": (published_folder(), "*.csv"),
         "panel_results": (PACKAGE / "inputs" / "panel_results", "*.csv"),
@@ -153,6 +154,7 @@ INPUT_ROOMS = ("dimensions.py", "errors.py", "inputs")
 
 APPRAISAL_ROOMS = (
     *MODEL_ROOMS,
+    "interventions",
     "projection",
     "costs",
     "discounting.py",
@@ -172,7 +174,7 @@ STAGE_PRIOR_GROUPS = {"baseline": ("baseline",), "effects": ("effects", "family_
 """Groups of prior entries each model reads; `stance` says which studies a stance admits."""
 
 
-_WHOLE = ("priors/studies/", "priors/checks/", "options/", "costs/")
+_WHOLE = ("priors/studies/", "priors/checks/", "priors/interventions/", "options/", "costs/")
 
 
 _SAMPLER = ("draws", "tune", "chains", "seed", "gates")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,12 @@ from threadpoolctl import threadpool_limits
 from cba.appraisal.quantities import lead_option
 from cba.decisions.shares import shapley_effects
 from cba.inputs.priors import load_priors
+from cba.interventions.kinds import own_entries
 from cba.tables.catalogue import BY_ROW, catalogued
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
+    from cba.inputs.options import Option
     from cba.inputs.priors import PriorRegistry
 
 
@@ -234,7 +236,7 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
     # ``fit``: the entry is a prior of a fitted model, and its own fitted draws are used. ``bound``: it acts
     # only inside a fit that keeps no draws of it, and the share is what that fit's results explain, the most
     # it could. ``none``: neither result reads it.
-    papers = log_entries(workings.inputs.priors)
+    papers = log_entries(workings.inputs.priors, workings.inputs.options)
     option, year = lead_option(workings), workings.inputs.analysis.target_year
     total = workings.arrays.children.sel(year=year, drop=True).sum("age")
     outcomes = {
@@ -252,7 +254,7 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
     return table.sort_values("influence", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def log_entries(priors: PriorRegistry) -> pd.DataFrame:
+def log_entries(priors: PriorRegistry, options: Sequence[Option] = ()) -> pd.DataFrame:
     """Return the papers of every entry, with what other stances put in its place and why.
 
     The first columns of `assumptions_log`. `priors`: as the headline stance holds them.
@@ -262,7 +264,10 @@ def log_entries(priors: PriorRegistry) -> pd.DataFrame:
     log = table[[*kept, "confidence", "basis", "owner", "reviewed", "source"]].copy()
     log["links"] = [json.dumps([[s.title, s.url] for s in priors[name].source]) for name in log["name"]]
     others = {stance for name in log["name"] for stance in priors[name].overridden_by}
-    registries = {stance: load_priors(stance=stance) for stance in sorted(others - {priors.stance})}
+    registries = {
+        stance: load_priors(stance=stance).joined(own_entries(options, stance=stance))
+        for stance in sorted(others - {priors.stance})
+    }
     log["other_stances"] = [_other_stances(name, registries) for name in log["name"]]
     return log
 

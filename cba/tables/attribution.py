@@ -16,6 +16,7 @@ from cba.costs.option_account import option_account
 from cba.decisions.shares import shapley
 from cba.errors import InputError
 from cba.inputs.options import Effects
+from cba.interventions.kinds import COST_ONLY, checked, described, own_components
 from cba.tables.beliefs import what_it_would_take
 from cba.tables.catalogue import MONEY, catalogued, review_programme
 
@@ -29,7 +30,20 @@ PLAYERS = ("family_help", "kinship", "foster", "cost_only")
 """Interventions credit is split among; `cost_only` holds workforce, regional care and other money."""
 
 
-_COST_ONLY = ("workforce", "regional_care", "other")
+def players_of(option: Option) -> tuple[str, ...]:
+    """Interventions of an option: the shipped ones, or those it spends on where it states effects of its own."""
+    if not option.effect:
+        return PLAYERS
+    paid = {line.component for line in option.spend} | (
+        {option.recurrent.component} if option.recurrent else set()
+    )
+    idle = PLAYERS[-1:] if paid & set(_cost_only(option)) else ()
+    return (*(name for name in PLAYERS if name in paid), *own_components([option]), *idle)
+
+
+def _cost_only(option: Option) -> tuple[str, ...]:
+    """Components whose money has no effect, or one of price and mix that is shown with them."""
+    return tuple(name for name in COST_ONLY if name not in own_components([option]))
 
 
 def with_components(option: Option, players: tuple[str, ...]) -> Option:
@@ -37,7 +51,7 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
 
     Financing as in the option where its recurrent money is kept, ``fade`` otherwise.
     """
-    wanted = {c for p in players for c in (_COST_ONLY if p == "cost_only" else (p,))}
+    wanted = {c for p in players for c in (_cost_only(option) if p == "cost_only" else (p,))}
     effects = option.effects.model_dump()
     if "kinship" not in wanted:
         effects |= {"allowance_scope": "none", "family_network": False}
@@ -50,6 +64,7 @@ def with_components(option: Option, players: tuple[str, ...]) -> Option:
         update={
             "spend": tuple(line for line in option.spend if line.component in wanted),
             "effects": Effects(**effects),
+            "effect": tuple(one for one in option.effect if one.table["component"] in wanted),
             "recurrent": recurrent,
             "financing": option.financing if recurrent else "fade",
         }
@@ -71,46 +86,69 @@ def component_account(workings: Workings, option: str, players: tuple[str, ...])
 
 def _same_account(one: Option, other: Option) -> bool:
     """Whether two options must have the same account: all that :func:`option_account` reads is the same."""
-    fields = ("timing", "delay_years", "financing", "recurrent", "spend", "effects")
+    fields = ("timing", "delay_years", "financing", "recurrent", "spend", "effects", "effect")
     return all(getattr(one, field) == getattr(other, field) for field in fields)
+
+
+def split_options(workings: Workings) -> list[str]:
+    """Options whose credit is split: the one a report follows, and those that state effects of their own."""
+    lead = lead_option(workings) if review_programme(workings) else None
+    return [o.id for o in workings.inputs.options if o.id == lead or o.effect]
+
+
+def splits(workings: Workings) -> bool:
+    """Whether there is an option whose credit is split."""
+    return bool(split_options(workings))
+
+
+def own_effects(workings: Workings) -> bool:
+    """Whether an option states effects of its own."""
+    return bool(own_components(workings.inputs.options))
 
 
 @catalogued(
     "attribution",
     "Contribution of each intervention to every option, Shapley values",
     MONEY,
-    needs=review_programme,
+    needs=splits,
 )
+def attribution_tables(workings: Workings) -> pd.DataFrame:
+    """Split the mean effect and net present value of options among their interventions."""
+    return pd.concat([attribution_table(workings, o) for o in split_options(workings)], ignore_index=True)
+
+
 def attribution_table(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Split the mean effect and net present value of an option among its interventions.
 
-    Columns option, component, fewer_children, npv (GBP): exact Shapley values over all 2^4 subsets; they sum
+    Columns option, component, fewer_children, npv (GBP): exact Shapley values over all subsets; they sum
     to the option's mean effect and mean net present value.
     """
     option = option or lead_option(workings)
     target = workings.years.index(workings.inputs.analysis.target_year)
     full = next(o for o in workings.inputs.options if o.id == option)
-    acting = PLAYERS if full.effects.price_reform or _acts(full) else PLAYERS[:-1]
+    players = players_of(full)
+    idle = not (full.effects.price_reform or _acts(full))
+    acting = tuple(p for p in players if not (idle and p == "cost_only"))
     bill = _idle_bill(workings, option)
 
     @cache
-    def achieved(players: tuple[str, ...]) -> np.ndarray:
+    def achieved(some: tuple[str, ...]) -> np.ndarray:
         """Mean effect and worth of some of the interventions that act."""
-        if players == acting:
+        if some == acting:
             account = workings.accounts[option]
-            add_back = np.array([0.0, 0.0 if acting == PLAYERS else -bill])
-        elif players:
-            account, add_back = component_account(workings, option, players), np.zeros(2)
+            add_back = np.array([0.0, 0.0 if acting == players else -bill])
+        elif some:
+            account, add_back = component_account(workings, option, some), np.zeros(2)
         else:
             return np.zeros(2)
         fewer = account.children.fewer_by_age[:, target].sum(axis=-1).mean()
         return np.array([fewer, discounted(workings, net_saving(account)).mean()]) + add_back
 
     def value(members: frozenset[str]) -> np.ndarray:
-        idle = "cost_only" in members and acting != PLAYERS
-        return achieved(tuple(p for p in acting if p in members)) + np.array([0.0, bill if idle else 0.0])
+        added = bill if idle and "cost_only" in members else 0.0
+        return achieved(tuple(p for p in acting if p in members)) + np.array([0.0, added])
 
-    credit = shapley(value, PLAYERS)
+    credit = shapley(value, players)
     return pd.DataFrame(
         [
             {"option": option, "component": p, "fewer_children": float(c[0]), "npv": float(c[1])}
@@ -119,14 +157,54 @@ def attribution_table(workings: Workings, option: str | None = None) -> pd.DataF
     )
 
 
+@catalogued(
+    "interventions",
+    "What interventions of the options' own do, and what their money reaches",
+    MONEY,
+    needs=own_effects,
+)
+def interventions_table(workings: Workings) -> pd.DataFrame:
+    """What effects that options state themselves do, in words, and what their money reaches.
+
+    Columns option, component, label, what, same_prior (whether every stance holds the same prior), money and surplus
+    (GBP of the price base over the horizon; surplus is beyond full coverage and buys nothing), delivered (share
+    served, in place, or filled places in the year it is largest) and year.
+    """
+    analysis, rows = workings.inputs.analysis, []
+    inside = np.array(workings.years) < analysis.start_year + analysis.horizon
+    for option in workings.inputs.options:
+        account = workings.accounts[option.id]
+        for effect in checked(option):
+            if not effect.own:
+                continue
+            done = next(w for w in account.work if w.name == effect.name)
+            spent = sum(line.amount for line in account.costs if line.component == effect.component)
+            mean = done.delivered.mean(axis=0)
+            found = {"money": spent, "surplus": done.surplus}
+            rows.append(
+                {
+                    "option": option.id,
+                    "component": effect.component,
+                    "label": effect.label,
+                    "what": described(effect),
+                    "same_prior": not effect.form.stance,
+                    **{name: float(a[:, inside].sum(axis=1).mean()) for name, a in found.items()},
+                    "delivered": float(mean.max()),
+                    "year": workings.years[int(mean.argmax())],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def _acts(option: Option) -> bool:
     """Whether money of `cost_only` is reinvested savings, and so depends on the other interventions."""
-    return option.recurrent is not None and option.recurrent.component in _COST_ONLY
+    return option.recurrent is not None and option.recurrent.component in _cost_only(option)
 
 
 def _idle_bill(workings: Workings, option: str) -> float:
     """Mean worth of money that acts on nothing and is only added: below 0."""
-    lines = [line for line in workings.accounts[option].costs if line.component in _COST_ONLY]
+    idle = _cost_only(next(o for o in workings.inputs.options if o.id == option))
+    lines = [line for line in workings.accounts[option].costs if line.component in idle]
     spent = sum((line.amount for line in lines), np.zeros_like(workings.accounts[option].recurrent))
     return -float(discounted(workings, spent).mean())
 
@@ -240,7 +318,8 @@ def break_even_map(workings: Workings, option: str | None = None) -> pd.DataFram
     found = []
     for kind, name, label, x, y in rows:
         npv = x * y * drawn.child_years - drawn.cost
-        found.append((option, kind, name, label, x, y, float(npv.mean()), float((npv > 0).mean())))
+        mean = 0.0 if kind == "contour" else float(npv.mean())  # by construction: the mean would be rounding
+        found.append((option, kind, name, label, x, y, mean, float((npv > 0).mean())))
     return pd.DataFrame(found, columns=_COLUMNS)
 
 

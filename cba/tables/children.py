@@ -12,13 +12,14 @@ import xarray as xr
 
 from cba.appraisal.arrays import stacked
 from cba.appraisal.quantities import discounted, interval, lead_option
-from cba.costs.account import avoidable_share, starts_averted
+from cba.costs.account import avoidable_share, starts_averted, total_cost
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
+from cba.interventions.kinds import checked
 from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
-from cba.tables.attribution import component_account
+from cba.tables.attribution import component_account, players_of, split_options, splits
 from cba.tables.beliefs import children_of_all_starts
 from cba.tables.catalogue import (
     BY_ROW,
@@ -27,12 +28,14 @@ from cba.tables.catalogue import (
     a_reform,
     catalogued,
     chance,
-    review_programme,
     spread,
 )
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
+    from cba.interventions.effects import Effect
+
+    Step = tuple[str, str, str, np.ndarray]
 
 
 YEARS_AHEAD = 5
@@ -210,24 +213,39 @@ def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
 # --- From money to children: each step of family help's effect, so that a reader sees where a large … ---
 
 
-@catalogued("effect_chain", "From money to fewer children, step by step", BY_ROW, needs=review_programme)
-def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
-    """Steps from family help's money to children fewer in care, in the target year.
+@catalogued("effect_chain", "From money to fewer children, step by step", BY_ROW, needs=splits)
+def effect_chains(workings: Workings) -> pd.DataFrame:
+    """Steps from money to children fewer in care, in the target year, of every option whose credit is split."""
+    return pd.concat([effect_chain(workings, o) for o in split_options(workings)], ignore_index=True)
 
-    Columns option, step, kind (money, share or children), unit, mean, median, lower, upper.
+
+def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
+    """Steps from money to children fewer in care, in the target year, one intervention at a time.
+
+    Columns option, step, kind (money, share or children), unit, mean, median, lower, upper: family help, then
+    effects that the option states itself.
     """
     # Starts averted are the product of starts, coverage, reach and effect (which differs by age) within each
     # draw; the product of the means differs because the factors vary together.
     option = option or lead_option(workings)
+    full = next(o for o in workings.inputs.options if o.id == option)
+    steps = _family_help(workings, option) if "family_help" in players_of(full) else []
+    steps += [step for effect in checked(full) if effect.own for step in _own(workings, option, effect)]
+    return pd.DataFrame(
+        {"option": option, "step": step, "kind": kind, "unit": unit} | spread(workings, draws, median=True)
+        for step, kind, unit, draws in steps
+    )
+
+
+def _family_help(workings: Workings, option: str) -> list[Step]:
     system = workings.system
     year = workings.years.index(workings.inputs.analysis.target_year)
     account = component_account(workings, option, ("family_help",))
-    money = sum((line.amount[:, year] for line in account.costs), np.zeros(system.reach.size))
-    covered = account.services.family_help[:, year]
-    starts = system.baseline["starts_reachable"].sum("age").transpose("sample", "year").values[:, year]
+    covered = account.delivered("family_help")[:, year]
+    starts = system.ground.starts[:, year].sum(axis=-1)
     averted = account.children.averted_starts[:, year].sum(axis=-1)
-    steps = [
-        ("Money for family help", "money", "GBP per year", money),
+    return [
+        ("Money for family help", "money", "GBP per year", total_cost(account)[:, year]),
         ("Cost of serving one child", "money", "GBP per child", system.value("family_help.cost_per_child")),
         ("Children served", "children", "children per year", covered * system.value("family_help.eligible_children")),
         ("Share of eligible children served (coverage)", "share", "share", covered),
@@ -239,10 +257,26 @@ def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
         ("Fewer children in care at 31 March", "children", "children",
          account.children.fewer_by_age[:, year].sum(axis=-1)),
     ]  # fmt: skip
-    return pd.DataFrame(
-        {"option": option, "step": step, "kind": kind, "unit": unit} | spread(workings, draws, median=True)
-        for step, kind, unit, draws in steps
-    )
+
+
+def _own(workings: Workings, option: str, effect: Effect) -> list[Step]:
+    """Steps of an effect that the option states itself, its component alone."""
+    year = workings.years.index(workings.inputs.analysis.target_year)
+    account = component_account(workings, option, (effect.component,))
+    spent = sum(line.amount for line in account.costs if line.component == effect.component)
+    done = next(w for w in account.work if w.name == effect.name)
+    label, numbers = effect.label, workings.system.ground
+    costs = [f for f in effect.kind.units if effect.kind.units[f][0].startswith("GBP") and effect.has(f)]
+    what = ("children", "places") if effect.kind.name == "places" else ("share", "share")
+    return [
+        (f"{label}: money", "money", "GBP per year", spent[:, year]),
+        *((f"{label}: {effect.kind.units[f][1]}", "money", effect.kind.units[f][0], effect.draws(numbers, f))
+          for f in costs),
+        (f"{label}: {effect.delivers}", *what, done.delivered[:, year]),
+        (f"{label}: money beyond full coverage, which buys nothing", "money", "GBP per year", done.surplus[:, year]),
+        (f"{label}: fewer children in care at 31 March", "children", "children",
+         account.children.fewer_by_age[:, year].sum(axis=-1)),
+    ]  # fmt: skip
 
 
 # --- Tables of children: history, and looked-after children, starts and differences by option and year ---

@@ -15,9 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import lead_option
-from cba.costs.account import cashable, placement_savings
+from cba.costs.account import SUPPORT, cashable, placement_savings
 from cba.costs.prices import cash_index
-from cba.dimensions import COMPONENTS, PLACEMENTS
+from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.projection.care_system import authority_share
 from cba.projection.kernel import project
@@ -398,7 +398,7 @@ def _lines(
     account = workings.accounts[option]
     lines: dict[tuple[str, str], np.ndarray] = {}
     for cost in account.costs:
-        share, key = money if cost.component in COMPONENTS else care, (cost.payer, cost.kind)
+        share, key = money if cost.component not in SUPPORT else care, (cost.payer, cost.kind)
         lines[key] = lines.get(key, 0.0) + cost.amount[:, :last] * share
     for saving in account.savings:
         ratio: Any = 1.0
@@ -535,7 +535,7 @@ def _council_money(
 
     paid = {"dfe": np.zeros_like(care), "council": np.zeros_like(care)}
     for line in account.costs:
-        share = children if line.component in COMPONENTS else care
+        share = children if line.component not in SUPPORT else care
         paid[line.payer] = paid.get(line.payer, 0.0) + in_cash(line.amount) * share
     saving = np.zeros_like(care)
     for saved in account.savings:

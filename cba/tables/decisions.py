@@ -28,6 +28,7 @@ from cba.decisions.information import conditional_mean, evpi_with_error, evppi_b
 from cba.decisions.ratios import payback_year, switching_value
 from cba.decisions.shares import shapley_effects
 from cba.inputs.analyses import refuse_review
+from cba.interventions.kinds import own_components
 from cba.tables.assumptions import UNGRADED, described
 from cba.tables.catalogue import (
     AS_INPUTS,
@@ -406,7 +407,13 @@ def information_value(workings: Workings, *, values: Sequence[float] = RISK_VALU
     refuse_review(workings.inputs.stance, use="used for the value of information")
     npv, effects = workings.arrays.npv, net_effects(workings)
     inputs = question_inputs(workings)
-    partial = evppi_by_threshold(-npv, effects, inputs, list(values), grouped_questions(inputs))
+    partial = evppi_by_threshold(
+        -npv,
+        effects,
+        inputs,
+        list(values),
+        grouped_questions(inputs, own_components(workings.inputs.options)),
+    )
     rows = []
     for value in values:
         payoff = npv + value * effects
@@ -436,15 +443,16 @@ def question_inputs(workings: Workings) -> xr.Dataset:
     return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path.values, about)})
 
 
-def grouped_questions(inputs: xr.Dataset) -> dict[str, list[str]]:
+def grouped_questions(inputs: xr.Dataset, own: Sequence[str] = ()) -> dict[str, list[str]]:
     """Names of inputs by the research question that would answer them.
 
     Every input once; questions without inputs are left out, inputs of no question come last, together.
+    `own`: components with effects that options state themselves, each a question.
     """
     names = [str(name) for name in inputs.data_vars]
     groups = {
         question: [name for name in names if name.startswith(beginnings)]
-        for question, beginnings in QUESTIONS.items()
+        for question, beginnings in {**QUESTIONS, **{f"{c} effect": (f"{c}.",) for c in own}}.items()
     }
     known = {name for members in groups.values() for name in members}
     groups[OTHER_QUESTIONS] = [name for name in names if name not in known]
@@ -494,7 +502,11 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
     # more than Monte Carlo error explains, all inputs tried).
     inputs, option = question_inputs(workings), lead_option(workings)
     graded = workings.inputs.priors.table()["confidence"]
-    question_of = {name: q for q, names in grouped_questions(inputs).items() for name in names}
+    question_of = {
+        name: q
+        for q, names in grouped_questions(inputs, own_components(workings.inputs.options)).items()
+        for name in names
+    }
     frames = []
     for name, outcome in _outcomes(workings, option).items():
         table = tornado(outcome, inputs)
@@ -523,7 +535,9 @@ def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     npv = _outcomes(workings, option)["npv"]
     rows = drivers[drivers["outcome"] == "npv"].set_index("input")["description"]
     splits = {
-        "question": shapley_effects(npv, inputs, grouped_questions(inputs)),
+        "question": shapley_effects(
+            npv, inputs, grouped_questions(inputs, own_components(workings.inputs.options))
+        ),
         "input": shapley_effects(npv, inputs[list(rows.index[:SHARED])]),
     }
     ordered = {split: table.sort_values("effect", ascending=False) for split, table in splits.items()}

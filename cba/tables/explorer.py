@@ -13,7 +13,7 @@ fewer at 31 March; part 0 is without any effect of family help and part 1 what f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.analyses import MIXED
 from cba.inputs.claims import load_claims
+from cba.interventions.kinds import own_components
 from cba.projection.option_children import option_children
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cba.costs.account import OptionAccount
     from cba.inputs.analyses import Analysis
     from cba.inputs.options import Option
+    from cba.interventions.records import Work
 
 
 KEPT = 400
@@ -128,13 +130,18 @@ def option_streams(workings: Workings, option: Option) -> dict[str, np.ndarray]:
     support = sum((c.amount for c in account.costs if c.component in SUPPORT), np.zeros_like(overrun))
     drawn = _effect_streams(workings, option, account, times=1.0)
     without = drawn
-    if account.services.family_help.any():
+    if any(done.delivered.any() for done in account.work if _adjustable(option, done)):
         without = _effect_streams(workings, option, account, times=0.0)
     streams = {"money": (total_cost(account) - support) / overrun}
     for name in ("placements", "other", "fewer"):
         streams[name] = without[name]
         streams[f"{name}_help"] = drawn[name] - without[name]
     return streams
+
+
+def _adjustable(option: Option, done: Work) -> bool:
+    """Whether a reader can set the strength of an effect: that of family help, and those an option states itself."""
+    return done.name == "family_help" or done.component in own_components([option])
 
 
 def _effect_streams(
@@ -145,26 +152,25 @@ def _effect_streams(
     The share is coverage x reach x effect: scaling reach scales it. What the money buys is held as drawn.
     """
     system, paths = workings.system, workings.basis.prices.path
-    if times != 1.0:
-        system = replace(system, reach_by_age=times * system.reach_by_age)
-    children = account.children if times == 1.0 else option_children(system, account.services)
+    work = [done.scaled(times) if _adjustable(option, done) else done for done in account.work]
+    children = account.children if times == 1.0 else option_children(system, work)
     avoided = placement_savings(
         children.fewer_by_placement, children.moved, prices=paths, parameters=system.parameters
     )
-    cut = price_cut(option, system, account.services, children, prices=paths)
-    none = np.zeros_like(cut)
-    lines = saving_lines(system, children, avoided, cut=none)
-    support = sum((line.amount for line in support_lines(option, system, children)), none)
+    cut = price_cut(system, children, work=work, prices=paths)
+    none = np.zeros_like(account.recurrent)
+    lines = saving_lines(system, children, avoided, cut=np.zeros_like(cut))
+    support = sum((line.amount for line in support_lines(system, children, work=work)), none)
     placed = sum((line.amount for line in lines if line.component != "care_proceedings"), none)
     legal = sum((line.amount for line in lines if line.component == "care_proceedings"), none)
     fewer = children.fewer_by_age.sum(axis=-1)
-    return {"placements": placed, "other": legal + cut - support, "fewer": fewer}
+    return {"placements": placed, "other": legal + cut.sum(axis=-1) - support, "fewer": fewer}
 
 
 def _error_elsewhere(workings: Workings, option: Option, streams: dict[str, np.ndarray]) -> float:
     """Mean net present value at half and at twice the effect: in proportion, less the option worked out again."""
     account = workings.accounts[option.id]
-    if not account.services.family_help.any():
+    if not any(done.delivered.any() for done in account.work if _adjustable(option, done)):
         return 0.0
     found = []
     for times in (0.5, 2.0):

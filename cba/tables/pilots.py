@@ -26,8 +26,8 @@ from cba.decisions.studies import pathfinder_standard_error
 from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.options import Option, Spend, load_options
+from cba.interventions.kinds import shipped_effect
 from cba.models.baseline import normal_settings
-from cba.projection.option_children import Services, averted_share
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 
 if TYPE_CHECKING:
@@ -201,8 +201,6 @@ def within_horizon(workings: Workings) -> tuple[CareSystem, CostBasis]:
         placement_mix=system.placement_mix[:, :size],
         averted_kernel=system.averted_kernel[..., :size],
         entrant_mix=system.entrant_mix[:, :size],
-        leaver_kernel=system.leaver_kernel[..., :size],
-        guardian_years=system.guardian_years[:size],
     )
     return cut, replace(workings.basis, prices=replace(prices, path=prices.path[:, :size]))
 
@@ -223,7 +221,7 @@ def _course(workings: Workings, account: OptionAccount) -> Course:
         npv=flows @ factors,
         safe=averted * (1.0 - harm),
         harm=averted * harm,
-        coverage=account.services.family_help[:, inside],
+        coverage=account.delivered("family_help")[:, inside],
     )
 
 
@@ -388,8 +386,8 @@ def _log_change(workings: Workings, coverage: np.ndarray, log_risk_ratio: np.nda
     """Log change in starts of an area with this coverage, at the ages and mix of the first year."""
     believed = workings.system.parameters.assign({"family_help.log_risk_ratio": ("sample", log_risk_ratio)})
     system: CareSystem = replace(workings.system, parameters=believed)
-    none = np.zeros((coverage.size, 1))
-    share = averted_share(system, Services(coverage[:, None], none, none, none, none))[:, 0]
+    help_ = shipped_effect("family_help")
+    share = help_.kind.at(help_, system.ground, coverage[:, None]).averted[:, 0]
     first = system.baseline.sel(year=workings.inputs.analysis.start_year)
     reachable = first["starts_reachable"].transpose("sample", "age").values
     starts = first["starts"].transpose("sample", "age").values.sum(axis=-1)

@@ -472,7 +472,7 @@ def social_switching(workings: Workings) -> pd.DataFrame:
         gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
         years = safe_child_years(workings, option)
         healthy = in_health_terms(workings, years)
-        served = account.services.family_help * value("family_help.eligible_children")[:, None]
+        served = account.delivered("family_help") * value("family_help.eligible_children")[:, None]
         units = (
             ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "causal_share"),
             ("wellby", "points of life satisfaction", healthy * value("social.wellby"), "life_satisfaction_change"),

@@ -149,7 +149,7 @@ def _price_saving(
 def children_helped(workings: Workings, account: OptionAccount) -> np.ndarray:
     """Children whom family help serves in each year. Shape (sample, year), children."""
     eligible = workings.system.value("family_help.eligible_children")
-    return np.asarray(account.services.family_help * eligible[:, None])
+    return np.asarray(account.delivered("family_help") * eligible[:, None])
 
 
 def _found(workings: Workings, account: OptionAccount, start: FoundStart) -> Slopes:

@@ -7,7 +7,7 @@ import pytest
 
 from cba.costs.account import total_cost, total_saving
 from cba.costs.option_account import option_account
-from cba.inputs.options import Effects, Option, Recurrent, Spend
+from cba.inputs.options import Effects, Option, Recurrent, Spend, WrittenEffect
 from tests.appraisal.made_workings import made_workings, option
 
 RECORD_ONLY = {
@@ -40,6 +40,16 @@ def effects(**changes):
     return {"effects": option("care_review").effects.model_copy(update=changes)}
 
 
+OWN = {
+    "component": "workforce",
+    "kind": "exits",
+    "ratio": "family_help.stay_ratio",
+    "cost_per_child": "family_help.cost_per_child",
+    "confidence": "red",
+    "source": "own judgement",
+}
+"""An effect of an option's own whose numbers are inputs of the appraisal."""
+
 CHANGES = {
     "timing": {
         "timing": "calendar",
@@ -59,6 +69,7 @@ CHANGES = {
     "spend.price_year": spend(price_year=2023),
     "spend.additional": spend(additional=False),
     "spend.gbp_million": spend(gbp_million={0: 36.46, 1: 782.4, 2: 996.43, 3: 184.8}),
+    "effect": {"effect": (WrittenEffect(table=OWN),)},
     "recurrent.component": recurrent(component="workforce"),
     "recurrent.payer": recurrent(payer="dfe"),
     "recurrent.gbp_million": recurrent(gbp_million=1001.0),

@@ -18,7 +18,7 @@ def steps(workings):
 
 def test_starts_averted_are_starts_times_coverage_times_reach_times_effect(workings, steps):
     system, target = workings.system, workings.years.index(2032)
-    covered = workings.accounts["family_help_only"].services.family_help[:, target]
+    covered = workings.accounts["family_help_only"].delivered("family_help")[:, target]
     starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values[:, target]
     found = []
     for draw in range(system.reach.size):

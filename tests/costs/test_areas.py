@@ -7,7 +7,8 @@ import pytest
 
 import cba
 from cba.errors import InputError
-from cba.projection.services import area_share, bought_services
+from cba.interventions import kinds
+from cba.projection.care_system import area_share
 from tests.appraisal.made_workings import made_workings, option
 
 
@@ -19,6 +20,18 @@ def system():
 def abundant(system):
     money = np.full(system.baseline["closure"].shape, 1e12)
     return {name: money for name in ("family_help", "kinship", "foster", "regional_care")}
+
+
+def bought(chosen, system, money):
+    """Work by name of what money buys."""
+    done = kinds.work(
+        kinds.checked(chosen),
+        system.ground,
+        yearly=money,
+        programme=money,
+        part=area_share(chosen, system),
+    )
+    return {work.name: work for work in done}
 
 
 def test_share_is_that_of_the_published_population(system):
@@ -38,23 +51,23 @@ def test_all_authorities_are_all_of_england(system):
 def test_money_without_end_serves_the_areas_and_nobody_else(system):
     chosen = option("care_review", areas=("301", "815"))
     money = abundant(system)
-    services, deadweight = bought_services(chosen, system, money=money, programme=money)
+    found = bought(chosen, system, money)
     share = area_share(chosen, system)
     for name in ("family_help", "meetings", "allowances"):
-        assert getattr(services, name)[:, -1] == pytest.approx(share, rel=1e-9), name
-    whole, paid = bought_services(option("care_review"), system, money=money, programme=money)
-    assert whole.family_help[:, -1] == pytest.approx(1.0)
-    np.testing.assert_allclose(deadweight, share * paid, rtol=1e-9)
+        assert found[name].delivered[:, -1] == pytest.approx(share, rel=1e-9), name
+    whole = bought(option("care_review"), system, money)
+    assert whole["family_help"].delivered[:, -1] == pytest.approx(1.0)
+    np.testing.assert_allclose(
+        found["allowances"].deadweight, share * whole["allowances"].deadweight, rtol=1e-9
+    )
 
 
 def test_scarce_money_buys_the_same_wherever_it_is_spent(system):
     """Below saturation the number of children served does not depend on the areas."""
     money = {name: amount * 1e-8 for name, amount in abundant(system).items()}
-    few, _ = bought_services(
-        option("care_review", areas=("301", "815")), system, money=money, programme=money
-    )
-    all_over, _ = bought_services(option("care_review"), system, money=money, programme=money)
-    np.testing.assert_allclose(few.family_help, all_over.family_help, rtol=1e-9)
+    few = bought(option("care_review", areas=("301", "815")), system, money)["family_help"]
+    all_over = bought(option("care_review"), system, money)["family_help"]
+    np.testing.assert_allclose(few.delivered, all_over.delivered, rtol=1e-9)
 
 
 def test_a_code_without_a_population_is_refused(system):

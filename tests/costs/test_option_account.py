@@ -19,7 +19,6 @@ from cba.costs.reinvestment import _of_draws, cashed, reinvested_account
 from cba.dimensions import PLACEMENTS
 from cba.inputs.options import Recurrent
 from cba.models.unit_costs_accounts import WEEKS
-from cba.projection.services import allowance_bill
 from tests.appraisal.made_workings import (
     changed,
     line_sum,
@@ -216,7 +215,7 @@ def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, 
     elif entry == "kinship.guardianship_support":
         helps = base.system.value("kinship.permanence_gain") >= 0
     else:  # a place may replace what is cheaper than itself; a target met later leaves fewer carers gone by the end
-        before, then = (made.accounts[name].services.foster_places for made in (base, after))
+        before, then = (made.accounts[name].delivered("foster_places") for made in (base, after))
         helps = (total_saving(base.accounts[name]) >= 0).all(axis=1) & (then <= before).all(axis=1)
     assert helps.sum() > 20
     total = saved[helps].sum(axis=1)
@@ -227,6 +226,12 @@ def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, 
         assert (cost[helps] >= 0).all() and cost.max() > 0
     else:
         assert total.min() < -1.0
+
+
+def allowance_bill(system):
+    """Yearly cost of closing the allowance gap for every existing carer in the scope of the review."""
+    children = system.value("kinship.guardianship_children") + system.value("kinship.arrangement_children")
+    return system.value("kinship.allowance_gap") * WEEKS * children
 
 
 # --- who pays, and for what -----------------------------------------------------------------------------
@@ -249,10 +254,10 @@ def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
 def test_allowances_are_paid_as_late_as_services_start_and_cost_what_they_pay(base):
     """The gap paid over all years is the money over the bill, and none of it comes before its money."""
     account = base.accounts["kinship_only"]
-    bill = allowance_bill(option("kinship_only"), base.system)[:, None]
+    bill = allowance_bill(base.system)[:, None]
     overrun = base.system.value("delivery.cost_overrun")[:, None]
     spent = line_sum(line for line in account.costs if line.kind == "deadweight") / overrun / bill
-    paid = account.services.allowances
+    paid = account.delivered("allowances")
     assert (np.cumsum(paid, axis=1) <= np.cumsum(spent, axis=1) + 1e-12).all()
     last = base.system.value("delivery.start_delay") + base.system.value("delivery.ramp_stretch") < 7.0
     assert last.mean() > 0.9
@@ -297,11 +302,7 @@ def test_moving_children_between_placements_sends_nobody_home(base, name):
 
 def test_deadweight_is_the_allowance_money_up_to_the_bill_of_existing_carers(base):
     account, chosen = base.accounts["kinship_only"], option("kinship_only")
-    bill = base.system.value("kinship.allowance_gap") * WEEKS
-    bill = bill * (
-        base.system.value("kinship.guardianship_children") + base.system.value("kinship.arrangement_children")
-    )
-    np.testing.assert_allclose(allowance_bill(chosen, base.system), bill, rtol=1e-12)
+    bill = allowance_bill(base.system)
     money = line_sum(programme_money(chosen, **settings(base)))
     for_allowances = money * base.system.value("kinship.allowance_share")[:, None]
     expected = np.minimum(for_allowances, bill[:, None]) * base.system.value("delivery.cost_overrun")[:, None]
@@ -360,7 +361,7 @@ def test_a_lower_price_is_paid_less_at_once_on_the_placements_that_remain(base):
     shown = left.shape[1]
     price = base.basis.prices.path[:, :shown, home]
     cut = (
-        account.services.reform[:, :shown]
+        account.delivered("reform")[:, :shown]
         * base.system.value("reform.home_price_cut")[:, None]
         * left
         * price
@@ -383,7 +384,7 @@ def zero_cut(system):
 
 def test_a_reform_is_in_place_when_its_programme_is_paid(base):
     """Running costs do not bring it nearer, so the length of the projection does not matter."""
-    reform = base.accounts["placement_reform"].services.reform
+    reform = base.accounts["placement_reform"].delivered("reform")
     assert (np.diff(reform, axis=1) >= -1e-12).all() and reform.max() <= 1.0 + 1e-12
     soon = base.system.value("delivery.start_delay") + base.system.value("delivery.ramp_stretch") < 3.0
     assert soon.sum() > 50

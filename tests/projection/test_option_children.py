@@ -9,22 +9,35 @@ import pytest
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
+from cba.inputs.options import load_options
+from cba.interventions import kinds
 from cba.projection.care_system import averted_stock
-from cba.projection.option_children import averted_share, no_services, option_children
+from cba.projection.option_children import averted_share, option_children
 from tests.projection.conftest import YEARS, made_system
 
 PLACE = {name: index for index, name in enumerate(PLACEMENTS)}
 
 
+CARE_REVIEW = load_options(["care_review"])[0]
+SHIPPED = {
+    effect.name: effect
+    for effect in kinds.checked(
+        CARE_REVIEW.model_copy(
+            update={"effects": CARE_REVIEW.effects.model_copy(update={"price_reform": True})}
+        )
+    )
+}
+
+
 def served(system, **services):
-    """Services that are constant in time from the second year; the others are nothing."""
-    shape = system.baseline["closure"].shape
-    path = np.zeros(shape)
+    """Shipped effects at work at levels that are constant in time from the second year."""
+    path = np.zeros(system.baseline["closure"].shape)
     path[:, 1:] = 1.0
-    return replace(no_services(system), **{name: level * path for name, level in services.items()})
+    effects = {name: SHIPPED[name] for name in services}
+    return tuple(e.kind.at(e, system.ground, services[name] * path) for name, e in effects.items())
 
 
-ALL = {"family_help": 0.3, "meetings": 0.5, "allowances": 0.4, "foster_places": 2000.0, "reform": 1.0}
+ALL = {"family_help": 0.3, "meetings": 0.5, "allowances": 0.4, "foster_places": 2000.0, "step_down": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +46,7 @@ def everything(system):
 
 
 def test_no_services_change_exactly_nothing(system):
-    found = option_children(system, no_services(system))
+    found = option_children(system, ())
     for name in (
         "averted_starts",
         "early_leavers",
@@ -148,7 +161,7 @@ def test_foster_places_and_reform_move_children_and_leave_their_number(system):
     np.testing.assert_allclose(
         found.moved[:, 4, PLACE["foster_in_house"]], -(from_home + from_agency), rtol=1e-9
     )
-    stepped = option_children(system, served(system, reform=1.0))
+    stepped = option_children(system, served(system, step_down=1.0))
     total = system.baseline["children"].sum("age").transpose("sample", "year").values
     homes = total * system.placement_mix[..., PLACE["childrens_home"]]
     expected = homes[:, 4] * system.value("reform.step_down_share")
@@ -165,7 +178,6 @@ def test_draws_do_not_mix(system, everything):
         placement_mix=system.placement_mix[order],
         averted_kernel=system.averted_kernel[order],
         entrant_mix=system.entrant_mix[order],
-        leaver_kernel=system.leaver_kernel[order],
         reach=system.reach[order],
         reach_by_age=system.reach_by_age[order],
     )

@@ -12,7 +12,7 @@ from cba.projection.stay_length import (
     StayLength,
     age_position,
     averted_stock_kernel,
-    remaining_stay_kernel,
+    met_in_care,
     stay_length,
 )
 
@@ -168,7 +168,8 @@ def test_remaining_stay_equals_a_stationary_population(stays, starts_mix):
     bands = np.digitize(age_now, high[:-1])
     since = rng.random(age_now.size)  # left early `since` of a year before its end
     for wanted in (np.eye(5)[0], np.eye(5)[1], np.eye(5)[3], np.bincount(bands, minlength=5) / bands.size):
-        kernel = remaining_stay_kernel(stays, lags=lags, age=wanted, starts=starts_mix)
+        met = met_in_care(stays, lags=lags, starts=starts_mix, stock=wanted)
+        kernel = np.einsum("a,abl->bl", met.ages, met.remaining[..., :lags])
         weight = (wanted / np.maximum(np.bincount(bands, minlength=5), 1))[bands]
         for lag in range(lags):
             there = (left > lag + since) & (age_now + lag + since < 18)
@@ -183,9 +184,20 @@ def test_a_constant_hazard_forgets_how_long_a_child_has_been_there():
     hazard = 0.4
     exponential = StayLength(np.array([0.0, 10.0]), np.array([0.0, -10 * hazard]))
     mix = np.array([0.2, 0.3, 0.5, 0.0, 0.0])
-    remaining = remaining_stay_kernel(exponential, lags=5, age=mix, starts=np.full(5, 0.2))
+    met = met_in_care(exponential, lags=5, starts=np.full(5, 0.2), stock=mix)
+    remaining = np.einsum("a,abl->bl", mix, met.remaining[..., :5])
     whole = np.einsum("a,abl->bl", mix, averted_stock_kernel(exponential, stay_ratio=np.ones(1), lags=5)[0])
     np.testing.assert_allclose(remaining.sum(axis=0), whole.sum(axis=0), rtol=1e-9)
+
+
+def test_who_is_met_under_18_leaves_care_more_at_every_age_as_time_passes(stays, starts_mix):
+    """Of those not yet 18, the share still there falls: so odds of leaving can be solved for at every age."""
+    met = met_in_care(stays, lags=12, starts=starts_mix, stock=starts_mix)
+    total = met.remaining.sum(axis=1)
+    assert met.remaining.shape[-1] == 18 and (total <= met.under_18 + 1e-12).all()
+    staying = np.where(met.under_18 > 0, total / np.where(met.under_18 > 0, met.under_18, 1.0), 0.0)
+    assert (np.diff(staying, axis=1) <= 1e-12).all() and (staying[:, 0] < 1.0).all()
+    assert (met.under_18[0, :17] == 1.0).all() and (met.under_18[-1, 2:] == 0.0).all()
 
 
 # --- refusals -------------------------------------------------------------------------------------------

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from cba.projection.care_system import early_leavers
+from cba.interventions.remaining import followed
+
+
+def early_leavers(rate, *, relatives, kernel):
+    """One group of all ages: leavers (sample, year) and children fewer."""
+    each = {"fewer": kernel[:, None], "gone": kernel[:, None]}
+    taken, fewer = followed(rate[..., None], pool=relatives[..., None], counts=np.ones((1, 5)), **each)
+    return taken[..., 0], fewer
 
 
 def by_loops(rate, relatives, kernel):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.projection.services import service_timing, slipped
+from cba.interventions.delivery import service_timing, slipped
 
 YEARS = 8
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.projection.services import (
-    coverage,
-    filled_foster_places,
-    reform_progress,
-    service_money,
-    service_timing,
-)
+from cba.interventions.delivery import coverage, in_place, service_money
+from cba.interventions.kinds import shipped_effect
+from cba.interventions.records import Money
+from tests.interventions.made_ground import ground
 
 ONE = np.ones(1)
 CARERS = 9000  # the review's target: carers, not households
@@ -24,9 +23,19 @@ def money_paths(years=8):
     return amounts.map(lambda values: np.array([values]))
 
 
-def late(*, delay=0.0, stretch=0.0, years=8):
-    """Timing of one draw; half a year passes before any service."""
-    return service_timing((delay + 0.5) * ONE, stretch=stretch * ONE, years=years)
+def place(*, delay=0.0, stretch=0.0, setup=0.0, years=8, **values):
+    """A system of one draw; half a year passes before any service."""
+    delivery = {
+        "delivery.start_delay": delay,
+        "delivery.ramp_stretch": stretch,
+        "delivery.setup_share": setup,
+    }
+    return ground(years, **delivery, **values)
+
+
+def covered(money, *, cost, eligible, **delivery):
+    there = place(years=money.shape[1], **delivery)
+    return coverage(there, Money(money, money), cost=cost * ONE, eligible=eligible)[0]
 
 
 # --- coverage -------------------------------------------------------------------------------------------
@@ -48,13 +57,7 @@ def test_setup_takes_its_share_of_the_first_two_years_with_money():
 def test_children_served_never_cost_more_than_the_money(money, cost, setup, delay, stretch):
     """Coverage never outlives its money, in total and up to any year."""
     eligible = 500_000.0
-    share = coverage(
-        money,
-        unit_cost=cost * ONE,
-        eligible=eligible * ONE,
-        setup_share=setup * ONE,
-        timing=late(delay=delay, stretch=stretch),
-    )
+    share = covered(money, cost=cost, eligible=eligible * ONE, setup=setup, delay=delay, stretch=stretch)
     assert (share >= 0).all() and (share <= 1).all()
     spent = np.cumsum(share * eligible * cost, axis=1)
     assert (spent <= np.cumsum(money, axis=1) * (1 + 1e-9) + 1e-6).all()
@@ -63,28 +66,25 @@ def test_children_served_never_cost_more_than_the_money(money, cost, setup, dela
 def test_coverage_by_hand_and_saturation():
     """£2m at £4,000 a child for 1,000 children, a quarter of the first years in set-up, half a year's delay."""
     money = np.array([[2e6, 2e6, 8e6, 8e6, 0.0]])
-    settings = {"unit_cost": 4000 * ONE, "setup_share": 0.25 * ONE, "timing": late(years=5)}
-    found = coverage(money, eligible=1000 * ONE, **settings)
+    settings = {"cost": 4000.0, "setup": 0.25}
+    found = covered(money, eligible=1000 * ONE, **settings)
     served = np.array([375, 375, 2000, 2000, 0]) / 2 + np.array([0, 375, 375, 2000, 2000]) / 2
     np.testing.assert_allclose(found[0], np.minimum(served / 1000, 1.0), rtol=1e-12)
     assert found[0, 3] == 1.0
-    by_year = coverage(money, eligible=np.full((1, 5), 1000.0), **settings)
+    by_year = covered(money, eligible=np.full((1, 5), 1000.0), **settings)
     np.testing.assert_array_equal(found, by_year)
 
 
 def test_without_money_nobody_is_served():
-    none = np.zeros((2, 4))
-    settings = {"unit_cost": np.ones(2), "eligible": np.ones(2), "setup_share": np.zeros(2)}
-    timing = service_timing(np.zeros(2), stretch=np.ones(2), years=4)
-    assert (coverage(none, timing=timing, **settings) == 0).all()
+    assert (covered(np.zeros((1, 4)), cost=1.0, eligible=ONE, stretch=1.0) == 0).all()
 
 
 def test_a_stretched_ramp_only_slows_the_start():
     """Money for good: the same coverage in the end, never more on the way, and less while it starts up."""
     money = np.full((1, 8), 1e6)
-    settings = {"unit_cost": 1000 * ONE, "eligible": 4000 * ONE, "setup_share": 0 * ONE}
-    quick = coverage(money, timing=late(), **settings)[0]
-    slow = coverage(money, timing=late(stretch=2.0), **settings)[0]
+    settings = {"cost": 1000.0, "eligible": 4000 * ONE}
+    quick = covered(money, **settings)[0]
+    slow = covered(money, stretch=2.0, **settings)[0]
     assert (slow <= quick + 1e-12).all() and (slow[:3] < quick[:3]).all()
     np.testing.assert_allclose(slow[4:], quick[4:], rtol=1e-12)
 
@@ -93,17 +93,21 @@ def test_a_stretched_ramp_only_slows_the_start():
 
 
 def foster(money, *, target=CARERS, attrition=0.14, places=1.65, filled=0.61, cost=1000.0, delivered=1.0):
-    return filled_foster_places(
-        money,
-        target=target,
-        cost_per_carer=cost * ONE,
-        delivered=delivered * ONE,
-        carers_per_household=1.7 * ONE,
-        places_per_household=places * ONE,
-        filled_share=filled * ONE,
-        attrition=attrition * ONE,
-        timing=late(delay=0.5, years=money.shape[1]),
-    )[0]
+    """Filled places of the shipped effect, from carers to households to places."""
+    values = {
+        "cost_per_carer": cost,
+        "target_delivered": delivered,
+        "carers_per_household": 1.7,
+        "places_per_household": places,
+        "filled_share": filled,
+        "attrition": attrition,
+        "home_share": 0.1,
+        "agency_share": 0.5,
+        "substitution": 0.0,
+    }
+    there = place(delay=0.5, years=money.shape[1], **{f"foster.{name}": v for name, v in values.items()})
+    effect = replace(shipped_effect("foster_places"), switch=target)
+    return effect.kind.act(effect, there, Money(money, money)).delivered[0]
 
 
 def plenty(years=10):
@@ -152,6 +156,6 @@ def test_money_and_delivery_bound_recruitment():
 def test_reform_progresses_to_one_once_its_money_is_spent(money, delay, stretch):
     money[:, 4:] = 0.0
     money = np.where(money < 1, 0.0, money)
-    found = reform_progress(money, timing=late(delay=delay, stretch=stretch, years=12))[0]
+    found = in_place(place(delay=delay, stretch=stretch, years=12), Money(money, money))[0]
     assert (np.diff(found) >= -1e-12).all() and (found >= 0).all()
     assert found[-1] == pytest.approx(1.0 if money.sum() > 0 else 0.0, abs=1e-9)

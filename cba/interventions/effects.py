@@ -1,0 +1,353 @@
+"""An effect as stated and as checked: its fields, its numbers and the priors of its own that they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.errors import InputError
+from cba.inputs.files import Number, Text, Whole, nearest
+from cba.inputs.prior_entries import (
+    Confidence,
+    OverridingStance,
+    PriorEntry,
+    Shape,
+    WrittenEntry,
+    build_entry,
+)
+from cba.inputs.priors import STANCES
+from cba.interventions.records import Ground, Money, Work
+
+Age = Literal["under_1", "1_4", "5_9", "10_15", "16_plus"]
+Placement = Literal[
+    "foster_relative_or_friend",
+    "foster_in_house",
+    "foster_agency",
+    "childrens_home",
+    "supported_accommodation",
+    "other_residential",
+    "with_parents",
+    "placed_for_adoption",
+]
+NamePattern = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Stated(Shape):
+    """A number with a prior of its own: a distribution by quantiles or parameters; money has a price year."""
+
+    distribution: Text
+    price_year: Annotated[Whole, Field(ge=1990, le=2100)] | None = None
+
+
+class OwnEntry(WrittenEntry):
+    """A number of an effect as an entry of the registry: the day it was reviewed may be left out."""
+
+    reviewed: date | None = None  # type: ignore[assignment]
+
+
+class Product(BaseModel):
+    """A number made of others: inputs the appraisal draws, by name, multiplied and divided."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    times: Annotated[tuple[Text | Number, ...], Field(min_length=1)]
+    over: tuple[Text | Number, ...] = ()
+
+
+def _written_as(value: Any) -> str:
+    if isinstance(value, dict):
+        return "product" if "times" in value else "prior"
+    return {Stated: "prior", Product: "product"}.get(type(value), "name")
+
+
+Drawn = Annotated[
+    Annotated[Stated, Tag("prior")] | Annotated[Product, Tag("product")] | Annotated[Text, Tag("name")],
+    Discriminator(_written_as),
+]
+"""A number of an effect: a prior of its own, the name of an input of the appraisal, or a product of such."""
+
+
+class Form(BaseModel):
+    """Fields of every effect; those after `source` are for the shipped ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    component: NamePattern
+    kind: Text
+    label: Text | None = None
+    confidence: Confidence
+    source: Text
+    owner: Text | None = None
+    reviewed: date | None = None
+    stance: Mapping[OverridingStance, Mapping[Text, Any]] = Field(default_factory=dict)
+    money_share: Text | None = None
+    name: NamePattern | None = None
+    switch: Text | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of effect: the fields it adds, the unit and words of its numbers, what it checks, what it does.
+
+    ``units`` names every field that holds a number, with its unit and its words. ``check`` refuses what
+    fields alone do not rule out. ``act`` turns the money of an effect into work, ``at`` a service of given
+    size (what ``delivered`` is, or for stays the children whose service is paid for); ``words`` say in a line
+    what it does.
+    """
+
+    name: str
+    form: type[Form]
+    units: Mapping[str, tuple[str, str]]
+    act: Callable[[Effect, Ground, Money], Work]
+    at: Callable[[Effect, Ground, np.ndarray], Work]
+    words: Callable[[Effect], str]
+    check: Callable[[Effect], None] = lambda effect: None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One checked effect of one component.
+
+    ``numbers`` has each number as a product of inputs by name; ``entries`` the priors of its own by stance, a
+    stance without an override holding those of ``evidence``. ``file`` and ``place`` say where it stands.
+    """
+
+    name: str
+    kind: Kind
+    form: Form
+    numbers: Mapping[str, Product]
+    entries: Mapping[str, Mapping[str, PriorEntry]]
+    switch: float | str | bool | None = None
+    own: bool = True
+    file: str = ""
+    place: str = "effect"
+
+    @property
+    def component(self) -> str:
+        """What its money is called."""
+        return self.form.component
+
+    @property
+    def label(self) -> str:
+        """Its words in a table."""
+        return self.form.label or self.component.replace("_", " ").capitalize()
+
+    @property
+    def delivers(self) -> str:
+        """What its delivered service is a share of, or a number of."""
+        return (
+            "filled places" if self.kind.name == "places" else "share of eligible children served (coverage)"
+        )
+
+    def has(self, field: str) -> bool:
+        """Whether a number is stated."""
+        return field in self.numbers
+
+    def draws(self, ground: Ground, field: str) -> np.ndarray:
+        """Draws (sample,) of one of its numbers."""
+        product = self.numbers[field]
+        found = np.ones(ground.children.shape[0])
+        for factor in product.times:
+            found = found * self._factor(ground, factor)
+        for factor in product.over:
+            found = found / self._factor(ground, factor)
+        return found
+
+    def _factor(self, ground: Ground, factor: float | str) -> Any:
+        if factor == SWITCH:
+            return float(self.switch or 0.0)
+        return ground.value(factor) if isinstance(factor, str) else factor
+
+    def refused(self, problem: str, *, field: str, **details: Any) -> InputError:
+        """The refusal of one of its fields."""
+        return InputError(problem, file=self.file or None, field=f"{self.place}.{field}", **details)
+
+
+SWITCH = "switch"
+"""Stands in a product for the number an option gives the switch of a shipped effect."""
+
+
+def above_nought(effect: Effect, *fields: str) -> None:
+    """Refuse numbers whose prior can be nought or less: beyond one chance in a million, nothing is cut off."""
+    for field in fields:
+        for stance, entries in effect.entries.items():
+            entry = entries.get(field)
+            if entry is None:
+                continue
+            low = entry.quantile(ALMOST_NEVER)
+            if low <= 0.0:
+                place = field if stance == "evidence" else f"stance.{stance}.{field}"
+                raise effect.refused(
+                    "a number that must be above 0 can be 0 or less",
+                    field=place,
+                    found=f"{low:.3g} at one chance in {1 / ALMOST_NEVER:,.0f}",
+                    allowed="above 0",
+                    cause="a spread too wide for a family without a lower end",
+                    remedy="use LogNormal, narrow the spread, or state `lower`",
+                )
+
+
+ALMOST_NEVER = 1e-6
+
+
+def shares_within(effect: Effect, *fields: str) -> None:
+    """Refuse shares that can leave 0 to 1."""
+    for field in fields:
+        for entries in effect.entries.values():
+            if field in entries and (entries[field].support[0] < 0 or entries[field].support[1] > 1):
+                raise effect.refused(
+                    "a share can fall outside 0 to 1",
+                    field=field,
+                    found=f"{entries[field].support[0]:g} to {entries[field].support[1]:g}",
+                    allowed="0 to 1",
+                    cause="per cent written for a proportion, or an unbounded family",
+                    remedy="use Beta, or add lower and upper bounds within 0 to 1",
+                )
+
+
+def ages_of(ages: tuple[str, ...] | None) -> list[int]:
+    """Positions of age bands; all of them where none is named."""
+    return [AGE_BANDS.index(age) for age in ages] if ages else list(range(len(AGE_BANDS)))
+
+
+def age_words(ages: tuple[str, ...] | None) -> str:
+    """Ages in a line: ``"ages 10 to 15, 16 and over"``."""
+    words = {
+        "under_1": "under 1",
+        "1_4": "1 to 4",
+        "5_9": "5 to 9",
+        "10_15": "10 to 15",
+        "16_plus": "16 and over",
+    }
+    return "ages " + ", ".join(words[age] for age in ages) if ages else "all ages"
+
+
+def place_of(placement: str) -> int:
+    """Position of a placement."""
+    return PLACEMENTS.index(placement)
+
+
+def middle(effect: Effect, field: str) -> str:
+    """A number in words: its median and middle 90%, or the inputs it is made of."""
+    entry = effect.entries["evidence"].get(field)
+    if entry is None:
+        product = effect.numbers[field]
+        names = " × ".join(str(f) for f in product.times) + "".join(f" ÷ {f}" for f in product.over)
+        return f"({names})"
+    low, mid, high = (entry.quantile(q) for q in (0.05, 0.5, 0.95))
+    return f"{mid:.3g} ({low:.3g} to {high:.3g})"
+
+
+def read_effect(
+    kind: Kind,
+    form: Form,
+    *,
+    name: str,
+    file: str = "",
+    place: str = "effect",
+    switch: float | str | bool | None = None,
+    own: bool = True,
+) -> Effect:
+    """Resolve a form into an effect, its own priors fitted for every stance, and refuse what does not hold."""
+    numbers: dict[str, Product] = {}
+    entries: dict[str, dict[str, PriorEntry]] = {stance: {} for stance in STANCES}
+    for field, value in _stated(kind, form).items():
+        if isinstance(value, Stated):
+            entry_name = f"{name}_{field.replace('.', '_')}"
+            numbers[field] = Product(times=(entry_name,))
+            written = _entry(kind, form, field=field, stated=value)
+            for stance in STANCES:
+                try:
+                    entries[stance][field] = build_entry(
+                        entry_name, written, stance=stance, file=file, form=OwnEntry
+                    )
+                except InputError as error:
+                    inner = (error.details["field"] or "").removeprefix(entry_name).removeprefix(".")
+                    raise error.changed(file=file, field=f"{place}.{field}.{inner}".rstrip(".")) from None
+        else:
+            numbers[field] = value if isinstance(value, Product) else Product(times=(value,))
+    effect = Effect(name, kind, form, numbers, entries, switch, own, file, place)
+    _check_stances(effect)
+    kind.check(effect)
+    return effect
+
+
+def _in(table: Mapping[str, Any], field: str) -> Any:
+    """A field of a table, that of a table inside it by ``table.key``."""
+    head, _, key = field.partition(".")
+    value = table.get(head)
+    return (value.get(key) if isinstance(value, Mapping) else None) if key else value
+
+
+def _stated(kind: Kind, form: Form) -> dict[str, Drawn]:
+    """Numbers of a form that are given, those of tables by ``table.key``."""
+    given = {name: getattr(form, name) for name in type(form).model_fields}
+    return {field: value for field in kind.units if (value := _in(given, field)) is not None}
+
+
+def _entry(kind: Kind, form: Form, *, field: str, stated: Stated) -> dict[str, Any]:
+    """A number as an entry of the prior registry would be written."""
+    unit, words = kind.units[field]
+    label = form.label or form.component.replace("_", " ").capitalize()
+    address = next((word.rstrip(".,;") for word in form.source.split() if word.startswith("http")), "")
+    source = {"title": form.source if address else f"judgement: {form.source}", "url": address}
+    written: dict[str, Any] = {
+        **stated.model_dump(exclude_none=True),
+        "description": f"{label}: {words}",
+        "unit": unit,
+        "basis": "evidence" if address else "judgement",
+        "confidence": form.confidence,
+        "owner": form.owner or "author of the option",
+        "source": [source],
+    }
+    if form.reviewed:
+        written["reviewed"] = form.reviewed
+    overrides = {}
+    for stance, table in form.stance.items():
+        shape = _in(table, field)
+        if isinstance(shape, dict):
+            same = shape.get("price_year") == stated.price_year
+            kept = {key: value for key, value in shape.items() if key != "price_year" or not same}
+            overrides[stance] = {"reason": table.get("reason", "no reason stated"), **kept}
+    return written | ({"stance": overrides} if overrides else {})
+
+
+def _check_stances(effect: Effect) -> None:
+    """Refuse an override of something that is no number of the effect with a prior of its own."""
+    held = effect.entries["evidence"]
+    for stance, table in effect.form.stance.items():
+        for field, value in _flat(table, held).items():
+            if field == "reason" and isinstance(value, str):
+                continue
+            if field not in held or not isinstance(value, dict):
+                raise effect.refused(
+                    "a stance overrides what is no prior of the effect",
+                    field=f"stance.{stance}.{field}",
+                    found=value,
+                    allowed=", ".join(held) or "nothing: the effect has no priors of its own",
+                    cause="a misspelt field, or a number given without a distribution",
+                    remedy="name a number of the effect and give it a distribution" + nearest(field, held),
+                )
+        if not set(table) - {"reason"}:
+            raise effect.refused(
+                "a stance overrides nothing",
+                field=f"stance.{stance}",
+                found="no number",
+                allowed=", ".join(held),
+                cause="only a reason written",
+                remedy="state the change or remove the table",
+            )
+
+
+def _flat(table: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with the members of tables inside it by ``table.key``."""
+    inside = {field.partition(".")[0] for field in held if "." in field}
+    flat: dict[str, Any] = {}
+    for field, value in table.items():
+        nested = field in inside and isinstance(value, dict)
+        flat |= {f"{field}.{key}": member for key, member in value.items()} if nested else {field: value}
+    return flat
