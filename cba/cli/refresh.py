@@ -45,7 +45,7 @@ def refresh(
             continue
         typer.echo(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
         if result.name == "panel":
-            from cba.tables.authorities import refresh_panel
+            from cba.validation.authority_panel import refresh_panel
 
             refresh_panel()
         elif result.name == "backtest":

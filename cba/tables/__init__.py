@@ -7,7 +7,6 @@ from cba.tables import (  # noqa: F401
     accounts,
     assumptions,
     attribution,
-    authorities,
     beliefs,
     children,
     convergence,

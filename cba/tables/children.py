@@ -86,7 +86,7 @@ def quantile_rows(draws: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame
 
 
 @dataclass(frozen=True)
-class FoundStart:
+class OneStart:
     """One start of average age in each year, shape (sample, year of the start)."""
 
     # Placement until the horizon ends, and proceedings, GBP of the price base, present value.
@@ -94,7 +94,7 @@ class FoundStart:
     children: np.ndarray  # children at 31 March of the target year
 
 
-def found_start(workings: Workings) -> FoundStart:
+def one_more_start(workings: Workings) -> OneStart:
     """Work out one more start in each year, on every draw.
 
     Years to the later of the end of the horizon and the target year.
@@ -121,7 +121,7 @@ def found_start(workings: Workings) -> FoundStart:
         cost[:, begun] = spent @ factors[years]
         if begun <= target:
             children[:, begun] = left[:, begun, target - begun]
-    return FoundStart(cost + _proceedings(workings, factors, size=size), children)
+    return OneStart(cost + _proceedings(workings, factors, size=size), children)
 
 
 def _proceedings(workings: Workings, factors: np.ndarray, *, size: int) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -124,9 +125,9 @@ class Course:
     # (sample, year): Family help's coverage of eligible children, by year of the horizon.
     coverage: np.ndarray
 
-    def worth(self, *, value_per_child_year: float, value_per_harm_year: float) -> np.ndarray:
-        """Payoff ``NPV + lambda CY_safe - mu H`` of each draw, GBP."""
-        return self.npv + value_per_child_year * self.safe - value_per_harm_year * self.harm
+    def worth(self, value: float) -> np.ndarray:
+        """Payoff ``NPV + lambda (CY_safe - H)`` of each draw, GBP; a child-year of harm counts against a safe one."""
+        return self.npv + value * self.safe - value * self.harm
 
     def __add__(self, other: Course) -> Course:
         """Both courses, in different areas."""
@@ -345,7 +346,11 @@ def shown_effects(
 
 
 def power_table(
-    true: dict[int, xr.Dataset], scatters: dict[int, AuthorityScatter], *, areas: Sequence[int], level: float
+    true: dict[int, xr.Dataset],
+    scatters: dict[int, AuthorityScatter],
+    *,
+    areas: Sequence[int],
+    level: float,
 ) -> pd.DataFrame:
     """What each design could detect beside what there is to be found. `level`, in (0, 1)."""
     # Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
@@ -358,21 +363,33 @@ def power_table(
         designs = [("pilot", "pilot", count) for count in areas]
         designs.append(("first step", "steps", first_step_areas(scatter)))
         for design, name, count in designs:
-            change, full = true[years][name].values, -float(true[years][f"{name}_full"].mean())
-            error = study_error(scatter, areas=count)
+            change, error = true[years][name].values, study_error(scatter, areas=count)
             detectable = (SIGNIFICANT + DETECTED) * error
-            low, high = interval(-change, level=level)
+            lower, upper = interval(-change, level=level)
             fall = -100.0 * np.expm1(change)
-            in_percent = (-100.0 * np.expm1(-detectable), fall.mean(), *interval(fall, level=level))
-            published = (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS)
-            power = float(ndtr(-change / error - SIGNIFICANT).mean())
-            rows.append((design, count, years, published, scatter.authorities, scatter.sd, error, detectable,
-                         float(-change.mean()), float(low), float(high), full, power, *in_percent))  # fmt: skip
-    names = "design areas years published authorities between_authority_sd standard_error detectable expected lower"
-    shares = (
-        "upper full_coverage power detectable_percent fall_percent_mean fall_percent_lower fall_percent_upper"
-    )
-    return pd.DataFrame(rows, columns=[*names.split(), *shares.split()])
+            percent_lower, percent_upper = interval(fall, level=level)
+            rows.append(
+                {
+                    "design": design,
+                    "areas": count,
+                    "years": years,
+                    "published": (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS),
+                    "authorities": scatter.authorities,
+                    "between_authority_sd": scatter.sd,
+                    "standard_error": error,
+                    "detectable": detectable,
+                    "expected": -change.mean(),
+                    "lower": lower,
+                    "upper": upper,
+                    "full_coverage": -float(true[years][f"{name}_full"].mean()),
+                    "power": ndtr(-change / error - SIGNIFICANT).mean(),
+                    "detectable_percent": -100.0 * np.expm1(-detectable),
+                    "fall_percent_mean": fall.mean(),
+                    "fall_percent_lower": percent_lower,
+                    "fall_percent_upper": percent_upper,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def _best_years(coverage: np.ndarray, years: int) -> np.ndarray:
@@ -430,15 +447,11 @@ def _roll_outs(workings: Workings) -> list[str]:
     once=True,
     needs=enough_to_learn,
 )
-def pilot_tables(
-    workings: Workings, *, options: Sequence[str] | None = None, harm_ratio: float = 1.0
-) -> dict[str, pd.DataFrame]:
+def pilot_tables(workings: Workings, *, options: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     """Whether to pilot first: strategies, what learning is worth against delay, power of pilots.
 
-    ``pilot_or_now``, ``pilot_learning`` and ``pilot_power``, for studies that report before the horizon;
-    nothing where the analysis holds no option in question. `harm_ratio`, >= 0.
+    For studies that report before the horizon; nothing where the analysis holds no option in question.
     """
-    # `options`: options whose roll-out is in question; those the analysis does not hold are left out.
     asked = [o for o in options or _roll_outs(workings) if o in workings.accounts]
     latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
     lengths = [years for years in YEARS if years <= latest]
@@ -455,7 +468,7 @@ def pilot_tables(
         found = courses(workings, option, years=list(studied), pilots=pilots)
         effects = {n: shown_effects(workings, found[n], scatter) for n, scatter in studied.items()}
         true, shown = ({n: pair[side] for n, pair in effects.items()} for side in (0, 1))
-        made = pilot_or_now(found, shown, studied, harm_ratio=harm_ratio)
+        made = pilot_or_now(found, shown, studied)
         made["pilot_power"] = power_table(true, studied, areas=AREAS, level=workings.inputs.analysis.level)
         for name, table in made.items():
             table.insert(0, "option", option)
@@ -468,67 +481,44 @@ def pilot_or_now(
     shown: dict[int, xr.Dataset],
     scatters: dict[int, AuthorityScatter],
     *,
-    harm_ratio: float,
     values: Sequence[float] = VALUES,
     areas: Sequence[int] = AREAS,
 ) -> dict[str, pd.DataFrame]:
     """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
 
     ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy,
-    expected_payoff, se (GBP, present value), best (one per value, areas and years). `harm_ratio`, >= 0.
+    expected_payoff, se (GBP, present value), best (one per value, areas and years).
     """
     # ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
     # each with its error; piloting first is the better of never and now, plus learning, less delay and cost.
     #
     # Errors take the draws as independent.
-    rows, parts = [], []
-    for value in values:
-        for years, scatter in scatters.items():
-            decisions = _decisions(
-                found[years], shown[years], scatter, areas=areas, value=value, harm=harm_ratio
-            )
-            for count, decision in zip(areas, decisions, strict=True):
-                place = (value, harm_ratio * value, count, years)
-                rows += [
-                    (*place, name, payoff.value, payoff.se, name == decision.best)
-                    for name, payoff in decision.payoffs.items()
-                ]
-                parts.append((*place, *_parts(decision)))
-    place_names = ["value_per_child_year", "value_per_harm_year", "areas", "years"]
-    part_names = [f"{name}{end}" for name in _PARTS for end in ("", "_se")]
-    return {
-        "pilot_or_now": pd.DataFrame(
-            rows, columns=[*place_names, "strategy", "expected_payoff", "se", "best"]
-        ),
-        "pilot_learning": pd.DataFrame(parts, columns=[*place_names, *part_names]),
-    }
-
-
-_PARTS = ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping")
-
-
-def _parts(decision: StagedDecision) -> list[float]:
-    estimates = [getattr(decision, name) for name in _PARTS]
-    return [number for estimate in estimates for number in (estimate.value, estimate.se)]
+    rows: list[dict[str, Any]] = []
+    learnt: list[dict[str, Any]] = []
+    for value, (years, scatter) in product(values, scatters.items()):
+        decisions = _decisions(found[years], shown[years], scatter, areas=areas, value=value)
+        for count, decision in zip(areas, decisions, strict=True):
+            place = {
+                "value_per_child_year": value,
+                "value_per_harm_year": value,
+                "areas": count,
+                "years": years,
+            }
+            for name, payoff in decision.payoffs.items():
+                worth = {"expected_payoff": payoff.value, "se": payoff.se, "best": name == decision.best}
+                rows.append(place | {"strategy": name} | worth)
+            for part in ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping"):
+                estimate = getattr(decision, part)
+                place |= {part: estimate.value, f"{part}_se": estimate.se}
+            learnt.append(place)
+    return {"pilot_or_now": pd.DataFrame(rows), "pilot_learning": pd.DataFrame(learnt)}
 
 
 def _decisions(
-    found: Courses,
-    shown: xr.Dataset,
-    scatter: AuthorityScatter,
-    *,
-    areas: Sequence[int],
-    value: float,
-    harm: float,
+    found: Courses, shown: xr.Dataset, scatter: AuthorityScatter, *, areas: Sequence[int], value: float
 ) -> list[StagedDecision]:
     """One decision per number of pilot areas; what does not depend on it is worked out once."""
-    taken = {n: getattr(found, n) for n in ("now", "later", "pilot", "continued", "stopped")}
-    payoffs = xr.Dataset(
-        {
-            name: ("sample", course.worth(value_per_child_year=value, value_per_harm_year=harm * value))
-            for name, course in taken.items()
-        }
-    )
+    payoffs = xr.Dataset({name: ("sample", course.worth(value)) for name, course in vars(found).items()})
     (after_step,) = _learned(
         payoffs["stopped"],
         payoffs["continued"],

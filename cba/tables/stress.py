@@ -17,14 +17,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.quantities import discounted, interval, lead_option, probability
+from cba.appraisal.quantities import discounted, lead_option
 from cba.costs.account import child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
 from cba.tables.accounts import other_unit_costs
-from cba.tables.catalogue import BY_ROW, MONEY, SHARES, Table, a_reform, catalogued_together
-from cba.tables.children import FoundStart, found_start
+from cba.tables.catalogue import (
+    BY_ROW,
+    MONEY,
+    SHARES,
+    Table,
+    a_reform,
+    catalogued_together,
+    chance,
+    reforms,
+    spread,
+)
+from cba.tables.children import one_more_start
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -40,7 +50,7 @@ OWN_CARERS = ("foster_in_house",)
 
 
 PER_HELPED = 1000.0
-"""Children helped for which starts found are counted."""
+"""Children helped for which further starts are counted."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - protection: ``-disc(Y_home) c``, c the published yearly cost of social work per child in need, on top
     # of the
     #   support at home already in the account;
-    # - found: what one start more costs, in full as it arises, times children helped (`starts_found`);
+    # - found: what one start more costs, in full as it arises, times children helped (`one_more_start`);
     # - displaced: minus all savings and all children fewer: costs stay;
     # - market: ``disc(sum_p P_p Y_p (1 - Y_p / N_p))`` over bought placements: one per cent fewer placements
     # lower
@@ -103,17 +113,17 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - fees: the same with places recruited, which raise what every council carer costs.
     costs = other_unit_costs(workings).set_index("item")["mean"]
     need = float(costs["social work and commissioning"])
-    placed, start, fewer = _placed(workings), found_start(workings), fewer_children(workings)
+    placed, start, fewer = _placed(workings), one_more_start(workings), fewer_children(workings)
+    none = np.zeros(workings.system.reach.size)
     slopes: dict[str, dict[str, Slopes]] = {kind.name: {} for kind in KINDS}
-    for option, account in workings.accounts.items():
-        if option == "bau":
-            continue
+    for option, account in reforms(workings).items():
         children = account.children
-        none = np.zeros_like(fewer[option])
         home = discounted(workings, child_years(np.maximum(children.at_home, 0.0)))
         gone = children.fewer_by_placement + children.moved
+        helped = children_helped(workings, account)[:, : start.cost.shape[1]] / PER_HELPED
+        found = (-(helped * one).sum(axis=1) for one in (start.cost, start.children))
         slopes["protection"][option] = Slopes(-need * home, none)
-        slopes["found"][option] = _found(workings, account, start)
+        slopes["found"][option] = Slopes(*found)
         slopes["displaced"][option] = Slopes(-discounted(workings, total_saving(account)), -fewer[option])
         slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
         slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
@@ -126,8 +136,7 @@ def fewer_children(workings: Workings) -> dict[str, np.ndarray]:
     Shape (sample,), children at 31 March. By option, without business as usual.
     """
     total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
-    usual = total.sel(option="bau").values
-    return {o: usual - total.sel(option=o).values for o in workings.accounts if o != "bau"}
+    return {o: total.sel(option="bau").values - total.sel(option=o).values for o in reforms(workings)}
 
 
 def _placed(workings: Workings) -> np.ndarray:
@@ -150,11 +159,6 @@ def children_helped(workings: Workings, account: OptionAccount) -> np.ndarray:
     """Children whom family help serves in each year. Shape (sample, year), children."""
     eligible = workings.system.value("family_help.eligible_children")
     return np.asarray(account.delivered("family_help") * eligible[:, None])
-
-
-def _found(workings: Workings, account: OptionAccount, start: FoundStart) -> Slopes:
-    helped = children_helped(workings, account)[:, : start.cost.shape[1]] / PER_HELPED
-    return Slopes(-(helped * start.cost).sum(axis=1), -(helped * start.children).sum(axis=1))
 
 
 def price_response(workings: Workings, *, cost: str, placement: str) -> float:
@@ -190,28 +194,18 @@ def stress_curves(
     Columns stress, label, option, mark (``now``, ``comparison`` or empty), size, unit, npv_mean, npv_lower,
     npv_upper (GBP), prob_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (children).
     """
-    option, level, rows = lead_option(workings), workings.inputs.analysis.level, []
+    option, rows = lead_option(workings), []
     for kind in KINDS:
-        draws = drawn[kind.name]
+        draws, about = drawn[kind.name], {"stress": kind.name, "label": kind.label, "option": option}
         own = tests[(tests["stress"] == kind.name) & (tests["option"] == option)].set_index("quantity")
         for mark, size in curve_sizes(kind, own):
             npv, fewer = draws.npv_at(option, size), draws.fewer_at(option, size)
-            gain = probability(npv > 0.0, label="", chains=workings.chains)
-            (npv_lower, npv_upper), (lower, upper) = interval(npv, level=level), interval(fewer, level=level)
             rows.append(
-                {
-                    **{
-                        "stress": kind.name,
-                        "label": kind.label,
-                        "option": option,
-                        "mark": mark,
-                        "size": size,
-                    },
-                    **{"unit": kind.unit, "npv_mean": npv.mean(), "npv_lower": float(npv_lower)},
-                    **{"npv_upper": float(npv_upper), "prob_positive": gain["mean"]},
-                    **{"prob_mcse": gain["mcse"], "fewer_mean": fewer.mean()},
-                    **{"fewer_lower": float(lower), "fewer_upper": float(upper)},
-                }
+                about
+                | {"mark": mark, "size": size, "unit": kind.unit}
+                | spread(workings, npv, "npv_")
+                | chance(workings, npv > 0.0, "prob_positive", "prob_mcse")
+                | spread(workings, fewer, "fewer_")
             )
     return pd.DataFrame(rows)
 
@@ -221,7 +215,7 @@ def curve_sizes(kind: StressKind, own: pd.DataFrame) -> list[tuple[str, float]]:
 
     List of (str, float). Ascending, each with its mark: ``now`` for 0, ``comparison``, else empty.
     """
-    # Where the largest size is no sensible end (starts found, elasticities), to twice the comparison or a
+    # Where the largest size is no sensible end (further starts, elasticities), to twice the comparison or a
     # tenth beyond the switching size, whichever is further, and at least to 1.
     comparison, end = float(own["comparison"].iloc[0]), kind.upper
     if end > 1.0:
@@ -375,63 +369,12 @@ def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.D
     for kind in KINDS:
         draws = drawn[kind.name]
         for option in draws.npv:
-            comparison = _comparison(workings, kind, option, draws)
+            comparison = _comparison(workings, kind, option)
             for quantity in CONCLUSIONS:
                 found = _switch(draws, option, quantity, kind, claim=claim.value, chains=workings.chains)
                 row = _row(kind, option, quantity, found, comparison)
                 rows.append(row | {"conclusion": CONCLUSIONS[quantity].format(claim=claim)})
     return pd.DataFrame(rows)
-
-
-def _row(
-    kind: StressKind, option: str, quantity: str, found: Switch, comparison: tuple[float, str]
-) -> dict[str, object]:
-    reachable = found.told and kind.lower <= found.size <= kind.upper
-    seen = comparison[0]
-    return {
-        "stress": kind.name,
-        "label": kind.label,
-        "option": option,
-        "quantity": quantity,
-        "conclusion": CONCLUSIONS[quantity],
-        "now": found.now,
-        "holds_now": found.holds_now,
-        "unit": kind.unit,
-        "size": found.size,
-        "size_se": found.se,
-        "size_words": _size_words(found),
-        "possible_lower": kind.lower,
-        "possible_upper": kind.upper if np.isfinite(kind.upper) else np.nan,
-        "reachable": reachable,
-        "comparison": seen,
-        "compared_with": comparison[1],
-        "hinted": reachable and min(seen, 0.0) <= found.size <= max(seen, 0.0),
-        "verdict": _verdict(found, kind, reachable=reachable, seen=seen),
-    }
-
-
-def _size_words(found: Switch) -> str:
-    if not np.isfinite(found.size):
-        return "none does"
-    return _said(found.size, found.se) if found.told else "cannot be told"
-
-
-def _verdict(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> str:
-    if not np.isfinite(found.size):
-        return "Cannot change it: no size does"
-    if not found.told:
-        return "Cannot be told: the error of the size is more than half of it"
-    said = _said(found.size, found.se)
-    if reachable:
-        published = kind.name == "market" and found.size > 0.0 and np.isfinite(seen)
-        held = "within" if found.size <= seen else "beyond"
-        return f"It would have to be {said}" + (
-            f", {held} what published series hint at" if published else ""
-        )
-    beyond = "more" if found.size > kind.upper else "less"
-    if kind.lower == 0.0 and found.size < 0.0:
-        return f"Cannot change it: it would have to be {said}, the opposite of what it is"
-    return f"Cannot change it: it would have to be {said}, {beyond} than there can be"
 
 
 def _said(size: float, se: float) -> str:
@@ -445,7 +388,7 @@ def _said(size: float, se: float) -> str:
     return f"{rounded:,.{max(0, -power)}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _comparison(workings: Workings, kind: StressKind, option: str, draws: StressedDraws) -> tuple[float, str]:
+def _comparison(workings: Workings, kind: StressKind, option: str) -> tuple[float, str]:
     """Figure in the unit of an effect that its size can be held against; NaN where there is none."""
     if kind.name == "protection":
         share = float(workings.system.value("home_support.supported_share").mean())
@@ -490,3 +433,20 @@ def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     drawn = stressed_draws(workings)
     tests = stress_tests(workings, drawn)
     return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}
+
+
+def _words(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> tuple[str, str]:
+    """Say how large the effect would have to be, and what that means for the conclusion."""
+    if not np.isfinite(found.size):
+        return "none does", "Cannot change it: no size does"
+    if not found.told:
+        return "cannot be told", "Cannot be told: the error of the size is more than half of it"
+    said = _said(found.size, found.se)
+    if reachable:
+        published = kind.name == "market" and found.size > 0.0 and np.isfinite(seen)
+        held = f", {'within' if found.size <= seen else 'beyond'} what published series hint at"
+        return said, f"It would have to be {said}" + (held if published else "")
+    beyond = f"{'more' if found.size > kind.upper else 'less'} than there can be"
+    opposite = kind.lower == 0.0 and found.size < 0.0
+    beyond = "the opposite of what it is" if opposite else beyond
+    return said, f"Cannot change it: it would have to be {said}, {beyond}"

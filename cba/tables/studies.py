@@ -105,19 +105,18 @@ class StudyDesign:
     service: Course | None = None
 
 
-def studies_on_offer(workings: Workings, *, costs: str | Path | None = None) -> list[StudyDesign]:
-    """Designs an analysis can be asked about: those that report before its horizon.
-
-    `costs`: file or folder of what studies cost, in the form of the prior files; the shipped
-    ``priors/studies`` by default.
-    """
-    price = study_costs(workings, costs)
+def studies_on_offer(workings: Workings) -> list[StudyDesign]:
+    """Designs an analysis can be asked about: those that report before its horizon."""
+    price = study_costs(workings)
     horizon = workings.inputs.analysis.horizon
     lengths = [years for years in PATHFINDER_YEARS if years + SET_UP_AND_REPORT < horizon]
     pilots = pilot_by_length(workings, sorted({1, *lengths}))
     designs = [_pathfinder(workings, price, pilots[years], years=years) for years in lengths]
-    designs.append(_trial(workings, price, pilots[1]))
-    designs += [_help_return(workings, price), _homes_return(workings, price)]
+    designs += [
+        _trial(workings, price, pilots[1]),
+        _help_return(workings, price),
+        _homes_return(workings, price),
+    ]
     return [design for design in designs if design.wait < horizon]
 
 
@@ -201,31 +200,22 @@ def _help_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
     """What authorities pay to serve one child for a year, on a common definition."""
     name, error = "family_help.cost_per_child", price["cost_return.help_error"]
     shown = np.log(workings.system.value(name)) + _noise(workings, "help_return", mean=0.0, sd=error)
-    return _cost_return(
-        "cost_return_help",
-        price,
-        shown=shown,
-        spread=price["cost_return.help_spread"],
-        prior=_log_cost_prior(workings, name, error=error),
-    )
+    prior = _log_cost_prior(workings, name, error=error)
+    return _cost_return("help", price, shown=shown, prior=prior)
 
 
 def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
     """How much of a children's home placement's cost authorities avoid with one placement fewer."""
-    error = price["cost_return.avoidable_error"]
-    shown = workings.system.value("avoidable.childrens_home") + _noise(
-        workings, "homes_return", mean=0.0, sd=error
-    )
-    return _cost_return(
-        "cost_return_homes", price, shown=shown, spread=price["cost_return.avoidable_spread"], prior=None
-    )
+    noise = _noise(workings, "homes_return", mean=0.0, sd=price["cost_return.avoidable_error"])
+    return _cost_return("homes", price, shown=workings.system.value("avoidable.childrens_home") + noise)
 
 
 def _cost_return(
-    name: str, price: dict[str, float], *, shown: np.ndarray, spread: float, prior: Quantiles | None
+    name: str, price: dict[str, float], *, shown: np.ndarray, prior: Quantiles | None = None
 ) -> StudyDesign:
+    spread = price[f"cost_return.{'help' if name == 'help' else 'avoidable'}_spread"]
     return StudyDesign(
-        name=name,
+        name=f"cost_return_{name}",
         unit="authorities",
         sizes=RETURN_AUTHORITIES,
         standard_errors=tuple(spread / count**0.5 for count in RETURN_AUTHORITIES),
@@ -278,14 +268,7 @@ def study_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     return {"study_values": values, "optimal_studies": optimal_studies(values)}
 
 
-def study_values(
-    workings: Workings,
-    *,
-    values: Sequence[float] = RISK_VALUES,
-    harm_ratio: float = 1.0,
-    horizon: int | None = None,
-    costs: str | Path | None = None,
-) -> pd.DataFrame:
+def study_values(workings: Workings, *, values: Sequence[float] = RISK_VALUES) -> pd.DataFrame:
     """Expected value of sample information and expected net benefit of sampling, by study and size."""
     # Columns value_per_child_year, design, unit, size, standard_error, years_to_decision, best_without (the
     # option with the highest expected payoff without a study), evsi, evsi_se (once for the country, were the
@@ -293,7 +276,7 @@ def study_values(
     # exceeds), value, cost (both GBP, present value), enbs, enbs_se, prob_positive, best (the size with the
     # highest enbs of its design and value), near_best (sizes that cannot be told from it).
     #
-    # The choice is among all options of the analysis, for payoff ``U = NPV + lambda CY_safe - mu H``. A
+    # The choice is among all options of the analysis, for payoff ``U = NPV + lambda (CY_safe - H)``. A
     # result that arrives in year w serves the rest of the horizon T only, so
     #     ``value = EVSI x sum_{t=w}^{T-1} f(t) / sum_{t=0}^{T-1} f(t)``
     # with f the discount factors of the analysis: (T - w) / T at 0%. It takes payoffs as spread evenly over
@@ -302,20 +285,22 @@ def study_values(
     # the same lambda, does for the families in it: below zero where the service is worth its money. Costs are
     # expected values, the error of `enbs` is that of `evsi`, and draws are taken as independent.
     _require_own_draws(workings)
-    years = workings.inputs.analysis.horizon if horizon is None else horizon
-    _require_usable(values, harm_ratio=harm_ratio, horizon=years)
-    designs = [d for d in studies_on_offer(workings, costs=costs) if d.wait < years]
-    arrays = workings.arrays
+    if not len(values) or not all(np.isfinite(value) and value >= 0 for value in values):
+        raise InputError(
+            "a child-year cannot have this value",
+            field="values",
+            found=list(values),
+            allowed="one or more finite values, 0 or above, GBP",
+        )
+    analysis, arrays, designs = workings.inputs.analysis, workings.arrays, studies_on_offer(workings)
     frames = []
     for value in values:
-        payoff = arrays.npv + value * arrays.child_years_safe - harm_ratio * value * arrays.child_years_harm
+        payoff = arrays.npv + value * arrays.child_years_safe - value * arrays.child_years_harm
         best = str(payoff["option"].values[int(payoff.mean("sample").argmax("option"))])
         for design in designs:
-            left = remaining_share(
-                wait=design.wait, horizon=years, schedule=workings.inputs.analysis.schedule
-            )
-            unit_cost = design.cost_per_unit - _service_worth(design, value=value, harm=harm_ratio * value)
-            table = _one_study(design, payoff, left=left, unit_cost=unit_cost)
+            left = remaining_share(wait=design.wait, horizon=analysis.horizon, schedule=analysis.schedule)
+            served = 0.0 if design.service is None else float(design.service.worth(value).mean())
+            table = _one_study(design, payoff, left=left, unit_cost=design.cost_per_unit - served)
             table.insert(0, "value_per_child_year", float(value))
             table.insert(6, "best_without", best)
             frames.append(table)
@@ -384,13 +369,6 @@ def _one_study(design: StudyDesign, payoff: xr.DataArray, *, left: float, unit_c
     )
 
 
-def _service_worth(design: StudyDesign, *, value: float, harm: float) -> float:
-    """Expected payoff of the service given to one unit of the study, GBP."""
-    if design.service is None:
-        return 0.0
-    return float(design.service.worth(value_per_child_year=value, value_per_harm_year=harm).mean())
-
-
 def _require_own_draws(workings: Workings) -> None:
     """Refuse draws that stand for what somebody claimed, not for what anybody believes."""
     analysis, draws = workings.inputs.analysis, workings.arrays.npv.sizes["sample"]
@@ -412,20 +390,3 @@ def _require_own_draws(workings: Workings) -> None:
             cause="a trial run",
             remedy="raise `draws` in the analysis",
         )
-
-
-def _require_usable(values: Sequence[float], *, harm_ratio: float, horizon: int) -> None:
-    worths = np.asarray(values, dtype=np.float64)
-    if worths.ndim != 1 or not worths.size or not (np.isfinite(worths) & (worths >= 0)).all():
-        raise InputError(
-            "a child-year cannot have this value",
-            field="values",
-            found=list(values),
-            allowed="one or more finite values, 0 or above, GBP",
-        )
-    if not (np.isfinite(harm_ratio) and harm_ratio >= 0):
-        raise InputError(
-            "harm cannot have this value", field="harm_ratio", found=harm_ratio, allowed="0 or above"
-        )
-    if horizon < 1:
-        raise InputError("the horizon holds no year", field="horizon", found=horizon, allowed="1 or more")

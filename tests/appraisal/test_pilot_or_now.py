@@ -284,7 +284,7 @@ def test_a_course_better_in_every_draw_is_chosen_without_a_study(workings, found
     """The short cut gives what the full calculation gives: nothing to be learnt, to rounding."""
     scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=2)
     _, shown = shown_effects(workings, found, scatter)
-    later = xr.DataArray(found.later.worth(value_per_child_year=0.0, value_per_harm_year=0.0), dims="sample")
+    later = xr.DataArray(found.later.worth(0.0), dims="sample")
     assert (later < 0).all()
     (short,) = _learned(xr.zeros_like(later), later, shown["pilot"], errors=[0.06])
     (full,) = learn_then_choose(xr.zeros_like(later), later, shown["pilot"], standard_errors=[0.06])

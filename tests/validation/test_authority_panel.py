@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from cba.models.authorities import HORIZON, with_paths
-from cba.tables.authorities import panel_authorities, panel_path, panel_sentence, panel_summary
+from cba.validation.authority_panel import panel_authorities, panel_path, panel_sentence, panel_summary
 
 DRAWS, RAMP = 4000, 2.0
 GROWN = 1 - np.exp(-HORIZON / RAMP)
