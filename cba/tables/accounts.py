@@ -275,7 +275,7 @@ def growth_scenarios(workings: Workings) -> pd.DataFrame:
         system = dataclasses.replace(workings.system, parameters=changed)
         usual = usual_cost(observations, system, placements=prices, **money)
         real = np.sum(list(usual.values()), axis=0)[:, position]
-        rows.append({"scenario": scenario} | _money_of(workings, account) | _cost_of_system(workings, real))
+        rows.append({"scenario": scenario, **_money_of(workings, account), **_cost_of_system(workings, real)})
     return pd.DataFrame(rows)
 
 
@@ -404,7 +404,7 @@ def other_unit_costs(workings: Workings) -> pd.DataFrame:
     )
 
 
-def _money_of(workings: Workings, account: OptionAccount) -> dict[str, float]:
+def _money_of(workings: Workings, account: OptionAccount) -> dict[str, Any]:
     saved = discounted(workings, total_saving(account))
     npv = saved - discounted(workings, total_cost(account))
     return spread(workings, npv, "npv_") | {

@@ -105,8 +105,9 @@ def catalogued_together(
 
     def registered(make: Made) -> Made:
         taking = _taking(make, of)
-        words = {"answers": (make.__doc__ or "").partition("\n")[0], "make": taking}
-        TABLES.update({entry.name: replace(entry, **words, **when) for entry in described})
+        answers = (make.__doc__ or "").partition("\n")[0]
+        for entry in described:
+            TABLES[entry.name] = replace(entry, answers=answers, make=taking, **when)
         return make
 
     return registered

@@ -467,8 +467,9 @@ def discount_schedules_table(workings: Workings) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     usual: dict[str, np.ndarray] = {}
     for schedule, mid_year, of_the_run in _variants(workings):
-        about = {"schedule": schedule.name, "title": schedule.title, "vintage": schedule.vintage.isoformat()}
-        about |= {"source": schedule.source, "mid_year": mid_year, "of_the_run": of_the_run}
+        about: dict[str, Any] = {"schedule": schedule.name, "title": schedule.title}
+        about |= {"vintage": schedule.vintage.isoformat(), "source": schedule.source}
+        about |= {"mid_year": mid_year, "of_the_run": of_the_run}
         worth = _worth(workings, schedule, years=analysis.horizon, mid_year=mid_year)
         long = _worth(workings, schedule, years=analysis.long_horizon, mid_year=mid_year)
         usual = worth if of_the_run else usual

@@ -435,6 +435,24 @@ def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}
 
 
+def _row(
+    kind: StressKind, option: str, quantity: str, found: Switch, comparison: tuple[float, str]
+) -> dict[str, object]:
+    seen, compared_with = comparison
+    reachable = found.told and kind.lower <= found.size <= kind.upper
+    words, verdict = _words(found, kind, reachable=reachable, seen=seen)
+    return {
+        **{"stress": kind.name, "label": kind.label, "option": option, "quantity": quantity},
+        **{"conclusion": CONCLUSIONS[quantity], "now": found.now, "holds_now": found.holds_now},
+        **{"unit": kind.unit, "size": found.size, "size_se": found.se, "size_words": words},
+        "possible_lower": kind.lower,
+        "possible_upper": kind.upper if np.isfinite(kind.upper) else np.nan,
+        **{"reachable": reachable, "comparison": seen, "compared_with": compared_with},
+        "hinted": reachable and min(seen, 0.0) <= found.size <= max(seen, 0.0),
+        "verdict": verdict,
+    }
+
+
 def _words(found: Switch, kind: StressKind, *, reachable: bool, seen: float) -> tuple[str, str]:
     """Say how large the effect would have to be, and what that means for the conclusion."""
     if not np.isfinite(found.size):
