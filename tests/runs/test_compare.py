@@ -92,7 +92,7 @@ def test_an_option_of_one_run_only_is_named(two, tmp_path):
     wider = dataclasses.replace(
         before.made_from, inputs=dataclasses.replace(before.made_from.inputs, analysis=analysis)
     )
-    found = compare_stored(dataclasses.replace(before, held=wider), after, root=tmp_path, fit=made_fit)
+    found = compare_stored(dataclasses.replace(before, made_from=wider), after, root=tmp_path, fit=made_fit)
     assert any("earlier run only" in note and "foster_only" in note for note in found.notes)
     assert not any(change.key.endswith("foster_only") for change in found.changes)
 
@@ -104,7 +104,7 @@ def test_runs_without_a_common_option_are_refused(two, tmp_path):
         before.made_from, inputs=dataclasses.replace(before.made_from.inputs, analysis=analysis)
     )
     with pytest.raises(InputError, match="no option in common"):
-        compare_stored(dataclasses.replace(before, held=apart), after, root=tmp_path, fit=made_fit)
+        compare_stored(dataclasses.replace(before, made_from=apart), after, root=tmp_path, fit=made_fit)
 
 
 def stored_record(root: Path, name: str, *, results, stances=("evidence",), **manifest) -> RunRecord:
@@ -124,7 +124,7 @@ def test_stored_runs_are_read_and_compared(two, tmp_path):
     before, after = (
         stored_record(tmp_path, name, results=s.results) for name, s in zip("ab", two, strict=True)
     )
-    priors = {"a": None, "b": two[1].held.priors}
+    priors = {"a": None, "b": two[1].made_from.priors}
     found = compare_runs(
         before, after, root=tmp_path, folders=lambda run: (None, priors[run.name]), fit=made_fit
     )
