@@ -94,31 +94,14 @@ def probability(event: np.ndarray, *, label: str, chains: int | None) -> Summary
 
     An event that happened in no draw, or in all, still has an error: half an event in the draws made.
     """
-    error = mcse_probability(event, chains=chains)
-    return {
-        "label": label,
-        "unit": "probability",
-        "mean": float(event.mean()),
-        "median": None,
-        "lower": None,
-        "upper": None,
-        "level": None,
-        "mcse": error,
-    }
+    found = {"mean": float(event.mean()), "mcse": mcse_probability(event, chains=chains)}
+    return undefined(label=label, unit="probability") | found
 
 
 def undefined(*, label: str, unit: str) -> Summary:
     """Headline entry of a quantity that is not defined. Every number is None."""
-    return {
-        "label": label,
-        "unit": unit,
-        "mean": None,
-        "median": None,
-        "lower": None,
-        "upper": None,
-        "level": None,
-        "mcse": None,
-    }
+    numbers = dict.fromkeys(("mean", "median", "lower", "upper", "level", "mcse"))
+    return {"label": label, "unit": unit, **numbers}
 
 
 def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
@@ -135,16 +118,8 @@ def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
         return float(value) if np.isfinite(value) else None
 
     mean = None if np.isnan(draws).any() else float(draws.mean())
-    return {
-        "label": label,
-        "unit": "year ending 31 March",
-        "mean": mean,
-        "median": at(0.5),
-        "lower": at(tail),
-        "upper": at(1.0 - tail),
-        "level": level,
-        "mcse": None,
-    }
+    found = {"mean": mean, "median": at(0.5), "lower": at(tail), "upper": at(1.0 - tail), "level": level}
+    return undefined(label=label, unit="year ending 31 March") | found
 
 
 # --- What the quantities are drawn from: payback, present values, and the pound of the review's figures ---
@@ -318,6 +293,11 @@ class Quantity:
         return ratio + (saved - ratio * spent) / spent.mean()
 
 
+def _chance(**of: Any) -> Quantity:
+    """An entry of a probability: all of them are printed and held alike."""
+    return Quantity(kind="probability", unit="probability", style="probability", held=("prob", CHANCE), **of)
+
+
 _ENTRIES = (
     Quantity(
         name="children_in_care",
@@ -344,17 +324,13 @@ _ENTRIES = (
         spoken=3,
         settled="Fewer children in {year}",
     ),
-    Quantity(
+    _chance(
         name="prob_fewer_30000",
         key="prob_fewer_30000_{year}",
         label="Probability of at least {claim} fewer children in {year}",
         words="Chance of {claim} fewer children",
-        unit="probability",
         draws=lambda w, o: _fewer(w, o) >= w.inputs.claims.fewer_children.value,
-        kind="probability",
-        style="probability",
         claim="fewer_children",
-        held=("prob", CHANCE),
         spoken=4,
         settled="At least {claim} fewer in {year}",
     ),
@@ -391,30 +367,22 @@ _ENTRIES = (
         held=("annual_saving", SHIFT),
         spoken=5,
     ),
-    Quantity(
+    _chance(
         name="prob_annual_saving",
         key="prob_annual_saving_1bn_{year}",
         label="Probability of a cashable saving of at least {claim} in {year}, {prices} prices",
         words="Chance of saving {claim} a year",
-        unit="probability",
         draws=lambda w, o: (
             _saved_in_target_year(w, o) >= w.inputs.claims.annual_saving.value * review_prices(w)
         ),
-        kind="probability",
-        style="probability",
         claim="annual_saving",
-        held=("prob", CHANCE),
     ),
-    Quantity(
+    _chance(
         name="prob_npv_positive",
         key="prob_npv_positive",
         label="Probability of a net saving",
         words="Chance of a net saving",
-        unit="probability",
         draws=_unless_usual(lambda w, o: _npv(w, o) > 0),
-        kind="probability",
-        style="probability",
-        held=("prob", CHANCE),
         spoken=2,
         settled="Net present value above zero",
     ),
@@ -439,16 +407,12 @@ _ENTRIES = (
         kind="year",
         style="year",
     ),
-    Quantity(
+    _chance(
         name="prob_never",
         key="prob_never",
         label="Probability of not paying back within {horizon} years",
         words="Chance of never paying back",
-        unit="probability",
         draws=_unless_usual(lambda w, o: np.isnan(payback_draws(w, o))),
-        kind="probability",
-        style="probability",
-        held=("prob", CHANCE),
     ),
 )
 
@@ -469,17 +433,13 @@ def _system_entries(reading: str, prices: str) -> tuple[Quantity, Quantity]:
             spoken=7 if reading == "cash" else 0,
             usual=True,
         ),
-        Quantity(
+        _chance(
             name=f"prob_system_cost_{reading}",
             key=f"prob_system_cost_15bn_{{year}}_{reading}",
             label=f"Probability that it is at least {{claim}} in {{year}}, {prices}",
             words=f"Chance of a yearly cost of {{claim}}, {prices}",
-            unit="probability",
             draws=lambda w, o: cost(w, o) >= w.inputs.claims.system_cost.value,
-            kind="probability",
-            style="probability",
             claim="system_cost",
-            held=("prob", CHANCE),
             usual=True,
         ),
     )
