@@ -100,7 +100,7 @@ def test_children_found_cost_what_the_account_charges_for_starts_an_option_adds(
     avoided = placement_savings(by_placement, 0.0 * by_placement, prices=prices, parameters=system.parameters)
     assert (avoided <= 1e-9).all()  # so that the account pays them in full
     children = dataclasses.replace(account.children, averted_starts=added)
-    lines = saving_lines(system, children, avoided, cut=np.zeros_like(more))
+    lines = saving_lines(system, children, avoided, cut=np.zeros_like(avoided))
     money = [line for line in lines if line.component != "care_proceedings"]
     worth = discounted(workings, line_sum(money)) + discounted(workings, _proceedings(system, more))
     change = drawn["found"].npv_at(LEAD, size) - drawn["found"].npv[LEAD]
