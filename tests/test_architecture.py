@@ -238,3 +238,20 @@ def test_the_lock_pins_every_requirement_with_hashes():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     assert {re.match(r"[a-z0-9._-]+", requirement).group() for requirement in named} <= pinned
+
+
+# --- documents --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_places_named_in_documents_exist(document):
+    """A path in backticks is a place of the project, or of the package; `*` and `<...>` stand for any name."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = {place for place in re.findall(r"`([\w.*<>/-]+/[\w.*<>/-]*)`", text)}
+    made_by_runs = {"tables/*.csv", "reports/latest/<run>/report.html"}
+    missing = []
+    for place in sorted(named - made_by_runs):
+        pattern = re.sub(r"<\w+>", "*", place).rstrip("/")
+        if not any(next(root.glob(pattern), None) for root in (ROOT, PACKAGE)):
+            missing.append(place)
+    assert not missing, f"{document} names what is not there: {missing}"
