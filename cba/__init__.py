@@ -57,7 +57,18 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'cba' has no attribute {name!r}; it offers {', '.join(__all__)}")
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
+    if name in ("Appraisal", "appraise"):
+        from cba.appraisal.record import draw_cards_with
+
+        draw_cards_with(_card)
     return value
+
+
+def _card(appraisal: Appraisal) -> str:
+    """Draw the card of a notebook; the reporting room is loaded when one is shown."""
+    from cba.reporting.card import result_card
+
+    return result_card(appraisal)
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.record import Appraisal
+from cba import Appraisal
 from cba.recipe import appraise, assembled
 from cba.stances.review import (
     ENOUGH,
