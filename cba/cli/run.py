@@ -201,7 +201,7 @@ def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
 def with_draws(analysis: Analysis, draws: int) -> Analysis:
     """Return the analysis with another number of draws, checked as if it stood in the file."""
     from cba.inputs.analyses import Analysis
-    from cba.inputs.files import checked_record
+    from cba.inputs.written_records import checked_record
 
     changed = {**analysis.model_dump(by_alias=True), "draws": draws}
     return checked_record(Analysis, changed, file="--draws")

@@ -12,22 +12,10 @@ from pydantic import Field, model_validator
 
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.data_sources import Data
-from cba.inputs.files import (
-    Number,
-    Switch,
-    Text,
-    Whole,
-    WrittenRecord,
-    analysis_file,
-    analysis_names,
-    checked_record,
-    fingerprint,
-    nearest,
-    read_toml,
-    reading_from,
-)
+from cba.inputs.files import analysis_file, analysis_names, fingerprint, nearest, read_toml, reading_from
 from cba.inputs.options import Option, load_options, named_options
 from cba.inputs.releases.snapshots import chosen_folder
+from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
 

@@ -9,16 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cba.errors import InputError
-from cba.inputs.files import (
-    Text,
-    Whole,
-    checked_record,
-    priors_folder,
-    published_file,
-    read_toml,
-    shipped_folder,
-)
+from cba.inputs.files import priors_folder, published_file, read_toml, shipped_folder
 from cba.inputs.prior_entries import Source
+from cba.inputs.written_records import Text, Whole, checked_record
 
 _FILE = Path("checks") / "claims.toml"
 _POUNDS = {"gbp_million": 10**6, "gbp_million_per_year": 10**6}

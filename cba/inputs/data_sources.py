@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.files import Text, Whole, WrittenRecord
+from cba.inputs.written_records import Text, Whole, WrittenRecord
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts on this machine: the only ones that may be spoken to without encryption."""

@@ -19,8 +19,9 @@ from scipy.integrate import cumulative_trapezoid
 
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, Floats, check_family, distribution
-from cba.inputs.files import Number, Text, WrittenRecord, checked_record, placed
+from cba.inputs.files import placed
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
+from cba.inputs.written_records import Number, Text, WrittenRecord, checked_record
 
 MASS_TOLERANCE = 1e-6
 """Largest accepted distance between the stated mass of an interval and the fitted one."""

@@ -14,18 +14,8 @@ from pydantic import Field, field_validator, model_validator
 
 from cba.dimensions import COMPONENTS
 from cba.errors import InputError, Rule, refuse_broken
-from cba.inputs.files import (
-    Number,
-    Switch,
-    Text,
-    Whole,
-    WrittenRecord,
-    checked_record,
-    fingerprint,
-    nearest,
-    options_folder,
-    read_toml,
-)
+from cba.inputs.files import fingerprint, nearest, options_folder, read_toml
+from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The record of a policy option: what it spends, when, on what, and which effects it is meant to have ---
 

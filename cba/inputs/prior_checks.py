@@ -14,9 +14,10 @@ from pydantic import Field, model_validator
 
 from cba.errors import InputError
 from cba.inputs.experts import elicit
-from cba.inputs.files import Number, Text, WrittenRecord, checked_record, nearest, priors_folder, read_toml
+from cba.inputs.files import nearest, priors_folder, read_toml
 from cba.inputs.prior_entries import Basis, Confidence, Source
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
+from cba.inputs.written_records import Number, Text, WrittenRecord, checked_record
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry

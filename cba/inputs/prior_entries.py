@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, check_family, distribution
 from cba.inputs.experts import PooledExperts, split_experts
-from cba.inputs.files import Number, Text, Whole, WrittenRecord, checked_record, placed
+from cba.inputs.files import placed
 from cba.inputs.quantile_fits import fit_quantiles
+from cba.inputs.written_records import Number, Text, Whole, WrittenRecord, checked_record
 
 # --- What the unit of a prior demands: money has a price year, a share stays between 0 and 1 ---
 

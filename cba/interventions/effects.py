@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.inputs.files import Number, Text, Whole, nearest
+from cba.inputs.files import nearest
 from cba.inputs.prior_entries import (
     Confidence,
     OverridingStance,
@@ -22,6 +22,7 @@ from cba.inputs.prior_entries import (
     build_entry,
 )
 from cba.inputs.priors import STANCES
+from cba.inputs.written_records import Number, Text, Whole
 from cba.interventions.records import Ground, Money, Work
 
 Age = Literal["under_1", "1_4", "5_9", "10_15", "16_plus"]

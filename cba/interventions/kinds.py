@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cba.errors import InputError
-from cba.inputs.files import checked_record, nearest, priors_folder, read_toml, shipped_folder
+from cba.inputs.files import nearest, priors_folder, read_toml, shipped_folder
 from cba.inputs.prior_entries import PriorEntry
+from cba.inputs.written_records import checked_record
 from cba.interventions import exits, placement_shift, places, starts, stay, unit_cost
 from cba.interventions.effects import STANCES, Effect, read_effect
 from cba.interventions.records import Ground, Money, Work

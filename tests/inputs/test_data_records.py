@@ -9,7 +9,7 @@ import pytest
 
 from cba.errors import InputError
 from cba.inputs.data_sources import Data
-from cba.inputs.files import checked_record
+from cba.inputs.written_records import checked_record
 
 EXAMPLE = """
 store = "reports/.data"
