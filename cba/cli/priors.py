@@ -81,7 +81,7 @@ def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
         f" {high:.4g} ({unit})",
         f"  Shape:      {entry.distribution}({shape}), {stated}",
         f"  Grounds:    {entry.basis}; confidence {_CONFIDENCE[entry.confidence]}",
-        f"  Owner:      {entry.owner}, last reviewed {entry.reviewed.isoformat()}",
+        f"  Owner:      {entry.owner}, last reviewed {entry.reviewed}",
         *(
             f"  Source:     {source.title}" + (f" <{source.url}>" if source.url else "")
             for source in entry.source

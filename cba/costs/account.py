@@ -237,8 +237,9 @@ def support_lines(
         at_home = child_years(np.maximum(children.at_home, 0.0)) * rate[:, None]
         lines = (MoneyLine("home_support", "council", "recurrent", at_home),)
     for done in work:
-        if done.leavers is not None and done.leavers.supported is not None:
-            support = child_years(done.leavers.supported) * done.leavers.support[:, None]
+        left = done.leavers
+        if left is not None and left.supported is not None and left.support is not None:
+            support = child_years(left.supported) * left.support[:, None]
             lines = (*lines, MoneyLine("guardianship_support", "council", "recurrent", support))
     return lines
 

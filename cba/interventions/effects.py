@@ -63,7 +63,8 @@ class Product(BaseModel):
 def _written_as(value: Any) -> str:
     if isinstance(value, dict):
         return "product" if "times" in value else "prior"
-    return {Stated: "prior", Product: "product"}.get(type(value), "name")
+    names: dict[type, str] = {Stated: "prior", Product: "product"}
+    return names.get(type(value), "name")
 
 
 Drawn = Annotated[
@@ -119,7 +120,7 @@ class Effect:
 
     name: str
     kind: Kind
-    form: Form
+    form: Any  # the Form of its kind: each kind reads the fields it adds
     numbers: Mapping[str, Product]
     entries: Mapping[str, Mapping[str, PriorEntry]]
     switch: float | str | bool | None = None

@@ -223,8 +223,8 @@ def _money_share(effect: Effect, effects: Sequence[Effect], ground: Ground) -> n
     if not others or not (stated or effect.form.money_share):
         return None
     if effect.form.money_share:
-        return ground.value(effect.form.money_share)
-    return 1.0 - sum(ground.value(str(e.form.money_share)) for e in stated)
+        return np.asarray(ground.value(effect.form.money_share))
+    return np.asarray(1.0 - sum(ground.value(str(e.form.money_share)) for e in stated))
 
 
 def described(effect: Effect) -> str:

@@ -48,6 +48,7 @@ def _act(effect: Effect, ground: Ground, money: Money) -> Work:
     cost = effect.draws(ground, "cost_per_child")
     most = bought(ground, money.yearly, cost=cost)
     done = _at(effect, ground, most, part=money.part)
+    assert done.leavers is not None  # whom it serves
     return replace(done, surplus=np.maximum(most - done.leavers.number, 0.0) * cost[:, None])
 
 

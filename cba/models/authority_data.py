@@ -226,7 +226,7 @@ def authority_panel(observations: xr.Dataset, rollout: pd.DataFrame, priors: Pri
     titles = observations["authority_name"].values.astype(str)
     usable = _usable(rollout, codes[kept], years)
     launches, row, absent = _in_panel(programme_launches(rollout, priors), codes[kept])
-    excluded = [
+    excluded: list[tuple[str, ...]] = [
         (code, title, f"{years[0]} to {years[-1]}", reason)
         for code, title, reason in zip(codes, titles, reasons, strict=True)
         if reason
@@ -306,7 +306,7 @@ def _in_panel(launches: Launches, codes: np.ndarray) -> tuple[Launches, np.ndarr
     kept = launches.table["authority"].isin(list(place)).to_numpy(bool)
     table = launches.table[kept].reset_index(drop=True)
     rows = np.array([place[code] for code in table["authority"]], dtype=int)
-    absent = [
+    absent: list[tuple[str, ...]] = [
         (row.authority, row.authority_name, "all", f"began {row.programme} but is not in the panel")
         for row in launches.table[~kept].itertuples()
     ]

@@ -106,8 +106,8 @@ def joint_growth(
     noise = rng.standard_normal((half_life.size, 3, costs))
     latent = joint @ solved[chosen, each] + spread @ noise @ root.swapaxes(1, 2)
     mean = prior_mean + latent[:, 0]
-    wide = (np.repeat(column[:, None], costs, axis=1) for column in (share, wrong))
-    return JointGrowth(mean, mean + latent[:, 1], -latent[:, 2], covariance, *wide, half_life)
+    lasts, errs = (np.repeat(column[:, None], costs, axis=1) for column in (share, wrong))
+    return JointGrowth(mean, mean + latent[:, 1], -latent[:, 2], covariance, lasts, errs, half_life)
 
 
 def _require_changes(changes: np.ndarray) -> None:

@@ -178,9 +178,10 @@ def interventions_table(workings: Workings) -> pd.DataFrame:
             if not effect.own:
                 continue
             done = next(w for w in account.work if w.name == effect.name)
-            spent = sum(line.amount for line in account.costs if line.component == effect.component)
+            lines = [line.amount for line in account.costs if line.component == effect.component]
+            assert done.surplus is not None  # it acts on money
             mean = done.delivered.mean(axis=0)
-            found = {"money": spent, "surplus": done.surplus}
+            found = {"money": np.asarray(sum(lines)), "surplus": done.surplus}
             rows.append(
                 {
                     "option": option.id,

@@ -263,8 +263,9 @@ def _own(workings: Workings, option: str, effect: Effect) -> list[Step]:
     """Steps of an effect that the option states itself, its component alone."""
     year = workings.years.index(workings.inputs.analysis.target_year)
     account = component_account(workings, option, (effect.component,))
-    spent = sum(line.amount for line in account.costs if line.component == effect.component)
+    spent = np.asarray(sum(line.amount for line in account.costs if line.component == effect.component))
     done = next(w for w in account.work if w.name == effect.name)
+    assert done.surplus is not None  # it acts on money
     label, numbers = effect.label, workings.system.ground
     costs = [f for f in effect.kind.units if effect.kind.units[f][0].startswith("GBP") and effect.has(f)]
     what = ("children", "places") if effect.kind.name == "places" else ("share", "share")

@@ -24,10 +24,12 @@ from cba.decisions.staged import (
     mean_payoff,
 )
 from cba.decisions.studies import pathfinder_standard_error
+from cba.dimensions import AGE_BANDS
 from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.options import Option, Spend, load_options
 from cba.interventions.kinds import shipped_effect
+from cba.interventions.records import share_averted
 from cba.models.baseline import normal_settings
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 
@@ -404,7 +406,8 @@ def _log_change(workings: Workings, coverage: np.ndarray, log_risk_ratio: np.nda
     believed = workings.system.parameters.assign({"family_help.log_risk_ratio": ("sample", log_risk_ratio)})
     system: CareSystem = replace(workings.system, parameters=believed)
     help_ = shipped_effect("family_help")
-    share = help_.kind.at(help_, system.ground, coverage[:, None]).averted[:, 0]
+    done = help_.kind.at(help_, system.ground, coverage[:, None])
+    share = share_averted((done,), shape=(len(coverage), 1, len(AGE_BANDS)))[:, 0]
     first = system.baseline.sel(year=workings.inputs.analysis.start_year)
     reachable = first["starts_reachable"].transpose("sample", "age").values
     starts = first["starts"].transpose("sample", "age").values.sum(axis=-1)

@@ -93,7 +93,7 @@ def _path_figure(stem: str, field: str, words: str, what: str) -> Figure:
                 table,
                 PATH,
                 f"{what}, {view.first.option_labels.get(option, option)}, England",
-                lambda _, option=option: {"option": option},
+                chart.rows_with(option=option),
                 name=f"{stem}_{option}",
             )
             for option in ("bau", view.option)
@@ -217,7 +217,7 @@ def _tracker_tables(view: View) -> Below:
                 "tracker",
                 published if belief == "published" else PATH,
                 f"Starts of children who are not unaccompanied, England: {label}",
-                lambda _, belief=belief: {"belief": belief},
+                chart.rows_with(belief=belief),
                 name=f"tracker_{belief}_{appraisal.stance}",
                 appraisal=appraisal,
             )

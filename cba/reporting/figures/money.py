@@ -314,7 +314,7 @@ def _system_tables(view: View) -> Below:
                 "system_cost_by_year",
                 shown,
                 f"Yearly cost of the system, {view.first.option_labels[option]}",
-                lambda _, option=option: {"option": option, **prices},
+                chart.rows_with(option=option, **prices),
                 name=f"system_cost_{option}",
             )
             for option in ("bau", view.option)

@@ -70,6 +70,11 @@ def every_row(view: View) -> Mapping[str, object]:
     return {}
 
 
+def rows_with(**values: Any) -> Where:
+    """Pick the rows that hold these values."""
+    return lambda _: values
+
+
 @dataclass(frozen=True)
 class Data:
     """Rows of one table as they stand below a figure: as a table of the page and as a CSV file."""
