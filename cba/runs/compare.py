@@ -285,16 +285,7 @@ def made_by(code: str, environment: str, *, settings: Any) -> str:
 def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit = fit_stance) -> Comparison:
     """Compare two runs whose inputs are read."""
     one, other = before.made_from.inputs.analysis, after.made_from.inputs.analysis
-    options = common_options(one.options, other.options)
-    if len(options) < 2:
-        raise InputError(
-            "the two runs have no option in common",
-            field="options",
-            found=f"{', '.join(one.options)} and {', '.join(other.options)}",
-            allowed="business as usual and at least one more in both",
-            cause="two analyses of different options",
-            remedy="compare runs of one analysis",
-        )
+    options = _options_of_both(one.options, other.options)
     groups = groups_that_differ(before.made_from, after.made_from)
     same_code = before.made_by == after.made_by
     world = worlds_between(
@@ -325,6 +316,18 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
             "price_base": other.price_base,
         },
     )
+
+
+def _options_of_both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    options = common_options(one, other)
+    if len(options) < 2:
+        raise InputError(
+            "the two runs have no option in common",
+            field="options",
+            found=f"{', '.join(one)} and {', '.join(other)}",
+            allowed="business as usual and at least one more in both",
+        ).advice("two analyses of different options", remedy="compare runs of one analysis")
+    return options
 
 
 def _change(key: str, split: Split, *, before: Stored, after: Stored, same_code: bool) -> Change:

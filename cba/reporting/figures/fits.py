@@ -38,8 +38,9 @@ LIFT = {"cba": -8, "drift": 8}
 
 def _horizons(table: pd.DataFrame, forecast: str) -> tuple[str, pd.DataFrame]:
     """Return what to call a forecast, and its scores by years ahead."""
-    label = "this model" if forecast == "cba" else forecast
-    return label, table[table["forecast"] == forecast].sort_values("ahead")
+    return "this model" if forecast == "cba" else forecast, table[table["forecast"] == forecast].sort_values(
+        "ahead"
+    )
 
 
 def _draw_backtest(ax: Axes, table: pd.DataFrame, view: View) -> None:
@@ -52,8 +53,7 @@ def _draw_backtest(ax: Axes, table: pd.DataFrame, view: View) -> None:
     ax.set_xlim(0.8, 6.1)
     ax.set_ylim(0, None)
     ax.set_xticks(range(1, 6))
-    ax.set_xlabel("Years ahead")
-    ax.set_ylabel("Mean score, children")
+    ax.set(xlabel="Years ahead", ylabel="Mean score, children")
     ax.yaxis.set_major_formatter(chart.signed(",.0f"))
 
 
