@@ -50,10 +50,8 @@ def _draw_backtest(ax: Axes, table: pd.DataFrame, view: View) -> None:
         ax.plot(rows["ahead"], rows["crps"], marker=mark, color=colour, lw=2, ms=6, mec="white")
         last = rows.iloc[-1]
         chart.note(ax, label, (last["ahead"], last["crps"]), (6, LIFT.get(name, 0)))
-    ax.set_xlim(0.8, 6.1)
-    ax.set_ylim(0, None)
+    ax.set(xlim=(0.8, 6.1), ylim=(0, None), xlabel="Years ahead", ylabel="Mean score, children")
     ax.set_xticks(range(1, 6))
-    ax.set(xlabel="Years ahead", ylabel="Mean score, children")
     ax.yaxis.set_major_formatter(chart.signed(",.0f"))
 
 
