@@ -455,7 +455,7 @@ def pilot_tables(workings: Workings, *, options: Sequence[str] | None = None) ->
 
     For studies that report before the horizon; nothing where the analysis holds no option in question.
     """
-    asked = [o for o in options or _roll_outs(workings) if o in workings.accounts]
+    asked = [o for o in (_roll_outs(workings) if options is None else options) if o in workings.accounts]
     latest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
     lengths = [years for years in YEARS if years <= latest]
     if not asked or not lengths:

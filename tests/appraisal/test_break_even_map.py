@@ -113,4 +113,4 @@ def test_a_dearer_placement_moves_draws_up_and_not_sideways():
 def test_an_option_without_family_help_has_no_map(workings, option):
     with pytest.raises(InputError, match="there is no cut in starts to map") as caught:
         map_draws(workings, option)
-    assert f"found: {option}" in str(caught.value) and "choose care_review" in str(caught.value)
+    assert f"found: {option}" in str(caught.value) and "lasting family help" in str(caught.value)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import cba
-from tests.golden.goldens import differences, same
+from tests.golden.goldens import bound_differences, same
 from tests.golden.made import ANALYST, SMALL, Shop, bound_numbers_of, page_of, unpack_stored_run
 
 STANCE = "evidence"
@@ -89,7 +89,9 @@ def test_its_page_is_that_of_its_own_numbers(stored_run):
 def test_its_report_shows_the_page_it_was_stored_with(reported):
     run, answer = reported["run"], reported["answer"]
     assert answer["exit_code"] == 0 and answer["run"] == run.name
-    assert list(differences(bound_numbers_of(page_of(run)), reported["before"], at="page")) == []
+    # a page may bind more numbers than it did then; those it bound stay
+    moved = bound_differences(bound_numbers_of(page_of(run)), reported["before"], at="page")
+    assert [text for text in moved if "numbers new" not in text] == []
 
 
 @pytest.mark.xfail(strict=True, reason="`cba report` does not say yet which version made a run")

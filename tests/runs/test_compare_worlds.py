@@ -218,6 +218,7 @@ def test_every_setting_of_an_analysis_belongs_somewhere():
         "gates",
         "precision",
         "commissioner",
+        "lead",
         "analyst",
         "assurer",
         "approver",
