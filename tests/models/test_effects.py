@@ -465,7 +465,9 @@ def test_a_panel_finding_moves_effect_and_leaves_reach_correlated_with_it(shippe
         study_id="PANEL", log_change=-0.08, se=0.01, coverage_low=0.6, coverage_high=0.9,
         age_note="all ages", known_by=2024,
     )  # fmt: skip
-    settings = {"starts": STARTS, "draws": 600, "tune": 800, "seed": 4, "gates": Gates(ess=200)}
+    # so tight a finding makes sharp corners: with another compile cache one draw in 2,400 has diverged
+    gates = Gates(ess=200, divergences=3)
+    settings = {"starts": STARTS, "draws": 600, "tune": 800, "seed": 4, "gates": gates}
     fit = fit_effects(evidence_of(studies([0.0], [0.5])), changed, panel=finding, **settings)
     posterior, prior = (fit[group].to_dataset().sel(area="PANEL") for group in ("posterior", "prior"))
     assert float(posterior["area_change"].mean()) == pytest.approx(-0.08, abs=0.02)
