@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,6 +69,13 @@ def load_claims(path: str | Path | None = None) -> Claims:
     file = priors_folder() / _FILE if path is None else Path(path)
     if path is None and not file.is_file():
         file = shipped_folder("priors") / _FILE
+    state = file.stat() if file.is_file() else None  # a missing file is refused by its reader
+    return _claims_in(file, state and (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=8)
+def _claims_in(file: Path, state: tuple[int, int] | None) -> Claims:
+    # The words of quantities name claims, so a page asks thousands of times: read once while the file stays.
     return checked_record(Claims, read_toml(file), file=file)
 
 

@@ -99,9 +99,11 @@ def full_name(name: object) -> str:
     if name is None or isinstance(name, float) and name != name:
         return ""
     text = str(name)
-    known = FULL_NAMES.get(text) or quantity_names().get(text)
-    if known:
-        return known
+    if text in FULL_NAMES:
+        return FULL_NAMES[text]
+    for entry in QUANTITIES.values():  # the words of one alone: a page asks for thousands of names
+        if text in (entry.name, entry.stem):
+            return entry.filled(entry.words)
     words = text.replace("_", " ")
     return words[:1].upper() + words[1:]
 
