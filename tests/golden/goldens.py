@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import math
-import re
 import struct
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,17 +41,12 @@ def retired_tables() -> dict[str, str]:
     return tomllib.loads(RETIRED.read_text(encoding="utf-8")).get("tables", {})
 
 
-ROUGH = re.compile(r"(evsi|enbs|learning|stopping|waiting)_se\b|\brhat\b")
-"""Standard errors of studies worth almost nothing are roots of sums that nearly cancel, and R-hat is of ranks that may
-tie but for rounding: both carry rounding far above 1e-10, and are compared to 1e-4."""
-
-
-def same(found: Any, expected: Any, *, within: float = TOLERANCE) -> bool:
-    """Say whether two single values agree: numbers to `within`, of themselves or, below 1, as they are."""
+def same(found: Any, expected: Any) -> bool:
+    """Say whether two single values agree: numbers to 1e-10, of themselves or, below 1, as they are."""
     if _is_number(found) and _is_number(expected):
         if math.isnan(found) or math.isnan(expected) or math.isinf(found) or math.isinf(expected):
             return found == expected or (math.isnan(found) and math.isnan(expected))
-        return abs(found - expected) <= within * max(1.0, abs(expected))
+        return abs(found - expected) <= TOLERANCE * max(1.0, abs(expected))
     return type(found) is type(expected) and found == expected
 
 
@@ -68,16 +62,11 @@ def differences(found: Any, expected: Any, *, at: str) -> Iterator[str]:
             if key in found:
                 yield from differences(found[key], expected[key], at=f"{at}, {key}")
     elif isinstance(found, list) and isinstance(expected, list):
-        if all(isinstance(entry, Mapping) and "key" in entry for entry in [*found, *expected]):
-            # entries with a key of their own are the same in any order
-            found, expected = (
-                sorted(entries, key=lambda entry: str(entry["key"])) for entries in (found, expected)
-            )
         if len(found) != len(expected):
             yield f"{at}: found {len(found)} entries, expected {len(expected)}"
         for number, (one, other) in enumerate(zip(found, expected, strict=False)):
             yield from differences(one, other, at=f"{at}, {number}")
-    elif not same(found, expected, within=1e-4 if ROUGH.search(at) else TOLERANCE):
+    elif not same(found, expected):
         yield f"{at}: found {found!r}, expected {expected!r}"
 
 
@@ -91,7 +80,7 @@ def table_differences(found: Mapping[str, list], expected: Mapping[str, list], *
             told.append(f"{at}: found {len(found[column])} rows, expected {len(cells)}")
             break
         for row, (one, other) in enumerate(zip(found[column], cells, strict=True)):
-            if not same(one, other, within=1e-4 if ROUGH.search(column) else TOLERANCE):
+            if not same(one, other):
                 key = _row_words(expected, row, but=column)
                 told.append(f"{at}, row {row} ({key}), column {column}: found {one!r}, expected {other!r}")
     more = len(told) - MOST_TOLD
@@ -112,8 +101,7 @@ def all_table_differences(found: Mapping[str, Any], expected: Mapping[str, Any],
 def bound_differences(found: list[dict], expected: list[dict], *, at: str) -> list[str]:
     """Return the differences of bound numbers, each told by what it is bound to; then whether their order differs."""
     one, other = _by_what_they_are_bound_to(found), _by_what_they_are_bound_to(expected)
-    # a page may bind more numbers than it did: those it bound stay
-    told = list(_of_names([key for key in one if key in other], list(other), at=at, what="numbers"))
+    told = list(_of_names(list(one), list(other), at=at, what="numbers"))
     for key in other:
         if key in one:
             told += differences(one[key], other[key], at=f"{at}, {key}")
@@ -137,7 +125,7 @@ def _of_names(found: list[str], expected: list[str], *, at: str, what: str) -> I
         yield f"{at}: {what} missing: {_few(missing)}"
     if new := [name for name in found if name not in expected]:
         yield f"{at}: {what} new: {_few(new)}"
-    if not missing and not new and found != expected and what != "keys":
+    if not missing and not new and found != expected:
         first = next(n for n, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
         yield f"{at}: {what} in another order, from number {first}: found {found[first]}, expected {expected[first]}"
 
