@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib.metadata import version
@@ -23,6 +24,8 @@ from cba.errors import InputError
 from cba.models.slow_results import keep_result, made_from, slow_results_named
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from cba.validation.refits import Compiled
 
 
@@ -263,7 +266,7 @@ def _over_cluster(
     """Hand the replicates to a cluster, its own where no address is given; a lost worker's go to another."""
     try:
         from dask import config
-        from distributed import Client, KilledWorker, as_completed
+        from distributed import KilledWorker, as_completed
     except ImportError as missing:
         raise InputError(
             "working on a cluster or on several processes needs dask.distributed, which is not installed",
@@ -272,29 +275,44 @@ def _over_cluster(
             cause="the optional extra was left out",
             remedy="pip install 'cba[cluster]'",
         ) from missing
-    own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
     left = len(replicates)
-    with config.set({"distributed.scheduler.allowed-failures": LOSSES - 1}):
+    settings = {"distributed.scheduler.allowed-failures": LOSSES - 1}
+    with config.set(settings), _client(address, workers=workers) as client:
+        futures = client.map(work, list(replicates), pure=False, retries=0)
+        numbers = {future.key: replicate for future, replicate in zip(futures, replicates, strict=True)}
         try:
-            client = Client(address, timeout=PATIENCE, set_as_default=False, **({} if address else own))
-        except (OSError, ValueError, TimeoutError) as silent:
-            raise InputError(
-                "no scheduler answers at this address",
-                field="scheduler",
-                found=address,
-                allowed="an address like tcp://host:8786",
-                cause="a scheduler that is not running, or another port",
-                remedy="start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`",
-            ) from silent
-        with client, client.as_current():
-            futures = client.map(work, list(replicates), pure=False, retries=0)
-            numbers = {future.key: replicate for future, replicate in zip(futures, replicates, strict=True)}
-            try:
-                for future in as_completed(futures):
-                    keep(numbers[future.key], future.result())
-                    left -= 1
-            except KilledWorker as lost:
-                raise WorkersLostError(left) from lost
+            for future in as_completed(futures):
+                keep(numbers[future.key], future.result())
+                left -= 1
+        except KilledWorker as lost:
+            raise WorkersLostError(left) from lost
+
+
+@contextmanager
+def _client(address: str | None, *, workers: int) -> Iterator[Client]:
+    """Open a client of the cluster at an address, or of one on this machine, and close it whatever happens."""
+    from distributed import Client
+
+    own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False, **({} if address else own))
+    except (OSError, ValueError, TimeoutError) as silent:
+        raise InputError(
+            "no scheduler answers at this address",
+            field="scheduler",
+            found=address,
+            allowed="an address like tcp://host:8786",
+            cause="a scheduler that is not running, or another port",
+            remedy="start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`",
+        ) from silent
+    try:
+        with client.as_current():
+            yield client
+    finally:
+        # A worker that is being started again while its cluster closes can make the closing fail. What was done
+        # is with us by then, and such a failure must not stand in for how the work itself ended.
+        with suppress(AssertionError, OSError, RuntimeError, TimeoutError):
+            client.close()
 
 
 _ONE_AT_A_TIME = Lock()  # compiled models are not safe in threads, which a cluster's workers may use

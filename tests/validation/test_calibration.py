@@ -161,6 +161,22 @@ def test_workers_that_always_die_are_given_up_on_and_an_error_is_not_swallowed(c
         run_replicates(counted.wrong, range(4), keep=lambda *_: None, workers=2)
 
 
+def test_a_cluster_that_closes_badly_hides_nothing(counted, monkeypatch):
+    from distributed import Client
+
+    def close_badly(client):
+        closed(client)
+        raise AssertionError("can only join a started process")
+
+    closed = Client.close
+    monkeypatch.setattr(Client, "close", close_badly)
+    found = {}
+    run_replicates(counted.work, range(3), keep=found.__setitem__, workers=2)
+    assert sorted(found) == [0, 1, 2]
+    with pytest.raises(ValueError, match="went wrong"):
+        run_replicates(counted.wrong, range(4), keep=lambda *_: None, workers=2)
+
+
 def test_a_rerun_does_only_what_is_left(counted, tmp_path):
     folder, steps = tmp_path / "store", []
     settings = {"workers": 1, "scheduler": None, "progress": lambda done, of: steps.append((done, of))}
