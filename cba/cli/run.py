@@ -304,66 +304,84 @@ def report(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Render report.html of a stored run again; no number is computed anew."""
+    """Render report.html of a stored run again; no number is computed anew.
+
+    A run of another version, whose tables may lack what this version's page shows, then keeps its page.
+    """
     from cba.reporting.pdf import find_chromium, report_pdf
-    from cba.runs.reading import find_run
+    from cba.runs.reading import REPORT, find_run
     from cba.runs.store import put_file
 
     if pdf:
         find_chromium()  # refused before any work is done
     record = find_run(root, run)
     refuse_damaged(record, but_report=True)
-    rewritten = _rewritten(record)
-    made = {"report": rewritten.path / "report.html"}
-    said = [f"Report: {made['report']}"]
+    rewritten, kept = _rewritten(record)
+    version = record.manifest["code"]["version"]
+    made = {"report": rewritten.path / REPORT}
+    said = [
+        f"Report: {made['report']}",
+        f"Run by version {version}{'; its page is the stored one: ' + kept if kept else ''}",
+    ]
     if pdf:
         rewritten = put_file(rewritten, PDF, report_pdf(made["report"]))
         made["pdf"] = rewritten.path / PDF
         said.append(f"PDF: {made['pdf']}")
-    elif PDF in rewritten.manifest["files"]:
+    elif PDF in rewritten.manifest["files"] and not kept:
         said.append("report.pdf beside it is of the page before; --pdf prints it anew.")
-    content = {"run": rewritten.name, "analysis": rewritten.analysis, **made, "workbook": "written"}
+    content = {"run": rewritten.name, "analysis": rewritten.analysis, "run_by_version": version, **made}
+    content |= {"page": "stored", "why": kept} if kept else {"workbook": "written"}
     answer(content, as_json=as_json, say=lambda: typer.echo("\n".join(said)))
 
 
-def _rewritten(record: RunRecord) -> RunRecord:
-    """Make page, workbook and checklist of a stored run again, and store them."""
+def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
+    """Make page, workbook and checklist of a stored run again, and store them all or none.
+
+    Also why the stored page stands instead: a run of another version may lack what this version's page shows.
+    """
+    from cba.runs.fingerprints import run_fingerprints
+    from cba.runs.reading import REPORT, verify_run
+    from cba.runs.store import put_file
+
+    rewritten = record
+    try:
+        files = _rendered(record)
+    except (LookupError, InputError) as error:
+        if run_fingerprints(record.manifest["settings"]).code == record.manifest["fingerprints"]["code"]:
+            raise
+        lacking = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if not any(problem.startswith(REPORT) for problem in verify_run(record.path)):
+            return record, f"this version's page shows what the run did not store ({lacking})"
+        raise InputError(
+            "the page of this version shows what the run did not store, and the page it was stored with is lost",
+            file=record.path / REPORT,
+            found=lacking,
+            allowed="a run of this version, or the page as it was stored",
+            cause="stored by another version of the package, and changed or removed since",
+            remedy="restore report.html from a copy, or run the analysis again",
+        ) from error
+    for name, content in files.items():
+        rewritten = put_file(rewritten, name, content)
+    return rewritten, ""
+
+
+def _rendered(record: RunRecord) -> dict[str, bytes]:
+    """Render page, workbook and checklist of a stored run; nothing is stored yet."""
     from tempfile import TemporaryDirectory
 
     from cba.runs.reading import REPORT
     from cba.runs.stages import stored_appraisals
-    from cba.runs.store import put_file, rerun_records
+    from cba.runs.store import rerun_records
 
-    records, headline = rerun_records(record), record.headline
+    headline = record.headline
     with _tables_of_run(record), TemporaryDirectory() as made:
         appraisals = stored_appraisals(record)
-        html = _page(record, appraisals, headline=headline, records=records)
+        html = render(appraisals, headline=headline, manifest={**headline["run"], **rerun_records(record)})
         folder = Path(made)
         (folder / "tables").mkdir()
         write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        rewritten = put_file(record, REPORT, html.encode())
-        for name in REWRITTEN:
-            rewritten = put_file(rewritten, name, (folder / name).read_bytes())
-    return rewritten
-
-
-def _page(record: RunRecord, appraisals: dict[str, Any], *, headline: Any, records: Mapping[str, Any]) -> str:
-    """Render the page; a run of another version may lack what this version's page shows."""
-    from cba.runs.fingerprints import run_fingerprints
-
-    try:
-        return render(appraisals, headline=headline, manifest={**headline["run"], **records})
-    except (LookupError, InputError) as error:
-        if run_fingerprints(record.manifest["settings"]).code == record.manifest["fingerprints"]["code"]:
-            raise
-        raise InputError(
-            "the page of this version shows what the run did not store",
-            file=record.path,
-            found=f"{type(error).__name__}: {' '.join(str(error).split())}",
-            allowed="a run of this version",
-            cause="stored by another version of the package",
-            remedy="run the analysis again, or read the report.html it was stored with",
-        ) from error
+        beside = {name: (folder / name).read_bytes() for name in REWRITTEN}
+    return {REPORT: html.encode(), **beside}
 
 
 def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:

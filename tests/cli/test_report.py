@@ -53,7 +53,7 @@ def test_it_renders_again_from_what_is_stored(stored, capsys):
     for name in ("small", "small/latest", stored["path"], stored["run"][:12]):
         code, content = answer(capsys, "report", name)
         assert code == 0 and Path(content["report"]).resolve() == Path(stored["report"]).resolve()
-        assert content["workbook"] == "written"
+        assert content["workbook"] == "written" and "page" not in content
     text = Path(stored["report"]).read_text()
     assert "[('evidence', 'evidence'), ('sceptical', 'sceptical')]" in text and stored["run"] in text
     assert (Path(stored["path"]) / "workbook.xlsx").read_bytes() == b"book"
@@ -75,12 +75,17 @@ def test_a_run_of_another_version_that_lacks_what_the_page_shows_is_named(stored
     manifest["fingerprints"]["code"] = "0" * 64
     del manifest["manifest_sha256"]
     (Path(stored["path"]) / "manifest.json").write_text(to_json(sealed(manifest)))
-    assert main(["report", "small"]) == 2
-    told = capsys.readouterr().err
-    assert "another version" in told and "run the analysis again" in told
+    code, content = answer(capsys, "report", "small")
+    assert code == 0 and content["page"] == "stored" and "IndexError" in content["why"]
+    assert main(["report", "small"]) == 0
+    assert f"version {manifest['code']['version']}; its page is the stored one" in capsys.readouterr().out
     assert {n: b for n, b in files_of(stored["path"]).items() if "manifest" not in n} == {
         n: b for n, b in before.items() if "manifest" not in n
     }
+    Path(stored["report"]).write_text("another page")
+    assert main(["report", "small"]) == 2
+    told = capsys.readouterr().err
+    assert "another version" in told and "run the analysis again" in told
 
 
 def test_it_shows_what_changed_and_the_scores_that_a_re_run_kept(stored):
