@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cba.errors import InputError
 from cba.inputs.analyses import lead_among
 from cba.reporting.names import full_name, stance_name
 from cba.reporting.numbers import is_defined, matching_rows, show
@@ -56,6 +57,35 @@ def holds(appraisal: Appraisal, table: str, option: str) -> bool:
     if frame is None or frame.empty:
         return False
     return "option" not in frame or bool((frame["option"] == option).any())
+
+
+type Appraisals = Sequence[Appraisal] | Mapping[str, Appraisal]
+"""The appraisals of one run, that of the headline stance first."""
+
+
+def in_order(appraisals: Appraisals) -> tuple[Appraisal, ...]:
+    """Return the appraisals of a run, by stance or not, in their order."""
+    return tuple(appraisals.values() if isinstance(appraisals, Mapping) else appraisals)
+
+
+def headline_first(appraisals: Appraisals, headline: Mapping[str, Any]) -> tuple[Appraisal, ...]:
+    """Return the appraisals of a run; refuse a headline that is not of the first of them."""
+    given = in_order(appraisals)
+    if not given:
+        raise InputError(
+            "there is nothing to report", field="appraisals", found="none", allowed="one or more"
+        )
+    different = sorted(set(headline.get("results", {})) ^ set(given[0].results))
+    if different:
+        raise InputError(
+            "headline and first appraisal hold different results",
+            field="headline.results",
+            found=", ".join(different[:5]),
+            allowed="the keys of the first appraisal",
+            cause="appraisals out of order",
+            remedy="give the appraisal of the headline stance first",
+        )
+    return given
 
 
 # --- Which option and which years ---

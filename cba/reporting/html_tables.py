@@ -203,8 +203,8 @@ def html_table(
     appraisal: Appraisal,
     table: str,
     shown: Sequence[Column],
-    *,
     caption: str,
+    *,
     where: Mapping[str, object] | None = None,
     order: str = "",
 ) -> Markup:

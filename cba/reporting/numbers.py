@@ -352,11 +352,11 @@ def table_number(
     appraisal: Appraisal,
     table: str,
     field: str,
-    *,
-    where: Mapping[str, object],
-    style: Style = "number",
     aggregate: str = "",
+    *,
+    style: Style = "number",
     error: float | None = None,
+    **where: object,
 ) -> Markup:
     """Return one cell of a table, or the ``sum`` or ``count`` of the matching cells, as a bound number.
 

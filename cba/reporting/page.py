@@ -7,18 +7,21 @@ section chose to name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from cba.appraisal.quantities import stem_of
 from cba.discounting import find_schedule
-from cba.errors import InputError
 from cba.reporting.choices import (
     FRAMES,
+    Appraisals,
     View,
     flat_rows,
+    headline_first,
     horizon_years,
+    in_order,
     lead_option,
     reason,
     run_identity,
@@ -30,7 +33,6 @@ from cba.reporting.figures import children, decisions, drivers, evidence, fits, 
 from cba.reporting.figures.changes import change_context
 from cba.reporting.figures.style import is_shown, on_page
 from cba.reporting.html_tables import (
-    Column,
     assumption_rows,
     columns,
     csv_link,
@@ -95,87 +97,48 @@ TARGET_KEYS = {
 
 def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
     """Return the functions the templates call; ``stance`` defaults to the headline's."""
-    return {
-        **_by_stance(by_stance, first),
-        **_of_headline_stance(first, lead),
-        "fact": _fact_of(by_stance, first),
-        "plain_style": _plain_style,
-        "error_style": _error_style,
-    }
 
-
-def _by_stance(by_stance: Mapping[str, Appraisal], first: Appraisal) -> dict[str, Callable[..., Any]]:
-    """Return the functions that look in the appraisal of any stance."""
-
-    def held(stance: str | None) -> Appraisal:
+    def held(stance: str | None = None) -> Appraisal:
         return by_stance[stance or first.stance]
 
-    def n(key: str, field: str = "mean", stance: str | None = None, style: Style | None = None) -> Markup:
-        return result_number(held(stance), key, field, style=style)
+    def of_stance(look: Callable[..., Markup]) -> Callable[..., Markup]:
+        return lambda *what, stance=None, **how: look(held(stance), *what, **how)
 
-    def defined(key: str, field: str = "mean", stance: str | None = None) -> bool:
-        return is_defined(held(stance).results[key][field])
-
-    def cell(
-        table: str,
-        field: str,
-        style: Style = "number",
-        stance: str | None = None,
-        error: float | None = None,
-        **where: object,
-    ) -> Markup:
-        return table_number(held(stance), table, field, style=style, where=where, error=error)
-
-    def table(
-        name: str,
-        shown: Sequence[Column],
-        caption: str,
-        where: Mapping[str, object] | None = None,
-        stance: str | None = None,
-        order: str = "",
-    ) -> Markup:
-        return html_table(held(stance), name, shown, caption=caption, where=where, order=order)
-
-    def likelihood(key: str, stance: str | None = None) -> str:
-        return words_for(float(held(stance).results[key]["mean"]))
-
-    return {
-        "n": n,
-        "defined": defined,
-        "cell": cell,
-        "table": table,
-        "likelihood": likelihood,
-        "reason": lambda key, stance=None: reason(held(stance), key),
-    }
-
-
-def _of_headline_stance(first: Appraisal, lead: str) -> dict[str, Callable[..., Any]]:
-    """Return the functions that look in the appraisal of the headline stance."""
-
-    def total(table: str, field: str, aggregate: str, **where: object) -> Markup:
-        return table_number(first, table, field, style="plain", aggregate=aggregate, where=where)
+    total: Callable[..., Markup] = partial(table_number, first)
 
     def horizon_total(**where: object) -> Markup:
-        first_year, last_year = horizon_years(first)
-        picked = {"option": lead, "year__from": first_year, "year__to": last_year, **where}
-        return table_number(first, "cash_flow_by_year", "mean", style="money", aggregate="sum", where=picked)
-
-    def row_number(name: str, position: int, field: str, style: Style = "number") -> Markup:
-        row = first.tables[name].iloc[position].to_dict()
-        place = {"data-stance": first.stance, "data-table": name, "data-row": position, "data-field": field}
-        return bound(row[field], cell_text(row, field, style=style, appraisal=first), place)
+        years = dict(zip(("year__from", "year__to"), horizon_years(first), strict=True))
+        return total("cash_flow_by_year", "mean", "sum", style="money", option=lead, **years, **where)
 
     return {
-        "total": total,
+        "n": of_stance(result_number),
+        "cell": of_stance(table_number),
+        "table": of_stance(html_table),
+        "fact": of_stance(_fact),
+        "defined": lambda key, field="mean", stance=None: is_defined(held(stance).results[key][field]),
+        "likelihood": lambda key, stance=None: words_for(float(held(stance).results[key]["mean"])),
+        "reason": lambda key, stance=None: reason(held(stance), key),
+        "total": partial(total, style="plain"),
         "horizon_total": horizon_total,
-        "row_number": row_number,
+        "row_number": partial(_row_number, first),
         "label": lambda option: first.option_labels.get(option, option),
         "csv": lambda table_name, name: csv_link(first, table_name, name=name),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
         "holds": View((first,), lead).holds,
         "columns": columns,
         "range_columns": range_columns,
+        "plain_style": _plain_style,
+        "error_style": _error_style,
     }
+
+
+def _row_number(
+    appraisal: Appraisal, table: str, position: int, field: str, style: Style = "number"
+) -> Markup:
+    """Return one cell of a table by the position of its row."""
+    row = appraisal.tables[table].iloc[position].to_dict()
+    place = {"data-stance": appraisal.stance, "data-table": table, "data-row": position, "data-field": field}
+    return bound(row[field], cell_text(row, field, style=style, appraisal=appraisal), place)
 
 
 def _plain_style(key: str) -> Style:
@@ -191,27 +154,17 @@ def _error_style(key: str) -> Style:
     return "number" if style in ("probability", "year", "ratio") else style
 
 
-def _fact_of(by_stance: Mapping[str, Appraisal], first: Appraisal) -> Callable[..., Markup]:
-    """Return the function that binds a setting or an entry of the provenance."""
-
-    def fact(
-        path: str,
-        style: Style = "plain",
-        stance: str | None = None,
-        value: object = None,
-        error: float | None = None,
-    ) -> Markup:
-        found: Any = by_stance[stance or first.stance]
-        if value is None:
-            for step in path.split("."):
-                found = found[step] if isinstance(found, Mapping) else getattr(found, step)
-            value = found
-        if not is_defined(value):
-            return escape(str(value))
-        text = show(value, style=style, unit=error)
-        return bound(value, text, {"data-stance": stance or first.stance, "data-fact": path})
-
-    return fact
+def _fact(appraisal: Appraisal, path: str, value: object = None, **how: Any) -> Markup:
+    """Return a setting or an entry of the provenance. `how`: ``style`` and ``error``; as given where left out."""
+    found: Any = appraisal
+    if value is None:
+        for step in path.split("."):
+            found = found[step] if isinstance(found, Mapping) else getattr(found, step)
+        value = found
+    if not is_defined(value):
+        return escape(str(value))
+    text = show(value, style=how.get("style", "plain"), unit=how.get("error"))
+    return bound(value, text, {"data-stance": appraisal.stance, "data-fact": path})
 
 
 # --- What the templates are given ---
@@ -292,47 +245,19 @@ def _names(view: View, by_stance: Mapping[str, Appraisal]) -> dict[str, Any]:
 # --- The page ---
 
 
-def render_report(
-    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal],
-    *,
-    headline: Mapping[str, Any],
-    manifest: Mapping[str, Any],
-) -> str:
+def render_report(appraisals: Appraisals, *, headline: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """Return the report of a run as one HTML page.
 
     HTML 5, UTF-8, under 5 MB; text from inputs is escaped. `headline`: content of headline.json; its
     ``results`` must be those of the first appraisal.
     """
-    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
-    if not given:
-        raise InputError(
-            "there is nothing to report", field="appraisals", found="none", allowed="one or more"
-        )
-    _check_headline(given[0], headline)
+    given = headline_first(appraisals, headline)
     page = templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
     return secured(page)
 
 
-def report_checklist(
-    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal], *, manifest: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
+def report_checklist(appraisals: Appraisals, *, manifest: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Return the checklist of standards as a run meets it, for ``tables/checklist.csv`` of the run."""
-    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
-    first = given[0]
-    shown = shown_sections(View(given, lead_option(first)), manifest=manifest or {})
-    return checklist_of_run(first, anchors=anchors_of(shown), people=run_people(first))
-
-
-def _check_headline(appraisal: Appraisal, headline: Mapping[str, Any]) -> None:
-    """Refuse a headline that is not of the first appraisal."""
-    stated = headline.get("results", {})
-    different = sorted(set(stated) ^ set(appraisal.results))
-    if different:
-        raise InputError(
-            "headline and first appraisal hold different results",
-            field="headline.results",
-            found=", ".join(different[:5]),
-            allowed="the keys of the first appraisal",
-            cause="appraisals out of order",
-            remedy="give the appraisal of the headline stance first",
-        )
+    given = in_order(appraisals)
+    shown = shown_sections(View(given, lead_option(given[0])), manifest=manifest or {})
+    return checklist_of_run(given[0], anchors=anchors_of(shown), people=run_people(given[0]))

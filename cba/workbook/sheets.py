@@ -11,8 +11,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from cba.errors import InputError
-from cba.reporting.choices import run_identity
+from cba.reporting.choices import Appraisals, headline_first, run_identity
 from cba.reporting.names import full_name, quantity_names, stance_name
 from cba.tables.catalogue import TABLES
 
@@ -339,7 +338,7 @@ _PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_nu
 
 
 def write_workbook(
-    appraisals: Sequence[Appraisal] | Mapping[str, Appraisal],
+    appraisals: Appraisals,
     *,
     headline: Mapping[str, Any],
     manifest: Mapping[str, Any],
@@ -355,16 +354,7 @@ def write_workbook(
     # never a formula, whatever it starts with.
     # Source:
     # https://analysisfunction.civilservice.gov.uk/policy-store/making-spreadsheets-accessible-a-brief-checklist-of-the-basics/
-    given = tuple(appraisals.values()) if isinstance(appraisals, Mapping) else tuple(appraisals)
-    if not given or set(headline.get("results", {})) != set(given[0].results):
-        raise InputError(
-            "headline and first appraisal hold different results",
-            field="headline.results",
-            found="no appraisal" if not given else f"{len(headline.get('results', {}))} results",
-            allowed="the keys of the first appraisal",
-            cause="appraisals out of order",
-            remedy="give the appraisal of the headline stance first",
-        )
+    given = headline_first(appraisals, headline)
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -132,11 +132,11 @@ def test_an_unknown_result_is_refused(stances):
 
 def test_a_cell_that_is_two_cells_is_refused(stances):
     with pytest.raises(InputError, match="not one cell") as caught:
-        table_number(stances[0], "children_by_year", "mean", where={"option": "bau"})
+        table_number(stances[0], "children_by_year", "mean", option="bau")
     assert "31 rows" in str(caught.value)
 
 
 def test_an_unknown_column_is_refused(stances):
     with pytest.raises(InputError, match="no such column") as caught:
-        table_number(stances[0], "npv", "mean", where={"place": "bau"})
+        table_number(stances[0], "npv", "mean", place="bau")
     assert "place" in str(caught.value)
