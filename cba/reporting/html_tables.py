@@ -187,16 +187,15 @@ class Column:
     style: Style | str = "text"
 
 
-def columns(**styles: Mapping[str, str]) -> tuple[Column, ...]:
-    """Return columns from the headings of fields by style, in the order they are given."""
-    return tuple(
-        Column(field, heading, style) for style, named in styles.items() for field, heading in named.items()
-    )
+def columns(*before: Sequence[Column], **styles: Mapping[str, str]) -> tuple[Column, ...]:
+    """Return columns from the headings of fields by style, in the order they are given, after those `before`."""
+    named = [Column(field, words, style) for style, held in styles.items() for field, words in held.items()]
+    return (*(column for group in before for column in group), *named)
 
 
-def range_columns(style: str) -> tuple[Column, ...]:
-    """Return the columns mean, lower and upper."""
-    return columns(**{style: {"mean": "Mean", "lower": "Lower", "upper": "Upper"}})
+def range_columns(style: str, of: str = "", *, mean: str = "Mean") -> tuple[Column, ...]:
+    """Return the columns mean, lower and upper. `of`: what their names begin with."""
+    return columns(**{style: {f"{of}mean": mean, f"{of}lower": "Lower", f"{of}upper": "Upper"}})
 
 
 def html_table(
@@ -297,7 +296,7 @@ def csv_link(
 
 def result_table(appraisal: Appraisal, quantity: str, *, style: Style, caption: str) -> Markup:
     """Return mean and interval of one quantity of the results as a table, one row per option."""
-    shown = (*columns(text={"option": "Option"}), *range_columns(style))
+    shown = columns(columns(text={"option": "Option"}), range_columns(style))
     lines = []
     for option, label in appraisal.option_labels.items():
         if option != "bau":

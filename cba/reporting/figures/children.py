@@ -10,13 +10,7 @@ import pandas as pd
 
 from cba.appraisal.quantities import stem_of
 from cba.inputs.claims import load_claims
-from cba.reporting.choices import (
-    View,
-    belief_rows,
-    drawn_targets,
-    paths_overlap,
-    tracker_beliefs,
-)
+from cba.reporting.choices import View, belief_rows, drawn_targets, paths_overlap, tracker_beliefs
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, range_columns, results_below
@@ -33,7 +27,7 @@ FEWER = stem_of("fewer_children")
 YEAR = columns(plain={"year": "Year ending 31 March"})
 
 
-PATH = (*YEAR, *range_columns("count"))
+PATH = columns(YEAR, range_columns("count"))
 
 
 # --- With the option and without, by year ---
@@ -87,7 +81,7 @@ def _path_figure(stem: str, field: str, words: str, what: str) -> Figure:
     table = f"{stem}_by_year"
 
     def tables(view: View) -> Below:
-        observed = (*YEAR, *columns(count={field: what}))
+        observed = columns(YEAR, count={field: what})
         paths = (
             Data(
                 table,
@@ -125,8 +119,7 @@ def _draw_fewer(ax: Axes, options: list[str], view: View) -> None:
 
 
 def _describe_fewer(options: list[str], view: View) -> str:
-    year = view.first.analysis.target_year
-    axis = f"fewer children in care at 31 March {year} than on current policy"
+    axis = f"fewer children in care at 31 March {view.first.analysis.target_year} than on current policy"
     return chart.describe_results(view, FEWER, style="count", axis=axis)
 
 
@@ -208,22 +201,20 @@ def _range(row: pd.Series[Any]) -> str:
 
 
 def _tracker_tables(view: View) -> Below:
-    published = (*YEAR, *columns(count={"mean": "Starts published"}))
+    published = columns(YEAR, count={"mean": "Starts published"})
     beliefs = [(view.first, "published", "Published, newest release"), *tracker_beliefs(view.appraisals)]
-    return chart.below(
-        view,
-        *(
-            Data(
-                "tracker",
-                published if belief == "published" else PATH,
-                f"Starts of children who are not unaccompanied, England: {label}",
-                chart.rows_with(belief=belief),
-                name=f"tracker_{belief}_{appraisal.stance}",
-                appraisal=appraisal,
-            )
-            for appraisal, belief, label in beliefs
-        ),
+    tables = (
+        Data(
+            "tracker",
+            published if belief == "published" else PATH,
+            f"Starts of children who are not unaccompanied, England: {label}",
+            chart.rows_with(belief=belief),
+            name=f"tracker_{belief}_{appraisal.stance}",
+            appraisal=appraisal,
+        )
+        for appraisal, belief, label in beliefs
     )
+    return chart.below(view, *tables)
 
 
 FIGURES = (
@@ -244,7 +235,7 @@ FIGURES = (
         Data(
             "fewer_children_chances",
             columns(
-                plain={"year": "Year ending 31 March"},
+                YEAR,
                 count={"fewer_children": "At least so many fewer"},
                 probability={"probability": "Chance"},
             ),

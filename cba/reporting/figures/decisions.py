@@ -190,13 +190,11 @@ FIGURES = (
         "Chance of being the best option",
         Data(
             "acceptability",
-            (
-                *VALUE,
-                *_OPTION,
-                *columns(
-                    money={"net_benefit": "Expected net benefit", "net_benefit_se": "Error"},
-                    probability={"prob_best": "Chance of being best"},
-                ),
+            columns(
+                VALUE,
+                _OPTION,
+                money={"net_benefit": "Expected net benefit", "net_benefit_se": "Error"},
+                probability={"prob_best": "Chance of being best"},
             ),
             "Expected net benefit and chance of being best, options drawn: every option that is somewhere the one to "
             "choose, then those likeliest to be best",
@@ -212,10 +210,11 @@ FIGURES = (
         "Options by cost and child-years",
         Data(
             "frontier",
-            (
-                *_OPTION,
-                *columns(money={"cost": "Mean net cost"}, count={"effect": "Child-years, less harm"}),
-                *columns(name={"status": "Status"}, money={"icer": "Cost of each further child-year"}),
+            columns(
+                _OPTION,
+                columns(money={"cost": "Mean net cost"}, count={"effect": "Child-years, less harm"}),
+                name={"status": "Status"},
+                money={"icer": "Cost of each further child-year"},
             ),
             "Cost-effectiveness frontier: means, present value, against business as usual",
         ),
@@ -228,21 +227,16 @@ FIGURES = (
         "Expected value and worst cases",
         Data(
             "risk",
-            (
-                *VALUE,
-                *_OPTION,
-                *columns(
-                    money={
-                        "mean": "Expected",
-                        "cvar": "Mean of the worst twentieth",
-                        "expected_loss": "Mean regret",
-                        "worst_loss": "Regret, 99th percentile",
-                    },
-                    probability={
-                        "prob_best": "Chance of being best",
-                        "prob_negative": "Chance of a net loss",
-                    },
-                ),
+            columns(
+                VALUE,
+                _OPTION,
+                money={
+                    "mean": "Expected",
+                    "cvar": "Mean of the worst twentieth",
+                    "expected_loss": "Mean regret",
+                    "worst_loss": "Regret, 99th percentile",
+                },
+                probability={"prob_best": "Chance of being best", "prob_negative": "Chance of a net loss"},
             ),
             "Expected net benefit, worst cases and regret, by value of a child-year",
         ),

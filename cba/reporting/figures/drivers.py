@@ -11,7 +11,7 @@ import pandas as pd
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
-from cba.reporting.html_tables import columns
+from cba.reporting.html_tables import columns, range_columns
 from cba.reporting.names import input_name
 from cba.reporting.numbers import show
 
@@ -75,17 +75,10 @@ def _question_shares(view: View) -> pd.DataFrame:
 
 def _draw_shares(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the share of the variance of net present value that each research question accounts for."""
-    places, bars = (
-        np.arange(len(rows)),
-        {"fmt": "none", "ecolor": chart.TEXT, "elinewidth": 1.4, "capsize": 3},
-    )
-    ax.barh(places, 100 * rows["effect"], color=chart.duo()[0], height=0.6)
-    ax.errorbar(100 * rows["effect"], places, xerr=196 * rows["se"], **bars)
-    for place, share, error in zip(places, rows["effect"], rows["se"], strict=True):
-        chart.note(ax, show(share, style="share", unit=0.01), (100 * (share + 1.96 * error), place), (6, 0))
-    labels = [name[:1].upper() + name[1:] for name in rows["name"]]
-    values = "Share of the variance of net present value, %"
-    chart.name_rows(ax, labels, ends=None, values=values, zero=True, form=",g", ticks=5)
+    words = (show(share, style="share", unit=0.01) for share in rows["effect"])
+    axis, look = "Share of the variance of net present value, %", {"zero": True, "form": ",g", "ticks": 5}
+    shares, errors = 100 * rows["effect"], 100 * rows["se"]
+    chart.named_bars(ax, shares, rows["name"], words, errors=errors, axis=axis, wrap=60, **look)
     ax.set_xlim(min(0.0, float(100 * rows["effect"].min()) - 2.0), 112.0)
 
 
@@ -245,14 +238,12 @@ FIGURES = (
         "Switching values of the leading inputs",
         Data(
             "switching_values",
-            (
-                *columns(
-                    text={"target": "Target", "description": "Input", "unit": "Unit"},
-                    number={"input_median": "Median believed", "value": "Switching value", "se": "Error"},
-                    probability={"probability_beyond": "Chance of being beyond it"},
-                ),
-                *columns(text={"verdict": "Reachable"}),
-            ),
+            columns(
+                text={"target": "Target", "description": "Input", "unit": "Unit"},
+                number={"input_median": "Median believed", "value": "Switching value", "se": "Error"},
+                probability={"probability_beyond": "Chance of being beyond it"},
+            )
+            + columns(text={"verdict": "Reachable"}),
             "Value of each leading input at which the conclusion changes",
             chart.of_option,
         ),
@@ -268,10 +259,10 @@ FIGURES = (
             columns(
                 text={"label": "Effect", "unit": "Size counted in"},
                 number={"size": "Size"},
-                money={"npv_mean": "Net present value: mean", "npv_lower": "Lower", "npv_upper": "Upper"},
-                probability={"prob_positive": "Chance of a net saving"},
-                count={"fewer_mean": "Fewer children: mean", "fewer_lower": "Lower", "fewer_upper": "Upper"},
-            ),
+            )
+            + range_columns("money", "npv_", mean="Net present value: mean")
+            + columns(probability={"prob_positive": "Chance of a net saving"})
+            + range_columns("count", "fewer_", mean="Fewer children: mean"),
             "Net present value and fewer children in care by size of each effect outside the model",
             chart.of_option,
         ),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from cba.reporting.choices import View, holds
@@ -38,15 +37,12 @@ def effect_figures(view: View) -> list[Figure]:
 
 
 def _effect_figure(estimand: str, label: str, number: int) -> Figure:
-    shown = (
-        *columns(name={"stage": "Stage"}),
-        *range_columns("number"),
-        *columns(probability={"prob_beneficial": "Chance that it helps"}),
-    )
+    stages = columns(columns(name={"stage": "Stage"}), range_columns("number"))
+    shown = columns(stages, probability={"prob_beneficial": "Chance that it helps"})
     return Figure(
         f"effect_{estimand}",
         label,
-        Data("effects", shown, label, lambda view: {"estimand": estimand}),
+        Data("effects", shown, label, chart.rows_with(estimand=estimand)),
         partial(_draw_effect, estimand=estimand, label=label),
         partial(_describe_effect, label=label),
         height=lambda rows: 1.2 + 0.45 * len(rows),
@@ -91,17 +87,10 @@ def _describe_effect(rows: pd.DataFrame, view: View, *, label: str) -> str:
 
 def _draw_attribution(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the fewer children in care that each intervention brings."""
-    values = rows["fewer_children"].to_numpy()
-    bars = ax.barh(np.arange(len(rows)), values, height=0.6)
-    chart.hatch_costs(bars, values)
-    for bar, value in zip(bars, values, strict=True):
-        right = value >= 0
-        side = {"ha": "left" if right else "right"}
-        words = show(float(value), style="count")
-        chart.note(ax, words, (value, bar.get_y() + 0.3), (5 if right else -5, 0), **side)
-    labels = [fill(full_name(name), 20) for name in rows["component"]]
-    values = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
-    chart.name_rows(ax, labels, ends=None, values=values, zero=True, form=",g")
+    names = (full_name(name) for name in rows["component"])
+    words = (show(float(value), style="count") for value in rows["fewer_children"])
+    axis = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
+    chart.named_bars(ax, rows["fewer_children"], names, words, axis=axis, zero=True, form=",g")
     ax.margins(x=0.2)
 
 
@@ -216,35 +205,28 @@ def _place(row: pd.Series) -> str:
     return f"{words} {'fewer' if cut >= 0 else 'more'} starts at {show(value, style='money')} a child-year"
 
 
-_PLACE = columns(
-    share={"cut": "Fewer starts in the target year"}, money={"value": "Cashable saving per child-year"}
-)
-
-
-_WORTH = columns(money={"npv": "Net present value"}, probability={"prob_positive": "Chance of a net saving"})
-
-
 def _map_tables(view: View) -> Below:
-    def rows(kind: str, caption: str, *, appraisal: object = None, shown: object = ()) -> Data:
-        where = lambda view: {"option": view.option, "kind": kind}  # noqa: E731
-        return Data("break_even_map", shown, caption, where, appraisal=appraisal)  # type: ignore[arg-type]
+    place = columns(
+        share={"cut": "Fewer starts in the target year"}, money={"value": "Cashable saving per child-year"}
+    )
+    worth = {
+        "money": {"npv": "Net present value"},
+        "probability": {"prob_positive": "Chance of a net saving"},
+    }
 
-    stances = [
-        rows(
-            "point",
-            f"Where the stance puts it: {stance_name(appraisal.stance)}",
-            appraisal=appraisal,
-            shown=(*columns(name={"name": "Stance"}), *_PLACE, *_WORTH),
-        )
-        for appraisal in view.appraisals
-        if holds(appraisal, "break_even_map", view.option)
-    ]
-    claim = (*columns(text={"label": "Claim"}), *_PLACE, *_WORTH)
+    def rows(kind: str, caption: str, first: str = "", **changes: Any) -> Data:
+        named = columns(**{first: {"label": "Claim"} if kind == "claim" else {"name": "Stance"}})
+        shown = columns(named, place, **worth) if first else place
+        where = chart.rows_with(option=view.option, kind=kind)
+        return Data("break_even_map", shown, caption, where, **changes)
+
+    held = [a for a in view.appraisals if holds(a, "break_even_map", view.option)]
+    caption = "Where the stance puts it"
     tables, _ = chart.below(
         view,
-        *stances,
-        rows("claim", "Where the review’s figures put it", shown=claim),
-        rows("contour", "The curve on which net present value is nil", shown=_PLACE),
+        *(rows("point", f"{caption}: {stance_name(a.stance)}", "name", appraisal=a) for a in held),
+        rows("claim", "Where the review’s figures put it", "text"),
+        rows("contour", "The curve on which net present value is nil"),
     )
     where = {"option": view.option}
     return tables, [csv_link(view.first, "break_even_map", name="break_even_map", where=where)]
@@ -263,20 +245,19 @@ PANEL = {
 def _panel_figure(outcome: str) -> Figure:
     what, title = PANEL[outcome]
     shown = columns(
-        plain={"since_launch": "Years since launch"},
-        count={"reached": "Launches that long ago"},
-        share={"mean": "Mean", "lower": "Lower", "upper": "Upper"},
+        columns(plain={"since_launch": "Years since launch"}, count={"reached": "Launches that long ago"}),
+        range_columns("share"),
         probability={"prob_reduction": "Chance of a reduction"},
+        share={"placebo_lower": "Placebos: lower", "placebo_upper": "Upper"},
     )
-    placebos = columns(share={"placebo_lower": "Placebos: lower", "placebo_upper": "Upper"})
     return Figure(
         f"panel_{outcome}",
         title,
         Data(
             "panel_path",
-            (*shown, *placebos),
+            shown,
             f"{title}: change against authorities without the programme",
-            lambda view: {"outcome": outcome, "group": "spread"},
+            chart.rows_with(outcome=outcome, group="spread"),
         ),
         partial(_draw_panel, what=what),
         partial(_describe_panel, what=what),
@@ -340,23 +321,14 @@ def reach_figure(view: View) -> Figure:
     rows = view.first.tables["reach"]
     products = rows[rows["quantity"] == "change"]
     study = str(products.loc[products["learned"].idxmax(), "study_id"])
-    shown = columns(
-        text={"label": "Quantity"},
-        number={
-            "prior_mean": "Before: mean",
-            "prior_lower": "Lower",
-            "prior_upper": "Upper",
-            "mean": "After: mean",
-            "lower": "Lower",
-            "upper": "Upper",
-        },
-        share={"learned": "Learned"},
-    )
+    before = range_columns("number", "prior_", mean="Before: mean")
+    both = columns(columns(text={"label": "Quantity"}), before, range_columns("number", mean="After: mean"))
+    shown = columns(both, share={"learned": "Learned"})
     caption = f"Before and after the data: {study}"
     return Figure(
         "reach",
         f"What {study} teaches",
-        Data("reach", shown, caption, lambda view: {"study_id": study}, name="reach_one"),
+        Data("reach", shown, caption, chart.rows_with(study_id=study), name="reach_one"),
         _draw_reach,
         partial(_describe_reach, study=study),
         height=3.2,

@@ -15,7 +15,7 @@ from cba.inputs.claims import load_claims
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
-from cba.reporting.html_tables import columns
+from cba.reporting.html_tables import columns, range_columns
 from cba.reporting.numbers import show
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 
 ENDS = {"lower": "Lower", "upper": "Upper"}
+
+
+REACH = {"lower": "Reach of chance: lower", "upper": "Upper"}
+
+
+OF_MODEL = {"lower": "Of the model: lower", "upper": "Upper"}
+
+
+ERROR = {"mcse": "Monte Carlo error"}
 
 
 # --- Scores of past forecasts ---
@@ -38,9 +47,8 @@ LIFT = {"cba": -8, "drift": 8}
 
 def _horizons(table: pd.DataFrame, forecast: str) -> tuple[str, pd.DataFrame]:
     """Return what to call a forecast, and its scores by years ahead."""
-    return "this model" if forecast == "cba" else forecast, table[table["forecast"] == forecast].sort_values(
-        "ahead"
-    )
+    rows = table[table["forecast"] == forecast].sort_values("ahead")
+    return "this model" if forecast == "cba" else forecast, rows
 
 
 def _draw_backtest(ax: Axes, table: pd.DataFrame, view: View) -> None:
@@ -192,7 +200,7 @@ def _describe_ranks(table: pd.DataFrame, view: View, *, model: str, words: str) 
 
 
 def _ranks_figure(model: str, words: str) -> Figure:
-    shown = columns(number={"place": "Rank, as a share", "lower": "Reach of chance: lower", "upper": "Upper"})
+    shown = columns(number={"place": "Rank, as a share", **REACH})
     caption = f"Reach of chance for the shares of ranks, {words.removeprefix('the ')}"
     return Figure(
         f"calibration_{model}",
@@ -228,18 +236,11 @@ def _describe_pit(rows: pd.DataFrame, view: View, *, what: str) -> str:
 
 
 def _pit_figure(which: str, what: str, asked: str, caption: str) -> Figure:
-    shown = columns(
-        number={
-            "place": "Probability",
-            "departure": "Departure",
-            "lower": "Reach of chance: lower",
-            "upper": "Upper",
-        }
-    )
+    shown = columns(number={"place": "Probability", "departure": "Departure", **REACH})
     return Figure(
         f"fit_pit_{which}",
         f"Were the model’s probabilities of {asked} right?",
-        Data("fit_checks_pit_curves", shown, caption, lambda view: {"set": which}),
+        Data("fit_checks_pit_curves", shown, caption, chart.rows_with(set=which)),
         _draw_pit,
         partial(_describe_pit, what=what),
     )
@@ -262,7 +263,7 @@ def _draw_total(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.legend(loc="upper left", ncols=2, frameon=False, fontsize=9.5)
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.14 * (high - low))
-    chart.name_values(ax, f"{rows['label'].iloc[0]}")
+    chart.name_values(ax, str(rows["label"].iloc[0]))
 
 
 def _describe_total(rows: pd.DataFrame, view: View) -> str:
@@ -288,7 +289,7 @@ def _total_figure(quantity: str, title: str, caption: str) -> Figure:
     return Figure(
         f"fit_{quantity}",
         f"{title}, expected and published",
-        Data("fit_checks_totals", shown, caption, lambda view: {"quantity": quantity}),
+        Data("fit_checks_totals", shown, caption, chart.rows_with(quantity=quantity)),
         _draw_total,
         _describe_total,
         rows=lambda view: view.rows("fit_checks_totals", quantity=quantity).sort_values("year"),
@@ -306,15 +307,12 @@ def _single_series(view: View) -> pd.DataFrame:
 
 def _draw_memory(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw how changes of successive years hang together, series by series, against the model's own."""
-    place = np.arange(len(rows))[::-1]
+    place = np.arange(len(rows))
     ax.hlines(place, rows["lower"], rows["upper"], color=chart.duo()[0], lw=6, alpha=0.35, label="Model")
     ax.plot(rows["found"], place, color=chart.TEXT, marker="o", ms=5, ls="none", label="Published")
-    ax.axvline(0.0, color=chart.TEXT, lw=1)
-    ax.set_yticks(place, rows["series"])
-    ax.grid(axis="y", visible=False)
+    values = "Correlation of a year's change with that of the year before"
+    chart.name_rows(ax, list(rows["series"]), values=values, zero=True, form="g")
     ax.set_xlim(-1.0, 1.0)
-    ax.xaxis.set_major_formatter(chart.signed("g"))
-    ax.set_xlabel("Correlation of a year's change with that of the year before")
     ax.legend(loc="upper right", frameon=False, fontsize=9.5)
 
 
@@ -339,9 +337,8 @@ _BILLION = 1e9
 def _draw_accounts(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw what the model says all spending was in each published year, and what it was."""
     years, money = rows["year"].to_numpy(), rows.set_index("year").select_dtypes("number") / _BILLION
-    shade = {"color": chart.duo()[0], "alpha": 0.22, "lw": 0}
-    ax.fill_between(years, money["modelled_lower"], money["modelled_upper"], **shade)
-    ax.plot(years, money["modelled_mean"], color=chart.duo()[0], lw=2.2)
+    modelled = money.filter(like="modelled_").rename(columns=lambda name: name.removeprefix("modelled_"))
+    chart.band(ax, modelled.reset_index(), chart.duo()[0], alpha=0.22)
     ax.plot(years, money["published_real"], color=chart.TEXT, marker="o", ms=5, ls="none")
     for field, words, up in (("modelled_upper", "Modelled", 8), ("published_real", "Published", 9)):
         chart.note(ax, words, (years[0], money[field].iloc[0]), (2, up), va="baseline", fontsize=9.5)
@@ -373,15 +370,11 @@ FIGURES = (
                 text={"forecast": "Forecast"},
                 plain={"ahead": "Years ahead", "forecasts": "Forecasts scored"},
                 count={"crps": "Mean score"},
-                share={
-                    "inside_50": "50% intervals held",
-                    "inside_80": "80% intervals held",
-                    "inside_90": "90% intervals held",
-                },
+                share={f"inside_{level}": f"{level}% intervals held" for level in (50, 80, 90)},
                 number={"log_score": "Log score"},
             ),
             "Scores of forecasts of the number in care by years ahead, England; lower scores are better",
-            lambda view: {"quantity": "stock"},
+            chart.rows_with(quantity="stock"),
         ),
         _draw_backtest,
         _describe_backtest,
@@ -394,13 +387,7 @@ FIGURES = (
             columns(
                 plain={"release": "Release"},
                 text={"label": "In words"},
-                number={
-                    "mean": "Mean",
-                    "lower": "Lower",
-                    "median": "Median",
-                    "upper": "Upper",
-                    "mcse": "Monte Carlo error",
-                },
+                number={"mean": "Mean", "lower": "Lower", "median": "Median", "upper": "Upper", **ERROR},
             ),
             "Children and cost in the target year under current policy as seen from each release, England",
         ),
@@ -419,7 +406,7 @@ FIGURES = (
                 share={"weight": "Share of draws"},
                 name={"quantity": "Quantity"},
                 option={"option": "Option"},
-                number={"mean": "Mean", **ENDS, "mcse": "Monte Carlo error"},
+                number={"mean": "Mean", **ENDS, **ERROR},
             ),
             "Headline quantities under each process the number in care may follow",
         ),
@@ -458,12 +445,7 @@ FIGURES = (
             columns(
                 text={"series": "Series"},
                 plain={"lag": "Years apart"},
-                number={
-                    "found": "Correlation",
-                    "lower": "Of the model: lower",
-                    "upper": "Upper",
-                    "p_value": "Probability of as much",
-                },
+                number={"found": "Correlation", **OF_MODEL, "p_value": "Probability of as much"},
             ),
             "Correlation of yearly changes one, two and three years apart, published and drawn from the model",
         ),
@@ -480,15 +462,9 @@ FIGURES = (
         Data(
             "accounts_reconciliation",
             columns(
-                plain={"year": "Year ending 31 March"},
-                name={"line": "Line of the accounts"},
-                money={
-                    "published_cash": "Published, cash",
-                    "published_real": "Published, real",
-                    "modelled_mean": "Modelled: mean",
-                    "modelled_lower": "Lower",
-                    "modelled_upper": "Upper",
-                },
+                columns(plain={"year": "Year ending 31 March"}, name={"line": "Line of the accounts"}),
+                columns(money={"published_cash": "Published, cash", "published_real": "Published, real"}),
+                range_columns("money", "modelled_", mean="Modelled: mean"),
                 text={"inside": "Inside"},
             ),
             "Published outturn of children’s social care and what the model says it was, England",

@@ -11,7 +11,7 @@ from cba.reporting.choices import View, announced_row, published_learning, quest
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.decisions import VALUE
 from cba.reporting.figures.style import Data, Figure
-from cba.reporting.html_tables import columns
+from cba.reporting.html_tables import columns, range_columns
 from cba.reporting.numbers import rounding_unit, show
 
 if TYPE_CHECKING:
@@ -24,16 +24,12 @@ if TYPE_CHECKING:
 def _draw_information(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the value of perfect information on each research question, with its error."""
     divisor, unit = chart.scale_of(float((rows["value"] + 1.96 * rows["se"]).max()))
-    places = np.arange(len(rows))
-    value, error = rows["value"].to_numpy() / divisor, 1.96 * rows["se"].to_numpy() / divisor
-    ax.barh(places, value, color=chart.duo()[0], height=0.6)
-    reach = [np.minimum(error, value), error]
-    ax.errorbar(value, places, xerr=reach, fmt="none", ecolor=chart.TEXT, elinewidth=1.4, capsize=3)
-    for place, raw, se, end in zip(places, rows["value"], rows["se"], value + error, strict=True):
-        chart.note(ax, show(float(raw), style="money", unit=rounding_unit(raw, se)), (end, place), (6, 0))
-    labels = [name[:1].upper() + name[1:] for name in rows["question"]]
-    values = f"Value of knowing it exactly, {unit}, present value"
-    chart.name_rows(ax, labels, ends=None, values=values, ticks=4)
+    value, error = rows["value"], rows["se"]
+    pairs = zip(value, error, strict=True)
+    words = (show(float(raw), style="money", unit=rounding_unit(raw, se)) for raw, se in pairs)
+    axis = f"Value of knowing it exactly, {unit}, present value"
+    shown, errors = value / divisor, error / divisor
+    chart.named_bars(ax, shown, rows["question"], words, errors=errors, axis=axis, wrap=60, ticks=4)
     ax.margins(x=0.25)
     ax.set_xlim(left=0.0)
 
@@ -201,13 +197,11 @@ FIGURES = (
         "Best strategy by design and value",
         Data(
             "pilot_or_now",
-            (
-                *VALUE,
-                *_DESIGN,
-                *columns(
-                    name={"strategy": "Best strategy"},
-                    money={"expected_payoff": "Its expected payoff", "se": "Error"},
-                ),
+            columns(
+                VALUE,
+                _DESIGN,
+                name={"strategy": "Best strategy"},
+                money={"expected_payoff": "Its expected payoff", "se": "Error"},
             ),
             "Best of the four strategies and its expected payoff, by design of the pilot and value of a child-year",
             lambda view: {"option": view.option, "best": True},
@@ -222,18 +216,7 @@ FIGURES = (
         "Value of learning and cost of delay",
         Data(
             "pilot_learning",
-            (
-                *VALUE,
-                *_DESIGN,
-                *columns(
-                    money={
-                        "value_of_learning": "Value of learning",
-                        "cost_of_delay": "Cost of delay",
-                        "pilot_cost": "Net cost of the pilot",
-                        "value_of_stopping": "Value of the option to stop",
-                    }
-                ),
-            ),
+            columns(VALUE, _DESIGN, money={**_PARTS, "value_of_stopping": "Value of the option to stop"}),
             "What a pilot teaches against what it costs to wait, by design and value of a child-year",
             chart.of_option,
         ),
@@ -247,20 +230,12 @@ FIGURES = (
         "What a pilot could detect",
         Data(
             "pilot_power",
-            (
-                *columns(name={"design": "Design"}),
-                *_DESIGN,
-                *columns(
-                    text={"published": "Announced"},
-                    number={
-                        "between_authority_sd": "Spread between authorities",
-                        "detectable_percent": "Smallest detectable fall, %",
-                        "fall_percent_mean": "Expected fall, %",
-                        "fall_percent_lower": "Lower",
-                        "fall_percent_upper": "Upper",
-                    },
-                    probability={"power": "Chance of finding it"},
-                ),
+            columns(
+                columns(columns(name={"design": "Design"}), _DESIGN, text={"published": "Announced"}),
+                columns(number={"between_authority_sd": "Spread between authorities"}),
+                columns(number={"detectable_percent": "Smallest detectable fall, %"}),
+                range_columns("number", "fall_percent_", mean="Expected fall, %"),
+                probability={"power": "Chance of finding it"},
             ),
             "Power of each design: fall in starts as a per cent of starts; spread of their logs",
             chart.of_option,
@@ -275,13 +250,11 @@ FIGURES = (
         "Value of information by research question",
         Data(
             "information_value",
-            (
-                *VALUE,
-                *columns(
-                    text={"question": "Question"},
-                    money={"value": "Value of knowing it exactly", "se": "Error"},
-                    option={"best": "Best option without it"},
-                ),
+            columns(
+                VALUE,
+                text={"question": "Question"},
+                money={"value": "Value of knowing it exactly", "se": "Error"},
+                option={"best": "Best option without it"},
             ),
             "Expected value of perfect information, present value, once for the country",
         ),

@@ -55,7 +55,7 @@ def _draw_net(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     mean = rows["mean"] / divisor
     errors = np.abs(np.stack([mean - rows["lower"] / divisor, rows["upper"] / divisor - mean]))
     chart.hatch_costs(ax.bar(rows["year"], mean, width=0.7), mean)
-    ax.errorbar(rows["year"], mean, yerr=errors, fmt="none", ecolor=chart.TEXT, elinewidth=1.4, capsize=3)
+    ax.errorbar(rows["year"], mean, yerr=errors, **chart.ERROR_LINES)
     _money_axis(ax, unit)
     chart.set_years(ax, *horizon_years(view.first))
 
@@ -137,15 +137,9 @@ def _describe_payback(rows: pd.DataFrame, view: View) -> str:
 def _draw_payers(ax: Axes, net: pd.Series[float], view: View) -> None:
     """Draw who pays and who saves over the horizon: mean net by payer, undiscounted."""
     divisor, unit = chart.scale_of(float(net.abs().max()) if len(net) else 1.0)
-    bars = ax.barh(range(len(net)), -net / divisor, height=0.6)
-    chart.hatch_costs(bars, -net)
-    for bar, value in zip(bars, net, strict=True):
-        end = -value / divisor
-        side = {"ha": "left" if end >= 0 else "right"}
-        words = "saves" if value < 0 else "pays"
-        chart.note(ax, words, (end, bar.get_y() + 0.3), (5 if end >= 0 else -5, 0), **side)
-    labels = [fill(full_name(str(name)), 16) for name in net.index]
-    chart.name_rows(ax, labels, ends=None, values=f"Net saving (right) or cost (left), {unit}", zero=True)
+    words = ("saves" if value < 0 else "pays" for value in net)
+    axis = f"Net saving (right) or cost (left), {unit}"
+    chart.named_bars(ax, -net / divisor, map(full_name, net.index), words, axis=axis, wrap=16, zero=True)
     ax.margins(x=0.24)
 
 
@@ -162,11 +156,9 @@ def _describe_payers(net: pd.Series[float], view: View) -> str:
 
 def _draw_never(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the chance that each payer never pays back within the horizon."""
-    ax.barh(np.arange(len(rows)), 100 * rows["probability"], color=chart.duo()[0], height=0.6)
-    for place, (chance, error) in enumerate(zip(rows["probability"], rows["mcse"], strict=True)):
-        chart.note(ax, show(chance, style="probability", unit=error), (100 * chance, place), (6, 0))
-    labels = [fill(full_name(name), 16) for name in rows["payer"]]
-    chart.name_rows(ax, labels, ends=None, values="Chance of never paying back, %")
+    chances, names = rows["probability"], map(full_name, rows["payer"])
+    words = (show(p, style="probability", unit=se) for p, se in zip(chances, rows["mcse"], strict=True))
+    chart.named_bars(ax, 100 * chances, names, words, axis="Chance of never paying back, %", wrap=16)
     ax.set_xlim(0, 116)
 
 
@@ -254,11 +246,6 @@ def _distribution_tables(view: View) -> Below:
     return tables, [frame_link(npv_shares(view.appraisals, view.option), name="npv_distribution")]
 
 
-def _draw_options(ax: Axes, options: list[str], view: View) -> None:
-    """Draw mean and interval of net present value for every option and stance."""
-    chart.draw_results(ax, view, "npv_fiscal", values=_NPV, form="g", divisor=1e9)
-
-
 # --- What care costs: the whole system by year, and the part of one placement that can be cashed ---
 
 
@@ -272,17 +259,15 @@ PRICES = {CASH: "Cash", CLAIM_PRICES: "2021-22 prices"}
 def _draw_system(ax: Axes, table: pd.DataFrame, view: View) -> None:
     """Draw what the system costs by year, in cash and at the claim's prices, on current policy and with an option."""
     looks = zip(PRICES.items(), (chart.colours(4)[2], chart.colours(4)[0]), ("////", None), strict=True)
+    shown = table[table["year"] <= view.last_year].sort_values("year")
+    ends = ["mean", "lower", "upper"]
+    billions = shown.assign(**shown[ends] / 1e9)
     for (price, words), colour, hatch in looks:
-        for name, dashes in (("bau", "-"), (view.option, (0, (4, 2)))):
-            rows = table[(table["option"] == name) & (table["price"] == price)]
-            rows = rows[rows["year"] <= view.last_year].sort_values("year")
-            ax.plot(rows["year"], rows["mean"] / 1e9, color=colour, linestyle=dashes)
-            if name == "bau":
-                plain = {"facecolor": colour, "alpha": 0.18}
-                hatched = {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "alpha": 0.5}
-                shade = hatched if hatch else plain
-                ax.fill_between(rows["year"], rows["lower"] / 1e9, rows["upper"] / 1e9, linewidth=0, **shade)
-                chart.label_end(ax, view.last_year, float(rows["mean"].iloc[-1]) / 1e9, words)
+        at_price = billions[billions["price"] == price]
+        usual, changed = (at_price[at_price["option"] == name] for name in ("bau", view.option))
+        chart.band(ax, usual, colour, hatch=hatch, alpha=0.5 if hatch else 0.18)
+        ax.plot(changed["year"], changed["mean"], color=colour, linestyle=(0, (4, 2)))
+        chart.label_end(ax, view.last_year, float(usual["mean"].iloc[-1]), words)
     claim = load_claims().system_cost
     ax.axhline(claim.value / 1e9, color=chart.TEXT, lw=1, ls=":")
     chart.label_end(ax, view.last_year, claim.value / 1e9, f"Review: {claim}", dy=-8)
@@ -305,33 +290,26 @@ def _describe_system(table: pd.DataFrame, view: View) -> str:
 
 
 def _system_tables(view: View) -> Below:
-    shown = (*YEAR, *columns(name={"price": "Prices"}), *range_columns("money"))
-    prices = {"price__among": " ".join(PRICES)}
-    return chart.below(
-        view,
-        *(
-            Data(
-                "system_cost_by_year",
-                shown,
-                f"Yearly cost of the system, {view.first.option_labels[option]}",
-                chart.rows_with(option=option, **prices),
-                name=f"system_cost_{option}",
-            )
-            for option in ("bau", view.option)
-        ),
+    shown = columns(YEAR, columns(name={"price": "Prices"}), range_columns("money"))
+    tables = (
+        Data(
+            "system_cost_by_year",
+            shown,
+            f"Yearly cost of the system, {view.first.option_labels[option]}",
+            chart.rows_with(option=option, price__among=" ".join(PRICES)),
+            name=f"system_cost_{option}",
+        )
+        for option in ("bau", view.option)
     )
+    return chart.below(view, *tables)
 
 
 def _draw_ladder(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw, for each placement, average cost of a child-year, avoidable part, and part cashable in year one."""
     places = np.arange(len(rows))
     ax.hlines(places, rows["cashable_first_year"] / 1e3, rows["average"] / 1e3, color=chart.GREY, lw=2)
-    marks = (
-        ("average", "o", "Average cost"),
-        ("avoidable", "s", "Avoidable"),
-        ("cashable_first_year", "D", "Cashable in year one"),
-    )
-    for (field, marker, words), colour in zip(marks, chart.colours(3), strict=True):
+    marks = {**_PARTS, "cashable_first_year": "Cashable in year one"}.items()
+    for (field, words), marker, colour in zip(marks, chart.MARKERS[:3], chart.colours(3), strict=True):
         ax.plot(rows[field] / 1e3, places, marker, color=colour, ms=8, mec="white", label=words)
     labels = [fill(full_name(name), 22) for name in rows["placement"]]
     chart.name_rows(ax, labels, ends=(0.4, 0.6), values="£ thousand per child per year")
@@ -351,20 +329,7 @@ def _describe_ladder(rows: pd.DataFrame, view: View) -> str:
     )
 
 
-_CUMULATIVE = columns(
-    money={"cumulative_mean": "Mean", "cumulative_lower": "Lower", "cumulative_upper": "Upper"},
-    probability={"prob_cumulative_positive": "Chance it is above zero"},
-)
-
-
-_LADDER = columns(
-    name={"placement": "Placement"},
-    money={
-        "average": "Average cost",
-        "avoidable": "Avoidable",
-        "cashable_first_year": "Cashable in the first year",
-    },
-)
+_PARTS = {"average": "Average cost", "avoidable": "Avoidable"}
 
 
 FIGURES = (
@@ -373,7 +338,7 @@ FIGURES = (
         "Net cash flow by year",
         Data(
             "net_by_year",
-            (*YEAR, *range_columns("money")),
+            columns(YEAR, range_columns("money")),
             "Net saving (positive) or cost (negative) by year",
             chart.of_option,
         ),
@@ -384,7 +349,16 @@ FIGURES = (
     Figure(
         "cumulative",
         "Cumulative discounted net",
-        Data("net_by_year", (*YEAR, *_CUMULATIVE), "Cumulative discounted net", chart.of_option),
+        Data(
+            "net_by_year",
+            columns(
+                YEAR,
+                range_columns("money", "cumulative_"),
+                probability={"prob_cumulative_positive": "Chance it is above zero"},
+            ),
+            "Cumulative discounted net",
+            chart.of_option,
+        ),
         _draw_cumulative,
         _describe_cumulative,
         _years,
@@ -394,7 +368,7 @@ FIGURES = (
         "Year of payback",
         Data(
             "payback",
-            (*NEVER, *columns(probability={"probability": "Probability"})),
+            columns(NEVER, probability={"probability": "Probability"}),
             "Year of payback",
             chart.of_option,
         ),
@@ -407,7 +381,7 @@ FIGURES = (
         "Who pays and who gains",
         Data(
             "cash_flow_by_year",
-            (*YEAR, *columns(name={"payer": "Payer", "kind": "Kind"}), *range_columns("money")),
+            columns(YEAR, columns(name={"payer": "Payer", "kind": "Kind"}), range_columns("money")),
             "Money by year, payer and kind; costs positive, savings negative",
             chart.of_option,
         ),
@@ -421,10 +395,10 @@ FIGURES = (
         "Payback by payer",
         Data(
             "payback_by_payer",
-            (
-                *columns(name={"payer": "Payer"}),
-                *NEVER,
-                *columns(probability={"probability": "Chance", "cumulative": "Chance by then"}),
+            columns(
+                columns(name={"payer": "Payer"}),
+                NEVER,
+                probability={"probability": "Chance", "cumulative": "Chance by then"},
             ),
             "Year of payback by payer",
             chart.of_option,
@@ -447,7 +421,7 @@ FIGURES = (
         "npv_by_option",
         "Net present value, by option and stance",
         lambda view: results_below(view.appraisals, "npv_fiscal", style="money", what="Net present value"),
-        _draw_options,
+        lambda ax, _, view: chart.draw_results(ax, view, "npv_fiscal", values=_NPV, form="g", divisor=1e9),
         lambda options, view: chart.describe_results(
             view,
             "npv_fiscal",
@@ -461,7 +435,15 @@ FIGURES = (
     Figure(
         "ladder",
         "From average cost to cash",
-        Data("cost_ladder", _LADDER, "Cost per child per year, means", name="cost_ladder"),
+        Data(
+            "cost_ladder",
+            columns(
+                name={"placement": "Placement"},
+                money={**_PARTS, "cashable_first_year": "Cashable in the first year"},
+            ),
+            "Cost per child per year, means",
+            name="cost_ladder",
+        ),
         _draw_ladder,
         _describe_ladder,
         height=lambda rows: 1.5 + 0.42 * len(rows),

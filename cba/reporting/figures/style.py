@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ import afcharts.af_colours as af_colours
 import matplotlib
 import matplotlib.figure
 import matplotlib.style
+import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.text import Text
@@ -50,6 +51,10 @@ WIDTH, HEIGHT = 5.4, 3.6
 MARKERS = ("o", "s", "D", "^")
 
 
+ERROR_LINES = {"fmt": "none", "ecolor": TEXT, "elinewidth": 1.4, "capsize": 3}
+"""How the interval of an error is drawn on a bar."""
+
+
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 
@@ -65,13 +70,8 @@ def of_option(view: View) -> Mapping[str, object]:
     return {"option": view.option}
 
 
-def every_row(view: View) -> Mapping[str, object]:
-    """Pick all rows."""
-    return {}
-
-
 def rows_with(**values: Any) -> Where:
-    """Pick the rows that hold these values."""
+    """Pick the rows that hold these values; all rows where none is given."""
     return lambda _: values
 
 
@@ -82,7 +82,7 @@ class Data:
     table: str
     columns: tuple[Column, ...]
     caption: str
-    where: Where = every_row
+    where: Where = field(default_factory=rows_with)
     name: str = ""  # of the CSV file; that of the figure where left out
     appraisal: Appraisal | None = None  # that of the headline stance where left out
 
@@ -186,21 +186,15 @@ def government_style() -> Iterator[None]:
         yield
 
 
-def colours(number: int = 4) -> list[str]:
-    """Return the first colours of the categorical palette (2 to 6)."""
-    return list(_palette("categorical", number))
-
-
-def duo() -> tuple[str, str]:
-    """Return the two colours meant for two categories."""
-    first, second = _palette("duo", 2)
-    return first, second
-
-
 @cache
-def _palette(name: Literal["categorical", "duo"], number: int) -> tuple[str, ...]:
-    """Return colours of a palette, which its package reads from a file every time."""
-    return tuple(af_colours.get_af_colours(name, number_of_colours=number))
+def colours(number: int = 4, palette: Literal["categorical", "duo"] = "categorical") -> tuple[str, ...]:
+    """Return the first colours of a palette (2 to 6), which its package reads from a file every time."""
+    return tuple(af_colours.get_af_colours(palette, number_of_colours=number))
+
+
+def duo() -> tuple[str, ...]:
+    """Return the two colours meant for two categories."""
+    return colours(2, "duo")
 
 
 def new_axes(*, height: float = HEIGHT) -> Axes:
@@ -289,23 +283,41 @@ def key_above(ax: Axes, *, left: float, ncols: int, **style: Any) -> None:
     ax.legend(loc="lower left", bbox_to_anchor=(left, 1.0), ncols=ncols, borderaxespad=0.2, **style)
 
 
-def hatch_costs(bars: Sequence[Any], values: Sequence[float]) -> None:
+def hatch_costs(bars: Iterable[Any], values: Sequence[float]) -> None:
     """Colour and hatch the bars of what is below zero, so that colour is not all that tells them apart."""
     for bar, value in zip(bars, values, strict=True):
-        bar.set_facecolor(duo()[0] if value >= 0 else duo()[1])
-        bar.set_hatch("" if value >= 0 else "//")
-        bar.set_edgecolor("white")
+        bar.set(facecolor=duo()[value < 0], hatch="//" if value < 0 else "", edgecolor="white")
+
+
+def named_bars(
+    ax: Axes,
+    values: Any,
+    names: Iterable[str],
+    words: Iterable[str],
+    *,
+    axis: str,
+    wrap: int = 20,
+    errors: Any = None,
+    **row: Any,
+) -> None:
+    """Draw a bar for each row, named, with words beyond its end and the interval of its errors, 95%."""
+    places, reach = np.arange(len(values)), np.zeros(len(values)) if errors is None else 1.96 * errors
+    hatch_costs(ax.barh(places, values, height=0.6), values)
+    if errors is not None:
+        ax.errorbar(values, places, xerr=reach, **ERROR_LINES)
+    for place, value, room, said in zip(places, values, reach, words, strict=True):
+        side = -1 if errors is None and value < 0 else 1
+        note(ax, said, (value + side * room, place), (6 * side, 0), ha="left" if side > 0 else "right")
+    labels = [fill(name[:1].upper() + name[1:], wrap) for name in names]
+    name_rows(ax, labels, ends=None, values=axis, **row)
 
 
 def band(
     ax: Axes, rows: pd.DataFrame, colour: str, dashes: Any = "-", *, hatch: str | None = None, alpha: float
 ) -> None:
     """Draw a mean by year with its interval, shaded or hatched."""
-    plain = {"facecolor": colour, "alpha": alpha}
-    shade = (
-        plain if hatch is None else {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "alpha": alpha}
-    )
-    ax.fill_between(rows["year"], rows["lower"], rows["upper"], linewidth=0, **shade)
+    shade = {"facecolor": "none", "edgecolor": colour, "hatch": hatch} if hatch else {"facecolor": colour}
+    ax.fill_between(rows["year"], rows["lower"], rows["upper"], linewidth=0, alpha=alpha, **shade)
     ax.plot(rows["year"], rows["mean"], color=colour, linestyle=dashes)
 
 
