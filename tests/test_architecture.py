@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import inspect
 import io
 import re
 import subprocess
@@ -183,6 +185,68 @@ def test_files_are_named_for_what_they_compute(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), (
         f"{path} does not say what it is for"
     )
+
+
+MOST_FILES, MOST_CODE_LINES = 175, 32_000
+"""The package's budget: what would push it over is earned by taking something away."""
+
+
+def test_the_package_keeps_to_its_budget():
+    assert len(MODULES) <= MOST_FILES
+    assert sum(len(code_lines(path.read_text(encoding="utf-8"))) for path in MODULES) <= MOST_CODE_LINES
+
+
+# --- docstrings -----------------------------------------------------------------------------------------
+
+DOCUMENTED = [cba, *(getattr(cba, room) for room in ("costs", "decisions", "projection"))]
+LONGEST_DOCSTRING = 6
+"""Lines with text in the docstring of something users do not call: what it is, its arguments where names do not say."""
+
+
+def documented_code() -> set[tuple[str, int]]:
+    """File and first line of every function and class that the documentation lists, methods included."""
+    found = set()
+    for module in DOCUMENTED:
+        things = [getattr(module, name) for name in module.__all__]
+        for inner in [thing for thing in things if inspect.ismodule(thing)]:
+            things += [
+                part for part in vars(inner).values() if getattr(part, "__module__", "") == inner.__name__
+            ]
+        for thing in things:
+            thing = inspect.unwrap(thing)
+            for part in [thing, *vars(thing).values()] if inspect.isclass(thing) else [thing]:
+                part = inspect.unwrap(getattr(part, "fget", None) or getattr(part, "__func__", part))
+                if inspect.isclass(part) or inspect.isfunction(part):
+                    with contextlib.suppress(OSError, TypeError):  # made by dataclass: no source
+                        found.add((inspect.getsourcefile(part), inspect.getsourcelines(part)[1]))
+    return found
+
+
+def test_only_the_documented_api_has_long_docstrings():
+    public, long = documented_code(), []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+            if (str(path), first) in public:
+                continue
+            written = [line for line in (ast.get_docstring(node) or "").splitlines() if line.strip()]
+            if len(written) > LONGEST_DOCSTRING:
+                long.append(f"{module_name(path)}: {node.name} has {len(written)} lines")
+    assert not long, "\n".join(long)
+
+
+def test_no_example_is_skipped():
+    skipped = [
+        module_name(path) for path in MODULES if "doctest: +" + "SKIP" in path.read_text(encoding="utf-8")
+    ]
+    assert not skipped
+
+
+def test_no_module_hides_a_public_function():
+    """Importing `cba.appraise` as a module would put it in the place of the function of that name."""
+    assert not {path.stem for path in PACKAGE.glob("*.py")} & set(cba.__all__)
 
 
 # --- what no file may contain ---------------------------------------------------------------------------
