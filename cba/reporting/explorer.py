@@ -32,7 +32,7 @@ _AS_DRAWN = {"value": 0, "overrun": 1, "avoidable": 1, "effect": 1, "weight": 10
 _MARKED = {
     "overrun": "the cost of the programme",
     "avoidable": "the avoidable share",
-    "effect": "the effect of family help",
+    "effect": "the strength of the effects",
 }
 
 

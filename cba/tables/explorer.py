@@ -6,8 +6,8 @@ An option's net saving is written in parts that a reader's settings only scale:
     fewer(t) = F0(t) + k F1(t)
 
 with C the money before its overrun o, P savings on placements, O other savings less support at home, F children
-fewer at 31 March; part 0 is without any effect of family help and part 1 what family help adds. The settings are m
-(avoidable share), x (overrun) and k (effect of family help), each 1 as drawn.
+fewer at 31 March; part 0 is without the services whose effects are strengthened and part 1 what they add. The
+settings are m (avoidable share), x (overrun) and k (strength of the effects), each 1 as drawn.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def test_a_setting_the_draws_do_not_support_is_marked_in_words(page):
     assert not mark.is_visible() and not page.locator("#explorer-mark").is_visible()
     _set(page, effect=2.6)
     assert mark.is_visible() and "0.0 to 2.5" in mark.inner_text()
-    assert "the effect of family help" in page.locator("#explorer-mark").inner_text()
+    assert "the strength of the effects" in page.locator("#explorer-mark").inner_text()
     _set(page, weight=50)  # the other stance holds larger effects
     assert not mark.is_visible()
     _set(page, overrun=1.9, avoidable=1.5)
