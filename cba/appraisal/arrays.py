@@ -65,9 +65,9 @@ def option_arrays(
     )
     usual = sum(parts.values())
     cost = {o: (usual + _system_change(a))[:, shown] for o, a in accounts.items()}
-    factors = _factors(analysis, years)
+    factors = yearly_factors(analysis, years)
     within = factors * (years < analysis.start_year + analysis.horizon)
-    averted = {o: child_years(a.children.fewer_by_age.sum(axis=-1)) @ within for o, a in accounts.items()}
+    averted = {o: child_years(a.children.fewer) @ within for o, a in accounts.items()}
     harm_share = system.value("family_help.harm_share")
     return OptionArrays(
         children=children,
@@ -120,7 +120,7 @@ def _worth(flows: xr.DataArray, factors: np.ndarray) -> xr.DataArray:
     return xr.dot(flows, xr.DataArray(factors, dims="year"), dim="year")
 
 
-def _factors(analysis: Analysis, years: np.ndarray) -> np.ndarray:
+def yearly_factors(analysis: Analysis, years: np.ndarray) -> np.ndarray:
     """Discount factors of calendar years, 0 before the start: nothing is spent or saved before it."""
     offsets = years - analysis.start_year
     factors = np.zeros(years.size)

@@ -61,14 +61,21 @@ Summary = dict[str, Any]
 """Label, unit, mean, median, lower, upper, level and mcse; None where undefined."""
 
 
-def interval(draws: np.ndarray, *, level: float, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Equal-tailed interval that holds `level` of the draws along `axis`.
+def interval(draws: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Equal-tailed interval that holds `level` of the draws along their first axis.
 
     Returns `lower`, `upper`: quantiles ``(1 - level) / 2`` and ``(1 + level) / 2``. `level`, in (0, 1).
     """
     tail = (1.0 - level) / 2.0
-    lower, upper = np.quantile(draws, [tail, 1.0 - tail], axis=axis)
+    lower, upper = np.quantile(draws, [tail, 1.0 - tail], axis=0)
     return lower, upper
+
+
+def spread_at(level: float, draws: np.ndarray, of: str = "", *, median: bool = False) -> dict[str, Any]:
+    """Mean and limits of draws over their first axis, `of` before each name; with the median if asked."""
+    lower, upper = interval(draws, level=level)
+    middle = {f"{of}median": np.median(draws, axis=0)} if median else {}
+    return {f"{of}mean": draws.mean(axis=0), **middle, f"{of}lower": lower, f"{of}upper": upper}
 
 
 def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: int | None) -> Summary:
@@ -76,17 +83,8 @@ def quantity(draws: np.ndarray, *, label: str, unit: str, level: float, chains: 
 
     Label, unit, mean, median, lower, upper, level and the Monte Carlo standard error of the mean.
     """
-    lower, upper = interval(draws, level=level)
-    return {
-        "label": label,
-        "unit": unit,
-        "mean": float(draws.mean()),
-        "median": float(np.median(draws)),
-        "lower": float(lower),
-        "upper": float(upper),
-        "level": level,
-        "mcse": mcse_mean(draws, chains=chains),
-    }
+    found = {name: float(value) for name, value in spread_at(level, draws, median=True).items()}
+    return {"label": label, "unit": unit, **found, "level": level, "mcse": mcse_mean(draws, chains=chains)}
 
 
 def probability(event: np.ndarray, *, label: str, chains: int | None) -> Summary:
@@ -125,14 +123,13 @@ def payback(draws: np.ndarray, *, label: str, level: float) -> Summary:
 # --- What the quantities are drawn from: payback, present values, and the pound of the review's figures ---
 
 
-def discounted(workings: Workings, amounts: np.ndarray) -> np.ndarray:
-    """Present value over the headline horizon. `amounts` (sample, year), GBP."""
-    analysis, years = workings.inputs.analysis, np.array(workings.years)
-    offsets = years - analysis.start_year
+def discounted(workings: Workings, amounts: np.ndarray, *, schedule: str | None = None) -> np.ndarray:
+    """Present value over the headline horizon of amounts (sample, year), by the analysis's schedule or another."""
+    analysis = workings.inputs.analysis
+    offsets = np.array(workings.years) - analysis.start_year
     within = (offsets >= 0) & (offsets < analysis.horizon)
-    return amounts[:, within] @ discount_factors(
-        offsets[within], analysis.schedule, mid_year=analysis.mid_year
-    )
+    factors = discount_factors(offsets[within], schedule or analysis.schedule, mid_year=analysis.mid_year)
+    return amounts[:, within] @ factors
 
 
 def review_prices(workings: Workings) -> float:
@@ -167,13 +164,15 @@ def of_headline_stance(workings: Workings) -> bool:
     return every and workings.inputs.stance == analysis.stances[0]
 
 
-def _children(workings: Workings, option: str) -> np.ndarray:
+def children_in_care(workings: Workings, option: str) -> np.ndarray:
+    """Children looked after in the target year, (sample,)."""
     total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year, option=option)
     return total.values.sum(axis=-1)
 
 
-def _fewer(workings: Workings, option: str) -> np.ndarray:
-    return _children(workings, "bau") - _children(workings, option)
+def fewer_children(workings: Workings, option: str) -> np.ndarray:
+    """Children fewer in care in the target year than under business as usual, (sample,)."""
+    return children_in_care(workings, "bau") - children_in_care(workings, option)
 
 
 def _npv(workings: Workings, option: str) -> np.ndarray:
@@ -185,8 +184,7 @@ def _saved(workings: Workings, option: str) -> np.ndarray:
 
 
 def _saved_in_target_year(workings: Workings, option: str) -> np.ndarray:
-    at = workings.years.index(workings.inputs.analysis.target_year)
-    return total_saving(workings.accounts[option])[:, at]
+    return total_saving(workings.accounts[option])[:, workings.target]
 
 
 def _saved_and_spent(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -305,7 +303,7 @@ _ENTRIES = (
         label="Children looked after at 31 March {year}",
         words="Children in care",
         unit="children",
-        draws=_children,
+        draws=children_in_care,
         style="count",
         held=("children_in_care", SHIFT),
         spoken=6,
@@ -318,7 +316,7 @@ _ENTRIES = (
         label="Fewer children looked after at 31 March {year} than under business as usual",
         words="Fewer children",
         unit="children",
-        draws=_fewer,
+        draws=fewer_children,
         style="fewer",
         held=("fewer_children", SHIFT),
         spoken=3,
@@ -329,7 +327,7 @@ _ENTRIES = (
         key="prob_fewer_30000_{year}",
         label="Probability of at least {claim} fewer children in {year}",
         words="Chance of {claim} fewer children",
-        draws=lambda w, o: _fewer(w, o) >= w.inputs.claims.fewer_children.value,
+        draws=lambda w, o: fewer_children(w, o) >= w.inputs.claims.fewer_children.value,
         claim="fewer_children",
         spoken=4,
         settled="At least {claim} fewer in {year}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,13 +12,11 @@ from cba.appraisal.inputs import Inputs, fitted, joint_draws
 from cba.costs.account import CostBasis, OptionAccount
 from cba.costs.option_account import option_account
 from cba.costs.prices import PriceIndex, in_price_base, placement_prices
+from cba.inputs.options import Option
 from cba.projection.business_as_usual import business_as_usual, future_population
 from cba.projection.care_system import CareSystem, care_system
 from cba.projection.processes import usual_rates
 from cba.projection.stay_length import stay_length
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,15 @@ class Workings:
     def years(self) -> list[int]:
         """Years ending 31 March of the whole projection."""
         return [int(y) for y in self.system.years]
+
+    @property
+    def target(self) -> int:
+        """Place of the target year among them."""
+        return self.years.index(self.inputs.analysis.target_year)
+
+    def option(self, name: str) -> Option:
+        """Return an option of the analysis by its id."""
+        return next(option for option in self.inputs.options if option.id == name)
 
 
 def work_through(

@@ -85,7 +85,7 @@ def _served(bare: OptionAccount, share: float) -> list[Work]:
 def _others(bare: OptionAccount) -> np.ndarray:
     """Children fewer or moved whom family help does not touch, (sample, year, placement)."""
     others = bare.children.moved.copy()
-    others[..., _RELATIVES] += bare.children.fewer_by_age.sum(axis=-1) - bare.children.at_home
+    others[..., _RELATIVES] += bare.children.fewer - bare.children.at_home
     return others
 
 

@@ -30,6 +30,11 @@ class OptionChildren:
     # without an order. Below 0 where an effect is adverse.
     at_home: np.ndarray
 
+    @property
+    def fewer(self) -> np.ndarray:
+        """Children of all ages fewer in care at 31 March, (sample, year)."""
+        return np.asarray(self.fewer_by_age.sum(axis=-1))
+
 
 def averted_share(system: CareSystem, work: Sequence[Work]) -> np.ndarray:
     """Share of starts (not unaccompanied) averted, (sample, year, age); negative where a service adds starts."""

@@ -139,7 +139,7 @@ def with_precision[Result](
     asked = analysis.precision
     if asked is None:
         return found, None
-    from cba.tables.convergence import draws_needed, precision_missed
+    from cba.tables.fit_checks import draws_needed, precision_missed
 
     made = analysis
     for _ in range(ROUNDS):

@@ -10,21 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.appraisal.inputs import Inputs, fitted, joint_draws, read_inputs
+from cba.appraisal.record import Appraisal
+from cba.appraisal.workings import Workings
 from cba.errors import InputError
-from cba.inputs.analyses import MIXED, Mixture
-
-if TYPE_CHECKING:
-    from cba.appraisal.record import Appraisal
-    from cba.appraisal.workings import Workings
-    from cba.inputs.analyses import Analysis
-
+from cba.inputs.analyses import MIXED, Analysis, Mixture
 
 HELD = "mixture.evidence"
 """Parameter of a mixture that says whether a draw is one of the evidence (1) or of the sceptic (0)."""

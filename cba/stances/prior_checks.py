@@ -8,13 +8,16 @@ the years published since; the target year is held against stated plausibility b
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import interval
+from cba.appraisal.inputs import Inputs
+from cba.appraisal.quantities import children_in_care, fewer_children, spread_at
+from cba.appraisal.workings import Workings
 from cba.costs.account import total_saving
 from cba.costs.prices import PriceIndex
 from cba.decisions.draws import mcse_probability
@@ -25,13 +28,6 @@ from cba.projection.business_as_usual import business_as_usual
 from cba.projection.processes import usual_rates
 from cba.stances.review import CLAIM_COLUMNS, claims_found
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from cba.appraisal.inputs import Inputs
-    from cba.appraisal.workings import Workings
-
-
 COST_LINES = ("total_cla", "total_safeguarding", "total_family_support")
 """Lines of the outturn that make the yearly cost of the system."""
 
@@ -41,6 +37,27 @@ FIRST_COMPARABLE = 2013
 
 
 CHAINS = 2
+
+
+_STOCK = {"label": "Children looked after at 31 March", "unit": "children"}
+
+
+TARGETS = {
+    "children_in_care": _STOCK,
+    "system_cost": {
+        "label": "Yearly cost of the system, real, as a multiple of the last outturn",
+        "unit": "ratio",
+    },
+    "fewer_children": {
+        "label": "Fewer children under the care review, share of business as usual",
+        "unit": "share",
+    },
+    "annual_saving": {
+        "label": "Cashable saving of the care review, share of the cost of the system",
+        "unit": "share",
+    },
+}
+"""What is held against plausibility bounds in the target year, with its words."""
 
 
 def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -> Workings:
@@ -103,19 +120,12 @@ class _History:
         children, first = self._back_cast()
         stock = self.inputs.observations["stock"]
         start, level = float(stock.sel(year=first)), self.inputs.analysis.level
-        about = {"check": "history", "label": "Children looked after at 31 March", "unit": "children"}
         return [
-            _row(
-                children.sel(year=year).values,
-                self.bounds,
-                quantity="children_in_care",
-                year=int(year),
-                observed=float(stock.sel(year=year)),
-                scale=start,
-                level=level,
-                **about,
+            {"quantity": "children_in_care", "check": "history", "year": year, **_STOCK}
+            | _held(
+                children.sel(year=year).values, self.bounds, level, float(stock.sel(year=year)), scale=start
             )
-            for year in children["year"].values
+            for year in map(int, children["year"].values)
         ]
 
     def _back_cast(self) -> tuple[xr.DataArray, int]:
@@ -137,30 +147,25 @@ def _target_rows(workings: Workings, bounds: Mapping[str, Bounds]) -> list[dict[
     """Rows of the target year: children, spending and what the care review changes."""
     analysis, arrays, seen = workings.inputs.analysis, workings.arrays, workings.inputs.observations
     year, level = analysis.target_year, analysis.level
-    usual = arrays.children.sel(option="bau", year=year).sum("age").values
+    usual = children_in_care(workings, "bau")
     cost = arrays.system_cost.sel(option="bau", year=year).values
     outturn = real_outturn(workings)
     last = int(outturn["year"][-1])
-    about: dict[str, Any] = {"check": "target", "year": year, "level": level}
-    rows = [
-        _row(usual, bounds["children_in_care"], quantity="children_in_care", label="Children looked after at 31 March",
-             unit="children", scale=float(seen["stock"].dropna("year")[-1]), **about),
-        _row(cost / float(outturn[-1]), bounds["system_cost"], quantity="system_cost",
-             label="Yearly cost of the system, real, as a multiple of the last outturn", unit="ratio",
-             observed=_growth_before(outturn, years=year - last), **about),
-    ]  # fmt: skip
+    before, children = _growth_before(outturn, years=year - last), float(seen["stock"].dropna("year")[-1])
+    found = {"children_in_care": usual, "system_cost": cost / float(outturn[-1])}
     programme = workings.inputs.claims.programme
-    if programme not in workings.accounts:
-        return rows
-    fewer = usual - arrays.children.sel(option=programme, year=year).sum("age").values
-    saving = total_saving(workings.accounts[programme])[:, workings.years.index(year)]
+    if programme in workings.accounts:
+        saving = total_saving(workings.accounts[programme])[:, workings.target]
+        found |= {
+            "fewer_children": fewer_children(workings, programme) / usual,
+            "annual_saving": saving / cost,
+        }
+    observed, scales = {"system_cost": before}, {"children_in_care": children}
     return [
-        *rows,
-        _row(fewer / usual, bounds["fewer_children"], quantity="fewer_children",
-             label="Fewer children under the care review, share of business as usual", unit="share", **about),
-        _row(saving / cost, bounds["annual_saving"], quantity="annual_saving",
-             label="Cashable saving of the care review, share of the cost of the system", unit="share", **about),
-    ]  # fmt: skip
+        {"quantity": name, "check": "target", "year": year, **TARGETS[name]}
+        | _held(draws, bounds[name], level, observed.get(name, np.nan), scale=scales.get(name, 1.0))
+        for name, draws in found.items()
+    ]
 
 
 def real_outturn(workings: Workings) -> xr.DataArray:
@@ -184,38 +189,18 @@ def _growth_before(outturn: xr.DataArray, *, years: int) -> float:
     return float(outturn[-1] / outturn.sel(year=first))
 
 
-def _row(
-    draws: np.ndarray,
-    bounds: Bounds,
-    *,
-    quantity: str,
-    check: str,
-    year: int,
-    label: str,
-    unit: str,
-    level: float,
-    observed: float = float("nan"),
-    scale: float = 1.0,
+def _held(
+    draws: np.ndarray, bounds: Bounds, level: float, observed: float, *, scale: float
 ) -> dict[str, Any]:
-    """One row of the table; bounds are multiplied by `scale`, the unit of a multiple."""
-    lower, upper = interval(draws, level=level)
+    """Draws against what was observed and what is plausible; `scale` is the unit of bounds that are multiples."""
     low, high = bounds.lower * scale, bounds.upper * scale
     inside = (draws >= low) & (draws <= high)
-    return {
-        "quantity": quantity,
-        "check": check,
-        "year": year,
-        "label": label,
-        "unit": unit,
-        "mean": float(draws.mean()),
-        "median": float(np.median(draws)),
-        "lower": float(lower),
-        "upper": float(upper),
+    return spread_at(level, draws, median=True) | {
         "observed": observed,
-        "share_below": float((draws < observed).mean()) if np.isfinite(observed) else float("nan"),
+        "share_below": float((draws < observed).mean()) if np.isfinite(observed) else np.nan,
         "bound_lower": low,
         "bound_upper": high,
-        "share_inside": float(inside.mean()),
+        "share_inside": inside.mean(),
         "mcse": mcse_probability(inside),
         "basis": bounds.basis,
         "source": "; ".join(source.title for source in bounds.source),

@@ -5,24 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import clear_of_chance, interval
-from cba.appraisal.record import ARRAYS
+from cba.appraisal.quantities import clear_of_chance, spread_at
+from cba.appraisal.record import ARRAYS, Appraisal
+from cba.appraisal.workings import Workings
 from cba.decisions.draws import effective_sample_size, mcse_probability
-from cba.inputs.claims import load_claims
+from cba.inputs.claims import Claim, load_claims
 from cba.tables.assumptions import described
 from cba.tables.attribution import component_account
-
-if TYPE_CHECKING:
-    from cba.appraisal.record import Appraisal
-    from cba.appraisal.workings import Workings
-    from cba.inputs.claims import Claim
-
 
 # --- Keep some draws of the workings: all arrays at once, so that pairing is never lost ---
 
@@ -108,22 +103,11 @@ def need_to_believe(
         draws = values.values
         if draws.ndim != 1 or np.ptp(draws) == 0:
             continue
-        lower, upper = interval(draws, level=level)
-        needed_lower, needed_upper = interval(draws[chosen], level=level)
-        rows.append(
-            {
-                "parameter": str(name),
-                "description": described(str(name), values.attrs),
-                "unit": values.attrs.get("unit", ""),
-                "mean": draws.mean(),
-                "lower": lower,
-                "upper": upper,
-                "needed_mean": draws[chosen].mean(),
-                "needed_lower": needed_lower,
-                "needed_upper": needed_upper,
-                "shift": (draws[chosen].mean() - draws.mean()) / draws.std(),
-            }
-        )
+        said = {"parameter": str(name), "description": described(str(name), values.attrs)}
+        said |= {"unit": values.attrs.get("unit", "")}
+        shift = (draws[chosen].mean() - draws.mean()) / draws.std()
+        found = spread_at(level, draws) | spread_at(level, draws[chosen], "needed_") | {"shift": shift}
+        rows.append(said | found)
     table = pd.DataFrame(rows)
     table["shift_se"] = np.sqrt(max(chosen.size / chosen.sum() - 1.0, 0.0) / (chosen.size - 1.0))
     table["clear"] = clear_of_chance(table["shift"].to_numpy(), table["shift_se"].to_numpy())
@@ -193,12 +177,12 @@ def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
     programme = workings.inputs.claims.programme
     if programme not in workings.accounts:
         return {}
-    year = workings.years.index(workings.inputs.analysis.target_year)
+    year = workings.target
     accounts = {
         "family_help": component_account(workings, programme, ("family_help",)),
         "in_all": workings.accounts[programme],
     }
-    return {name: a.children.fewer_by_age[:, year].sum(axis=-1) for name, a in accounts.items()}
+    return {name: a.children.fewer[:, year] for name, a in accounts.items()}
 
 
 def claims_met(workings: Workings) -> np.ndarray:

@@ -9,7 +9,6 @@ from cba.tables import (  # noqa: F401
     attribution,
     beliefs,
     children,
-    convergence,
     councils,
     decisions,
     explorer,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import discounted, lead_option, probability, review_prices
+from cba.appraisal.workings import Workings
 from cba.costs.account import OptionAccount, total_cost, total_saving
-from cba.costs.optimism_bias import DEVICES, UPLIFTS, adjust, require_one_device
+from cba.costs.optimism_bias import DEVICES, UPLIFTS, Device, adjust, require_one_device
 from cba.costs.option_account import option_account
 from cba.costs.prices import LONG_RUN, cash_index, placement_prices
 from cba.costs.system_cost import (
@@ -28,11 +29,6 @@ from cba.models.parameters import ROLL_OUT
 from cba.models.unit_costs import HALF_LIFE, NAMES, NEED, SETS, cost_history
 from cba.models.unit_costs_accounts import PARTS, WEEKS, driver_weights, last_account_year
 from cba.tables.catalogue import AS_INPUTS, MONEY, catalogued, chance, review_programme, spread
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.costs.optimism_bias import Device
-
 
 _NO_ATTENUATION = "effects.attenuation"
 
@@ -57,14 +53,14 @@ def optimism_check(workings: Workings, option: str | None = None) -> pd.DataFram
     cases = [("as modelled", (), 0.0), *((f"without a correction of {kind}", (kind,), 0.0) for kind in kinds)]
     cases += [("without any correction", kinds, 0.0)]
     cases += [(f"uplift instead, {grade}", ("cost", "benefit"), bias) for grade, bias in UPLIFTS.items()]
-    target = workings.years.index(workings.inputs.analysis.target_year)
+    target = workings.target
     rows: list[dict[str, Any]] = []
     modelled: np.ndarray | None = None
     for case, without, bias in cases:
         account = _account(workings, option, without=without)
         cost = adjust(discounted(workings, total_cost(account)), bias)
         saving = _less(discounted(workings, total_saving(account)), bias)
-        fewer = _less(account.children.fewer_by_age[:, target].sum(axis=-1), bias)
+        fewer = _less(account.children.fewer[:, target], bias)
         npv = saving - cost
         modelled = npv if modelled is None else modelled
         left = "; ".join(f"{d.entry}: {d.kind}" for d in DEVICES if d.corrects not in without) or "none"
@@ -105,7 +101,7 @@ def _account(workings: Workings, option: str, *, without: tuple[str, ...]) -> Op
         if device.corrects in without:
             drawn = _neutral(workings, drawn, device)
     system = dataclasses.replace(workings.system, parameters=drawn)
-    chosen = next(o for o in workings.inputs.options if o.id == option)
+    chosen = workings.option(option)
     return option_account(chosen, system, workings.basis)
 
 
@@ -210,7 +206,7 @@ def system_cost_parts(workings: Workings) -> pd.DataFrame:
     real growth today, a proportion); GBP of the price base; the last row is the total.
     """
     analysis, observations = workings.inputs.analysis, workings.inputs.observations
-    position = workings.years.index(analysis.target_year)
+    position = workings.target
     weights = driver_weights(observations)[0]
     today = published_real(observations, price_base=analysis.price_base).isel(year=-1)
     parts = {part: workings.arrays.bau_parts[part][:, position] for part in PARTS}
@@ -265,8 +261,8 @@ def growth_scenarios(workings: Workings) -> pd.DataFrame:
     basis, observations = workings.basis, workings.inputs.observations
     money: dict[str, Any] = {"price_base": basis.price_base, "prices": basis.index}
     lead = lead_option(workings)
-    option = next(o for o in workings.inputs.options if o.id == lead)
-    position = workings.years.index(workings.inputs.analysis.target_year)
+    option = workings.option(lead)
+    position = workings.target
     rows = []
     for scenario in SCENARIOS:
         changed = scenario_parameters(workings.system.parameters, scenario)
@@ -306,7 +302,7 @@ def review_price_base(workings: Workings) -> pd.DataFrame:
     # over the horizon), npv_mean, npv_lower, npv_upper, npv_mcse, prob_npv_positive, gross_saving_mean; GBP
     # of the price base, on the same draws. The review does not say which prices its £2.6bn is in.
     claims = workings.inputs.claims
-    option = next(o for o in workings.inputs.options if o.id == claims.programme)
+    option = workings.option(claims.programme)
     stated = {line.price_year for line in option.spend}
     rows = []
     for reading in dict.fromkeys((*stated, claims.price_year, claims.price_year + 1, "cash")):

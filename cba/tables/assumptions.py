@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from cba.appraisal.quantities import lead_option
+from cba.appraisal.quantities import children_in_care, fewer_children, lead_option
+from cba.appraisal.workings import Workings
 from cba.decisions.shares import shapley_effects
-from cba.inputs.priors import load_priors
+from cba.inputs.options import Option
+from cba.inputs.priors import PriorRegistry, load_priors
 from cba.interventions.kinds import own_entries
 from cba.tables.catalogue import BY_ROW, catalogued
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.inputs.options import Option
-    from cba.inputs.priors import PriorRegistry
-
 
 _AGES = {
     "under_1": "under age 1",
@@ -237,11 +232,10 @@ def assumptions_log(workings: Workings) -> pd.DataFrame:
     # only inside a fit that keeps no draws of it, and the share is what that fit's results explain, the most
     # it could. ``none``: neither result reads it.
     papers = log_entries(workings.inputs.priors, workings.inputs.options)
-    option, year = lead_option(workings), workings.inputs.analysis.target_year
-    total = workings.arrays.children.sel(year=year, drop=True).sum("age")
+    option = lead_option(workings)
     outcomes = {
         "npv": workings.arrays.npv.sel(option=option, drop=True),
-        "fewer_children": total.sel(option="bau", drop=True) - total.sel(option=option, drop=True),
+        "fewer_children": xr.DataArray(fewer_children(workings, option), dims="sample"),
     }
     inputs = entry_draws(workings, list(papers["name"]))
     leading = {
@@ -291,8 +285,7 @@ def entry_draws(workings: Workings, names: list[str]) -> dict[str, tuple[str, di
     parameters = workings.system.parameters
     size = parameters.sizes["sample"]
     base, synthesis = (_columns(tree, size) for tree in (workings.baseline, workings.effects))
-    path = workings.arrays.children.sel(option="bau", year=workings.inputs.analysis.target_year)
-    usual = {"children on current policy": path.sum("age").values}
+    usual = {"children on current policy": children_in_care(workings, "bau")}
     through = {name: parameters[name].values for name in EFFECTS if name in parameters}
     found: dict[str, tuple[str, dict[str, np.ndarray]]] = {}
     for name in names:

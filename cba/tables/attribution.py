@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted, lead_option, review_prices
+from cba.appraisal.workings import Workings
 from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.shares import shapley
 from cba.errors import InputError
-from cba.inputs.options import Effects
+from cba.inputs.options import Effects, Option
 from cba.interventions.kinds import COST_ONLY, checked, described, own_components
+from cba.projection.care_system import CareSystem
 from cba.tables.beliefs import what_it_would_take
 from cba.tables.catalogue import MONEY, catalogued, review_programme
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.inputs.options import Option
-    from cba.projection.care_system import CareSystem
-
 
 PLAYERS = ("family_help", "kinship", "foster", "cost_only")
 """Interventions credit is split among; `cost_only` holds workforce, regional care and other money."""
@@ -76,7 +71,7 @@ def component_account(workings: Workings, option: str, players: tuple[str, ...])
 
     One that was worked out before where an option of the analysis has the same money and effects.
     """
-    full = next(o for o in workings.inputs.options if o.id == option)
+    full = workings.option(option)
     part = with_components(full, players)
     for known in workings.inputs.options:
         if _same_account(known, part):
@@ -124,8 +119,8 @@ def attribution_table(workings: Workings, option: str | None = None) -> pd.DataF
     to the option's mean effect and mean net present value.
     """
     option = option or lead_option(workings)
-    target = workings.years.index(workings.inputs.analysis.target_year)
-    full = next(o for o in workings.inputs.options if o.id == option)
+    target = workings.target
+    full = workings.option(option)
     players = players_of(full)
     idle = not (full.effects.price_reform or _acts(full))
     acting = tuple(p for p in players if not (idle and p == "cost_only"))
@@ -141,7 +136,7 @@ def attribution_table(workings: Workings, option: str | None = None) -> pd.DataF
             account, add_back = component_account(workings, option, some), np.zeros(2)
         else:
             return np.zeros(2)
-        fewer = account.children.fewer_by_age[:, target].sum(axis=-1).mean()
+        fewer = account.children.fewer[:, target].mean()
         return np.array([fewer, discounted(workings, net_saving(account)).mean()]) + add_back
 
     def value(members: frozenset[str]) -> np.ndarray:
@@ -204,7 +199,7 @@ def _acts(option: Option) -> bool:
 
 def _idle_bill(workings: Workings, option: str) -> float:
     """Mean worth of money that acts on nothing and is only added: below 0."""
-    idle = _cost_only(next(o for o in workings.inputs.options if o.id == option))
+    idle = _cost_only(workings.option(option))
     lines = [line for line in workings.accounts[option].costs if line.component in idle]
     spent = sum((line.amount for line in lines), np.zeros_like(workings.accounts[option].recurrent))
     return -float(discounted(workings, spent).mean())
@@ -252,11 +247,11 @@ def map_draws(workings: Workings, option: str) -> MapDraws:
 
     ``MapDraws.npv`` is the option's net present value, draw by draw.
     """
-    target = workings.years.index(workings.inputs.analysis.target_year)
-    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    target = workings.target
+    starts = workings.system.ground.starts
     starts = starts.sum(axis=-1)[:, target]
     system = _with_fixed_effect(workings)
-    full = next(o for o in workings.inputs.options if o.id == option)
+    full = workings.option(option)
     part = with_components(full, ("family_help",))
     account = option_account(part, system, workings.basis)
     cut = account.children.averted_starts.sum(axis=-1)[:, target] / starts
@@ -269,7 +264,7 @@ def map_draws(workings: Workings, option: str) -> MapDraws:
             cause="kinship, fostering or prices save money without fewer starts, or the money has ended",
             remedy="choose an option with lasting family help",
         )
-    lived = discounted(workings, child_years(account.children.fewer_by_age.sum(axis=-1)))
+    lived = discounted(workings, child_years(account.children.fewer))
     saved = discounted(workings, total_saving(account))
     own = workings.accounts[option].children.averted_starts.sum(axis=-1)[:, target] / starts
     value, per_cut = saved / lived, lived / cut

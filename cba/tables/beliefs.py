@@ -8,22 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import (
+    children_in_care,
+    fewer_children,
     lead_option,
-    probability,
     review_prices,
 )
+from cba.appraisal.record import Appraisal
+from cba.appraisal.workings import Workings
 from cba.costs.account import total_saving
 from cba.decisions.draws import mcse_mean
 from cba.errors import InputError
 from cba.inputs.analyses import refuse_review
+from cba.inputs.claims import Claim
+from cba.inputs.evidence import Evidence
 from cba.inputs.prior_checks import prior_alternatives
+from cba.inputs.priors import PriorRegistry
 from cba.models.authority_findings import panel_tables
 from cba.models.effects_areas import REACH_ENTRIES
 from cba.models.parameters import ROLL_OUT
@@ -37,17 +43,10 @@ from cba.tables.catalogue import (
     Table,
     catalogued,
     catalogued_together,
+    chance,
     own_fits,
     spread,
 )
-
-if TYPE_CHECKING:
-    from cba.appraisal.record import Appraisal
-    from cba.appraisal.workings import Workings
-    from cba.inputs.claims import Claim
-    from cba.inputs.evidence import Evidence
-    from cba.inputs.priors import PriorRegistry
-
 
 VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6)
 """GBP of the price base for a child-year safely at home: the axis of the table."""
@@ -231,8 +230,7 @@ def power_scaling(workings: Workings, *, option: str | None = None) -> pd.DataFr
 
 
 def _quantities(workings: Workings, option: str) -> dict[str, np.ndarray]:
-    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
-    fewer = (total.sel(option="bau") - total.sel(option=option)).values
+    fewer = fewer_children(workings, option)
     return {
         "npv_fiscal": workings.arrays.npv.sel(option=option).values,
         "fewer_children": fewer,
@@ -428,7 +426,7 @@ def priors_table(priors: PriorRegistry) -> pd.DataFrame:
 def children_of_all_starts(workings: Workings) -> np.ndarray:
     """Children in care in the target year who started since the first year, at the average stay, (sample,)."""
     analysis = workings.inputs.analysis
-    starts = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    starts = workings.system.ground.starts
     stays = stay_length(workings.inputs.observations)
     kernel = averted_stock_kernel(stays, stay_ratio=np.ones(1), lags=len(workings.years))[0].sum(axis=1)
     first, last = (workings.years.index(year) for year in (analysis.start_year, analysis.target_year))
@@ -450,8 +448,7 @@ def what_it_would_take(workings: Workings) -> pd.DataFrame:
     analysis, gone = workings.inputs.analysis, children_of_all_starts(workings)
     claims, in_all = workings.inputs.claims, None
     if claims.programme in workings.accounts:
-        target_year = workings.years.index(analysis.target_year)
-        in_all = workings.accounts[claims.programme].children.fewer_by_age[:, target_year].sum(axis=-1)
+        in_all = workings.accounts[claims.programme].children.fewer[:, workings.target]
     rows = []
     for target in (claims.family_help_children.value, claims.fewer_children.value):
         cut = spread(workings, target / gone, "cut_", median=True)
@@ -474,15 +471,13 @@ def claims_table(workings: Workings) -> pd.DataFrame:
     rows = []
     for claim, words, reached in _claimed(workings):
         money = claim.unit != "children"
-        chance = probability(reached >= claim.value, label="", chains=workings.chains)
         prices = f"{workings.inputs.claims.prices} prices"
         rows.append(
             {
                 "claim": f"{words} ({prices}), at least" if money else f"{words}, at least",
                 "value": float(claim.value),
                 "unit": f"{claim.unit}, {prices}" if money else claim.unit,
-                "probability": chance["mean"],
-                "mcse": chance["mcse"],
+                **chance(workings, reached >= claim.value, "probability"),
             }
         )
     return pd.DataFrame(rows)
@@ -491,16 +486,13 @@ def claims_table(workings: Workings) -> pd.DataFrame:
 def _claimed(workings: Workings) -> Iterator[tuple[Claim, str, np.ndarray]]:
     """Each claim, what it says, and the draws of what it speaks of; those of a programme not appraised left out."""
     claims, year = workings.inputs.claims, workings.inputs.analysis.target_year
-    total = workings.arrays.children.sel(year=year)
-    usual = total.sel(option="bau").values.sum(axis=-1)
     pound = review_prices(workings)
     cost = workings.arrays.system_cost.sel(option="bau", year=year).values / pound
-    yield claims.children_without_reform, "children in care without reform", usual
+    yield claims.children_without_reform, "children in care without reform", children_in_care(workings, "bau")
     yield claims.system_cost, "yearly cost of the system without reform", cost
     if claims.programme in workings.accounts:
-        fewer = usual - total.sel(option=claims.programme).values.sum(axis=-1)
-        saving = total_saving(workings.accounts[claims.programme])
-        saved = saving[:, workings.years.index(year)] / pound
+        fewer = fewer_children(workings, claims.programme)
+        saved = total_saving(workings.accounts[claims.programme])[:, workings.target] / pound
         yield claims.fewer_children, "fewer children under the care review", fewer
         for claim in (claims.annual_saving, claims.family_help_saving):
             yield claim, "yearly cashable saving under the care review", saved

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cba.appraisal.quantities import interval, lead_option, of_headline_stance, probability
+from cba.appraisal.quantities import lead_option, of_headline_stance, probability, spread_at
+from cba.appraisal.record import Appraisal
+from cba.appraisal.workings import Workings
+from cba.costs.account import OptionAccount
 from cba.inputs.analyses import MIXED
-
-if TYPE_CHECKING:
-    from cba.appraisal.record import Appraisal
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import OptionAccount
-
 
 CHILDREN, MONEY, SHARES = (
     "Children.",
@@ -122,9 +119,7 @@ def _taking(make: Callable[..., Any], of: Callable[[Workings], Any] | None) -> C
 
 def spread(workings: Workings, draws: np.ndarray, of: str = "", *, median: bool = False) -> dict[str, Any]:
     """Mean and limits of draws over their first axis, `of` before each column's name; with the median if asked."""
-    lower, upper = interval(draws, level=workings.inputs.analysis.level)
-    middle = {f"{of}median": np.median(draws, axis=0)} if median else {}
-    return {f"{of}mean": draws.mean(axis=0), **middle, f"{of}lower": lower, f"{of}upper": upper}
+    return spread_at(workings.inputs.analysis.level, draws, of, median=median)
 
 
 def chance(workings: Workings, event: np.ndarray, name: str, error: str = "mcse") -> dict[str, float]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.appraisal.arrays import stacked
-from cba.appraisal.quantities import discounted, interval, lead_option
+from cba.appraisal.quantities import children_in_care, discounted, fewer_children, lead_option, spread_at
+from cba.appraisal.workings import Workings
 from cba.costs.account import avoidable_share, starts_averted, total_cost
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
+from cba.interventions.effects import Effect
 from cba.interventions.kinds import checked
 from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
@@ -31,11 +33,7 @@ from cba.tables.catalogue import (
     spread,
 )
 
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.interventions.effects import Effect
-
-    Step = tuple[str, str, str, np.ndarray]
+Step = tuple[str, str, str, np.ndarray]
 
 
 YEARS_AHEAD = 5
@@ -105,9 +103,9 @@ def one_more_start(workings: Workings) -> OneStart:
     # d the discount factor, w the years in which deferred starts happen after all.
     analysis, system = workings.inputs.analysis, workings.system
     last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
-    size, target = workings.years.index(last) + 1, workings.years.index(analysis.target_year)
+    size, target = workings.years.index(last) + 1, workings.target
     factors = discounted(workings, np.eye(len(workings.years)))
-    starts = system.baseline["starts_reachable"].transpose("sample", "year", "age").values[:, :size]
+    starts = system.ground.starts[:, :size]
     ages = starts / starts.sum(axis=-1, keepdims=True)
     left = ages @ system.averted_kernel[..., :size].sum(axis=2)  # (sample, year of start, lag)
     worth = workings.basis.prices.path[:, :size] * avoidable_share(system.parameters)[:, None, :]
@@ -177,36 +175,24 @@ def structural_results(workings: Workings) -> pd.DataFrame:
 def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
     """Quantities of one group of draws."""
     analysis, arrays, lead = workings.inputs.analysis, workings.arrays, lead_option(workings)
-    children = arrays.children.sel(year=analysis.target_year).sum("age")
-    usual, with_option = (children.sel(option=option).values for option in ("bau", lead))
-    cost = arrays.system_cost.sel(option="bau", year=analysis.target_year).values
-    npv = arrays.npv.sel(option=lead).values
+    fewer, npv = fewer_children(workings, lead), arrays.npv.sel(option=lead).values
     given: dict[tuple[str, str], np.ndarray] = {
-        ("children_in_care", "bau"): usual,
-        ("system_cost", "bau"): cost,
-        ("fewer_children", lead): usual - with_option,
-        ("prob_fewer_30000", lead): usual - with_option >= workings.inputs.claims.fewer_children.value,
+        ("children_in_care", "bau"): children_in_care(workings, "bau"),
+        ("system_cost", "bau"): arrays.system_cost.sel(option="bau", year=analysis.target_year).values,
+        ("fewer_children", lead): fewer,
+        ("prob_fewer_30000", lead): fewer >= workings.inputs.claims.fewer_children.value,
         ("npv", lead): npv,
         ("prob_npv_positive", lead): npv > 0,
     }
     known = int(chosen.sum()) >= FEWEST
     rows = []
     for (quantity, option), values in given.items():
-        row = {"quantity": quantity, "option": option} | dict.fromkeys(
-            ("mean", "lower", "upper", "mcse"), np.nan
-        )
-        picked = values[chosen]
+        found, picked = dict.fromkeys(("mean", "lower", "upper", "mcse"), np.nan), values[chosen]
         if known and picked.dtype == bool:
-            row |= {"mean": float(picked.mean()), "mcse": mcse_probability(picked)}
+            found |= {"mean": picked.mean(), "mcse": mcse_probability(picked)}
         elif known:
-            lower, upper = interval(picked, level=analysis.level)
-            row |= {
-                "mean": float(picked.mean()),
-                "lower": float(lower),
-                "upper": float(upper),
-                "mcse": mcse_mean(picked),
-            }
-        rows.append(row)
+            found |= spread(workings, picked) | {"mcse": mcse_mean(picked)}
+        rows.append({"quantity": quantity, "option": option, **found})
     return rows
 
 
@@ -228,7 +214,7 @@ def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
     # Starts averted are the product of starts, coverage, reach and effect (which differs by age) within each
     # draw; the product of the means differs because the factors vary together.
     option = option or lead_option(workings)
-    full = next(o for o in workings.inputs.options if o.id == option)
+    full = workings.option(option)
     steps = _family_help(workings, option) if "family_help" in players_of(full) else []
     steps += [step for effect in checked(full) if effect.own for step in _own(workings, option, effect)]
     return pd.DataFrame(
@@ -238,46 +224,48 @@ def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
 
 
 def _family_help(workings: Workings, option: str) -> list[Step]:
-    system = workings.system
-    year = workings.years.index(workings.inputs.analysis.target_year)
+    system, value, year = workings.system, workings.system.value, workings.target
     account = component_account(workings, option, ("family_help",))
     covered = account.delivered("family_help")[:, year]
+    served = covered * value("family_help.eligible_children")
+    fall = 1.0 - np.exp(value("family_help.log_risk_ratio"))
     starts = system.ground.starts[:, year].sum(axis=-1)
     averted = account.children.averted_starts[:, year].sum(axis=-1)
     return [
         ("Money for family help", "money", "GBP per year", total_cost(account)[:, year]),
-        ("Cost of serving one child", "money", "GBP per child", system.value("family_help.cost_per_child")),
-        ("Children served", "children", "children per year", covered * system.value("family_help.eligible_children")),
+        ("Cost of serving one child", "money", "GBP per child", value("family_help.cost_per_child")),
+        ("Children served", "children", "children per year", served),
         ("Share of eligible children served (coverage)", "share", "share", covered),
         ("Share of starts that full coverage would reach (reach)", "share", "share", system.reach),
-        ("Effect on a child reached: fall in the risk of entering care", "share", "share",
-         1.0 - np.exp(system.value("family_help.log_risk_ratio"))),
+        ("Effect on a child reached: fall in the risk of entering care", "share", "share", fall),
         ("Starts, unaccompanied children aside", "children", "children per year", starts),
         ("Starts averted", "children", "children per year", averted),
-        ("Fewer children in care at 31 March", "children", "children",
-         account.children.fewer_by_age[:, year].sum(axis=-1)),
-    ]  # fmt: skip
+        ("Fewer children in care at 31 March", "children", "children", account.children.fewer[:, year]),
+    ]
 
 
 def _own(workings: Workings, option: str, effect: Effect) -> list[Step]:
     """Steps of an effect that the option states itself, its component alone."""
-    year = workings.years.index(workings.inputs.analysis.target_year)
+    year, pounds = workings.target, ("money", "GBP per year")
     account = component_account(workings, option, (effect.component,))
     spent = np.asarray(sum(line.amount for line in account.costs if line.component == effect.component))
     done = next(w for w in account.work if w.name == effect.name)
     assert done.surplus is not None  # it acts on money
-    label, numbers = effect.label, workings.system.ground
-    costs = [f for f in effect.kind.units if effect.kind.units[f][0].startswith("GBP") and effect.has(f)]
+    numbers, units = workings.system.ground, effect.kind.units
+    prices = [
+        (words, "money", unit, effect.draws(numbers, field))
+        for field, (unit, words) in units.items()
+        if unit.startswith("GBP") and effect.has(field)
+    ]
     what = ("children", "places") if effect.kind.name == "places" else ("share", "share")
-    return [
-        (f"{label}: money", "money", "GBP per year", spent[:, year]),
-        *((f"{label}: {effect.kind.units[f][1]}", "money", effect.kind.units[f][0], effect.draws(numbers, f))
-          for f in costs),
-        (f"{label}: {effect.delivers}", *what, done.delivered[:, year]),
-        (f"{label}: money beyond full coverage, which buys nothing", "money", "GBP per year", done.surplus[:, year]),
-        (f"{label}: fewer children in care at 31 March", "children", "children",
-         account.children.fewer_by_age[:, year].sum(axis=-1)),
-    ]  # fmt: skip
+    steps: list[Step] = [
+        ("money", *pounds, spent[:, year]),
+        *prices,
+        (effect.delivers, *what, done.delivered[:, year]),
+        ("money beyond full coverage, which buys nothing", *pounds, done.surplus[:, year]),
+        ("fewer children in care at 31 March", "children", "children", account.children.fewer[:, year]),
+    ]
+    return [(f"{effect.label}: {words}", kind, unit, draws) for words, kind, unit, draws in steps]
 
 
 # --- Tables of children: history, and looked-after children, starts and differences by option and year ---
@@ -288,17 +276,9 @@ def by_option_and_year(array: xr.DataArray, *, level: float) -> pd.DataFrame:
 
     Columns option, year, mean, median, lower, upper. `array`, dims (sample, option, year).
     """
-    values = array.transpose("sample", "option", "year").values
-    lower, upper = interval(values, level=level)
-    index = pd.MultiIndex.from_product(
-        [array["option"].values, array["year"].values], names=["option", "year"]
-    )
-    columns = {
-        "mean": values.mean(axis=0),
-        "median": np.median(values, axis=0),
-        "lower": lower,
-        "upper": upper,
-    }
+    columns = spread_at(level, array.transpose("sample", "option", "year").values, median=True)
+    named = {name: array[name].values for name in ("option", "year")}
+    index = pd.MultiIndex.from_product(named.values(), names=named)
     return pd.DataFrame({n: c.ravel() for n, c in columns.items()}, index=index).reset_index()
 
 
@@ -423,7 +403,7 @@ def tracker_table(workings: Workings) -> pd.DataFrame:
     # Published figures are those of the newest release held, whatever the analysis's own.
     analysis, option = workings.inputs.analysis, lead_option(workings)
     years = np.arange(workings.years[0], analysis.target_year + 1)
-    usual = workings.system.baseline["starts_reachable"].transpose("sample", "year", "age").values
+    usual = workings.system.ground.starts
     ahead = usual.sum(axis=-1)[:, : years.size]
     averted = starts_averted(workings.system, workings.accounts[option].children)[:, : years.size]
     started = years >= analysis.start_year

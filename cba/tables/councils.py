@@ -7,29 +7,25 @@ the number of them fewer in a placement is Poisson, and so is the number in care
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.inputs import Inputs
 from cba.appraisal.quantities import lead_option
-from cba.costs.account import SUPPORT, cashable, placement_savings
+from cba.appraisal.workings import Workings
+from cba.costs.account import SUPPORT, OptionAccount, cashable, placement_savings
 from cba.costs.prices import cash_index
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
+from cba.inputs.options import Option
 from cba.projection.care_system import authority_share
 from cba.projection.kernel import project
 from cba.tables.catalogue import MONEY, catalogued, review_programme, spread
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cba.appraisal.inputs import Inputs
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import OptionAccount
-    from cba.inputs.options import Option
 
 
 def counted(expected: np.ndarray, *, stay: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import (
+    children_in_care,
     clear_of_chance,
+    fewer_children,
     lead_option,
     payback_draws,
 )
+from cba.appraisal.workings import Workings
 from cba.decisions.choice import (
     acceptability,
     break_even_value,
@@ -42,10 +44,6 @@ from cba.tables.catalogue import (
     spread,
 )
 from cba.tables.society import CARE_CLAIM, claimed_amount, years_in_care
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-
 
 VALUES = (
     0.0,
@@ -438,9 +436,9 @@ def question_inputs(workings: Workings) -> xr.Dataset:
         if not str(name).startswith(NOT_MONEY) and float(parameters[name].values.std()) > 0
     ]
     target = workings.inputs.analysis.target_year
-    path = workings.arrays.children.sel(option="bau", year=target, drop=True).sum("age")
+    path = children_in_care(workings, "bau")
     about = {"description": f"Children in care in {target} on current policy", "unit": "children"}
-    return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path.values, about)})
+    return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path, about)})
 
 
 def grouped_questions(inputs: xr.Dataset, own: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -589,9 +587,8 @@ def switching_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(workings: Workings, option: str) -> dict[str, xr.DataArray]:
-    year = workings.inputs.analysis.target_year
-    total = workings.arrays.children.sel(year=year, drop=True).sum("age")
-    fewer = total.sel(option="bau", drop=True) - total.sel(option=option, drop=True)
+    """Net present value and children fewer, dims (sample)."""
+    fewer = xr.DataArray(fewer_children(workings, option), dims="sample")
     return {"npv": workings.arrays.npv.sel(option=option, drop=True), "fewer_children": fewer}
 
 

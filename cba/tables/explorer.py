@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from cba.appraisal.quantities import discounted
+from cba.appraisal.workings import Workings
 from cba.costs.account import (
     SUPPORT,
+    OptionAccount,
     avoidable_share,
     placement_savings,
     price_cut,
@@ -32,18 +34,12 @@ from cba.costs.account import (
 from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
 from cba.errors import InputError
-from cba.inputs.analyses import MIXED
+from cba.inputs.analyses import MIXED, Analysis
 from cba.inputs.claims import load_claims
+from cba.inputs.options import Option
 from cba.interventions.kinds import own_components
+from cba.interventions.records import Work
 from cba.projection.option_children import option_children
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import OptionAccount
-    from cba.inputs.analyses import Analysis
-    from cba.inputs.options import Option
-    from cba.interventions.records import Work
-
 
 KEPT = 400
 """Draws kept of each stance: a chance near a half has an error of 2.5 points, and the page stays under 5 MB."""
@@ -163,7 +159,7 @@ def _effect_streams(
     support = sum((line.amount for line in support_lines(system, children, work=work)), none)
     placed = sum((line.amount for line in lines if line.component != "care_proceedings"), none)
     legal = sum((line.amount for line in lines if line.component == "care_proceedings"), none)
-    fewer = children.fewer_by_age.sum(axis=-1)
+    fewer = children.fewer
     return {"placements": placed, "other": legal + cut.sum(axis=-1) - support, "fewer": fewer}
 
 

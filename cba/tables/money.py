@@ -6,31 +6,23 @@ Both are made of the lines of cash flow and nothing else, so lines add up to pay
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.arrays import net_saving
+from cba.appraisal.arrays import net_saving, yearly_factors
 from cba.appraisal.quantities import payback_draws, probability, review_prices
-from cba.costs.account import avoidable_share, child_years, total_cost, total_saving
+from cba.appraisal.workings import Workings
+from cba.costs.account import OptionAccount, avoidable_share, child_years, total_cost, total_saving
 from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
-from cba.errors import GateError
+from cba.inputs.options import Option
 from cba.tables.catalogue import MONEY, SHARES, catalogued, chance, reforms, review_programme, spread
 from cba.tables.children import by_option_and_year
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import OptionAccount
-    from cba.inputs.options import Option
-
-
-TOLERANCE = 1e-9
-"""Largest gap allowed between the sum of the lines and the total, relative to the money moved."""
 
 
 @catalogued("cash_statement", "Cash statement by payer, by year", "GBP, cash of each year.", once=True)
@@ -67,35 +59,6 @@ def treasury_statement(workings: Workings) -> pd.DataFrame:
         running = present.cumsum("year").assign_coords(one.coords)
         frames.append(_statement(workings, one, {"": one, "discounted_": present, "cumulative_": running}))
     return pd.concat(frames, ignore_index=True)
-
-
-def largest_gaps(workings: Workings) -> pd.DataFrame:
-    """Largest gap between an option's lines of cash flow added up and its account's costs less savings.
-
-    Columns option, gap: relative to the money that moves in the draw and year, the largest of all.
-    """
-    # The lines are summed by payer, then kind, then draw; the total is the net flow that the net present
-    # value is made of, worked out without the lines' labels.
-    rows = []
-    for option in reforms(workings):
-        one = workings.arrays.cash_flow.sel(option=option)
-        total = -workings.arrays.flows_long.sel(option=option, year=one["year"]).transpose("sample", "year")
-        summed = sum((_of_line(one, payer, kind) for payer, kind in _lines(one)), np.zeros(total.shape))
-        moved = abs(one).sum("line").transpose("sample", "year").values
-        gap = np.abs(summed - total.values) / np.maximum(moved, 1.0)
-        rows.append((option, float(gap.max(initial=0.0))))
-    return pd.DataFrame(rows, columns=["option", "gap"])
-
-
-def require_adding_up(workings: Workings) -> None:
-    """Refuse an account whose lines of cash flow do not add up to its total."""
-    gaps = largest_gaps(workings)
-    wrong = gaps[~(gaps["gap"] <= TOLERANCE)]
-    if len(wrong):
-        raise GateError(
-            "payers and kinds do not add up to the total cash flow",
-            [f"{r.option}: gap of {r.gap:.1e}, at most {TOLERANCE:.0e} required" for r in wrong.itertuples()],
-        )
 
 
 def _within_horizon(workings: Workings) -> xr.DataArray:
@@ -181,10 +144,7 @@ def _windows(workings: Workings, wait: int) -> dict[str, tuple[np.ndarray, np.nd
     """Factors by year of the whole projection for the prompt and the delayed option, by window."""
     analysis, years = workings.inputs.analysis, np.array(workings.years)
     offsets = years - analysis.start_year
-    factors = np.zeros(years.size)
-    factors[offsets >= 0] = discount_factors(
-        offsets[offsets >= 0], analysis.schedule, mid_year=analysis.mid_year
-    )
+    factors = yearly_factors(analysis, years)
     ours = factors * (offsets < analysis.horizon)
     windows = {"same_years": (ours, ours)}
     if offsets.max() >= analysis.horizon + wait - 1:
@@ -199,9 +159,9 @@ def _measures(
     """Unit and draws of each measure for the prompt and the delayed option."""
     accounts = [workings.accounts[o] for o in options]
     worth = [net_saving(a) @ f for a, f in zip(accounts, factors, strict=True)]
-    children = [a.children.fewer_by_age.sum(axis=-1) for a in accounts]
+    children = [a.children.fewer for a in accounts]
     lived = [child_years(c) @ f for c, f in zip(children, factors, strict=True)]
-    target = workings.years.index(workings.inputs.analysis.target_year)
+    target = workings.target
     return {
         "npv": ("GBP, present value", *worth),
         "child_years": ("child-years not in care, discounted", *lived),

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import ndtr
 
-from cba.appraisal.quantities import interval, lead_option
-from cba.costs.account import OptionAccount, child_years, total_cost, total_saving
+from cba.appraisal.quantities import lead_option, spread_at
+from cba.appraisal.workings import Workings
+from cba.costs.account import CostBasis, OptionAccount, child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.draws import Estimate
 from cba.decisions.staged import (
@@ -31,13 +32,8 @@ from cba.inputs.options import Option, Spend, load_options
 from cba.interventions.kinds import shipped_effect
 from cba.interventions.records import share_averted
 from cba.models.baseline import normal_settings
+from cba.projection.care_system import CareSystem
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import CostBasis
-    from cba.projection.care_system import CareSystem
-
 
 PUBLISHED_AREAS = 12
 """Most areas of the pathfinders announced in February 2023, for two years."""
@@ -165,7 +161,7 @@ def courses(
     # Areas are alike, so money and effect are proportional to the share of areas:
     # ``continued = s now + (1 - s) later`` and ``stopped = s stopped roll-out - stopping cost``, with s the
     # first step.
-    chosen = next(o for o in workings.inputs.options if o.id == option)
+    chosen = workings.option(option)
     _require_plain(chosen, workings, years)
     system, basis = within_horizon(workings)
     now = _course(workings, option_account(chosen, system, basis))
@@ -217,7 +213,7 @@ def _factors(workings: Workings) -> np.ndarray:
 def _course(workings: Workings, account: OptionAccount) -> Course:
     factors = _factors(workings)
     inside = slice(-factors.size, None)
-    averted = child_years(account.children.fewer_by_age.sum(axis=-1))[:, inside] @ factors
+    averted = child_years(account.children.fewer)[:, inside] @ factors
     harm = workings.system.value("family_help.harm_share")
     flows = (total_saving(account) - total_cost(account))[:, inside]
     return Course(
@@ -367,9 +363,7 @@ def power_table(
         for design, name, count in designs:
             change, error = true[years][name].values, study_error(scatter, areas=count)
             detectable = (SIGNIFICANT + DETECTED) * error
-            lower, upper = interval(-change, level=level)
-            fall = -100.0 * np.expm1(change)
-            percent_lower, percent_upper = interval(fall, level=level)
+            believed = spread_at(level, -change)
             rows.append(
                 {
                     "design": design,
@@ -380,15 +374,12 @@ def power_table(
                     "between_authority_sd": scatter.sd,
                     "standard_error": error,
                     "detectable": detectable,
-                    "expected": -change.mean(),
-                    "lower": lower,
-                    "upper": upper,
+                    "expected": believed.pop("mean"),
+                    **believed,
                     "full_coverage": -float(true[years][f"{name}_full"].mean()),
                     "power": ndtr(-change / error - SIGNIFICANT).mean(),
                     "detectable_percent": -100.0 * np.expm1(-detectable),
-                    "fall_percent_mean": fall.mean(),
-                    "fall_percent_lower": percent_lower,
-                    "fall_percent_upper": percent_upper,
+                    **spread_at(level, -100.0 * np.expm1(change), "fall_percent_"),
                 }
             )
     return pd.DataFrame(rows)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import xarray as xr
 
 from cba.appraisal.arrays import stacked
 from cba.appraisal.quantities import discounted, lead_option, review_prices
+from cba.appraisal.workings import Workings
 from cba.costs.account import child_years
 from cba.costs.social_value import (
     FIFTHS,
@@ -23,15 +24,9 @@ from cba.costs.social_value import (
     welfare_weights,
 )
 from cba.decisions.ratios import mvpf
-from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.tables.attribution import map_draws
 from cba.tables.catalogue import MONEY, catalogued, chance, reforms, review_programme, spread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from cba.appraisal.workings import Workings
 
 
 @dataclass(frozen=True)
@@ -141,9 +136,8 @@ def safe_child_years(workings: Workings, option: str) -> np.ndarray:
     Shape (sample, year), child-years, undiscounted. ``CY (1 - 2 h)``, h the share of harm: a year of harm
     counts as much as a safe one, against it.
     """
-    fewer = workings.accounts[option].children.fewer_by_age.sum(axis=-1)
     harm = workings.system.value("family_help.harm_share")[:, None]
-    return child_years(fewer) * (1.0 - 2.0 * harm)
+    return child_years(workings.accounts[option].children.fewer) * (1.0 - 2.0 * harm)
 
 
 def years_in_care(workings: Workings) -> float:
@@ -194,22 +188,9 @@ def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
     the analysis. `measure`: one measure: two values of the same change are never added.
     """
     chosen = one_measure(measure)
-    years = safe_child_years(workings, option)
-    present = in_health_terms(workings, years) if chosen.health_schedule else discounted(workings, years)
+    schedule = HEALTH_SCHEDULE if chosen.health_schedule else None
+    present = discounted(workings, safe_child_years(workings, option), schedule=schedule)
     return present * value_of_child_year(workings, chosen.name)
-
-
-def in_health_terms(workings: Workings, amounts: np.ndarray) -> np.ndarray:
-    """Present value over the headline horizon with the Green Book's schedule for health.
-
-    `amounts` (sample, year): amounts of the whole projection, in any unit.
-    """
-    analysis = workings.inputs.analysis
-    offsets = np.array(workings.years) - analysis.start_year
-    within = (offsets >= 0) & (offsets < analysis.horizon)
-    factors = discount_factors(offsets[within], HEALTH_SCHEDULE, mid_year=analysis.mid_year)
-    found: np.ndarray = amounts[:, within] @ factors
-    return found
 
 
 # --- Who gains and who pays beyond public budgets: families, benefits and children's lives, line by … ---
@@ -246,7 +227,7 @@ def social_lines(workings: Workings, option: str, measure: str | None = None) ->
             carers = carers + amount
     for saving in account.savings:
         payers[saving.payer] = payers.get(saving.payer, 0.0) + discounted(workings, saving.amount)
-    at_home = discounted(workings, child_years(account.children.fewer_by_age.sum(axis=-1)))
+    at_home = discounted(workings, child_years(account.children.fewer))
     benefits = at_home * system.value("social.benefits_per_child_year")
     lines = [Gain(payer, "fiscal", amount) for payer, amount in payers.items()]
     lines += [
@@ -343,8 +324,7 @@ def tax_shares(workings: Workings) -> np.ndarray:
     Shape (sample, fifth). Rows sum to 1. `workings`: gives the ``social.taxes_fifth_*`` entries.
     """
     paid = _fifths(workings, "taxes")
-    shares: np.ndarray = paid / paid.sum(axis=1, keepdims=True)
-    return shares
+    return np.asarray(paid / paid.sum(axis=1, keepdims=True))
 
 
 def need_shares(workings: Workings) -> np.ndarray:
@@ -471,7 +451,7 @@ def social_switching(workings: Workings) -> pd.DataFrame:
     for option, account in reforms(workings).items():
         gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
         years = safe_child_years(workings, option)
-        healthy = in_health_terms(workings, years)
+        healthy = discounted(workings, years, schedule=HEALTH_SCHEDULE)
         served = account.delivered("family_help") * value("family_help.eligible_children")[:, None]
         units = (
             ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "causal_share"),

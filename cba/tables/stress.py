@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.quantities import discounted, lead_option
-from cba.costs.account import child_years, total_saving
+from cba.appraisal.quantities import discounted, fewer_children, lead_option
+from cba.appraisal.workings import Workings
+from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
@@ -35,11 +35,6 @@ from cba.tables.catalogue import (
     spread,
 )
 from cba.tables.children import one_more_start
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.costs.account import OptionAccount
-
 
 BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_residential")
 """Placements that councils buy, for the most part from independent providers."""
@@ -113,7 +108,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - fees: the same with places recruited, which raise what every council carer costs.
     costs = other_unit_costs(workings).set_index("item")["mean"]
     need = float(costs["social work and commissioning"])
-    placed, start, fewer = _placed(workings), one_more_start(workings), fewer_children(workings)
+    placed, start = _placed(workings), one_more_start(workings)
     none = np.zeros(workings.system.reach.size)
     slopes: dict[str, dict[str, Slopes]] = {kind.name: {} for kind in KINDS}
     for option, account in reforms(workings).items():
@@ -124,25 +119,18 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         found = (-(helped * one).sum(axis=1) for one in (start.cost, start.children))
         slopes["protection"][option] = Slopes(-need * home, none)
         slopes["found"][option] = Slopes(*found)
-        slopes["displaced"][option] = Slopes(-discounted(workings, total_saving(account)), -fewer[option])
+        slopes["displaced"][option] = Slopes(
+            -discounted(workings, total_saving(account)), -fewer_children(workings, option)
+        )
         slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
         slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
     return slopes
 
 
-def fewer_children(workings: Workings) -> dict[str, np.ndarray]:
-    """Children fewer in care in the target year than under business as usual.
-
-    Shape (sample,), children at 31 March. By option, without business as usual.
-    """
-    total = workings.arrays.children.sel(year=workings.inputs.analysis.target_year).sum("age")
-    return {o: total.sel(option="bau").values - total.sel(option=o).values for o in reforms(workings)}
-
-
 def _placed(workings: Workings) -> np.ndarray:
     """Children by placement under business as usual, (sample, year, placement)."""
-    children = workings.system.baseline["children"].transpose("sample", "year", "age").values
-    return np.asarray(children.sum(axis=-1)[..., None] * workings.system.placement_mix)
+    children = workings.system.ground.children.sum(axis=-1)
+    return np.asarray(children[..., None] * workings.system.placement_mix)
 
 
 def _price_saving(
@@ -346,7 +334,7 @@ CONCLUSIONS = {
 
 def stressed_draws(workings: Workings) -> dict[str, StressedDraws]:
     """Draws of every option, ready to be stressed by each effect."""
-    fewer = fewer_children(workings)
+    fewer = {o: fewer_children(workings, o) for o in reforms(workings)}
     npv = {o: workings.arrays.npv.sel(option=o).values for o in fewer}
     return {name: StressedDraws(npv, fewer, slopes) for name, slopes in stress_slopes(workings).items()}
 

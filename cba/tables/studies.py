@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.workings import Workings
 from cba.decisions.draws import Quantiles
 from cba.decisions.regression import MINIMUM_DRAWS
 from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, population_value
@@ -34,10 +34,6 @@ from cba.tables.pilots import (
     shown_effects,
     study_error,
 )
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-
 
 PATHFINDER_YEARS = (1, 2, 3)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import interval, probability
+from cba.appraisal.quantities import interval, probability, spread_at
 from cba.inputs.observations import load_observations, load_programme_rollout
 from cba.inputs.priors import load_priors
 from cba.models.authorities import HORIZON, fit_authority_panel, panel_finding
@@ -57,18 +57,8 @@ def panel_path(fit: xr.DataTree, *, level: float, placebos: pd.DataFrame | None 
                             "placebo_upper": band[1],
                         }
                     )
-    columns = [
-        "outcome",
-        "group",
-        "since_launch",
-        "reached",
-        "mean",
-        "lower",
-        "upper",
-        "prob_reduction",
-        "mcse",
-    ]
-    return pd.DataFrame(rows, columns=[*columns, "placebo_lower", "placebo_upper"])
+    columns = ["outcome", "group", "since_launch", "reached", "mean", "lower", "upper", "prob_reduction"]
+    return pd.DataFrame(rows, columns=[*columns, "mcse", "placebo_lower", "placebo_upper"])
 
 
 def _reached(fit: xr.DataTree, group: str, *, since: int) -> int:
@@ -81,16 +71,9 @@ def _reached(fit: xr.DataTree, group: str, *, since: int) -> int:
 
 def _change(draws: np.ndarray, *, level: float, chains: int) -> dict[str, float]:
     """Log points as a share of what it would have been, with the chance of any reduction."""
-    share = np.expm1(draws)
-    lower, upper = interval(share, level=level)
+    found = {name: float(value) for name, value in spread_at(level, np.expm1(draws)).items()}
     fewer = probability(draws < 0, label="", chains=chains)
-    return {
-        "mean": float(share.mean()),
-        "lower": float(lower),
-        "upper": float(upper),
-        "prob_reduction": fewer["mean"],
-        "mcse": fewer["mcse"],
-    }
+    return found | {"prob_reduction": fewer["mean"], "mcse": fewer["mcse"]}
 
 
 def _share_of_horizon(posterior: xr.Dataset) -> np.ndarray:
@@ -154,8 +137,6 @@ def _position(placebos: pd.DataFrame | None, outcome: str) -> dict[str, float]:
     names = ("placebo_sets", "placebo_sd", "share_lower", "share_larger")
     if placebos is None:
         return dict.fromkeys(names, np.nan)
-    from cba.models.authority_findings import placebo_position
-
     found = placebo_position(placebos).set_index("outcome").loc[outcome]
     return {name: float(found["sets" if name == "placebo_sets" else name]) for name in names}
 

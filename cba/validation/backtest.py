@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,14 @@ import xarray as xr
 
 from cba.appraisal.inputs import joint_draws, read_inputs
 from cba.appraisal.quantities import headline_results, stem_of
-from cba.appraisal.workings import worked_options
+from cba.appraisal.workings import Workings, worked_options
 from cba.costs.system_cost import by_line, forecast_history, published_real
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import AGE_BANDS
 from cba.errors import GateError, InputError
-from cba.inputs.analyses import load_analysis
+from cba.inputs.analyses import Analysis, load_analysis
 from cba.inputs.observations import load_observations
+from cba.inputs.priors import PriorRegistry
 from cba.models.baseline import TOTALS, fit_baseline
 from cba.models.checks import prior_effects
 from cba.models.totals import TotalFlows, checked_totals, total_flow_posterior
@@ -32,12 +33,6 @@ from cba.validation.scores import (
     score_rows,
     weights_known_then,
 )
-
-if TYPE_CHECKING:
-    from cba.appraisal.workings import Workings
-    from cba.inputs.analyses import Analysis
-    from cba.inputs.priors import PriorRegistry
-
 
 FIRST_ORIGIN = 2003
 """First origin scored: nine yearly changes of the totals are known by then."""

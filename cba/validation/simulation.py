@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,8 @@ from scipy.special import gammaln, xlogy
 
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
-from cba.inputs.priors import load_priors
+from cba.inputs.priors import PriorRegistry, load_priors
+from cba.models.authorities import PanelFinding
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
@@ -37,11 +37,6 @@ from cba.models.studies import (
     with_panel,
 )
 from cba.validation.refits import Case, Simulated, constant_above, draw_priors, with_replaceable_data
-
-if TYPE_CHECKING:
-    from cba.inputs.priors import PriorRegistry
-    from cba.models.authorities import PanelFinding
-
 
 YEARS_AHEAD = 8
 """Years ahead of the predicted starts that are ranked: the target year seen from the newest release."""

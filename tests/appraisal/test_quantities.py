@@ -20,7 +20,7 @@ from cba.reporting.names import full_name
 from cba.reporting.numbers import style_of
 from cba.runs.compare_words import change_sentences, spoken_changes
 from cba.runs.holds import hold_reasons, hold_tolerances
-from cba.tables.convergence import decision_convergence
+from cba.tables.fit_checks import decision_convergence
 from cba.workbook.sheets import heading_of
 from tests.appraisal.made_workings import made_workings
 from tests.reporting.fake_appraisal import make_appraisal

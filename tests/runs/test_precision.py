@@ -8,7 +8,7 @@ import pytest
 import cba
 from cba.inputs.analyses import Precision
 from cba.runs.execute import with_precision
-from cba.tables.convergence import draws_needed, precision_missed
+from cba.tables.fit_checks import draws_needed, precision_missed
 
 
 def asking(**changes):
