@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cba.decisions.forecast_scores import outturn_score
+from cba.decisions.draws import refuse_non_finite
 from cba.errors import InputError
 from cba.runs.reading import RunRecord, list_runs
 from cba.runs.whole_files import locked, write_whole
@@ -108,6 +108,41 @@ COLUMNS = tuple(field.name for field in fields(Score))
 """Columns of the record."""
 
 
+LEVELS = (0.5, 0.8, 0.9)
+"""Equal-tailed intervals whose coverage is counted."""
+
+
+def outturn_score(draws: np.ndarray, outturn: float) -> dict[str, Any]:
+    """Score equally weighted draws of a forecast, in the fields of `Score`. `outturn`: what happened, same units."""
+    # The percentile is the share of the forecast below the outturn, draws equal to it counted half: over many
+    # independent forecasts that tell the truth it is uniform. The score is exact over all pairs of draws.
+    # Source: Gneiting & Raftery (2007), Strictly Proper Scoring Rules, JASA 102:359-378.
+    import scoringrules
+
+    values = np.asarray(draws, dtype=np.float64)
+    for field, given in (("draws", values), ("outturn", np.asarray([outturn]))):
+        refuse_non_finite(given, field=field)
+    if values.ndim != 1 or values.size < 2:
+        raise InputError(
+            "a forecast cannot be scored",
+            field="draws",
+            found=f"shape {values.shape}",
+            allowed="two draws or more in one dimension",
+            cause="a forecast that was not stored",
+            remedy="score runs that hold their forecasts",
+        )
+    inside = {}
+    for level in LEVELS:
+        low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+        inside[f"inside_{round(100 * level)}"] = bool(low <= outturn <= high)
+    return {
+        "median": float(np.median(values)),
+        "crps": float(scoringrules.crps_ensemble(outturn, values, estimator="qd", backend="numpy")),
+        "percentile": float(np.mean(values < outturn) + 0.5 * np.mean(values == outturn)),
+        **inside,
+    }
+
+
 def score_arrival(root: str | Path, analysis: str, observations: xr.Dataset) -> list[Score]:
     """Score the forecasts of earlier runs against a release, and add the scores to the record.
 
@@ -194,7 +229,6 @@ def _scores_of(run: RunRecord, observations: xr.Dataset, *, kept: list[Score]) -
         )
         if outturn is None or known:
             continue
-        found = outturn_score(draws, outturn)
         added.append(
             Score(
                 run=run.name,
@@ -205,12 +239,7 @@ def _scores_of(run: RunRecord, observations: xr.Dataset, *, kept: list[Score]) -
                 year=key[2],
                 horizon=key[2] - made_from,
                 outturn=outturn,
-                median=found.median,
-                crps=found.crps,
-                percentile=found.percentile,
-                inside_50=found.inside[0.5],
-                inside_80=found.inside[0.8],
-                inside_90=found.inside[0.9],
+                **outturn_score(draws, outturn),
                 revised=bool(same),
             )
         )
