@@ -135,8 +135,8 @@ def _section(
     first: Appraisal, draws: Mapping[str, xr.Dataset], payload: Mapping[str, Any], *, lead: str
 ) -> dict[str, Any]:
     """Return what the section is filled with: its controls, and the results at the settings of the run."""
-    found = explorer_results(draws, analysis=first.analysis, option=lead)
     own = draws[first.stance]
+    found = explorer_results(own, analysis=first.analysis, option=lead)
     error = float(own["npv_error"].sel(option=lead))
     heading = f"{first.option_labels[lead]}: {_net(found, 'benefit_median')}"
     level = f"{100 * first.analysis.level:g}%"

@@ -9,19 +9,17 @@ import pytest
 
 from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted, payback_draws
-from cba.costs.account import total_cost, total_saving
+from cba.costs.account import child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.draws import mcse_quantile
 from cba.discounting import discount_factors
-from cba.errors import InputError
 from cba.tables.explorer import (
     QUANTITIES,
-    ExplorerSettings,
     explorer_draws,
     explorer_results,
     option_streams,
+    quantile_with_error,
     unpacked,
-    weighted_quantile,
 )
 from tests.appraisal.made_workings import changed, made_draws, made_inputs, worked
 
@@ -127,7 +125,7 @@ def test_packed_draws_are_those_of_the_run_to_sixteen_bits(workings, draws):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_at_the_settings_of_the_run_the_results_are_the_headline_of_these_draws(workings, draws, name):
     """All made draws are kept, so only the packing separates the two."""
-    found = explorer_results({"evidence": draws}, analysis=workings.inputs.analysis, option=name)
+    found = explorer_results(draws, analysis=workings.inputs.analysis, option=name)
     npv = workings.arrays.npv.sel(option=name).values
     assert found["npv_median"] == pytest.approx(np.median(npv), abs=1e-4 * np.abs(npv).max())
     assert found["npv_lower"] == pytest.approx(np.quantile(npv, 0.05), abs=1e-4 * np.abs(npv).max())
@@ -140,72 +138,38 @@ def test_at_the_settings_of_the_run_the_results_are_the_headline_of_these_draws(
     assert found["ess"] == pytest.approx(npv.size)
 
 
+def _net(draws, name):
+    """Net saving of each year, put together from the parts."""
+    part = {str(q): unpacked(draws, str(q), name) for q in draws["quantity"].values}
+    saved = sum(part[q] for q in ("placements", "placements_help", "other", "other_help"))
+    return saved - draws["overrun"].values[:, None] * part["money"]
+
+
 def test_a_value_of_a_child_year_adds_safe_child_years(workings, draws):
-    asked = ExplorerSettings(value=50_000.0)
-    found = explorer_results(
-        {"evidence": draws}, analysis=workings.inputs.analysis, option="care_review", settings=asked
-    )
-    arrays = workings.arrays
-    worth = (arrays.npv + 50_000.0 * arrays.child_years_safe).sel(option="care_review").values
-    assert found["benefit_upper"] == pytest.approx(np.quantile(worth, 0.95), abs=1e-4 * np.abs(worth).max())
+    analysis, arrays = workings.inputs.analysis, workings.arrays
+    fewer = unpacked(draws, "fewer", "care_review") + unpacked(draws, "fewer_help", "care_review")
+    factors = discount_factors(np.arange(analysis.horizon), analysis.schedule)
+    lived = child_years(fewer)[:, : analysis.horizon] @ factors * (1.0 - draws["harm_share"].values)
+    worth = _net(draws, "care_review")[:, : analysis.horizon] @ factors + 50_000.0 * lived
+    wanted = (arrays.npv + 50_000.0 * arrays.child_years_safe).sel(option="care_review").values
+    np.testing.assert_allclose(worth, wanted, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_another_schedule_is_used_throughout(workings, draws):
     analysis = workings.inputs.analysis
-    asked = ExplorerSettings(schedule="green_book_2026_health")
-    found = explorer_results({"evidence": draws}, analysis=analysis, option="care_review", settings=asked)
     flows = workings.arrays.flows_long.sel(option="care_review", year=slice(analysis.start_year, None))
     factors = discount_factors(np.arange(analysis.horizon), "green_book_2026_health")
-    npv = flows.values[:, : analysis.horizon] @ factors
-    assert found["npv_median"] == pytest.approx(np.median(npv), abs=1e-4 * np.abs(npv).max())
-
-
-def test_quantiles_of_equal_weights_are_numpys_and_ignore_draws_of_hardly_any_weight():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=101)
-    for share in (0.0, 0.05, 0.31, 0.5, 0.95, 1.0):
-        assert weighted_quantile(values, np.full(101, 0.7), share) == pytest.approx(
-            np.quantile(values, share)
-        )
-    more = np.concatenate([values, rng.normal(5.0, 1.0, 50)])
-    light = np.concatenate([np.ones(101), np.full(50, 1e-12)])
-    ranked = np.sort(values)  # a draw of no weight may move the result within its gap, never across a draw
-    assert ranked[40] - (ranked[40] - ranked[39]) <= weighted_quantile(more, light, 0.4) <= ranked[41]
+    npv, wanted = (net[:, : analysis.horizon] @ factors for net in (_net(draws, "care_review"), flows.values))
+    np.testing.assert_allclose(npv, wanted, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_errors_of_quantiles_agree_with_those_of_the_report():
     """Another formula (beta distribution of the share below), on many draws."""
     values = np.random.default_rng(1).normal(size=4000)
     for share in (0.05, 0.5, 0.95):
-        error = np.sqrt(share * (1 - share) / values.size)
-        ends = [weighted_quantile(values, np.ones(values.size), share + e) for e in (-error, error)]
-        assert (ends[1] - ends[0]) / 2 == pytest.approx(mcse_quantile(values, share), rel=0.15)
-
-
-def test_a_mixture_of_stances_halves_the_weight_of_each(draws, workings):
-    weights = {"evidence": 0.5, "sceptical": 0.5}
-    found = explorer_results(
-        {"evidence": draws, "sceptical": draws},
-        analysis=workings.inputs.analysis,
-        option="care_review",
-        settings=ExplorerSettings(weights=weights),
-    )
-    alone = explorer_results({"evidence": draws}, analysis=workings.inputs.analysis, option="care_review")
-    assert found["ess"] == pytest.approx(2 * alone["ess"])
-    assert found["prob_saving"] == pytest.approx(alone["prob_saving"])
-    assert found["npv_median"] == pytest.approx(alone["npv_median"], rel=0.02)
-
-
-def test_weights_that_do_not_fit_are_refused(draws, workings):
-    for weights in ({"evidence": 0.5, "review": 0.5}, {"evidence": 0.4}):
-        with pytest.raises(InputError, match="weights of the stances do not fit") as caught:
-            explorer_results(
-                {"evidence": draws},
-                analysis=workings.inputs.analysis,
-                option="care_review",
-                settings=ExplorerSettings(weights=weights),
-            )
-        assert "never rescaled" in str(caught.value)
+        quantile, error = quantile_with_error(values, share)
+        assert quantile == np.quantile(values, share)
+        assert error == pytest.approx(mcse_quantile(values, share), rel=0.15)
 
 
 def test_a_stance_without_priors_of_its_own_has_none(workings):
