@@ -17,7 +17,7 @@ PYENV := $(foreach minor,13 12 14,$(wildcard $(HOME)/.pyenv/versions/3.$(minor).
 CANDIDATES := python3.13 python3.12 python3.14 python3 $(PYENV)
 SUITABLE := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))
 
-.PHONY: help install report test quick check format bench notebooks refresh release pictures golden lock clean
+.PHONY: help install report test quick check format bench mutants notebooks refresh release pictures golden lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ format: $(STAMP) ## rewrite files in house format
 
 bench: $(STAMP) ## time what must be fast
 	$(PYTHON) -m pytest benchmarks --benchmark-only $(PYTEST_ARGS)
+
+mutants: $(STAMP) ## change the arithmetic in small ways and count what the tests notice (half an hour; MUTANTS_ARGS)
+	$(PYTHON) benchmarks/mutants.py $(MUTANTS_ARGS)
 
 notebooks: $(STAMP) ## run the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
