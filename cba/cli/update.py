@@ -126,7 +126,7 @@ def _update(analysis: Analysis) -> Update:
 
 
 def _days(analysis: Analysis) -> tuple[date, ...]:
-    from cba.inputs.releases.calendar import known_days, release_days
+    from cba.inputs.releases.update import known_days, release_days
 
     return known_days(release_days(analysis.data, today=datetime.now(UTC).date()))
 

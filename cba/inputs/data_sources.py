@@ -175,13 +175,12 @@ def _check_kind(source: DataSource) -> None:
 
 def check_columns(table: TableMap) -> None:
     """Refuse a mapping that does not fill its table, or fills it with unknown words."""
-    from cba.inputs.table_words import TABLES, WORDS
+    from cba.inputs.table_words import TABLES
 
     mapped = [name for name in TABLES if name not in ("sources", "authorities", "programme_rollout")]
     if table.table not in mapped:
         raise _wrong(table, "table", found=table.table, allowed=", ".join(mapped))
-    columns = TABLES[table.table].columns
-    figure = next(name for name, kind in columns.items() if kind == "float64")
+    columns, figure = TABLES[table.table].columns, TABLES[table.table].figure
     year = next(name for name in ("year", "mid_year") if name in columns)
     filled = {figure, year, *MADE, *table.fixed, *table.words}
     if table.place_column is not None:
@@ -195,7 +194,7 @@ def check_columns(table: TableMap) -> None:
     given: dict[str, tuple[str, ...]] = {name: (word,) for name, word in table.fixed.items()}
     given |= {name: tuple(words.labels.values()) for name, words in table.words.items()}
     for name, several in given.items():
-        allowed = _words_of(table, name) or WORDS.get((table.table, name))
+        allowed = _words_of(table, name) or TABLES[table.table].words.get(name)
         bad = [word for word in several if allowed is not None and word not in allowed]
         if bad:
             raise _wrong(table, name, found=bad[0], allowed=", ".join(allowed or ()))

@@ -16,16 +16,17 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError, Rule, refuse_broken
-from cba.inputs.evidence_columns import (
+from cba.inputs.evidence_rules import (
     CLAIM_COLUMNS,
     COST_COLUMNS,
     IN_MODEL,
     NUMERIC_COLUMNS,
     REQUIRED_COLUMNS,
+    Row,
+    check_rows,
     in_row,
     read_table,
 )
-from cba.inputs.evidence_rules import Row, check_rows
 from cba.inputs.files import fingerprint, published_file
 
 # --- Published effects on the scale of the quantity they estimate, with a standard error ---

@@ -64,7 +64,10 @@ def unit_costs(table: pd.DataFrame, *, codes: Sequence[str], release: int) -> di
     GBP per child per week, cash. Dims (year, service), (authority, year, service) and
     (cost_region, year, service). `release`: years after it are left out.
     """
-    places = {"year": ("year", range(FIRST_YEAR, release + 1)), "service": ("service", words.SERVICES)}
+    places = {
+        "year": ("year", range(FIRST_YEAR, release + 1)),
+        "service": ("service", words.TABLES["unit_costs"].words["service"]),
+    }
     by_level = {level: table[table["level"] == level] for level in ("england", "region", "authority")}
     laid_out = partial(to_array, value="gbp_per_child_week", units="GBP per child per week, cash")
     regions = {"cost_region": ("area", sorted(by_level["region"]["area"].unique())), **places}
@@ -117,7 +120,7 @@ def need_and_population(
     return {
         "children_in_need": to_array(
             tables["children_in_need"],
-            dims={"year": years, "measure": ("measure", words.NEEDS_MEASURES)},
+            dims={"year": years, "measure": ("measure", words.TABLES["children_in_need"].words["measure"])},
             value="count",
             units="episodes, referrals, children or plans",
             long_name="children in need, referrals and child protection plans, England",

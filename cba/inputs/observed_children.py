@@ -150,86 +150,6 @@ FIRST_YEAR = 1994
 """First year ending 31 March with a published total."""
 
 
-TOTALS: Mapping[str, tuple[str, str, str, str]] = {
-    "stock": ("stock", "total", "total", "children looked after at 31 March"),
-    "starts": ("starts", "total", "total", "children starting to be looked after in the year"),
-    "ceases": ("ceases", "total", "total", "children ceasing to be looked after in the year"),
-    "adoptions": ("adoptions", "total", "total", "looked-after children adopted in the year"),
-    "sgo_orders": ("sgo_orders", "total", "total", "children leaving care by special guardianship order"),
-    "cao_orders": (
-        "ceases",
-        "reason",
-        "cao_or_residence_order",
-        "children leaving care by child arrangements order",
-    ),
-    "ceases_at_18": (
-        "ceases",
-        "age",
-        "18_plus",
-        "children ceasing to be looked after at 18 (part of 16_plus)",
-    ),
-    "uasc_stock": ("uasc_stock", "total", "total", "unaccompanied asylum-seeking children at 31 March"),
-    "uasc_stock_16_plus": (
-        "uasc_stock",
-        "age",
-        "16_plus",
-        "unaccompanied asylum-seeking children aged 16 or over at 31 March",
-    ),
-    "uasc_starts": ("starts", "uasc", "uasc", "unaccompanied asylum-seeking children starting in the year"),
-    "non_uasc_starts": ("starts", "uasc", "non_uasc", "all other children starting in the year"),
-}
-"""Variables over years alone: measure, breakdown, category, long name."""
-
-
-BREAKDOWNS: Mapping[str, tuple[str, str, str]] = {
-    "stock_by_age": ("stock", "age", "children looked after at 31 March, by age then"),
-    "starts_by_age": ("starts", "age", "children starting in the year, by age on starting"),
-    "ceases_by_age": ("ceases", "age", "children ceasing in the year, by age on ceasing"),
-    "ceases_by_duration": (
-        "ceases",
-        "duration",
-        "children ceasing in the year, by length of the last period of care",
-    ),
-    "ceases_by_reason": ("ceases", "reason", "children ceasing in the year, by reason"),
-    "starts_by_legal_status": (
-        "starts",
-        "legal_status",
-        "children starting in the year, by legal status on starting",
-    ),
-    "starts_by_previous_permanence": (
-        "starts",
-        "previous_permanence",
-        "children starting in the year, by earlier permanence order",
-    ),
-    "sgo_by_carer_status": (
-        "sgo_orders",
-        "carer_status",
-        "children leaving care by special guardianship order, by carer",
-    ),
-    "stock_by_placement_published": (
-        "stock",
-        "placement",
-        "children looked after at 31 March, by published placement group (groups overlap)",
-    ),
-    "starts_by_placement_published": (
-        "starts",
-        "placement",
-        "children starting in the year, by published group of the first placement (groups overlap)",
-    ),
-    "ceases_by_placement_published": (
-        "ceases",
-        "placement",
-        "children ceasing in the year, by published group of the last placement (groups overlap)",
-    ),
-    "uasc_stock_by_placement_published": (
-        "uasc_stock",
-        "placement",
-        "unaccompanied asylum-seeking children at 31 March, by published placement group (groups overlap)",
-    ),
-}
-"""Variables over years and one breakdown: measure, breakdown, long name."""
-
-
 def _over(breakdown: str) -> tuple[str, Sequence[str]]:
     """Return the dimension a breakdown is laid out along, and its members in order."""
     members = AGE_BANDS if breakdown == "age" else words.CATEGORIES[breakdown]
@@ -273,19 +193,20 @@ def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.Da
     nothing = known.iloc[:0]
     arrays: dict[str, xr.DataArray] = {}
     dims: Dims
-    for name, (measure, breakdown, category, long_name) in TOTALS.items():
-        rows = groups.get((measure, breakdown), nothing)
-        rows = rows[rows["category"] == category]
-        dims = {"year": ("year", years)}
-        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
     printed = sound[sound["breakdown"] == "total"]
-    for name, (measure, breakdown, long_name) in BREAKDOWNS.items():
+    for name, series in words.SERIES.items():
+        measure, breakdown, long_name = (series[part] for part in ("measure", "breakdown", "long_name"))
         rows = groups.get((measure, breakdown), nothing)
-        dim, members = _over(breakdown)
-        dims = {"year": ("year", years), dim: ("category", members)}
+        dims = {"year": ("year", years)}
+        if "category" in series:
+            rows = rows[rows["category"] == series["category"]]
+        else:
+            dim, members = _over(breakdown)
+            dims[dim] = ("category", members)
         arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
-        totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
-        arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
+        if "category" not in series:
+            totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
+            arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
     return arrays | _placements(
         arrays, rows=known, providers=groups.get(("stock", "provider_foster"), nothing)
     )
@@ -297,7 +218,7 @@ def _placements(
     """Split stock, starts and ceases over the project's placements; see :func:`split_placements`."""
     stock = arrays["stock_by_placement_published"]
     years = stock["year"].values.tolist()
-    dims: Dims = {"year": ("year", years), "provider": ("category", words.FOSTER_PROVIDERS)}
+    dims: Dims = {"year": ("year", years), "provider": ("category", words.CATEGORIES["provider_foster"])}
     by_provider = to_array(providers, dims=dims, value="children")
     suppressed = rows["flag"].str.contains("suppressed") & (rows["breakdown"] == "placement")
     hidden = rows[suppressed & (rows["category"] == "placed_for_adoption")].assign(hidden=1.0)
@@ -328,10 +249,10 @@ def children_of_authorities(
     printed = england[(england["breakdown"] == "total") & ~england["flag"].str.contains("suspect_value")]
     groups = dict(iter(known.groupby("measure")))
     arrays: dict[str, xr.DataArray] = {}
-    for measure in words.AUTHORITY_MEASURES:
+    for measure in words.TABLES["authority_children"].words["measure"]:
         rows = groups.get(measure, known.iloc[:0])
         dims = {"authority": ("authority", codes), "year": ("year", years)}
-        name, long_name = f"{measure}_by_authority", f"{TOTALS[measure][3]}, by authority"
+        name, long_name = f"{measure}_by_authority", f"{words.SERIES[measure]['long_name']}, by authority"
         arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
         totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
         arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)

@@ -18,7 +18,7 @@ import numpy as np
 
 from cba.errors import InputError
 from cba.inputs.distributions import Floats
-from cba.inputs.evidence_columns import DESIGN_CLASSES
+from cba.inputs.evidence_rules import DESIGN_CLASSES
 from cba.inputs.files import fingerprint, nearest, priors_folder, read_toml
 from cba.inputs.prior_entries import PriorEntry, build_entry
 

@@ -1,12 +1,19 @@
-"""What each published table may hold: columns, categories, ranges, and what to say of a row that breaks a rule."""
+"""What each published table may hold: columns, categories, ranges, and what to say of a row that breaks a rule.
+
+Columns, words and ranges are written in ``published_tables.toml``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
+from cba.inputs.files import read_toml
+
+_WRITTEN = read_toml(Path(__file__).with_name("published_tables.toml"))
 
 DURATION_YEARS: Mapping[str, tuple[float, float]] = {
     "under_2_weeks": (0.0, 14 / 365.25),
@@ -21,190 +28,22 @@ DURATION_YEARS: Mapping[str, tuple[float, float]] = {
 }
 """Length of the last period of care: published band to its bounds in years; care ends at 18."""
 
-
-REASONS = (
-    "adopted",
-    "return_home_planned",
-    "return_home_unplanned",
-    "return_home_single_code",
-    "left_to_no_pr_relatives",
-    "cao_or_residence_order",
-    "special_guardianship",
-    "independent_living_supported",
-    "independent_living_no_support",
-    "aged_18_remained_with_carers",
-    "adult_residential",
-    "remand_ended",
-    "age_assessment_18_plus",
-    "moved_abroad",
-    "custody",
-    "other_la",
-    "died",
-    "other_reason",
-)
-"""Reason a period of care ended; parts that add up to all who ceased, not all of them used in every year."""
-
-
-LEGAL_STATUSES = (
-    "care_orders_all",
-    "placement_order",
-    "s20_voluntary",
-    "detained_child_protection",
-    "youth_justice",
-)
-"""Legal status on starting to be looked after."""
-
-
-PUBLISHED_PLACEMENTS = (
-    "foster_all",
-    "foster_relative_or_friend",
-    "foster_other_carer",
-    "secure_and_childrens_homes",
-    "secure_homes",
-    "childrens_homes",
-    "independent_semi_supported",
-    "semi_independent_unregulated",
-    "living_independently",
-    "supported_accommodation",
-    "other_residential_settings",
-    "residential_care_homes",
-    "nhs_medical_nursing",
-    "family_centre_mother_baby_unit",
-    "young_offender_institution_prison",
-    "residential_employment",
-    "residential_schools",
-    "with_parents",
-    "placed_for_adoption",
-    "other",
-    "secure_childrens_homes_semi_independent",
-    "living_independently_or_employment",
-    "missing_over_24h",
-)
-"""Published groups, sub-groups and (last three) groups of earlier releases: they overlap."""
-
-
-FOSTER_PROVIDERS = ("own_la", "other_la", "other_public", "private", "voluntary")
-"""Who provides the foster placement."""
-
-
-CARER_STATUSES = (
-    "former_foster_carer_relative_or_friend",
-    "former_foster_carer_not_relative",
-    "other_carer_relative_or_friend",
-    "other_carer_not_relative",
-)
-"""Who the special guardian is."""
-
-
-PERMANENCE = ("adoption", "sgo", "cao_or_residence_order", "none", "unknown")
-"""Permanence order a child had before starting to be looked after again."""
-
-
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
-    "total": ("total",),
-    "age": (*AGE_BANDS, "18_plus", "under_16"),
-    "placement": PUBLISHED_PLACEMENTS,
-    "provider_foster": FOSTER_PROVIDERS,
-    "legal_status": LEGAL_STATUSES,
-    "uasc": ("uasc", "non_uasc"),
-    "previous_permanence": PERMANENCE,
-    "reason": REASONS,
+    **{breakdown: tuple(words) for breakdown, words in _WRITTEN["categories"].items()},
     "duration": tuple(DURATION_YEARS),
-    "carer_status": CARER_STATUSES,
 }
 """Categories allowed inside each breakdown of ``england_children``."""
-
-
-MEASURES = ("stock", "starts", "ceases", "adoptions", "sgo_orders", "uasc_stock")
-"""What ``england_children`` counts."""
-
-
-AUTHORITY_MEASURES = ("stock", "starts", "ceases", "uasc_stock")
-"""What ``authority_children`` counts."""
-
-
-SERVICES = ("cla_all", "fostering", "residential_care", "adoption", "social_work")
-"""Services with a published weekly unit cost."""
-
-
-AUTHORITY_LINES = (
-    "total_cla",
-    "total_safeguarding",
-    "total_family_support",
-    "total_sure_start",
-    "total_young_people",
-    "total_cyps_excl_cera",
-    "youth_justice",
-    "other_cf",
-    "residential_care",
-    "leaving_care",
-)
-"""Section 251 lines published by authority."""
-
-
-NEEDS_MEASURES = (
-    "cin_any_point_episodes",
-    "cin_started_episodes",
-    "cin_ended_episodes",
-    "cin_at_31_march_episodes",
-    "referrals",
-    "rereferrals",
-    "children_referred",
-    "cpp_started",
-    "cpp_second_or_subsequent",
-    "cpp_at_31_march",
-)
-"""Children in need, referrals and child protection plans."""
-
-
-POPULATION_BANDS = ("0_17", "0_4", "5_9", "10_14", *(str(age) for age in range(18)))
-"""Age bands and single years of age of the population table."""
 
 
 WITHHELD = ("suppressed", "not_available", "not_applicable")
 """Flags that explain an empty cell."""
 
 
-# --- What a column of a published table may hold: words, sizes, years, whole numbers, empty cells ---
+# --- What a column of a published table may hold whichever table it is in ---
 
 
 EMPTY_ALLOWED = {"flag", "note", "predecessors", "successors", "change_date", "date", "date_precision"}
 """Text columns that may be empty in every table."""
-
-
-WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("england_children", "measure"): MEASURES,
-    ("england_children", "breakdown"): tuple(CATEGORIES),
-    ("authority_children", "measure"): AUTHORITY_MEASURES,
-    ("care_duration", "measure"): ("mean_days_final_period_of_care",),
-    ("population_england", "kind"): ("estimate", "projection"),
-    ("population_england", "age_band"): POPULATION_BANDS,
-    ("spending_england", "price_basis"): ("cash",),
-    ("spending_authority", "price_basis"): ("cash",),
-    ("spending_authority", "line"): AUTHORITY_LINES,
-    ("unit_costs", "level"): ("england", "region", "authority"),
-    ("unit_costs", "service"): SERVICES,
-    ("unit_costs", "price_basis"): ("cash",),
-    ("gdp_deflator", "base"): ("2023-24=100",),
-    ("gdp_deflator", "status"): ("outturn", "forecast"),
-    ("children_in_need", "measure"): NEEDS_MEASURES,
-}
-"""Columns that hold one of a few words."""
-
-
-RANGES: Mapping[tuple[str, str], tuple[float, float, str]] = {
-    ("england_children", "children"): (0, 200_000, "children"),
-    ("authority_children", "children"): (0, 10_000, "children"),
-    ("care_duration", "days"): (1, 6_575, "days"),
-    ("population_england", "population"): (100_000, 20_000_000, "people"),
-    ("population_authority", "population_0_17"): (100, 1_000_000, "people"),
-    ("spending_england", "gbp_million"): (0, 50_000, "GBP million"),
-    ("spending_authority", "gbp_million"): (0, 1_000, "GBP million"),
-    ("unit_costs", "gbp_per_child_week"): (0, 100_000, "GBP per child per week"),
-    ("gdp_deflator", "deflator"): (20, 400, "index, 2023-24 = 100"),
-    ("children_in_need", "count"): (0, 5_000_000, "episodes, referrals, children or plans"),
-}
-"""Lowest and highest plausible value, and the unit: a figure outside is in another unit."""
 
 
 YEARS = {"release": (2010, 2100), "year": (1990, 2100), "mid_year": (2005, 2100), "vintage": (2005, 2100)}
@@ -217,7 +56,7 @@ WHOLE = {"children", "days", "population", "population_0_17", "count"}
 
 # --- What to tell a reader whose published table failed a check ---
 
-_NEW_WORD = "use a listed word; a new category is added to table_words.py and to the data dictionary"
+_NEW_WORD = "use a listed word; a new category is added to published_tables.toml and to the data dictionary"
 
 CHECKS: Mapping[str, InputError] = {
     "column_in_dataframe": InputError(
@@ -296,111 +135,41 @@ CHECKS: Mapping[str, InputError] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one published table (name to pandas type), its key, and what runs in years without a gap."""
+    """One published table; ``published_tables.toml`` says what each of these is."""
 
-    # Column name to ``int64``, ``float64`` (may be empty, if the flag says why) or ``str``.
-    columns: Mapping[str, str]
-    key: tuple[str, ...]  # columns that together name a row once
-    # Column whose values follow each other without a gap inside every group of the other key columns; empty
-    # where the publisher itself leaves gaps.
+    columns: Mapping[str, str]  # name to ``int64``, ``float64`` or ``str``
+    key: tuple[str, ...]
+    order: tuple[str, ...] = ()
     year: str = ""
-    # Column that may be empty only where `flag` says the publisher withheld or did not have the value.
     value: str = ""
+    numbered: str = ""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
+
+    @property
+    def figure(self) -> str:
+        """The column of figures, its first number that need not be whole; empty where it has none."""
+        return next((column for column, kind in self.columns.items() if kind == "float64"), "")
 
 
-_YEAR_COLUMNS = ("release", "year", "mid_year", "vintage", "census_base", "first_year", "last_year")
-_AMOUNTS = ("gbp_million", "gbp_per_child_week", "deflator", "growth_percent")
+def _table(written: Mapping[str, Any]) -> Table:
+    listed = {name: tuple(written.get(name, ())) for name in ("key", "order")}
+    words = {column: tuple(several) for column, several in written.get("words", {}).items()}
+    ranges = {column: tuple(limits.values()) for column, limits in written.get("ranges", {}).items()}
+    return Table(**{**written, **listed, "words": words, "ranges": ranges})
 
 
-def _columns(*names: str, text: str = "") -> dict[str, str]:
-    """Return the type of every column; `text`: one that holds text here and numbers elsewhere."""
-    figures = dict.fromkeys((*WHOLE, *_AMOUNTS), "float64")
-    kinds = dict.fromkeys(_YEAR_COLUMNS, "int64") | figures | {text: "str"}
-    return {name: kinds.get(name, "str") for name in names}
-
-
-TABLES: Mapping[str, Table] = {
-    "sources": Table(_columns("source", "title", "publisher", "licence", "date", "address"), ("source",)),
-    "authorities": Table(
-        _columns(
-            "authority",
-            "authority_name",
-            "region",
-            "ons_code",
-            "first_year",
-            "last_year",
-            "predecessors",
-            "successors",
-            "change_date",
-            "note",
-            "source",
-        ),
-        ("authority",),
-    ),
-    "england_children": Table(
-        _columns("release", "year", "measure", "breakdown", "category", "children", "flag", "source"),
-        ("release", "measure", "breakdown", "category", "year"),
-        year="year",
-        value="children",
-    ),
-    "authority_children": Table(
-        _columns("release", "year", "authority", "measure", "children", "flag", "source"),
-        ("release", "measure", "authority", "year"),
-        year="year",
-        value="children",
-    ),
-    "care_duration": Table(
-        _columns("release", "year", "measure", "days", "source"), ("release", "measure", "year"), year="year"
-    ),
-    "population_england": Table(
-        _columns("kind", "vintage", "age_band", "mid_year", "population", "census_base", "source"),
-        ("kind", "vintage", "age_band", "mid_year"),
-        year="mid_year",
-    ),
-    "population_authority": Table(
-        _columns("authority", "mid_year", "population_0_17", "vintage", "source"),
-        ("authority", "mid_year"),
-        year="mid_year",
-    ),
-    "spending_england": Table(
-        _columns("line", "year", "gbp_million", "price_basis", "flag", "source"), ("line", "year")
-    ),
-    "spending_authority": Table(
-        _columns("authority", "line", "year", "gbp_million", "price_basis", "flag", "source"),
-        ("authority", "line", "year"),
-    ),
-    "unit_costs": Table(
-        _columns("level", "area", "service", "year", "gbp_per_child_week", "price_basis", "flag", "source"),
-        ("level", "area", "service", "year"),
-        year="year",
-        value="gbp_per_child_week",
-    ),
-    "gdp_deflator": Table(
-        _columns("year", "deflator", "growth_percent", "base", "status", "vintage", "source", text="vintage"),
-        ("vintage", "year"),
-        year="year",
-    ),
-    "children_in_need": Table(
-        _columns("release", "year", "measure", "count", "flag", "source"),
-        ("release", "measure", "year"),
-        year="year",
-        value="count",
-    ),
-    "programme_rollout": Table(
-        _columns(
-            "programme",
-            "authority",
-            "authority_name",
-            "role",
-            "event",
-            "date",
-            "date_precision",
-            "source_url",
-            "verification",
-            "note",
-            "source",
-        ),
-        ("programme", "authority", "event"),
-    ),
-}
+TABLES: Mapping[str, Table] = {name: _table(written) for name, written in _WRITTEN["tables"].items()}
 """Every published table; the file is the name with ``.csv``."""
+
+EVIDENCE: Mapping[str, Table] = {
+    "evidence_effects": Table({}, ("study_id", "scale")),
+    "evidence_costs": Table({}, ("item_id",)),
+    "published_claims": Table({}, ("claim_id",)),
+}
+"""Tables of the evidence, whose columns their own reader checks."""
+
+EVERY_TABLE: Mapping[str, Table] = {**TABLES, **EVIDENCE}
+
+SERIES: Mapping[str, Mapping[str, str]] = _WRITTEN["series"]
+"""Variables over years that count children of England: measure, breakdown, category where it is of one, long name."""

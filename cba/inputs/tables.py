@@ -21,7 +21,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs import table_words as words
 from cba.inputs.files import published_folder, shipped_published_folder
-from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, RANGES, TABLES, WHOLE, WORDS, YEARS, Table
+from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, TABLES, WHOLE, YEARS, Table
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -193,15 +193,16 @@ def _known_category(frame: pd.DataFrame) -> pd.Series:
 def _column_tests(table: str, column: str, *, keys: Mapping[str, tuple[str, ...] | None]) -> dict[str, Test]:
     """Tests of one column, by the name of the check. `keys`: what the columns `source`, `authority` may hold."""
     tests: dict[str, Test] = {}
-    if (table, column) in WORDS:
-        tests["known_word"] = lambda cells: cells.isin(WORDS[table, column])
-    if (table, column) in RANGES:
-        low, high, _ = RANGES[table, column]
+    written = TABLES[table]
+    if column in written.words:
+        tests["known_word"] = lambda cells: cells.isin(written.words[column])
+    if column in written.ranges:
+        low, high, _ = written.ranges[column]
         tests["not_negative"] = lambda cells: cells >= 0
         tests["plausible_size"] = lambda cells: (cells >= low) & (cells <= high) | (cells < 0)
     if column in WHOLE:
         tests["whole_number"] = lambda cells: cells % 1 == 0
-    if column in YEARS and TABLES[table].columns[column] != "str":
+    if column in YEARS and written.columns[column] != "str":
         first, last = YEARS[column]
         tests["plausible_year"] = lambda cells: (cells >= first) & (cells <= last)
     known = keys.get(column)
@@ -266,11 +267,11 @@ def build_schema(
 def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | None, ...]) -> str | None:
     """Say what the failing check would have accepted, as specifically as it can be."""
     if check == "known_word":
-        return ", ".join(WORDS[name, column])
+        return ", ".join(TABLES[name].words[column])
     if check == "known_source":
         return ", ".join(keys[0] or ())
     if check == "plausible_size":
-        low, high, unit = RANGES[name, column]
+        low, high, unit = TABLES[name].ranges[column]
         return f"{low:,} to {high:,} {unit}"
     if check == "plausible_year":
         return "{} to {}".format(*YEARS[column])

@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.inputs.evidence_columns import IN_MODEL
+from cba.inputs.evidence_rules import IN_MODEL
 from cba.models.baseline import normal_settings, prior_term
 
 if TYPE_CHECKING:

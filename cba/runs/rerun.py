@@ -292,7 +292,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
 
 def _is_due(poll: Poll) -> bool:
     """Return whether a release was announced since the last poll, a week has passed, or its re-run failed."""
-    from cba.inputs.releases.calendar import due
+    from cba.inputs.releases.update import due
 
     last = None if poll.at is None else poll.at.date()
     return poll.pending or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from cba.errors import InputError
 from cba.inputs.evidence import harmonise, load_evidence
-from cba.inputs.evidence_columns import DESIGN_CLASSES, OUTCOME_CLASSES
+from cba.inputs.evidence_rules import DESIGN_CLASSES, OUTCOME_CLASSES
 
 HERE = Path(__file__).parent
 B = "row 3 (TRIAL_B), column "

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from cba.inputs.data_sources import Data, DataSource
-from cba.inputs.releases.calendar import (
+from cba.inputs.releases.http_client import Pace
+from cba.inputs.releases.update import (
     ReleaseDay,
     announced_days,
     due,
@@ -15,7 +16,6 @@ from cba.inputs.releases.calendar import (
     next_release_day,
     release_days,
 )
-from cba.inputs.releases.http_client import Pace
 from tests.inputs.fake_publishers import UUID, as_json, publishers
 
 NOVEMBER = date(2026, 11, 19)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cba.inputs.files import read_toml
-from cba.inputs.releases import layouts
+from cba.inputs.releases import downloads
 from cba.inputs.table_words import CATEGORIES, TABLES
 
-WORDS = read_toml(Path(layouts.__file__).with_suffix(".toml"))
+WORDS = read_toml(Path(downloads.__file__).with_name("layouts.toml"))
 MADE = {"source", "year", "vintage", "census_base", "price_basis", "area"}
 """Columns that a file may leave to be worked out from its other columns or its name."""
 

@@ -8,8 +8,8 @@ import pytest
 
 from cba.errors import InputError
 from cba.inputs.files import reading_from
-from cba.inputs.releases.checks import refuse_parts
 from cba.inputs.releases.downloads import Origin, Piece
+from cba.inputs.releases.new_tables import refuse_parts
 from cba.inputs.releases.update import UpdateOutcome, update_from_files
 from tests.inputs import release_files as made
 

@@ -1,11 +1,12 @@
-"""What arrived: a CSV file as received, the pieces of published tables made from it, and where it came from."""
+"""What arrived: a CSV file as received, where it came from, and the pieces of published tables made from it."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
+from cba.inputs.files import nearest, read_toml
+from cba.inputs.table_words import TABLES
 
 LICENCE = "Open Government Licence v3.0"
 LARGEST = 300_000_000
@@ -183,3 +186,209 @@ def _refuse_uneven(table: Sequence[Sequence[str]], *, header: Sequence[str], fil
                 cause="a comma inside an unquoted text, or a download that stopped half way",
                 remedy=_AGAIN,
             )
+
+
+# --- Turn a downloaded file into pieces of the published tables: which layout it has, and what each row becomes ---
+
+# Two families of layouts are known: the harmonised release files of the department's statistics (one long file
+# per topic, with ``label_as_published`` and ``source_id``) and the project's own tables. A header that is
+# neither is refused with the nearest layout, so that a renamed or new column stops an update. What the release
+# files call things is written in ``layouts.toml``.
+
+_WORDS = read_toml(Path(__file__).with_name("layouts.toml"))
+LAYOUTS: Mapping[str, tuple[str, list[str]]] = {
+    name: (layout["table"], layout["columns"]) for name, layout in _WORDS["layouts"].items()
+}
+"""Layouts of the harmonised release files: table and columns."""
+
+SUPERSEDED = frozenset(_WORDS["categories"]["superseded"])
+"""Categories the publisher has stopped printing; a newer release may come without them."""
+
+_SINGLE_AGES = [str(age) for age in range(18, 26)]
+"""Single years of age above 17 in the population file: not children."""
+
+
+def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
+    """Recognise a delivered file and return what it adds to the published tables.
+
+    One; for authorities' children two, of which the second names the authorities; none for a file that holds
+    nothing the tables take. `evidence_columns`: header of each evidence table held, by name.
+    """
+    header = set(sheet.rows.columns)
+    own = {name: tuple(table.columns) for name, table in TABLES.items()} | dict(evidence_columns)
+    for name, columns in own.items():
+        if header == set(columns):
+            return (_piece(name, sheet.rows[list(columns)], sheet=sheet),)
+    for table, headings in LAYOUTS.values():
+        if header == set(headings):
+            return _converted(table, sheet)
+    if any(header == set(columns) for columns in _WORDS["not_used"].values()):
+        return ()
+    raise _unknown_layout(sheet, own)
+
+
+def _unknown_layout(sheet: Sheet, own: Mapping[str, tuple[str, ...]]) -> InputError:
+    """Say which columns a file has too many or too few, against the layout most like it."""
+    header = set(sheet.rows.columns)
+    known: dict[str, Sequence[str]] = {f"table {name}": columns for name, columns in own.items()}
+    known |= {f"release file '{name}'": columns for name, (_, columns) in LAYOUTS.items()}
+    shared = {
+        name: len(header & set(columns)) / len(header | set(columns)) for name, columns in known.items()
+    }
+    name = max(shared, key=lambda one: shared[one])
+    if shared[name] < 0.4:
+        return InputError(
+            "the layout of the file is not known",
+            file=sheet.file,
+            field="row 1",
+            found=", ".join(sheet.rows.columns),
+            allowed="; ".join(sorted(known)),
+            cause="another statistic, or a file of Explore Education Statistics that no source maps",
+            remedy="give one of the files listed, or describe the columns under [data] of the analysis",
+        )
+    unknown = [column for column in sheet.rows.columns if column not in known[name]]
+    missing = [column for column in known[name] if column not in header]
+    return InputError(
+        "an unknown column" if unknown else "a column is missing",
+        file=sheet.file,
+        field=f"column {(unknown or missing)[0]}, row 1",
+        found=f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}",
+        allowed=f"{', '.join(known[name])} ({name})",
+        cause="the publisher has changed the layout, or a heading was renamed or gives another unit",
+        remedy="restore the heading; convert the figures if the unit differs"
+        + (nearest(unknown[0], missing) if unknown and missing else ""),
+    )
+
+
+def _piece(table: str, rows: pd.DataFrame, *, sheet: Sheet, whole: bool = False) -> Piece:
+    """Number the rows anew and remember the line each came from."""
+    lines = tuple(int(index) + 2 for index in rows.index)
+    return Piece(table, rows.reset_index(drop=True), lines, sheet.origin, whole)
+
+
+def _converted(table: str, sheet: Sheet) -> tuple[Piece, ...]:
+    rows = sheet.rows.rename(columns=_WORDS["columns"])
+    convert = _CONVERTERS.get(table)
+    if convert is not None:
+        rows = convert(rows, sheet)
+    if rows.empty:
+        raise InputError(
+            "the file holds nothing that the tables use",
+            file=sheet.file,
+            found=f"{len(sheet.rows)} rows, none of them used",
+            allowed="at least one row of a breakdown the tables hold",
+            cause="a file of another breakdown or measure",
+            remedy="give the file with the totals",
+        )
+    whole = table in ("authorities", "gdp_deflator")
+    piece = _piece(table, rows[list(TABLES[table].columns)], sheet=sheet, whole=whole)
+    if table != "authority_children":
+        return (piece,)
+    names = rows.drop_duplicates("authority")[["authority", "authority_name", "region"]]
+    return (piece, _piece("authority_names", names, sheet=sheet))
+
+
+def _refuse_word(column: str, *, bad: pd.Series, sheet: Sheet, allowed: str) -> None:
+    """Raise for the first row whose word the layout does not know."""
+    if bad.any():
+        row = int(bad.index[bad.to_numpy()][0])
+        raise sheet.refusal(
+            f"an unknown word in {column}",
+            column=column,
+            row=row,
+            found=sheet.rows.loc[row, column],
+            allowed=allowed,
+            cause="a category the publisher has just introduced or renamed",
+            remedy="decide what it means for the tables and add it to layouts.toml",
+        )
+
+
+def _england(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Keep the breakdowns the tables use, in their words; a breakdown never seen before is refused."""
+    measures = list(_WORDS["kept"])
+    _refuse_word("measure", bad=~rows["measure"].isin(measures), sheet=sheet, allowed=", ".join(measures))
+    kept, unused = (
+        {(measure, one) for measure, several in _WORDS[name].items() for one in several}
+        for name in ("kept", "unused")
+    )
+    pairs = pd.Series(list(zip(rows["measure"], rows["breakdown"], strict=True)), index=rows.index)
+    _refuse_word(
+        "dimension",
+        bad=~pairs.isin(kept | unused),
+        sheet=sheet,
+        allowed=", ".join(sorted({one for _, one in kept | unused})),
+    )
+    words = _WORDS["categories"]
+    rows = rows[pairs.isin(kept)]
+    rows = rows[(rows["breakdown"] == "total") | ~rows["category"].isin(words["left_out"])]
+    return rows.assign(
+        category=rows["category"].replace(words["renamed"]),
+        measure=rows["measure"].replace({"sgo": "sgo_orders"}),
+    )
+
+
+def _population(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    rows = rows[~rows["age_band"].isin(_SINGLE_AGES)]
+    for column in ("vintage", "mid_year"):
+        _refuse_word(column, bad=~rows[column].str.fullmatch(r"\d{4}"), sheet=sheet, allowed="a year, 2024")
+    return rows.assign(census_base=[census_base(row) for row in rows.to_dict("records")])
+
+
+def census_base(row: Mapping[str, Any]) -> str:
+    """Return the census that a population figure of a release file rests on."""
+    # The office for statistics moved its estimates to the census of 2021 with those of mid-2022, and in 2022
+    # already for mid-2021 alone. Age bands of 2009 to 2020 were never moved.
+    vintage, mid_year = int(row["vintage"]), int(row["mid_year"])
+    if row["kind"] == "projection" or vintage >= 2024:
+        return "2021"
+    if row["age_band"] != "0_17" and mid_year <= 2021:
+        return "2021" if mid_year == 2021 else "2011"
+    if vintage == 2023 or (vintage == 2022 and mid_year == 2021):
+        return "2021"
+    return "2001" if vintage == 2010 else "2011"
+
+
+def _gross(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    return rows[rows["measure"] == "total_expenditure"]
+
+
+def _unit_costs(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    levels = _WORDS["levels"]
+    _refuse_word("level", bad=~rows["level"].isin(list(levels)), sheet=sheet, allowed=", ".join(levels))
+    councils = rows["level"] == "local_authority"
+    area = rows["area_name"].replace(_WORDS["areas"]).where(~councils, rows["authority"])
+    return rows.assign(area=area, level=rows["level"].replace(levels), price_basis="cash")
+
+
+def _deflator(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Give each row its year and the table its vintage, which the file itself does not print."""
+    _refuse_word(
+        "financial_year",
+        bad=~rows["financial_year"].str.fullmatch(r"\d{4}-\d{2}"),
+        sheet=sheet,
+        allowed="a financial year, 2023-24",
+    )
+    found = re.search(r"(20\d{2}-(?:0[1-9]|1[0-2]))", sheet.origin.name)
+    return rows.assign(
+        year=[str(int(text[:4]) + 1) for text in rows["financial_year"]], vintage=found[1] if found else ""
+    )
+
+
+def _rollout(rows: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Keep the bare precision of a date; what the file says beside it goes into the note."""
+    parts = rows["date_precision"].str.extract(r"^(?P<word>[^ (]*)\s*(?:\((?P<aside>.*)\))?")
+    aside = parts["aside"].fillna("").str.replace('"', "", regex=False)
+    joined = rows["note"].where(rows["note"] == "", rows["note"] + "; ") + "date: " + aside
+    return rows.assign(note=rows["note"].where(aside == "", joined), date_precision=parts["word"])
+
+
+_CONVERTERS: Mapping[str, Callable[[pd.DataFrame, Sheet], pd.DataFrame]] = {
+    "england_children": _england,
+    "population_england": _population,
+    "spending_england": _gross,
+    "spending_authority": _gross,
+    "unit_costs": _unit_costs,
+    "gdp_deflator": _deflator,
+    "programme_rollout": _rollout,
+    "authorities": lambda rows, sheet: rows.assign(source="S01"),
+}

@@ -10,42 +10,27 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.releases.checks import NUMBERED, figure_of, listed, releases_in
 from cba.inputs.releases.downloads import Piece
 from cba.inputs.releases.rows import read_figure
-from cba.inputs.table_words import MEASURES, POPULATION_BANDS, TABLES
+from cba.inputs.table_words import EVERY_TABLE, TABLES
 
-EVIDENCE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "evidence_effects": ("study_id", "scale"),
-    "evidence_costs": ("item_id",),
-    "published_claims": ("claim_id",),
+_FIRST = {
+    word: place
+    for table, column in (("unit_costs", "level"), ("population_england", "age_band"))
+    for place, word in enumerate(TABLES[table].words[column])
 }
-"""Columns that name a row of an evidence table."""
+"""Words that are sorted as they are written, not by letter."""
 
 
-ORDER: Mapping[str, tuple[str, ...]] = {
-    "england_children": ("release", "year", "measure", "breakdown", "category"),
-    "authority_children": ("release", "year", "measure", "authority"),
-    "care_duration": ("release", "year"),
-    "population_england": ("kind", "vintage", "age_band", "mid_year"),
-    "population_authority": ("authority", "mid_year"),
-    "spending_england": ("line", "year"),
-    "spending_authority": ("authority", "line", "year"),
-    "unit_costs": ("level", "area", "service", "year"),
-    "gdp_deflator": ("vintage", "year"),
-    "children_in_need": ("release", "measure", "year"),
-    "authorities": ("authority",),
-    "sources": ("source",),
-}
-"""Columns the rows of a table are sorted by; a table not named keeps its rows in order of arrival."""
+def releases_in(table: pd.DataFrame, *, name: str) -> set[str]:
+    """Return the releases (or vintages) of a table."""
+    column = EVERY_TABLE[name].numbered
+    return set(table[column]) if column else set()
 
 
-_FIRST = {"england": 0, "region": 1, "authority": 2} | {band: i for i, band in enumerate(POPULATION_BANDS)}
-
-
-def key_of(table: str) -> tuple[str, ...]:
-    """Return the columns that name a row of a table."""
-    return EVIDENCE_KEYS[table] if table in EVIDENCE_KEYS else TABLES[table].key
+def listed(names: Sequence[str]) -> str:
+    """Return the first five of some names, and whether there are others."""
+    return f"{', '.join(names[:5])}{' and others' if len(names) > 5 else ''}"
 
 
 def held_table(name: str, *, folder: Path) -> pd.DataFrame:
@@ -83,9 +68,9 @@ def with_marks(piece: Piece) -> Piece:
 
 def refuse_duplicates(piece: Piece) -> None:
     """Refuse a piece that has two rows for one key."""
-    if piece.table not in TABLES and piece.table not in EVIDENCE_KEYS:
+    if piece.table not in EVERY_TABLE:
         return
-    key = list(key_of(piece.table))
+    key = list(EVERY_TABLE[piece.table].key)
     again = piece.rows.duplicated(key)
     if again.any():
         index = int(again.to_numpy().nonzero()[0][0])
@@ -131,7 +116,7 @@ def _refuse_conflict(piece: Piece, given: pd.DataFrame | None) -> None:
     """Two files of one update may repeat each other, never contradict each other."""
     if given is None:
         return
-    key = list(key_of(piece.table))
+    key = list(EVERY_TABLE[piece.table].key)
     both = piece.rows.reset_index().merge(given, on=key, suffixes=("", "_before"))
     for column in [name for name in piece.rows.columns if name not in (*key, "source")]:
         differ = both[both[column] != both[f"{column}_before"]]
@@ -173,7 +158,7 @@ def _same_figure(one: str, other: str) -> bool:
 
 def _laid_over(held: pd.DataFrame, piece: Piece) -> pd.DataFrame:
     """Replace the rows that differ in what they say and add new ones; a repeated row stays as it was."""
-    key = list(key_of(piece.table))
+    key = list(EVERY_TABLE[piece.table].key)
     places = {tuple(row): index for index, row in enumerate(held[key].to_numpy().tolist())}
     others = [name for name in held.columns if name not in (*key, "source")]
     result, fresh = held.copy(), []
@@ -218,17 +203,16 @@ def _with_new_authorities(
 
 def _sorted(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Sort as the shipped tables are sorted: numbers by size, levels and age bands in their own order."""
-    if name not in ORDER:
+    kinds, order = EVERY_TABLE[name].columns, list(EVERY_TABLE[name].order)
+    if not order:
         return table
-    kinds = TABLES[name].columns
     keys = pd.DataFrame(index=table.index)
-    for column in ORDER[name]:
+    for column in order:
         if column in ("level", "age_band"):
             keys[column] = table[column].map(_FIRST).fillna(len(_FIRST))
         else:
             keys[column] = table[column].astype(int) if kinds[column] == "int64" else table[column]
-    order = keys.sort_values(list(ORDER[name]), kind="stable").index
-    return table.loc[order].reset_index(drop=True)
+    return table.loc[keys.sort_values(order, kind="stable").index].reset_index(drop=True)
 
 
 # --- What a new folder of tables says that the old one did not, as records and in words ---
@@ -272,7 +256,7 @@ def changes_between(
 
 
 def _change(name: str, old: pd.DataFrame, new: pd.DataFrame) -> TableChange:
-    key = list(key_of(name))
+    key = list(EVERY_TABLE[name].key)
     columns = [column for column in new.columns if column not in key]
     before, after = (table.set_index(key)[columns].fillna("") for table in (old, new))
     both = before.index.intersection(after.index)
@@ -283,7 +267,7 @@ def _change(name: str, old: pd.DataFrame, new: pd.DataFrame) -> TableChange:
         new_releases=tuple(sorted(releases_in(new, name=name) - releases_in(old, name=name))),
         new_rows=len(after.index.difference(before.index)),
         revised=len(revisions),
-        corrected=int(differ.sum()) if name in NUMBERED or not revisions else 0,
+        corrected=int(differ.sum()) if EVERY_TABLE[name].numbered or not revisions else 0,
         removed=len(before.index.difference(after.index)),
         revisions=tuple(revisions[:SHOWN]),
     )
@@ -291,14 +275,14 @@ def _change(name: str, old: pd.DataFrame, new: pd.DataFrame) -> TableChange:
 
 def _known(table: pd.DataFrame, name: str, value: str) -> pd.Series:
     """Return each figure as the newest release of the table has it."""
-    part = [column for column in key_of(name) if column not in ("release", "vintage")]
-    order = NUMBERED.get(name, "vintage" if "vintage" in table else None)
+    part = [column for column in EVERY_TABLE[name].key if column not in ("release", "vintage")]
+    order = EVERY_TABLE[name].numbered or ("vintage" if "vintage" in table else None)
     rows = table if order is None else table.sort_values(order, kind="stable")
     return rows.drop_duplicates(part, keep="last").set_index(part)[value]
 
 
 def _revisions(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[Revision]:
-    value = figure_of(name)
+    value = EVERY_TABLE[name].figure
     if not value:
         return []
     before, after = _known(old, name, value), _known(new, name, value)
@@ -316,14 +300,19 @@ def _rank(row: Mapping[str, Any]) -> tuple[int, int, int, float]:
     """Put totals before breakdowns, the newest year first, the number in care before flows, then by size."""
     if row.get("breakdown") != "total":
         return (1, 0, 0, -row["size"])
-    return (0, -int(row["year"]), MEASURES.index(row["measure"]), -row["size"])
+    return (
+        0,
+        -int(row["year"]),
+        TABLES["england_children"].words["measure"].index(row["measure"]),
+        -row["size"],
+    )
 
 
 def in_words(changes: Sequence[TableChange], *, notes: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the changes as sentences. `notes`: said after them."""
     sentences = []
     for change in changes:
-        word = "vintage" if NUMBERED.get(change.table) == "vintage" else "release"
+        word = EVERY_TABLE[change.table].numbered or "release"
         parts = []
         if change.new_releases:
             parts.append(f"{word} {', '.join(change.new_releases)} is new ({_rows(change.new_rows)})")

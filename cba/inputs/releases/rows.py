@@ -14,7 +14,6 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.data_sources import DataSource, TableMap
 from cba.inputs.files import nearest
-from cba.inputs.releases.checks import figure_of
 from cba.inputs.releases.downloads import Origin, Piece, Sheet
 from cba.inputs.table_words import TABLES
 
@@ -251,7 +250,7 @@ def _filled(figures: pd.DataFrame, *, table: TableMap, sheet: Sheet, source: Dat
     columns = TABLES[table.table].columns
     newest = str(int(figures["period"].max()))
     made = {
-        figure_of(table.table): figures["figure"],
+        TABLES[table.table].figure: figures["figure"],
         "flag": figures["flag"],
         "release": newest,
         "vintage": (sheet.origin.published or sheet.origin.retrieved)[:4] or newest,
