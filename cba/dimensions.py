@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-AGE_BANDS = ("under_1", "1_4", "5_9", "10_15", "16_plus")
+from typing import Literal, get_args
+
+AgeBand = Literal["under_1", "1_4", "5_9", "10_15", "16_plus"]
+AGE_BANDS: tuple[AgeBand, ...] = get_args(AgeBand)
 """Age at 31 March, or at the start or end of a period of care; `16_plus` ends at the 18th birthday."""
 
 AGE_LIMITS = ((0.0, 1.0), (1.0, 5.0), (5.0, 10.0), (10.0, 16.0), (16.0, 18.0))
 """First and last exact age of each band, in years; a period of care ends at 18."""
 
-PLACEMENTS = (
+Placement = Literal[
     "foster_relative_or_friend",
     "foster_in_house",
     "foster_agency",
@@ -17,7 +20,8 @@ PLACEMENTS = (
     "other_residential",
     "with_parents",
     "placed_for_adoption",
-)
+]
+PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 """Placements of looked-after children; `supported_accommodation` holds the published group `other` too."""
 
 COMPONENTS = ("family_help", "kinship", "foster", "workforce", "regional_care", "other")

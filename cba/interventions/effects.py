@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.inputs.files import nearest
 from cba.inputs.prior_entries import (
@@ -25,17 +25,6 @@ from cba.inputs.priors import STANCES
 from cba.inputs.written_records import Number, Text, Whole
 from cba.interventions.records import Ground, Money, Work
 
-Age = Literal["under_1", "1_4", "5_9", "10_15", "16_plus"]
-Placement = Literal[
-    "foster_relative_or_friend",
-    "foster_in_house",
-    "foster_agency",
-    "childrens_home",
-    "supported_accommodation",
-    "other_residential",
-    "with_parents",
-    "placed_for_adoption",
-]
 NamePattern = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -95,15 +84,16 @@ class Form(BaseModel):
 class Kind:
     """A kind of effect: the fields it adds, the unit and words of its numbers, what it checks, what it does.
 
-    ``units`` names every field that holds a number, with its unit and its words. ``check`` refuses what
-    fields alone do not rule out. ``act`` turns the money of an effect into work, ``at`` a service of given
-    size (what ``delivered`` is, or for stays the children whose service is paid for); ``words`` say in a line
-    what it does.
+    ``units`` names every field that holds a number, with its unit and its words; those of ``above_nought``
+    must be above 0. ``check`` refuses what fields alone do not rule out. ``act`` turns the money of an effect
+    into work, ``at`` a service of given size (what ``delivered`` is, or for stays the children whose service is
+    paid for); ``words`` say in a line what it does.
     """
 
     name: str
     form: type[Form]
     units: Mapping[str, tuple[str, str]]
+    above_nought: tuple[str, ...]
     act: Callable[[Effect, Ground, Money], Work]
     at: Callable[[Effect, Ground, np.ndarray], Work]
     words: Callable[[Effect], str]
@@ -173,19 +163,18 @@ SWITCH = "switch"
 """Stands in a product for the number an option gives the switch of a shipped effect."""
 
 
-def above_nought(effect: Effect, *fields: str) -> None:
+ALMOST_NEVER = 1e-6
+
+
+def _refuse_nought(effect: Effect) -> None:
     """Refuse numbers whose prior can be nought or less: beyond one chance in a million, nothing is cut off."""
-    for field in fields:
-        for stance, entries in effect.entries.items():
-            entry = entries.get(field)
-            if entry is None:
-                continue
-            low = entry.quantile(ALMOST_NEVER)
+    for stance, entries in effect.entries.items():
+        for field in effect.kind.above_nought:
+            low = entries[field].quantile(ALMOST_NEVER) if field in entries else 1.0
             if low <= 0.0:
-                place = field if stance == "evidence" else f"stance.{stance}.{field}"
                 raise effect.refused(
                     "a number that must be above 0 can be 0 or less",
-                    field=place,
+                    field=field if stance == "evidence" else f"stance.{stance}.{field}",
                     found=f"{low:.3g} at one chance in {1 / ALMOST_NEVER:,.0f}",
                     allowed="above 0",
                     cause="a spread too wide for a family without a lower end",
@@ -193,22 +182,17 @@ def above_nought(effect: Effect, *fields: str) -> None:
                 )
 
 
-ALMOST_NEVER = 1e-6
-
-
-def shares_within(effect: Effect, *fields: str) -> None:
-    """Refuse shares that can leave 0 to 1."""
-    for field in fields:
-        for entries in effect.entries.values():
-            if field in entries and (entries[field].support[0] < 0 or entries[field].support[1] > 1):
-                raise effect.refused(
-                    "a share can fall outside 0 to 1",
-                    field=field,
-                    found=f"{entries[field].support[0]:g} to {entries[field].support[1]:g}",
-                    allowed="0 to 1",
-                    cause="per cent written for a proportion, or an unbounded family",
-                    remedy="use Beta, or add lower and upper bounds within 0 to 1",
-                )
+def require_one(effect: Effect, problem: str, *, allowed: str, given: int) -> None:
+    """Refuse an effect that does not say its strength, or says it twice. `given`: in how many ways it does."""
+    if given != 1:
+        raise effect.refused(
+            problem,
+            field="ratio",
+            found="more, or a part" if given else "nothing",
+            allowed=allowed,
+            cause="the number left out",
+            remedy="state `ratio` with its distribution",
+        )
 
 
 def ages_of(ages: tuple[str, ...] | None) -> list[int]:
@@ -226,11 +210,6 @@ def age_words(ages: tuple[str, ...] | None) -> str:
         "16_plus": "16 and over",
     }
     return "ages " + ", ".join(words[age] for age in ages) if ages else "all ages"
-
-
-def place_of(placement: str) -> int:
-    """Position of a placement."""
-    return PLACEMENTS.index(placement)
 
 
 def middle(effect: Effect, field: str) -> str:
@@ -275,6 +254,7 @@ def read_effect(
     effect = Effect(name, kind, form, numbers, entries, switch, own, file, place)
     _check_stances(effect)
     kind.check(effect)
+    _refuse_nought(effect)
     return effect
 
 

@@ -14,22 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from cba.dimensions import AGE_BANDS
+from cba.dimensions import AGE_BANDS, PLACEMENTS, AgeBand, Placement
 from cba.interventions.delivery import coverage, slipped, timing_of
-from cba.interventions.effects import (
-    Age,
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    Placement,
-    above_nought,
-    age_words,
-    ages_of,
-    middle,
-    place_of,
-    shares_within,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, age_words, ages_of, middle, require_one
 from cba.interventions.records import Ground, Leavers, Money, Work
 from cba.interventions.remaining import followed, leaving_kernel, of_one_placement
 
@@ -42,7 +29,7 @@ class Exits(Form):
     """
 
     kind: Literal["exits"]
-    ages: tuple[Age, ...] | None = None
+    ages: tuple[AgeBand, ...] | None = None
     placement: Placement | None = None
     ratio: Drawn | None = None
     gain: Drawn | None = None
@@ -64,18 +51,13 @@ UNITS = {
 
 
 def _check(effect: Effect) -> None:
-    permanence = effect.has("gain") and effect.has("gain_years")
-    if effect.has("ratio") == permanence or effect.has("gain") != effect.has("gain_years"):
-        raise effect.refused(
-            "an effect on exits needs one odds ratio",
-            field="ratio",
-            found="nothing" if not (effect.has("ratio") or effect.has("gain")) else "more, or a part",
-            allowed="`ratio`; or `gain` with `gain_years` where permanence was studied",
-            cause="the number left out",
-            remedy="state `ratio` with its distribution",
-        )
-    above_nought(effect, "ratio", "cost_per_child", "gain_years", "support_until_18")
-    shares_within(effect, "returns")
+    parts = effect.has("gain") + effect.has("gain_years")
+    require_one(
+        effect,
+        "an effect on exits needs one odds ratio",
+        allowed="`ratio`; or `gain` with `gain_years` where permanence was studied",
+        given=2 if parts == 1 else effect.has("ratio") + parts // 2,  # half of a difference says nothing
+    )
 
 
 def _act(effect: Effect, ground: Ground, money: Money) -> Work:
@@ -90,13 +72,13 @@ def _there(effect: Effect, ground: Ground) -> np.ndarray:
     """
     if effect.form.placement is None:
         return ground.children[..., ages_of(effect.form.ages)]
-    place = place_of(effect.form.placement)
+    place = PLACEMENTS.index(effect.form.placement)
     return np.asarray(ground.children.sum(axis=-1, keepdims=True) * ground.mix[..., place, None])
 
 
 def _at(effect: Effect, ground: Ground, share: np.ndarray) -> Work:
     ages, there = ages_of(effect.form.ages), _there(effect, ground)
-    place = None if effect.form.placement is None else place_of(effect.form.placement)
+    place = None if effect.form.placement is None else PLACEMENTS.index(effect.form.placement)
     returns = effect.draws(ground, "returns") if effect.has("returns") else None
     kernel = leaving_kernel(ground.met.remaining[..., : ground.years], returns=returns)[:, ages]
     counts, rate = np.eye(len(AGE_BANDS))[ages], _rate(effect, ground, share, ages)
@@ -162,4 +144,6 @@ def _words(effect: Effect) -> str:
     )
 
 
-KIND = Kind("exits", Exits, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("ratio", "cost_per_child", "gain_years", "support_until_18")
+
+KIND = Kind("exits", Exits, UNITS, ABOVE_NOUGHT, _act, _at, _words, _check)

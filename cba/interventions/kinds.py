@@ -91,9 +91,16 @@ def _own(option: Option) -> tuple[Effect, ...]:
                 cause="an intervention named after a shipped one",
                 remedy="give its money and its effect a component name of their own",
             )
-        for field in ("name", "switch", "money_share", "fitted_reach", "existing"):
-            if field in table and field != "money_share":
-                raise _unknown(field, table, file=written.file, place=place)
+        for field in sorted({"name", "switch", "fitted_reach", "existing"} & table.keys()):
+            raise InputError(
+                "an unknown field",
+                file=written.file or None,
+                field=f"{place}.{field}",
+                found=table[field],
+                allowed="the fields of the kind",
+                cause="a field of the shipped effects",
+                remedy="remove the field",
+            )
         name = f"{table.get('component')}.{table.get('kind')}"
         count[name] = count.get(name, 0) + 1
         name = name if count[name] == 1 else f"{name}_{count[name]}"
@@ -105,18 +112,6 @@ def _own(option: Option) -> tuple[Effect, ...]:
 def _known(table: str, file: str, place: str, name: str) -> Effect:
     """An effect of an option; its priors are fitted once, for the accounts of an option are worked out often."""
     return _effect(json.loads(table), file=file, place=place, name=name)
-
-
-def _unknown(field: str, table: Mapping[str, Any], *, file: str, place: str) -> InputError:
-    return InputError(
-        "an unknown field",
-        file=file or None,
-        field=f"{place}.{field}",
-        found=table[field],
-        allowed="the fields of the kind",
-        cause="a field of the shipped effects",
-        remedy="remove the field",
-    )
 
 
 def _effect(table: Mapping[str, Any], *, file: str, place: str, name: str, **rest: Any) -> Effect:

@@ -12,18 +12,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from cba.dimensions import PLACEMENTS, Placement
 from cba.interventions.delivery import coverage, in_place
-from cba.interventions.effects import (
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    Placement,
-    above_nought,
-    middle,
-    place_of,
-    shares_within,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, middle
 from cba.interventions.records import Ground, Money, Work
 
 
@@ -53,14 +44,12 @@ def _check(effect: Effect) -> None:
             cause="one of the two not changed",
             remedy="name where they move to",
         )
-    above_nought(effect, "cost_per_child")
-    shares_within(effect, "share")
 
 
 def _act(effect: Effect, ground: Ground, money: Money) -> Work:
     covered, surplus = in_place(ground, money), ground.nothing()
     if effect.has("cost_per_child"):
-        there = ground.children.sum(axis=-1) * ground.mix[..., place_of(effect.form.from_)]
+        there = ground.children.sum(axis=-1) * ground.mix[..., PLACEMENTS.index(effect.form.from_)]
         cost = effect.draws(ground, "cost_per_child")
         covered, surplus = coverage(ground, money, cost=cost, eligible=there)
     return replace(_at(effect, ground, covered), surplus=surplus)
@@ -68,7 +57,7 @@ def _act(effect: Effect, ground: Ground, money: Money) -> Work:
 
 def _at(effect: Effect, ground: Ground, covered: np.ndarray) -> Work:
     moved = covered * effect.draws(ground, "share")[:, None]
-    shift = (place_of(effect.form.from_), place_of(effect.form.to), moved)
+    shift = (PLACEMENTS.index(effect.form.from_), PLACEMENTS.index(effect.form.to), moved)
     return Work(effect.name, effect.component, covered, shifts=(shift,))
 
 
@@ -82,4 +71,6 @@ def _words(effect: Effect) -> str:
     return f"Moves a share {middle(effect, 'share')} of children served from {names[0]} to {names[1]}; {ends}"
 
 
-KIND = Kind("placement_shift", PlacementShift, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("cost_per_child",)
+
+KIND = Kind("placement_shift", PlacementShift, UNITS, ABOVE_NOUGHT, _act, _at, _words, _check)

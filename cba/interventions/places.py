@@ -12,19 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from cba.dimensions import PLACEMENTS
+from cba.dimensions import PLACEMENTS, Placement
 from cba.interventions.delivery import slipped, timing_of
-from cba.interventions.effects import (
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    Placement,
-    above_nought,
-    middle,
-    place_of,
-    shares_within,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, middle
 from cba.interventions.records import Ground, Money, Work
 
 MILLION = 1e6
@@ -64,8 +54,6 @@ def _check(effect: Effect) -> None:
             cause="the placement itself named, or the table left empty",
             remedy="state a share for each placement that the new places take children from",
         )
-    above_nought(effect, "places_per_million", "most")
-    shares_within(effect, "attrition", *(f"replaces.{name}" for name in effect.form.replaces))
 
 
 def _act(effect: Effect, ground: Ground, money: Money) -> Work:
@@ -86,9 +74,9 @@ def _at(effect: Effect, ground: Ground, filled: np.ndarray) -> Work:
         if position == 0 and effect.has("log_odds"):
             odds = share / (1.0 - share) * np.exp(effect.draws(ground, "log_odds"))
             share = odds / (1.0 + odds)
-        moved[..., place_of(name)] = filled * (left * share)[:, None]
+        moved[..., PLACEMENTS.index(name)] = filled * (left * share)[:, None]
         left = left * (1.0 - share)
-    moved[..., place_of(effect.form.placement)] = -moved.sum(axis=-1)
+    moved[..., PLACEMENTS.index(effect.form.placement)] = -moved.sum(axis=-1)
     return Work(effect.name, effect.component, filled, moved=moved)
 
 
@@ -112,4 +100,6 @@ def _words(effect: Effect) -> str:
     return f"Brings {number} in {where}, replacing {names}; some are given up every year"
 
 
-KIND = Kind("places", Places, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("places_per_million", "most")
+
+KIND = Kind("places", Places, UNITS, ABOVE_NOUGHT, _act, _at, _words, _check)

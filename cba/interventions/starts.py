@@ -13,20 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from cba.dimensions import AGE_BANDS
+from cba.dimensions import AGE_BANDS, AgeBand
 from cba.interventions.delivery import coverage
-from cba.interventions.effects import (
-    Age,
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    above_nought,
-    age_words,
-    ages_of,
-    middle,
-    shares_within,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, age_words, ages_of, middle, require_one
 from cba.interventions.records import Ground, Money, Work
 
 
@@ -34,10 +23,10 @@ class Starts(Form):
     """Without `reach` and `entry_risk` the eligible are the children who would start, were there no service."""
 
     kind: Literal["starts"]
-    ages: tuple[Age, ...] | None = None
+    ages: tuple[AgeBand, ...] | None = None
     ratio: Drawn | None = None
     log_ratio: Drawn | None = None
-    age_multiple: dict[Age, Drawn] | None = None
+    age_multiple: dict[AgeBand, Drawn] | None = None
     cost_per_child: Drawn
     eligible: Drawn | None = None
     reach: Drawn | None = None
@@ -57,17 +46,12 @@ UNITS = {
 
 
 def _check(effect: Effect) -> None:
-    if effect.has("ratio") == effect.has("log_ratio"):
-        raise effect.refused(
-            "an effect on starts needs one risk ratio",
-            field="ratio",
-            found="both" if effect.has("ratio") else "neither",
-            allowed="`ratio`, or its logarithm `log_ratio`",
-            cause="the number left out",
-            remedy="state `ratio` with its distribution",
-        )
-    above_nought(effect, "ratio", "cost_per_child", "eligible", "entry_risk")
-    shares_within(effect, "reach", "entry_risk")
+    require_one(
+        effect,
+        "an effect on starts needs one risk ratio",
+        allowed="`ratio`, or its logarithm `log_ratio`",
+        given=effect.has("ratio") + effect.has("log_ratio"),
+    )
 
 
 def _act(effect: Effect, ground: Ground, money: Money) -> Work:
@@ -116,4 +100,6 @@ def _words(effect: Effect) -> str:
     )
 
 
-KIND = Kind("starts", Starts, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("ratio", "cost_per_child", "eligible", "entry_risk")
+
+KIND = Kind("starts", Starts, UNITS, ABOVE_NOUGHT, _act, _at, _words, _check)

@@ -12,19 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from cba.dimensions import AGE_BANDS
+from cba.dimensions import AGE_BANDS, AgeBand
 from cba.interventions.delivery import bought
-from cba.interventions.effects import (
-    Age,
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    above_nought,
-    age_words,
-    ages_of,
-    middle,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, age_words, ages_of, middle
 from cba.interventions.records import Ground, Leavers, Money, Work
 from cba.interventions.remaining import another_stay, followed, odds_of_stay
 
@@ -33,7 +23,7 @@ class Stay(Form):
     """All ages where none is named."""
 
     kind: Literal["stay"]
-    ages: tuple[Age, ...] | None = None
+    ages: tuple[AgeBand, ...] | None = None
     ratio: Drawn
     cost_per_child: Drawn
 
@@ -92,10 +82,6 @@ def _kept(effect: Effect, ground: Ground, ages: list[int]) -> np.ndarray:
     return np.where(ratio[:, None, None] == 1.0, 1.0, np.stack(shares, axis=1))[:, :, None, :]
 
 
-def _check(effect: Effect) -> None:
-    above_nought(effect, "ratio", "cost_per_child")
-
-
 def _words(effect: Effect) -> str:
     return (
         f"Changes how long children in care stay: expected remaining stay {middle(effect, 'ratio')} times as long for "
@@ -103,4 +89,6 @@ def _words(effect: Effect) -> str:
     )
 
 
-KIND = Kind("stay", Stay, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("ratio", "cost_per_child")
+
+KIND = Kind("stay", Stay, UNITS, ABOVE_NOUGHT, _act, _at, _words)

@@ -13,18 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from cba.dimensions import PLACEMENTS
+from cba.dimensions import PLACEMENTS, Placement
 from cba.interventions.delivery import coverage, in_place
-from cba.interventions.effects import (
-    Drawn,
-    Effect,
-    Form,
-    Kind,
-    Placement,
-    above_nought,
-    middle,
-    place_of,
-)
+from cba.interventions.effects import Drawn, Effect, Form, Kind, middle, require_one
 from cba.interventions.records import Ground, Money, Work
 
 WEEKS = 365 / 7
@@ -52,15 +43,12 @@ UNITS = {
 
 
 def _check(effect: Effect) -> None:
-    if effect.has("ratio") == effect.has("cut"):
-        raise effect.refused(
-            "an effect on a price needs one ratio",
-            field="ratio",
-            found="both" if effect.has("ratio") else "neither",
-            allowed="`ratio`, or `cut`",
-            cause="the number left out",
-            remedy="state `ratio` with its distribution",
-        )
+    require_one(
+        effect,
+        "an effect on a price needs one ratio",
+        allowed="`ratio`, or `cut`",
+        given=effect.has("ratio") + effect.has("cut"),
+    )
     structural = not effect.has("cost_per_child") and not effect.has("cost_per_week")
     if structural and effect.form.when_money_ends == "fades":
         raise effect.refused(
@@ -71,7 +59,6 @@ def _check(effect: Effect) -> None:
             cause="`cost_per_child` left out",
             remedy="state `cost_per_child`, or write persists",
         )
-    above_nought(effect, "ratio", "cost_per_child", "cost_per_week")
 
 
 def _act(effect: Effect, ground: Ground, money: Money) -> Work:
@@ -83,7 +70,7 @@ def _act(effect: Effect, ground: Ground, money: Money) -> Work:
             if weekly
             else effect.draws(ground, "cost_per_child")
         )
-        there = ground.children.sum(axis=-1) * ground.mix[..., place_of(effect.form.placement)]
+        there = ground.children.sum(axis=-1) * ground.mix[..., PLACEMENTS.index(effect.form.placement)]
         covered, surplus = coverage(ground, money, cost=cost, eligible=there)
         if effect.form.when_money_ends == "persists":
             covered = np.maximum.accumulate(covered, axis=1)
@@ -93,7 +80,7 @@ def _act(effect: Effect, ground: Ground, money: Money) -> Work:
 def _at(effect: Effect, ground: Ground, covered: np.ndarray) -> Work:
     cut = effect.draws(ground, "cut") if effect.has("cut") else 1.0 - effect.draws(ground, "ratio")
     cheaper = np.zeros((*covered.shape, len(PLACEMENTS)))
-    cheaper[..., place_of(effect.form.placement)] = covered * cut[:, None]
+    cheaper[..., PLACEMENTS.index(effect.form.placement)] = covered * cut[:, None]
     return Work(effect.name, effect.component, covered, cheaper=cheaper)
 
 
@@ -103,4 +90,6 @@ def _words(effect: Effect) -> str:
     return f"Changes the real price of {name}: {number}; {effect.form.when_money_ends} when the money ends"
 
 
-KIND = Kind("unit_cost", UnitCost, UNITS, _act, _at, _words, _check)
+ABOVE_NOUGHT = ("ratio", "cost_per_child", "cost_per_week")
+
+KIND = Kind("unit_cost", UnitCost, UNITS, ABOVE_NOUGHT, _act, _at, _words, _check)
