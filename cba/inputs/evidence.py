@@ -17,11 +17,7 @@ import pandas as pd
 
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.evidence_rules import (
-    CLAIM_COLUMNS,
-    COST_COLUMNS,
     IN_MODEL,
-    NUMERIC_COLUMNS,
-    REQUIRED_COLUMNS,
     Row,
     check_rows,
     in_row,
@@ -295,7 +291,7 @@ def _located(place: Path | None, name: str) -> Path:
 
 
 def _load_effects(file: Path) -> pd.DataFrame:
-    table = read_table(file, REQUIRED_COLUMNS, NUMERIC_COLUMNS, key="study_id")
+    table = read_table(file, name="evidence_effects")
     rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
     check_rows(rows, file=file)
     found = []
@@ -311,13 +307,13 @@ def _load_effects(file: Path) -> pd.DataFrame:
 
 
 def _load_costs(file: Path) -> pd.DataFrame:
-    table = read_table(file, COST_COLUMNS, ("value", "value_low", "value_high"), key="item_id")
+    table = read_table(file, name="evidence_costs")
     _check_cells(table, _COST_CELLS, key="item_id", file=file)
     return table.assign(year_end=[_last_year(text) for text in table["year"]])
 
 
 def _load_claims(file: Path) -> pd.DataFrame:
-    table = read_table(file, CLAIM_COLUMNS, ("value", "known_by"), key="claim_id")
+    table = read_table(file, name="published_claims")
     _check_cells(table, _CLAIM_CELLS, key="claim_id", file=file)
     return table
 

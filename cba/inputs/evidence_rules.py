@@ -12,18 +12,19 @@ from typing import Any
 
 import pandas as pd
 
-from cba.dimensions import AGE_BANDS
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.files import nearest
+from cba.inputs.table_words import EVIDENCE, SCALES_OF_ESTIMAND
 
 # --- Read a table of evidence cell by cell, so that a refusal can name the row and the column ---
 
 
-def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], *, key: str) -> pd.DataFrame:
-    """Read a CSV as text, check its shape and columns, and turn the numeric ones into numbers.
+def read_table(file: Path, *, name: str) -> pd.DataFrame:
+    """Read a table of the evidence as text, check its shape and columns, and turn the numeric ones into numbers.
 
-    One row per line, in file order. `numeric`: columns of numbers; an empty cell becomes NaN.
+    One row per line, in file order; an empty cell of a column of numbers becomes NaN.
     """
+    key, required = EVIDENCE[name].key[0], EVIDENCE[name].columns
     rows = _rows(file)
     if len(rows) < 2:
         raise InputError(
@@ -56,7 +57,7 @@ def read_table(file: Path, required: tuple[str, ...], numeric: tuple[str, ...], 
                 remedy="restore the row, or put quotes around the text with the comma",
             )
     table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
-    for column in numeric:
+    for column in [one for one, kind in required.items() if kind == "number"]:
         table[column] = [
             _number(text, file=file, place=f"row {line} ({name}), column {column}")
             for line, (name, text) in enumerate(zip(table[key], table[column], strict=True), start=2)
@@ -112,73 +113,15 @@ def _number(text: str, *, file: Path, place: str) -> float:
     return value
 
 
-INTERVENTIONS = ("family_help", "kinship", "foster")
+WORDS = EVIDENCE["evidence_effects"].words
+"""Columns of the effects that hold one of a few words."""
 
 
-DESIGN_CLASSES = ("rct", "matched", "panel", "before_after", "provider_claim", "review")
-
-
-OUTCOME_CLASSES = ("entered_care", "in_care_at_follow_up", "permanence", "placement_supply", "other")
-
-
-SCALES = ("log_rr", "log_or", "log_ratio", "risk_diff", "percent_change", "elasticity")
-
-
-QUALITIES = ("high", "moderate", "low")
-
-
-USES = ("synthesis", "censored", "excluded")
-"""`synthesis`: an estimate; `censored`: a study whose result is known to lie in an interval; `excluded`."""
+DESIGN_CLASSES, OUTCOME_CLASSES = WORDS["design_class"], WORDS["outcome_class"]
 
 
 IN_MODEL = ("synthesis", "censored")
 """Uses that enter the synthesis."""
-
-
-LEVELS = ("served", "area")
-"""Whether an effect is on those served, or on a whole population of which only some were served."""
-
-
-STARTS_AGES = ("all", *AGE_BANDS)
-"""Ages an area-level effect speaks of."""
-
-
-SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
-    "care_entry_log_rr": ("log_rr", "log_or", "log_ratio", "percent_change", "risk_diff"),
-    "family_network_log_rr": ("log_rr", "log_or", "log_ratio", "percent_change", "risk_diff"),
-    "permanence_risk_diff": ("risk_diff",),
-    "foster_substitution_log_ratio": ("log_ratio", "log_rr", "percent_change"),
-}
-"""The quantity each synthesis estimates, and the published scales that can be turned into it."""
-
-
-_STUDY = ("study_id", "intervention", "outcome", "design", "country")
-_ESTIMATE = ("scale", "estimate", "se", "se_method", "ci_low", "ci_high")
-_COUNTS = ("n_treat", "events_treat", "n_control", "events_control", "follow_up_months")
-_PAPERS = ("quality", "origin", "estimate_basis", "url", "note", "design_class", "outcome_class")
-_USE = ("overlap_group", "use", "exclusion_reason", "transport_note", "estimand")
-_FILLED_IN = ("risk_treat", "risk_control", "se_assumed", "se_assumed_reason", "known_by")
-_BOUNDS = ("bound_low", "bound_high", "bound_reason")
-_DESIGN_EFFECT = ("design_effect_low", "design_effect_high", "design_effect_reason")
-_OF_AREAS = ("level", "coverage_low", "coverage_high", "coverage_reason", "starts_ages")
-
-_STATED = (*_STUDY, "year", *_ESTIMATE, *_COUNTS, *_PAPERS, *_USE)
-REQUIRED_COLUMNS = (*_STATED, *_FILLED_IN, *_BOUNDS, *_DESIGN_EFFECT, *_OF_AREAS)
-"""Columns of the effects table, in their order."""
-
-_TEXT = (*_STUDY, "scale", "se_method", "level", "starts_ages", *_PAPERS, *_USE)
-NUMERIC_COLUMNS = tuple(
-    name for name in REQUIRED_COLUMNS if name not in _TEXT and not name.endswith("_reason")
-)
-"""Columns of the effects table that hold a number, or nothing."""
-
-_COST = ("item_id", "kind", "item", "value", "value_low", "value_high", "unit", "year", "country")
-COST_COLUMNS = (*_COST, "source_quality", "url", "note")
-"""Columns of the table of costs."""
-
-_CLAIM = ("claim_id", "claim", "value", "unit", "year", "price_base", "source_title", "url")
-CLAIM_COLUMNS = (*_CLAIM, "confidence", "known_by", "note")
-"""Columns of the table of claims."""
 
 
 # --- The rules a row of the effects must keep ---
@@ -328,18 +271,11 @@ _WORDS: tuple[Rule, ...] = (
         _unknown(
             column,
             f"an unknown {column}",
-            known=known,
+            known=WORDS[column],
             cause="a spelling mistake or a word from another table",
             remedy="use an allowed word",
         )
-        for column, known in {
-            "intervention": INTERVENTIONS,
-            "design_class": DESIGN_CLASSES,
-            "outcome_class": OUTCOME_CLASSES,
-            "scale": SCALES,
-            "quality": QUALITIES,
-            "use": USES,
-        }.items()
+        for column in ("intervention", "design_class", "outcome_class", "scale", "quality", "use")
     ),
 )
 
@@ -431,7 +367,7 @@ _SIZES: tuple[Rule, ...] = (
     _unknown(
         "level",
         "an unknown level",
-        known=LEVELS,
+        known=WORDS["level"],
         cause="a used row does not say whether its effect is on those served or on an area",
         remedy="use an allowed word",
     ),
@@ -467,7 +403,7 @@ _AREA: tuple[Rule, ...] = (
     _unknown(
         "starts_ages",
         "an area-level effect does not say whose starts",
-        known=STARTS_AGES,
+        known=WORDS["starts_ages"],
         cause="a cell left out",
         remedy="use an age band, or all",
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,58 +34,32 @@ from cba.inputs.tables import read_tables
 # --- Spending, unit costs, prices, need and population by authority: inputs of which one vintage exists ---
 
 
-def spending(
+def one_vintage(
     tables: Mapping[str, pd.DataFrame], *, codes: Sequence[str], release: int
 ) -> dict[str, xr.DataArray]:
-    """Gross section 251 expenditure, England by line and authorities by group.
+    """Spending, unit costs, children in need and population by authority, as ``published_tables.toml`` says.
 
-    ``spending``, dims (year, line); ``spending_by_authority``, dims (authority, year, line). `tables`:
-    ``spending_england`` and ``spending_authority``. `release`: years after it are left out.
+    Dims and units as written there. `codes`: authorities. `release`: years after it are left out; population of
+    year t is that of mid-year t-1.
     """
-    years = ("year", range(FIRST_YEAR, release + 1))
-    lines = ("line", sorted(tables["spending_england"]["line"].unique()))
-    laid_out = partial(to_array, value="gbp_million", units="GBP million, cash")
-    outturn = "gross expenditure, section 251 outturn, by"
-    return {
-        "spending": laid_out(
-            tables["spending_england"], dims={"year": years, "line": lines}, long_name=f"{outturn} line"
-        ),
-        "spending_by_authority": laid_out(
-            tables["spending_authority"],
-            dims={"authority": ("authority", codes), "year": years, "line": lines},
-            long_name=f"{outturn} authority and group",
-        ),
+    costs, people = tables["unit_costs"], tables["population_authority"]
+    tables = {**tables, "population_authority": people.assign(year=people["mid_year"] + 1)}
+    members: dict[str, Sequence] = {
+        "year": range(FIRST_YEAR, release + 1),
+        "authority": codes,
+        "line": sorted(tables["spending_england"]["line"].unique()),
+        "service": words.TABLES["unit_costs"].words["service"],
+        "cost_region": sorted(costs.loc[costs["level"] == "region", "area"].unique()),
+        "measure": words.TABLES["children_in_need"].words["measure"],
     }
-
-
-def unit_costs(table: pd.DataFrame, *, codes: Sequence[str], release: int) -> dict[str, xr.DataArray]:
-    """Weekly unit costs: England, regions and authorities.
-
-    GBP per child per week, cash. Dims (year, service), (authority, year, service) and
-    (cost_region, year, service). `release`: years after it are left out.
-    """
-    places = {
-        "year": ("year", range(FIRST_YEAR, release + 1)),
-        "service": ("service", words.TABLES["unit_costs"].words["service"]),
-    }
-    by_level = {level: table[table["level"] == level] for level in ("england", "region", "authority")}
-    laid_out = partial(to_array, value="gbp_per_child_week", units="GBP per child per week, cash")
-    regions = {"cost_region": ("area", sorted(by_level["region"]["area"].unique())), **places}
-    return {
-        "unit_cost_weekly": laid_out(
-            by_level["england"],
-            dims=places,
-            long_name="average weekly unit cost, England (services are not comparable with each other)",
-        ),
-        "unit_cost_weekly_by_authority": laid_out(
-            by_level["authority"],
-            dims={"authority": ("area", codes), **places},
-            long_name="average weekly unit cost, by authority",
-        ),
-        "unit_cost_weekly_by_region": laid_out(
-            by_level["region"], dims=regions, long_name="average weekly unit cost, by region"
-        ),
-    }
+    arrays = {}
+    for name, laid in words.ONE_VINTAGE.items():
+        rows = tables[laid["table"]]
+        rows = rows[rows["level"] == laid["level"]] if "level" in laid else rows
+        dims = {dim: (column, members[dim]) for dim, column in laid["dims"].items()}
+        said = {part: laid[part] for part in ("value", "units", "long_name")}
+        arrays[name] = to_array(rows, dims=dims, **said)
+    return arrays
 
 
 def price_index(table: pd.DataFrame, *, last_year: int) -> xr.DataArray:
@@ -105,34 +79,6 @@ def price_index(table: pd.DataFrame, *, last_year: int) -> xr.DataArray:
     )
     index = index.assign_coords(deflator_status=("deflator_year", rows["status"].to_numpy(dtype=str)))
     return index.assign_attrs(vintage=str(latest["vintage"].iloc[0]))
-
-
-def need_and_population(
-    tables: Mapping[str, pd.DataFrame], *, codes: Sequence[str], release: int
-) -> dict[str, xr.DataArray]:
-    """Children in need (England) and population 0-17 by authority.
-
-    ``children_in_need``, dims (year, measure); ``population_by_authority``, dims (authority, year).
-    `release`: years after it are left out; population of year t is that of mid-year t-1.
-    """
-    years = ("year", range(FIRST_YEAR, release + 1))
-    people = tables["population_authority"].assign(year=lambda rows: rows["mid_year"] + 1)
-    return {
-        "children_in_need": to_array(
-            tables["children_in_need"],
-            dims={"year": years, "measure": ("measure", words.TABLES["children_in_need"].words["measure"])},
-            value="count",
-            units="episodes, referrals, children or plans",
-            long_name="children in need, referrals and child protection plans, England",
-        ),
-        "population_by_authority": to_array(
-            people,
-            dims={"authority": ("authority", codes), "year": years},
-            value="population_0_17",
-            units="people",
-            long_name="children aged 0 to 17, mid-year before the year named, by authority",
-        ),
-    }
 
 
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
@@ -250,9 +196,7 @@ def _observed(release: int | None, folder: Path, stamp: str) -> xr.Dataset:
         "population_projection": project_population(
             tables["population_england"], people=people, newest=newest
         ),
-        **spending(tables, codes=codes, release=chosen),
-        **unit_costs(tables["unit_costs"], codes=codes, release=chosen),
-        **need_and_population(tables, codes=codes, release=chosen),
+        **one_vintage(tables, codes=codes, release=chosen),
         "gdp_deflator": index,
     }
     observations = _with_coordinates(xr.Dataset(arrays), authorities=tables["authorities"])

@@ -54,81 +54,9 @@ WHOLE = {"children", "days", "population", "population_0_17", "count"}
 """Columns that count people, days or episodes: whole numbers."""
 
 
-# --- What to tell a reader whose published table failed a check ---
-
-_NEW_WORD = "use a listed word; a new category is added to published_tables.toml and to the data dictionary"
-
 CHECKS: Mapping[str, InputError] = {
-    "column_in_dataframe": InputError(
-        "a column is missing", allowed="the columns of the data dictionary"
-    ).advice(
-        "a renamed heading, or another unit in it",
-        remedy="restore the heading; convert the figures if the unit differs",
-    ),
-    "column_in_schema": InputError(
-        "a column is not part of the table", allowed="the columns of the data dictionary"
-    ).advice("an extra column kept from the publisher's file", remedy="remove the column"),
-    "not_nullable": InputError("a cell is empty", allowed="a value in every row").advice(
-        "a row cut short, or a value not carried over", remedy="restore the row from the source"
-    ),
-    "unique_rows": InputError("a key occurs twice", allowed="one row for each key").advice(
-        "rows of two files pasted together", remedy="keep the row the publisher printed and delete the other"
-    ),
-    "no_year_gap": InputError(
-        "a year is missing from a series", allowed="years that follow each other inside one series"
-    ).advice(
-        "a row was deleted, or two files were joined with a year between them",
-        remedy="restore the missing row; if it was withheld, keep the row, leave the value empty and set `flag`",
-    ),
-    "explained_when_empty": InputError(
-        "a value is empty without a reason, or withheld and yet given",
-        allowed=f"empty exactly where `flag` says {', '.join(WITHHELD)}",
-    ).advice(
-        "a blank or NaN left by a spreadsheet",
-        remedy="restore the published value, or say in `flag` why there is none",
-    ),
-    "known_word": InputError("an unknown word", allowed="the words listed").advice(
-        "a typing slip, or a category the publisher has just introduced", remedy=_NEW_WORD
-    ),
-    "known_category": InputError(
-        "an unknown category or age band for this breakdown", allowed="the words listed"
-    ).advice("a typing slip, or a band the publisher has just introduced", remedy=_NEW_WORD),
-    "known_source": InputError("a source key is not in sources.csv", allowed="the keys listed").advice(
-        "a source added to a table but not to sources.csv",
-        remedy="add the source, with title, publisher, licence, date and address, to sources.csv",
-    ),
-    "known_authority": InputError(
-        "an authority code is not in authorities.csv", allowed="three-digit codes of authorities.csv"
-    ).advice(
-        "a nine-character code, or an authority created by a reorganisation",
-        remedy="use the three-digit code, and add a new authority to authorities.csv",
-    ),
-    "not_negative": InputError("a value is negative", allowed="zero or more").advice(
-        "income entered with the expenditure, or a correction row",
-        remedy="use gross expenditure and published counts only",
-    ),
-    "plausible_size": InputError(
-        "a value is too large or too small for its unit", allowed="the range shown"
-    ).advice(
-        "wrong unit: thousands for ones, pounds for million pounds, a yearly for a weekly cost",
-        remedy="convert to the unit of the column",
-    ),
-    "whole_number": InputError("a count is not a whole number", allowed="whole numbers").advice(
-        "a rate or a share put where a count belongs", remedy="use the published count"
-    ),
-    "published_release": InputError(
-        "there is no such release", allowed="2010 to 2019, and 2021 onwards; never a year before it ended"
-    ).advice(
-        "release 2020 is not available in this series; or `year` and `release` were exchanged",
-        remedy="take the release in which the figure was published",
-    ),
-    "plausible_year": InputError("a year is out of range", allowed="the years shown").advice(
-        "a financial year such as 2023-24 entered for the year 2024",
-        remedy="write the year in which the financial year ends",
-    ),
-    "cash_base": InputError(
-        "the deflator is not 100 in its base year", allowed="100 in the year ending 31 March 2024"
-    ).advice("another base year", remedy="divide by the value of 2023-24 and multiply by 100"),
+    check: InputError(said["problem"], **{part: said[part] for part in ("allowed", "cause", "remedy")})
+    for check, said in _WRITTEN["checks"].items()
 }
 """What is said when a check fails, by the name of the check."""
 
@@ -163,13 +91,23 @@ TABLES: Mapping[str, Table] = {name: _table(written) for name, written in _WRITT
 """Every published table; the file is the name with ``.csv``."""
 
 EVIDENCE: Mapping[str, Table] = {
-    "evidence_effects": Table({}, ("study_id", "scale")),
-    "evidence_costs": Table({}, ("item_id",)),
-    "published_claims": Table({}, ("claim_id",)),
+    name: _table(
+        {part: written[part] for part in written.keys() & {"key", "words"}}
+        | {"columns": dict.fromkeys(written["text"], "text") | dict.fromkeys(written["numbers"], "number")}
+    )
+    for name, written in _WRITTEN["evidence"].items()
 }
-"""Tables of the evidence, whose columns their own reader checks."""
+"""Tables of the evidence, which their own reader checks."""
+
+SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
+    estimand: tuple(scales) for estimand, scales in _WRITTEN["scales_of_estimand"].items()
+}
+"""The quantity each synthesis estimates, and the published scales that can be turned into it."""
 
 EVERY_TABLE: Mapping[str, Table] = {**TABLES, **EVIDENCE}
 
 SERIES: Mapping[str, Mapping[str, str]] = _WRITTEN["series"]
 """Variables over years that count children of England: measure, breakdown, category where it is of one, long name."""
+
+ONE_VINTAGE: Mapping[str, Mapping[str, Any]] = _WRITTEN["one_vintage"]
+"""Variables of which one vintage exists: table, level, value, the column of each dimension, units and long name."""
