@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from cba.inputs.claims import Claims, load_claims
-from cba.inputs.evidence import Evidence, load_evidence
+from cba.inputs.evidence import Claims, Evidence, load_claims, load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
 from cba.inputs.priors import PriorRegistry, load_priors

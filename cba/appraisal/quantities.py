@@ -19,7 +19,7 @@ from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
 from cba.inputs.analyses import lead_among
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings

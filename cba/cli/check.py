@@ -150,7 +150,7 @@ def _table_check(path: Path) -> Check:
 
 def _claims(path: Path | None = None) -> str:
     """Load the claims, and hold each against its row of the published table."""
-    from cba.inputs.claims import load_claims, refuse_unpublished
+    from cba.inputs.evidence import load_claims, refuse_unpublished
 
     claims = load_claims(path)
     refuse_unpublished(claims)

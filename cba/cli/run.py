@@ -43,7 +43,7 @@ def headline_table(headline: Mapping[str, Any]) -> Table:
 
     One row an option, business as usual left out.
     """
-    from cba.inputs.claims import load_claims
+    from cba.inputs.evidence import load_claims
 
     run, results = headline["run"], headline["results"]
     settings = run["settings"]
@@ -73,7 +73,7 @@ def headline_sentences(headline: Mapping[str, Any]) -> tuple[str, str]:
     On children in care and on money, about the lead option.
     """
     from cba.inputs.analyses import lead_among
-    from cba.inputs.claims import load_claims
+    from cba.inputs.evidence import load_claims
 
     settings, results = headline["run"]["settings"], headline["results"]
     option = lead_among(settings["options"], lead=settings.get("lead"))

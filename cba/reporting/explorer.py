@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cba.discounting import discount_factors, find_schedule, list_schedules
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.reporting.names import stance_name
 from cba.reporting.numbers import Style, bound, rounding_unit, show
 from cba.reporting.sections import templates

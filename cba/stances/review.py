@@ -15,7 +15,7 @@ from cba.appraisal.quantities import clear_of_chance, spread_at
 from cba.appraisal.record import ARRAYS, Appraisal
 from cba.appraisal.workings import Workings
 from cba.decisions.draws import effective_sample_size, mcse_probability
-from cba.inputs.claims import Claim, load_claims
+from cba.inputs.evidence import Claim, load_claims
 from cba.tables.assumptions import described
 from cba.tables.attribution import component_account
 

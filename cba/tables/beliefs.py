@@ -26,8 +26,7 @@ from cba.costs.account import total_saving
 from cba.decisions.draws import mcse_mean
 from cba.errors import InputError
 from cba.inputs.analyses import refuse_review
-from cba.inputs.claims import Claim
-from cba.inputs.evidence import Evidence
+from cba.inputs.evidence import Claim, Evidence
 from cba.inputs.prior_checks import prior_alternatives
 from cba.inputs.priors import PriorRegistry
 from cba.models.authority_findings import panel_tables

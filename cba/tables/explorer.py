@@ -35,7 +35,7 @@ from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.analyses import MIXED, Analysis
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.inputs.options import Option
 from cba.interventions.kinds import own_components
 from cba.interventions.records import Work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.inputs.observations import load_observations
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from cba.tables.beliefs import what_it_would_take

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cba.appraisal.quantities import stem_of
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.reporting.choices import View, belief_rows, drawn_targets, paths_overlap, tracker_beliefs
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure

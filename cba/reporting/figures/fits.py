@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from cba.appraisal.quantities import stem_of
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure

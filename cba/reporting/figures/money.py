@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from cba.inputs.claims import load_claims
+from cba.inputs.evidence import load_claims
 from cba.reporting.choices import View, horizon_years, never_by_payer, payer_totals, within_horizon
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
