@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cba.errors import InputError
-from cba.inputs.files import nearest, placed
+from cba.inputs.files import nearest, placed, read_toml
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -30,47 +30,8 @@ class WrittenRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-_MISTAKES = {
-    "missing": (
-        "a required field is missing",
-        "the entry was shortened or copied from an older form",
-        "add the field",
-    ),
-    "extra_forbidden": (
-        "an unknown field",
-        "a misspelt name, or a field in the wrong table",
-        "correct the name or remove the field",
-    ),
-    "finite_number": (
-        "a number is NaN or infinite",
-        "a blank or failed cell pasted from a spreadsheet",
-        "give a finite number, or remove the entry",
-    ),
-    "literal_error": (
-        "a value is not one of the allowed words",
-        "a spelling mistake or a word from an older version",
-        "use one of the allowed words",
-    ),
-    "string_too_short": ("a text is empty", "a field left blank", "fill it in"),
-    "too_short": ("a list or table is empty", "a field left blank", "give at least one"),
-    "greater_than_equal": (
-        "a number is below the lowest allowed",
-        "a sign, or a figure in other units",
-        "correct the number",
-    ),
-    "less_than_equal": (
-        "a number is above the highest allowed",
-        "a figure in other units",
-        "correct the number",
-    ),
-    "greater_than": ("a number is too low", "a sign, or a figure in other units", "correct the number"),
-    "less_than": ("a number is too high", "per cent for a proportion", "correct the number"),
-    "string_pattern_mismatch": (
-        "a text is not of the required form",
-        "a name or code mistyped",
-        "correct it",
-    ),
-}
+_MISTAKES = read_toml(Path(__file__).with_suffix(".toml"))
+"""Problem, cause and remedy by the name of pydantic's complaint."""
 
 
 def checked_record[Record: BaseModel](
@@ -94,9 +55,9 @@ def _as_input_error(
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, InputError):
         return placed(inner, file=file, field=place)
-    problem, cause, remedy = _MISTAKES.get(
-        first["type"], (first["msg"], "a value of the wrong type", "correct the value")
-    )
+    other = {"problem": first["msg"], "cause": "a value of the wrong type", "remedy": "correct the value"}
+    said = _MISTAKES.get(first["type"], other)
+    problem, cause, remedy = (said[part] for part in ("problem", "cause", "remedy"))
     allowed = _allowed(first.get("ctx", {}))
     if first["type"] == "extra_forbidden":
         names = _field_names(model, first["loc"][:-1])

@@ -22,17 +22,15 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import published_file
+from cba.inputs.files import published_file, read_toml
 from cba.inputs.priors import load_priors
 
 PACKAGE = Path(__file__).parents[1]
 
 _INPUTS = PACKAGE / "inputs"
 
-_PANEL_FINDING = "panel_results/finding.csv"
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SlowResult:
     """A kept result: where it lies and what it is made from."""
 
@@ -54,65 +52,16 @@ class SlowResult:
         return f"cba refresh {self.name.partition('_')[0]}"
 
 
-_CHILDREN = ("england_children.csv", "population_england.csv")
+def _result(name: str, written: Mapping[str, Any]) -> SlowResult:
+    makers, tables = tuple(written["makers"]), tuple(written["tables"])
+    folder = PACKAGE / written["folder"]
+    return SlowResult(name, written["title"], folder, written["minutes"], makers, tables)
 
-_REFIT = "cba.validation.refits:simulated_refit"
-
-_CALIBRATIONS = PACKAGE / "validation" / "record"
 
 SLOW_RESULTS = {
-    result.name: result
-    for result in (
-        SlowResult(
-            name="panel",
-            title="England's panel of authorities",
-            folder=_INPUTS / "panel_results",
-            minutes=5,
-            makers=(
-                "cba.models.authorities:fit_authority_panel",
-                "cba.models.authorities:panel_finding",
-                "cba.models.authority_data:authority_panel",
-                "cba.models.authority_findings:placebo_adopters",
-                "cba.models.authority_findings:placebo_dates",
-            ),
-            tables=(
-                "authority_children.csv",
-                "authorities.csv",
-                "population_authority.csv",
-                "programme_rollout.csv",
-            ),
-        ),
-        SlowResult(
-            name="backtest",
-            title="Past forecasts, scored",
-            folder=_INPUTS / "backtest_results",
-            minutes=10,
-            # the view from each release runs through the whole recipe; it follows what these three use of it
-            makers=(
-                "cba.validation.backtest:backtest_totals",
-                "cba.validation.backtest:backtest_ages",
-                "cba.validation.backtest:backtest_spending",
-            ),
-            tables=(*_CHILDREN, "spending_england.csv", "unit_costs.csv"),
-        ),
-        SlowResult(
-            name="calibration_baseline",
-            title="Calibration of business as usual",
-            folder=_CALIBRATIONS,
-            minutes=40,
-            makers=("cba.validation.simulation:shipped_baseline", _REFIT),
-            tables=_CHILDREN,
-        ),
-        SlowResult(
-            name="calibration_effects",
-            title="Calibration of the effects",
-            folder=_CALIBRATIONS,
-            minutes=30,
-            makers=("cba.validation.simulation:shipped_effects", _REFIT),
-            tables=("england_children.csv", "evidence_effects.csv", _PANEL_FINDING),
-        ),
-    )
+    name: _result(name, written) for name, written in read_toml(Path(__file__).with_suffix(".toml")).items()
 }
+"""Every kept result, as ``slow_results.toml`` says."""
 
 
 def slow_results_named(name: str) -> tuple[SlowResult, ...]:
@@ -329,7 +278,7 @@ def calibration_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
     models = [model for model, record in kept.items() if record]
     if not models:
         return {}
-    place = folder or _CALIBRATIONS
+    place = folder or SLOW_RESULTS["calibration_baseline"].folder
     summary = pd.DataFrame({"model": model, **kept[model]} for model in models)
     summary["stale"] = ~summary.pop("current")
     quantities = [pd.read_csv(place / f"calibration_{model}.csv").assign(model=model) for model in models]

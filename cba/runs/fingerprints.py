@@ -46,7 +46,7 @@ class Fingerprints:
 
     # SHA-256 by name, such as ``priors/costs.toml``, ``options/bau.toml``, ``published/unit_costs.csv``.
     inputs: Mapping[str, str]
-    code: str  # SHA-256 of the package's Python files
+    code: str  # SHA-256 of the package's Python files and the lists beside them
     settings: str  # SHA-256 of the analysis as loaded, changes made on the command line included
     environment: str  # SHA-256 of the versions of the numerical libraries
 
@@ -120,10 +120,19 @@ def input_fingerprints() -> dict[str, str]:
 
 
 def code_fingerprint(rooms: Iterable[str] | None = None) -> str:
-    """Fingerprint the package's Python files, or those of some rooms of it. 64 hexadecimal digits."""
+    """Fingerprint the package's Python files and the lists (TOML) beside them, or those of some rooms of it.
+
+    64 hexadecimal digits. What is an input of its own, discount schedules and packed priors, does not count.
+    """
     places = [PACKAGE] if rooms is None else [PACKAGE / room for room in rooms]
-    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
-    return content_sha256({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in files})
+    found = {file for place in places for file in ([place] if place.is_file() else place.rglob("*.py"))}
+    found |= {
+        file
+        for place in places
+        for file in place.rglob("*.toml")
+        if file.parent != PACKAGE and PACKAGE / "_shipped" not in file.parents
+    }
+    return content_sha256({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in sorted(found)})
 
 
 def library_versions() -> dict[str, str]:

@@ -52,6 +52,10 @@ def test_code_moves_with_one_byte_and_with_a_name(tmp_path, monkeypatch):
     (tmp_path / "models" / "notes.txt").write_text("not code")
     assert len({first, second, third}) == 3 and prints.code_fingerprint() == third
     assert prints.code_fingerprint(["models"]) == third
+    (tmp_path / "schedules.toml").write_text("x = 1\n")  # an input of its own
+    assert prints.code_fingerprint() == third
+    (tmp_path / "models" / "lists.toml").write_text("x = 1\n")
+    assert prints.code_fingerprint() == prints.code_fingerprint(["models"]) != third
 
 
 def test_settings_move_it_and_the_order_of_keys_does_not():

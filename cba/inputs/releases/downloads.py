@@ -201,6 +201,9 @@ LAYOUTS: Mapping[str, tuple[str, list[str]]] = {
 }
 """Layouts of the harmonised release files: table and columns."""
 
+MARKS: Mapping[str, str] = _WORDS["marks"]
+"""Mark printed in place of a figure to the flag of the tables."""
+
 SUPERSEDED = frozenset(_WORDS["categories"]["superseded"])
 """Categories the publisher has stopped printing; a newer release may come without them."""
 

@@ -14,25 +14,8 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.data_sources import DataSource, TableMap
 from cba.inputs.files import nearest
-from cba.inputs.releases.downloads import Origin, Piece, Sheet
+from cba.inputs.releases.downloads import MARKS, Origin, Piece, Sheet
 from cba.inputs.table_words import TABLES
-
-MARKS: Mapping[str, str] = {
-    "c": "suppressed",
-    "x": "not_available",
-    "z": "not_applicable",
-    "low": "suppressed",
-    "~": "suppressed",
-    "u": "not_available",
-    ":": "not_available",
-    "..": "not_available",
-    ".": "not_available",
-    "-": "not_available",
-    "k": "suppressed",
-    "*": "suppressed",
-}
-"""Mark to the flag of the tables: confidential, not available, not applicable, rounds to zero, unreliable."""
-
 
 _PLAIN = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
