@@ -175,11 +175,10 @@ def _check_kind(source: DataSource) -> None:
 
 def check_columns(table: TableMap) -> None:
     """Refuse a mapping that does not fill its table, or fills it with unknown words."""
-    from cba.inputs.table_words import TABLES
+    from cba.inputs.table_words import OBSERVED, TABLES
 
-    mapped = [name for name in TABLES if name not in ("sources", "authorities", "programme_rollout")]
-    if table.table not in mapped:
-        raise _wrong(table, "table", found=table.table, allowed=", ".join(mapped))
+    if table.table not in OBSERVED:
+        raise _wrong(table, "table", found=table.table, allowed=", ".join(OBSERVED))
     columns, figure = TABLES[table.table].columns, TABLES[table.table].figure
     year = next(name for name in ("year", "mid_year") if name in columns)
     filled = {figure, year, *MADE, *table.fixed, *table.words}

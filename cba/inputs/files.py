@@ -204,6 +204,32 @@ def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:
     )
 
 
+def text_of_table(content: bytes, *, file: str | Path, encoding: str, again: str) -> str:
+    """Return the text of a CSV file, refusing what is not text or was cut off. `again`: how to get it anew."""
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the file cannot be read as text",
+            file=file,
+            found=str(error),
+            allowed="comma separated text in UTF-8",
+            cause="a spreadsheet or a compressed file under a .csv name, or a broken download",
+            remedy=f"{again}; unpack it, or save the sheet as CSV (UTF-8)",
+        ) from None
+    if "\0" in text or not text.endswith("\n"):
+        raise InputError(
+            "the file was cut off: its last line has no line end",
+            file=file,
+            field=f"row {text.count(chr(10)) + 1}",
+            found=repr(text[-40:]),
+            allowed="whole rows, each closed by a line end",
+            cause="a download or a copy that stopped half way",
+            remedy=again,
+        )
+    return text
+
+
 def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
     """Return the same error with its file, and its field put under `field`."""
     inner = (part for part in (field, error.details["field"]) if part)

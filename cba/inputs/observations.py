@@ -85,31 +85,8 @@ LICENCE = "Contains public sector information licensed under the Open Government
 """Acknowledgement the licence asks for; carried by every Dataset."""
 
 
-SERIES = (
-    "england_children",
-    "authority_children",
-    "care_duration",
-    "population_england",
-    "population_authority",
-    "spending_england",
-    "spending_authority",
-    "unit_costs",
-    "gdp_deflator",
-    "children_in_need",
-)
-"""Tables a Dataset is made of, beside ``sources`` and ``authorities``."""
-
-
-TABLE_OF: Mapping[str, str] = {
-    "stock": "england_children",
-    "population": "population_england",
-    "mean_days": "care_duration",
-    "spending": "spending_england",
-    "unit_cost": "unit_costs",
-    "gdp": "gdp_deflator",
-    "children_in": "children_in_need",
-}
-"""First word of a variable to the table it comes from; the rest come from ``england_children``."""
+_OTHER_TABLES = {"population": "population_england", "mean_days": "care_duration", "gdp": "gdp_deflator"}
+"""First words of variables that come from neither ``england_children`` nor a table of one vintage."""
 
 
 def load_observations(release: int | None = None, path: str | Path | None = None) -> xr.Dataset:
@@ -177,7 +154,7 @@ def _stamp(folder: Path) -> str:
 @lru_cache(maxsize=8)
 def _observed(release: int | None, folder: Path, stamp: str) -> xr.Dataset:
     """Read and join the tables; one run asks for the same ones from several rooms."""
-    tables = read_tables(SERIES, folder=folder)
+    tables = read_tables(words.OBSERVED, folder=folder)
     children = tables["england_children"]
     releases = sorted(int(value) for value in children["release"].unique())
     chosen = _chosen_release(release, releases=releases, folder=folder)
@@ -277,17 +254,19 @@ def _name_sources(observations: xr.Dataset, *, tables: Mapping[str, pd.DataFrame
     """Write into each variable who published it, under which title and with which keys."""
     titles = tables["sources"].set_index("source")
     readable = {}
-    for name in SERIES:
+    for name in words.OBSERVED:
         keys = sorted(tables[name]["source"].unique())
         readable[name] = "; ".join(
             f"{titles.loc[k, 'publisher']}: {titles.loc[k, 'title']} [{k}]" for k in keys
         )
     for variable, array in observations.data_vars.items():
         name = str(variable)
-        start = next((word for word in TABLE_OF if name.startswith(word)), "stock")
-        table = TABLE_OF[start]
-        if "_by_authority" in name:
-            table = table.replace("england", "authority")
+        start = next((word for word in _OTHER_TABLES if name.startswith(word)), "")
+        table = "authority_children" if "_by_authority" in name else "england_children"
+        if name in words.ONE_VINTAGE:
+            table = words.ONE_VINTAGE[name]["table"]
+        elif start:
+            table = _OTHER_TABLES[start]
         array.attrs["source"] = readable[table]
 
 

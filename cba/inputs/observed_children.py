@@ -157,26 +157,19 @@ def _over(breakdown: str) -> tuple[str, Sequence[str]]:
 
 
 def _with_release(
-    name: str, rows: pd.DataFrame, *, totals: pd.DataFrame, years: range, long_name: str
+    name: str, rows: pd.DataFrame, *, dims: Dims, printed: pd.DataFrame, measure: str, long_name: str
 ) -> dict[str, xr.DataArray]:
-    """Release a breakdown was taken from, and the England total printed in that same release."""
+    """A breakdown, the release it was taken from, and the England total printed in that same release."""
+    totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
     latest = rows.dropna(subset="children").groupby("year")["release"].max().reset_index()
     matched = latest.merge(totals, on=["release", "year"], how="left")
-    over_years = {"year": ("year", years)}
+    laid_out = partial(to_array, matched, dims={"year": dims["year"]})
+    taken_from = f"release the figures were taken from: {long_name}"
+    total = f"England total in the release of the breakdown: {long_name}"
     return {
-        f"{name}_release": to_array(
-            matched,
-            dims=over_years,
-            value="release",
-            units="year",
-            long_name=f"release the figures were taken from: {long_name}",
-        ),
-        f"{name}_total": to_array(
-            matched,
-            dims=over_years,
-            value="children",
-            long_name=f"England total in the release of the breakdown: {long_name}",
-        ),
+        name: to_array(rows, dims=dims, value="children", long_name=long_name),
+        f"{name}_release": laid_out(value="release", units="year", long_name=taken_from),
+        f"{name}_total": laid_out(value="children", long_name=total),
     }
 
 
@@ -192,21 +185,19 @@ def children_of_england(table: pd.DataFrame, *, release: int) -> dict[str, xr.Da
     groups = dict(iter(known.groupby(["measure", "breakdown"])))
     nothing = known.iloc[:0]
     arrays: dict[str, xr.DataArray] = {}
-    dims: Dims
     printed = sound[sound["breakdown"] == "total"]
     for name, series in words.SERIES.items():
         measure, breakdown, long_name = (series[part] for part in ("measure", "breakdown", "long_name"))
         rows = groups.get((measure, breakdown), nothing)
-        dims = {"year": ("year", years)}
+        dims: dict[str, tuple[str, Sequence]] = {"year": ("year", years)}
         if "category" in series:
             rows = rows[rows["category"] == series["category"]]
+            arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
         else:
             dim, members = _over(breakdown)
             dims[dim] = ("category", members)
-        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
-        if "category" not in series:
-            totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
-            arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
+            said = {"measure": measure, "long_name": long_name}
+            arrays |= _with_release(name, rows, dims=dims, printed=printed, **said)
     return arrays | _placements(
         arrays, rows=known, providers=groups.get(("stock", "provider_foster"), nothing)
     )
@@ -251,11 +242,10 @@ def children_of_authorities(
     arrays: dict[str, xr.DataArray] = {}
     for measure in words.TABLES["authority_children"].words["measure"]:
         rows = groups.get(measure, known.iloc[:0])
-        dims = {"authority": ("authority", codes), "year": ("year", years)}
+        dims: Dims = {"authority": ("authority", codes), "year": ("year", years)}
         name, long_name = f"{measure}_by_authority", f"{words.SERIES[measure]['long_name']}, by authority"
-        arrays[name] = to_array(rows, dims=dims, value="children", long_name=long_name)
-        totals = printed.loc[printed["measure"] == measure, ["release", "year", "children"]]
-        arrays |= _with_release(name, rows, totals=totals, years=years, long_name=long_name)
+        said = {"measure": measure, "long_name": long_name}
+        arrays |= _with_release(name, rows, dims=dims, printed=printed, **said)
     return arrays
 
 

@@ -15,22 +15,17 @@ from cba.inputs.files import read_toml
 
 _WRITTEN = read_toml(Path(__file__).with_name("published_tables.toml"))
 
+_DAYS_A_YEAR = 365.25
+
 DURATION_YEARS: Mapping[str, tuple[float, float]] = {
-    "under_2_weeks": (0.0, 14 / 365.25),
-    "2_to_8_weeks": (14 / 365.25, 56 / 365.25),
-    "8_weeks_to_6_months": (56 / 365.25, 0.5),
-    "6_to_12_months": (0.5, 1.0),
-    "1_to_2_years": (1.0, 2.0),
-    "2_to_3_years": (2.0, 3.0),
-    "3_to_5_years": (3.0, 5.0),
-    "5_to_10_years": (5.0, 10.0),
-    "10_years_plus": (10.0, 18.0),
+    band: (first / _DAYS_A_YEAR, last / _DAYS_A_YEAR)
+    for band, (first, last) in _WRITTEN["duration_days"].items()
 }
 """Length of the last period of care: published band to its bounds in years; care ends at 18."""
 
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
-    **{breakdown: tuple(words) for breakdown, words in _WRITTEN["categories"].items()},
-    "duration": tuple(DURATION_YEARS),
+    breakdown: tuple(words)
+    for breakdown, words in (_WRITTEN["categories"] | {"duration": DURATION_YEARS}).items()
 }
 """Categories allowed inside each breakdown of ``england_children``."""
 
@@ -71,6 +66,7 @@ class Table:
     year: str = ""
     value: str = ""
     numbered: str = ""
+    watched: Mapping[str, list[str]] | None = None
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
 
@@ -89,6 +85,9 @@ def _table(written: Mapping[str, Any]) -> Table:
 
 TABLES: Mapping[str, Table] = {name: _table(written) for name, written in _WRITTEN["tables"].items()}
 """Every published table; the file is the name with ``.csv``."""
+
+OBSERVED = tuple(name for name in TABLES if name not in ("sources", "authorities", "programme_rollout"))
+"""Tables of figures, which the Dataset of observations is made of."""
 
 EVIDENCE: Mapping[str, Table] = {
     name: _table(

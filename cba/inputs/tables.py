@@ -20,7 +20,7 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs import table_words as words
-from cba.inputs.files import published_folder, shipped_published_folder
+from cba.inputs.files import published_folder, shipped_published_folder, text_of_table
 from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, TABLES, WHOLE, YEARS, Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FETCH_AGAIN = "fetch the file again from its source, or restore it from version 
 def _text_of(file: Path) -> str:
     """Contents of a file that exists, is UTF-8 text and ends with a line end."""
     try:
-        text = file.read_bytes().decode("utf-8")
+        content = file.read_bytes()
     except FileNotFoundError:
         raise InputError(
             "a published table is missing",
@@ -47,25 +47,11 @@ def _text_of(file: Path) -> str:
             "the folder holds another layout, or one file was left out when copying",
             remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "the file cannot be read as text",
-            file=file,
-            found=str(error),
-            allowed="comma separated text in UTF-8",
-        ).advice(
-            "a spreadsheet or a compressed file saved under a .csv name, or a broken download",
-            remedy=FETCH_AGAIN,
+    except OSError as error:
+        raise InputError("the file cannot be read as text", file=file, found=str(error)).advice(
+            "a folder under a .csv name, or a file that may not be read", remedy=FETCH_AGAIN
         ) from None
-    if "\0" in text or not text.endswith("\n"):
-        raise InputError(
-            "the file was cut off: its last line has no line end",
-            file=file,
-            field=f"row {text.count(chr(10)) + 1}",
-            found=repr(text[-40:]),
-            allowed="whole rows, each closed by a line end",
-        ).advice("a download or a copy stopped half way", remedy=FETCH_AGAIN)
-    return text
+    return text_of_table(content, file=file, encoding="utf-8", again=FETCH_AGAIN)
 
 
 def _refuse_cells(text: str, *, table: Table, file: Path) -> None:

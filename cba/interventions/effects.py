@@ -236,11 +236,17 @@ def read_effect(
     """Resolve a form into an effect, its own priors fitted for every stance, and refuse what does not hold."""
     numbers: dict[str, Product] = {}
     entries: dict[str, dict[str, PriorEntry]] = {stance: {} for stance in STANCES}
-    for field, value in _stated(kind, form).items():
+    nested = {field.partition(".")[0] for field in kind.units if "." in field}
+    given = _flat({name: getattr(form, name) for name in type(form).model_fields}, nested)
+    stances: dict[str, dict[str, Any]] = {s: _flat(table, nested) for s, table in form.stance.items()}
+    for field in kind.units:
+        value = given.get(field)
+        if value is None:
+            continue
         if isinstance(value, Stated):
             entry_name = f"{name}_{field.replace('.', '_')}"
             numbers[field] = Product(times=(entry_name,))
-            written = _entry(kind, form, field=field, stated=value)
+            written = _entry(kind, form, field=field, stated=value, stances=stances)
             for stance in STANCES:
                 try:
                     entries[stance][field] = build_entry(
@@ -252,26 +258,15 @@ def read_effect(
         else:
             numbers[field] = value if isinstance(value, Product) else Product(times=(value,))
     effect = Effect(name, kind, form, numbers, entries, switch, own, file, place)
-    _check_stances(effect)
+    _check_stances(effect, stances)
     kind.check(effect)
     _refuse_nought(effect)
     return effect
 
 
-def _in(table: Mapping[str, Any], field: str) -> Any:
-    """A field of a table, that of a table inside it by ``table.key``."""
-    head, _, key = field.partition(".")
-    value = table.get(head)
-    return (value.get(key) if isinstance(value, Mapping) else None) if key else value
-
-
-def _stated(kind: Kind, form: Form) -> dict[str, Drawn]:
-    """Numbers of a form that are given, those of tables by ``table.key``."""
-    given = {name: getattr(form, name) for name in type(form).model_fields}
-    return {field: value for field in kind.units if (value := _in(given, field)) is not None}
-
-
-def _entry(kind: Kind, form: Form, *, field: str, stated: Stated) -> dict[str, Any]:
+def _entry(
+    kind: Kind, form: Form, *, field: str, stated: Stated, stances: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """A number as an entry of the prior registry would be written."""
     unit, words = kind.units[field]
     label = form.label or form.component.replace("_", " ").capitalize()
@@ -289,8 +284,8 @@ def _entry(kind: Kind, form: Form, *, field: str, stated: Stated) -> dict[str, A
     if form.reviewed:
         written["reviewed"] = form.reviewed
     overrides = {}
-    for stance, table in form.stance.items():
-        shape = _in(table, field)
+    for stance, table in stances.items():
+        shape = table.get(field)
         if isinstance(shape, dict):
             same = shape.get("price_year") == stated.price_year
             kept = {key: value for key, value in shape.items() if key != "price_year" or not same}
@@ -298,11 +293,11 @@ def _entry(kind: Kind, form: Form, *, field: str, stated: Stated) -> dict[str, A
     return written | ({"stance": overrides} if overrides else {})
 
 
-def _check_stances(effect: Effect) -> None:
+def _check_stances(effect: Effect, stances: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse an override of something that is no number of the effect with a prior of its own."""
     held = effect.entries["evidence"]
-    for stance, table in effect.form.stance.items():
-        for field, value in _flat(table, held).items():
+    for stance, table in stances.items():
+        for field, value in table.items():
             if field == "reason" and isinstance(value, str):
                 continue
             if field not in held or not isinstance(value, dict):
@@ -325,11 +320,10 @@ def _check_stances(effect: Effect) -> None:
             )
 
 
-def _flat(table: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with the members of tables inside it by ``table.key``."""
-    inside = {field.partition(".")[0] for field in held if "." in field}
+def _flat(table: Mapping[str, Any], nested: set[str]) -> dict[str, Any]:
+    """A table with the members of tables inside it, those that are nested, by ``table.key``."""
     flat: dict[str, Any] = {}
     for field, value in table.items():
-        nested = field in inside and isinstance(value, dict)
-        flat |= {f"{field}.{key}": member for key, member in value.items()} if nested else {field: value}
+        inside = value if field in nested and isinstance(value, Mapping) else None
+        flat |= {field: value} if inside is None else {f"{field}.{key}": one for key, one in inside.items()}
     return flat

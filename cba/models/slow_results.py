@@ -230,14 +230,10 @@ class _Substance(ast.NodeTransformer):
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
 
-    def visit_Raise(self, node: ast.Raise) -> None:
+    def visit_Raise(self, node: ast.Raise | ast.Import | ast.ImportFrom) -> None:
         return None
 
-    def visit_Import(self, node: ast.Import) -> None:
-        return None
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        return None
+    visit_Import = visit_ImportFrom = visit_Raise
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None

@@ -231,7 +231,7 @@ def test_two_files_that_contradict_each_other(tmp_path, after_2023, good):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"PK\x03\x04\xff\xfe", "not comma separated text"),
+        (b"PK\x03\x04\xff\xfe", "cannot be read as text"),
         (b"release,year\n", "holds no rows"),
         (b"", "cut off"),
         (b"a,b\n1,2\n", "layout of the file is not known"),

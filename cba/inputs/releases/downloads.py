@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import nearest, read_toml
-from cba.inputs.table_words import TABLES
+from cba.inputs.files import nearest, read_toml, text_of_table
+from cba.inputs.table_words import EVERY_TABLE, TABLES
 
 LICENCE = "Open Government Licence v3.0"
 LARGEST = 300_000_000
@@ -109,28 +109,7 @@ def read_file(file: str | Path, *, retrieved: str) -> Sheet:
 
 def csv_rows(content: bytes, *, file: str) -> pd.DataFrame:
     """Return the rows of a CSV file as text, refusing any that is not whole."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "the file is not comma separated text",
-            file=file,
-            found=f"byte {error.start}: {error.reason}",
-            allowed="CSV in UTF-8",
-            cause="a spreadsheet or a zip file",
-            remedy="unpack the download, or save the sheet as CSV (UTF-8)",
-        ) from None
-    table = _cells(text, file=file)
-    if not text.endswith("\n") or "\0" in text:
-        raise InputError(
-            "the file was cut off: its last line has no line end",
-            file=file,
-            field=f"row {max(len(table), 1)}",
-            found=repr(text[-40:]),
-            allowed="whole rows, each closed by a line end",
-            cause="a download that stopped half way",
-            remedy=_AGAIN,
-        )
+    table = _cells(text_of_table(content, file=file, encoding="utf-8-sig", again=_AGAIN), file=file)
     if len(table) < 2:
         raise InputError(
             "the file holds no rows",
@@ -211,29 +190,28 @@ _SINGLE_AGES = [str(age) for age in range(18, 26)]
 """Single years of age above 17 in the population file: not children."""
 
 
-def pieces_of(sheet: Sheet, *, evidence_columns: Mapping[str, tuple[str, ...]]) -> tuple[Piece, ...]:
+def pieces_of(sheet: Sheet) -> tuple[Piece, ...]:
     """Recognise a delivered file and return what it adds to the published tables.
 
     One; for authorities' children two, of which the second names the authorities; none for a file that holds
-    nothing the tables take. `evidence_columns`: header of each evidence table held, by name.
+    nothing the tables take.
     """
     header = set(sheet.rows.columns)
-    own = {name: tuple(table.columns) for name, table in TABLES.items()} | dict(evidence_columns)
-    for name, columns in own.items():
-        if header == set(columns):
-            return (_piece(name, sheet.rows[list(columns)], sheet=sheet),)
+    for name, own in EVERY_TABLE.items():
+        if header == own.columns.keys():
+            return (_piece(name, sheet.rows[list(own.columns)], sheet=sheet),)
     for table, headings in LAYOUTS.values():
         if header == set(headings):
             return _converted(table, sheet)
     if any(header == set(columns) for columns in _WORDS["not_used"].values()):
         return ()
-    raise _unknown_layout(sheet, own)
+    raise _unknown_layout(sheet)
 
 
-def _unknown_layout(sheet: Sheet, own: Mapping[str, tuple[str, ...]]) -> InputError:
+def _unknown_layout(sheet: Sheet) -> InputError:
     """Say which columns a file has too many or too few, against the layout most like it."""
     header = set(sheet.rows.columns)
-    known: dict[str, Sequence[str]] = {f"table {name}": columns for name, columns in own.items()}
+    known: dict[str, Collection[str]] = {f"table {name}": own.columns for name, own in EVERY_TABLE.items()}
     known |= {f"release file '{name}'": columns for name, (_, columns) in LAYOUTS.items()}
     shared = {
         name: len(header & set(columns)) / len(header | set(columns)) for name, columns in known.items()

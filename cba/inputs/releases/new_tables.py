@@ -228,18 +228,6 @@ LARGEST_STEP = 5.0
 """A figure this many times its neighbour is in another unit: no series watched has moved by a factor of 3."""
 
 
-_SERIES: Mapping[str, str] = {
-    "england_children": "breakdown == 'total'",
-    "care_duration": "",
-    "population_england": "age_band == '0_17'",
-    "population_authority": "",
-    "spending_england": "line in ['total_cla', 'total_safeguarding', 'total_family_support']",
-    "unit_costs": "level == 'england'",
-    "children_in_need": "",
-}
-"""Tables whose figures may not jump, and which of their rows are watched."""
-
-
 _WITHHELD = "download the file again; a withheld figure keeps its row, with a flag"
 
 
@@ -367,11 +355,13 @@ def _refuse_missing_authorities(before: pd.DataFrame, now: pd.DataFrame, *, rele
 
 def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
     """Refuse figures so far from the newest held of the same series that they must be in another unit."""
-    if piece.table not in _SERIES or held.empty:
+    value, watched = TABLES[piece.table].figure, TABLES[piece.table].watched
+    if watched is None or held.empty:
         return
-    value, query = TABLES[piece.table].figure, _SERIES[piece.table]
     year = "mid_year" if "mid_year" in held else "year"
-    old, new = (rows.query(query, engine="python") if query else rows for rows in (held, piece.rows))
+    old, new = held, piece.rows
+    for column, words in watched.items():
+        old, new = (rows[rows[column].isin(words)] for rows in (old, new))
     left_out = {value, year, "release", "vintage", "flag", "source", "census_base", "price_basis", "kind"}
     names = [name for name in held.columns if name not in left_out]
     numbers = old.assign(figure=pd.to_numeric(old[value]), at=old[year].astype(int)).dropna(subset="figure")

@@ -35,7 +35,6 @@ from cba.inputs.releases.snapshots import (
     storing_errors,
     write_snapshot,
 )
-from cba.inputs.table_words import EVIDENCE
 
 if TYPE_CHECKING:
     from cba.inputs.data_sources import Data
@@ -123,7 +122,6 @@ def update_from_files(
 
 def _read(sheets: Sequence[Sheet], *, base: Base, sources: Sequence[DataSource]) -> Arrival:
     """Take from downloaded files what the tables hold."""
-    evidence = {name: tuple(held_table(name, folder=base.folder).columns) for name in EVIDENCE}
     authorities = held_table("authorities", folder=base.folder)
     pieces: list[Piece] = []
     notes = []
@@ -132,7 +130,7 @@ def _read(sheets: Sequence[Sheet], *, base: Base, sources: Sequence[DataSource])
         if source is not None:
             found = mapped_pieces(sheet, source=source, authorities=authorities)
         else:
-            found = pieces_of(sheet, evidence_columns=evidence)
+            found = pieces_of(sheet)
         pieces += found
         if not found:
             notes.append(f"{sheet.origin.name} holds nothing that the tables take")
