@@ -193,15 +193,15 @@ def _is_recurrent(option: Option) -> bool:
 
 def _check_years(option: Option) -> None:
     low, high, kind = (0, _LAST_OFFSET, "offsets") if option.timing == "shift" else (1990, 2100, "years")
-    stated = {f"spend.{i}.gbp_million": min(line.gbp_million) for i, line in enumerate(option.spend)}
-    stated |= {f"spend.{i}.gbp_million ": max(line.gbp_million) for i, line in enumerate(option.spend)}
+    lines = list(enumerate(option.spend))
+    stated = [(f"spend.{i}.gbp_million", edge(line.gbp_million)) for edge in (min, max) for i, line in lines]
     if option.recurrent is not None:
-        stated["recurrent.first_offset"] = option.recurrent.first_offset
-    for field, when in stated.items():
+        stated.append(("recurrent.first_offset", option.recurrent.first_offset))
+    for field, when in stated:
         if not low <= when <= high:
             raise InputError(
                 f"a spending year does not fit the timing {option.timing!r}",
-                field=field.strip(),
+                field=field,
                 found=when,
                 allowed=f"{kind} from {low} to {high}",
             ).advice(

@@ -14,17 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from cba.errors import GateError
+from cba.inputs.table_words import SERIES
 
 PARTS: Mapping[str, str] = {
-    "stock_by_age": "age",
-    "starts_by_age": "age",
-    "ceases_by_age": "age",
-    "ceases_by_duration": "duration",
-    "ceases_by_reason": "reason",
-    "starts_by_legal_status": "legal_status",
-    "stock_by_placement": "placement",
-    "starts_by_placement": "placement",
-    "ceases_by_placement": "placement",
+    **{name: series["breakdown"] for name, series in SERIES.items() if "adds_up" in series},
+    **{f"{measure}_by_placement": "placement" for measure in ("stock", "starts", "ceases")},
 }
 """Breakdowns whose parts add up to a total, and the dimension they run over."""
 

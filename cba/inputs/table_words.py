@@ -105,7 +105,7 @@ SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
 
 EVERY_TABLE: Mapping[str, Table] = {**TABLES, **EVIDENCE}
 
-SERIES: Mapping[str, Mapping[str, str]] = _WRITTEN["series"]
+SERIES: Mapping[str, Mapping[str, Any]] = _WRITTEN["series"]
 """Variables over years that count children of England: measure, breakdown, category where it is of one, long name."""
 
 ONE_VINTAGE: Mapping[str, Mapping[str, Any]] = _WRITTEN["one_vintage"]

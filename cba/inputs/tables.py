@@ -250,41 +250,37 @@ def build_schema(
     return pa.DataFrameSchema(columns, checks=checks(_row_tests(name)), strict=True, name=name)
 
 
-def _allowed(name: str, check: str, column: str, keys: tuple[tuple[str, ...] | None, ...]) -> str | None:
-    """Say what the failing check would have accepted, as specifically as it can be."""
-    if check == "known_word":
-        return ", ".join(TABLES[name].words[column])
-    if check == "known_source":
-        return ", ".join(keys[0] or ())
-    if check == "plausible_size":
-        low, high, unit = TABLES[name].ranges[column]
-        return f"{low:,} to {high:,} {unit}"
-    if check == "plausible_year":
-        return "{} to {}".format(*YEARS[column])
-    if check in {"column_in_dataframe", "column_in_schema"}:
-        return ", ".join(TABLES[name].columns)
-    return CHECKS[check].details["allowed"]
-
-
-def _found(
-    frame: pd.DataFrame, *, name: str, check: str, column: str, row: int | None
-) -> tuple[str, str, str]:
-    """Column, value found and, for a category, the words of its breakdown."""
+def _said(
+    frame: pd.DataFrame, *, name: str, check: str, column: str, row: int | None, sources: tuple[str, ...]
+) -> tuple[str, str, str | None]:
+    """Column, value found, and what the failing check would have accepted, as specifically as it can be."""
     table = TABLES[name]
     if row is None:
-        return column, ", ".join(map(str, frame.columns)), ""
-    if check in {"unique_rows", "no_year_gap"}:
-        key = ", ".join(f"{part}={frame[part].iloc[row]}" for part in table.key)
-        return table.year if check == "no_year_gap" else "+".join(table.key), key, ""
-    if check == "known_category":
-        several = words.CATEGORIES.get(str(frame["breakdown"].iloc[row]), ())
-        return "category", str(frame["category"].iloc[row]), ", ".join(several)
-    if check == "published_release":
-        return "release", f"release {frame['release'].iloc[row]}, year {frame['year'].iloc[row]}", ""
-    if check == "explained_when_empty":
-        return table.value, f"{frame[table.value].iloc[row]} with flag '{frame['flag'].iloc[row]}'", ""
-    column = "deflator" if check == "cash_base" else column
-    return column, str(frame[column].iloc[row]), ""
+        return column, ", ".join(map(str, frame.columns)), ", ".join(table.columns)
+    at, allowed = frame.iloc[row], CHECKS[check].details["allowed"]
+    match check:
+        case "unique_rows" | "no_year_gap":
+            key = ", ".join(f"{part}={at[part]}" for part in table.key)
+            return table.year if check == "no_year_gap" else "+".join(table.key), key, allowed
+        case "known_category":
+            several = words.CATEGORIES.get(str(at["breakdown"]), ())
+            return "category", str(at["category"]), ", ".join(several) or allowed
+        case "published_release":
+            return "release", f"release {at['release']}, year {at['year']}", allowed
+        case "explained_when_empty":
+            return table.value, f"{at[table.value]} with flag '{at['flag']}'", allowed
+        case "cash_base":
+            column = "deflator"
+        case "known_word":
+            allowed = ", ".join(table.words[column])
+        case "known_source":
+            allowed = ", ".join(sources)
+        case "plausible_size":
+            low, high, unit = table.ranges[column]
+            allowed = f"{low:,} to {high:,} {unit}"
+        case "plausible_year":
+            allowed = "{} to {}".format(*YEARS[column])
+    return column, str(at[column]), allowed
 
 
 def check_schema(
@@ -310,7 +306,9 @@ def check_schema(
     check = str(first["check"])
     row = None if pd.isna(first["index"]) else int(first["index"])
     column = str(first["failure_case"] if row is None else first["column"])
-    column, found, listed = _found(frame, name=name, check=check, column=column, row=row)
+    column, found, allowed = _said(
+        frame, name=name, check=check, column=column, row=row, sources=sources or ()
+    )
     rows = cases["index"].dropna().nunique()
     more = f" ({rows} rows of this table fail)" if rows > 1 else ""
     refusal = CHECKS.get(check, CHECKS["column_in_dataframe"])
@@ -319,5 +317,5 @@ def check_schema(
         file=file,
         field=f"column {column}" if row is None else f"column {column}, row {row + 2}",
         found=found,
-        allowed=listed or _allowed(name, check, column, (sources, authorities)),
+        allowed=allowed,
     )
