@@ -7,7 +7,7 @@ with SciPy's closed forms; draws are quantile functions of uniforms (see :mod:`c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -18,31 +18,6 @@ from scipy import stats
 
 from cba.errors import InputError, Rule, refuse_broken
 
-PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "Normal": ("mu", "sigma"),
-        "LogNormal": ("mu", "sigma"),
-        "Beta": ("alpha", "beta"),
-        "Gamma": ("alpha", "beta"),
-        "HalfNormal": ("sigma",),
-        "Exponential": ("lam",),
-        "Uniform": ("lower", "upper"),
-        "Triangular": ("lower", "mode", "upper"),
-        "PERT": ("lower", "mode", "upper"),
-        "BetaScaled": ("alpha", "beta", "lower", "upper"),
-        "TruncatedNormal": ("mu", "sigma"),
-        "Fixed": ("value",),
-    }
-)
-"""Families a prior may have, each with its parameters. `beta` of a Gamma and `lam` are rates; `mu` and
-`sigma` of a LogNormal belong to the logarithm; PERT is the Beta on its bounds with weight 4 on the mode."""
-
-BOUNDED_BY_PARAMETERS = ("Uniform", "Triangular", "PERT", "BetaScaled")
-"""Families whose `lower` and `upper` are parameters, not a truncation."""
-
-_POSITIVE = ("sigma", "alpha", "lam")
-_PERT_WEIGHT = 4.0
-
 Floats = npt.NDArray[np.float64]
 
 type _Law = tuple[Any, tuple[float, ...]]
@@ -50,10 +25,65 @@ type _Law = tuple[Any, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
+class Family:
+    """A family: its parameters, its law given them in that order, and where it lies before any truncation."""
+
+    parameters: tuple[str, ...]
+    law: Callable[..., _Law]
+    support: tuple[float, float] | None = (-math.inf, math.inf)  # None: between its `lower` and `upper`
+
+
+_PERT_WEIGHT = 4.0
+
+
+def _pert(lower: float, mode: float, upper: float) -> _Law:
+    peak = _PERT_WEIGHT * (mode - lower) / (upper - lower)
+    return stats.beta, (1 + peak, 1 + _PERT_WEIGHT - peak, lower, upper - lower)
+
+
+def _triangular(lower: float, mode: float, upper: float) -> _Law:
+    return stats.triang, ((mode - lower) / (upper - lower), lower, upper - lower)
+
+
+_POSITIVE_ONLY = (0.0, math.inf)
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "Normal": Family(("mu", "sigma"), lambda mu, sd: (stats.norm, (mu, sd))),
+        "LogNormal": Family(
+            ("mu", "sigma"), lambda mu, sd: (stats.lognorm, (sd, 0.0, math.exp(mu))), _POSITIVE_ONLY
+        ),
+        "Beta": Family(("alpha", "beta"), lambda a, b: (stats.beta, (a, b)), (0.0, 1.0)),
+        "Gamma": Family(("alpha", "beta"), lambda a, b: (stats.gamma, (a, 0.0, 1 / b)), _POSITIVE_ONLY),
+        "HalfNormal": Family(("sigma",), lambda sd: (stats.halfnorm, (0.0, sd)), _POSITIVE_ONLY),
+        "Exponential": Family(("lam",), lambda rate: (stats.expon, (0.0, 1 / rate)), _POSITIVE_ONLY),
+        "Uniform": Family(("lower", "upper"), lambda low, high: (stats.uniform, (low, high - low)), None),
+        "Triangular": Family(("lower", "mode", "upper"), _triangular, None),
+        "PERT": Family(("lower", "mode", "upper"), _pert, None),
+        "BetaScaled": Family(
+            ("alpha", "beta", "lower", "upper"),
+            lambda a, b, low, high: (stats.beta, (a, b, low, high - low)),
+            None,
+        ),
+        "TruncatedNormal": Family(("mu", "sigma"), lambda mu, sd: (stats.norm, (mu, sd))),
+        "Fixed": Family(("value",), lambda value: (stats.uniform, (value, 0.0))),  # a point: never asked
+    }
+)
+"""Families a prior may have. `beta` of a Gamma and `lam` are rates; `mu` and `sigma` of a LogNormal belong to the
+logarithm; PERT is the Beta on its bounds with weight 4 on the mode."""
+
+BOUNDED_BY_PARAMETERS = tuple(name for name, family in FAMILIES.items() if family.support is None)
+"""Families whose `lower` and `upper` are parameters, not a truncation."""
+
+POSITIVE = ("sigma", "alpha", "beta", "lam")
+"""Parameters that must be above zero."""
+
+
+@dataclass(frozen=True)
 class Distribution:
     """A distribution with its parameters, truncated to ``[lower, upper]`` where that cuts its support."""
 
-    family: str  # a key of `PARAMETERS`
+    family: str  # a key of `FAMILIES`
     parameters: Mapping[str, float]
     # lower and upper: truncation; minus and plus infinity for none. Built and checked by `distribution`.
     lower: float = -math.inf
@@ -150,15 +180,15 @@ def distribution(
 
 
 def check_family(family: str) -> None:
-    """Raise InputError unless `family` is a key of :data:`PARAMETERS`."""
-    if family not in PARAMETERS:
+    """Raise InputError unless `family` is a key of :data:`FAMILIES`."""
+    if family not in FAMILIES:
         raise InputError(
-            "an unknown distribution", field="distribution", found=family, allowed=", ".join(PARAMETERS)
+            "an unknown distribution", field="distribution", found=family, allowed=", ".join(FAMILIES)
         ).advice("a spelling mistake (names are case sensitive)", remedy="use one of the allowed names")
 
 
 def _check_parameters(family: str, values: Mapping[str, float]) -> None:
-    expected = PARAMETERS[family]
+    expected = FAMILIES[family].parameters
     if set(values) != set(expected):
         raise InputError(
             f"the parameters do not fit {family}",
@@ -175,8 +205,7 @@ def _check_parameters(family: str, values: Mapping[str, float]) -> None:
                 allowed="a finite number",
                 remedy="give a finite number",
             )
-        positive = name in _POSITIVE or (name == "beta")
-        if positive and value <= 0:
+        if name in POSITIVE and value <= 0:
             raise InputError(
                 f"{name} of a {family} must be above zero",
                 field=f"params.{name}",
@@ -232,16 +261,9 @@ def _kept(law: Distribution) -> float:
 
 def natural_support(family: str, parameters: Mapping[str, float]) -> tuple[float, float]:
     """Return the lowest and highest value of the family before any truncation."""
-    match family:
-        case "Beta":
-            return 0.0, 1.0
-        case "LogNormal" | "Gamma" | "HalfNormal" | "Exponential":
-            return 0.0, math.inf
-        case "Uniform" | "Triangular" | "PERT" | "BetaScaled":
-            return parameters["lower"], parameters["upper"]
-        case "Fixed":
-            return parameters["value"], parameters["value"]
-    return -math.inf, math.inf
+    if family == "Fixed":
+        return parameters["value"], parameters["value"]
+    return FAMILIES[family].support or (parameters["lower"], parameters["upper"])
 
 
 def _kept_mass(base: _Law, lower: float, upper: float) -> tuple[float, float]:
@@ -252,28 +274,6 @@ def _kept_mass(base: _Law, lower: float, upper: float) -> tuple[float, float]:
     return below, 1.0 - below - above
 
 
-def _scipy(family: str, p: Mapping[str, float]) -> _Law:
+def _scipy(family: str, parameters: Mapping[str, float]) -> _Law:
     """Return the SciPy distribution of a family, untruncated, and its shapes, location and scale."""
-    match family:
-        case "Normal" | "TruncatedNormal":
-            return stats.norm, (p["mu"], p["sigma"])
-        case "LogNormal":
-            return stats.lognorm, (p["sigma"], 0.0, math.exp(p["mu"]))
-        case "Beta":
-            return stats.beta, (p["alpha"], p["beta"])
-        case "Gamma":
-            return stats.gamma, (p["alpha"], 0.0, 1 / p["beta"])
-        case "HalfNormal":
-            return stats.halfnorm, (0.0, p["sigma"])
-        case "Exponential":
-            return stats.expon, (0.0, 1 / p["lam"])
-    place = (p["lower"], p["upper"] - p["lower"])
-    match family:
-        case "Uniform":
-            return stats.uniform, place
-        case "Triangular":
-            return stats.triang, ((p["mode"] - place[0]) / place[1], *place)
-        case "PERT":
-            peak = _PERT_WEIGHT * (p["mode"] - place[0]) / place[1]
-            return stats.beta, (1 + peak, 1 + _PERT_WEIGHT - peak, *place)
-    return stats.beta, (p["alpha"], p["beta"], *place)
+    return FAMILIES[family].law(*(parameters[name] for name in FAMILIES[family].parameters))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 
 import numpy as np
@@ -15,11 +16,12 @@ from scipy.optimize import least_squares
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.distributions import (
     BOUNDED_BY_PARAMETERS,
+    FAMILIES,
+    POSITIVE,
     Distribution,
     Floats,
     check_family,
     distribution,
-    natural_support,
 )
 
 LARGEST_FIT_ERROR = 0.15
@@ -49,7 +51,7 @@ def fit_quantiles(
 ) -> QuantileFit:
     """Find the member of a family whose quantiles are nearest to the stated ones.
 
-    `family`: a key of `PARAMETERS`, not ``Fixed``. `lower`, `upper`: hard bounds of the support.
+    `family`: a key of `FAMILIES`, not ``Fixed``. `lower`, `upper`: hard bounds of the support.
     """
     # `lower`, `upper`: BetaScaled needs both; Triangular and PERT take them as their ends; other families are
     # truncated to them *before* the fit, so the truncated quantiles match.
@@ -114,10 +116,8 @@ class _Asked:
         """Where values may lie: inside the bounds given and, where the family has a fixed one, its support."""
         low = -math.inf if self.lower is None else self.lower
         high = math.inf if self.upper is None else self.upper
-        if self.family in ("Beta", "LogNormal", "Gamma", "HalfNormal", "Exponential"):
-            floor, ceiling = natural_support(self.family, {})
-            return max(low, floor), min(high, ceiling)
-        return low, high
+        floor, ceiling = FAMILIES[self.family].support or (-math.inf, math.inf)
+        return max(low, floor), min(high, ceiling)
 
     @property
     def ends(self) -> int:
@@ -132,11 +132,8 @@ class _Asked:
     @property
     def needed(self) -> int:
         """How many quantiles are needed at least."""
-        if self.family in ("HalfNormal", "Exponential"):
-            return 1
-        if self.family in ("Triangular", "PERT"):
-            return 1 if self.ends == 2 else 3
-        return 2
+        given = self.ends if self.family in BOUNDED_BY_PARAMETERS else 0
+        return len(FAMILIES[self.family].parameters) - given
 
     @property
     def spread(self) -> float:
@@ -245,23 +242,15 @@ def _least_squares(asked: _Asked) -> Distribution:
 def _parameters(asked: _Asked, theta: Floats) -> dict[str, float]:
     """Map unconstrained numbers to the family's parameters."""
     t = [float(value) for value in theta]
-    match asked.family:
-        case "Normal" | "LogNormal" | "TruncatedNormal":
-            return {"mu": t[0], "sigma": math.exp(t[1])}
-        case "Beta" | "Gamma":
-            return {"alpha": math.exp(t[0]), "beta": math.exp(t[1])}
-        case "HalfNormal":
-            return {"sigma": math.exp(t[0])}
-        case "Exponential":
-            return {"lam": math.exp(t[0])}
-        case "Uniform":
-            return {"lower": t[0], "upper": t[0] + math.exp(t[1])}
-    if asked.span is None:
-        return {"lower": t[0], "mode": t[0] + math.exp(t[1]), "upper": t[0] + math.exp(t[1]) + math.exp(t[2])}
-    low, high = asked.span
-    if asked.family == "BetaScaled":
-        return {"alpha": math.exp(t[0]), "beta": math.exp(t[1]), "lower": low, "upper": high}
-    return {"lower": low, "mode": low + (high - low) * float(special.expit(t[0])), "upper": high}
+    names = FAMILIES[asked.family].parameters
+    if asked.family in BOUNDED_BY_PARAMETERS and asked.span is None:
+        return dict(zip(names, accumulate([t[0], *map(math.exp, t[1:])]), strict=True))
+    low, high = asked.span or (math.nan, math.nan)
+    if "mode" in names:
+        return {"lower": low, "mode": low + (high - low) * float(special.expit(t[0])), "upper": high}
+    free = [name for name in names if name not in ("lower", "upper")]
+    found = {name: math.exp(v) if name in POSITIVE else v for name, v in zip(free, t, strict=True)}
+    return found if free == list(names) else found | {"lower": low, "upper": high}
 
 
 def _start(asked: _Asked) -> list[float]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cba.errors import InputError
-from cba.inputs.distributions import PARAMETERS, distribution
+from cba.inputs.distributions import FAMILIES, distribution
 from cba.inputs.experts import elicit, pool_experts
 from cba.inputs.quantile_fits import fit_quantiles
 
@@ -32,7 +32,7 @@ MEMBERS = {
 
 
 def test_every_family_is_tested_here():
-    assert set(MEMBERS) | {"TruncatedNormal", "Fixed"} == set(PARAMETERS)
+    assert set(MEMBERS) | {"TruncatedNormal", "Fixed"} == set(FAMILIES)
 
 
 def closed_form_quantile(family: str, p: float) -> float:
