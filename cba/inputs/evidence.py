@@ -28,6 +28,7 @@ from cba.inputs.evidence_rules import (
 )
 from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, shipped_folder
 from cba.inputs.prior_entries import Source
+from cba.inputs.table_words import EVIDENCE
 from cba.inputs.written_records import Text, Whole, checked_record
 
 # --- Published effects on the scale of the quantity they estimate, with a standard error ---
@@ -277,8 +278,9 @@ def load_evidence(path: str | Path | None = None, until: int | None = None) -> E
     place = None if path is None else Path(path)
     effects_file, costs_file, claims_file = (_located(place, name) for name in (_EFFECTS, _COSTS, _CLAIMS))
     effects = _load_effects(effects_file)
-    costs = _load_costs(costs_file)
-    claims = _load_claims(claims_file)
+    costs = _checked(costs_file, _COST_CELLS, name="evidence_costs")
+    costs = costs.assign(year_end=[_last_year(text) for text in costs["year"]])
+    claims = _checked(claims_file, _CLAIM_CELLS, name="published_claims")
     effects, late_effects = _known(effects, _first(effects, "known_by", "year"), until, "effects", "study_id")
     costs, late_costs = _known(costs, costs["year_end"], until, "costs", "item_id")
     claims, late_claims = _known(claims, claims["known_by"], until, "claims", "claim_id")
@@ -311,32 +313,23 @@ def _load_effects(file: Path) -> pd.DataFrame:
     return table.join(pd.DataFrame(found, columns=_HARMONISED, index=table.index))
 
 
-def _load_costs(file: Path) -> pd.DataFrame:
-    table = read_table(file, name="evidence_costs")
-    _check_cells(table, _COST_CELLS, key="item_id", file=file)
-    return table.assign(year_end=[_last_year(text) for text in table["year"]])
-
-
-def _load_claims(file: Path) -> pd.DataFrame:
-    table = read_table(file, name="published_claims")
-    _check_cells(table, _CLAIM_CELLS, key="claim_id", file=file)
-    return table
-
-
-def _check_cells(table: pd.DataFrame, rules: tuple[Rule, ...], *, key: str, file: Path) -> None:
+def _checked(file: Path, rules: tuple[Rule, ...], *, name: str) -> pd.DataFrame:
+    """Read the table of costs or of claims, each key once and every row within the rules."""
+    table, key = read_table(file, name=name), EVIDENCE[name].key[0]
     repeated = table.index[table[key].duplicated()]
     if len(repeated):
-        name = table.loc[repeated[0], key]
+        again = table.loc[repeated[0], key]
         raise InputError(
             "a key appears twice",
             file=file,
-            field=f"row {repeated[0] + 2} ({name}), column {key}",
-            found=name,
+            field=f"row {repeated[0] + 2} ({again}), column {key}",
+            found=again,
             allowed="each key once",
         ).advice("a row copied and not renamed", remedy="rename or remove one")
     for line, row in enumerate(table.to_dict("records"), start=2):
         with in_row(line, file=file, key=row[key]):
             refuse_broken(rules, row)
+    return table
 
 
 def _cell(column: str, problem: str, broken: Callable[[Row], bool] | None = None) -> Rule:
