@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,10 @@ STORE = Path("reports") / ".calibration"
 def refresh(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="panel, backtest, calibration, or all that are stale."),
+        typer.Argument(
+            metavar="[NAME]",
+            help="panel, backtest, calibration or another that is listed without a name; or all that are stale.",
+        ),
     ] = None,
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
     replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
@@ -44,10 +48,9 @@ def refresh(
         if name == "all" and how_made(result.name).get("current"):
             continue
         typer.echo(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
-        if result.name == "panel":
-            from cba.validation.authority_panel import refresh_panel
-
-            refresh_panel()
+        if result.refreshed_by:
+            module, _, name_of_maker = result.refreshed_by.partition(":")
+            getattr(import_module(module), name_of_maker)()
         elif result.name == "backtest":
             _backtest(draws=draws, silent=as_json)
         else:

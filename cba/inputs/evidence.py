@@ -423,9 +423,13 @@ class Claim(BaseModel):
 
 
 class Claims(BaseModel):
-    """All claims, the option they are about and the year in whose prices their money is read."""
+    """All claims, the option they are about and the year in whose prices their money is read.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Those named here are read by code and must be there; the file may hold more, found in `each`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Claim]
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     programme: Text
     price_year: Whole

@@ -40,6 +40,9 @@ class SlowResult:
     minutes: int  # on two cores
     makers: tuple[str, ...]  # ``module:name`` of what computes it; what these use counts with them
     tables: tuple[str, ...]  # published tables it is made from, or files under ``inputs/``
+    refreshed_by: (
+        str  # ``module:name`` that makes and keeps it; empty where `cba refresh` has settings for it
+    )
 
     @property
     def record(self) -> str:
@@ -55,7 +58,8 @@ class SlowResult:
 def _result(name: str, written: Mapping[str, Any]) -> SlowResult:
     makers, tables = tuple(written["makers"]), tuple(written["tables"])
     folder = PACKAGE / written["folder"]
-    return SlowResult(name, written["title"], folder, written["minutes"], makers, tables)
+    refreshed_by = written.get("refreshed_by", "")
+    return SlowResult(name, written["title"], folder, written["minutes"], makers, tables, refreshed_by)
 
 
 SLOW_RESULTS = {

@@ -56,7 +56,7 @@ class StressKind:
     name: str
     label: str
     unit: str
-    # lower and upper: smallest and largest size it can have; infinite where nothing bounds it.
+    # lower and upper: smallest and largest size it can have; the largest is infinite where nothing bounds it.
     lower: float
     upper: float
 

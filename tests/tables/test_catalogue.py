@@ -1,19 +1,15 @@
-"""The catalogue is complete, and a table is added by one registered function."""
+"""The catalogue is complete; adding a table is in tests/test_where_to_add.py."""
 
 from __future__ import annotations
 
-import openpyxl
 import pandas as pd
 import pytest
 
 from cba.recipe import assembled
-from cba.tables.catalogue import CHILDREN, TABLES, all_tables, catalogue, catalogued
-from cba.workbook.sheets import write_workbook
+from cba.tables.catalogue import TABLES, all_tables, catalogue
 from tests.appraisal.made_workings import made_workings
 from tests.golden.goldens import read_golden, retired_tables
 from tests.golden.made import ANALYSES, STANCES
-
-MANIFEST = {"run": "20261121T200000Z-0123abcd", "finished": "2026-11-21T20:00:00Z"}
 
 
 @pytest.fixture
@@ -23,7 +19,6 @@ def only(monkeypatch):
     def chosen(*names):
         left = {name: entry for name, entry in TABLES.items() if name in names}
         monkeypatch.setattr("cba.tables.catalogue.TABLES", left)
-        monkeypatch.setattr("cba.workbook.sheets.TABLES", left)
 
     return chosen
 
@@ -57,28 +52,6 @@ def test_the_catalogue_counts_the_rows_of_an_appraisal(only):
     found = catalogue(assembled(made_workings())).set_index("table")["rows_evidence"]
     options = len(made_workings().inputs.options)
     assert found["npv"] == options and found["history"] > 20 and pd.isna(found["drivers"])
-
-
-def test_a_table_is_added_by_one_function(only, tmp_path):
-    only("npv")
-
-    @catalogued("most_children", "Most children in care in any year", CHILDREN)
-    def most_children(workings):
-        """Highest mean number of children in care, by option."""
-        mean = workings.arrays.children.sum("age").mean("sample").max("year")
-        return pd.DataFrame({"option": mean["option"].values, "children": mean.values})
-
-    appraisal = assembled(made_workings())
-    table = appraisal.tables["most_children"]
-    assert (table["children"] > 80_000).all()
-    row = catalogue(appraisal).set_index("table").loc["most_children"]
-    assert row["answers"] == "Highest mean number of children in care, by option."
-    assert row["rows_evidence"] == len(table)
-    headline = {"results": appraisal.results}
-    file = write_workbook([appraisal], headline=headline, manifest=MANIFEST, path=tmp_path / "workbook.xlsx")
-    sheet = openpyxl.load_workbook(file)["most_children"]
-    assert sheet["A1"].value == "Most children in care in any year"
-    assert "Children." in [cell.value for cell in sheet["A"]]
 
 
 def test_a_group_is_made_once(only):
