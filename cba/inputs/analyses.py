@@ -478,18 +478,14 @@ def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path |
         if error.details["field"] != "options":
             raise  # a mistake inside an option file, which the message names
         raise error.changed(file=file, field="options") from None
-    misplaced: Mapping[str, tuple[str, ...]] = {
-        option.id: option.frames
-        for option in options
-        if analysis.frame and analysis.frame not in option.frames
-    }
-    for name, frames in misplaced.items():
+    frame = analysis.frame
+    for option in [one for one in options if frame and frame not in one.frames]:
         raise InputError(
             "an option does not belong to the frame of the analysis",
             file=file,
             field="options",
-            found=f"{name} in frame {analysis.frame}",
-            allowed=", ".join(frames),
+            found=f"{option.id} in frame {frame}",
+            allowed=", ".join(option.frames),
         ).advice(
             "money already spent in this frame, or not yet announced",
             remedy="remove the option, or add the frame to its file",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -28,7 +27,6 @@ class Exits(Form):
     the money is deadweight, and coverage is the part of their bill that is paid.
     """
 
-    kind: Literal["exits"]
     ages: tuple[AgeBand, ...] | None = None
     placement: Placement | None = None
     ratio: Drawn | None = None
@@ -88,7 +86,9 @@ def _at(effect: Effect, ground: Ground, share: np.ndarray) -> Work:
         rate = rate @ weights[:, None] if rate.shape[-1] > 1 else rate
     rate = np.ascontiguousarray(np.broadcast_to(rate, there.shape))
     taken, fewer = followed(rate, pool=there, counts=counts, fewer=kernel, gone=kernel)
-    leavers = _leavers(effect, ground, taken.sum(axis=-1), fewer, place, weights)
+    leavers = Leavers(taken.sum(axis=-1), fewer, place)
+    if effect.has("support_until_18"):
+        leavers = _supported(effect, ground, leavers, weights)
     return Work(effect.name, effect.component, share, leavers=leavers)
 
 
@@ -119,20 +119,12 @@ def _rate(effect: Effect, ground: Ground, share: np.ndarray, ages: list[int]) ->
     return np.asarray(change * usual * (1.0 - usual) / (1.0 + change * usual))
 
 
-def _leavers(
-    effect: Effect,
-    ground: Ground,
-    number: np.ndarray,
-    fewer: np.ndarray,
-    place: int | None,
-    weights: np.ndarray,
-) -> Leavers:
-    if not effect.has("support_until_18"):
-        return Leavers(number, fewer, place)
+def _supported(effect: Effect, ground: Ground, leavers: Leavers, weights: np.ndarray) -> Leavers:
+    """Children whose new carers are paid until they are 18, and what it costs."""
     minors = weights @ ground.met.minors[ages_of(effect.form.ages), : ground.years]
     lag = np.arange(ground.years)[None, :] - np.arange(ground.years)[:, None]
-    supported = number @ np.where(lag >= 0, minors[np.maximum(lag, 0)], 0.0)
-    return Leavers(number, fewer, place, supported, effect.draws(ground, "support_until_18"))
+    supported = leavers.number @ np.where(lag >= 0, minors[np.maximum(lag, 0)], 0.0)
+    return replace(leavers, supported=supported, support=effect.draws(ground, "support_until_18"))
 
 
 def _words(effect: Effect) -> str:

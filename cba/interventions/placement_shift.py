@@ -7,7 +7,6 @@ child it is a reform of structure: c is the share of its programme money spent s
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,7 +20,6 @@ from cba.interventions.records import Ground, Money, Work
 class PlacementShift(Form):
     """Who moves stays in care: costs change, the number of children does not."""
 
-    kind: Literal["placement_shift"]
     from_: Placement = Field(alias="from")
     to: Placement
     share: Drawn

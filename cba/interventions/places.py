@@ -8,7 +8,6 @@ there anyway.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -23,7 +22,6 @@ MILLION = 1e6
 class Places(Form):
     """`replaces` gives shares of filled places, each of what those before it leave; `log_odds` shifts the first."""
 
-    kind: Literal["places"]
     placement: Placement = "foster_in_house"
     places_per_million: Drawn
     attrition: Drawn

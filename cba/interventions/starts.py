@@ -9,7 +9,6 @@ averted start.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from cba.interventions.records import Ground, Money, Work
 class Starts(Form):
     """Without `reach` and `entry_risk` the eligible are the children who would start, were there no service."""
 
-    kind: Literal["starts"]
     ages: tuple[AgeBand, ...] | None = None
     ratio: Drawn | None = None
     log_ratio: Drawn | None = None

@@ -8,7 +8,6 @@ the expected remaining stay `ratio` times as long.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from cba.interventions.remaining import another_stay, followed, odds_of_stay
 class Stay(Form):
     """All ages where none is named."""
 
-    kind: Literal["stay"]
     ages: tuple[AgeBand, ...] | None = None
     ratio: Drawn
     cost_per_child: Drawn

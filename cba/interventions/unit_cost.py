@@ -25,7 +25,6 @@ WEEKS = 365 / 7
 class UnitCost(Form):
     """`cut` (1 - ratio) stands for `ratio` where an input of the appraisal says how much less is paid."""
 
-    kind: Literal["unit_cost"]
     placement: Placement
     ratio: Drawn | None = None
     cut: Drawn | None = None
