@@ -69,9 +69,8 @@ def _parts_against_total(observations: xr.Dataset, name: str, dim: str) -> pd.Da
     found = parts.sum(dim).where(count >= needed)
     release = observations[f"{printed}_release"]
     unit = xr.zeros_like(release) + rounding_unit(release.values)
-    published = count + (
-        3 if dim == "placement" else 0
-    )  # eight placements rest on up to eleven printed cells
+    # eight placements rest on up to eleven printed cells
+    published = count + (3 if dim == "placement" else 0)
     return _compare(
         f"{name} sums to the total",
         found,

@@ -269,9 +269,8 @@ def unit_cost_posterior(
     sets = tuple(
         joint_growth(
             np.diff(history.values, axis=0),
-            prior_mean=np.where(
-                history["cost"].values == NEED, 0.0, prior_mean
-            ),  # a rate has no prices in it
+            # a rate has no prices in it
+            prior_mean=np.where(history["cost"].values == NEED, 0.0, prior_mean),
             prior_sd=prior_sd,
             change_sd=change_sd,
             half_life=half_life.values,
