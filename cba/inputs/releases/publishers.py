@@ -24,20 +24,15 @@ COUNT = "RECORD_COUNT"
 _LEVELS = {"NAT": "National", "REG": "Regional", "LA": "Local authority"}
 
 
-def fetch_json(
-    source: DataSource,
-    path: str,
-    *,
-    pace: Pace,
-    parameters: Mapping[str, Any] | None = None,
-    body: Mapping[str, Any] | None = None,
-) -> Answer:
+def _fetched(source: DataSource, url: str, *, accept: tuple[str, ...], pace: Pace, **asked: Any) -> Answer:
+    """Fetch one answer from a host of the source. `asked`: parameters or body of the request."""
+    return fetch(url, hosts=source.allowed_hosts(), accept=accept, pace=pace, **asked)
+
+
+def fetch_json(source: DataSource, path: str, *, pace: Pace, **asked: Any) -> Answer:
     """Fetch one JSON document of a source as it came. `path`: behind the base URL, or a whole address."""
     url = path if path.startswith("http") else source.base_url + path
-    accept = ("application/json",)
-    return fetch(
-        url, hosts=source.allowed_hosts(), accept=accept, pace=pace, parameters=parameters, body=body
-    )
+    return _fetched(source, url, accept=("application/json",), pace=pace, **asked)
 
 
 def get_json(source: DataSource, path: str, *, pace: Pace, **parameters: Any) -> Any:
@@ -264,8 +259,7 @@ def _deleted(major: Mapping[str, Any]) -> str:
 def catalogue_csv(source: DataSource, *, pace: Pace) -> Sheet:
     """Fetch a data set of the catalogue as CSV, for those that are not in the API."""
     url = f"{source.base_url}/data-catalogue/data-set/{source.data_set}/csv"
-    accept = ("text/csv", "application/octet-stream")
-    answer = fetch(url, hosts=source.allowed_hosts(), accept=accept, pace=pace)
+    answer = _fetched(source, url, accept=("text/csv", "application/octet-stream"), pace=pace)
     origin = origin_of(source, [answer], published=answer.headers.get("last-modified", ""))
     return Sheet(answer.url, csv_rows(answer.content, file=answer.url), origin)
 
@@ -283,15 +277,8 @@ def population_rows(source: DataSource, *, pace: Pace) -> Sheet:
     answers: list[Answer] = []
     found, expected = 0, 1
     while found < expected:
-        answers.append(
-            fetch(
-                address,
-                hosts=source.allowed_hosts(),
-                accept=("text/csv", "application/csv"),
-                pace=pace,
-                parameters=query | {"recordOffset": str(found)},
-            )
-        )
+        part = {"parameters": query | {"recordOffset": str(found)}}
+        answers.append(_fetched(source, address, accept=("text/csv", "application/csv"), pace=pace, **part))
         rows = csv_rows(answers[-1].content, file=address)
         if COUNT not in rows or not rows[COUNT].str.fullmatch(r"\d+").all():
             raise _too_few(address, found=f"{len(rows)} rows without their count", expected=expected)
@@ -346,7 +333,7 @@ def deflator_piece(source: DataSource, *, first_year: int, pace: Pace) -> Piece:
     ]
     if not sheets:
         raise _not_found(source, field="details.attachments", found="no spreadsheet")
-    answer = fetch(str(sheets[0]["url"]), hosts=source.allowed_hosts(), accept=SHEETS, pace=pace)
+    answer = _fetched(source, str(sheets[0]["url"]), accept=SHEETS, pace=pace)
     origin = origin_of(source, [answer], published=published)
     table = cells_of(answer.content, file=answer.url)
     index = index_by_year(table, file=answer.url)
