@@ -11,8 +11,7 @@ import pytest
 
 from cba.appraisal.arrays import option_arrays
 from cba.costs.account import total_saving
-from cba.costs.option_account import option_account
-from cba.costs.reinvestment import cashed
+from cba.costs.option_account import cashed, option_account
 from tests.appraisal.made_workings import made_workings
 
 DRAWS, LONG_HORIZON, TARGET_S = 4000, 30, 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,8 +13,7 @@ from cba.costs.prices import PlacementPrices, PriceIndex
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.interventions.records import Work
-from cba.projection.care_system import RETURN_YEARS, CareSystem
-from cba.projection.option_children import OptionChildren
+from cba.projection.care_system import RETURN_YEARS, CareSystem, OptionChildren
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
@@ -36,44 +35,43 @@ class MoneyLine:
     amount: np.ndarray  # (sample, year): GBP of the price base
 
 
-def conversion(
-    price_year: int | str, year: int, *, price_base: int, prices: PriceIndex, draws: int
-) -> np.ndarray:
-    """Factor from the stated prices to the price base.
+@dataclass(frozen=True)
+class Terms:
+    """In which years an option's money flows, and in what prices it is counted."""
 
-    Shape (sample,), above 0. ``index(price_base) / index(stated)``. `price_year`: price year of the amount;
-    ``"cash"`` means prices of the year it is spent. `year`: year ending 31 March in which it is spent.
-    """
-    stated = year if price_year == "cash" else int(price_year)
-    factor = prices.index(price_base) / prices.index(stated)
-    return np.broadcast_to(np.asarray(factor, dtype=float), (draws,))
+    start_year: int  # first year of the analysis; moves the money of options with ``timing = "shift"``
+    years: Sequence[int]  # years ending 31 March of the projection
+    price_base: int
+    prices: PriceIndex
+    draws: int
+
+    def factor(self, price_year: int | str, year: int) -> np.ndarray:
+        """Factor from the stated prices to the price base.
+
+        Shape (sample,), above 0. ``index(price_base) / index(stated)``. `price_year`: price year of the amount;
+        ``"cash"`` means prices of the year it is spent. `year`: year ending 31 March in which it is spent.
+        """
+        stated = year if price_year == "cash" else int(price_year)
+        factor = self.prices.index(self.price_base) / self.prices.index(stated)
+        return np.broadcast_to(np.asarray(factor, dtype=float), (self.draws,))
 
 
-def programme_money(
-    option: Option,
-    *,
-    start_year: int,
-    years: Sequence[int],
-    price_base: int,
-    prices: PriceIndex,
-    draws: int,
-) -> tuple[MoneyLine, ...]:
+def programme_money(option: Option, terms: Terms) -> tuple[MoneyLine, ...]:
     """Programme lines that are additional to existing budgets.
 
     Money rolled in from existing budgets (``additional = false``) is left out: business as usual has it.
-    `start_year`: first year of the analysis; moves the money of options with ``timing = "shift"``.
     """
-    calendar = list(years)
+    calendar = list(terms.years)
     lines = []
-    for (component, payer, price_year, additional), amounts in option.spend_by_year(start_year).items():
+    for about, amounts in option.spend_by_year(terms.start_year).items():
+        component, payer, price_year, additional = about
         if not additional:
             continue
-        _require_not_sunk(amounts, option=option, start_year=start_year)
-        money = np.zeros((draws, len(calendar)))
+        _require_not_sunk(amounts, option=option, start_year=terms.start_year)
+        money = np.zeros((terms.draws, len(calendar)))
         for year, amount in amounts.items():
             if amount and year in calendar:
-                factor = conversion(price_year, year, price_base=price_base, prices=prices, draws=draws)
-                money[:, calendar.index(year)] += amount * MILLION * factor
+                money[:, calendar.index(year)] += amount * MILLION * terms.factor(price_year, year)
         lines.append(MoneyLine(component, payer, "programme", money))
     return tuple(lines)
 
@@ -92,31 +90,20 @@ def _require_not_sunk(amounts: dict[int, float], *, option: Option, start_year: 
         )
 
 
-def recurrent_cap(
-    option: Option,
-    *,
-    start_year: int,
-    years: Sequence[int],
-    price_base: int,
-    prices: PriceIndex,
-    draws: int,
-) -> np.ndarray:
+def recurrent_cap(option: Option, terms: Terms) -> np.ndarray:
     """Yearly recurrent money, or its cap where it is reinvested.
 
     Shape (sample, year), GBP of the price base. Zero before the first year of recurrent money, and throughout
-    where the option has none. `years`: years ending 31 March of the projection.
+    where the option has none.
     """
-    cap = np.zeros((draws, len(years)))
-    if option.recurrent is None:
-        return cap
+    cap = np.zeros((terms.draws, len(terms.years)))
     money = option.recurrent
-    funded = np.array(years) >= option.year_of(money.first_offset, start_year)
-    settings: dict[str, Any] = {"price_base": price_base, "prices": prices, "draws": draws}
-    if money.price_year == "cash":
-        for position in np.flatnonzero(funded).tolist():
-            cap[:, position] = conversion("cash", years[position], **settings)
-    elif funded.any():
-        cap[:, funded] = conversion(money.price_year, start_year, **settings)[:, None]
+    if money is None:
+        return cap
+    first = option.year_of(money.first_offset, terms.start_year)
+    for position, year in enumerate(terms.years):
+        if year >= first:
+            cap[:, position] = terms.factor(money.price_year, year)
     return cap * money.gbp_million * MILLION
 
 

@@ -39,7 +39,7 @@ from cba.inputs.evidence import load_claims
 from cba.inputs.options import Option
 from cba.interventions.kinds import own_components
 from cba.interventions.records import Work
-from cba.projection.option_children import option_children
+from cba.projection.care_system import option_children
 
 KEPT = 400
 """Draws kept of each stance: a chance near a half has an error of 2.5 points, and the page stays under 5 MB."""

@@ -7,6 +7,7 @@ import pytest
 
 from cba.costs.account import (
     SUPPORT,
+    Terms,
     child_years,
     programme_money,
     recurrent_cap,
@@ -14,8 +15,7 @@ from cba.costs.account import (
     total_cost,
     total_saving,
 )
-from cba.costs.option_account import _account, option_account
-from cba.costs.reinvestment import _of_draws, cashed, reinvested_account
+from cba.costs.option_account import _account, _of_draws, cashed, option_account, reinvested_account
 from cba.dimensions import PLACEMENTS
 from cba.inputs.options import Recurrent
 from cba.models.unit_costs_accounts import WEEKS
@@ -52,13 +52,8 @@ def account_of(base, chosen):
 
 
 def settings(base):
-    return {
-        "start_year": base.basis.start_year,
-        "years": base.years,
-        "price_base": base.basis.price_base,
-        "prices": base.basis.index,
-        "draws": base.system.reach.size,
-    }
+    basis = base.basis
+    return Terms(basis.start_year, base.years, basis.price_base, basis.index, base.system.reach.size)
 
 
 # --- money that buys nothing ----------------------------------------------------------------------------
@@ -80,7 +75,7 @@ def test_an_option_without_effect_costs_its_money_and_saves_nothing(base):
     spend = tuple(line for line in option("care_review").spend if line.component == "workforce")
     account = account_of(base, option("care_review", spend=spend, recurrent=None, financing="fade"))
     assert (total_saving(account) == 0).all()
-    money = line_sum(programme_money(option("care_review", spend=spend), **settings(base)))
+    money = line_sum(programme_money(option("care_review", spend=spend), settings(base)))
     overrun = base.system.value("delivery.cost_overrun")[:, None]
     np.testing.assert_allclose(total_cost(account), money * overrun, rtol=1e-12)
 
@@ -111,7 +106,7 @@ def council_cashes(account) -> np.ndarray:
 def test_reinvested_money_is_what_a_year_by_year_account_finds(base):
     """An independent forward recursion: each year's money from the account of the years before it."""
     chosen = option("care_review_reinvest")
-    lines, cap = programme_money(chosen, **settings(base)), recurrent_cap(chosen, **settings(base))
+    lines, cap = programme_money(chosen, settings(base)), recurrent_cap(chosen, settings(base))
     share = base.system.value("delivery.reinvest_share") / base.system.value("delivery.cost_overrun")
     money = np.zeros_like(cap)
     for year in range(1, cap.shape[1]):
@@ -142,10 +137,10 @@ def test_a_draw_reinvests_the_same_alone_or_among_others(base):
     for draw in (0, 7, 42):
         keep = np.array([draw])
         alone, basis, lines = _of_draws(
-            keep, base.system, base.basis, programme_money(chosen, **settings(base))
+            keep, base.system, base.basis, programme_money(chosen, settings(base))
         )
-        cap = recurrent_cap(chosen, **settings(base))[keep]
-        found = reinvested_account(chosen, alone, basis, lines, cap, account=_account)
+        cap = recurrent_cap(chosen, settings(base))[keep]
+        found = reinvested_account(chosen, alone, basis, lines, cap)
         np.testing.assert_allclose(found.recurrent[0], together[draw], rtol=1e-9, atol=1.0)
 
 
@@ -240,7 +235,7 @@ def allowance_bill(system):
 @pytest.mark.parametrize("name", ["care_review", "kinship_only"])
 def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
     account = base.accounts[name]
-    money = [line for line in programme_money(option(name), **settings(base)) if line.component == "kinship"]
+    money = [line for line in programme_money(option(name), settings(base)) if line.component == "kinship"]
     shown = [
         line.amount
         for line in account.costs
@@ -303,7 +298,7 @@ def test_moving_children_between_placements_sends_nobody_home(base, name):
 def test_deadweight_is_the_allowance_money_up_to_the_bill_of_existing_carers(base):
     account, chosen = base.accounts["kinship_only"], option("kinship_only")
     bill = allowance_bill(base.system)
-    money = line_sum(programme_money(chosen, **settings(base)))
+    money = line_sum(programme_money(chosen, settings(base)))
     for_allowances = money * base.system.value("kinship.allowance_share")[:, None]
     expected = np.minimum(for_allowances, bill[:, None]) * base.system.value("delivery.cost_overrun")[:, None]
     found = line_sum(line for line in account.costs if line.kind == "deadweight")
@@ -320,7 +315,7 @@ def test_recurrent_kinship_money_is_split_too(base):
     kinship = [line for line in account.costs if line.component == "kinship"]
     assert all((line.amount >= -1e-6).all() for line in kinship)
     overrun = base.system.value("delivery.cost_overrun")[:, None]
-    money = line_sum(programme_money(chosen, **settings(base))) + recurrent_cap(chosen, **settings(base))
+    money = line_sum(programme_money(chosen, settings(base))) + recurrent_cap(chosen, settings(base))
     np.testing.assert_allclose(line_sum(kinship), money * overrun, rtol=1e-12)
     assert (line_sum(line for line in kinship if line.kind == "deadweight")[:, -1] > 0).all()
 

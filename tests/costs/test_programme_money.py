@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.costs.account import conversion, programme_money, recurrent_cap
+from cba.costs.account import Terms, programme_money, recurrent_cap
 from cba.costs.prices import PriceIndex
 from cba.errors import InputError
 from cba.inputs.options import load_options
@@ -24,14 +24,7 @@ YEARS = range(2023, 2040)
 
 
 def money(name: str, *, start_year=2026, price_base=2022, years=YEARS, **changes):
-    settings = {
-        "start_year": start_year,
-        "years": years,
-        "price_base": price_base,
-        "prices": PRICES,
-        "draws": 2,
-    }
-    return programme_money(option(name, **changes), **settings)
+    return programme_money(option(name, **changes), Terms(start_year, years, price_base, PRICES, 2))
 
 
 def total(lines) -> np.ndarray:
@@ -58,9 +51,9 @@ def test_delayed_option_is_the_same_money_two_years_later():
 
 
 def test_recurrent_money_begins_after_the_programme_and_two_years_later_when_delayed():
-    settings = {"start_year": 2026, "years": YEARS, "price_base": 2022, "prices": PRICES, "draws": 2}
-    now = recurrent_cap(option("care_review"), **settings)
-    later = recurrent_cap(option("care_review_delayed"), **settings)
+    settings = Terms(2026, YEARS, 2022, PRICES, 2)
+    now = recurrent_cap(option("care_review"), settings)
+    later = recurrent_cap(option("care_review_delayed"), settings)
     assert (now[:, : 2030 - 2023] == 0).all()
     np.testing.assert_allclose(now[:, 2030 - 2023 :], 1e9)
     np.testing.assert_array_equal(later[:, 2:], now[:, :-2])
@@ -68,8 +61,8 @@ def test_recurrent_money_begins_after_the_programme_and_two_years_later_when_del
 
 @pytest.mark.parametrize("name", ["bau", "care_review_injection_only", "foster_only", "ffp_2025"])
 def test_options_that_fade_have_no_recurrent_money(name):
-    settings = {"start_year": 2026, "years": YEARS, "price_base": 2022, "prices": PRICES, "draws": 2}
-    assert not recurrent_cap(option(name), **settings).any()
+    settings = Terms(2026, YEARS, 2022, PRICES, 2)
+    assert not recurrent_cap(option(name), settings).any()
 
 
 def test_money_rolled_in_from_existing_budgets_is_left_out():
@@ -78,7 +71,7 @@ def test_money_rolled_in_from_existing_budgets_is_left_out():
     new = sum(sum(line.gbp_million.values()) for line in chosen.spend if line.additional)
     rolled = sum(sum(line.gbp_million.values()) for line in chosen.spend if not line.additional)
     flat = PriceIndex(published=PRICES.published * 0 + 100.0, growth_beyond=0.0)
-    lines = programme_money(chosen, start_year=2026, years=YEARS, price_base=2022, prices=flat, draws=1)
+    lines = programme_money(chosen, Terms(2026, YEARS, 2022, flat, 1))
     assert rolled == pytest.approx(4 * 253.5)
     assert total(lines).sum() / 1e6 == pytest.approx(new)
 
@@ -108,8 +101,8 @@ def test_a_price_year_changes_the_money_by_the_index_and_nothing_else():
 
 
 def test_conversion_to_the_same_year_is_one():
-    assert conversion(2024, 2030, price_base=2024, prices=PRICES, draws=2).tolist() == [1.0, 1.0]
-    assert conversion("cash", 2025, price_base=2025, prices=PRICES, draws=2).tolist() == [1.0, 1.0]
+    assert Terms(2026, YEARS, 2024, PRICES, 2).factor(2024, 2030).tolist() == [1.0, 1.0]
+    assert Terms(2026, YEARS, 2025, PRICES, 2).factor("cash", 2025).tolist() == [1.0, 1.0]
 
 
 def test_money_spent_before_the_start_is_refused():

@@ -11,8 +11,7 @@ from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
 from cba.inputs.options import load_options
 from cba.interventions import kinds
-from cba.projection.care_system import averted_stock
-from cba.projection.option_children import averted_share, option_children
+from cba.projection.care_system import averted_share, averted_stock, option_children
 from tests.projection.conftest import YEARS, made_system
 
 PLACE = {name: index for index, name in enumerate(PLACEMENTS)}
