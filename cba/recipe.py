@@ -84,52 +84,28 @@ def appraise(
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
     check_stance(stance, weights=weights)
     with tables_of(specification):
-        return _appraised(
-            specification,
-            stance=stance,
-            baseline=baseline,
-            effects=effects,
-            progress=progress,
-            observations=observations,
-            evidence=evidence,
-            weights=weights,
-        )
-
-
-def _appraised(
-    specification: Analysis,
-    *,
-    stance: str,
-    baseline: xr.DataTree | Mapping[str, xr.DataTree] | None,
-    effects: xr.DataTree | Mapping[str, xr.DataTree] | None,
-    progress: bool,
-    observations: xr.Dataset | None,
-    evidence: Appraisal | None,
-    weights: Mapping[str, float] | None,
-) -> Appraisal:
-    """Appraise with the tables that are in force."""
-    if stance == "mixture":
-        mixture = stance_weights(specification.mixture if weights is None else weights)
-        beliefs = mixed_beliefs(
-            specification, baseline=baseline, effects=effects, progress=progress, observations=observations
-        )
-        mixed = mixed_workings(beliefs, mixture, work=worked_options)
-        return as_mixture(assembled(mixed), mixture, beliefs, held=mixed.system.value(HELD))
-    if stance == "review" and evidence is not None:
-        none = review_without_draws(evidence)
-        if none is not None:
-            return none
-    belief = "evidence" if stance == "review" else stance
-    inputs = read_inputs(specification, stance=belief, observations=observations)
-    workings = work_through(
-        inputs,
-        baseline=fit_of(baseline, stance=belief),
-        effects=fit_of(effects, stance=belief),
-        progress=progress,
-    )
-    if stance == "review":
-        return conditioned_on_claims(workings, assemble=assembled)
-    return assembled(workings)
+        if stance == "mixture":
+            mixture = stance_weights(specification.mixture if weights is None else weights)
+            beliefs = mixed_beliefs(
+                specification,
+                baseline=baseline,
+                effects=effects,
+                progress=progress,
+                observations=observations,
+            )
+            mixed = mixed_workings(beliefs, mixture, work=worked_options)
+            return as_mixture(assembled(mixed), mixture, beliefs, held=mixed.system.value(HELD))
+        if stance == "review" and evidence is not None:
+            none = review_without_draws(evidence)
+            if none is not None:
+                return none
+        belief = "evidence" if stance == "review" else stance
+        inputs = read_inputs(specification, stance=belief, observations=observations)
+        fits = {"baseline": fit_of(baseline, stance=belief), "effects": fit_of(effects, stance=belief)}
+        workings = work_through(inputs, **fits, progress=progress)
+        if stance == "review":
+            return conditioned_on_claims(workings, assemble=assembled)
+        return assembled(workings)
 
 
 def assembled(workings: Workings) -> Appraisal:
