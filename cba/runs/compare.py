@@ -218,6 +218,10 @@ def _evidence(source: RunInputs) -> list[str]:
     return [file_sha256(_tables(source) / name) for name in EVIDENCE_TABLES]
 
 
+TOLD = ("lead", "target_year", "price_base")
+"""Settings of the later run by which what changed is told."""
+
+
 COMPARABLE = ("evidence", "sceptical")
 """Stances with priors of their own; the others condition or mix the draws of these."""
 
@@ -309,12 +313,7 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
         moved=changed,
         changes=tuple(changes),
         notes=notes,
-        settings={
-            "options": list(options),
-            "lead": other.lead,
-            "target_year": other.target_year,
-            "price_base": other.price_base,
-        },
+        settings={name: getattr(other, name) for name in TOLD} | {"options": list(options)},
     )
 
 
@@ -394,7 +393,7 @@ def _common_stance(before: RunRecord, after: RunRecord, stance: str | None) -> s
 def kept_folders(run: RunRecord) -> Folders:
     """Return the folders of a run's inputs: those kept with it, else the package's where nothing has changed."""
     if run.manifest.get("inputs"):
-        from cba.runs.archive import archived_inputs
+        from cba.runs.store import archived_inputs
 
         place = archived_inputs(run)
         return place / "published", place / "priors"

@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
 from cba.inputs.files import harmless_in_spreadsheet, reading_from
-from cba.runs.archive import ANALYSIS, archived_inputs, hashes_of, read_inputs_once
 from cba.runs.fingerprints import (
     Fingerprints,
     beliefs_of,
@@ -26,7 +25,7 @@ from cba.runs.holds import hold_tolerances, shifts_beyond_tolerance
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
 from cba.runs.reading import HEADLINE, REPORT, RunRecord
 from cba.runs.stages import Stages, StoredStage, ordinary_stages, write_stage
-from cba.runs.store import write_failure, write_run
+from cba.runs.store import ANALYSIS, archived_inputs, hashes_of, read_inputs_once, write_failure, write_run
 from cba.runs.whole_files import plain, read_json, require_writable, to_json
 
 if TYPE_CHECKING:
@@ -43,17 +42,8 @@ def note_failure(
     error: GateError, *, root: Path, settings: Mapping[str, Any], fingerprints: Fingerprints
 ) -> Path:
     """Store the diagnostics of a failed gate and add their path to the error as a note."""
-    diagnostics = _diagnostics(error, settings=settings, fingerprints=fingerprints)
-    place = write_failure(root, analysis=settings["name"], moment=datetime.now(UTC), diagnostics=diagnostics)
-    error.add_note(str(place))
-    return place
-
-
-def _diagnostics(
-    error: GateError, *, settings: Mapping[str, Any], fingerprints: Fingerprints
-) -> dict[str, Any]:
-    """Return what is kept of a run that failed a gate."""
-    return {
+    moment = datetime.now(UTC)
+    diagnostics = {
         "schema": 1,
         "outcome": "a correctness gate failed: no results",
         "approvable": False,
@@ -61,11 +51,14 @@ def _diagnostics(
         "failures": list(error.failures),
         "analysis": settings["name"],
         "settings": dict(settings),
-        "failed_at": utc(datetime.now(UTC)),
+        "failed_at": utc(moment),
         "fingerprints": fingerprints.record(),
         "code": code_record(),
         "environment": environment_record(),
     }
+    place = write_failure(root, analysis=settings["name"], moment=moment, diagnostics=diagnostics)
+    error.add_note(str(place))
+    return place
 
 
 # --- Results of a run over its stances: the headline and the tables, one file each, with the stance … ---
@@ -99,15 +92,9 @@ def merged_tables(appraisals: Mapping[str, Appraisal]) -> dict[str, pd.DataFrame
     names = dict.fromkeys(name for appraisal in appraisals.values() for name in appraisal.tables)
     merged = {}
     for name in names:
-        parts = []
-        for stance, appraisal in appraisals.items():
-            if name in appraisal.tables:
-                part = (
-                    appraisal.tables[name].copy().rename(columns={"stance": "set_by_stance"})
-                )  # whole again
-                part.insert(0, "stance", stance)
-                parts.append(part)
-        merged[name] = pd.concat(parts, ignore_index=True)
+        held = {stance: a.tables[name] for stance, a in appraisals.items() if name in a.tables}
+        own = {stance: table.rename(columns={"stance": "set_by_stance"}) for stance, table in held.items()}
+        merged[name] = pd.concat(own, names=["stance"]).reset_index("stance").reset_index(drop=True)
     return merged
 
 

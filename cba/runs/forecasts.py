@@ -229,20 +229,8 @@ def _scores_of(run: RunRecord, observations: xr.Dataset, *, kept: list[Score]) -
         )
         if outturn is None or known:
             continue
-        added.append(
-            Score(
-                run=run.name,
-                made_from=made_from,
-                release=release,
-                quantity=key[0],
-                age=key[1],
-                year=key[2],
-                horizon=key[2] - made_from,
-                outturn=outturn,
-                **outturn_score(draws, outturn),
-                revised=bool(same),
-            )
-        )
+        about = (run.name, made_from, release, *key, key[2] - made_from)
+        added.append(Score(*about, outturn, **outturn_score(draws, outturn), revised=bool(same)))
     return added
 
 

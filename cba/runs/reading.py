@@ -259,8 +259,7 @@ class IndexRow:
     # The headline result shown; empty where the run has none.
     key: str
     label: str
-    unit: str
-    # mean, lower, upper: in `unit`.
+    # mean, lower, upper: in its unit.
     mean: float | None
     lower: float | None
     upper: float | None
@@ -311,7 +310,6 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
         approved_by=str(run.approval.get("approved_by", "")),
         key=key,
         label=str(figures.get("label", "")),
-        unit=str(figures.get("unit", "")),
         **{name: figures.get(name) for name in ("mean", "lower", "upper", "level")},
         report=report,
     )

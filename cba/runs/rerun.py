@@ -34,7 +34,6 @@ from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, w
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
-    from cba.runs.execute import Progress
     from cba.runs.stages import Stages
 
 
@@ -231,7 +230,6 @@ class _Rerun:
     steps: RerunSteps
     log: Log
     by: str = ""
-    progress: Progress | None = None
 
 
 def rerun(
@@ -243,7 +241,6 @@ def rerun(
     if_due: bool = False,
     wait: float = 0.0,
     log: Log | None = None,
-    progress: Progress | None = None,
 ) -> Outcome:
     """Run an analysis again where anything it is made from has changed.
 
@@ -252,7 +249,7 @@ def rerun(
     """
     # `if_due`: do nothing unless a release was announced since the last poll, a week has passed since it, or
     # the re-run that polled did not come to its end.
-    this = _Rerun(Path(root), steps or RerunSteps(), log or (lambda event, **facts: None), by, progress)
+    this = _Rerun(Path(root), steps or RerunSteps(), log or (lambda event, **facts: None), by)
     name = specified_name(spec)
     if not if_due and not _has_sources(spec) and not (name and last_poll(this.root / name).pending):
         known = runs_of(this.root, name) if name else []
@@ -342,13 +339,7 @@ def _new_run(analysis: Analysis, this: _Rerun, *, request: str, update: Update) 
     stages = (this.steps.stages or ordinary_stages)()
     asked = RunRequest(by=this.by, specification=request, held=update.held, publish=False)
     try:
-        run = execute(
-            analysis,
-            root=this.root,
-            progress=this.progress,
-            stages=replace(stages, render=None),
-            request=asked,
-        )
+        run = execute(analysis, root=this.root, stages=replace(stages, render=None), request=asked)
     except InputError as error:
         # tables that an update fetched and a schema refuses are a failed gate, not a user's mistake
         if not update.changed or not str(error.details.get("file") or "").endswith(".csv"):

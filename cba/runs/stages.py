@@ -317,19 +317,11 @@ def _read_stage(run: RunRecord, *, analysis: Analysis, stance: str) -> StoredSta
 
     folder = run.path / "stances" / stance
     stored = Appraisal.from_directory(folder, lazy=True)
-    made = run.manifest["stage_tables"][stance]
-    prints: dict[str, Any] = dict(stored.provenance.get("fingerprints", {}))
-    provenance = {
-        **stored.provenance,
-        "fingerprints": {**prints, "analysis": analysis.fingerprint()},
-    }
-    appraisal = dataclasses.replace(
-        stored,
-        analysis=analysis,
-        tables={name: stored.tables[name] for name in made},
-        provenance=provenance,
-    )
-    return StoredStage(appraisal, folder, run.name)
+    tables = {name: stored.tables[name] for name in run.manifest["stage_tables"][stance]}
+    prints = {**stored.provenance.get("fingerprints", {}), "analysis": analysis.fingerprint()}
+    provenance = {**stored.provenance, "fingerprints": prints}
+    asked = dataclasses.replace(stored, analysis=analysis, tables=tables, provenance=provenance)
+    return StoredStage(asked, folder, run.name)
 
 
 def _damage(run: RunRecord, stance: str) -> str:

@@ -10,8 +10,7 @@ import pytest
 
 from cba.errors import InputError
 from cba.runs.compare import compare_runs, compare_stored, kept_folders, read_run_inputs, worlds_between
-from cba.runs.compare_words import change_sentences, difference_in_words, in_words
-from cba.runs.comparison import CODE, UNIT_COSTS, Stored
+from cba.runs.comparison import CODE, UNIT_COSTS, Stored, change_sentences, difference_in_words, in_words
 from cba.runs.fingerprints import input_fingerprints
 from cba.runs.reading import RunRecord
 from tests.runs.test_compare_worlds import OPTIONS_HERE, changed_priors, made_fit, small

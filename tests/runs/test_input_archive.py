@@ -9,10 +9,10 @@ import pytest
 
 from cba.errors import StoreError
 from cba.inputs.files import priors_folder, published_folder, reading_from
-from cba.runs.archive import archive_inputs, archived_inputs, read_inputs_once, unreferenced
 from cba.runs.execute import archived_analysis, execute, same_code
 from cba.runs.fingerprints import input_files
 from cba.runs.reading import list_runs
+from cba.runs.store import archive_inputs, archived_inputs, read_inputs_once, unreferenced
 from tests.fakes import small_analysis, stages_of
 
 

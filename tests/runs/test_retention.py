@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.runs.archive import archived_inputs
 from cba.runs.execute import RunRequest, execute
 from cba.runs.holds import approve_run
 from cba.runs.reading import list_runs, verify_run
-from cba.runs.store import prune_runs, publish_run
+from cba.runs.store import archived_inputs, prune_runs, publish_run
 from tests.fakes import small_analysis
 from tests.runs.test_holds import shifted
 
