@@ -53,7 +53,7 @@ from cba.reporting.html_tables import columns
 from cba.reporting.names import full_name
 from cba.reporting.numbers import style_of
 from cba.reporting.sections import METHOD, Section
-from cba.runs.compare_words import change_sentences, spoken_changes
+from cba.runs.comparison import change_sentences, spoken_changes
 from cba.runs.holds import hold_reasons, hold_tolerances
 from cba.tables import stress
 from cba.tables.catalogue import CHILDREN, TABLES, all_tables, catalogue, catalogued

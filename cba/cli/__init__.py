@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import check, council, priors, refresh, run, runs, update
+from cba.cli import check, priors, run, runs, update
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -36,10 +36,10 @@ for _command in (
     check.check,
     update.rerun,
     priors.priors,
-    council.council,
+    run.council,
     run.report,
     update.update,
-    refresh.refresh,
+    update.refresh,
 ):
     app.command()(_command)
 app.add_typer(runs.app, name="runs")
@@ -56,6 +56,9 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Anywhere: show the whole traceback of an unexpected error.")
+    ] = False,
 ) -> None:
     """Options that stand before a command."""
 
@@ -67,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Returned: 0 done; 1 the machine failed us; 2 bad usage or input; 3 a gate failed; 4 a person must
     # decide; 5 a source did not answer; 130 interrupted.
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in given if word != "--debug"]
     if not words:
         main(["--help"])
         return 2
@@ -77,4 +81,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt  # typer has turned it into a code; we say what became of the run
         return code if isinstance(code, int) else 0
     except BaseException as error:  # every way out of a command ends in an exit code
-        return fail(error, as_json="--json" in words, debug="--debug" in words)
+        return fail(error, as_json="--json" in words, debug="--debug" in given)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, errors too.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unexpected error.")]
 Root = Annotated[
     Path,
     typer.Option("--root", help="Folder of the reports.", show_default=True, file_okay=True, metavar="DIR"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer, describe
+from cba.cli.answers import AsJson, answer, describe
 from cba.errors import GateError, InputError
 
 
@@ -29,7 +29,6 @@ def check(
         typer.Argument(help="Files or folders; everything that ships by default.", metavar="PATH…"),
     ] = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> int:
     """Validate priors, options, evidence, observed series, analyses and stored runs.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, Debug, answer_json, terminal, text_table
+from cba.cli.answers import AsJson, answer_json, terminal, text_table
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def priors(
     stance: Annotated[str, typer.Option(help="evidence or sceptical.")] = "evidence",
     plot: Annotated[Path | None, typer.Option(help="Draw the density of NAME.", metavar="FILE.png")] = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List the prior registry, or explain one entry."""
     from cba.inputs.priors import load_priors

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Debug, Root, Run, answer, terminal, text_table
+from cba.cli.answers import REPORTS, AsJson, Root, Run, answer, terminal, text_table
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ def compare(
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Write the figure to this .svg or .png file.")] = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Say what changed between two runs and why: every headline difference split exactly among its causes."""
     from cba.runs.compare import common_options, compare_runs
-    from cba.runs.compare_words import change_sentences, spoken_option
+    from cba.runs.comparison import change_sentences, spoken_option
     from cba.runs.reading import find_run
 
     if figure is not None:
@@ -68,7 +67,7 @@ def change_table(record: Mapping[str, Any], *, option: str) -> Table:
 
     Differences within their Monte Carlo error are marked ``~``.
     """
-    from cba.runs.compare_words import spoken_changes
+    from cba.runs.comparison import spoken_changes
 
     figures = ("Difference", *record["moved"])
     rows = []
@@ -107,7 +106,7 @@ def _refuse_other_kinds(file: Path) -> None:
 
 def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None:
     """Draw the waterfall of the option's net present value into a file."""
-    from cba.reporting.figures.changes import change_figure
+    from cba.reporting.figures.drivers import change_figure
     from cba.runs.whole_files import store_errors
 
     figure = change_figure(record, key=f"npv_fiscal.{option}")
@@ -120,7 +119,6 @@ def runs(
     root: Root = REPORTS,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its hash.")] = False,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> int:
     """List the stored runs, oldest first; approve one, or remove old ones."""
     if context is not None and context.invoked_subcommand:
@@ -142,7 +140,6 @@ def approve(
     note: Annotated[str, typer.Option(help="What was looked at.")],
     root: Root = REPORTS,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Release a run to readers: record who approves it and why, then publish it."""
     from cba.runs.holds import approve_run, refuse_failed
@@ -163,7 +160,6 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; say what would go.")] = False,
     root: Root = REPORTS,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Remove old runs; never one that is published, approved, held or damaged."""
     from cba.runs.store import prune_runs

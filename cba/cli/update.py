@@ -1,4 +1,7 @@
-"""``cba update`` takes in a new release; ``cba rerun`` does so and runs again: the entry for cron or a CI workflow."""
+"""``cba update`` takes in a new release; ``cba rerun`` does so and runs again: the entry for cron or a CI workflow.
+
+``cba refresh`` makes again what takes too long for a run.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, By, Debug, Root, Spec, answer, answer_json, describe
+from cba.cli.answers import (
+    REPORTS,
+    AsJson,
+    By,
+    Root,
+    Spec,
+    answer,
+    answer_json,
+    describe,
+    is_interactive,
+    terminal,
+    text_table,
+)
 from cba.cli.runs import write_index_page
-from cba.errors import InputError, NeedsPerson
+from cba.errors import GateError, InputError, NeedsPerson
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cba.inputs.analyses import Analysis
     from cba.inputs.releases.update import UpdateOutcome
     from cba.runs.reading import RunRecord
     from cba.runs.rerun import Outcome, RerunSteps, Update
+    from cba.validation.calibration import Calibration
 
 
 def rerun(
@@ -41,7 +60,6 @@ def rerun(
         typer.Option(help="Command told the outcome as JSON on its standard input.", metavar="CMD"),
     ] = None,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> int:
     """Update from the configured sources and run again where anything changed.
 
@@ -221,7 +239,6 @@ def update(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and store nothing.")] = False,
     as_json: AsJson = False,
-    debug: Debug = False,
 ) -> int:
     """Take in what is new and keep it as a snapshot; exit 4 where a person must decide, 5 without an answer."""
     # `words`: name or file of an analysis, and after ``--from`` further files.
@@ -291,3 +308,123 @@ def _say(outcome: UpdateOutcome, *, dry_run: bool) -> None:
     elif outcome.changed and outcome.snapshot is not None:
         typer.echo(f"Snapshot {outcome.snapshot.identifier[:12]}: {outcome.snapshot.folder}")
         typer.echo('An analysis reads it with snapshot = "current" under [data].')
+
+
+# --- ``cba refresh``: make a slow result again and keep it; alone, say what is kept and whether it is current ---
+
+
+STORE = Path("reports") / ".calibration"
+"""Where finished replicates of a calibration are kept: it goes on from there."""
+
+
+def refresh(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="panel, backtest, calibration or another that is listed without a name; or all that are stale.",
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
+    replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
+    workers: Annotated[int, typer.Option(help="Processes of the calibration.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster to use instead.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make results that take minutes to hours, which runs only read; without a name, list them.
+
+    Exit code 3 where a model turns out not to be calibrated.
+    """
+    from cba.models.slow_results import SLOW_RESULTS, how_made, slow_results_named
+
+    asked = slow_results_named(name) if name else ()
+    code = 0
+    for result in asked:
+        if name == "all" and how_made(result.name).get("current"):
+            continue
+        typer.echo(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
+        if result.refreshed_by:
+            module, _, name_of_maker = result.refreshed_by.partition(":")
+            getattr(import_module(module), name_of_maker)()
+        elif result.name == "backtest":
+            _backtest(draws=draws, silent=as_json)
+        else:
+            model = result.name.removeprefix("calibration_")
+            how = {"replicates": replicates, "workers": workers, "scheduler": scheduler}
+            code = max(code, _calibration(model, silent=as_json, **how))
+    return _list_results([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
+
+
+def _backtest(*, draws: int, silent: bool) -> None:
+    from cba.validation.record import refresh_backtest
+
+    tables = refresh_backtest(draws=draws, tell=lambda what: typer.echo(f"{what} ...", err=True))
+    if not silent:
+        _print_backtest(tables)
+
+
+def _calibration(model: str, *, silent: bool, **how: Any) -> int:
+    """Calibrate a model, going on from the replicates in the store, and return the exit code."""
+    from cba.validation.calibration import calibrate, keep_calibration
+
+    progress = _counting(model) if is_interactive() and not silent else None
+    found = calibrate(model, store=STORE, progress=progress, **how)
+    keep_calibration(found)
+    if not silent:
+        _print_calibration(found)
+    return 0 if found.passed else GateError.exit_code
+
+
+def _list_results(names: list[str], *, as_json: bool, code: int) -> int:
+    """Say what is kept, from what it was made, whether it is current and what makes it again."""
+    from cba.models.slow_results import SLOW_RESULTS, how_made, provenance_words
+
+    kept, said = {}, []
+    for result in (SLOW_RESULTS[name] for name in names):
+        made = how_made(result.name)
+        kept[result.name] = {"command": result.command, "minutes": result.minutes, **made}
+        state = "; current" if made.get("current") else ""
+        how = f"about {result.minutes} minutes: {result.command}"
+        said.append(f"{provenance_words(result, made)}{state} ({how})")
+    return answer({"results": kept}, as_json=as_json, say=lambda: typer.echo("\n".join(said)), exit_code=code)
+
+
+def _counting(model: str) -> Any:
+    def progress(done: int, of: int) -> None:
+        typer.echo(f"\r{model}: {done} of {of} replicates", nl=done == of)
+
+    return progress
+
+
+def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
+    """Print the scores of the totals, what was asked and found, and what was left out."""
+    rows = []
+    for row in tables["headline"].itertuples():
+        gap = f"{row.less_best:+,.0f} ({row.se:,.0f})"
+        held = (f"{row.inside_80:.0%}", f"{row.inside_90:.0%}")
+        rows.append((row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}"))
+    figures = ("score", "less best reference (se)", "80% held", "90% held", "log score")
+    title = "Number in care, mean score over one to five years ahead (lower is better)"
+    console = terminal()
+    console.print(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
+    for row in tables["reached"].itertuples():
+        console.print(f"{'met    ' if row.met else 'not met'}  {row.asked}: {row.found}")
+    for row in tables["skipped"].itertuples():
+        console.print(f"left out: {row.what}, {row.reason}")
+
+
+def _print_calibration(found: Calibration) -> None:
+    """Print the quantities furthest from uniform ranks."""
+    verdicts = found.verdicts
+    failed = verdicts[~verdicts["passed"]]
+    divergent, stuck = int((found.replicates["divergences"] > 0).sum()), int(found.replicates["stuck"].sum())
+    typer.echo(
+        f"{found.model}: {len(found.replicates)} replicates, {len(verdicts)} quantities, {len(failed)} not "
+        f"calibrated; {divergent} replicates with divergences, {stuck} of them stuck and not ranked."
+    )
+    rows = []
+    for row in verdicts.sort_values("p_value").head(max(5, len(failed))).itertuples():
+        figures = (f"{row.p_value:.4f}", f"{row.p_adjusted:.3f}", f"{row.mean_rank:.2f}", f"{row.spread:.2f}")
+        rows.append((str(row.quantity), *figures, str(row.finding)))
+    columns = ("Quantity", "p", "p, adjusted", "Mean rank", "Spread", "Finding")
+    terminal().print(text_table(rows, columns=columns, whole=columns))

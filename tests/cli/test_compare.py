@@ -11,7 +11,7 @@ import pytest
 from cba.cli import main
 from cba.cli.runs import compare
 from cba.errors import InputError
-from cba.runs.compare_words import with_words
+from cba.runs.comparison import with_words
 from cba.runs.execute import execute
 from cba.runs.reading import RunRecord
 from tests.fakes import small_analysis, stages_of

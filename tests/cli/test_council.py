@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cba.cli.council import council
+from cba.cli.run import council
 from cba.errors import InputError
 from cba.inputs.files import published_folder
 from cba.inputs.releases.snapshots import current_snapshot
@@ -47,7 +47,7 @@ def worked(monkeypatch):
         asked.append((inputs.analysis.name, inputs.stance, published_folder()))
         return made_workings()
 
-    monkeypatch.setattr("cba.cli.council.worked_inputs", made_of)
+    monkeypatch.setattr("cba.cli.run.worked_inputs", made_of)
     return asked
 
 

@@ -30,8 +30,8 @@ def test_a_misspelt_name_is_refused(capsys):
 def test_all_makes_only_what_is_stale(monkeypatch, current, made):
     calls = []
     monkeypatch.setattr("cba.validation.authority_panel.refresh_panel", lambda: calls.append("panel"))
-    monkeypatch.setattr("cba.cli.refresh._backtest", lambda **how: calls.append("backtest"))
-    monkeypatch.setattr("cba.cli.refresh._calibration", lambda model, **how: calls.append(model) or 3)
+    monkeypatch.setattr("cba.cli.update._backtest", lambda **how: calls.append("backtest"))
+    monkeypatch.setattr("cba.cli.update._calibration", lambda model, **how: calls.append(model) or 3)
     key = slow_results.made_from
     monkeypatch.setattr(
         slow_results, "made_from", lambda name: _kept(name) if current else key("panel") + name
