@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cba.appraisal.quantities import QUANTITIES
 from cba.reporting.choices import lead_option
 from cba.reporting.names import stance_name
-from cba.reporting.numbers import is_defined, show, style_of
+from cba.reporting.numbers import is_defined, pounds, show, style_of
 from cba.reporting.page import TARGET_KEYS, lookups
 from cba.reporting.sections import templates
 
@@ -82,15 +82,11 @@ def _cells(row: Any) -> dict[str, Any]:
         ends = f"{_amount(row.lower, style)} to {_amount(row.upper, style)}"
         between = f"{ends} ({row.level:.0%} interval)" if is_defined(row.level) else ends
     return {
-        "run": row.run,
+        **vars(row),
         "finished": row.finished.replace("T", " ").replace("Z", " UTC") or "not known",
-        "status": row.status,
         "status_words": _STATUS_WORDS.get(row.status, row.status),
-        "approved_by": row.approved_by,
-        "reasons": row.reasons,
         "mean": show(row.mean, style=style) if row.key else "no result",
         "between": between,
-        "report": row.report,
     }
 
 
@@ -131,4 +127,4 @@ def _trend(rows: Sequence[Any]) -> dict[str, Any] | None:
 
 def _amount(value: float | None, style: Any) -> str:
     """Return the end of an interval: money with its sign, as a range of a saving and a cost cannot be spoken."""
-    return show(value, style="money" if style == "net" else style)
+    return pounds(value if style == "net" else style)

@@ -15,7 +15,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.analyses import lead_among
 from cba.reporting.names import full_name, stance_name
-from cba.reporting.numbers import is_defined, matching_rows, show
+from cba.reporting.numbers import is_defined, matching_rows, priced
 
 if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
@@ -416,7 +416,7 @@ def information_choices(view: View) -> dict[str, Any]:
         before = question
     return {
         "best_questions": found,
-        "information_price": show(value_shown(view.first), style="price"),
+        "information_price": priced(value_shown(view.first)),
         "information_values": values,
     }
 

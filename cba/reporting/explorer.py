@@ -15,7 +15,7 @@ from markupsafe import Markup
 from cba.discounting import discount_factors, find_schedule, list_schedules
 from cba.inputs.evidence import load_claims
 from cba.reporting.names import stance_name
-from cba.reporting.numbers import Style, bound, rounding_unit, show
+from cba.reporting.numbers import Style, bound, netted, pounds, rounding_unit, show
 from cba.reporting.sections import templates
 from cba.tables.explorer import explorer_results
 
@@ -176,7 +176,7 @@ def _fact(first: Appraisal, name: str, value: float, *, style: Style, id: str = 
 
 def _net(found: Mapping[str, float], name: str) -> str:
     value = found[name]
-    return show(value, style="net", unit=rounding_unit(value, found[f"{name}_error"]))
+    return netted(value, unit=rounding_unit(value, found[f"{name}_error"]))
 
 
 def _rows(found: Mapping[str, float], first: Appraisal) -> list[dict[str, Any]]:
@@ -216,7 +216,7 @@ def _row(name: str, label: str, found: Mapping[str, float], *, style: Any) -> di
     value, error = found[name], found[f"{name}_error"]
     unit = error if style == "probability" else rounding_unit(value, error)
     written = {
-        "net": lambda: f"±{show(error, style='money', unit=rounding_unit(error, figures=2))}",
+        "net": lambda: f"±{pounds(error, unit=rounding_unit(error, figures=2))}",
         "probability": lambda: f"±{100 * error:.2g} points",
         "fewer": lambda: f"±{show(error, style='number', unit=rounding_unit(error, figures=2))}",
     }

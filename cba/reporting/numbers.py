@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlencode
 
@@ -78,6 +79,20 @@ def show(value: object, *, style: Style = "number", unit: float | None = None) -
     number = float(value)
     default = 0.0 if style == "probability" else rounding_unit(number)
     return _STYLES[style](number, default if unit is None else unit)
+
+
+counted = partial(show, style="count")
+pounds = partial(show, style="money")
+priced = partial(show, style="price")
+netted = partial(show, style="net")
+chance_of = partial(show, style="probability")
+per_cent = partial(show, style="share")
+"""A number in one style."""
+
+
+def spanned(row: Mapping[str, Any] | pd.Series, say: Callable[..., str], of: str = "") -> str:
+    """Return an interval as its two ends. `say`: what writes one; `of`: what their names begin with."""
+    return f"{say(row[f'{of}lower'])} to {say(row[f'{of}upper'])}"
 
 
 def _plain(value: float, unit: float) -> str:

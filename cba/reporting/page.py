@@ -30,7 +30,6 @@ from cba.reporting.choices import (
 )
 from cba.reporting.explorer import explorer_parts
 from cba.reporting.figures import children, decisions, drivers, evidence, fits, learning, money
-from cba.reporting.figures.changes import change_context
 from cba.reporting.figures.style import is_shown, on_page
 from cba.reporting.html_tables import (
     assumption_rows,
@@ -182,7 +181,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
         **lookups(by_stance, first, view.option),
         **explorer_parts(appraisals, lead=view.option),
         **_figures(view),
-        **change_context(manifest),
+        **drivers.change_context(manifest),
         **assumption_rows(first, as_at=identity["as_at"]),
         **identity,
         **found,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.reporting.figures.changes import change_figure, describe_change, plot_change, steps
+from cba.reporting.figures.drivers import change_figure, describe_change, plot_change, steps
 from tests.cli.test_compare import RECORD
 
 KEY = "npv_fiscal.care_review"

@@ -14,7 +14,7 @@ from cba.reporting.choices import View, belief_rows, drawn_targets, paths_overla
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, range_columns, results_below
-from cba.reporting.numbers import show
+from cba.reporting.numbers import chance_of, counted, spanned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +60,7 @@ def _describe_paths(history: pd.DataFrame, view: View, *, table: str, field: str
     always = paths_overlap(view.first, view.option, view.last_year, table=table)
     low, high = history.loc[history[field].idxmin()], history.loc[history[field].idxmax()]
     ends = [
-        f"{name} {show(row['mean'], style='count')} in {view.last_year} (interval "
-        f"{show(row['lower'], style='count')} to {show(row['upper'], style='count')})"
+        f"{name} {counted(row['mean'])} in {view.last_year} (interval {spanned(row, counted)})"
         for name, row in (
             ("current policy", _path(view, table, "bau").iloc[-1]),
             ("with the option", _path(view, table, view.option).iloc[-1]),
@@ -69,10 +68,9 @@ def _describe_paths(history: pd.DataFrame, view: View, *, table: str, field: str
     ]
     return (
         f"Line chart with shaded intervals. Horizontal axis: year ending 31 March, {int(history['year'].min())} to "
-        f"{view.last_year}. Vertical axis: {words}, from zero. Observed figures run from "
-        f"{show(low[field], style='count')} in {int(low['year'])} (lowest) to {show(high[field], style='count')} "
-        f"in {int(high['year'])} (highest). Projected: {'; '.join(ends)}. The two intervals overlap "
-        f"{'in every year' if always else 'in some years only'}."
+        f"{view.last_year}. Vertical axis: {words}, from zero. Observed figures run from {counted(low[field])} in "
+        f"{int(low['year'])} (lowest) to {counted(high[field])} in {int(high['year'])} (highest). Projected: "
+        f"{'; '.join(ends)}. The two intervals overlap {'in every year' if always else 'in some years only'}."
     )
 
 
@@ -128,7 +126,7 @@ def _draw_chances(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     for number, target in enumerate(drawn_targets(rows)):
         one = rows[rows["fewer_children"] == target].sort_values("year")
         style = {"color": chart.colours(4)[number], "ls": chart.DASHES[number], "lw": 2.2}
-        label = f"At least {show(target, style='count')}"
+        label = f"At least {counted(target)}"
         ax.plot(one["year"], 100 * one["probability"], label=label, **style)
     chart.set_years(ax, int(rows["year"].min()), int(rows["year"].max()))
     ax.set_ylim(0, 103)
@@ -139,7 +137,7 @@ def _draw_chances(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 def _describe_chances(rows: pd.DataFrame, view: View) -> str:
     last = rows[rows["year"] == rows["year"].max()]
     parts = [
-        f"at least {show(row['fewer_children'], style='count')}: {show(row['probability'], style='probability')}"
+        f"at least {counted(row['fewer_children'])}: {chance_of(row['probability'])}"
         for row in last.to_dict("records")
     ]
     return (
@@ -180,23 +178,22 @@ def _describe_tracker(published: pd.DataFrame, view: View) -> str:
     ahead, claim = belief_rows(view.first, "current_policy"), belief_rows(view.first, "claim")
     last, end = published.iloc[-1], ahead.iloc[-1]
     text = (
-        "Line chart. Horizontal axis: year ending 31 March, "
-        f"{published['year'].min()} to {ahead['year'].max()}. "
-        "Vertical axis: children starting care in the year who are not unaccompanied, from 0. "
-        f"The last published figure is {show(float(last['mean']), style='count')} in {last['year']}. "
-        f"On current policy {_range(end)} would start in {end['year']}"
-        f"; with the programme as the evidence has it {_range(belief_rows(view.first, 'programme').iloc[-1])}. "
+        f"Line chart. Horizontal axis: year ending 31 March, {published['year'].min()} to {ahead['year'].max()}. "
+        "Vertical axis: children starting care in the year who are not unaccompanied, from 0. The last published "
+        f"figure is {counted(last['mean'])} in {last['year']}. On current policy {_range(end)} would start in "
+        f"{end['year']}; with the programme as the evidence has it "
+        f"{_range(belief_rows(view.first, 'programme').iloc[-1])}. "
     )
     if len(claim):
         text += (
             f"If the review’s claim held {_range(claim.iloc[-1])} would. A dotted line at "
-            f"{show(float(claim.iloc[-1]['line']), style='count')} in that year marks what would still be on track."
+            f"{counted(claim.iloc[-1]['line'])} in that year marks what would still be on track."
         )
     return text
 
 
 def _range(row: pd.Series[Any]) -> str:
-    low, mid, high = (show(float(row[field]), style="count") for field in ("lower", "mean", "upper"))
+    low, mid, high = (counted(row[field]) for field in ("lower", "mean", "upper"))
     return f"{mid} ({low} to {high})"
 
 

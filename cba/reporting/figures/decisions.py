@@ -13,7 +13,7 @@ from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
 from cba.reporting.html_tables import columns
-from cba.reporting.numbers import is_defined, show
+from cba.reporting.numbers import chance_of, counted, is_defined, netted, pounds, priced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +48,7 @@ def _draw_risk(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_risk(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"{view.first.option_labels[row['option']]}: {show(row['mean'], style='net')}, worst 5% "
-        f"{show(row['cvar'], style='net')}"
+        f"{view.first.option_labels[row['option']]}: {netted(row['mean'])}, worst 5% {netted(row['cvar'])}"
         for row in rows.to_dict("records")
     ]
     return (
@@ -109,8 +108,8 @@ def _describe_acceptability(table: pd.DataFrame, view: View) -> str:
     best = table[table["best"].astype(bool)]
     changed = best[best["option"] != best["option"].shift()]
     parts = [
-        f"from {show(row['value_per_child_year'], style='price')}: {view.first.option_labels[row['option']]} "
-        f"({show(row['prob_best'], style='probability')} chance of being best)"
+        f"from {priced(row['value_per_child_year'])}: {view.first.option_labels[row['option']]} "
+        f"({chance_of(row['prob_best'])} chance of being best)"
         for row in changed.to_dict("records")
     ]
     return (
@@ -168,11 +167,11 @@ def _describe_frontier(rows: pd.DataFrame, view: View) -> str:
     parts = []
     for row in rows.to_dict("records"):
         words = (
-            f"{view.first.option_labels[row['option']]}: {show(row['effect'], style='count')} child-years at "
-            f"{show(row['cost'], style='money')}, {row['status']}"
+            f"{view.first.option_labels[row['option']]}: {counted(row['effect'])} child-years at "
+            f"{pounds(row['cost'])}, {row['status']}"
         )
         if is_defined(row["icer"]):
-            words += f", {show(row['icer'], style='money')} for each further child-year"
+            words += f", {pounds(row['icer'])} for each further child-year"
         parts.append(f"{words}.")
     return (
         "Dot chart, one point for each option; options on the frontier are joined. Horizontal axis: mean "

@@ -13,7 +13,7 @@ from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, csv_link, range_columns
 from cba.reporting.names import full_name, stance_name
-from cba.reporting.numbers import matching_rows, show
+from cba.reporting.numbers import counted, matching_rows, per_cent, pounds, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def _describe_effect(rows: pd.DataFrame, view: View, *, label: str) -> str:
 def _draw_attribution(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the fewer children in care that each intervention brings."""
     names = (full_name(name) for name in rows["component"])
-    words = (show(float(value), style="count") for value in rows["fewer_children"])
+    words = (counted(value) for value in rows["fewer_children"])
     axis = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
     chart.named_bars(ax, rows["fewer_children"], names, words, axis=axis, zero=True, form=",g")
     ax.margins(x=0.2)
@@ -201,8 +201,8 @@ def _describe_map(maps: Maps, view: View) -> str:
 
 def _place(row: pd.Series) -> str:
     cut, value = float(row["cut"]), float(row["value"])
-    words = show(abs(cut), style="share")
-    return f"{words} {'fewer' if cut >= 0 else 'more'} starts at {show(value, style='money')} a child-year"
+    words = per_cent(abs(cut))
+    return f"{words} {'fewer' if cut >= 0 else 'more'} starts at {pounds(value)} a child-year"
 
 
 def _map_tables(view: View) -> Below:

@@ -16,7 +16,7 @@ from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
 from cba.reporting.html_tables import columns, range_columns
-from cba.reporting.numbers import show
+from cba.reporting.numbers import counted, per_cent, pounds, show, spanned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def _describe_backtest(table: pd.DataFrame, view: View) -> str:
     parts = []
     for name in COMPARED:
         label, rows = _horizons(table, name)
-        first, last = (show(rows["crps"].iloc[place], style="count") for place in (0, -1))
+        first, last = (counted(rows["crps"].iloc[place]) for place in (0, -1))
         parts.append(f"{label}: {first} one year ahead, {last} five years ahead")
     return (
         "Line chart, one line for each forecast. Horizontal axis: years ahead, 1 to 5. Vertical axis: mean score in "
@@ -114,7 +114,7 @@ def _draw_vintages(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 def _describe_vintages(rows: pd.DataFrame, view: View) -> str:
     path, cost = load_claims().children_without_reform, load_claims().system_cost
     parts = [
-        f"release {row['release']}: {show(row['lower'], style='count')} to {show(row['upper'], style='count')}, "
+        f"release {row['release']}: {spanned(row, counted)}, "
         f"chance of at least {path} {row['many']:.0%}, of at least {cost} {row['dear']:.0%}"
         for row in rows.to_dict("records")
     ]
@@ -144,8 +144,7 @@ def _draw_structure(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_structure(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"{row['label']}: mean {show(row['mean'], style='count')}, {show(row['lower'], style='count')} to "
-        f"{show(row['upper'], style='count')}"
+        f"{row['label']}: mean {counted(row['mean'])}, {spanned(row, counted)}"
         for row in rows.to_dict("records")
     ]
     return (
@@ -226,7 +225,7 @@ def _describe_pit(rows: pd.DataFrame, view: View, *, what: str) -> str:
     out = rows["departure"].gt(rows["upper"]) | rows["departure"].lt(rows["lower"])
     said = "leaves the shaded reach of chance" if out.any() else "stays inside the shaded reach of chance"
     furthest = rows.loc[rows["departure"].abs().idxmax()]
-    place = show(furthest["place"], style="share")
+    place = per_cent(furthest["place"])
     away = show(furthest["departure"], style="number", unit=0.001)
     return (
         "Line chart with a band. Horizontal axis: probability given beforehand to a figure no larger than the "
@@ -270,7 +269,7 @@ def _describe_total(rows: pd.DataFrame, view: View) -> str:
     inside = rows["inside"].astype(str) == "True"
     outside = ", ".join(str(int(year)) for year in rows.loc[~inside, "year"]) or "none"
     last, label = rows.iloc[-1], str(rows["label"].iloc[0])
-    found, lower, upper = (show(last[name], style="count") for name in ("published", "lower", "upper"))
+    found, lower, upper = (counted(last[name]) for name in ("published", "lower", "upper"))
     return (
         f"Point chart with intervals. Horizontal axis: year ending 31 March, {int(rows['year'].iloc[0])} to "
         f"{int(last['year'])}. Vertical axis: {label[:1].lower()}{label[1:]}. Each year's published figure is a dot, "
@@ -349,8 +348,8 @@ def _draw_accounts(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_accounts(rows: pd.DataFrame, view: View) -> str:
     said = [
-        f"{int(row['year'])}: published {show(float(row['published_real']), style='money')}, modelled "
-        f"{show(float(row['modelled_lower']), style='money')} to {show(float(row['modelled_upper']), style='money')}"
+        f"{int(row['year'])}: published {pounds(row['published_real'])}, modelled "
+        f"{spanned(row, pounds, of='modelled_')}"
         for row in (rows.iloc[0], rows.iloc[-1])
     ]
     inside = int((rows["inside"].astype(str) == "True").sum())

@@ -12,7 +12,7 @@ from cba.reporting.figures import style as chart
 from cba.reporting.figures.decisions import VALUE
 from cba.reporting.figures.style import Data, Figure
 from cba.reporting.html_tables import columns, range_columns
-from cba.reporting.numbers import rounding_unit, show
+from cba.reporting.numbers import chance_of, pounds, priced, rounding_unit, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def _draw_information(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     divisor, unit = chart.scale_of(float((rows["value"] + 1.96 * rows["se"]).max()))
     value, error = rows["value"], rows["se"]
     pairs = zip(value, error, strict=True)
-    words = (show(float(raw), style="money", unit=rounding_unit(raw, se)) for raw, se in pairs)
+    words = (pounds(float(raw), unit=rounding_unit(raw, se)) for raw, se in pairs)
     axis = f"Value of knowing it exactly, {unit}, present value"
     shown, errors = value / divisor, error / divisor
     chart.named_bars(ax, shown, rows["question"], words, errors=errors, axis=axis, wrap=60, ticks=4)
@@ -36,14 +36,14 @@ def _draw_information(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_information(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"{row['question']}: {show(row['value'], style='money', unit=rounding_unit(row['value'], row['se']))} "
-        f"(error {show(row['se'], style='money', unit=rounding_unit(row['se'], figures=2))})"
+        f"{row['question']}: {pounds(row['value'], unit=rounding_unit(row['value'], row['se']))} "
+        f"(error {pounds(row['se'], unit=rounding_unit(row['se'], figures=2))})"
         for row in rows.to_dict("records")
     ]
     return (
         "Horizontal bar chart, one bar for each research question, highest first; lines are 95% intervals. "
         "Horizontal axis: value of perfect information in pounds, present value, at "
-        f"{show(value_shown(view.first), style='price')} for a child-year. {'; '.join(parts)}."
+        f"{priced(value_shown(view.first))} for a child-year. {'; '.join(parts)}."
     )
 
 
@@ -69,9 +69,8 @@ def _draw_power(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_power(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"{_design(row)}: detectable {show(row['detectable_percent'], unit=0.1)}%, "
-        f"expected {show(row['fall_percent_mean'], unit=0.01)}%, "
-        f"chance of finding it {show(row['power'], style='probability')}"
+        f"{_design(row)}: detectable {show(row['detectable_percent'], unit=0.1)}%, expected "
+        f"{show(row['fall_percent_mean'], unit=0.01)}%, chance of finding it {chance_of(row['power'])}"
         for row in rows.to_dict("records")
     ]
     return (
@@ -131,7 +130,7 @@ def _describe_map(best: pd.DataFrame, view: View) -> str:
     for value, one in best.groupby("value_per_child_year"):
         counts = one["strategy"].value_counts()
         words = ", ".join(f"{STRATEGIES[str(name)].lower()} in {number}" for name, number in counts.items())
-        parts.append(f"at {show(float(value), style='price')} {words}")
+        parts.append(f"at {priced(value)} {words}")
     return (
         f"Grid of cells, one row for each of {len(_designs(best))} designs of a pilot, each cell naming the best "
         "strategy. Horizontal axis: value of a child-year in pounds. Vertical axis: number of areas and years of the "
@@ -159,7 +158,7 @@ def _draw_learning(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         lines = {"xerr": 1.96 * errors / divisor, "error_kw": {"ecolor": chart.TEXT, "elinewidth": 1.2}}
         ax.barh(places, rows[part] / divisor, **style, **lines)
         for place, raw, se in zip(places, rows[part], errors, strict=True):
-            words = show(raw, style="money", unit=rounding_unit(raw, se))
+            words = pounds(raw, unit=rounding_unit(raw, se))
             chart.note(ax, words, ((max(raw, 0.0) + 1.96 * se) / divisor, place), (5, 0), fontsize=8.5)
     labels = [_short(value) for value in rows["value_per_child_year"]]
     values = f"Present value, {unit}; rows: value of a child-year"
@@ -170,9 +169,8 @@ def _draw_learning(ax: Axes, rows: pd.DataFrame, view: View) -> None:
 
 def _describe_learning(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"at {show(row['value_per_child_year'], style='price')}: "
-        f"learning {show(row['value_of_learning'], style='money')}, "
-        f"delay {show(row['cost_of_delay'], style='money')}, pilot {show(row['pilot_cost'], style='money')}"
+        f"at {priced(row['value_per_child_year'])}: learning {pounds(row['value_of_learning'])}, delay "
+        f"{pounds(row['cost_of_delay'])}, pilot {pounds(row['pilot_cost'])}"
         for row in rows.to_dict("records")
     ]
     return (

@@ -15,7 +15,7 @@ from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, frame_link, range_columns, results_below
 from cba.reporting.names import full_name, stance_name
-from cba.reporting.numbers import is_defined, show
+from cba.reporting.numbers import chance_of, is_defined, netted, pounds, spanned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +64,8 @@ def _describe_net(rows: pd.DataFrame, view: View) -> str:
     low, high = rows.loc[rows["mean"].idxmin()], rows.loc[rows["mean"].idxmax()]
     return (
         f"Bar chart with interval lines, one bar a year. {_axis_words(view)} Vertical axis: net saving (above zero) or "
-        f"net cost (below zero), pounds a year. Lowest: {show(low['mean'], style='net')} in {int(low['year'])}. "
-        f"Highest: {show(high['mean'], style='net')} in {int(high['year'])}. The mean is a net saving in "
+        f"net cost (below zero), pounds a year. Lowest: {netted(low['mean'])} in {int(low['year'])}. "
+        f"Highest: {netted(high['mean'])} in {int(high['year'])}. The mean is a net saving in "
         f"{int((rows['mean'] > 0).sum())} of {len(rows)} years."
     )
 
@@ -88,9 +88,9 @@ def _describe_cumulative(rows: pd.DataFrame, view: View) -> str:
     last, low = rows.iloc[-1], rows.loc[rows["cumulative_mean"].idxmin()]
     return (
         f"Line chart with a shaded interval. {_axis_words(view)} Vertical axis: cumulative discounted net, pounds. The "
-        f"mean is lowest in {int(low['year'])} ({show(low['cumulative_mean'], style='net')}) and ends in "
-        f"{int(last['year'])} at {show(last['cumulative_mean'], style='net')} (interval "
-        f"{show(last['cumulative_lower'], style='money')} to {show(last['cumulative_upper'], style='money')})."
+        f"mean is lowest in {int(low['year'])} ({netted(low['cumulative_mean'])}) and ends in "
+        f"{int(last['year'])} at {netted(last['cumulative_mean'])} (interval "
+        f"{spanned(last, pounds, of='cumulative_')})."
     )
 
 
@@ -109,7 +109,7 @@ def _draw_payback(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     ax.set_xticks([*range(len(years)), aside], [*labels, "Never"])
     for place, value in [*enumerate(values), (aside, never)]:
         if value >= 0.5:
-            words = show(value / 100, style="probability")
+            words = chance_of(value / 100)
             chart.note(ax, words, (place, value), (0, 3), ha="center", va="baseline", fontsize=9.5)
     chart.name_values(ax, "Probability, %")
     ax.set_ylim(0, 108)
@@ -123,11 +123,11 @@ def _describe_payback(rows: pd.DataFrame, view: View) -> str:
     best = "No draw pays back within the horizon."
     if len(by_year):
         top = by_year.loc[by_year["probability"].idxmax()]
-        chance = show(float(top["probability"]), style="probability")
+        chance = chance_of(top["probability"])
         best = f"The single most probable year is {int(top['year'])} ({chance})."
     return (
         f"Bar chart. Horizontal axis: year of payback, {first} to {last}, and never. Vertical axis: probability, per "
-        f"cent. Never: {show(never, style='probability')}. {best}"
+        f"cent. Never: {chance_of(never)}. {best}"
     )
 
 
@@ -144,10 +144,7 @@ def _draw_payers(ax: Axes, net: pd.Series[float], view: View) -> None:
 
 
 def _describe_payers(net: pd.Series[float], view: View) -> str:
-    parts = [
-        f"{full_name(name)} {'saves' if v < 0 else 'pays'} {show(abs(v), style='money')}"
-        for name, v in net.items()
-    ]
+    parts = [f"{full_name(name)} {'saves' if v < 0 else 'pays'} {pounds(abs(v))}" for name, v in net.items()]
     return (
         "Horizontal bar chart, one bar for each payer. Horizontal axis: mean net over the horizon, undiscounted "
         f"pounds; savings to the right of zero, costs to the left. {'; '.join(parts)}."
@@ -157,16 +154,13 @@ def _describe_payers(net: pd.Series[float], view: View) -> str:
 def _draw_never(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     """Draw the chance that each payer never pays back within the horizon."""
     chances, names = rows["probability"], map(full_name, rows["payer"])
-    words = (show(p, style="probability", unit=se) for p, se in zip(chances, rows["mcse"], strict=True))
+    words = (chance_of(p, unit=se) for p, se in zip(chances, rows["mcse"], strict=True))
     chart.named_bars(ax, 100 * chances, names, words, axis="Chance of never paying back, %", wrap=16)
     ax.set_xlim(0, 116)
 
 
 def _describe_never(rows: pd.DataFrame, view: View) -> str:
-    parts = [
-        f"{full_name(row['payer'])}: {show(row['probability'], style='probability')}"
-        for row in rows.to_dict("records")
-    ]
+    parts = [f"{full_name(row['payer'])}: {chance_of(row['probability'])}" for row in rows.to_dict("records")]
     return (
         "Horizontal bar chart, one bar for each payer. Horizontal axis: chance, per cent, of never paying back "
         f"within {view.first.analysis.horizon} years. {'; '.join(parts)}."
@@ -230,10 +224,10 @@ def _describe_distribution(shares: pd.DataFrame, view: View) -> str:
     parts = []
     for item in _defined(view.appraisals, view.option):
         npv = item.results[f"npv_fiscal.{view.option}"]
-        chance = show(item.results[f"prob_npv_positive.{view.option}"]["mean"], style="probability")
+        chance = chance_of(item.results[f"prob_npv_positive.{view.option}"]["mean"])
         parts.append(
-            f"{stance_name(item.stance)}: mean {show(npv['mean'], style='net')}, interval "
-            f"{show(npv['lower'], style='money')} to {show(npv['upper'], style='money')}, {chance} of draws above zero."
+            f"{stance_name(item.stance)}: mean {netted(npv['mean'])}, interval "
+            f"{spanned(npv, pounds)}, {chance} of draws above zero."
         )
     return (
         "Histogram outlines, one for each stance. Horizontal axis: net present value in pounds, zero marked; left of "
@@ -281,7 +275,7 @@ def _describe_system(table: pd.DataFrame, view: View) -> str:
     for price, words in ((CASH, "in cash"), (CLAIM_PRICES, "at 2021-22 prices")):
         for name, which in (("bau", "current policy"), (view.option, "with the option")):
             row = view.rows("system_cost_by_year", option=name, price=price, year=view.last_year).iloc[0]
-            parts.append(f"{words}, {which}: {show(row['mean'], style='money')}")
+            parts.append(f"{words}, {which}: {pounds(row['mean'])}")
     return (
         f"Line chart with shaded intervals. Horizontal axis: year ending 31 March, {int(table['year'].min())} to "
         f"{view.last_year}. Vertical axis: yearly cost, £ billion, from zero. Solid lines: current policy; dashed: "
@@ -322,10 +316,9 @@ def _describe_ladder(rows: pd.DataFrame, view: View) -> str:
     high, low = rows.loc[rows["average"].idxmax()], rows.loc[rows["average"].idxmin()]
     return (
         "Dot chart, one row for each placement, three markers a row: average cost, avoidable, cashable in the first "
-        "year. Horizontal axis: pounds per child per year, from zero. "
-        f"Highest average: {full_name(high['placement'])}, {show(high['average'], style='money')}, of which "
-        f"{show(high['cashable_first_year'], style='money')} cashable in the first year. Lowest average: "
-        f"{full_name(low['placement'])}, {show(low['average'], style='money')}."
+        "year. Horizontal axis: pounds per child per year, from zero. Highest average: "
+        f"{full_name(high['placement'])}, {pounds(high['average'])}, of which {pounds(high['cashable_first_year'])} "
+        f"cashable in the first year. Lowest average: {full_name(low['placement'])}, {pounds(low['average'])}."
     )
 
 
