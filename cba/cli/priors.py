@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, answer_json, terminal, text_table
+from cba.cli.answers import AsJson, answer_json, refuse_other_kinds, terminal, text_table, write_figure
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 _POINTS = 400
-_DARK_BLUE, _LIGHT_BLUE, _GREY = "#12436D", "#6BACE6", "#5A5A5A"
-_SUFFIXES = (".png", ".svg", ".pdf")
 _CONFIDENCE = {
     "green": "green: good evidence",
     "amber": "amber: some evidence, or evidence from elsewhere",
@@ -158,42 +156,27 @@ def _list(registry: PriorRegistry, *, as_json: bool) -> None:
 
 def draw_density(entry: PriorEntry, *, path: Path) -> None:
     """Draw the density of an entry, its median and its 90% interval, and the two nearest other families."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(
-            "a figure cannot be written as this kind of file",
-            file=path,
-            found=path.suffix or "no ending",
-            allowed=", ".join(_SUFFIXES),
-            cause="the ending left out or misspelt",
-            remedy="end the name in .png",
-        )
+    refuse_other_kinds(path, field="--plot")
     import numpy as np
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     from cba.inputs.prior_checks import alternative_fits
-    from cba.runs.whole_files import store_errors
+    from cba.reporting.figures import style as chart
 
-    lowest, low, middle, high, highest = (float(v) for v in entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998]))
+    lowest, low, middle, high, highest = entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998])
     margin = 0.05 * (highest - lowest)
     at = np.linspace(lowest - margin, highest + margin, _POINTS)
     density = entry.fitted.pdf(at)
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    inside = (at >= low) & (at <= high)
-    axes.fill_between(at[inside], density[inside], color=_LIGHT_BLUE, linewidth=0)
-    axes.plot(at, density, color=_DARK_BLUE, label=entry.fitted.label)
-    for fit, dashes in zip(alternative_fits(entry), ((4, 2), (1, 2)), strict=False):
-        other = fit.distribution
-        axes.plot(at, other.pdf(at), color=_GREY, linewidth=1, dashes=dashes, label=other.label)
-    axes.legend(frameon=False)
-    axes.axvline(middle, color=_DARK_BLUE, linestyle="--")
-    axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
-    axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)
-    axes.set_ylabel("Density")
-    axes.set_yticks([])
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    with store_errors("the figure could not be written", file=path):
-        figure.savefig(path, dpi=150)
+    dark, light = chart.colours(2)[0], chart.GREY
+    axes = chart.page_axes()
+    with chart.government_style():
+        axes.fill_between(at, density, where=(at >= low) & (at <= high), color=light, linewidth=0)
+        axes.plot(at, density, color=dark, label=entry.fitted.label)
+        for fit, dashes in zip(alternative_fits(entry), chart.DASHES[1:3], strict=False):
+            other = fit.distribution
+            axes.plot(at, other.pdf(at), color=chart.TEXT, lw=1, ls=dashes, label=other.label)
+        axes.legend(frameon=False)
+        axes.axvline(middle, color=dark, linestyle="--")
+        axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
+        axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)
+        axes.set_ylim(bottom=0)
+        write_figure(axes.figure, path)

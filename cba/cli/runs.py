@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import REPORTS, AsJson, Root, Run, answer, terminal, text_table
+from cba.cli.answers import (
+    REPORTS,
+    AsJson,
+    Root,
+    Run,
+    answer,
+    refuse_other_kinds,
+    terminal,
+    text_table,
+    write_figure,
+)
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +52,7 @@ def compare(
     from cba.runs.reading import find_run
 
     if figure is not None:
-        _refuse_other_kinds(figure)
+        refuse_other_kinds(figure, field="--figure")
     one, other = find_run(root, before), find_run(root, after)
     _refuse_same(one, other, words=(before, after))
     offered = (run.manifest["settings"]["options"] for run in (one, other))
@@ -51,7 +61,9 @@ def compare(
     record = compare_runs(one, other, root=root, stance=stance).record()
     sentences = change_sentences(record, option=about)
     if figure is not None:
-        _write_figure(record, option=about, file=figure)
+        from cba.reporting.figures.drivers import change_figure
+
+        write_figure(change_figure(record, key=f"npv_fiscal.{about}"), figure)
 
     def say() -> None:
         if record["moved"]:
@@ -89,29 +101,6 @@ def _refuse_same(before: RunRecord, after: RunRecord, *, words: tuple[str, str])
             cause="the name of an analysis means its published run",
             remedy="use ANALYSIS/latest for the newest, or the start of a run's name as `cba runs` lists it",
         )
-
-
-def _refuse_other_kinds(file: Path) -> None:
-    """Refuse a figure of a kind that cannot be written."""
-    if file.suffix not in (".svg", ".png"):
-        raise InputError(
-            "a figure of this kind cannot be written",
-            field="--figure",
-            found=file.name,
-            allowed="a name that ends in .svg or .png",
-            cause="another ending",
-            remedy="name the file figure.svg",
-        )
-
-
-def _write_figure(record: Mapping[str, Any], *, option: str, file: Path) -> None:
-    """Draw the waterfall of the option's net present value into a file."""
-    from cba.reporting.figures.drivers import change_figure
-    from cba.runs.whole_files import store_errors
-
-    figure = change_figure(record, key=f"npv_fiscal.{option}")
-    with store_errors("the figure could not be written", file=file):
-        figure.savefig(file)
 
 
 def runs(
