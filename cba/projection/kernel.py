@@ -323,7 +323,7 @@ def simulated_states(
         stock = _of(initial, option).astype(np.int64)
         joining, moving = _of(entries, option), _of(moves, option)
         for year in range(shape[2]):
-            moved = _multinomial(stock, moving[:, year if moving.shape[1] > 1 else 0], of_option)
+            moved = _moved(stock, moving[:, year if moving.shape[1] > 1 else 0], of_option)
             stock = moved + of_option.poisson(joining[:, year])
             out[:, option, year] = stock
     return out
@@ -333,27 +333,15 @@ def _of(values: np.ndarray, option: int) -> np.ndarray:
     return values[:, option if values.shape[1] > 1 else 0]
 
 
-def _multinomial(stock: np.ndarray, moves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Where each row's children go, by binomials in turn: goal j has p_j / (1 - p_0 - ... - p_{j-1})."""
-    arrived = np.zeros_like(stock)
-    for origin in range(stock.shape[1]):
-        waiting = stock[:, origin].copy()
-        unplaced = np.ones(stock.shape[0])
-        for goal in range(stock.shape[1]):
-            share = moves[:, origin, goal]
-            # Rows are checked before: only rounding can take the ratio past 1, or to 0/0 at the end.
-            chance = np.divide(share, unplaced, out=np.zeros_like(share), where=unplaced > 0)
-            took = rng.binomial(waiting, np.minimum(chance, 1.0))
-            arrived[:, goal] += took
-            waiting -= took
-            unplaced = np.maximum(unplaced - share, 0.0)
-    return arrived
+def _moved(stock: np.ndarray, moves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return where the children of each sample and state are a year later; whoever has no place there has left."""
+    leaving = np.maximum(1.0 - moves.sum(axis=-1, keepdims=True), 0.0)
+    shares = np.concatenate([moves, leaving], axis=-1)  # rows were checked: only rounding is taken off below
+    placed = rng.multinomial(stock, shares / shares.sum(axis=-1, keepdims=True))
+    return placed[..., :-1].sum(axis=1)
 
 
 # --- The compiled inner loop of the cohort kernel: the only module here that imports numba ---
-
-
-BLOCK = 64
 
 
 @numba.njit(cache=True, parallel=True)
@@ -363,59 +351,20 @@ def expected_states(initial: np.ndarray, entries: np.ndarray, moves: np.ndarray,
     # 1 or option, 1 or year, state, state); out (sample, option, year, state). The check rides on the loop: a
     # state that was ever NaN or infinite stays so, whatever multiplies it, hence one look at the last year.
     samples, options, years, states = out.shape
-    blocks = (samples + BLOCK - 1) // BLOCK
     faults = 0
-    for job in numba.prange(blocks * options):
-        option = job % options
-        first = (job // options) * BLOCK
-        end = min(first + BLOCK, samples)
-        of_initial = option if initial.shape[1] > 1 else 0
-        of_entries = option if entries.shape[1] > 1 else 0
-        of_moves = option if moves.shape[1] > 1 else 0
-        stock = np.zeros((states, BLOCK))
-        arriving = np.zeros((states, BLOCK))
-        move = np.zeros((states, states, BLOCK))
-        lowest = np.zeros(BLOCK)
-        for state in range(states):
-            for lane in range(end - first):
-                stock[state, lane] = initial[first + lane, of_initial, state]
+    for job in numba.prange(samples * options):
+        s, option = job // options, job % options
+        stock = initial[s, option if initial.shape[1] > 1 else 0]
+        joining = entries[s, option if entries.shape[1] > 1 else 0]
+        moving = moves[s, option if moves.shape[1] > 1 else 0]
         for year in range(years):
-            if year == 0 or moves.shape[2] > 1:
-                _turn(moves[first:end, of_moves, year], move)
+            share, reached = moving[year if moves.shape[2] > 1 else 0], out[s, option, year]
             for goal in range(states):
-                source = entries[first:end, of_entries, year, goal]
-                reached = arriving[goal]
-                for lane in range(end - first):
-                    entry = source[lane]
-                    reached[lane] = entry
-                    lowest[lane] = entry if entry < lowest[lane] else lowest[lane]
+                faults += joining[year, goal] < 0.0
+                reached[goal] = joining[year, goal]
                 for origin in range(states):
-                    leaving, share = stock[origin], move[origin, goal]
-                    for lane in range(BLOCK):
-                        reached[lane] += leaving[lane] * share[lane]
-                result = out[first:end, option, year, goal]
-                for lane in range(end - first):
-                    result[lane] = reached[lane]
-            stock, arriving = arriving, stock
-        faults += _faults(lowest, stock)
+                    reached[goal] += stock[origin] * share[origin, goal]
+            stock = reached
+        for state in range(states):
+            faults += not stock[state] < np.inf
     return faults == 0
-
-
-@numba.njit(cache=True)
-def _turn(moves: np.ndarray, move: np.ndarray) -> None:
-    """Copy moves (sample, origin, goal) with samples last, so that the inner loops run along them."""
-    for lane in range(moves.shape[0]):
-        for origin in range(moves.shape[1]):
-            for goal in range(moves.shape[2]):
-                move[origin, goal, lane] = moves[lane, origin, goal]
-
-
-@numba.njit(cache=True)
-def _faults(lowest: np.ndarray, stock: np.ndarray) -> int:
-    """Count entries below zero and stocks that are NaN or infinite."""
-    faults = 0
-    for lane in range(lowest.size):
-        faults += lowest[lane] < 0.0
-        for state in range(stock.shape[0]):
-            faults += not stock[state, lane] < np.inf
-    return faults

@@ -53,24 +53,11 @@ class Fingerprints:
     @property
     def run(self) -> str:
         """Return the SHA-256 of all four parts; its first eight characters name the run."""
-        return content_sha256(
-            {
-                "inputs": dict(self.inputs),
-                "code": self.code,
-                "settings": self.settings,
-                "environment": self.environment,
-            }
-        )
+        return content_sha256(vars(self))
 
     def record(self) -> dict[str, Any]:
         """Return plain values for the manifest."""
-        return {
-            "run": self.run,
-            "inputs": dict(self.inputs),
-            "code": self.code,
-            "settings": self.settings,
-            "environment": self.environment,
-        }
+        return {"run": self.run, **vars(self)}
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ and goes on from the run it had stored, if it had.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -75,8 +75,7 @@ def note_poll(folder: Path, poll: Poll) -> None:
         write_whole(folder / _FILE, to_json({"at": at, "days": days, "pending": poll.pending}))
 
 
-@contextmanager
-def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
+def alone(folder: Path, *, wait: float = 0.0) -> AbstractContextManager[None]:
     """Be the only re-run of an analysis, or leave. `folder`: ``<root>/<analysis>``, made if it is missing."""
     busy = StoreError(
         "another re-run of this analysis is under way; nothing was done",
@@ -85,8 +84,7 @@ def alone(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
         remedy="leave it to the other one, or wait for it with --wait SECONDS",
     )
     trouble = store_errors("the folder of the analysis cannot be used", file=folder)
-    with held_lock(folder / ".rerun.lock", wait=wait, busy=busy, trouble=trouble):
-        yield
+    return held_lock(folder / ".rerun.lock", wait=wait, busy=busy, trouble=trouble)
 
 
 # --- What is asked for, fingerprinted from files alone: the quick way to see that a re-run has nothing … ---
@@ -124,7 +122,7 @@ def request_fingerprint(spec: str | Path) -> str | None:
         years = {name: written.get(name, _NO_YEAR) for name in ("release", "evidence_until")}
         return content_sha256(
             {
-                "specification": _plain(written),
+                "specification": parsed_sha256(file),
                 "own": {name: _own_sha256(file.parent / name) for name in _own_files(written)},
                 "snapshot": _snapshot(written.get("data", {})),
                 "stages": stage_fingerprints({**written, **years, "stances": stances}),
@@ -158,15 +156,6 @@ def _snapshot(data: Mapping[str, Any]) -> str:
         return name
     pointer = Path(str(data.get("store", "reports/.data"))) / "current"
     return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "shipped"
-
-
-def _plain(content: Any) -> Any:
-    """Return TOML content that JSON holds: dates and infinities as text."""
-    if isinstance(content, dict):
-        return {str(key): _plain(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_plain(value) for value in content]
-    return content if isinstance(content, bool | int | str) else repr(content)
 
 
 # --- What a re-run calls beside the run itself, and what becomes of it ---

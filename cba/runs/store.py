@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import held_lock, replace_file, to_disk
+from cba.inputs.files import replace_file, to_disk
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.reading import (
     MANIFEST,
@@ -36,6 +36,7 @@ from cba.runs.whole_files import (
     STAGING,
     damaged,
     locked,
+    one_writer,
     plain,
     read_json,
     seal_problem,
@@ -166,9 +167,6 @@ ANALYSIS = "analysis.json"
 _FOLDERS = "folders"
 
 
-_LOCK_SECONDS = 120.0
-
-
 def read_inputs_once(settings: Mapping[str, Any]) -> dict[str, bytes]:
     """Read every file a run is made from, so that what is hashed is what is kept.
 
@@ -198,19 +196,9 @@ def archive_inputs(root: str | Path, files: Mapping[str, bytes]) -> dict[str, di
     return hashes
 
 
-@contextmanager
-def archive_lock(root: str | Path) -> Iterator[None]:
+def archive_lock(root: str | Path) -> AbstractContextManager[None]:
     """Hold the lock of the archive, so that no file is removed between being kept and being named."""
-    folder = Path(root) / ARCHIVE
-    busy = StoreError(
-        f"another run has held the archive of inputs for over {_LOCK_SECONDS:.0f} seconds",
-        file=folder / ".lock",
-        cause="two runs at once, one of them stuck",
-        remedy="wait for it or end it, then retry",
-    )
-    trouble = store_errors("the archive of inputs cannot be used", file=folder)
-    with held_lock(folder / ".lock", wait=_LOCK_SECONDS, busy=busy, trouble=trouble):
-        yield
+    return one_writer(Path(root) / ARCHIVE, "the archive of inputs")
 
 
 def archived_inputs(run: RunRecord) -> Path:

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +121,21 @@ def locked(folder: Path) -> Iterator[None]:
 
     `folder`: ``<root>/<analysis>``, made if it is missing.
     """
-    busy = StoreError(
-        f"another run has held the lock for over {_LOCK_SECONDS:.0f} seconds",
-        file=folder / ".lock",
-        cause="two runs of one analysis at once, one of them stuck",
-        remedy="wait for it or end it, then retry",
-    )
-    trouble = store_errors("the folder of the analysis cannot be used", file=folder)
-    with held_lock(folder / ".lock", wait=_LOCK_SECONDS, busy=busy, trouble=trouble):
+    with one_writer(folder, "the folder of the analysis", runs="two runs of one analysis"):
         _clear(folder)
         yield
+
+
+def one_writer(folder: Path, name: str, *, runs: str = "two runs") -> AbstractContextManager[None]:
+    """Hold the lock of a folder, made if it is missing. `name`, `runs`: what to call it and who may want it."""
+    busy = StoreError(
+        f"another run has held the lock of {name} for over {_LOCK_SECONDS:.0f} seconds",
+        file=folder / ".lock",
+        cause=f"{runs} at once, one of them stuck",
+        remedy="wait for it or end it, then retry",
+    )
+    trouble = store_errors(f"{name} cannot be used", file=folder)
+    return held_lock(folder / ".lock", wait=_LOCK_SECONDS, busy=busy, trouble=trouble)
 
 
 def _clear(folder: Path) -> None:

@@ -136,23 +136,21 @@ def described(figure: Figure, view: View) -> str:
     return figure.describe(content(figure, view), view)
 
 
-def drawn(figure: Figure, view: View, ax: Axes | None = None) -> Axes:
+def drawn(
+    figure: Figure, view: View, ax: Axes | None = None, *, axes: Callable[..., Axes] | None = None
+) -> Axes:
     """Draw a figure on given axes or on new ones, which a notebook shows; no setting of the caller changes."""
     rows = content(figure, view)
     with government_style():
-        ax = new_axes(height=_height(figure, rows)) if ax is None else ax
+        ax = (axes or new_axes)(height=_height(figure, rows)) if ax is None else ax
         figure.draw(ax, rows, view)
     return ax
 
 
 def on_page(figure: Figure, view: View) -> FigureBlock:
     """Return a figure as the page shows it."""
-    rows = content(figure, view)
-    ax = page_axes(height=_height(figure, rows))
-    with government_style():
-        figure.draw(ax, rows, view)
-    name, words = f"fig-{figure.anchor or figure.name}", figure.describe(rows, view)
-    svg = inline_svg(ax.figure, name=name, title=figure.title, description=words)
+    name, ax = f"fig-{figure.anchor or figure.name}", drawn(figure, view, axes=page_axes)
+    svg = inline_svg(ax.figure, name=name, title=figure.title, description=described(figure, view))
     data = figure.data
     tables, links = below(view, data, name=figure.name) if isinstance(data, Data) else data(view)
     return FigureBlock(name, figure.title, svg, tuple(tables), tuple(links))
