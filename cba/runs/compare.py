@@ -313,7 +313,7 @@ def compare_stored(before: Stored, after: Stored, *, root: str | Path, fit: Fit 
         moved=changed,
         changes=tuple(changes),
         notes=notes,
-        settings={name: getattr(other, name) for name in TOLD} | {"options": list(options)},
+        settings={"options": list(options)} | {name: getattr(other, name) for name in TOLD},
     )
 
 

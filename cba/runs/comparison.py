@@ -488,7 +488,8 @@ class Change:
     def record(self) -> dict[str, Any]:
         """Return plain values."""
         shares = {group: share.record() for group, share in self.shares.items()}
-        return {**vars(self), **self.difference.record("difference"), "shares": shares}
+        told = {name: value for name, value in vars(self).items() if name != "shares"}
+        return {**told, **self.difference.record("difference"), "shares": shares}
 
 
 @dataclass(frozen=True)
@@ -509,6 +510,6 @@ class Comparison:
         # Returned: ``before``, ``after``, ``stance``, ``moved``, ``notes``, ``settings`` and ``changes``:
         # key, label, unit, before, after, difference, mcse, within_error and ``shares`` (by group: value,
         # mcse, within_error); and what is said of them (`with_words`).
-        lists = {"moved": list(self.moved), "notes": list(self.notes)}
-        changes = [change.record() for change in self.changes]
-        return with_words({**vars(self), **lists, "settings": dict(self.settings), "changes": changes})
+        told = {**vars(self), "moved": list(self.moved), "notes": list(self.notes)}
+        del told["changes"]
+        return with_words({**told, "changes": [change.record() for change in self.changes]})
