@@ -285,7 +285,7 @@ def present_value(
     Raises
     ------
     InputError
-        No `year` coordinate, repeated years, a year before the base year, or a missing value.
+        No `year` coordinate, repeated years, a year before the base year, or a value that is missing or infinite.
 
     Notes
     -----
@@ -309,12 +309,14 @@ def present_value(
             allowed=f"years from {base_year} on",
             remedy="drop past years, which are sunk, or choose the first year of the stream as base year",
         )
-    if bool(stream.isnull().any()):
+    stream = stream.astype(np.float64, copy=False)
+    unknown = int((~np.isfinite(stream)).sum())
+    if unknown:
         raise InputError(
-            "the stream has missing values",
+            "the stream has missing or infinite values",
             field="stream",
-            found=f"{int(stream.isnull().sum())} of {stream.size} missing",
-            allowed="a number in every year; zero where nothing flows",
+            found=f"{unknown} of {stream.size} missing or infinite",
+            allowed="a finite number in every year; zero where nothing flows",
             remedy="fill the year with its value: a missing year is not a zero",
         )
     factors = discount_factors(years - int(base_year), schedule, mid_year=mid_year)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,7 +210,7 @@ class Appraisal:
         Raises
         ------
         InputError
-            If the perspective is unknown.
+            If the perspective is unknown, or a value is not a finite number.
         """
         worth = {"fiscal": self.npv, "social": self.npv_social}
         if perspective not in worth:
@@ -221,6 +222,19 @@ class Appraisal:
                 cause="a payer named for a perspective",
                 remedy="use fiscal or social; the cash flow by line holds each payer",
             )
+        for field, value in (
+            ("value_per_child_year", value_per_child_year),
+            ("value_per_harm_year", value_per_harm_year),
+        ):
+            if not math.isfinite(value):
+                raise InputError(
+                    "a value is not a finite number",
+                    field=field,
+                    found=value,
+                    allowed="GBP a year",
+                    cause="a missing cell, or a division by nought, passed on",
+                    remedy="give an amount; 0 leaves it out",
+                )
         return (
             worth[perspective]
             + value_per_child_year * self.child_years_safe

@@ -15,7 +15,8 @@ from cba.decisions.draws import (
     options_matrix,
     refuse_non_finite,
     require_dims,
-    require_same_draws,
+    require_paired,
+    require_same_labels,
 )
 from cba.errors import InputError
 
@@ -55,13 +56,13 @@ def cvar(values: xr.DataArray, *, tail: float = TAIL) -> xr.DataArray:
     >>> float(cvar(xr.DataArray([4.0, 1.0, 2.0, 3.0], dims="sample"), tail=0.5))
     1.5
     """
-    require_dims(values, ("sample",), field="values", exact=False)
+    values = require_dims(values, ("sample",), field="values", exact=False)
     if not 0 < tail <= 1:
         raise InputError(
             "the tail is not a share of draws", field="tail", found=tail, allowed="above 0, up to 1"
         )
     axis = values.get_axis_num("sample")
-    ordered = np.sort(np.moveaxis(values.values.astype(np.float64), axis, 0), axis=0)
+    ordered = np.sort(np.moveaxis(values.values, axis, 0), axis=0)
     wanted = tail * len(ordered)
     weight = np.clip(wanted - np.arange(len(ordered)), 0.0, 1.0) / wanted
     kept = values.isel(sample=0, drop=True)
@@ -254,11 +255,11 @@ def probability_at_least(values: xr.DataArray, targets: ArrayLike) -> xr.Dataset
     >>> curve.probability.values.tolist()
     [1.0, 0.75, 0.0]
     """
-    require_dims(values, ("sample",), field="values", exact=False)
+    values = require_dims(values, ("sample",), field="values", exact=False)
     grid = np.atleast_1d(np.asarray(targets, dtype=np.float64))
     if grid.ndim != 1 or not np.isfinite(grid).all():
         raise InputError("targets are not numbers", field="targets", found=targets, allowed="finite numbers")
-    moved = np.moveaxis(values.values.astype(np.float64), values.get_axis_num("sample"), -1)
+    moved = np.moveaxis(values.values, values.get_axis_num("sample"), -1)
     draws = moved.shape[-1]
     ordered = np.sort(moved.reshape(-1, draws), axis=-1)
     share = np.stack([1.0 - np.searchsorted(row, grid, side="left") / draws for row in ordered], axis=-1)
@@ -368,15 +369,7 @@ def acceptability(costs: xr.DataArray, effects: xr.DataArray, thresholds: ArrayL
 def paired_costs_and_effects(costs: xr.DataArray, effects: xr.DataArray) -> tuple[FloatArray, FloatArray]:
     """Values (sample, option) of both, after refusing draws or options that are not paired."""
     cost, effect = options_matrix(costs, field="costs"), options_matrix(effects, field="effects")
-    require_same_draws(costs, effects, fields=("costs", "effects"))
-    if option_labels(costs) != option_labels(effects):
-        raise InputError(
-            "costs and effects are not of the same options in the same order",
-            field="option",
-            found=f"{option_labels(costs)} and {option_labels(effects)}",
-            allowed="identical labels",
-            remedy="effects.sel(option=costs['option'])",
-        )
+    require_paired(costs, effects, fields=("costs", "effects"))
     return cost, effect
 
 
@@ -519,16 +512,27 @@ def _ratio(cost: FloatArray, effect: FloatArray, before: int, after: int) -> flo
     return float((cost[after] - cost[before]) / (effect[after] - effect[before]))
 
 
+def _mean_of(values: ArrayLike, *, field: str) -> ArrayLike:
+    """Return the means over draws of labelled values; anything else as it is."""
+    if not isinstance(values, xr.DataArray):
+        return values
+    drawn = {"sample"} & set(values.dims)
+    checked = require_dims(values, ("option", *drawn), field=field)
+    return checked.mean("sample") if drawn else checked
+
+
 def _means(
     costs: ArrayLike, effects: ArrayLike, options: Sequence[Hashable] | None
 ) -> tuple[FloatArray, FloatArray, list[Hashable]]:
     labels: list[Hashable] | None = None if options is None else list(options)
-    if isinstance(costs, xr.DataArray):
-        labels = option_labels(costs) if labels is None else labels
-        costs = costs.mean("sample") if "sample" in costs.dims else costs
-    if isinstance(effects, xr.DataArray):
-        effects = effects.mean("sample") if "sample" in effects.dims else effects
-    cost, effect = np.asarray(costs, dtype=np.float64), np.asarray(effects, dtype=np.float64)
+    one, two = _mean_of(costs, field="costs"), _mean_of(effects, field="effects")
+    if isinstance(costs, xr.DataArray) and isinstance(effects, xr.DataArray):
+        if "sample" in costs.dims and "sample" in effects.dims:
+            require_paired(costs, effects, fields=("costs", "effects"))
+        require_same_labels(costs, effects, "option", fields=("costs", "effects"))
+    if isinstance(costs, xr.DataArray) and labels is None:
+        labels = option_labels(costs)
+    cost, effect = np.asarray(one, dtype=np.float64), np.asarray(two, dtype=np.float64)
     labels = list(range(cost.size)) if labels is None else labels
     if cost.ndim != 1 or cost.shape != effect.shape or len(labels) != cost.size or not cost.size:
         raise InputError(

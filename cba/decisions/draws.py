@@ -52,8 +52,8 @@ class Estimate:
         return max(self.value - half, floor), max(self.value + half, floor)
 
 
-def require_dims(array: xr.DataArray, dims: Sequence[str], *, field: str, exact: bool = True) -> None:
-    """Refuse an array that lacks a dimension, has one too many, or holds NaN or infinity."""
+def require_dims(array: xr.DataArray, dims: Sequence[str], *, field: str, exact: bool = True) -> xr.DataArray:
+    """Return the array in double precision; refuse a dimension missing or too many, labels twice, NaN, infinity."""
     if not isinstance(array, xr.DataArray):
         raise InputError(
             "draws must carry named dimensions",
@@ -75,7 +75,19 @@ def require_dims(array: xr.DataArray, dims: Sequence[str], *, field: str, exact:
         )
     if array.size == 0:
         raise InputError("there are no draws", field=field, found=dict(array.sizes), allowed="one or more")
+    for dim, labels in array.indexes.items():
+        if not labels.is_unique:
+            raise InputError(
+                f"a label of {dim} stands twice",
+                field=field,
+                found=", ".join(dict.fromkeys(str(label) for label in labels[labels.duplicated()][:3])),
+                allowed="each label once",
+                cause="two tables joined, or chains stacked under one number",
+                remedy="give each its own label; nothing is added up or dropped silently",
+            )
     refuse_non_finite(np.asarray(array.values), field=field)
+    # sums over draws in single precision lose the digits that tell options apart
+    return array.astype(np.float64, copy=False)
 
 
 def refuse_non_finite(values: NDArray[np.generic], *, field: str) -> None:
@@ -94,14 +106,34 @@ def refuse_non_finite(values: NDArray[np.generic], *, field: str) -> None:
         )
 
 
-def require_same_draws(first: xr.DataArray, second: xr.DataArray, *, fields: tuple[str, str]) -> None:
-    """Refuse two arrays whose ``sample`` dimension differs in length or in labels."""
+def require_paired(first: xr.DataArray, second: xr.DataArray, *, fields: tuple[str, str]) -> None:
+    """Refuse two arrays whose draws, options or other shared labels differ, in number, by name or in order."""
     one, two = first.sizes["sample"], second.sizes["sample"]
     if one != two:
         raise _unpaired(fields, f"{one} and {two} draws")
-    if "sample" in first.indexes and "sample" in second.indexes:
-        if not first.indexes["sample"].equals(second.indexes["sample"]):
-            raise _unpaired(fields, "the same number of draws under different labels or in another order")
+    for dim in (str(dim) for dim in first.dims if dim in second.dims):
+        if dim == "sample":
+            # draws without labels are taken in their order
+            labelled = "sample" in first.indexes and "sample" in second.indexes
+            if labelled and not first.indexes["sample"].equals(second.indexes["sample"]):
+                raise _unpaired(fields, "the same number of draws under different labels or in another order")
+        else:
+            require_same_labels(first, second, dim, fields=fields)
+
+
+def require_same_labels(
+    first: xr.DataArray, second: xr.DataArray, dim: str, *, fields: tuple[str, str]
+) -> None:
+    """Refuse two arrays with other labels along a dimension, or the same in another order."""
+    if labels_of(first, dim) != labels_of(second, dim):
+        raise InputError(
+            f"{fields[0]} and {fields[1]} are not of the same {dim}s in the same order",
+            field=dim,
+            found=f"{labels_of(first, dim)} and {labels_of(second, dim)}",
+            allowed="identical labels in the same order",
+            cause="one of them sorted, filtered or labelled apart from the other",
+            remedy=f"{fields[1]}.sel({dim}={fields[0]}['{dim}'])",
+        )
 
 
 def _unpaired(fields: tuple[str, str], found: str) -> InputError:
@@ -117,7 +149,7 @@ def _unpaired(fields: tuple[str, str], found: str) -> InputError:
 
 def options_matrix(net_benefit: xr.DataArray, *, field: str = "net_benefit") -> FloatArray:
     """The (sample, option) values, after refusing everything that is not paired draws of two or more options."""
-    require_dims(net_benefit, ("sample", "option"), field=field)
+    net_benefit = require_dims(net_benefit, ("sample", "option"), field=field)
     require_two_options(net_benefit, field=field)
     return np.ascontiguousarray(net_benefit.transpose("sample", "option").values, dtype=np.float64)
 
@@ -135,13 +167,14 @@ def require_two_options(net_benefit: xr.DataArray, *, field: str) -> None:
         )
 
 
+def labels_of(array: xr.DataArray, dim: str) -> list[Hashable]:
+    """Labels along a dimension, or their positions where it has no coordinate."""
+    return array.coords[dim].values.tolist() if dim in array.coords else list(range(array.sizes[dim]))
+
+
 def option_labels(array: xr.DataArray) -> list[Hashable]:
     """Labels of the options, or their positions where the dimension has no coordinate."""
-    return (
-        list(array.coords["option"].values)
-        if "option" in array.coords
-        else list(range(array.sizes["option"]))
-    )
+    return labels_of(array, "option")
 
 
 def parameter_table(
@@ -158,7 +191,7 @@ def parameter_table(
         columns = {}
         for name, array in parameters.data_vars.items():
             require_dims(array, ("sample",), field=str(name))
-            require_same_draws(net_benefit, array, fields=("net_benefit", str(name)))
+            require_paired(net_benefit, array, fields=("net_benefit", str(name)))
             columns[str(name)] = np.asarray(array.values, dtype=np.float64)
     else:
         raise InputError(
@@ -184,8 +217,16 @@ def parameter_table(
 
 
 def _columns_of_frame(frame: pd.DataFrame, net_benefit: xr.DataArray) -> dict[str, FloatArray]:
-    if not frame.columns.is_unique:
-        raise InputError("two parameters have the same name", field="parameters", found=list(frame.columns))
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        raise InputError(
+            "two parameters have the same name",
+            field="parameters",
+            found=", ".join(sorted({name for name in names if names.count(name) > 1})),
+            allowed="each name once; the number 1 and the text '1' are one name",
+            cause="two tables joined, or numbered columns beside named ones",
+            remedy="rename one: frame.add_prefix('x')",
+        )
     if len(frame) != net_benefit.sizes["sample"]:
         raise _unpaired(
             ("net_benefit", "parameters"), f"{net_benefit.sizes['sample']} and {len(frame)} draws"
@@ -196,10 +237,10 @@ def _columns_of_frame(frame: pd.DataFrame, net_benefit: xr.DataArray) -> dict[st
     if labelled and "sample" in net_benefit.indexes and not net_benefit.indexes["sample"].equals(frame.index):
         raise _unpaired(("net_benefit", "parameters"), "the same number of draws under different labels")
     columns: dict[str, FloatArray] = {}
-    for name in frame.columns:
-        values = frame[name].to_numpy()
-        refuse_non_finite(values, field=str(name))
-        columns[str(name)] = values.astype(np.float64)
+    for name, column in zip(names, frame.columns, strict=True):
+        values = frame[column].to_numpy()
+        refuse_non_finite(values, field=name)
+        columns[name] = values.astype(np.float64)
     return columns
 
 
@@ -211,7 +252,8 @@ def resolve_groups(
         return {name: [name] for name in columns}
     resolved: dict[str, list[str]] = {}
     for group, members in groups.items():
-        names = [members] if isinstance(members, str) else list(dict.fromkeys(members))
+        listed = [members] if isinstance(members, str) else list(members)
+        names = list(dict.fromkeys(str(name) for name in listed))  # columns may be numbered
         unknown = [name for name in names if name not in columns]
         if unknown or not names:
             raise InputError(

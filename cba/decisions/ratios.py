@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from cba.decisions.draws import FloatArray, refuse_non_finite, require_dims, require_same_draws
+from cba.decisions.draws import FloatArray, refuse_non_finite, require_dims, require_paired
 from cba.decisions.information import conditional_mean
 from cba.decisions.regression import block_count
 from cba.discounting import discount_factors
@@ -60,7 +60,7 @@ def payback_year(
     >>> payback_year(flow, schedule="green_book_2026", base_year=2023).values.tolist()
     [2025.0, nan, 2023.0]
     """
-    require_dims(net_cash_flow, ("sample", "year"), field="net_cash_flow", exact=False)
+    net_cash_flow = require_dims(net_cash_flow, ("sample", "year"), field="net_cash_flow", exact=False)
     if "year" not in net_cash_flow.indexes:
         raise InputError(
             "years have no labels",
@@ -245,22 +245,9 @@ def benefit_cost_ratio(benefits: xr.DataArray, costs: xr.DataArray) -> xr.DataAr
     >>> float(benefit_cost_ratio(benefits, costs))
     2.0
     """
-    for array, field in ((benefits, "benefits"), (costs, "costs")):
-        require_dims(array, ("sample",), field=field, exact=False)
-    require_same_draws(benefits, costs, fields=("benefits", "costs"))
-    for dim in set(benefits.dims) & set(costs.dims) - {"sample"}:
-        if (
-            dim in benefits.indexes
-            and dim in costs.indexes
-            and not benefits.indexes[dim].equals(costs.indexes[dim])
-        ):
-            raise InputError(
-                "benefits and costs are labelled differently",
-                field=str(dim),
-                found=f"{list(benefits.indexes[dim])} and {list(costs.indexes[dim])}",
-                allowed="identical labels in the same order",
-                remedy=f"benefits.sel({dim}=costs['{dim}'])",
-            )
+    benefits = require_dims(benefits, ("sample",), field="benefits", exact=False)
+    costs = require_dims(costs, ("sample",), field="costs", exact=False)
+    require_paired(benefits, costs, fields=("benefits", "costs"))
     mean_cost = costs.mean("sample")
     return (benefits.mean("sample") / mean_cost.where(mean_cost > 0)).rename("benefit_cost_ratio")
 
@@ -269,7 +256,7 @@ def _paired(one: ArrayLike, two: ArrayLike, *, fields: tuple[str, str]) -> tuple
     if isinstance(one, xr.DataArray) and isinstance(two, xr.DataArray) and one.ndim == 1 == two.ndim:
         require_dims(one, ("sample",), field=fields[0])
         require_dims(two, ("sample",), field=fields[1])
-        require_same_draws(one, two, fields=fields)
+        require_paired(one, two, fields=fields)
     first, second = np.asarray(one, dtype=np.float64), np.asarray(two, dtype=np.float64)
     refuse_non_finite(first, field=fields[0])
     refuse_non_finite(second, field=fields[1])
@@ -300,21 +287,26 @@ class SwitchingValue:
     reachable : bool
         Whether any value within the draws of the input reaches the target.
     probability_beyond : float
-        Share of draws on the far side of `value`, seen from the input's median: the probability the evidence
-        gives to the conclusion being the other way. Zero where not reachable.
+        Share of draws of the input at which the conclusion is another than at its median, on the far side of any
+        crossing: the probability the evidence gives to the conclusion being the other way. Zero where not
+        reachable.
     se : float
         Standard error of `value`; NaN where not reachable or not available.
+    crossings : tuple of float
+        Every value at which the target is crossed, rising; `value` is the one nearest to the input's median.
     """
 
     value: float
     reachable: bool
     probability_beyond: float
     se: float = float("nan")
+    crossings: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         if not self.reachable:
             return "not reachable within the prior's support"
-        return f"{self.value:.4g} (probability beyond: {self.probability_beyond:.2f})"
+        crossed = " and ".join(f"{value:.4g}" for value in self.crossings or (self.value,))
+        return f"{crossed} (probability beyond: {self.probability_beyond:.2f})"
 
 
 def switching_value(
@@ -338,7 +330,7 @@ def switching_value(
     Returns
     -------
     SwitchingValue
-        The crossing nearest to the input's median, counted in draws, where there are several.
+        Its `value` is the crossing nearest to the input's median, counted in draws; `crossings` are all.
 
     Raises
     ------
@@ -363,15 +355,14 @@ def switching_value(
     >>> print(switching_value(xr.DataArray(x, dims="sample"), saving, statistic="mean", target=100.0))
     not reachable within the prior's support
     """
-    for array, field in ((parameter, "parameter"), (outcome, "outcome")):
-        require_dims(array, ("sample",), field=field)
-    require_same_draws(parameter, outcome, fields=("parameter", "outcome"))
+    parameter = require_dims(parameter, ("sample",), field="parameter")
+    outcome = require_dims(outcome, ("sample",), field="outcome")
+    require_paired(parameter, outcome, fields=("parameter", "outcome"))
     if not np.isfinite(target):
         raise InputError(
             "the target is not a number", field="target", found=target, allowed="a finite number"
         )
-    values = np.asarray(parameter.values, dtype=np.float64)
-    results = np.asarray(outcome.values, dtype=np.float64)
+    values, results = parameter.values, outcome.values
     block_count(len(values))
     if np.ptp(values) == 0:
         raise InputError(
@@ -441,7 +432,8 @@ def _crossing(values: FloatArray, points: FloatArray, curve: FloatArray, error: 
     below = np.searchsorted(np.sort(values), roots) / len(values)
     nearest = int(np.abs(below - 0.5).argmin())
     root, place = float(roots[nearest]), places[nearest]
-    beyond = float((values > root).mean()) if root >= np.median(values) else float((values < root).mean())
+    holds = np.interp(values, points, curve) >= 0
+    beyond = float((holds != (np.interp(np.median(values), points, curve) >= 0)).mean())
     run = points[place + 1] - points[place]
     spread = float(error[place] * run / abs(step[nearest])) if run > 0 else float("nan")
-    return SwitchingValue(root, True, beyond, spread)
+    return SwitchingValue(root, True, beyond, spread, tuple(np.unique(roots).tolist()))

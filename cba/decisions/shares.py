@@ -278,6 +278,10 @@ def _takes_names(function: Callable[..., ArrayLike], names: list[str]) -> bool:
 # --- Shapley effects: shares of an output's variance due to inputs that may be correlated, from draws … ---
 
 
+UNEXPLAINED = "unexplained"
+"""The last row of `shapley_effects`: the share of the variance that the fits find in none of the inputs."""
+
+
 MOST_GROUPS = 8
 """256 subsets to fit; beyond this, put inputs into groups."""
 
@@ -300,8 +304,9 @@ def shapley_effects(
     Returns
     -------
     DataFrame, columns group, effect, se
-        Shares of the variance. They sum to the share explained by all inputs together (one, where the outcome
-        is a function of them); noise in the fits can make a small one slightly negative.
+        Shares of the variance, and last the share left "unexplained": what the fits find in none of the inputs,
+        because it is noise, comes from inputs not given, or takes an interaction of three or more of them. All
+        rows sum to one; noise in the fits can make a small one slightly negative.
 
     Raises
     ------
@@ -312,9 +317,10 @@ def shapley_effects(
     Notes
     -----
     Shapley values of ``S -> Var(E[outcome | inputs in S]) / Var(outcome)`` [1]_, exact over all subsets; each
-    variance from the regression behind `evppi`, corrected for its degrees of freedom. Interactions of three
-    inputs or more are not sought. With independent inputs the effects lie between first-order and total Sobol
-    indices; with correlated ones an input without any effect of its own shares in what it is correlated with.
+    variance from the regression behind `evppi`, corrected for its degrees of freedom. Interactions of three inputs
+    or more are not sought: look at what is left unexplained before reading the shares. With independent inputs the
+    effects lie between first-order and total Sobol indices; with correlated ones an input without any effect of its
+    own shares in what it is correlated with.
 
     References
     ----------
@@ -326,12 +332,20 @@ def shapley_effects(
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(2, 4000))
     >>> table = shapley_effects(xr.DataArray(3 * x + 4 * y, dims="sample"), pd.DataFrame({"x": x, "y": y}))
-    >>> bool(abs(table["effect"] - [0.36, 0.64]).max() < 0.03), round(float(table["effect"].sum()), 2)
-    (True, 1.0)
+    >>> bool(abs(table["effect"] - [0.36, 0.64, 0.0]).max() < 0.03), table["group"].tolist()
+    (True, ['x', 'y', 'unexplained'])
     """
-    require_dims(outcome, ("sample",), field="outcome")
+    outcome = require_dims(outcome, ("sample",), field="outcome")
     columns = parameter_table(parameters, outcome)
     chosen = resolve_groups(groups, columns)
+    if UNEXPLAINED in chosen:
+        raise InputError(
+            "a group has the name of the share that no group explains",
+            field="groups",
+            found=UNEXPLAINED,
+            allowed="any other name",
+            remedy="rename the group or the column",
+        )
     if len(chosen) > MOST_GROUPS:
         raise InputError(
             "there are too many inputs to fit every subset",
@@ -340,7 +354,7 @@ def shapley_effects(
             allowed=f"up to {MOST_GROUPS}",
             remedy="group inputs by research question",
         )
-    values = np.asarray(outcome.values, dtype=np.float64)
+    values = outcome.values
     blocks = block_count(len(values))
     order = shuffled(len(values))
     centred = (values - values.mean())[order][:, None]
@@ -399,11 +413,16 @@ def _explained(fits: _Fits | None, members: set[int], centred: FloatArray, block
 
 
 def _table(effects: dict[str, FloatArray], variance: float, spread: FloatArray) -> pd.DataFrame:
-    """Shares, with errors from the blocks: a share is a ratio of sums over draws."""
-    rows = []
-    for group, parts in effects.items():
-        share = float(parts[0] / variance)
-        influence = (parts[1:] - share * spread) / variance
-        error = np.sqrt(len(spread) / (len(spread) - 1.0) * ((influence - influence.mean()) ** 2).sum())
-        rows.append((group, share, float(error)))
+    """Shares with their errors, and what no group explains."""
+    rows = [(group, *_share(parts, variance, spread)) for group, parts in effects.items()]
+    explained, error = _share(np.sum(list(effects.values()), axis=0), variance, spread)
+    rows.append((UNEXPLAINED, 1.0 - explained, error))
     return pd.DataFrame(rows, columns=["group", "effect", "se"])
+
+
+def _share(parts: FloatArray, variance: float, spread: FloatArray) -> tuple[float, float]:
+    """A share and its error from the blocks: it is a ratio of sums over draws."""
+    share = float(parts[0] / variance)
+    influence = (parts[1:] - share * spread) / variance
+    error = np.sqrt(len(spread) / (len(spread) - 1.0) * ((influence - influence.mean()) ** 2).sum())
+    return share, float(error)

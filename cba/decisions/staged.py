@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from cba.decisions.draws import Estimate, require_dims, require_same_draws
+from cba.decisions.draws import Estimate, require_dims, require_paired
 from cba.decisions.studies import evsi_normal_study
 from cba.errors import InputError
 
@@ -135,9 +135,9 @@ def decide_in_stages(
     >>> found.best, round(found.value_of_learning.value, 1), round(found.cost_of_delay.value)
     ('go_now', 0.7, 2)
     """
-    _require_drawn(payoffs, names=_PAYOFFS, field="payoffs")
-    _require_drawn(effects, names=_EFFECTS, field="effects")
-    require_same_draws(payoffs["now"], effects["pilot"], fields=("payoffs", "effects"))
+    payoffs = _require_drawn(payoffs, names=_PAYOFFS, field="payoffs")
+    effects = _require_drawn(effects, names=_EFFECTS, field="effects")
+    require_paired(payoffs["now"], effects["pilot"], fields=("payoffs", "effects"))
     never = xr.zeros_like(payoffs["later"])
     (after_pilot,) = learn_then_choose(
         never, payoffs["later"], effects["pilot"], standard_errors=[pilot_error]
@@ -179,7 +179,7 @@ def compare_strategies(
     >>> compare_strategies(flat, after_pilot=choice, after_step=choice).payoffs["pilot_first"].value
     2.0
     """
-    _require_drawn(payoffs, names=("now", "later", "pilot"), field="payoffs")
+    payoffs = _require_drawn(payoffs, names=("now", "later", "pilot"), field="payoffs")
     pilot = mean_payoff(payoffs["pilot"])
     found = {
         "never": Estimate(0.0, 0.0),
@@ -238,9 +238,10 @@ def learn_then_choose(
             allowed="one or more values above 0; infinity for no study",
             remedy="sd / sqrt(n) of the design; a very small number for a perfect study",
         )
-    for array, field in ((first, "first"), (second, "second"), (effect, "effect")):
-        require_dims(array, ("sample",), field=field)
-        require_same_draws(first, array, fields=("first", field))
+    first = require_dims(first, ("sample",), field="first")
+    second = require_dims(second, ("sample",), field="second")
+    for array, field in ((second, "second"), (effect, "effect")):
+        require_paired(first, array, fields=("first", field))
     both = xr.DataArray(np.stack([first.values, second.values], axis=1), dims=("sample", "option"))
     uninformed = max((mean_payoff(first), mean_payoff(second)), key=lambda estimate: estimate.value)
     learning = {np.inf: Estimate(0.0, 0.0)}
@@ -272,8 +273,7 @@ def mean_payoff(payoff: xr.DataArray) -> Estimate:
     >>> mean_payoff(xr.DataArray([1.0, 3.0], dims="sample"))
     Estimate(value=2.0, se=1.0)
     """
-    require_dims(payoff, ("sample",), field="payoff")
-    values = np.asarray(payoff.values, dtype=np.float64)
+    values = require_dims(payoff, ("sample",), field="payoff").values
     return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size)))
 
 
@@ -288,7 +288,7 @@ def _sum(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(first.value + second.value, float(np.hypot(first.se, second.se)))
 
 
-def _require_drawn(given: xr.Dataset, *, names: Sequence[str], field: str) -> None:
+def _require_drawn(given: xr.Dataset, *, names: Sequence[str], field: str) -> xr.Dataset:
     missing = [name for name in names if name not in given]
     if missing:
         raise InputError(
@@ -299,5 +299,6 @@ def _require_drawn(given: xr.Dataset, *, names: Sequence[str], field: str) -> No
             cause="a strategy left out",
             remedy=f"add {', '.join(missing)}; a strategy not on offer takes the payoff of another",
         )
-    for name in names:
-        require_dims(given[name], ("sample",), field=f"{field}.{name}")
+    return xr.Dataset(
+        {name: require_dims(given[name], ("sample",), field=f"{field}.{name}") for name in names}
+    )

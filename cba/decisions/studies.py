@@ -18,7 +18,7 @@ from cba.decisions.draws import (
     options_matrix,
     refuse_non_finite,
     require_dims,
-    require_same_draws,
+    require_paired,
 )
 from cba.decisions.information import (
     HalfSampleFits,
@@ -303,7 +303,7 @@ def normal_study(parameter: xr.DataArray, *, standard_error: float, seed: int) -
     >>> normal_study(truth, standard_error=0.5, seed=0).round(2).values.tolist()
     [[-0.07], [99.97]]
     """
-    require_dims(parameter, ("sample",), field="parameter")
+    parameter = require_dims(parameter, ("sample",), field="parameter")
     _require_positive(standard_error, field="standard_error")
     noise = _study_generator(seed).standard_normal(parameter.sizes["sample"])
     return (parameter + standard_error * noise).expand_dims({"statistic": ["estimate"]}, axis=1)
@@ -341,11 +341,10 @@ def randomised_trial(
     >>> randomised_trial(one, one, families=20_000, seed=1).sizes["statistic"]
     2
     """
-    for array, field in ((control_risk, "control_risk"), (risk_ratio, "risk_ratio")):
-        require_dims(array, ("sample",), field=field)
-    require_same_draws(control_risk, risk_ratio, fields=("control_risk", "risk_ratio"))
-    control = np.asarray(control_risk.values, dtype=np.float64)
-    served = control * np.asarray(risk_ratio.values, dtype=np.float64)
+    control_risk = require_dims(control_risk, ("sample",), field="control_risk")
+    risk_ratio = require_dims(risk_ratio, ("sample",), field="risk_ratio")
+    require_paired(control_risk, risk_ratio, fields=("control_risk", "risk_ratio"))
+    control, served = control_risk.values, control_risk.values * risk_ratio.values
     if min(control.min(), served.min()) < 0 or max(control.max(), served.max()) > 1:
         raise InputError(
             "a risk is outside 0 to 1",
@@ -613,9 +612,9 @@ def evsi(net_benefit: xr.DataArray, summary_statistics: xr.DataArray) -> Estimat
     values = options_matrix(net_benefit)
     if isinstance(summary_statistics, xr.DataArray) and summary_statistics.ndim == 1:
         summary_statistics = summary_statistics.expand_dims("statistic")
-    require_dims(summary_statistics, ("sample", "statistic"), field="summary_statistics")
-    require_same_draws(net_benefit, summary_statistics, fields=("net_benefit", "summary_statistics"))
-    statistics = np.asarray(summary_statistics.transpose("sample", "statistic").values, dtype=np.float64)
+    summary_statistics = require_dims(summary_statistics, ("sample", "statistic"), field="summary_statistics")
+    require_paired(net_benefit, summary_statistics, fields=("net_benefit", "summary_statistics"))
+    statistics = summary_statistics.transpose("sample", "statistic").values
     if statistics.shape[1] >= len(statistics):
         raise InputError(
             "there are not more draws than statistics",
@@ -724,11 +723,11 @@ def evsi_with_covariance(
     True
     """
     values = options_matrix(net_benefit)
-    require_dims(parameter, ("sample",), field="parameter")
-    require_same_draws(net_benefit, parameter, fields=("net_benefit", "parameter"))
+    parameter = require_dims(parameter, ("sample",), field="parameter")
+    require_paired(net_benefit, parameter, fields=("net_benefit", "parameter"))
     sizes = _sizes(standard_errors)
     nodes = None if prior is None else prior_nodes(prior)
-    draws = np.asarray(parameter.values, dtype=np.float64)
+    draws = parameter.values
     order = shuffled(len(draws))
     basis = spline_basis(draws[order])
     fits = fit_single_input(basis, (values - values.mean(axis=1, keepdims=True))[order])

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlencode
 
@@ -38,7 +39,7 @@ _BILLION, _MILLION = 1e9, 1e6
 
 def is_defined(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def rounding_unit(value: float, error: float | None = None, *, figures: int = 3) -> float:

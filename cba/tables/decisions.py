@@ -28,7 +28,7 @@ from cba.decisions.choice import (
 )
 from cba.decisions.information import conditional_mean, evpi_with_error, evppi_by_threshold, tornado
 from cba.decisions.ratios import payback_year, switching_value
-from cba.decisions.shares import shapley_effects
+from cba.decisions.shares import UNEXPLAINED, shapley_effects
 from cba.inputs.analyses import refuse_review
 from cba.interventions.kinds import own_components
 from cba.tables.assumptions import UNGRADED, described
@@ -538,7 +538,10 @@ def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
         ),
         "input": shapley_effects(npv, inputs[list(rows.index[:SHARED])]),
     }
-    ordered = {split: table.sort_values("effect", ascending=False) for split, table in splits.items()}
+    ordered = {
+        split: table[table["group"] != UNEXPLAINED].sort_values("effect", ascending=False)
+        for split, table in splits.items()
+    }
     joined = pd.concat(ordered, names=["split"]).reset_index("split").rename(columns={"group": "name"})
     joined = joined.assign(option=option, description=joined["name"].map(rows).fillna(joined["name"]))
     columns = ["option", "split", "name", "description", "effect", "se"]

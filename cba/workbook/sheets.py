@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral, Real
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -182,10 +183,11 @@ def content(value: object, labels: Mapping[str, str]) -> Content:
     """Return what stands in a cell for a value: a finite number, or text that is not empty."""
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "Yes" if value else "No"
-    if isinstance(value, int | float):
+    if isinstance(value, Real):
         if math.isnan(value):
             return GAP
-        return value if math.isfinite(value) else ("infinite" if value > 0 else "minus infinite")
+        number = int(value) if isinstance(value, Integral) else float(value)
+        return number if math.isfinite(number) else ("infinite" if number > 0 else "minus infinite")
     text = "" if value is None or value != value else str(value).strip()
     return labels.get(text, text)[:32_000] or GAP
 

@@ -78,6 +78,11 @@ def test_safe_and_harmful_child_years_split_one_total(appraisal):
 def test_an_unknown_perspective_is_refused(appraisal):
     with pytest.raises(InputError) as caught:
         appraisal.net_benefit("municipal")
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="not a finite number"):
+            appraisal.net_benefit(value_per_child_year=value)
+        with pytest.raises(InputError, match="not a finite number"):
+            appraisal.net_benefit(value_per_harm_year=value)
     text = str(caught.value)
     assert "perspective" in text and "municipal" in text and "fiscal" in text
 

@@ -205,7 +205,8 @@ def test_years_that_are_not_offsets_are_refused(years, problem):
     "flow, problem, field",
     [
         (stream([1.0, 2.0], first_year=2022), "before the base year 2023", "base_year"),
-        (stream([1.0, np.nan]), "missing values", "stream"),
+        (stream([1.0, np.nan]), "missing or infinite values", "stream"),
+        (stream([np.inf, -np.inf]), "missing or infinite values", "stream"),
         (stream([1.0, 2.0]).drop_vars("year"), "no calendar years", "stream.year"),
         (stream([1.0, 2.0]).rename(year="financial_year"), "no calendar years", "stream.year"),
         (stream([1.0, 2.0]).assign_coords(year=[2023, 2023]), "appears twice", "stream.year"),

@@ -153,6 +153,17 @@ def _four_truth() -> float:
     return float(_lines(x).max(axis=1) @ (norm.pdf(x) * (x[1] - x[0])) - 0.25)
 
 
+def _near_a_tie(slope: float, *, levels: int) -> Problem:
+    """At the lowest of a few values the options nearly tie, so that rules on other draws choose otherwise."""
+
+    def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        b, k = (rng.uniform(size=n) < 0.3).astype(float), rng.integers(0, levels, n).astype(float)
+        return np.stack([k, b], 1), against_zero(-1 + 3 * b + slope * k + rng.normal(0, 2, n))
+
+    gain = -0.1 + slope * np.arange(levels)
+    return Problem(draw, {(0,): float(np.maximum(gain, 0).mean() - max(gain.mean(), 0.0))})
+
+
 PROBLEMS = {
     "toy normal": Problem(_toy, {(0,): 0.0833154706, (1,): 0.3955931148, (0, 1): 0.4798107063}),
     "beta": Problem(_beta, {(0,): 37.4851589361}),
@@ -170,6 +181,11 @@ PROBLEMS = {
     "skewed": Problem(_skewed, {(0,): _quadrature(lambda x: np.exp(x) - 2)}),
     "four options": Problem(_four, {(0,): _four_truth()}),
 }
+
+NEAR_TIES = {
+    f"{levels} values": _near_a_tie(slope, levels=levels) for levels, slope in ((2, 0.8), (3, 0.8), (4, 0.5))
+}
+"""Where an interval that looks at the spread of rules alone holds the truth in 83% to 92% of seeds."""
 
 
 def run_problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -144,9 +145,97 @@ def test_draws_in_another_order_are_refused(name):
         function(*good[:-1], good[-1].isel(sample=slice(None, None, -1)))
 
 
+def in_precision(value, kind):
+    """Draws far from zero, as another program may have stored them."""
+    if isinstance(value, xr.Dataset):
+        return value.map(lambda array: in_precision(array, kind))
+    moved = value + 0.1 if value.dtype != np.float32 else value
+    return moved.astype(kind)
+
+
+def leaves(result):
+    """The numbers of a result, whatever holds it."""
+    if isinstance(result, xr.Dataset):
+        return [array.values for array in result.data_vars.values() if array.dtype.kind == "f"]
+    if isinstance(result, pd.DataFrame):
+        return [result.select_dtypes("number").to_numpy()]
+    if dataclasses.is_dataclass(result):
+        result = vars(result)
+    if isinstance(result, dict | tuple):
+        parts = result.values() if isinstance(result, dict) else result
+        return [number for part in parts for number in leaves(part)]
+    return [np.asarray(result, dtype=float)] if not isinstance(result, str) else []
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_single_precision_is_taken_into_double_before_anything_is_added_up(name):
+    """The same single-precision draws, once as they are and once as doubles, give the same to the last bit."""
+    function, good = CALLS[name]
+    single = [in_precision(value, np.float32) for value in good]
+    double = [in_precision(value, np.float64) for value in single]
+    for found, expected in zip(leaves(function(*single)), leaves(function(*double)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 WITH_OPTIONS = sorted(
     n for n, (_, good) in CALLS.items() if any("option" in getattr(value, "dims", ()) for value in good)
 )
+TWO_WITH_OPTIONS = sorted(
+    n for n, (_, good) in CALLS.items() if sum("option" in getattr(value, "dims", ()) for value in good) > 1
+)
+
+
+def named_options(value, names):
+    return value.assign_coords(option=names) if "option" in getattr(value, "dims", ()) else value
+
+
+@pytest.mark.parametrize("name", [*TWO_WITH_OPTIONS, "cost_effectiveness_frontier"])
+def test_options_in_another_order_are_refused(name):
+    function, good = CALLS[name]
+    good = (OPTIONS, EFFECTS) if name == "cost_effectiveness_frontier" else good
+    named = [named_options(value, ["none", "some"]) for value in good]
+    function(*named)
+    named[1] = named_options(good[1], ["some", "none"])
+    with pytest.raises(InputError, match="same options in the same order") as refused:
+        function(*named)
+    assert "['none', 'some'] and ['some', 'none']" in str(refused.value)
+
+
+def test_a_ratio_of_streams_labelled_differently_is_refused():
+    with pytest.raises(InputError, match="same years in the same order"):
+        d.benefit_cost_ratio(FLOW, FLOW.assign_coords(year=[2024, 2023, 2025]))
+
+
+@pytest.mark.parametrize("name", WITH_OPTIONS)
+def test_a_label_that_stands_twice_is_refused(name):
+    function, good = CALLS[name]
+    with pytest.raises(InputError, match="stands twice") as refused:
+        function(*(named_options(value, ["some", "some"]) for value in good))
+    assert "some" in str(refused.value)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_missing_draw_of_the_frontier_is_refused_and_not_skipped(place):
+    broken = [holding_nan(value) if i == place else value for i, value in enumerate((OPTIONS, EFFECTS))]
+    with pytest.raises(InputError, match="NaN"):
+        d.cost_effectiveness_frontier(*broken)
+
+
+@pytest.mark.parametrize("function", [d.evppi, d.tornado, d.shapley_effects])
+def test_columns_by_number_are_taken_and_two_of_one_name_refused(function):
+    first = OPTIONS if function is d.evppi else ONE
+    frame = INPUTS.to_dataframe()
+    groups = {} if function is d.tornado else {"groups": {"both": [0, 1]}}
+    numbered = function(first, frame.set_axis([0, 1], axis=1), **groups)
+    named = function(
+        first, frame.set_axis(["0", "1"], axis=1), **({} if not groups else {"groups": {"both": ["0", "1"]}})
+    )
+    pd.testing.assert_frame_equal(numbered, named)
+    with pytest.raises(InputError, match="same name") as refused:
+        function(first, frame.set_axis([1, "1"], axis=1))
+    assert "found: 1" in str(refused.value)
+
+
 COMPARING = [n for n in WITH_OPTIONS if n not in ("break_even_value", "plane_quadrants")]
 
 

@@ -82,7 +82,7 @@ def test_distribution_adds_up():
         (stream([0, 0, 0]), 2024, "before the base year"),
         (stream([0, np.nan, 0]), 2023, "NaN"),
         (stream([0, 0, 0]).rename(year="t"), 2023, "wrong dimensions"),
-        (stream([0, 0, 0]).assign_coords(year=[2023, 2023, 2024]), 2023, "repeat"),
+        (stream([0, 0, 0]).assign_coords(year=[2023, 2023, 2024]), 2023, "stands twice"),
     ],
 )
 def test_bad_input_is_refused(flow, base, expected):

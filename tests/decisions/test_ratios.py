@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.decisions import benefit_cost_ratio, mvpf
+from cba.decisions import benefit_cost_ratio, cost_effectiveness_frontier, mvpf
 from cba.errors import InputError
 
 
@@ -79,5 +79,24 @@ def test_unpaired_draws_are_refused():
 
 def test_options_in_another_order_are_refused():
     one = xr.DataArray([[1.0, 2.0]], dims=("sample", "option"), coords={"option": ["a", "b"]})
-    with pytest.raises(InputError, match="labelled differently"):
+    with pytest.raises(InputError, match="same options in the same order"):
         benefit_cost_ratio(one, one.assign_coords(option=["b", "a"]))
+
+
+def test_a_policy_that_costs_nothing_finances_itself():
+    assert mvpf([1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 5.0, -5.0]).probability_self_financing == 0.75
+    assert mvpf(1.0, 0.0).value == np.inf and np.isnan(mvpf(0.0, 0.0).value)
+
+
+def test_ratios_of_single_precision_money_keep_their_digits():
+    """Costs of GBP 2.6bn that differ by GBP 200,000: a mean in single precision moves the ratio by 1.5%."""
+    rng = np.random.default_rng(11)
+    base = rng.normal(2.6e9, 2e8, (10_000, 1))
+    costs = xr.DataArray(
+        np.hstack([base, base + rng.normal(2e5, 5e4, (10_000, 1))]), dims=("sample", "option")
+    )
+    effects = xr.DataArray(np.tile([0.0, 1.0], (10_000, 1)), dims=("sample", "option"))
+    double, single = (
+        float(cost_effectiveness_frontier(costs.astype(kind), effects).icer[1]) for kind in ("f8", "f4")
+    )
+    assert single == pytest.approx(double, rel=1e-4)  # what storing the draws in single precision costs

@@ -108,3 +108,9 @@ def test_probability_at_least_counts_draws():
 def test_nan_target_is_refused():
     with pytest.raises(InputError, match="targets"):
         probability_at_least(xr.DataArray([1.0], dims="sample"), [np.nan])
+
+
+def test_nothing_lost_and_nothing_gained_is_not_negative():
+    """Business as usual, exactly zero against itself, has no chance of a loss."""
+    net_benefit = xr.DataArray([[0.0, -1.0], [0.0, 1.0], [0.0, 0.0]], dims=("sample", "option"))
+    assert regret_table(net_benefit)["prob_negative"].tolist() == [0.0, pytest.approx(1 / 3)]

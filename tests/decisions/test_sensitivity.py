@@ -93,8 +93,8 @@ def test_shapley_effects_of_independent_inputs(b):
     x = np.random.default_rng(3).uniform(-np.pi, np.pi, (10_000, 3))
     frame = pd.DataFrame(x, columns=list(ANGLES))
     table = shapley_effects(xr.DataArray(ishigami(b)(*x.T), dims="sample"), frame)
-    assert np.abs(table["effect"] - ishigami_truth(b)["shapley"]).max() < 0.02
-    assert table["effect"].sum() == pytest.approx(1.0, abs=0.01)
+    assert np.abs(table["effect"] - [*ishigami_truth(b)["shapley"], 0.0]).max() < 0.02
+    assert table["effect"].sum() == pytest.approx(1.0, abs=1e-12)
 
 
 def test_shapley_effects_of_sobol_g():
@@ -106,7 +106,20 @@ def test_shapley_effects_of_sobol_g():
     outcome = xr.DataArray(sobol_g(x), dims="sample")
     frame = pd.DataFrame(x[:, :4], columns=list("abcd"))
     table = shapley_effects(outcome, frame)
-    assert np.abs(table["effect"] - truth / G_VARIANCE).max() < 0.01
+    assert np.abs(table["effect"].iloc[:4] - truth / G_VARIANCE).max() < 0.01
+    # the four inputs that were left out, and interactions of three
+    assert table["effect"].iloc[4] == pytest.approx(1.0 - truth.sum() / G_VARIANCE, abs=0.015)
+
+
+def test_what_the_fits_cannot_find_is_left_unexplained_and_said():
+    """A product of three even inputs has no effect of one or two of them: by Owen each has a third."""
+    x = np.random.default_rng(1).uniform(-1, 1, (3, 10_000))
+    frame = pd.DataFrame(dict(zip("abc", x, strict=True)))
+    table = shapley_effects(xr.DataArray(x.prod(axis=0), dims="sample"), frame).set_index("group")
+    assert table.loc["unexplained", "effect"] == pytest.approx(1.0, abs=0.02)
+    assert table["effect"].sum() == pytest.approx(1.0, abs=1e-12)
+    with pytest.raises(InputError, match="no group explains"):
+        shapley_effects(xr.DataArray(x[0], dims="sample"), frame, {"unexplained": ["a"]})
 
 
 @pytest.mark.parametrize("rho", [-0.8, 0.0, 0.7])
@@ -124,8 +137,8 @@ def test_shapley_effects_of_a_linear_model_with_correlated_inputs(rho):
     exact = np.array(list(shapley(explained, range(3)).values())) / (slope @ covariance @ slope)
     x = np.random.default_rng(5).multivariate_normal(np.zeros(3), covariance, 10_000)
     table = shapley_effects(xr.DataArray(x @ slope, dims="sample"), pd.DataFrame(x, columns=list("abc")))
-    assert (np.abs(table["effect"] - exact) <= 4 * table["se"] + 0.003).all()
-    assert table["effect"].sum() == pytest.approx(1.0, abs=1e-3)
+    assert (np.abs(table["effect"] - [*exact, 0.0]) <= 4 * table["se"] + 0.003).all()
+    assert table["effect"].iloc[3] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_shapley_effects_by_group_and_noise():
@@ -135,6 +148,7 @@ def test_shapley_effects_by_group_and_noise():
     table = shapley_effects(outcome, x, {"both": ["a", "b"], "c": ["c"]})
     assert table["effect"].iloc[0] == pytest.approx(1 / 3, abs=4 * table["se"].iloc[0])
     assert abs(table["effect"].iloc[1]) < 0.01
+    assert table["effect"].iloc[2] == pytest.approx(2 / 3, abs=4 * table["se"].iloc[2])
 
 
 def test_bad_shapley_input_is_refused():

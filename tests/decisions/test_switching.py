@@ -64,7 +64,20 @@ def test_a_curve_takes_the_crossing_nearest_the_median():
     outcome = xr.DataArray(x**2 - 4.0, dims="sample")
     result = switching_value(xr.DataArray(x, dims="sample"), outcome, statistic="mean", target=0.0)
     assert result.value == pytest.approx(2.0, abs=0.05)
-    assert result.probability_beyond == pytest.approx(norm.sf(1.5), abs=0.01)
+    assert result.crossings == pytest.approx([-2.0, 2.0], abs=0.1)
+    assert result.probability_beyond == pytest.approx(norm.sf(1.5) + norm.cdf(-2.5), abs=0.004)
+
+
+def test_every_crossing_is_reported_and_the_chance_beyond_is_that_of_the_other_conclusion():
+    """y = 1 - x^2 is above zero between -1 and 1, where half of the draws of an even x on (-2, 2) lie."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-2, 2, 6000)
+    outcome = xr.DataArray(1 - x**2 + rng.normal(0, 0.3, 6000), dims="sample")
+    result = switching_value(xr.DataArray(x, dims="sample"), outcome, statistic="mean", target=0.0)
+    assert result.crossings == pytest.approx([-1.0, 1.0], abs=0.05)
+    assert result.probability_beyond == pytest.approx(0.5, abs=0.03)
+    assert abs(result.value) == pytest.approx(1.0, abs=0.05) and result.value in result.crossings
+    assert " and " in str(result) and "0.5" in str(result)
 
 
 def test_not_reachable(case):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cba.errors import InputError
 from cba.reporting.numbers import error_from_interval, is_defined, rounding_unit, show, words_for
+from cba.workbook.sheets import content
 from tests.reporting.page_reading import number_in
 
 MONEY = st.floats(-5e10, 5e10).filter(lambda value: abs(value) > 1.0)
@@ -104,6 +105,13 @@ def test_a_probability_outside_its_range_is_refused(p):
         show(p, style="probability")
     with pytest.raises(InputError, match="outside 0 to 1"):
         words_for(p)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.float32, np.float64])
+def test_a_number_of_another_library_reads_as_one_of_python(kind):
+    assert show(kind(84_000), style="count") == show(84_000, style="count") == "84,000"
+    assert content(kind(84_000), {}) == content(84_000, {}) == 84_000
+    assert type(content(kind(84_000), {})) in (int, float)  # what a sheet can hold
 
 
 def test_an_unknown_style_is_refused():
