@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.arrays import option_arrays
+from cba.appraisal.workings import option_arrays
 from cba.costs.account import total_saving
 from cba.costs.option_account import cashed, option_account
 from tests.appraisal.made_workings import made_workings

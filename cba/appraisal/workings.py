@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from cba.appraisal.arrays import OptionArrays, option_arrays
 from cba.appraisal.inputs import Inputs, fitted, joint_draws
-from cba.costs.account import CostBasis, OptionAccount
+from cba.costs.account import CostBasis, OptionAccount, child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.costs.prices import PriceIndex, in_price_base, placement_prices
+from cba.costs.system_cost import usual_cost
+from cba.dimensions import AGE_BANDS, PLACEMENTS
+from cba.discounting import discount_factors
+from cba.inputs.analyses import Analysis
 from cba.inputs.options import Option
 from cba.projection.business_as_usual import business_as_usual, future_population
 from cba.projection.care_system import CareSystem, care_system
@@ -99,3 +104,147 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
         reachable_starts=reachable,
         uasc_starts=float(last[-1]),
     )
+
+
+# --- The accounts of the options as labelled arrays, every option on the same draws ---
+
+
+_IN_OUTTURN = ("council", "dfe", "nhs")
+"""Payers whose money passes through section 251: councils spend grants and health contributions; courts and
+benefits are not in it."""
+
+
+@dataclass(frozen=True)
+class OptionArrays:
+    """Arrays by option; `year` runs to the later of horizon and target year, except in ``flows_long``."""
+
+    children: xr.DataArray
+    placements: xr.DataArray
+    cash_flow: xr.DataArray
+    system_cost: xr.DataArray
+    npv: xr.DataArray
+    npv_long: xr.DataArray  # dims (sample, option): net present value to the long horizon
+    # Dims (sample, option, year): net saving of each year to the long horizon, undiscounted; positive is a
+    # saving.
+    flows_long: xr.DataArray
+    child_years_safe: xr.DataArray
+    child_years_harm: xr.DataArray
+    # Parts of the system cost under business as usual, (sample, year), to the long horizon.
+    bau_parts: dict[str, np.ndarray]
+
+
+def option_arrays(
+    inputs: Inputs, system: CareSystem, basis: CostBasis, accounts: dict[str, OptionAccount]
+) -> OptionArrays:
+    """Stack the accounts of the options into labelled arrays.
+
+    Sums over ``line`` equal the net cash flow; children by age and by placement sum to the same total.
+    """
+    analysis, years = inputs.analysis, system.years
+    shown = years <= max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
+    calendar = {"year": years[shown]}
+    children, placements = _stocks(system, accounts, shown)
+    flows = stacked({o: net_saving(a) for o, a in accounts.items()}, dims=("year",), coords={"year": years})
+    parts = usual_cost(
+        inputs.observations,
+        system,
+        placements=basis.prices,
+        price_base=basis.price_base,
+        prices=basis.index,
+    )
+    usual = sum(parts.values())
+    cost = {o: (usual + _system_change(a))[:, shown] for o, a in accounts.items()}
+    factors = yearly_factors(analysis, years)
+    within = factors * (years < analysis.start_year + analysis.horizon)
+    averted = {o: child_years(a.children.fewer) @ within for o, a in accounts.items()}
+    harm_share = system.value("family_help.harm_share")
+    return OptionArrays(
+        children=children,
+        placements=placements,
+        cash_flow=_cash_flow(accounts, shown, years),
+        system_cost=stacked(cost, dims=("year",), coords=calendar),
+        npv=_worth(flows, within),
+        npv_long=_worth(flows, factors),
+        flows_long=flows,
+        child_years_safe=stacked({o: y * (1.0 - harm_share) for o, y in averted.items()}, dims=(), coords={}),
+        child_years_harm=stacked({o: y * harm_share for o, y in averted.items()}, dims=(), coords={}),
+        bau_parts=parts,
+    )
+
+
+def _stocks(
+    system: CareSystem, accounts: dict[str, OptionAccount], shown: np.ndarray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Children looked after at 31 March by age and by placement, for every option."""
+    usual = system.baseline["children"].transpose("sample", "year", "age").values
+    placed = usual.sum(-1)[..., None] * system.placement_mix
+    calendar = {"year": system.years[shown]}
+    by_age = {o: (usual - a.children.fewer_by_age)[:, shown] for o, a in accounts.items()}
+    by_placement = {
+        o: (placed - a.children.fewer_by_placement - a.children.moved)[:, shown] for o, a in accounts.items()
+    }
+    return (
+        stacked(by_age, dims=("year", "age"), coords={**calendar, "age": list(AGE_BANDS)}),
+        stacked(by_placement, dims=("year", "placement"), coords={**calendar, "placement": list(PLACEMENTS)}),
+    )
+
+
+def net_saving(account: OptionAccount) -> np.ndarray:
+    """Savings less costs of each year, undiscounted, all public payers.
+
+    Shape (sample, year), GBP of the price base.
+    """
+    return total_saving(account) - total_cost(account)
+
+
+def _system_change(account: OptionAccount) -> np.ndarray:
+    """Change of the system's yearly cost: money of those whose spending the outturn shows, (sample, year)."""
+    zero = np.zeros_like(account.recurrent)
+    costs = sum((line.amount for line in account.costs if line.payer in _IN_OUTTURN), zero)
+    return costs - sum((line.amount for line in account.savings if line.payer in _IN_OUTTURN), zero)
+
+
+def _worth(flows: xr.DataArray, factors: np.ndarray) -> xr.DataArray:
+    """Present value of net savings, dims (sample, option)."""
+    return xr.dot(flows, xr.DataArray(factors, dims="year"), dim="year")
+
+
+def yearly_factors(analysis: Analysis, years: np.ndarray) -> np.ndarray:
+    """Discount factors of calendar years, 0 before the start: nothing is spent or saved before it."""
+    offsets = years - analysis.start_year
+    factors = np.zeros(years.size)
+    factors[offsets >= 0] = discount_factors(
+        offsets[offsets >= 0], analysis.schedule, mid_year=analysis.mid_year
+    )
+    return factors
+
+
+def _cash_flow(accounts: dict[str, OptionAccount], shown: np.ndarray, years: np.ndarray) -> xr.DataArray:
+    """Join the lines of all options: costs positive, savings negative."""
+    keys: dict[tuple[str, str, str], None] = {}
+    by_option: dict[str, dict[tuple[str, str, str], np.ndarray]] = {}
+    for option, account in accounts.items():
+        lines: dict[tuple[str, str, str], np.ndarray] = by_option.setdefault(option, {})
+        amounts = [((c.component, c.payer, c.kind), c.amount[:, shown]) for c in account.costs]
+        amounts += [((s.component, s.payer, "saving"), -s.amount[:, shown]) for s in account.savings]
+        for key, amount in amounts:
+            lines[key] = lines[key] + amount if key in lines else amount
+        keys.update(dict.fromkeys(lines))
+    zero = np.zeros_like(next(iter(accounts.values())).recurrent[:, shown])
+    arrays = {o: np.stack([lines.get(key, zero) for key in keys], axis=-1) for o, lines in by_option.items()}
+    names = {
+        name: ("line", [key[i] for key in keys]) for i, name in enumerate(("component", "payer", "kind"))
+    }
+    coords = {"year": years[shown], "line": ["/".join(key) for key in keys], **names}
+    return stacked(arrays, dims=("year", "line"), coords=coords)
+
+
+def stacked(
+    arrays: Mapping[str, np.ndarray], *, dims: tuple[str, ...], coords: Mapping[str, Any]
+) -> xr.DataArray:
+    """Join one array per option along a new ``option`` dimension after ``sample``.
+
+    Dims (sample, option, ...). `arrays` (sample, ...). `dims`: names of the axes after ``sample``.
+    """
+    data = np.stack(list(arrays.values()), axis=1)
+    return xr.DataArray(data, dims=("sample", "option", *dims), coords={"option": list(arrays), **coords})

@@ -185,12 +185,8 @@ def claims_reached(workings: Workings) -> dict[str, np.ndarray]:
     return {name: a.children.fewer[:, year] for name, a in accounts.items()}
 
 
-def claims_met(workings: Workings) -> np.ndarray:
+def claims_met(workings: Workings, reached: Mapping[str, np.ndarray]) -> np.ndarray:
     """Whether each draw meets the review's claims on children in the target year: in all and from family help."""
-    return _met(workings, claims_reached(workings))
-
-
-def _met(workings: Workings, reached: Mapping[str, np.ndarray]) -> np.ndarray:
     met = np.full(workings.system.reach.size, bool(reached))
     for name, draws in reached.items():
         met &= draws >= _claim_of(workings, name).value
@@ -219,7 +215,7 @@ def claims_found(workings: Workings) -> dict[str, Any]:
         f"at least {claims['family_help']} fewer children in care because of family help and at least "
         f"{claims['in_all']} fewer in all under {programme}"
     )
-    record = claims_record(_met(workings, reached), chains=workings.chains)
+    record = claims_record(claims_met(workings, reached), chains=workings.chains)
     return {"claims": both, **record, "each": each}
 
 
@@ -292,7 +288,7 @@ def conditioned_on_claims(workings: Workings, *, assemble: Callable[[Workings], 
     # With fewer than 100 effective draws meeting the claims every result is undefined, and arrays and tables
     # of results hold no draws; otherwise they are those of the conditioned draws.
     reached, record = claims_reached(workings), claims_found(workings)
-    met = _met(workings, reached)
+    met = claims_met(workings, reached)
     if record["effective_draws"] < ENOUGH:
         none = review_without_draws(assemble(workings))
         if none is not None:

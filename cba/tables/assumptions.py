@@ -16,7 +16,7 @@ from cba.decisions.shares import shapley_effects
 from cba.inputs.options import Option
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.interventions.kinds import own_entries
-from cba.tables.catalogue import BY_ROW, catalogued
+from cba.tables.catalogue import BY_ROW, FEWEST_DRAWS, catalogued
 
 _AGES = {
     "under_1": "under age 1",
@@ -62,32 +62,20 @@ _SHARES = {
 _SETS = {"unit_costs": "unit costs", "system": "other spending"}
 
 
-def _worded() -> Mapping[str, str]:
-    """Every name to its words; the first letter of what is counted is small inside them."""
-    rates = {
-        f"baseline.level_{rate}_{age}": words.format(said)
-        for rate, words in _RATES.items()
+FITTED_NAMES = (
+    {
+        f"baseline.level_{rate}_{age}": w.format(said)
+        for rate, w in _RATES.items()
         for age, said in _AGES.items()
     }
-    parts = {
-        f"{cost}_{part}": words.format(said)
-        for cost, said in _COSTS.items()
-        for part, words in _PARTS.items()
-    }
-    shares = {
-        f"{group}.{share}": words.format(said)
-        for group, said in _SETS.items()
-        for share, words in _SHARES.items()
-    }
-    closure = {
+    | {f"{cost}_{part}": w.format(said) for cost, said in _COSTS.items() for part, w in _PARTS.items()}
+    | {f"{group}.{share}": w.format(said) for group, said in _SETS.items() for share, w in _SHARES.items()}
+    | {
         "baseline.level_log_closure_rate": "Rate of change that neither starts nor ceases explain, last level",
         "baseline.level_log_uasc_starts": "Starts of unaccompanied children, last level",
     }
-    return rates | parts | shares | closure
-
-
-FITTED_NAMES = _worded()
-"""Name of a draw to its words."""
+)
+"""Name of a draw to its words; the first letter of what is counted is small inside them."""
 
 
 UNGRADED = "fitted"
@@ -111,9 +99,6 @@ CLEAR = 3.0
 
 HIGH = 0.05
 """Share of the variance from which an influence counts as high."""
-
-
-FEWEST_DRAWS = 128
 
 
 LEADING = 3

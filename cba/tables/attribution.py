@@ -8,9 +8,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted, lead_option, review_prices
-from cba.appraisal.workings import Workings
+from cba.appraisal.workings import Workings, net_saving
 from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.shares import shapley

@@ -18,6 +18,7 @@ from cba.appraisal.quantities import lead_option, of_headline_stance, probabilit
 from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings
 from cba.costs.account import OptionAccount
+from cba.decisions.regression import MINIMUM_DRAWS
 from cba.inputs.analyses import MIXED
 
 CHILDREN, MONEY, SHARES = (
@@ -136,7 +137,7 @@ def reforms(workings: Workings) -> dict[str, OptionAccount]:
 # --- What a table may need ---
 
 
-FEWEST_DRAWS = 128
+FEWEST_DRAWS = MINIMUM_DRAWS
 """Fewer draws cannot say what an input moves or what learning is worth."""
 
 

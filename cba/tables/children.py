@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.arrays import stacked
 from cba.appraisal.quantities import children_in_care, discounted, fewer_children, lead_option, spread_at
-from cba.appraisal.workings import Workings
+from cba.appraisal.workings import Workings, stacked
 from cba.costs.account import avoidable_share, starts_averted, total_cost
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS

@@ -7,7 +7,7 @@ the number of them fewer in a placement is Poisson, and so is the number in care
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -391,18 +391,26 @@ def _lines(
     workings: Workings, option: str, position: CouncilPosition, *, money: float, care: float, last: int
 ) -> dict[tuple[str, str], np.ndarray]:
     """Real money by payer and kind: costs positive, cashable savings negative, (sample, year)."""
-    account = workings.accounts[option]
+    ratios = {service: ratio[:, None] for service, ratio in position.price_ratio.items()}
     lines: dict[tuple[str, str], np.ndarray] = {}
-    for cost in account.costs:
-        share, key = money if cost.component not in SUPPORT else care, (cost.payer, cost.kind)
-        lines[key] = lines.get(key, 0.0) + cost.amount[:, :last] * share
-    for saving in account.savings:
-        ratio: Any = 1.0
-        if saving.component in PRICED:
-            ratio = position.price_ratio[PRICED[saving.component]][:, None]
-        key = (saving.payer, "saving")
-        lines[key] = lines.get(key, 0.0) - saving.amount[:, :last] * care * ratio
+    for payer, kind, amount, share in _divided(workings.accounts[option], (money, care), ratios):
+        lines[payer, kind] = lines.get((payer, kind), 0.0) + amount[:, :last] * share
     return lines
+
+
+def _divided(
+    account: OptionAccount, shares: tuple[Any, Any], ratios: Mapping[str, Any]
+) -> Iterator[tuple[str, str, np.ndarray, Any]]:
+    """Payer, kind and national amount of every line, and the share of it that falls on an authority, or on each.
+
+    `shares`: of money and of care. `ratios`: own unit cost over England's by service. Savings are below 0.
+    """
+    money, care = shares
+    for cost in account.costs:
+        yield cost.payer, cost.kind, cost.amount, care if cost.component in SUPPORT else money
+    for saving in account.savings:
+        ratio = ratios.get(PRICED.get(saving.component, ""), 1.0)
+        yield saving.payer, "saving", -saving.amount, care * ratio
 
 
 def _cashed(workings: Workings, avoided: np.ndarray) -> np.ndarray:
@@ -433,17 +441,15 @@ def _nominal(workings: Workings, last: int) -> np.ndarray:
     return found
 
 
-def council_view(
-    workings: Workings, authority: str, option: str, *, years: int = YEARS, noise: bool = True
-) -> pd.DataFrame:
+def council_view(workings: Workings, authority: str, option: str, *, years: int = YEARS) -> pd.DataFrame:
     """Show one council's cash flow of an option: nominal, by year, payer and kind.
 
     Columns authority, name, option, year, payer, kind, row, mean, lower, upper: GBP, cash of the year, costs
-    positive, cashable savings negative. `noise`: whether to draw whole children.
+    positive, cashable savings negative.
     """
     # Means of rows ``line`` add up to rows ``payer``, and those to rows ``total``; rows ``memo`` (places
     # freed that no budget can release yet) are in no total.
-    account = council_account(workings, authority, option, years=years, noise=noise)
+    account = council_account(workings, authority, option, years=years)
     rows = [(payer, kind, "line", money) for (payer, kind), money in account.lines.items() if money.any()]
     zero = np.zeros((workings.system.reach.size, account.years.size))
     for payer in dict.fromkeys(payer for payer, *_ in rows):
@@ -523,27 +529,15 @@ def _council_money(
     ratios: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Grant, cost, saving and net of every council over the years shown, means in cash."""
-    children, care = shares
     nominal = _nominal(workings, shown.stop)[:, shown]
-
-    def in_cash(amount: np.ndarray) -> float:
-        return float((amount[:, shown] * nominal).sum(axis=1).mean())
-
-    paid = {"dfe": np.zeros_like(care), "council": np.zeros_like(care)}
-    for line in account.costs:
-        share = children if line.component not in SUPPORT else care
-        paid[line.payer] = paid.get(line.payer, 0.0) + in_cash(line.amount) * share
-    saving = np.zeros_like(care)
-    for saved in account.savings:
-        if saved.payer == "council":
-            saving += in_cash(saved.amount) * care * ratios.get(PRICED.get(saved.component, ""), 1.0)
-    cost = paid["council"]
-    return {
-        "grant": paid["dfe"],
-        "council_cost": cost,
-        "council_saving": saving,
-        "council_net": saving - cost,
-    }
+    grant, cost, saving = (np.zeros_like(shares[1]) for _ in range(3))
+    into = {("dfe", False): grant, ("council", False): cost, ("council", True): saving}
+    for payer, kind, amount, share in _divided(account, shares, ratios):
+        saved = kind == "saving"
+        if (payer, saved) in into:
+            in_cash = float((amount[:, shown] * nominal).sum(axis=1).mean())
+            into[payer, saved] += (-in_cash if saved else in_cash) * share
+    return {"grant": grant, "council_cost": cost, "council_saving": saving, "council_net": saving - cost}
 
 
 def _mean_ratios(seen: xr.Dataset, service: str, codes: list[str]) -> np.ndarray:

@@ -404,14 +404,8 @@ def information_value(workings: Workings, *, values: Sequence[float] = RISK_VALU
     # target year. Draws are taken as independent.
     refuse_review(workings.inputs.stance, use="used for the value of information")
     npv, effects = workings.arrays.npv, net_effects(workings)
-    inputs = question_inputs(workings)
-    partial = evppi_by_threshold(
-        -npv,
-        effects,
-        inputs,
-        list(values),
-        grouped_questions(inputs, own_components(workings.inputs.options)),
-    )
+    inputs, groups = questions(workings)
+    partial = evppi_by_threshold(-npv, effects, inputs, list(values), groups)
     rows = []
     for value in values:
         payoff = npv + value * effects
@@ -439,6 +433,12 @@ def question_inputs(workings: Workings) -> xr.Dataset:
     path = children_in_care(workings, "bau")
     about = {"description": f"Children in care in {target} on current policy", "unit": "children"}
     return parameters[varying].assign({"baseline.children_in_target_year": ("sample", path, about)})
+
+
+def questions(workings: Workings) -> tuple[xr.Dataset, dict[str, list[str]]]:
+    """Return the inputs that vary, and their names by the research question that would answer them."""
+    inputs = question_inputs(workings)
+    return inputs, grouped_questions(inputs, own_components(workings.inputs.options))
 
 
 def grouped_questions(inputs: xr.Dataset, own: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -498,13 +498,9 @@ def drivers_table(workings: Workings) -> pd.DataFrame:
     # question, confidence (of the input's prior; "fitted" where it has none), input_low, input_high,
     # outcome_low, outcome_high, swing, swing_se, rank (1 moves the outcome most), clear (whether the swing is
     # more than Monte Carlo error explains, all inputs tried).
-    inputs, option = question_inputs(workings), lead_option(workings)
+    (inputs, groups), option = questions(workings), lead_option(workings)
     graded = workings.inputs.priors.table()["confidence"]
-    question_of = {
-        name: q
-        for q, names in grouped_questions(inputs, own_components(workings.inputs.options)).items()
-        for name in names
-    }
+    question_of = {name: question for question, names in groups.items() for name in names}
     frames = []
     for name, outcome in _outcomes(workings, option).items():
         table = tornado(outcome, inputs)
@@ -529,13 +525,11 @@ def variance_table(workings: Workings, drivers: pd.DataFrame) -> pd.DataFrame:
     """
     # Shapley effects, so that correlated inputs share what they have in common; shares of one split add up to
     # what its members explain together.
-    inputs, option = question_inputs(workings), lead_option(workings)
+    (inputs, groups), option = questions(workings), lead_option(workings)
     npv = _outcomes(workings, option)["npv"]
     rows = drivers[drivers["outcome"] == "npv"].set_index("input")["description"]
     splits = {
-        "question": shapley_effects(
-            npv, inputs, grouped_questions(inputs, own_components(workings.inputs.options))
-        ),
+        "question": shapley_effects(npv, inputs, groups),
         "input": shapley_effects(npv, inputs[list(rows.index[:SHARED])]),
     }
     ordered = {

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.arrays import net_saving, yearly_factors
 from cba.appraisal.quantities import payback_draws, probability, review_prices
-from cba.appraisal.workings import Workings
+from cba.appraisal.workings import Workings, net_saving, yearly_factors
 from cba.costs.account import OptionAccount, avoidable_share, child_years, total_cost, total_saving
 from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.arrays import stacked
 from cba.appraisal.quantities import discounted, lead_option, review_prices
-from cba.appraisal.workings import Workings
+from cba.appraisal.workings import Workings, stacked
 from cba.costs.account import child_years
 from cba.costs.social_value import (
     FIFTHS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted
+from cba.appraisal.workings import net_saving
 from cba.costs.account import total_cost
 from cba.costs.option_account import option_account
 from cba.decisions import shapley

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.appraisal.arrays import net_saving
 from cba.appraisal.quantities import discounted, payback_draws
+from cba.appraisal.workings import net_saving
 from cba.costs.account import child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.draws import mcse_quantile

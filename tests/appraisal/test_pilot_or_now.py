@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cba.appraisal.arrays import net_saving
+from cba.appraisal.workings import net_saving
 from cba.costs.account import total_cost
 from cba.costs.option_account import option_account
 from cba.decisions.staged import learn_then_choose

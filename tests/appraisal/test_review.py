@@ -15,6 +15,7 @@ from cba.stances.review import (
     NEAREST,
     claim_chance,
     claims_met,
+    claims_reached,
     conditioned_on_claims,
     kept,
     kept_workings,
@@ -142,7 +143,7 @@ def test_what_one_would_need_to_believe_is_shown_by_the_nearest_draws(refused):
 
 def test_only_draws_that_meet_the_claims_are_kept(believing, conditioned):
     year = believing.inputs.analysis.target_year
-    met = claims_met(believing)
+    met = claims_met(believing, claims_reached(believing))
     assert ENOUGH <= met.sum() < MANY
     total = conditioned.children.sel(year=year).sum("age")
     fewer = (total.sel(option="bau") - total.sel(option="care_review")).values
@@ -155,7 +156,7 @@ def test_only_draws_that_meet_the_claims_are_kept(believing, conditioned):
 def test_the_claims_ask_for_both_family_help_and_the_whole(believing):
     year = believing.years.index(believing.inputs.analysis.target_year)
     in_all = believing.accounts["care_review"].children.fewer_by_age[:, year].sum(axis=-1)
-    met = claims_met(believing)
+    met = claims_met(believing, claims_reached(believing))
     assert (in_all[met] >= LOWERED[1]).all() and not met[in_all < LOWERED[1]].any()
     alone = (
         component_account(believing, "care_review", ("family_help",)).children.fewer_by_age[:, year].sum(-1)
@@ -164,7 +165,7 @@ def test_the_claims_ask_for_both_family_help_and_the_whole(believing):
 
 
 def test_all_that_is_kept_stays_paired(believing, conditioned):
-    met = claims_met(believing)
+    met = claims_met(believing, claims_reached(believing))
     np.testing.assert_array_equal(conditioned.npv, believing.arrays.npv.values[met])
     for name in ("family_help.log_risk_ratio", "delivery.cost_overrun"):
         np.testing.assert_array_equal(
@@ -177,7 +178,7 @@ def test_all_that_is_kept_stays_paired(believing, conditioned):
 
 
 def test_what_one_would_need_to_believe_compares_the_draws_that_meet_the_claims(believing, conditioned):
-    met = claims_met(believing)
+    met = claims_met(believing, claims_reached(believing))
     table = conditioned.tables["need_to_believe"].set_index("parameter")
     assert table["which"].eq(MEETING).all() and table["draws"].eq(met.sum()).all()
     draws = believing.system.value("family_help.log_risk_ratio")
@@ -216,7 +217,8 @@ def test_keeping_all_draws_changes_nothing():
 
 def test_an_analysis_without_the_review_meets_no_claim(believing):
     alone = {name: a for name, a in believing.accounts.items() if name != "care_review"}
-    assert not claims_met(dataclasses.replace(believing, accounts=alone)).any()
+    without = dataclasses.replace(believing, accounts=alone)
+    assert not claims_met(without, claims_reached(without)).any()
 
 
 def test_what_has_no_draws_is_left_alone():
