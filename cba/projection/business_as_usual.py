@@ -243,17 +243,23 @@ def rate_paths(
     level = posterior["last_level"].values
     walks = level[:, None, :15] + np.cumsum(changes, axis=1)
     uasc = _unaccompanied_path(posterior, level[:, 15], steps=steps, rng=rng)
-    ageing = np.zeros((draws, steps, 5))
-    ageing[..., 1:4] = _expit(walks[..., 10:13])
-    by_age = ("sample", "year", "age")
+    return as_rates(np.concatenate([walks, uasc[..., None]], axis=-1), years)
+
+
+def as_rates(series: np.ndarray, years: Sequence[int]) -> xr.Dataset:
+    """Return the log rates and log odds of the model, (sample, year, series), as the rates a projection reads."""
+    exits, growing, staying = (_expit(series[..., place]) for place in (slice(5, 10), slice(10, 13), 13))
+    by_age, by_year = ("sample", "year", "age"), ("sample", "year")
+    ageing = np.zeros_like(series[..., :5])
+    ageing[..., 1:4] = growing
     return xr.Dataset(
         {
-            "start_rate": (by_age, np.exp(walks[..., 0:5])),
-            "exit": (by_age, _expit(walks[..., 5:10])),
+            "start_rate": (by_age, np.exp(series[..., 0:5])),
+            "exit": (by_age, exits),
             "ageing": (by_age, ageing),
-            "stay": (("sample", "year"), _expit(walks[..., 13])),
-            "closure_rate": (("sample", "year"), np.exp(walks[..., 14])),
-            "uasc_starts": (("sample", "year"), np.exp(uasc)),
+            "stay": (by_year, staying),
+            "closure_rate": (by_year, np.exp(series[..., 14])),
+            "uasc_starts": (by_year, np.exp(series[..., 15])),
         },
         coords={"year": list(years), "age": list(AGE_BANDS)},
     )

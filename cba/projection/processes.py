@@ -19,7 +19,7 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.models.totals import REPEATED
-from cba.projection.business_as_usual import next_stock, rate_paths
+from cba.projection.business_as_usual import as_rates, next_stock, rate_paths
 
 
 def held_to_pace(
@@ -72,15 +72,8 @@ def held_to_pace(
 def _last_rates(constant: xr.Dataset, rates: xr.Dataset) -> xr.Dataset:
     """Rates of the last published year in the form of a projected one, the same for every draw."""
     last = constant["observed_rates"].isel(year=-1).values
-    shares = 1.0 / (1.0 + np.exp(-last))
-    one = rates.isel(year=[0]).copy(deep=True)
-    one["start_rate"].values[:] = np.exp(last[:5])
-    one["exit"].values[:] = shares[5:10]
-    one["ageing"].values[..., 1:4] = shares[10:13]
-    one["stay"].values[:] = shares[13]
-    one["closure_rate"].values[:] = np.exp(last[14])
-    one["uasc_starts"].values[:] = np.exp(last[15])
-    return one
+    every = np.broadcast_to(last, (rates.sizes["sample"], 1, last.size))
+    return as_rates(every, rates["year"].values[:1].tolist())
 
 
 def _responses(constant: xr.Dataset) -> tuple[float, float]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.special import expit
 
 from cba.appraisal.quantities import interval, quantity_of, spoken_quantities
 from cba.appraisal.workings import Workings
@@ -35,7 +34,7 @@ from cba.models.checks import (
 )
 from cba.models.slow_results import backtest_tables, calibration_tables
 from cba.models.studies import studies_used, study_arrays, with_panel
-from cba.projection.business_as_usual import business_as_usual
+from cba.projection.business_as_usual import as_rates, business_as_usual
 from cba.tables.catalogue import CHILDREN, MONEY, SHARES, Table, catalogued, catalogued_together, own_fits
 
 # --- Starts, ceases and the stock of each published year, predicted a year ahead by a fit that left … ---
@@ -84,7 +83,8 @@ def _predicted(changes: np.ndarray, *, rates: FlowRates, observations: xr.Datase
     """Roll every published 31 March one year on, (draw, change); all years at once, as so many samples."""
     draws, _, years = changes.shape
     next_rates = (rates.values[:, :-1] + changes).transpose(0, 2, 1).reshape(draws * years, -1)
-    before, people = _stocks(rates, observations), _people(rates, observations)
+    before = _stocks(rates, observations)
+    people = observations["population_0_17"].sel(year=rates.years[1:]).values.astype(float)
     fit = xr.DataTree.from_dict(
         {
             "constant_data": xr.Dataset(
@@ -97,7 +97,7 @@ def _predicted(changes: np.ndarray, *, rates: FlowRates, observations: xr.Datase
         }
     )
     population = xr.DataArray(np.tile(people, draws)[:, None], dims=("sample", "year"), coords={"year": [1]})
-    rolled = business_as_usual(fit, _as_rates(next_rates), population)
+    rolled = business_as_usual(fit, as_rates(next_rates[:, None], [1]), population)
     each = {
         name: rolled[source].sum("age").values.reshape(draws, years)
         for name, source in (("starts", "starts"), ("ceases", "ceases"), ("stock", "children"))
@@ -106,31 +106,9 @@ def _predicted(changes: np.ndarray, *, rates: FlowRates, observations: xr.Datase
     return each
 
 
-def _as_rates(values: np.ndarray) -> xr.Dataset:
-    """Return log rates and log odds (sample, series) as the projection reads them, one year each."""
-    ageing = np.zeros((len(values), 1, 5))
-    ageing[:, 0, 1:4] = expit(values[:, 10:13])
-    by_age = ("sample", "year", "age")
-    return xr.Dataset(
-        {
-            "start_rate": (by_age, np.exp(values[:, None, 0:5])),
-            "exit": (by_age, expit(values[:, None, 5:10])),
-            "ageing": (by_age, ageing),
-            "stay": (("sample", "year"), expit(values[:, 13:14])),
-            "closure_rate": (("sample", "year"), np.exp(values[:, 14:15])),
-            "uasc_starts": (("sample", "year"), np.exp(values[:, 15:16])),
-        },
-        coords={"year": [1], "age": list(AGE_BANDS)},
-    )
-
-
 def _stocks(rates: FlowRates, observations: xr.Dataset) -> np.ndarray:
     """Children by age at each 31 March of the series, (year, age)."""
     return observations["stock_by_age"].sel(age=list(AGE_BANDS), year=rates.years).values.astype(float)
-
-
-def _people(rates: FlowRates, observations: xr.Dataset) -> np.ndarray:
-    return observations["population_0_17"].sel(year=rates.years[1:]).values.astype(float)
 
 
 def _published(rates: FlowRates, observations: xr.Dataset) -> dict[str, np.ndarray]:
