@@ -121,6 +121,10 @@ def _priced(options: tuple[Option, ...], analysis: Analysis, programme: str) -> 
     )
 
 
+_FRAME = ("release", "evidence_until", "start_year", "target_year")
+_SETTINGS = (*_FRAME, "price_base", "schedule", "level", "draws", "seed")
+
+
 def provenance(inputs: Inputs) -> dict[str, Any]:
     """Where the numbers of an appraisal come from, ready for JSON.
 
@@ -130,15 +134,7 @@ def provenance(inputs: Inputs) -> dict[str, Any]:
     return {
         "analysis": analysis.name,
         "stance": inputs.stance,
-        "release": analysis.release,
-        "evidence_until": analysis.evidence_until,
-        "start_year": analysis.start_year,
-        "target_year": analysis.target_year,
-        "price_base": analysis.price_base,
-        "schedule": analysis.schedule,
-        "level": analysis.level,
-        "draws": analysis.draws,
-        "seed": analysis.seed,
+        **{name: getattr(analysis, name) for name in _SETTINGS},
         "single_vintage_exceptions": json.loads(observations.attrs["single_vintage_exceptions"]),
         "licence": observations.attrs["licence"],
         "fingerprints": {

@@ -274,10 +274,12 @@ class Quantity:
             return payback(drawn, label=about["label"], level=level)
         if self.kind == "ratio":
             saved, spent = drawn
-            ratio = float(saved.mean() / spent.mean())
+            rows = _rows_of_ratio(saved, spent)
             entry = quantity(saved / spent, **about, level=level, chains=chains)
-            error = mcse_mean((saved - ratio * spent) / spent.mean(), chains=chains)
-            return entry | {"mean": ratio, "mcse": error}
+            return entry | {
+                "mean": float(saved.mean() / spent.mean()),
+                "mcse": mcse_mean(rows, chains=chains),
+            }
         return quantity(drawn, **about, level=level, chains=chains)
 
     def mean_draws(self, workings: Workings, option: str) -> np.ndarray | None:
@@ -285,10 +287,13 @@ class Quantity:
         drawn = None if self.kind == "year" else self.draws(workings, option)
         if drawn is None or self.kind != "ratio":
             return None if drawn is None else np.asarray(drawn, dtype=float)
-        # R = E[s] / E[c] has rows R + (s - R c) / E[c]: their mean is R, their error that of R by the delta method.
-        saved, spent = drawn
-        ratio = saved.mean() / spent.mean()
-        return ratio + (saved - ratio * spent) / spent.mean()
+        return _rows_of_ratio(*drawn)
+
+
+def _rows_of_ratio(saved: np.ndarray, spent: np.ndarray) -> np.ndarray:
+    """Draws whose mean is the ratio of means R = E[s] / E[c], and their error that of R by the delta method."""
+    ratio = saved.mean() / spent.mean()
+    return np.asarray(ratio + (saved - ratio * spent) / spent.mean())
 
 
 def _chance(**of: Any) -> Quantity:

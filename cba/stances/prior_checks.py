@@ -22,6 +22,7 @@ from cba.costs.account import total_saving
 from cba.costs.prices import PriceIndex
 from cba.decisions.draws import mcse_probability
 from cba.inputs.prior_checks import Bounds, load_plausibility
+from cba.models.checks import prior_baseline, prior_effects
 from cba.models.parameters import joint_parameters
 from cba.models.unit_costs import prior_unit_cost_draws
 from cba.projection.business_as_usual import business_as_usual
@@ -70,8 +71,6 @@ def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings])
     looked_at = ("bau", inputs.claims.programme)
     inputs = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in looked_at))
     each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": analysis.seed}
-    from cba.models.checks import prior_baseline, prior_effects
-
     baseline = prior_baseline(inputs.observations, inputs.priors, **each)
     effects = prior_effects(inputs.evidence, inputs.priors, observations=inputs.observations, **each)
     drawn = joint_parameters(
@@ -100,47 +99,34 @@ def prior_tables(inputs: Inputs, *, draws: int, work: Callable[..., Workings]) -
     # ``prior_claims``: one row per claim of the review, as `claim_chance`.
     bounds = load_plausibility()
     workings = prior_workings(inputs, draws=draws, work=work)
-    found = _History(inputs, bounds["children_in_care"], draws=draws).rows() + _target_rows(workings, bounds)
+    found = _history_rows(inputs, bounds["children_in_care"], draws=draws)
     return {
-        "prior_predictive": pd.DataFrame(found),
+        "prior_predictive": pd.DataFrame(found + _target_rows(workings, bounds)),
         "prior_claims": pd.DataFrame(claims_found(workings)["each"], columns=list(CLAIM_COLUMNS)),
     }
 
 
-@dataclasses.dataclass(frozen=True)
-class _History:
-    """A back-cast of the number in care from the first published account."""
-
-    inputs: Inputs
-    bounds: Bounds
-    draws: int
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row per year published after the first account."""
-        children, first = self._back_cast()
-        stock = self.inputs.observations["stock"]
-        start, level = float(stock.sel(year=first)), self.inputs.analysis.level
-        return [
-            {"quantity": "children_in_care", "check": "history", "year": year, **_STOCK}
-            | _held(
-                children.sel(year=year).values, self.bounds, level, float(stock.sel(year=year)), scale=start
-            )
-            for year in map(int, children["year"].values)
-        ]
-
-    def _back_cast(self) -> tuple[xr.DataArray, int]:
-        inputs, seen = self.inputs, self.inputs.observations
-        known = seen["stock_by_age"].dropna("year")["year"].values
-        first, last = int(known[0]) + 1, int(known[-1])
-        each = {"draws": self.draws // CHAINS, "chains": CHAINS, "seed": inputs.analysis.seed}
-        from cba.models.checks import prior_baseline
-
-        fit = prior_baseline(seen, inputs.priors, **each, since=first)
-        years = range(first + 1, last + 1)
-        people = seen["population_0_17"].sel(year=list(years))
-        drawn = inputs.priors.sample(self.draws, inputs.analysis.seed)
-        rates = usual_rates(fit, years=years, population=people, parameters=drawn, seed=inputs.analysis.seed)
-        return business_as_usual(fit, rates, people)["children"].sum("age"), first
+def _history_rows(inputs: Inputs, bounds: Bounds, *, draws: int) -> list[dict[str, Any]]:
+    """One row per year published after the first account, of a back-cast of the number in care from it."""
+    seen, seed = inputs.observations, inputs.analysis.seed
+    known = seen["stock_by_age"].dropna("year")["year"].values
+    first, last = int(known[0]) + 1, int(known[-1])
+    each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": seed}
+    fit = prior_baseline(seen, inputs.priors, **each, since=first)
+    years = range(first + 1, last + 1)
+    people = seen["population_0_17"].sel(year=list(years))
+    rates = usual_rates(
+        fit, years=years, population=people, parameters=inputs.priors.sample(draws, seed), seed=seed
+    )
+    children = business_as_usual(fit, rates, people)["children"].sum("age")
+    level, start = inputs.analysis.level, float(seen["stock"].sel(year=first))
+    return [
+        {"quantity": "children_in_care", "check": "history", "year": year, **_STOCK}
+        | _held(
+            children.sel(year=year).values, bounds, level, float(seen["stock"].sel(year=year)), scale=start
+        )
+        for year in map(int, children["year"].values)
+    ]
 
 
 def _target_rows(workings: Workings, bounds: Mapping[str, Bounds]) -> list[dict[str, Any]]:

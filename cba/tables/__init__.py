@@ -3,19 +3,8 @@
 All files are read with the first of them, so that the catalogue is complete whichever is asked for.
 """
 
-from cba.tables import (  # noqa: F401
-    accounts,
-    assumptions,
-    attribution,
-    beliefs,
-    children,
-    councils,
-    decisions,
-    explorer,
-    fit_checks,
-    money,
-    pilots,
-    society,
-    stress,
-    studies,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _file in iter_modules(__path__):
+    import_module(f"{__name__}.{_file.name}")

@@ -87,13 +87,7 @@ def catalogued(
 
     `of`: what the function takes, where it is less than the workings. `when`: `once` and `needs` of the table.
     """
-
-    def registered(make: Made) -> Made:
-        answers = (make.__doc__ or "").partition("\n")[0]
-        TABLES[name] = Table(name, title, unit, answers, make=_taking(make, of), **when)
-        return make
-
-    return registered
+    return catalogued_together(Table(name, title, unit), of=of, **when)
 
 
 def catalogued_together(
@@ -102,17 +96,13 @@ def catalogued_together(
     """Register a function as the maker of several tables that are computed together: frames by name."""
 
     def registered(make: Made) -> Made:
-        taking = _taking(make, of)
+        taking = make if of is None else lambda workings: make(of(workings))
         answers = (make.__doc__ or "").partition("\n")[0]
         for entry in described:
             TABLES[entry.name] = replace(entry, answers=answers, make=taking, **when)
         return make
 
     return registered
-
-
-def _taking(make: Callable[..., Any], of: Callable[[Workings], Any] | None) -> Callable[[Workings], Any]:
-    return make if of is None else lambda workings: make(of(workings))
 
 
 # --- How draws become the columns of a row ---

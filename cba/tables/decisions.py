@@ -45,12 +45,11 @@ from cba.tables.catalogue import (
 )
 from cba.tables.society import CARE_CLAIM, claimed_amount, years_in_care
 
-VALUES = (
-    0.0,
-    *(step * 10.0**power for power in (4, 5, 6) for step in (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)),
-    1e7,
-)
-"""GBP per child-year safely at home: nothing, then ten steps a decade to well above every anchor."""  # fmt: skip
+STEPS = (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
+
+
+VALUES = (0.0, *(step * 10.0**power for power in (4, 5, 6) for step in STEPS), 1e7)
+"""GBP per child-year safely at home: nothing, then ten steps a decade to well above every anchor."""
 
 
 def net_effects(workings: Workings) -> xr.DataArray:

@@ -251,23 +251,10 @@ def cash_flow_by_year(workings: Workings) -> pd.DataFrame:
     negative.
     """
     flow = workings.arrays.cash_flow
-    frames = []
-    for payer, kind in pd.MultiIndex.from_arrays([flow["payer"].values, flow["kind"].values]).unique():
-        chosen = np.flatnonzero((flow["payer"].values == payer) & (flow["kind"].values == kind))
-        frame = by_option_and_year(flow.isel(line=chosen).sum("line"), level=workings.inputs.analysis.level)
-        frame.insert(2, "payer", payer)
-        frame.insert(3, "kind", kind)
-        frames.append(frame[(frame["lower"] != 0) | (frame["upper"] != 0)])
-    order = {option: place for place, option in enumerate(workings.accounts)}
-    return (
-        pd.concat(frames)
-        .sort_values(
-            by=["option", "year", "payer", "kind"],
-            key=lambda c: c.map(order) if c.name == "option" else c,
-            ignore_index=True,
-        )
-        .drop(columns="median")
-    )
+    each = (flow.sel(option=option) for option in workings.accounts)
+    table = pd.concat([_statement(workings, one, {"": one}) for one in each])
+    kept = (table["row"] == "line") & ((table["lower"] != 0) | (table["upper"] != 0))
+    return table[kept].drop(columns="row").reset_index(drop=True)
 
 
 @catalogued("net_by_year", "Net saving by year, and so far", MONEY)

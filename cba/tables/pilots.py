@@ -49,14 +49,7 @@ def pilot_option(years: int) -> Option:
     """
     announced = [line for line in load_options(["dfe_2023"])[0].spend if line.component == "family_help"]
     yearly = sum(sum(line.gbp_million.values()) for line in announced) / PUBLISHED_YEARS
-    first = announced[0]
-    money = Spend(
-        component="family_help",
-        payer=first.payer,
-        price_year=first.price_year,
-        gbp_million={1 + year: yearly for year in range(years)},
-        source=first.source,
-    )
+    spent = {1 + year: yearly for year in range(years)}
     stated = {
         "schema": 1,
         "id": "pilot",
@@ -65,7 +58,7 @@ def pilot_option(years: int) -> Option:
         "timing": "shift",
         "financing": "fade",
         "frames": ("review_2022", "latest"),
-        "spend": (money,),
+        "spend": (announced[0].model_copy(update={"gbp_million": spent}),),
     }
     return Option.model_validate(stated)
 
@@ -129,16 +122,12 @@ class Course:
 
     def __add__(self, other: Course) -> Course:
         """Both courses, in different areas."""
-        return Course(
-            self.npv + other.npv,
-            self.safe + other.safe,
-            self.harm + other.harm,
-            self.coverage + other.coverage,
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Course(*(one + two for one, two in pairs))
 
     def scaled(self, share: float) -> Course:
         """Return the course in a share of the areas."""
-        return Course(share * self.npv, share * self.safe, share * self.harm, share * self.coverage)
+        return Course(*(share * array for array in vars(self).values()))
 
 
 @dataclass(frozen=True)

@@ -116,26 +116,6 @@ def crps_draws(draws: np.ndarray, outturn: float) -> float:
     return float(scoringrules.crps_ensemble(outturn, values, estimator="qd", backend="numpy"))
 
 
-def crps_normal(mean: float, sd: float, outturn: float) -> float:
-    """Continuous ranked probability score of a normal forecast.
-
-    ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))``, z = (outturn - mean) / sd. `mean`, `sd`: of the
-    forecast; ``sd`` above 0.
-    """
-    import scoringrules
-
-    if not sd > 0:
-        raise InputError(
-            "a normal forecast has no spread",
-            field="sd",
-            found=sd,
-            allowed="above 0",
-            cause="a point forecast",
-            remedy="score a point forecast by its absolute error",
-        )
-    return float(scoringrules.crps_normal(outturn, mean, sd, backend="numpy"))
-
-
 INTERVALS = (0.5, 0.8, 0.9)
 """Levels of the equal-tailed intervals whose coverage is counted."""
 
