@@ -210,12 +210,15 @@ LEVEL = 0.9
 SEED = 20220523
 
 
-def refresh_panel(folder: Path | None = None, *, sets: int = 500) -> Path:
-    """Fit the panel to the newest release and keep its tables. `folder`: the package's own place by default."""
+PLACEBO_SETS = 500
+
+
+def refresh_panel() -> Path:
+    """Fit the panel to the newest release and keep its tables."""
     observations, rollout, priors = load_observations(), load_programme_rollout(), load_priors()
     fit = fit_authority_panel(observations, rollout, priors, draws=1000, tune=1000, chains=4, seed=SEED)
     panel = authority_panel(observations, rollout, priors)
-    placebos = placebo_adopters(panel, fit, sets=sets, seed=SEED)
+    placebos = placebo_adopters(panel, fit, sets=PLACEBO_SETS, seed=SEED)
     spread = placebo_position(placebos).set_index("outcome")["placebo_sd"]
     finding = panel_finding(fit, placebo_sd=float(spread["starts"]))
     if finding is None:
@@ -231,4 +234,4 @@ def refresh_panel(folder: Path | None = None, *, sets: int = 500) -> Path:
         "placebo_adopters": placebos,
         "placebo_dates": placebo_dates(panel, fit),
     }
-    return keep_result("panel", tables, release=known["release"], folder=folder)
+    return keep_result("panel", tables, release=known["release"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,14 +28,17 @@ from cba.projection.processes import PROCESSES, total_paths, usual_rates
 from cba.validation.scores import (
     REFERENCES,
     MixtureTerms,
-    beside_simple_forecasts,
     mixture_terms,
+    rows_beside_simple,
     score_rows,
     weights_known_then,
 )
 
 FIRST_ORIGIN = 2003
 """First origin scored: nine yearly changes of the totals are known by then."""
+
+
+QUANTITIES = ("stock", "starts", "ceases")
 
 
 HISTORY_RELEASE = 2021
@@ -80,22 +83,15 @@ class KnownOrigins:
     outturns: xr.Dataset
 
 
-def known_origins(
-    *, first: int = FIRST_ORIGIN, load: Load = load_observations, latest: int | None = None
-) -> KnownOrigins:
-    """Collect the origins of the backtest from the published releases.
-
-    `load`: release to the series as known in it; None is the newest. `latest`: release that says what
-    happened; the newest by default.
-    """
-    newest = load(latest)
-    names = ["stock", "starts", "ceases"]
-    outturns = newest[names].dropna("year", how="any")
-    history = load(HISTORY_RELEASE)[names].dropna("year", how="any")
+def known_origins(*, first: int = FIRST_ORIGIN) -> KnownOrigins:
+    """Collect the origins of the backtest from the published releases; the newest says what happened."""
+    names = list(QUANTITIES)
+    outturns = load_observations()[names].dropna("year", how="any")
+    history = load_observations(HISTORY_RELEASE)[names].dropna("year", how="any")
     origins, skipped = [], []
     for year in range(first, int(outturns["year"][-1])):
         try:
-            published = _as_published(load, year, history) if year >= 2010 else None
+            published = _as_published(year, history) if year >= 2010 else None
         except InputError as error:
             skipped.append(Skipped(f"release {year}", error.problem))
             published = None
@@ -109,9 +105,9 @@ def known_origins(
     return KnownOrigins(tuple(origins), tuple(skipped), outturns)
 
 
-def _as_published(load: Load, year: int, history: xr.Dataset) -> TotalFlows:
+def _as_published(year: int, history: xr.Dataset) -> TotalFlows:
     """Totals as the release of `year` and those before it had them; earlier years as first published together."""
-    known = load(year)[["stock", "starts", "ceases"]].dropna("year", how="any")
+    known = load_observations(year)[list(QUANTITIES)].dropna("year", how="any")
     if known.sizes["year"] == 0 or int(known["year"][-1]) != year:
         raise InputError(
             "the release has no starts and ceases of its own year",
@@ -127,7 +123,7 @@ def _as_published(load: Load, year: int, history: xr.Dataset) -> TotalFlows:
 
 def _flows(known: xr.Dataset) -> TotalFlows:
     years = known["year"].values
-    series = (known[name].values.astype(float) for name in ("stock", "starts", "ceases"))
+    series = (known[name].values.astype(float) for name in QUANTITIES)
     return checked_totals(TotalFlows(np.asarray(years), *series))
 
 
@@ -136,9 +132,6 @@ def _flows(known: xr.Dataset) -> TotalFlows:
 
 AHEAD = 5
 """Years ahead that are scored."""
-
-
-QUANTITIES = ("stock", "starts", "ceases")
 
 
 SHIPPED = "cba"
@@ -285,6 +278,7 @@ def backtest_ages(
     ``stock, <age band>`` and so on for ages. `draws`: in all, over four chains.
     """
     newest = load(None)
+    how: dict[str, Any] = {"name": SHIPPED, "draws": draws, "seed": seed}
     rows: list[dict[str, object]] = []
     skipped: list[Skipped] = []
     last = int(newest["stock_by_age"].dropna("year")["year"][-1])
@@ -298,7 +292,10 @@ def backtest_ages(
         except GateError as error:
             skipped.append(Skipped(f"ages from {origin}", f"not converged: {error.problem}"))
             continue
-        rows.extend(_scored_ages(forecast, known, newest, draws=draws, seed=seed, origin=origin, kind=kind))
+        for quantity, values in forecast.items():
+            past = _series(known, quantity).sel(year=slice(None, origin)).dropna("year").values
+            about = {"origin": origin, "kind": kind, "quantity": quantity, **how}
+            rows.extend(rows_beside_simple(values, past, _series(newest, quantity), **about))
     return pd.DataFrame(rows), tuple(skipped)
 
 
@@ -360,26 +357,6 @@ def _forecast(
     return found
 
 
-def _scored_ages(
-    forecast: Mapping[str, np.ndarray],
-    known: xr.Dataset,
-    newest: xr.Dataset,
-    *,
-    draws: int,
-    seed: int,
-    **about: Any,
-) -> Iterator[dict[str, object]]:
-    """Rows of the model, and of last value and drift of the same series. `about`: origin and kind."""
-    origin = about["origin"]
-    for quantity, values in forecast.items():
-        past = _series(known, quantity).sel(year=slice(None, origin)).dropna("year").values
-        paths = beside_simple_forecasts(values, past, name=SHIPPED, draws=draws, seed=seed + origin)
-        happened = _series(newest, quantity)
-        steps = range(1, values.shape[1] + 1)
-        outturns = {ahead: float(happened.sel(year=origin + ahead)) for ahead in steps}
-        yield from score_rows(paths, outturns, quantity=quantity, **about)
-
-
 def _series(known: xr.Dataset, quantity: str) -> xr.DataArray:
     """One published series: a total, or one age band of a flow."""
     name, _, age = quantity.partition(", ")
@@ -412,6 +389,7 @@ def backtest_spending(
     """
     real = by_line(published_real(observations, price_base=price_base))
     parameters = priors.sample(draws, seed)
+    how: dict[str, Any] = {"name": SHIPPED, "draws": draws, "seed": seed}
     rows: list[dict[str, object]] = []
     skipped: list[Skipped] = []
     last = int(real["year"][-1])
@@ -425,13 +403,10 @@ def backtest_spending(
         )
         ahead = by_line(made).transpose("sample", "year", ...)
         for line in ahead["line"].values:
-            values, happened = ahead.sel(line=line).values[:, :AHEAD], real.sel(line=line)
-            past = history.sel(line=line).values
-            paths = beside_simple_forecasts(values, past, name=SHIPPED, draws=draws, seed=seed + origin)
-            steps = range(1, values.shape[1] + 1)
-            outturns = {step: float(happened.sel(year=origin + step)) for step in steps}
+            values, past = ahead.sel(line=line).values[:, :AHEAD], history.sel(line=line).values
             quantity = "spending" if line == "total" else f"spending, {line}"
-            rows.extend(score_rows(paths, outturns, origin=origin, kind=SINCE_REVISED, quantity=quantity))
+            about = {"origin": origin, "kind": SINCE_REVISED, "quantity": quantity, **how}
+            rows.extend(rows_beside_simple(values, past, real.sel(line=line), **about))
     return pd.DataFrame(rows), tuple(skipped)
 
 
@@ -442,14 +417,14 @@ RELEASES = (2021, 2022, 2023, 2024)
 """Releases with accounts of spending and ages enough for the whole model."""
 
 
-def vintage_record(releases: Sequence[int] = RELEASES, *, draws: int = 4000) -> pd.DataFrame:
+def vintage_record(*, draws: int) -> pd.DataFrame:
     """Look at the target year from each release.
 
     One row per release and quantity: release, quantity, label, mean, lower, median, upper, mcse.
     Probabilities have a mean and its error alone. `draws`: in all, over four chains.
     """
     rows: list[dict[str, Any]] = []
-    for release in releases:
+    for release in RELEASES:
         workings = _usual_alone(_analysis(release, draws=draws))
         rows.extend({"release": release, **row} for row in _rows(workings))
     return pd.DataFrame(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,14 +56,14 @@ def score_summary(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def headline_scores(scores: pd.DataFrame, *, quantity: str = "stock") -> pd.DataFrame:
+def headline_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean score over one to five years ahead, horizons counted alike, beside the best reference.
 
     Columns forecast, crps, less_best (crps less that of the best reference), se, inside_80, inside_90,
     log_score; best first.
     """
     # The standard error is that of the mean over origins of each origin's mean difference, with four lags.
-    chosen = scores[scores["quantity"] == quantity]
+    chosen = scores[scores["quantity"] == "stock"]
     means = chosen.groupby(["forecast", "ahead"])[["crps", "log_score", "inside_80", "inside_90"]].mean()
     found = means.groupby("forecast").mean()
     best = found.loc[[name for name in REFERENCES if name in found.index], "crps"].idxmin()
@@ -179,11 +178,9 @@ def backtest_record(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.
     }
 
 
-def refresh_backtest(
-    folder: Path | None = None, *, draws: int = 4000, tell: Callable[[str], None] = lambda what: None
-) -> dict[str, pd.DataFrame]:
+def refresh_backtest(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
     """Make the record of past forecasts again, keep it and return its tables."""
     tables = backtest_record(draws=draws, tell=tell)
     release = int(load_observations().attrs["release"])
-    keep_result("backtest", tables, release=release, folder=folder, draws=draws)
+    keep_result("backtest", tables, release=release, draws=draws)
     return tables

@@ -8,8 +8,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from scipy.optimize import minimize
 
 from cba.errors import InputError
@@ -167,12 +169,25 @@ def score_rows(
             yield {**about, **found, **scores(draws, outturn)}
 
 
-def beside_simple_forecasts(
-    values: np.ndarray, past: np.ndarray, *, name: str, seed: int, draws: int
-) -> dict[str, np.ndarray]:
-    """Return a forecast (sample, ahead) under its name, and last value and drift of the same series."""
-    how = {"years": values.shape[1], "draws": draws, "seed": seed}
-    return {name: values, "last value": naive(past, **how), "drift": drift(past, **how)}
+def rows_beside_simple(
+    values: np.ndarray,
+    past: np.ndarray,
+    happened: xr.DataArray,
+    *,
+    name: str,
+    draws: int,
+    seed: int,
+    **about: Any,
+) -> Iterator[dict[str, object]]:
+    """Score a forecast (sample, ahead) under its name beside last value and drift of the same series.
+
+    `happened`, dims (year); `about`: origin, kind and quantity. Draws of the simple ones differ by origin.
+    """
+    origin, years = about["origin"], values.shape[1]
+    how = {"years": years, "draws": draws, "seed": seed + origin}
+    paths = {name: values, "last value": naive(past, **how), "drift": drift(past, **how)}
+    outturns = {ahead: float(happened.sel(year=origin + ahead)) for ahead in range(1, years + 1)}
+    return score_rows(paths, outturns, **about)
 
 
 # --- Weights of a mixture of forecasts that would have scored best: stacking on the continuous ranked … ---
