@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cba.costs.account import total_cost, total_saving
-from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
@@ -137,15 +136,13 @@ def review_prices(workings: Workings) -> float:
 
     Whether the review's thresholds are met must not depend on the price base of the run.
     """
-    index = workings.basis.index
-    return float(index.index(workings.basis.price_base) / index.index(workings.inputs.claims.price_year))
+    return workings.pound_of(workings.inputs.claims.price_year)
 
 
 def payback_draws(workings: Workings, option: str) -> np.ndarray:
     """Year of payback in every draw. NaN for never within the horizon."""
     analysis = workings.inputs.analysis
-    flow = workings.arrays.flows_long.sel(option=option)
-    flow = flow.sel(year=slice(analysis.start_year, analysis.start_year + analysis.horizon - 1))
+    flow = workings.arrays.flows_long.sel(option=option, year=workings.horizon)
     return payback_year(flow, schedule=analysis.schedule, base_year=analysis.start_year).values
 
 
@@ -196,12 +193,11 @@ def _saved_and_spent(workings: Workings, option: str) -> tuple[np.ndarray, np.nd
 
 
 def _system(workings: Workings, option: str, *, cash: bool) -> np.ndarray:
-    basis, year = workings.basis, workings.inputs.analysis.target_year
+    year = workings.inputs.analysis.target_year
     real = workings.arrays.system_cost.sel(option=option, year=year, drop=True)
     if not cash:
         return (real / review_prices(workings)).values
-    to_cash = cash_index([year], price_base=basis.price_base, prices=basis.index)
-    return (real * to_cash.isel(year=0, drop=True)).values
+    return (real * workings.to_cash([year]).isel(year=0, drop=True)).values
 
 
 def _unless_usual(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import xarray as xr
 from cba.appraisal.inputs import Inputs, fitted, joint_draws
 from cba.costs.account import CostBasis, OptionAccount, child_years, total_cost, total_saving
 from cba.costs.option_account import option_account
-from cba.costs.prices import PriceIndex, in_price_base, placement_prices
+from cba.costs.prices import PriceIndex, cash_index, in_price_base, placement_prices
 from cba.costs.system_cost import usual_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.discounting import discount_factors
@@ -46,6 +46,27 @@ class Workings:
     def target(self) -> int:
         """Place of the target year among them."""
         return self.years.index(self.inputs.analysis.target_year)
+
+    @property
+    def horizon(self) -> list[int]:
+        """Years ending 31 March of the headline horizon."""
+        first = self.inputs.analysis.start_year
+        return list(range(first, first + self.inputs.analysis.horizon))
+
+    @property
+    def factors(self) -> np.ndarray:
+        """Discount factors of the headline horizon, (year,)."""
+        analysis = self.inputs.analysis
+        return discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
+
+    def pound_of(self, year: int) -> float:
+        """Money of the price base that buys what one pound of a published year bought."""
+        index = self.basis.index
+        return float(np.mean(index.index(self.basis.price_base) / index.index(year)))
+
+    def to_cash(self, years: Iterable[int]) -> xr.DataArray:
+        """Cash of each year that buys what one pound of the price base buys, dims (year) and perhaps sample."""
+        return cash_index(years, price_base=self.basis.price_base, prices=self.basis.index)
 
     def option(self, name: str) -> Option:
         """Return an option of the analysis by its id."""

@@ -117,13 +117,13 @@ class SplineBasis:
         return values
 
 
-def spline_basis(values: FloatArray, *, knots: int | None = None, bins: int = BINS) -> SplineBasis:
+def spline_basis(values: FloatArray) -> SplineBasis:
     """Build the basis for one input. One function for a constant input, two for a binary one."""
     # Rotated by the generalised eigenvectors of roughness against the Gram matrix (Demmler & Reinsch 1975): a
     # smoothing spline of any strength then only multiplies each coefficient by
     # ``1 / (1 + strength * roughness)``.
-    bin_of_draw, share, centre = _equal_count_bins(values, bins)
-    wanted = knots or int(np.clip(len(values) // DRAWS_PER_KNOT, 4, MOST_KNOTS))
+    bin_of_draw, share, centre = _equal_count_bins(values, BINS)
+    wanted = int(np.clip(len(values) // DRAWS_PER_KNOT, 4, MOST_KNOTS))
     spread = np.sqrt(share @ (centre - share @ centre) ** 2)
     if len(centre) == 1 or spread == 0.0:
         flat = np.zeros(len(values))

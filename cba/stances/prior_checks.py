@@ -19,7 +19,6 @@ from cba.appraisal.inputs import Inputs
 from cba.appraisal.quantities import children_in_care, fewer_children, spread_at
 from cba.appraisal.workings import Workings
 from cba.costs.account import total_saving
-from cba.costs.prices import PriceIndex
 from cba.decisions.draws import mcse_probability
 from cba.inputs.prior_checks import Bounds, load_plausibility
 from cba.models.checks import prior_baseline, prior_effects
@@ -159,12 +158,10 @@ def real_outturn(workings: Workings) -> xr.DataArray:
 
     Dims (year), GBP of the price base.
     """
-    seen, base = workings.inputs.observations, workings.basis.price_base
-    index = PriceIndex(published=seen["gdp_deflator"])
+    seen = workings.inputs.observations
     cash = seen["spending"].sel(line=list(COST_LINES)).sum("line", skipna=False).dropna("year")
     cash = cash.sel(year=slice(FIRST_COMPARABLE, None))
-    factors = [float(np.mean(index.index(base) / index.index(int(y)))) for y in cash["year"].values]
-    return cash * np.array(factors) * 1e6
+    return cash * np.array([workings.pound_of(int(year)) for year in cash["year"].values]) * 1e6
 
 
 def _growth_before(outturn: xr.DataArray, *, years: int) -> float:

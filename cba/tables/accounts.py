@@ -15,7 +15,7 @@ from cba.appraisal.workings import Workings
 from cba.costs.account import OptionAccount, total_cost, total_saving
 from cba.costs.optimism_bias import DEVICES, UPLIFTS, Device, adjust, require_one_device
 from cba.costs.option_account import option_account
-from cba.costs.prices import LONG_RUN, cash_index, placement_prices
+from cba.costs.prices import LONG_RUN, placement_prices
 from cba.costs.system_cost import (
     LINES,
     by_line,
@@ -277,8 +277,7 @@ def growth_scenarios(workings: Workings) -> pd.DataFrame:
 
 def _cost_of_system(workings: Workings, real: np.ndarray) -> dict[str, float]:
     """Cost of the target year in prices of 2021-22, and the probability that it reaches the review's figure."""
-    basis, year = workings.basis, workings.inputs.analysis.target_year
-    cash = real * cash_index([year], price_base=basis.price_base, prices=basis.index).isel(year=0).values
+    cash = real * workings.to_cash([workings.inputs.analysis.target_year]).isel(year=0).values
     then = real / review_prices(workings)
     claimed = workings.inputs.claims.system_cost.value
     reached = probability(then >= claimed, label="", chains=workings.chains)
@@ -391,9 +390,8 @@ def other_unit_costs(workings: Workings) -> pd.DataFrame:
     per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
     found["care proceedings, per start"] = (per_start, "GBP per start of a child not unaccompanied")
     weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
-    index = workings.basis.index
-    factor = index.index(workings.basis.price_base) / index.index(int(weekly["year"][-1]))
-    yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS) * np.asarray(factor, dtype=float)
+    pound = workings.pound_of(int(weekly["year"][-1]))
+    yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS * pound)
     found["social work and commissioning"] = (yearly, "GBP per child in need per year")
     return pd.DataFrame(
         {"item": item, "unit": unit} | spread(workings, draws) for item, (draws, unit) in found.items()

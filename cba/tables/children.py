@@ -101,7 +101,7 @@ def one_more_start(workings: Workings) -> OneStart:
     #     sum_l d(t+l) (K(l-1) m(l-1) + K(l) m(l)) / 2 . V(t+l)  +  case (d(t) - deferred mean_w d(t+w)),
     # d the discount factor, w the years in which deferred starts happen after all.
     analysis, system = workings.inputs.analysis, workings.system
-    last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
+    last = max(*workings.horizon, analysis.target_year)
     size, target = workings.years.index(last) + 1, workings.target
     factors = discounted(workings, np.eye(len(workings.years)))
     starts = system.ground.starts[:, :size]

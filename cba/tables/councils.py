@@ -19,7 +19,6 @@ from cba.appraisal.inputs import Inputs
 from cba.appraisal.quantities import lead_option
 from cba.appraisal.workings import Workings
 from cba.costs.account import SUPPORT, OptionAccount, cashable, placement_savings
-from cba.costs.prices import cash_index
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.inputs.options import Option
@@ -433,8 +432,7 @@ def _paid_by(workings: Workings, cash: np.ndarray) -> dict[str, np.ndarray]:
 
 def _nominal(workings: Workings, last: int) -> np.ndarray:
     """Cash per pound of the price base, (sample or 1, year)."""
-    basis = workings.basis
-    index = cash_index(workings.years[:last], price_base=basis.price_base, prices=basis.index)
+    index = workings.to_cash(workings.years[:last])
     if "sample" not in index.dims:
         index = index.expand_dims(sample=1)
     found: np.ndarray = index.transpose("sample", "year").values

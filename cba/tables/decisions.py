@@ -283,7 +283,7 @@ def payback_by_payer(workings: Workings) -> pd.DataFrame:
     # Payback is the first year from which a payer's cumulative discounted net saving stays at or above zero;
     # one who never pays is ahead from the first year. Errors take the draws as independent.
     analysis, flow = workings.inputs.analysis, workings.arrays.cash_flow
-    years = list(range(analysis.start_year, analysis.start_year + analysis.horizon))
+    years = workings.horizon
     flow = flow.sel(year=years, option=list(reforms(workings))).transpose("sample", "option", "year", "line")
     payers = list(dict.fromkeys(map(str, flow["payer"].values)))
     of_payer = (flow["payer"].values[:, None] == np.array(payers)[None, :]).astype(float)
@@ -358,21 +358,24 @@ def break_even_values(workings: Workings) -> pd.DataFrame:
 
 def _anchors(workings: Workings) -> pd.DataFrame:
     """Values of a child-year from elsewhere, in the price base."""
-    priors, index = workings.inputs.priors, workings.basis.index
+    priors = workings.inputs.priors
     year = priors["social.wellby"].price_year
     assert year is not None  # every entry of money carries one
-    to_base = float(np.mean(index.index(workings.basis.price_base) / index.index(year)))
+    to_base = workings.pound_of(year)
     stay, claimed = years_in_care(workings), claimed_amount(workings, CARE_CLAIM)
     wellby = [priors.quantile("social.wellby", level) * to_base for level in ANCHOR_LEVELS]
     causal = [priors.quantile("social.causal_share", level) for level in ANCHOR_LEVELS]
+    one_point = "One point of life satisfaction for one child for a year"
+    care = "Lifetime cost of care experience, its causal share, by year of care"
+    as_valued = "value of a WELLBY x 1 point; the change in points is an assumption"
+    as_claimed = (
+        f"published lifetime cost x {causal[1]:.2f} ({causal[0]:.2f} to {causal[2]:.2f}) / {stay:.1f} years of care; "
+        "the causal share is judgement without a source"
+    )
     rows = [
-        ("wellby", "One point of life satisfaction for one child for a year", *wellby,
-         "value of a WELLBY x 1 point; the change in points is an assumption"),
-        ("lifetime_cost", "Lifetime cost of care experience, its causal share, by year of care",
-         *(claimed * share / stay for share in causal),
-         f"published lifetime cost x {causal[1]:.2f} ({causal[0]:.2f} to {causal[2]:.2f}) / {stay:.1f} years of care; "
-         "the causal share is judgement without a source"),
-    ]  # fmt: skip
+        ("wellby", one_point, *wellby, as_valued),
+        ("lifetime_cost", care, *(claimed * share / stay for share in causal), as_claimed),
+    ]
     columns = ["name", "label", "lower", "value_per_child_year", "upper", "note"]
     return pd.DataFrame(rows, columns=columns).assign(kind="anchor")
 
@@ -393,7 +396,7 @@ OTHER_QUESTIONS = "other inputs"
     once=True,
     needs=enough_to_learn,
 )
-def information_value(workings: Workings, *, values: Sequence[float] = RISK_VALUES) -> pd.DataFrame:
+def information_value(workings: Workings) -> pd.DataFrame:
     """Value of perfect information on everything, and on each research question, before choosing an option.
 
     Columns value_per_child_year, question, value, se (GBP, present value, once for the country), best (the
@@ -404,9 +407,9 @@ def information_value(workings: Workings, *, values: Sequence[float] = RISK_VALU
     refuse_review(workings.inputs.stance, use="used for the value of information")
     npv, effects = workings.arrays.npv, net_effects(workings)
     inputs, groups = questions(workings)
-    partial = evppi_by_threshold(-npv, effects, inputs, list(values), groups)
+    partial = evppi_by_threshold(-npv, effects, inputs, RISK_VALUES, groups)
     rows = []
-    for value in values:
+    for value in RISK_VALUES:
         payoff = npv + value * effects
         best = str(payoff["option"].values[int(payoff.mean("sample").argmax("option"))])
         whole = evpi_with_error(payoff)

@@ -61,10 +61,10 @@ _EFFECT = "family_help.log_risk_ratio"
 _BODY, _RANGE = (0.05, 0.95), (0.001, 0.999)
 
 
-def explorer_draws(workings: Workings, *, kept: int = KEPT) -> xr.Dataset | None:
-    """Draws of every option in parts that can be scaled, packed as 16-bit columns.
+def explorer_draws(workings: Workings) -> xr.Dataset | None:
+    """Draws of every option in parts that can be scaled, packed as 16-bit columns, evenly spaced over the chains.
 
-    None for stances that hold others' draws. `kept`: most draws to keep, evenly spaced over the chains.
+    None for stances that hold others' draws.
     """
     # ``packed`` (column, sample) int16 times ``scale`` (column) is a column of draws; ``place``
     # (quantity, option, year) is the column of each stream, equal streams stored once; ``overrun`` and
@@ -79,10 +79,10 @@ def explorer_draws(workings: Workings, *, kept: int = KEPT) -> xr.Dataset | None
     if workings.inputs.stance not in MIXED:
         return None
     analysis, years = workings.inputs.analysis, np.array(workings.years)
-    last = max(analysis.start_year + analysis.horizon - 1, analysis.target_year)
+    last = max(*workings.horizon, analysis.target_year)
     shown = (years >= analysis.start_year) & (years <= last)
     draws = workings.system.reach.size
-    chosen = np.unique(np.linspace(0, draws - 1, min(kept, draws)).round().astype(int))
+    chosen = np.unique(np.linspace(0, draws - 1, min(KEPT, draws)).round().astype(int))
     columns = _Columns([], {})
     options = [o for o in workings.inputs.options if o.id != "bau"]
     place = np.zeros((len(QUANTITIES), len(options), int(shown.sum())), dtype=np.int32)

@@ -253,7 +253,7 @@ def series_checks(pit: np.ndarray, again: np.ndarray, rates: FlowRates, *, level
     furthest = out.argmax(axis=1)
     size = np.sqrt((np.diff(rates.values, axis=1) ** 2).mean(axis=1))
     sizes = np.sqrt((again**2).mean(axis=2))
-    lower, upper = np.quantile(sizes, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    lower, upper = interval(sizes, level=level)
     return pd.DataFrame(
         {
             "series": SERIES_LABELS,
@@ -307,8 +307,7 @@ def autocorrelation_checks(
     expected[:, -1] = unaccompanied_moments(draws, rates)[0]
     found = autocorrelations(np.diff(rates.values, axis=1) - expected, lags=LAGS)
     drawn = autocorrelations(again - expected, lags=LAGS)
-    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-    lower, upper = np.quantile(drawn, tails, axis=0)
+    lower, upper = interval(drawn, level=level)
     above = (drawn >= found).mean(axis=0)
     p = np.minimum(1.0, 2.0 * np.minimum(above, 1.0 - above))
     rows = [
@@ -318,7 +317,7 @@ def autocorrelation_checks(
     ]
     for lag, chosen in ((1, [0]), (2, [1]), (3, [2]), (0, [0, 1, 2])):
         seen, usual = (np.sqrt((part[..., chosen] ** 2).mean(axis=(1, 2))) for part in (found, drawn))
-        ends = np.quantile(usual, tails)
+        ends = interval(usual, level=level)
         rows.append(("All series together", lag, seen.mean(), *ends, (usual >= seen).mean()))
     return pd.DataFrame(rows, columns=["series", "lag", "found", "lower", "upper", "p_value"])
 

@@ -15,7 +15,6 @@ import xarray as xr
 from cba.appraisal.quantities import payback_draws, probability, review_prices
 from cba.appraisal.workings import Workings, net_saving, yearly_factors
 from cba.costs.account import OptionAccount, avoidable_share, child_years, total_cost, total_saving
-from cba.costs.prices import cash_index
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
@@ -33,8 +32,8 @@ def finance_director_statement(workings: Workings) -> pd.DataFrame:
     """
     # Means of rows ``line`` add up to those of their payer, and payers to the total; limits of intervals do
     # not add up.
-    flow = _within_horizon(workings)
-    index = cash_index(flow["year"].values, price_base=workings.basis.price_base, prices=workings.basis.index)
+    flow = workings.arrays.cash_flow.sel(year=workings.horizon)
+    index = workings.to_cash(workings.horizon)
     each = (flow.sel(option=option) for option in reforms(workings))
     return pd.concat([_statement(workings, one, {"": one * index}) for one in each], ignore_index=True)
 
@@ -46,11 +45,8 @@ def treasury_statement(workings: Workings) -> pd.DataFrame:
     # discounted (``discounted_...``) and accumulated since the start (``cumulative_...``): GBP of the price
     # base, costs positive, cashable savings negative. The last cumulative total is the net present value with
     # its sign turned.
-    analysis, flow = workings.inputs.analysis, _within_horizon(workings)
-    offsets = flow["year"].values - analysis.start_year
-    factors = xr.DataArray(
-        discount_factors(offsets, analysis.schedule, mid_year=analysis.mid_year), dims="year"
-    )
+    flow = workings.arrays.cash_flow.sel(year=workings.horizon)
+    factors = xr.DataArray(workings.factors, dims="year")
     frames = []
     for option in reforms(workings):
         one = flow.sel(option=option)
@@ -58,12 +54,6 @@ def treasury_statement(workings: Workings) -> pd.DataFrame:
         running = present.cumsum("year").assign_coords(one.coords)
         frames.append(_statement(workings, one, {"": one, "discounted_": present, "cumulative_": running}))
     return pd.concat(frames, ignore_index=True)
-
-
-def _within_horizon(workings: Workings) -> xr.DataArray:
-    analysis = workings.inputs.analysis
-    years = list(range(analysis.start_year, analysis.start_year + analysis.horizon))
-    return workings.arrays.cash_flow.sel(year=years)
 
 
 def _lines(flow: xr.DataArray) -> list[tuple[str, str]]:
@@ -192,8 +182,7 @@ def covered_draws(workings: Workings, option: str, *, for_good: bool = False) ->
 
     Year ending 31 March within the headline horizon; NaN for never.
     """
-    analysis, years = workings.inputs.analysis, np.array(workings.years)
-    within = (years >= analysis.start_year) & (years < analysis.start_year + analysis.horizon)
+    within = np.isin(workings.years, workings.horizon)
     account: OptionAccount = workings.accounts[option]
     zero = np.zeros_like(account.recurrent)
     programme = sum((line.amount for line in account.costs if line.kind == "programme"), zero)
@@ -201,7 +190,7 @@ def covered_draws(workings: Workings, option: str, *, for_good: bool = False) ->
         total_saving(account)[:, within],
         cost=total_cost(account)[:, within],
         programme=programme[:, within],
-        years=years[within],
+        years=np.array(workings.horizon),
         for_good=for_good,
     )
 
@@ -264,12 +253,11 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
     Columns option, year, mean, lower, upper, cumulative_mean, cumulative_lower, cumulative_upper,
     prob_cumulative_positive: GBP of the price base, positive is a saving.
     """
-    analysis = workings.inputs.analysis
-    years = range(analysis.start_year, analysis.start_year + analysis.horizon)
-    flows = workings.arrays.flows_long.sel(year=list(years))
-    factors = discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
-    cumulative = (flows * xr.DataArray(factors, dims="year")).cumsum("year").assign_coords(year=flows["year"])
-    table, running = (by_option_and_year(a, level=analysis.level) for a in (flows, cumulative))
+    flows = workings.arrays.flows_long.sel(year=workings.horizon)
+    present = flows * xr.DataArray(workings.factors, dims="year")
+    cumulative = present.cumsum("year").assign_coords(year=flows["year"])
+    level = workings.inputs.analysis.level
+    table, running = (by_option_and_year(a, level=level) for a in (flows, cumulative))
     for name in ("mean", "lower", "upper"):
         table[f"cumulative_{name}"] = running[name]
     positive = (cumulative > 0).mean("sample").transpose("option", "year")
@@ -358,8 +346,8 @@ def system_cost_by_year(workings: Workings) -> pd.DataFrame:
     Columns option, year, price ("real" in the price base, "prices_of_2021-22" in real terms at the review's
     prices, or "cash"), mean, median, lower, upper: GBP.
     """
-    real, basis = workings.arrays.system_cost, workings.basis
-    cash = real * cash_index(real["year"].values, price_base=basis.price_base, prices=basis.index)
+    real = workings.arrays.system_cost
+    cash = real * workings.to_cash(real["year"].values)
     frames = []
     for price, array in (("real", real), (REVIEW_PRICES, real / review_prices(workings)), ("cash", cash)):
         frame = by_option_and_year(array, level=workings.inputs.analysis.level)
@@ -452,9 +440,7 @@ def _worth(
 
 def _by_payback_year(workings: Workings, draws: np.ndarray) -> pd.DataFrame:
     """Chance of each year of the horizon, and last of never; a missing year is never."""
-    analysis = workings.inputs.analysis
-    years = [*range(analysis.start_year, analysis.start_year + analysis.horizon), np.nan]
     return pd.DataFrame(
         {"year": year} | chance(workings, np.isnan(draws) if np.isnan(year) else draws == year, "probability")
-        for year in years
+        for year in (*workings.horizon, np.nan)
     )

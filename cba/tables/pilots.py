@@ -26,7 +26,6 @@ from cba.decisions.staged import (
 )
 from cba.decisions.studies import pathfinder_standard_error
 from cba.dimensions import AGE_BANDS
-from cba.discounting import discount_factors
 from cba.errors import InputError
 from cba.inputs.options import Option, Spend, load_options
 from cba.interventions.kinds import shipped_effect
@@ -193,14 +192,8 @@ def within_horizon(workings: Workings) -> tuple[CareSystem, CostBasis]:
     return cut, replace(workings.basis, prices=replace(prices, path=prices.path[:, :size]))
 
 
-def _factors(workings: Workings) -> np.ndarray:
-    """Discount factors of the horizon, from its first year on."""
-    analysis = workings.inputs.analysis
-    return discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
-
-
 def _course(workings: Workings, account: OptionAccount) -> Course:
-    factors = _factors(workings)
+    factors = workings.factors
     inside = slice(-factors.size, None)
     averted = child_years(account.children.fewer)[:, inside] @ factors
     harm = workings.system.value("family_help.harm_share")
@@ -215,7 +208,7 @@ def _course(workings: Workings, account: OptionAccount) -> Course:
 
 def _stopped(workings: Workings, account: OptionAccount, *, after: int) -> Course:
     """Course of an option that ends, less what ending costs in the first year without money."""
-    course, factors = _course(workings, account), _factors(workings)
+    course, factors = _course(workings, account), workings.factors
     last = total_cost(account)[:, -factors.size + after - 1]
     return replace(course, npv=course.npv - STOPPING_SHARE * last * factors[after])
 
@@ -463,9 +456,6 @@ def pilot_or_now(
     found: dict[int, Courses],
     shown: dict[int, xr.Dataset],
     scatters: dict[int, AuthorityScatter],
-    *,
-    values: Sequence[float] = VALUES,
-    areas: Sequence[int] = AREAS,
 ) -> dict[str, pd.DataFrame]:
     """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
 
@@ -478,15 +468,11 @@ def pilot_or_now(
     # Errors take the draws as independent.
     rows: list[dict[str, Any]] = []
     learnt: list[dict[str, Any]] = []
-    for value, (years, scatter) in product(values, scatters.items()):
-        decisions = _decisions(found[years], shown[years], scatter, areas=areas, value=value)
-        for count, decision in zip(areas, decisions, strict=True):
-            place = {
-                "value_per_child_year": value,
-                "value_per_harm_year": value,
-                "areas": count,
-                "years": years,
-            }
+    for value, (years, scatter) in product(VALUES, scatters.items()):
+        decisions = _decisions(found[years], shown[years], scatter, value=value)
+        for count, decision in zip(AREAS, decisions, strict=True):
+            place = dict.fromkeys(("value_per_child_year", "value_per_harm_year"), value)
+            place |= {"areas": count, "years": years}
             for name, payoff in decision.payoffs.items():
                 worth = {"expected_payoff": payoff.value, "se": payoff.se, "best": name == decision.best}
                 rows.append(place | {"strategy": name} | worth)
@@ -498,7 +484,7 @@ def pilot_or_now(
 
 
 def _decisions(
-    found: Courses, shown: xr.Dataset, scatter: AuthorityScatter, *, areas: Sequence[int], value: float
+    found: Courses, shown: xr.Dataset, scatter: AuthorityScatter, *, value: float
 ) -> list[StagedDecision]:
     """One decision per number of pilot areas; what does not depend on it is worked out once."""
     payoffs = xr.Dataset({name: ("sample", course.worth(value)) for name, course in vars(found).items()})
@@ -508,7 +494,7 @@ def _decisions(
         shown["steps"],
         errors=[study_error(scatter, areas=first_step_areas(scatter))],
     )
-    errors = [study_error(scatter, areas=count) for count in areas]
+    errors = [study_error(scatter, areas=count) for count in AREAS]
     never = xr.zeros_like(payoffs["later"])
     chosen = _learned(never, payoffs["later"], shown["pilot"], errors=errors)
     return [
@@ -517,7 +503,7 @@ def _decisions(
             after_pilot=after_pilot,
             after_step=after_step,
         )
-        for count, after_pilot in zip(areas, chosen, strict=True)
+        for count, after_pilot in zip(AREAS, chosen, strict=True)
     ]
 
 

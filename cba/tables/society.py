@@ -102,10 +102,7 @@ def claimed_amount(workings: Workings, claim: str) -> float:
             cause="evidence_until before the figure was published, or the row removed",
             remedy="move evidence_until, or restore the row",
         )
-    index = workings.basis.index
-    return float(rows["value"].iloc[0]) * float(
-        np.mean(index.index(workings.basis.price_base) / index.index(workings.inputs.claims.price_year))
-    )
+    return float(rows["value"].iloc[0]) * review_prices(workings)
 
 
 def value_of_child_year(workings: Workings, measure: str) -> np.ndarray:
@@ -386,18 +383,19 @@ def social_switching(workings: Workings) -> pd.DataFrame:
     # ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
     value, rows = workings.system.value, []
     per_year = claimed_amount(workings, CARE_CLAIM) / years_in_care(workings)
+    per_need = claimed_amount(workings, NEED_CLAIM)
     for option, account in reforms(workings).items():
         gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
         years = safe_child_years(workings, option)
         healthy = discounted(workings, years, schedule=HEALTH_SCHEDULE)
         served = account.delivered("family_help") * value("family_help.eligible_children")[:, None]
+        points, need = "life_satisfaction_change", discounted(workings, served) * per_need
         units = (
             ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "causal_share"),
-            ("wellby", "points of life satisfaction", healthy * value("social.wellby"), "life_satisfaction_change"),
+            ("wellby", "points of life satisfaction", healthy * value("social.wellby"), points),
             ("qaly", "QALYs per child-year", healthy * value("social.qaly"), "health_utility_change"),
-            ("need_cost", "share avoided per child served for a year",
-             discounted(workings, served) * claimed_amount(workings, NEED_CLAIM), None),
-        )  # fmt: skip
+            ("need_cost", "share avoided per child served for a year", need, None),
+        )
         for measure, unit, worth, entry in units:
             needed = gap / worth.mean() if worth.mean() > 0 else np.nan
             row = {"option": option, "measure": measure, "unit": unit, "switching_value": needed}
