@@ -356,7 +356,7 @@ def refresh(
 
 
 def _backtest(*, draws: int, silent: bool) -> None:
-    from cba.validation.record import refresh_backtest
+    from cba.validation.backtest import refresh_backtest
 
     tables = refresh_backtest(draws=draws, tell=lambda what: typer.echo(f"{what} ...", err=True))
     if not silent:

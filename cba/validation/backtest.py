@@ -19,18 +19,25 @@ from cba.dimensions import AGE_BANDS
 from cba.errors import GateError, InputError
 from cba.inputs.analyses import Analysis, load_analysis
 from cba.inputs.observations import load_observations
-from cba.inputs.priors import PriorRegistry
+from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.baseline import TOTALS, fit_baseline
 from cba.models.checks import prior_effects
+from cba.models.slow_results import keep_result
 from cba.models.totals import TotalFlows, checked_totals, total_flow_posterior
 from cba.projection.business_as_usual import business_as_usual, future_population
 from cba.projection.processes import PROCESSES, total_paths, usual_rates
 from cba.validation.scores import (
+    AHEAD,
     REFERENCES,
+    SHIPPED,
     MixtureTerms,
+    headline_scores,
     mixture_terms,
+    reached,
     rows_beside_simple,
     score_rows,
+    score_summary,
+    stacking_table,
     weights_known_then,
 )
 
@@ -128,14 +135,6 @@ def _flows(known: xr.Dataset) -> TotalFlows:
 
 
 # --- Rolling-origin backtest of the totals: every candidate process and every reference forecast, … ---
-
-
-AHEAD = 5
-"""Years ahead that are scored."""
-
-
-SHIPPED = "cba"
-"""Name, in the record, of the mixture as shipped: momentum and pace at the weights in the registry."""
 
 
 STACKED_THEN = "cba, weights as known then"
@@ -479,3 +478,47 @@ def _rows(workings: Workings) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+# --- Make the whole record of past forecasts and keep it: totals, ages, spending, weights, the view … ---
+
+
+PRICE_BASE = 2024
+"""Prices in which past spending is scored; the last year of the deflator is 2023-24."""
+
+
+def backtest_record(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
+    """Forecast from every origin and score.
+
+    ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``vintages`` and ``skipped``.
+    """
+    priors, newest = load_priors(), load_observations()
+    tell("totals")
+    totals = backtest_totals(known_origins(), priors, draws=draws)
+    tell("spending")
+    spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
+    tell("ages")
+    ages = backtest_ages(priors, draws=draws // 2)
+    tell("vintages")
+    vintages = vintage_record(draws=draws)
+    by_age = ages[0][ages[0]["quantity"].str.contains(",")]
+    shipped = ages[0][~ages[0]["quantity"].str.contains(",")]
+    shipped = shipped.assign(quantity=shipped["quantity"] + " (model by age)")
+    scores = pd.concat([totals.scores, spent[0], by_age, shipped], ignore_index=True)
+    return {
+        "scores": scores,
+        "headline": headline_scores(totals.scores),
+        "reached": reached(totals.scores),
+        "by_horizon": score_summary(scores),
+        "stacking": stacking_table(totals.terms),
+        "vintages": vintages,
+        "skipped": pd.DataFrame([*totals.skipped, *spent[1], *ages[1]], columns=list(Skipped._fields)),
+    }
+
+
+def refresh_backtest(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
+    """Make the record of past forecasts again, keep it and return its tables."""
+    tables = backtest_record(draws=draws, tell=tell)
+    release = int(load_observations().attrs["release"])
+    keep_result("backtest", tables, release=release, draws=draws)
+    return tables

@@ -12,7 +12,6 @@ from cba.models.totals import TotalFlows
 from cba.validation.backtest import (
     AHEAD,
     AS_PUBLISHED,
-    SHIPPED,
     SINCE_REVISED,
     STACKED_THEN,
     KnownOrigins,
@@ -21,22 +20,21 @@ from cba.validation.backtest import (
     backtest_totals,
     known_origins,
 )
-from cba.validation.record import (
-    headline_scores,
-    long_run_error,
-    score_summary,
-    stacking_table,
-)
 from cba.validation.scores import (
     REFERENCES,
+    SHIPPED,
     arima,
     crps_draws,
     drift,
     ets,
+    headline_scores,
+    long_run_error,
     mixture_terms,
     naive,
+    score_summary,
     scores,
     stacked_weights,
+    stacking_table,
     weights_known_then,
 )
 
