@@ -76,11 +76,10 @@ def input_files() -> dict[str, Path]:
     """Return every file a run reads beside its analysis, from the folders in force.
 
     Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
-    studies, plausibility bounds, published tables, results of the panel, discount schedules and
-    measures without effect.
+    studies, plausibility bounds, published tables, results of the panel and discount schedules.
     """
-    # ``schedules.toml``, ``measures.toml`` and ``panel_results/`` come with the code, whatever folders are in force: a
-    # new schedule or a new fit of the panel is a new version of the package.
+    # ``schedules.toml`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a
+    # new fit of the panel is a new version of the package.
     folders = {
         "priors": (priors_folder(), "*.toml"),
         "priors/studies": (priors_folder() / "studies", "*.toml"),
@@ -89,7 +88,7 @@ def input_files() -> dict[str, Path]:
         "options": (options_folder(), "*.toml"),
         "published": (published_folder(), "*.csv"),
         "panel_results": (PACKAGE / "inputs" / "panel_results", "*.csv"),
-        "costs": (PACKAGE, "*.toml"),  # known in stored manifests as costs/schedules.toml
+        "costs": (PACKAGE, "schedules.toml"),  # known in stored manifests as costs/schedules.toml
     }
     return {
         f"{under}/{file.name}": file

@@ -47,7 +47,7 @@ class Measure(WrittenRecord):
 
 def unmonetised_measures() -> dict[str, Measure]:
     """Return the measures without a modelled effect by name, in the order of the table."""
-    file = Path(__file__).parents[1] / "measures.toml"
+    file = Path(__file__).with_name("measures.toml")
     return {
         name: checked_record(Measure, stated, file=file, field=name)
         for name, stated in read_toml(file).items()

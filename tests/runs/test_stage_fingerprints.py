@@ -122,7 +122,7 @@ def test_an_override_moves_its_own_stance_only(mine):
         ("models/new.py", FITS),
         ("costs/new.py", {"appraisal/evidence", "appraisal/sceptical"}),
         ("schedules.toml", {"appraisal/evidence", "appraisal/sceptical"}),
-        ("measures.toml", {"appraisal/evidence", "appraisal/sceptical"}),
+        ("tables/measures.toml", {"appraisal/evidence", "appraisal/sceptical"}),
         ("reporting/templates/page.html.j2", set()),
         ("runs/new.py", set()),
         ("cli/new.py", set()),
