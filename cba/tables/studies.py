@@ -124,10 +124,15 @@ def study_costs(workings: Workings, path: str | Path | None = None) -> dict[str,
     entries = load_priors(priors_folder() / "studies" if path is None else path)
     drawn = entries.sample(MEAN_DRAWS, seed=workings.inputs.analysis.seed)
     years = {name: entries[name].price_year for name in NEEDED}
-    return {
-        name: float(drawn[name].mean()) * (1.0 if year is None else workings.pound_of(year))
-        for name, year in years.items()
-    }
+    return {name: float(drawn[name].mean()) * _to_price_base(workings, year) for name, year in years.items()}
+
+
+def _to_price_base(workings: Workings, price_year: int | None) -> float:
+    """Ratio of mean price levels: costs of studies are means, and no draw of prices goes with one of them."""
+    if price_year is None:
+        return 1.0
+    index = workings.basis.index
+    return float(np.mean(index.index(workings.basis.price_base)) / np.mean(index.index(price_year)))
 
 
 def _pathfinder(workings: Workings, price: dict[str, float], pilot: Course, *, years: int) -> StudyDesign:
@@ -222,8 +227,7 @@ def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Quantiles
     entry = workings.inputs.priors[name]
     if entry.distribution != "LogNormal" or workings.inputs.stance not in STANCES:
         return None  # a mixture of stances draws from two of them
-    assert entry.price_year is not None  # every entry of money carries one
-    moved = float(np.log(workings.pound_of(entry.price_year)))
+    moved = float(np.log(_to_price_base(workings, entry.price_year)))
     prior: Quantiles = norm(entry.parameters["mu"] + moved, np.hypot(entry.parameters["sigma"], error))
     return prior
 
