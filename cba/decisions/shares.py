@@ -338,22 +338,7 @@ def shapley_effects(
     outcome = require_dims(outcome, ("sample",), field="outcome")
     columns = parameter_table(parameters, outcome)
     chosen = resolve_groups(groups, columns)
-    if UNEXPLAINED in chosen:
-        raise InputError(
-            "a group has the name of the share that no group explains",
-            field="groups",
-            found=UNEXPLAINED,
-            allowed="any other name",
-            remedy="rename the group or the column",
-        )
-    if len(chosen) > MOST_GROUPS:
-        raise InputError(
-            "there are too many inputs to fit every subset",
-            field="groups",
-            found=f"{len(chosen)} groups",
-            allowed=f"up to {MOST_GROUPS}",
-            remedy="group inputs by research question",
-        )
+    _refuse_groups(chosen)
     values = outcome.values
     blocks = block_count(len(values))
     order = shuffled(len(values))
@@ -377,6 +362,26 @@ def shapley_effects(
     effects = shapley(explained.__getitem__, list(chosen))
     spread = block_sums(centred**2, blocks)[:, 0] / len(values)
     return _table(effects, variance, spread)
+
+
+def _refuse_groups(chosen: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a group named as what no group explains, and more groups than can be fitted."""
+    if UNEXPLAINED in chosen:
+        raise InputError(
+            "a group has the name of the share that no group explains",
+            field="groups",
+            found=UNEXPLAINED,
+            allowed="any other name",
+            remedy="rename the group or the column",
+        )
+    if len(chosen) > MOST_GROUPS:
+        raise InputError(
+            "there are too many inputs to fit every subset",
+            field="groups",
+            found=f"{len(chosen)} groups",
+            allowed=f"up to {MOST_GROUPS}",
+            remedy="group inputs by research question",
+        )
 
 
 @dataclass(frozen=True)
