@@ -63,9 +63,8 @@ def rerun(
 ) -> int:
     """Update from the configured sources and run again where anything changed.
 
-    Nothing changed: prints "no change", exit code 0. A headline shift beyond tolerance or a major change of the
-    data: computed, stored and held for a person, exit code 4; readers see what they saw before until
-    `cba runs approve` releases it.
+    Nothing changed: "no change", exit code 0. A shift beyond tolerance or a major change of the data: stored and held
+    for a person, exit code 4; readers see what they saw until `cba runs approve` releases it.
     """
     from cba.runs.manifest import json_log, person
     from cba.runs.rerun import rerun as run_again

@@ -82,22 +82,17 @@ class Form(BaseModel):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of effect: the fields it adds, the unit and words of its numbers, what it checks, what it does.
-
-    ``units`` names every field that holds a number, with its unit and its words; those of ``above_nought``
-    must be above 0. ``check`` refuses what fields alone do not rule out. ``act`` turns the money of an effect
-    into work, ``at`` a service of given size (what ``delivered`` is, or for stays the children whose service is
-    paid for); ``words`` say in a line what it does.
-    """
+    """A kind of effect: the fields it adds, the unit and words of its numbers, what it checks, what it does."""
 
     name: str
     form: type[Form]
-    units: Mapping[str, tuple[str, str]]
-    above_nought: tuple[str, ...]
-    act: Callable[[Effect, Ground, Money], Work]
+    units: Mapping[str, tuple[str, str]]  # every field that holds a number, with its unit and its words
+    above_nought: tuple[str, ...]  # those of them that must be above 0
+    act: Callable[[Effect, Ground, Money], Work]  # turns the money of an effect into work
+    # The same for a service of given size: what ``delivered`` is, or for stays the children whose service is paid.
     at: Callable[[Effect, Ground, np.ndarray], Work]
-    words: Callable[[Effect], str]
-    check: Callable[[Effect], None] = lambda effect: None
+    words: Callable[[Effect], str]  # say in a line what it does
+    check: Callable[[Effect], None] = lambda effect: None  # refuses what fields alone do not rule out
 
 
 @dataclass(frozen=True)

@@ -10,34 +10,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class MetInCare:
-    """Children met in care at an age, the same in every draw: what becomes of them, to the youngest's 18th birthday.
+    """Children met in care at an age, the same in every draw: what becomes of them, to the youngest's 18th birthday."""
 
-    ``remaining`` (age met, age then, lag) is the share still in care at each year end, ``under_18`` (age met,
-    lag) the share not yet 18; ``minors`` is the same for ages spread evenly over a band, in the middle of
-    each year. ``ages`` is the published age mix of the stock.
-    """
-
-    remaining: np.ndarray
-    under_18: np.ndarray
-    minors: np.ndarray
-    ages: np.ndarray
+    remaining: np.ndarray  # (age met, age then, lag): share still in care at each year end
+    under_18: np.ndarray  # (age met, lag): share not yet 18
+    minors: np.ndarray  # the same for ages spread evenly over a band, in the middle of each year
+    ages: np.ndarray  # (age,): published age mix of the stock
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Business as usual as the kinds read it, the same for every option.
+    """Business as usual as the kinds read it, the same for every option."""
 
-    ``value`` gives the draws (sample,) of a parameter by name. ``starts`` are of children who are not
-    unaccompanied; ``exits`` is the share of children who leave in a year; ``mix`` (sample, year, placement)
-    and ``reach`` (sample, age) are shares.
-    """
-
-    value: Callable[[str], np.ndarray]
-    starts: np.ndarray
+    value: Callable[[str], np.ndarray]  # draws (sample,) of a parameter by name
+    starts: np.ndarray  # (sample, year, age): children who are not unaccompanied
     children: np.ndarray
-    exits: np.ndarray
-    mix: np.ndarray
-    reach: np.ndarray
+    exits: np.ndarray  # share of children who leave in a year
+    mix: np.ndarray  # (sample, year, placement): shares
+    reach: np.ndarray  # (sample, age): shares
     met: MetInCare
 
     @property
@@ -65,42 +55,33 @@ class Money:
 
 @dataclass(frozen=True)
 class Leavers:
-    """Children who leave care earlier than they would have.
+    """Children who leave care earlier than they would have."""
 
-    ``number`` (sample, year) leave or are served; ``fewer`` (sample, year, age) are fewer in care for it at
-    31 March. ``placement`` is the one they leave, None where they are spread as all children in care are.
-    ``supported`` (sample, year) are children whose new carers are paid until they are 18 and ``support``
-    (sample,) what a year of it costs; where it is None they live at home as averted children do.
-    """
-
-    number: np.ndarray
-    fewer: np.ndarray
-    placement: int | None = None
+    number: np.ndarray  # (sample, year): those who leave or are served
+    fewer: np.ndarray  # (sample, year, age): fewer in care for it at 31 March
+    placement: int | None = None  # the one they leave; None where they are spread as all children in care are
+    # (sample, year): children whose new carers are paid until they are 18; None where they live at home as averted
+    # children do. (sample,): what a year of it costs.
     supported: np.ndarray | None = None
     support: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Work:
-    """One effect of one option at work: projection and costs apply what is there and never ask for the kind.
-
-    ``delivered`` (sample, year) is coverage, the share in place, or filled places; ``surplus`` (sample, year)
-    the money that buys nothing, None where the service itself is given. ``averts`` (sample, age) is the share
-    of would-be starts that full coverage averts; ``moved`` (sample, year, placement) children moved out
-    (positive) of placements; ``shifts`` are (from, to, share moved); ``cheaper`` (sample, year, placement)
-    the share taken off a price; ``deadweight`` money paid to people who would have done the same without it.
-    """
+    """One effect of one option at work: projection and costs apply what is there and never ask for the kind."""
 
     name: str
     component: str
-    delivered: np.ndarray
-    surplus: np.ndarray | None = None
-    averts: np.ndarray | None = None
+    delivered: np.ndarray  # (sample, year): coverage, the share in place, or filled places
+    surplus: np.ndarray | None = (
+        None  # (sample, year): money that buys nothing; None where the service is given
+    )
+    averts: np.ndarray | None = None  # (sample, age): share of would-be starts that full coverage averts
     leavers: Leavers | None = None
-    moved: np.ndarray | None = None
-    shifts: tuple[tuple[int, int, np.ndarray], ...] = ()
-    cheaper: np.ndarray | None = None
-    deadweight: np.ndarray | None = None
+    moved: np.ndarray | None = None  # (sample, year, placement): children moved out (positive) of placements
+    shifts: tuple[tuple[int, int, np.ndarray], ...] = ()  # from, to, share moved
+    cheaper: np.ndarray | None = None  # (sample, year, placement): share taken off a price
+    deadweight: np.ndarray | None = None  # money paid to people who would have done the same without it
 
     @property
     def averted(self) -> np.ndarray | None:

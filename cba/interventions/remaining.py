@@ -65,11 +65,11 @@ def followed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Who is taken out of a pool year by year: who was taken before cannot be taken again.
 
-    `rate` and `pool` (sample, year, group) are shares and children; `most` (sample, year) is how many can be
-    taken in all. `counts` (group, age) says which of the children gone before belonged to a group. `fewer`
-    and `gone` (sample or 1, group, age, lag) are the children fewer in care, and no longer in the pool, per
-    child taken. Returns children taken (sample, year, group) and fewer (sample, year, age).
+    Returns children taken (sample, year, group) and children fewer (sample, year, age).
     """
+    # `rate` and `pool` (sample, year, group) are shares and children; `most` (sample, year) is how many can be taken in
+    # all. `counts` (group, age) says which of the children gone before belonged to a group. `fewer` and `gone`
+    # (sample or 1, group, age, lag) are the children fewer in care, and no longer in the pool, per child taken.
     limit = np.full(rate.shape[:2], np.inf) if most is None else most
     leavers = np.zeros(rate.shape)
     by_age, away = (np.zeros((*rate.shape[:2], fewer.shape[2])) for _ in range(2))

@@ -123,10 +123,11 @@ def averaged_over_year(share: np.ndarray, position: np.ndarray) -> np.ndarray:
 def met_in_care(stays: StayLength, *, lags: int, starts: np.ndarray, stock: np.ndarray) -> MetInCare:
     """What becomes of children met in care at each age, for a steady population.
 
-    There are w(y - u) F(u) children of age y who have spent u years in care, w the density of starts by age; each is
-    there x years on with probability F(u + x)/F(u) while under 18. Nobody has been in care since before birth, so a
-    young child has mostly just come. `starts` and `stock` (age,) are of any total; at least `lags` year ends.
+    `starts` and `stock` (age,) are of any total; at least `lags` year ends.
     """
+    # There are w(y - u) F(u) children of age y who have spent u years in care, w the density of starts by age; each is
+    # there x years on with probability F(u + x)/F(u) while under 18. Nobody has been in care since before birth, so a
+    # young child has mostly just come.
     lowest, highest = np.array(AGE_LIMITS).T
     lags = max(lags, int(highest[-1]))
     spent = (np.arange(SPENT_POINTS) + 0.5) * highest[-1] / SPENT_POINTS

@@ -75,8 +75,7 @@ def file_sha256(path: str | Path) -> str:
 def input_files() -> dict[str, Path]:
     """Return every file a run reads beside its analysis, from the folders in force.
 
-    Name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``, to path: priors, options, costs of
-    studies, plausibility bounds, published tables, results of the panel and discount schedules.
+    By name, such as ``priors/costs.toml`` or ``published/unit_costs.csv``.
     """
     # ``schedules.toml`` and ``panel_results/`` come with the code, whatever folders are in force: a new schedule or a
     # new fit of the panel is a new version of the package.

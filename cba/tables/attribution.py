@@ -160,10 +160,11 @@ def attribution_table(workings: Workings, option: str | None = None) -> pd.DataF
 def interventions_table(workings: Workings) -> pd.DataFrame:
     """What effects that options state themselves do, in words, and what their money reaches.
 
-    Columns option, component, label, what, same_prior (whether every stance holds the same prior), money and surplus
-    (GBP of the price base over the horizon; surplus is beyond full coverage and buys nothing), delivered (share
-    served, in place, or filled places in the year it is largest) and year.
+    Columns option, component, label, what, same_prior, money, surplus, delivered, year.
     """
+    # same_prior: whether every stance holds the same prior. money and surplus: GBP of the price base over the horizon;
+    # surplus is beyond full coverage and buys nothing. delivered: share served, in place, or filled places in the
+    # year it is largest.
     analysis, rows = workings.inputs.analysis, []
     inside = np.array(workings.years) < analysis.start_year + analysis.horizon
     for option in workings.inputs.options:
