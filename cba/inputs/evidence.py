@@ -21,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.evidence_rules import (
     IN_MODEL,
+    WEB_ADDRESS,
     Row,
     check_rows,
     in_row,
     read_table,
+    year_within,
 )
 from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, shipped_folder
 from cba.inputs.prior_entries import Source
@@ -349,10 +351,16 @@ _COST_CELLS = (
     _cell("value", "a cost has neither a value nor a range in order", _neither_value_nor_range),
     _cell("value", "an amount is negative", lambda row: row["value"] < 0 or row["value_low"] < 0),
     _cell("unit", "an amount has no unit"),
+    _cell(
+        "year", "a cost is of a year that cannot be", lambda row: not 1900 <= _last_year(row["year"]) <= 2100
+    ),
+    WEB_ADDRESS,
 )
 _CLAIM_CELLS = (
     _cell("value", "a claim has no value, or a negative one", lambda row: not row["value"] >= 0),
     *(_cell(column, "a required cell is empty") for column in ("unit", "price_base", "confidence")),
+    year_within("known_by", "a claim became known in a year that cannot be"),
+    WEB_ADDRESS,
 )
 
 
@@ -406,9 +414,9 @@ class Claim(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     description: Text
-    value: Annotated[Whole, Field(gt=0)]
+    value: Annotated[Whole, Field(gt=0, le=10**12)]
     unit: Literal["children", "GBP per year"]
-    year: Whole  # year ending 31 March that the claim is about
+    year: Annotated[Whole, Field(ge=1990, le=2100)]  # year ending 31 March that the claim is about
     published: Text  # its row in published_claims.csv
     page: Text  # where in the source
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
@@ -432,7 +440,7 @@ class Claims(BaseModel):
     __pydantic_extra__: dict[str, Claim]
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     programme: Text
-    price_year: Whole
+    price_year: Annotated[Whole, Field(ge=1990, le=2100)]
     children_without_reform: Claim
     system_cost: Claim
     fewer_children: Claim

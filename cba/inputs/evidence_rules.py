@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError, Rule, refuse_broken
-from cba.inputs.files import nearest
+from cba.inputs.files import file_bytes, nearest, readable_text
 from cba.inputs.table_words import EVIDENCE, SCALES_OF_ESTIMAND
 
 # --- Read a table of evidence cell by cell, so that a refusal can name the row and the column ---
@@ -56,6 +58,9 @@ def read_table(file: Path, *, name: str) -> pd.DataFrame:
                 "a truncated file, or a comma outside quotes",
                 remedy="restore the row, or put quotes around the text with the comma",
             )
+        for column, cell in zip(heading, row, strict=True):
+            if cell:  # whether it may be empty, the rules of its column say
+                readable_text(cell, field=f"row {line} ({ascii(row[0])[1:-1]}), column {column}", file=file)
     table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
     for column in [one for one, kind in required.items() if kind == "number"]:
         table[column] = [
@@ -78,13 +83,13 @@ def in_row(line: int, *, file: str | Path, key: str) -> Iterator[None]:
 def _rows(file: Path) -> list[list[str]]:
     """Return the cells of every row as text."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.reader(stream, strict=True))
+        text = file_bytes(file).decode("utf-8-sig")
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError:
         raise InputError("the table does not exist", file=file).advice(
             "a misspelt path", remedy="check the name and folder"
         ) from None
-    except (UnicodeDecodeError, OSError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             "the table cannot be read", file=file, found=str(error), allowed="UTF-8, comma separated"
         ).advice(
@@ -99,13 +104,13 @@ def _number(text: str, *, file: Path, place: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST:
         raise InputError(
-            "a cell is not a finite number",
+            "a cell is not a finite number, or too large",
             file=file,
             field=place,
             found=text,
-            allowed="a number, or an empty cell",
+            allowed=f"a number up to {LARGEST:,.0f}, or an empty cell",
         ).advice(
             "NaN, a thousands comma or a unit typed in the cell",
             remedy="write the plain number; leave the cell empty where there is none",
@@ -126,6 +131,12 @@ IN_MODEL = ("synthesis", "censored")
 
 # --- The rules a row of the effects must keep ---
 
+
+LARGEST = 1e12
+"""Largest number of a cell: no count and no amount of a study or a claim is above it."""
+
+LARGEST_LOG = 10.0
+"""Largest logarithm of a ratio: a ratio of 22,000."""
 
 Row = Mapping[str, Any]
 """One row of the effects table, numbers as float (NaN where empty)."""
@@ -197,6 +208,39 @@ def _unknown(column: str, problem: str, *, known: tuple[str, ...], cause: str, r
         .wrong(problem, allowed=", ".join(known))
         .advice(cause, remedy=lambda row: remedy + nearest(row[column], known))
     )
+
+
+def within(
+    column: str, problem: str, *, low: float, high: float, when: Callable[[Row], bool] | None = None
+) -> Rule:
+    """A number that must lie between two limits where it is given."""
+    return (
+        Rule(
+            column,
+            lambda row: (
+                (when is None or when(row)) and not (math.isnan(row[column]) or low <= row[column] <= high)
+            ),
+            lambda row: f"{row[column]:g}",
+        )
+        .wrong(problem, allowed=f"{low:g} to {high:g}, or empty")
+        .advice("a digit too many, or a number in the wrong column", remedy="correct the cell")
+    )
+
+
+WEB_ADDRESS = (
+    Rule(
+        "url",
+        lambda row: row["url"] and not re.fullmatch(r"https?://[^\s/]+\S*", row["url"]),
+        lambda row: row["url"],
+    )
+    .wrong("an address is not a web address", allowed="https://... or http://..., or empty")
+    .advice("another kind of address, or two of them", remedy="give the page")
+)
+
+
+def year_within(column: str, problem: str) -> Rule:
+    """A year that can be, where it is given."""
+    return within(column, problem, low=1900, high=2100)
 
 
 def _range(name: str, *, lowest: float, highest: float, allowed: str) -> tuple[Rule, Rule]:
@@ -280,6 +324,20 @@ _WORDS: tuple[Rule, ...] = (
 )
 
 _NUMBERS: tuple[Rule, ...] = (
+    WEB_ADDRESS,
+    year_within("year", "a study is of a year that cannot be"),
+    year_within("known_by", "a study became known in a year that cannot be"),
+    within("follow_up_months", "a follow-up cannot be that long", low=0, high=600),
+    *(
+        within(
+            column,
+            "the logarithm of a ratio is too large",
+            low=-LARGEST_LOG,
+            high=LARGEST_LOG,
+            when=lambda row: row["scale"].startswith("log_"),
+        )
+        for column in ("estimate", "se", "ci_low", "ci_high", "se_assumed", "bound_low", "bound_high")
+    ),
     *_arm("treat"),
     *_arm("control"),
     _standard_error("se"),

@@ -6,7 +6,9 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -156,14 +158,90 @@ def analysis_names() -> tuple[str, ...]:
     return tuple(sorted({file.stem for folder in folders for file in folder.glob("*.toml")}))
 
 
-# --- TOML as read ---
+# --- Text that a reader can see ---
+
+
+LONGEST_TEXT = 2_000
+"""Most characters of a text: what ships stays below 400."""
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\ufe00-\ufe0f\uffa0]"
+)
+"""Letters, marks and separators that print as nothing or as a line of its own; Unicode has no category for them."""
+
+
+def readable_text(
+    text: str, *, field: str | None = None, file: str | Path | None = None, longest: int = LONGEST_TEXT
+) -> str:
+    """Return a text as it is, or refuse it: nothing to read in it, characters that cannot be seen, or too long."""
+    hidden = [c for c in text if unicodedata.category(c)[0] == "C" or _UNSEEN.match(c)]
+    seen = any(unicodedata.category(c)[0] in "LNPS" for c in unicodedata.normalize("NFKC", text))
+    if seen and not hidden and len(text) <= longest:
+        return text
+    problem, found, cause = "a text is empty", repr(text[:60]), "a field left blank"
+    if hidden:
+        codes = ", ".join(dict.fromkeys(f"U+{ord(c):04X}" for c in hidden[:100]))
+        problem, found = (
+            "a text holds characters that a reader cannot see",
+            f"{ascii(text[:60])}: {codes[:60]}",
+        )
+        cause = "text pasted from a page, a terminal or a word processor, or a line end inside it"
+    elif seen:
+        problem, found = "a text is too long", f"{len(text):,} characters"
+        cause = "a whole document pasted into one field"
+    raise InputError(
+        problem,
+        file=file,
+        field=field,
+        found=found,
+        allowed=f"text that can be read, {longest:,} characters at most",
+    ).advice(cause, remedy="write it in letters, figures and plain spaces" if seen else "fill it in")
+
+
+# --- Files as read: ordinary ones, of a size and a depth that a person writes ---
+
+
+MOST_BYTES = 100_000_000
+"""Most bytes of a file of inputs: what ships stays below 10 million."""
+
+DEEPEST = 12
+"""Most tables inside one another: what ships stays below 6."""
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return what an ordinary file holds, up to `MOST_BYTES`; FileNotFoundError where there is none."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device, a pipe or a socket"
+        raise InputError("not an ordinary file", file=path, found=kind, allowed="a file").advice(
+            "a folder or a device named in place of a file", remedy="name the file itself"
+        )
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
+        raise InputError(
+            "the file cannot be read", file=ascii(str(path)), found=getattr(error, "strerror", None) or error
+        ).advice(
+            "a file closed to this user, or a path mistyped", remedy="check the path and its rights"
+        ) from None
+    if len(content) > MOST_BYTES:
+        raise InputError(
+            "a file is too large",
+            file=path,
+            found=f"more than {MOST_BYTES:,} bytes",
+            allowed=f"{MOST_BYTES:,} bytes",
+        ).advice("another file under this name", remedy="name the file of inputs itself")
+    return content
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read one TOML file. The file as nested dictionaries."""
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = file_bytes(path).decode("utf-8")
+        content = tomllib.loads(text)
     except FileNotFoundError:
         raise InputError("the file does not exist", file=path).advice(
             "a misspelt path", remedy="check the name and folder"
@@ -174,22 +252,52 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ).advice(
             "saved by a word processor or spreadsheet, or damaged", remedy="save it again as plain UTF-8 text"
         ) from None
-    except OSError as error:
-        raise InputError(
-            "the file cannot be read",
-            file=path,
-            found=error.strerror,
-            remedy="check that it is a readable file",
-        ) from None
-    try:
-        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _unparsable(error, path) from None
+    except (ValueError, RecursionError) as error:
+        raise _unheld(text, path, deep=isinstance(error, RecursionError)) from None
     if not content:
         raise InputError("the file is empty", file=path).advice(
             "a truncated copy", remedy="restore the file, or delete it"
         )
+    _refuse_unreadable(content, path)
     return content
+
+
+def _refuse_unreadable(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse what TOML can say and no field can mean: endless tables or digits, text that cannot be seen."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    while waiting:
+        place, value = waiting.pop()
+        field = ".".join(place)
+        if place:
+            readable_text(place[-1], field=ascii(field)[1:-1], file=path)
+        if isinstance(value, str) and value:  # whether it may be left empty, its field knows
+            readable_text(value, field=field, file=path)
+        if isinstance(value, int) and value.bit_length() > 63 or len(place) > DEEPEST:
+            raise _unheld("", path, deep=len(place) > DEEPEST).changed(field=".".join(place[:DEEPEST]))
+        pairs = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        waiting += [((*place, str(key)), inner) for key, inner in pairs]
+
+
+def _unheld(text: str, path: Path, *, deep: bool) -> InputError:
+    """Word a value that the reader cannot hold: a table inside tables without end, or a number of endless digits."""
+    if deep:
+        return InputError(
+            "tables or lists stand inside one another too deep", file=path, allowed=f"{DEEPEST} levels"
+        ).advice("a file made by a program, or damaged", remedy="restore the file")
+    number = re.search(r"[0-9_]{4000,}", text)
+    before = text[: number.start()] if number else ""
+    keys = re.findall(r"""([\w."'-]+)\s*=""", before)
+    return InputError(
+        "a whole number has too many digits",
+        file=path,
+        field=f"line {before.count(chr(10)) + 1}, {keys[-1]}" if keys else None,
+        found=f"{len(number[0]):,} digits" if number else "more than 18 digits",
+        allowed="18 digits at most",
+    ).advice("a key held down, or two numbers run together", remedy="correct the number")
 
 
 def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:

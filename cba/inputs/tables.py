@@ -20,7 +20,7 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs import table_words as words
-from cba.inputs.files import published_folder, shipped_published_folder, text_of_table
+from cba.inputs.files import file_bytes, published_folder, shipped_published_folder, text_of_table
 from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, TABLES, WHOLE, YEARS, Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FETCH_AGAIN = "fetch the file again from its source, or restore it from version 
 def _text_of(file: Path) -> str:
     """Contents of a file that exists, is UTF-8 text and ends with a line end."""
     try:
-        content = file.read_bytes()
+        content = file_bytes(file)
     except FileNotFoundError:
         raise InputError(
             "a published table is missing",
@@ -46,10 +46,6 @@ def _text_of(file: Path) -> str:
         ).advice(
             "the folder holds another layout, or one file was left out when copying",
             remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
-        ) from None
-    except OSError as error:
-        raise InputError("the file cannot be read as text", file=file, found=str(error)).advice(
-            "a folder under a .csv name, or a file that may not be read", remedy=FETCH_AGAIN
         ) from None
     return text_of_table(content, file=file, encoding="utf-8", again=FETCH_AGAIN)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -12,52 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from cba.errors import InputError
-from cba.inputs.files import nearest, placed, read_toml
+from cba.inputs.files import nearest, placed, read_toml, readable_text
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 Whole = Annotated[int, Field(strict=True)]
-
-
-# --- Text that a reader can see ---
-
-
-LONGEST_TEXT = 2_000
-"""Most characters of a text: what ships stays below 400."""
-
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\ufe00-\ufe0f\uffa0]"
-)
-"""Letters, marks and separators that print as nothing or as a line of its own; Unicode has no category for them."""
-
-
-def readable_text(
-    text: str, *, field: str | None = None, file: str | Path | None = None, longest: int = LONGEST_TEXT
-) -> str:
-    """Return a text as it is, or refuse it: nothing to read in it, characters that cannot be seen, or too long."""
-    hidden = [c for c in text if unicodedata.category(c)[0] == "C" or _UNSEEN.match(c)]
-    seen = any(unicodedata.category(c)[0] in "LNPS" for c in unicodedata.normalize("NFKC", text))
-    if seen and not hidden and len(text) <= longest:
-        return text
-    problem, found, cause = "a text is empty", repr(text[:60]), "a field left blank"
-    if hidden:
-        codes = ", ".join(dict.fromkeys(f"U+{ord(c):04X}" for c in hidden[:100]))
-        problem, found = (
-            "a text holds characters that a reader cannot see",
-            f"{ascii(text[:60])}: {codes[:60]}",
-        )
-        cause = "text pasted from a page, a terminal or a word processor, or a line end inside it"
-    elif seen:
-        problem, found = "a text is too long", f"{len(text):,} characters"
-        cause = "a whole document pasted into one field"
-    raise InputError(
-        problem,
-        file=file,
-        field=field,
-        found=found,
-        allowed=f"text that can be read, {longest:,} characters at most",
-    ).advice(cause, remedy="write it in letters, figures and plain spaces" if seen else "fill it in")
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(readable_text)]

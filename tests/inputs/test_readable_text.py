@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.written_records import LONGEST_TEXT, readable_text
+from cba.inputs.files import LONGEST_TEXT, readable_text
 
 UNSEEN = {
     "nothing": "",
