@@ -254,6 +254,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise _unparsable(error, path) from None
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise _unheld(text, path, deep=isinstance(error, RecursionError)) from None
     if not content:
