@@ -15,6 +15,7 @@ import xarray as xr
 
 from cba.appraisal.quantities import key_of, stem_of
 from cba.errors import InputError
+from cba.inputs.safe_files import as_before_csv, write_csv
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
@@ -275,7 +276,7 @@ class Appraisal:
             explorer=self.explorer,
         )
         for name, table in self.tables.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+            write_csv(table, folder / "tables" / f"{name}.csv")
         return folder
 
     @classmethod
@@ -335,7 +336,7 @@ class Appraisal:
 
 def _read_table(file: Path) -> pd.DataFrame:
     """Read a table to the last bit, which of the parsers of pandas Arrow's does in every version."""
-    return pd.read_csv(file, engine="pyarrow")
+    return as_before_csv(pd.read_csv(file, engine="pyarrow"))
 
 
 _card_drawn_by: list[Callable[[Appraisal], str]] = []

@@ -219,11 +219,12 @@ def write_beside(
     folder: Path, *, appraisals: Mapping[str, Any], headline: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> None:
     """Write the workbook and the checklist of a run. `folder`: holds ``tables/``."""
+    from cba.inputs.safe_files import write_csv
     from cba.reporting.page import report_checklist
     from cba.workbook.sheets import write_workbook
 
     checklist = report_checklist(list(appraisals.values()), manifest=manifest)
-    checklist.to_csv(folder / "tables" / "checklist.csv", index=False, lineterminator="\n")
+    write_csv(checklist, folder / "tables" / "checklist.csv")
     write_workbook(appraisals, headline=headline, manifest=manifest, path=folder / WORKBOOK)
 
 

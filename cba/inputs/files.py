@@ -14,24 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cba.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_SPREADSHEET_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def harmless_in_spreadsheet(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with an apostrophe before every text that starts like a formula."""
-    return frame.map(
-        lambda value: (
-            f"'{value}" if isinstance(value, str) and value.startswith(_SPREADSHEET_SIGNS) else value
-        )
-    )
-
 
 # --- Where input files are: those that come with the package, or the folders put in force for a while ---
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +20,9 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import published_file, read_toml
+from cba.inputs.files import published_file, read_toml, replace_file
 from cba.inputs.priors import load_priors
+from cba.inputs.safe_files import csv_text
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -115,13 +114,9 @@ def keep_result(
     made = {"made": datetime.now(UTC).date().isoformat(), "release": release, "version": version("cba")}
     record = json.dumps(facts | made | {"made_from": made_from(name)}, indent=2)
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}.") as beside:
-        for title, table in tables.items():
-            table.to_csv(Path(beside) / f"{title}.csv", index=False, float_format="%.6g", lineterminator="\n")
-        (Path(beside) / result.record).write_text(record + "\n", encoding="utf-8")
-        # the record last: it never vouches for half its files
-        for file in (*(f"{title}.csv" for title in tables), result.record):
-            os.replace(Path(beside) / file, place / file)
+    for title, table in tables.items():
+        replace_file(place / f"{title}.csv", csv_text(table, float_format="%.6g"))
+    replace_file(place / result.record, record + "\n")  # the record last: it never vouches for half its files
     return place
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 from markupsafe import Markup, escape
 
-from cba.inputs.files import harmless_in_spreadsheet
+from cba.inputs.safe_files import csv_text
 from cba.reporting.names import full_name, input_name, stance_name
 from cba.reporting.numbers import (
     UNDEFINED,
@@ -326,8 +326,7 @@ def results_below(
 
 def frame_link(frame: pd.DataFrame, *, name: str) -> Markup:
     """Return a link that saves a table as CSV; the file is inside the page, unless it would swell it."""
-    text = harmless_in_spreadsheet(frame).to_csv(index=False, lineterminator="\n")
-    encoded = base64.b64encode(text.encode()).decode()
+    encoded = base64.b64encode(csv_text(frame).encode()).decode()
     if len(encoded) > LARGEST_LINK:
         return Markup("<span>{} (CSV): <code>tables/{}.csv</code> in the folder of this run</span>").format(
             name.replace("_", " ").capitalize(), name

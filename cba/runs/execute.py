@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
-from cba.inputs.files import harmless_in_spreadsheet, reading_from
+from cba.inputs.files import reading_from
+from cba.inputs.safe_files import write_csv
 from cba.runs.fingerprints import (
     Fingerprints,
     beliefs_of,
@@ -163,8 +164,7 @@ def _write_files(
             appraisal.to_directory(folder / "stances" / stance)
     (folder / "tables").mkdir()
     for title, table in merged_tables(appraisals).items():
-        safe = harmless_in_spreadsheet(table)
-        safe.to_csv(folder / "tables" / f"{title}.csv", index=False, lineterminator="\n")
+        write_csv(table, folder / "tables" / f"{title}.csv")
     shown: dict[str, Any] = {"headline": headline, "manifest": manifest}
     if stages.render is not None:
         (folder / REPORT).write_text(stages.render(appraisals, **shown), encoding="utf-8")

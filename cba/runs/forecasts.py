@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from cba.decisions.draws import refuse_non_finite
 from cba.errors import InputError
+from cba.inputs.safe_files import csv_text
 from cba.runs.reading import RunRecord, list_runs
 from cba.runs.whole_files import locked, write_whole
 
@@ -235,11 +235,9 @@ def _scores_of(run: RunRecord, observations: xr.Dataset, *, kept: list[Score]) -
 
 
 def _as_csv(scores: list[Score]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(score) for score in scores)
-    return text.getvalue()
+    import pandas as pd
+
+    return csv_text(pd.DataFrame([asdict(score) for score in scores], columns=COLUMNS))
 
 
 _READ: Mapping[str, Any] = {

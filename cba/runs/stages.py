@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
 from cba.inputs.files import to_disk
+from cba.inputs.safe_files import write_csv
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
 from cba.runs.reading import RunRecord, runs_of
 from cba.runs.whole_files import write_whole
@@ -298,7 +299,7 @@ def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> No
         if table is stage.appraisal.tables.get(name):
             shutil.copyfile(stage.folder / "tables" / place.name, place)
         else:
-            table.to_csv(place, index=False, lineterminator="\n")
+            write_csv(table, place)
 
 
 def stored_appraisals(run: RunRecord) -> dict[str, Appraisal]:

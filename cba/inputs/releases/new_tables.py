@@ -27,6 +27,7 @@ from cba.inputs.releases.merge import (
     releases_in,
     with_marks,
 )
+from cba.inputs.safe_files import write_csv
 from cba.inputs.table_words import EVERY_TABLE, EVIDENCE, TABLES
 from cba.inputs.tables import check_schema, read_tables
 
@@ -65,7 +66,7 @@ def build_tables(pieces: Sequence[Piece], *, parent: Path, folder: Path) -> NewT
     for change in changes:  # the other tables keep their bytes
         file = folder / f"{change.table}.csv"
         file.unlink(missing_ok=True)
-        tables[change.table].to_csv(file, index=False, lineterminator="\n")
+        write_csv(tables[change.table], file)
     _check_whole(folder, pieces=pieces, held=held, changes=changes)
     releases = {name: tuple(sorted(releases_in(tables.get(name, held[name]), name=name))) for name in TABLES}
     releases = {name: several for name, several in releases.items() if several}
