@@ -179,6 +179,21 @@ def distribution(
     return made
 
 
+def in_unit(family: str, parameters: Mapping[str, float], *, unit: float) -> dict[str, float]:
+    """Return the parameters of `unit` times a variable of a family; a Beta alone has no unit."""
+    log = family == "LogNormal"
+    rates = ("beta", "lam") if family in ("Gamma", "Exponential") else ()
+    found = {}
+    for name, value in parameters.items():
+        if name in rates:
+            found[name] = value / unit
+        elif name in ("alpha", "beta") or (log and name == "sigma"):
+            found[name] = value
+        else:
+            found[name] = value + math.log(unit) if log else value * unit
+    return found
+
+
 def check_family(family: str) -> None:
     """Raise InputError unless `family` is a key of :data:`FAMILIES`."""
     if family not in FAMILIES:

@@ -18,7 +18,7 @@ from scipy import special
 from scipy.integrate import cumulative_trapezoid
 
 from cba.errors import InputError
-from cba.inputs.distributions import Distribution, Floats, check_family, distribution
+from cba.inputs.distributions import Distribution, Floats, check_family, distribution, in_unit
 from cba.inputs.files import placed
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
 from cba.inputs.written_records import Number, Text, WrittenRecord, checked_record
@@ -88,9 +88,12 @@ def _greatest_entropy(family: str, mass: float, lower: float, upper: float) -> d
     import preliz
 
     member: Any = getattr(preliz, family)()
-    with np.errstate(all="ignore"):  # its optimiser steps outside the family's limits on the way
-        preliz.maxent(member, lower, upper, mass, plot=False)
-    return {name: float(value) for name, value in zip(member.param_names, member.params, strict=True)}
+    # its optimiser stops at steps of a fixed size: the interval is put to it in units of its upper end
+    unit = 1.0 if family == "Beta" else upper
+    with np.errstate(all="ignore"):  # it steps outside the family's limits on the way
+        preliz.maxent(member, lower / unit, upper / unit, mass, plot=False)
+    found = {name: float(value) for name, value in zip(member.param_names, member.params, strict=True)}
+    return in_unit(family, found, unit=unit)
 
 
 def _cannot(family: str, stated: str, found: str) -> InputError:

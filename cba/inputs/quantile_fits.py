@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from cba.inputs.distributions import (
     Floats,
     check_family,
     distribution,
+    in_unit,
 )
 
 LARGEST_FIT_ERROR = 0.15
@@ -141,6 +142,17 @@ class _Asked:
         return float(self.x[-1] - self.x[0] if len(self.x) > 1 else abs(self.x[0]))
 
     @property
+    def unit(self) -> float:
+        """The power of ten by which the spread is thousands; 1 where bounds or the family set the scale."""
+        fixed = self.span is not None or self.family == "Beta"
+        return 1.0 if fixed else 10.0 ** (math.floor(math.log10(self.spread)) - 3)
+
+    def in_units(self, unit: float) -> _Asked:
+        """Return the same question in another unit."""
+        lower, upper = (None if end is None else end / unit for end in (self.lower, self.upper))
+        return replace(self, x=self.x / unit, lower=lower, upper=upper)
+
+    @property
     def values(self) -> list[float]:
         """The stated values as plain numbers."""
         return list(map(float, self.x))
@@ -221,8 +233,12 @@ def _closed_form(asked: _Asked) -> dict[str, float] | None:
 
 def _least_squares(asked: _Asked) -> Distribution:
     """Minimise the squared, spread-scaled differences of quantiles over unconstrained parameters."""
+    unit = asked.unit
     truncated = asked.family not in BOUNDED_BY_PARAMETERS
     ends = {"lower": asked.lower, "upper": asked.upper} if truncated else {}
+    if unit != 1.0:  # the solver's first steps have a fixed size
+        found = _least_squares(asked.in_units(unit)).parameters
+        return distribution(asked.family, parameters=in_unit(asked.family, found, unit=unit), **ends)
 
     def member(theta: Floats) -> Distribution:
         return distribution(asked.family, parameters=_parameters(asked, theta), **ends)

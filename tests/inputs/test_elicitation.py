@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from cba.errors import InputError
-from cba.inputs.experts import POOLED_AT
+from cba.inputs.experts import POOLED_AT, elicit
 from cba.inputs.prior_checks import MOST_OUTSIDE, alternative_fits, prior_alternatives
 from cba.inputs.priors import load_priors
+from cba.inputs.quantile_fits import fit_quantiles
 
 ENTRY = """
 [kinship.uncovered_share]
@@ -139,3 +140,48 @@ def test_alternatives_come_best_first_and_the_own_family_leads(table):
 
 def test_an_entry_stated_by_parameters_has_no_alternative():
     assert alternative_fits(load_priors()["effects.heterogeneity"]) == ()
+
+
+UNITS = (1.0, 7.0, 1e-9, 1e-3, 1e6, 1e9)
+
+
+def _in_first_unit(found, unit: float):
+    """The quantiles of a fit, taken back to the unit it was first stated in."""
+    return np.asarray(found.distribution.ppf([0.05, 0.25, 0.5, 0.75, 0.95])) / unit
+
+
+@pytest.mark.parametrize("family", ["Normal", "LogNormal", "Gamma", "Uniform", "Triangular"])
+def test_a_judgement_does_not_depend_on_its_unit(family):
+    first = _in_first_unit(elicit(family, mass=0.9, lower=2.0, upper=3.0), 1.0)
+    for unit in UNITS:
+        found = elicit(family, mass=0.9, lower=2.0 * unit, upper=3.0 * unit)
+        assert _in_first_unit(found, unit) == pytest.approx(first, rel=1e-7)
+        if family == "Gamma":  # greatest entropy by a search over the shape, outside the package
+            assert found.distribution.parameters["alpha"] == pytest.approx(67.1434, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("family", "stated", "bounds"),
+    [
+        *(
+            (family, (2.0, 2.4, 3.0), {})
+            for family in ("Normal", "LogNormal", "Gamma", "Uniform", "Triangular", "PERT")
+        ),
+        ("TruncatedNormal", (2.0, 2.4, 3.0), {"lower": 1.9}),
+        ("Normal", (2.0, 2.4, 3.0), {"lower": 1.9}),
+        ("Gamma", (2.0, 2.4, 3.0), {"upper": 3.5}),
+        ("BetaScaled", (2.0, 2.4, 3.0), {"lower": 1.0, "upper": 4.0}),
+        ("Normal", (2.0, 3.0), {"lower": 1.5}),
+    ],
+)
+def test_a_fit_to_quantiles_does_not_depend_on_their_unit(family, stated, bounds):
+    probabilities = (0.05, 0.5, 0.95) if len(stated) == 3 else (0.05, 0.95)
+
+    def fitted(unit: float):
+        said = dict(zip(probabilities, (value * unit for value in stated), strict=True))
+        ends = {end: value * unit for end, value in bounds.items()}
+        return fit_quantiles(family, quantiles=said, largest_error=np.inf, **ends)
+
+    first = _in_first_unit(fitted(1.0), 1.0)
+    for unit in UNITS:
+        assert _in_first_unit(fitted(unit), unit) == pytest.approx(first, rel=1e-6)
