@@ -15,7 +15,8 @@ import xarray as xr
 
 from cba.appraisal.quantities import key_of, stem_of
 from cba.errors import InputError
-from cba.inputs.safe_files import as_before_csv, write_csv
+from cba.inputs.files import ordinary, text_of
+from cba.inputs.safe_files import frame_of, write_csv
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
@@ -303,8 +304,10 @@ class Appraisal:
 
         folder = Path(path)
         try:
-            record = json.loads((folder / "appraisal.json").read_text(encoding="utf-8"))
-            arrays, parameters, explorer = read_draws(folder / "draws.nc", count=record["draws"], lazy=lazy)
+            record = json.loads(text_of(folder / "appraisal.json"))
+            arrays, parameters, explorer = read_draws(
+                ordinary(folder / "draws.nc"), count=record["draws"], lazy=lazy
+            )
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
             settings, kept = record["analysis"], {name: record[name] for name in _KEPT}
         except (OSError, json.JSONDecodeError, KeyError) as error:
@@ -336,7 +339,7 @@ class Appraisal:
 
 def _read_table(file: Path) -> pd.DataFrame:
     """Read a table to the last bit, which of the parsers of pandas Arrow's does in every version."""
-    return as_before_csv(pd.read_csv(file, engine="pyarrow"))
+    return frame_of(file, engine="pyarrow")
 
 
 _card_drawn_by: list[Callable[[Appraisal], str]] = []

@@ -132,6 +132,7 @@ def _toml_kind(path: Path) -> str:
 
 def _table_check(path: Path) -> Check:
     """Tell a table of evidence from a published table, by its name."""
+    from cba.inputs.files import file_bytes
     from cba.inputs.table_words import TABLES
     from cba.inputs.tables import read_table
 
@@ -140,9 +141,7 @@ def _table_check(path: Path) -> Check:
         return Check(
             "published table", place, lambda: f"{len(read_table(path.stem, folder=path.parent))} rows"
         )
-    with path.open(encoding="utf-8", errors="replace") as file:
-        header = file.readline()
-    if "study_id" in header:
+    if b"study_id" in file_bytes(path).partition(b"\n")[0]:
         return Check("evidence", place, lambda: _evidence(path))
     return Check("input file", place, partial(_refuse, _unknown(path)))
 

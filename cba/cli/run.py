@@ -370,6 +370,7 @@ def _rendered(record: RunRecord) -> dict[str, bytes]:
     """Render page, workbook and checklist of a stored run; nothing is stored yet."""
     from tempfile import TemporaryDirectory
 
+    from cba.inputs.files import bytes_of
     from cba.runs.reading import REPORT
     from cba.runs.stages import stored_appraisals
     from cba.runs.store import rerun_records
@@ -381,7 +382,7 @@ def _rendered(record: RunRecord) -> dict[str, bytes]:
         folder = Path(made)
         (folder / "tables").mkdir()
         write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
-        beside = {name: (folder / name).read_bytes() for name in REWRITTEN}
+        beside = {name: bytes_of(folder / name) for name in REWRITTEN}
     return {REPORT: html.encode(), **beside}
 
 

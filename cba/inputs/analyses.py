@@ -12,7 +12,15 @@ from pydantic import Field, model_validator
 
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.data_sources import Data
-from cba.inputs.files import analysis_file, analysis_names, fingerprint, nearest, read_toml, reading_from
+from cba.inputs.files import (
+    analysis_file,
+    analysis_names,
+    fingerprint,
+    nearest,
+    read_toml,
+    reading_from,
+    records_of,
+)
 from cba.inputs.options import Option, load_options, named_options
 from cba.inputs.releases.snapshots import chosen_folder
 from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord, checked_record
@@ -456,11 +464,8 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
 
 def _years(table: Path, column: str) -> list[int]:
     """Return the distinct years of one column of a published table, ascending."""
-    import csv
-
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            return sorted({int(row[column]) for row in csv.DictReader(file)})
+        return sorted({int(row[column]) for row in records_of(table)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "a published table cannot be read", file=table, field=column, found=str(error)

@@ -6,7 +6,6 @@ out because they were not yet known are listed.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from cba.inputs.evidence_rules import (
     read_table,
     year_within,
 )
-from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, shipped_folder
+from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, records_of, shipped_folder
 from cba.inputs.prior_entries import Source
 from cba.inputs.table_words import EVIDENCE
 from cba.inputs.written_records import Text, Whole, checked_record
@@ -477,8 +476,7 @@ def _claims_in(file: Path, state: tuple[int, int] | None) -> Claims:
 def refuse_unpublished(claims: Claims) -> None:
     """Refuse a claim that is not the figure of its row in the table of published claims."""
     table = published_file("published_claims.csv")
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = {row["claim_id"]: row for row in csv.DictReader(file)}
+    rows = {row["claim_id"]: row for row in records_of(table)}
     for name, claim in claims.each.items():
         row = rows.get(claim.published)
         stated = None if row is None else float(row["value"]) * _POUNDS.get(row["unit"], 1)

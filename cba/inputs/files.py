@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import errno
 import hashlib
+import io
 import json
 import os
 import re
+import stat
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -187,38 +191,59 @@ def readable_text(
 
 
 MOST_BYTES = 100_000_000
-"""Most bytes of a file of inputs: what ships stays below 10 million."""
+"""Most bytes read of one file: what ships stays below 10 million, and no release comes near it."""
 
 DEEPEST = 12
 """Most tables inside one another: what ships stays below 6."""
 
 
+def ordinary(path: str | Path) -> Path:
+    """Return the path of a file that has an end. Raises OSError for a folder, a device or a pipe."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+        raise OSError(errno.EISDIR, kind, str(path))
+    return Path(path)
+
+
+def bytes_of(path: str | Path) -> bytes:
+    """Return what a file holds. Raises OSError where it is no ordinary file, or larger than `MOST_BYTES`."""
+    with ordinary(path).open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes", str(path))
+    return content
+
+
+def text_of(path: str | Path) -> str:
+    """Return the text a file holds, read as `bytes_of` reads it."""
+    return bytes_of(path).decode("utf-8")
+
+
+def records_of(path: str | Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, each by the names of its columns, read as `bytes_of` reads it."""
+    return list(csv.DictReader(io.StringIO(text_of(path), newline="")))
+
+
+_UNREADABLE = {errno.EISDIR: "not an ordinary file", errno.EFBIG: "a file is too large"}
+
+
 def file_bytes(path: Path) -> bytes:
-    """Return what an ordinary file holds, up to `MOST_BYTES`; FileNotFoundError where there is none."""
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "a device, a pipe or a socket"
-        raise InputError("not an ordinary file", file=path, found=kind, allowed="a file").advice(
-            "a folder or a device named in place of a file", remedy="name the file itself"
-        )
+    """Return what a file of inputs holds, or refuse it; FileNotFoundError where there is none."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        return bytes_of(path)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         raise InputError(
-            "the file cannot be read", file=ascii(str(path)), found=getattr(error, "strerror", None) or error
+            _UNREADABLE.get(getattr(error, "errno", None) or 0, "the file cannot be read"),
+            file=ascii(str(path))[1:-1],
+            found=getattr(error, "strerror", None) or error,
+            allowed=f"an ordinary file of up to {MOST_BYTES:,} bytes",
         ).advice(
-            "a file closed to this user, or a path mistyped", remedy="check the path and its rights"
+            "a folder, a device or another kind of file in its place, a path mistyped, or no right to read it",
+            remedy="check the path, and name the file itself",
         ) from None
-    if len(content) > MOST_BYTES:
-        raise InputError(
-            "a file is too large",
-            file=path,
-            found=f"more than {MOST_BYTES:,} bytes",
-            allowed=f"{MOST_BYTES:,} bytes",
-        ).advice("another file under this name", remedy="name the file of inputs itself")
-    return content
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

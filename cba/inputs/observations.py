@@ -19,7 +19,7 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.inputs import table_words as words
-from cba.inputs.files import published_folder
+from cba.inputs.files import bytes_of, published_folder
 from cba.inputs.observed_children import (
     FIRST_YEAR,
     as_known,
@@ -145,7 +145,7 @@ def _stamp(folder: Path) -> str:
     found = hashlib.sha256()
     try:
         for file in sorted(folder.glob("*.csv")):
-            found.update(f"{file.name} {file.stat().st_size} ".encode() + file.read_bytes())
+            found.update(f"{file.name} {file.stat().st_size} ".encode() + bytes_of(file))
     except OSError:
         return ""  # reading the tables says which file it is, and why
     return found.hexdigest()

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cba.dimensions import COMPONENTS
 from cba.errors import InputError, Rule, refuse_broken
-from cba.inputs.files import fingerprint, nearest, options_folder, read_toml
+from cba.inputs.files import fingerprint, nearest, options_folder, read_toml, text_of
 from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The record of a policy option: what it spends, when, on what, and which effects it is meant to have ---
@@ -403,7 +403,7 @@ def _with_places(own: dict[str, Any], *, file: Path) -> dict[str, Any]:
             cause="[effect] with single brackets",
             remedy="write [[effect]]",
         )
-    text = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    text = text_of(file).splitlines() if file.is_file() else []
     lines = [n for n, line in enumerate(text, start=1) if line.replace(" ", "").startswith("[[effect]]")]
     lines += [0] * len(tables)
     return own | {

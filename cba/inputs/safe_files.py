@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cba.inputs.files import bytes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +45,13 @@ def write_csv(table: pd.DataFrame, file: Path, *, float_format: str | None = Non
 def as_before_csv(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table read from CSV without the apostrophes that :func:`csv_text` put there."""
     return _each_text(table, lambda text: text[1:] if text[:1] == "'" and _is_formula(text) else text)
+
+
+def frame_of(file: str | Path, **how: Any) -> pd.DataFrame:
+    """Return the table of a CSV file, read up to the limit of files, as it was before it was written."""
+    import pandas as pd
+
+    return as_before_csv(pd.read_csv(io.BytesIO(bytes_of(file)), **how))
 
 
 def _is_formula(text: str) -> bool:

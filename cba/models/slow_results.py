@@ -20,9 +20,9 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import published_file, read_toml, replace_file
+from cba.inputs.files import bytes_of, published_file, read_toml, replace_file, text_of
 from cba.inputs.priors import load_priors
-from cba.inputs.safe_files import csv_text
+from cba.inputs.safe_files import csv_text, frame_of
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -96,7 +96,7 @@ def how_made(name: str, folder: Path | None = None) -> dict[str, Any]:
     file = (folder or result.folder) / result.record
     if not file.is_file():
         return {}
-    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    kept: dict[str, Any] = json.loads(text_of(file))
     return kept | {"current": kept["made_from"] == made_from(name)}
 
 
@@ -141,7 +141,7 @@ def made_from(name: str) -> str:
     found = hashlib.sha256("\n".join(code).encode())
     for table in result.tables:
         file = _INPUTS / table if "/" in table else published_file(table)
-        found.update(file.read_bytes().replace(b"\r\n", b"\n"))
+        found.update(bytes_of(file).replace(b"\r\n", b"\n"))
     words = _words_of(result.makers)
     groups = tuple(word for word in words if word.endswith("."))
     for entry in sorted(priors):
@@ -201,7 +201,7 @@ def _definitions(module: str) -> tuple[dict[str, ast.stmt], dict[str, tuple[str,
     """Return what a module defines, and for the names it imports from the package where they are from."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = ast.parse(text_of(file))
     imported = {
         alias.asname or alias.name: (str(node.module), alias.name)
         for node in ast.walk(tree)
@@ -263,7 +263,7 @@ def backtest_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
     if not about:
         return {}
     place = folder or SLOW_RESULTS["backtest"].folder
-    found = {f"backtest_{name}": pd.read_csv(place / f"{name}.csv") for name in BACKTEST_TABLES}
+    found = {f"backtest_{name}": frame_of(place / f"{name}.csv") for name in BACKTEST_TABLES}
     return found | {"backtest_about": pd.DataFrame(list(about.items()), columns=["item", "value"])}
 
 
@@ -276,10 +276,10 @@ def calibration_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
     place = folder or SLOW_RESULTS["calibration_baseline"].folder
     summary = pd.DataFrame({"model": model, **kept[model]} for model in models)
     summary["stale"] = ~summary.pop("current")
-    quantities = [pd.read_csv(place / f"calibration_{model}.csv").assign(model=model) for model in models]
+    quantities = [frame_of(place / f"calibration_{model}.csv").assign(model=model) for model in models]
     return {
         "calibration_summary": summary,
         "calibration_stale": summary.loc[summary["stale"], ["model", "made"]].reset_index(drop=True),
         "calibration_quantities": pd.concat(quantities, ignore_index=True),
-        **{f"calibration_shares_{m}": pd.read_csv(place / f"calibration_{m}_shares.csv") for m in models},
+        **{f"calibration_shares_{m}": frame_of(place / f"calibration_{m}_shares.csv") for m in models},
     }

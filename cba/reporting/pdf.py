@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cba.errors import InputError, Refusal
+from cba.inputs.files import bytes_of
+from cba.inputs.programs import run_program
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 """Programs looked for on the PATH, in this order."""
@@ -74,10 +75,9 @@ def report_pdf(html: Path) -> bytes:
         file = Path(folder) / "report.pdf"
         own = (f"--user-data-dir={folder}/profile", f"--print-to-pdf={file}")
         command = [program, *_FLAGS, *sandbox, *own, html.resolve().as_uri()]
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            raise _unprinted(f"Chromium did not print within {SECONDS:.0f} seconds") from None
-        if done.returncode or not file.is_file():
-            raise _unprinted(f"Chromium ended with code {done.returncode} before it had printed")
-        return file.read_bytes()
+        code = run_program(command, seconds=SECONDS).code
+        if code is None:
+            raise _unprinted(f"Chromium did not print within {SECONDS:.0f} seconds")
+        if code or not file.is_file():
+            raise _unprinted(f"Chromium ended with code {code} before it had printed")
+        return bytes_of(file)

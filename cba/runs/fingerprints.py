@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cba.inputs.files import options_folder, priors_folder, published_folder
+from cba.inputs.files import options_folder, ordinary, priors_folder, published_folder, read_toml
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """Folder of the package whose code is fingerprinted."""
@@ -68,7 +67,7 @@ def content_sha256(content: Mapping[str, Any]) -> str:
 
 def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes. 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
+    with ordinary(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -298,13 +297,7 @@ def _said(content: Any) -> str:
 
 def parsed_toml(file: Path) -> dict[str, Any]:
     """Read a TOML file without loading what checks its content."""
-    with file.open("rb") as opened:
-        try:
-            return tomllib.load(opened)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            from cba.inputs.files import read_toml
-
-            return read_toml(file)  # which refuses it with file, line and remedy
+    return read_toml(file)
 
 
 def prior_stance(stance: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from cba.decisions.draws import refuse_non_finite
 from cba.errors import InputError
+from cba.inputs.files import records_of
 from cba.inputs.safe_files import csv_text
 from cba.runs.reading import RunRecord, list_runs
 from cba.runs.whole_files import locked, write_whole
@@ -36,8 +36,7 @@ def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
     stance = run.manifest["stances"][0]
     file = run.path / FORECASTS
     if file.is_file():
-        with file.open(encoding="utf-8", newline="") as text:
-            rows = [row for row in csv.DictReader(text) if row["stance"] == stance]
+        rows = [row for row in records_of(file) if row["stance"] == stance]
         return {
             (row["quantity"], row["age"], int(row["year"])): np.array(
                 [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
@@ -184,9 +183,7 @@ def read_scores(root: str | Path, analysis: str) -> list[Score]:
     file = Path(root) / analysis / SCORES
     if not file.is_file():
         return []
-    with file.open(encoding="utf-8", newline="") as text:
-        rows = list(csv.DictReader(text))
-    return [_read_row(row, file=file, line=line) for line, row in enumerate(rows, start=2)]
+    return [_read_row(row, file=file, line=line) for line, row in enumerate(records_of(file), start=2)]
 
 
 def outturn_of(observations: xr.Dataset, key: Key) -> float | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cba import __version__
 from cba.errors import InputError
-from cba.inputs.files import published_file
+from cba.inputs.files import published_file, records_of
+from cba.inputs.programs import run_program
 from cba.runs.fingerprints import PACKAGE, Fingerprints, library_versions
 from cba.runs.whole_files import plain, store_errors, to_json
 
@@ -58,7 +57,7 @@ def json_log(file: str | Path | None, **always: Any) -> Callable[..., None]:
 def tell_hook(words: list[str], summary: Mapping[str, Any], *, seconds: float = _HOOK_SECONDS) -> str:
     """Start a command and give it a summary as JSON on its standard input.
 
-    What went wrong, in a few words; empty where the command ended with code 0.
+    What went wrong, in a few words; empty where the command ended with code 0. Whatever it left running is ended.
     """
     if not words:
         raise InputError(
@@ -70,24 +69,16 @@ def tell_hook(words: list[str], summary: Mapping[str, Any], *, seconds: float = 
             remedy="name a command, or leave --hook out",
         )
     try:
-        done = subprocess.run(
-            words,
-            input=to_json(dict(summary)),
-            encoding="utf-8",
-            errors="replace",  # what a hook says in other encodings is no reason to fail
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"it took longer than {seconds:.0f} seconds and was ended"
+        ended = run_program(words, seconds=seconds, given=to_json(dict(summary)))
     except OSError as error:
         return f"it could not be started ({error.strerror or error})"
-    said = done.stderr.strip().splitlines()
+    if ended.code is None:
+        return f"it took longer than {seconds:.0f} seconds and was ended"
+    said = ended.errors.strip().splitlines()
     return (
         ""
-        if done.returncode == 0
-        else f"it ended with code {done.returncode}" + (f" ({said[-1][:200]})" if said else "")
+        if ended.code == 0
+        else f"it ended with code {ended.code}" + (f" ({said[-1][:200]})" if said else "")
     )
 
 
@@ -218,15 +209,13 @@ def data_sources() -> list[dict[str, str]]:
 
     ``source`` (code), ``title``, ``publisher``, ``licence``, ``date``, ``address``.
     """
-    with published_file("sources.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return records_of(published_file("sources.csv"))
 
 
 def _git(*words: str) -> str:
     """Return what git says about the checkout, or an empty text where it cannot be asked."""
     try:
-        command = ["git", "-C", str(PACKAGE.parent), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        ended = run_program(["git", "-C", str(PACKAGE.parent), *words], seconds=_GIT_SECONDS)
+    except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return ended.output.strip() if ended.code == 0 else ""

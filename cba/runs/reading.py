@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
+from cba.inputs.files import text_of
 from cba.runs.fingerprints import file_sha256
 from cba.runs.whole_files import damaged, is_leftover, read_json, seal_problem, store_errors, write_whole
 
@@ -170,7 +171,7 @@ def published_name(folder: Path) -> str | None:
     pointer = folder / POINTER
     if not pointer.is_file():
         return None
-    name = pointer.read_text(encoding="utf-8").strip()
+    name = text_of(pointer).strip()
     return name if is_run_name(name) and (folder / name / MANIFEST).is_file() else None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import StoreError
-from cba.inputs.files import analysis_file, held_lock
+from cba.inputs.files import analysis_file, held_lock, text_of
 from cba.runs.fingerprints import (
     content_sha256,
     file_sha256,
@@ -29,7 +29,7 @@ from cba.runs.fingerprints import (
 )
 from cba.runs.reading import REPORT, RunRecord, published_name, read_run, run_moment, runs_of
 from cba.runs.stages import stored_appraisals
-from cba.runs.store import publish_run, put_file, rerun_records
+from cba.runs.store import OF_RUN, publish_run, put_file, rerun_records
 from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, write_whole
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def last_poll(folder: Path) -> Poll:
     Empty where it never was, or the note cannot be read: a poll is then due. `folder`: ``<root>/<analysis>``.
     """
     try:
-        noted = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        noted = json.loads(text_of(folder / _FILE))
         days = tuple(date.fromisoformat(day) for day in noted["days"])
         moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
         return Poll(moment, days, pending=bool(noted.get("pending", False)))
@@ -155,7 +155,7 @@ def _snapshot(data: Mapping[str, Any]) -> str:
     if name != "current":
         return name
     pointer = Path(str(data.get("store", "reports/.data"))) / "current"
-    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else "shipped"
+    return text_of(pointer).strip() if pointer.is_file() else "shipped"
 
 
 # --- What a re-run calls beside the run itself, and what becomes of it ---
@@ -417,7 +417,7 @@ def _records(
         try:
             found[name] = plain(dict(ask()))
             with locked(run.path.parent):
-                write_whole(run.path / f"{name}.json", to_json(sealed(found[name])))
+                write_whole(run.path / f"{name}.json", to_json(sealed({**found[name], OF_RUN: run.name})))
             rerun.log(name, run=run.name)
         except Exception as error:  # the run is stored and sound: what explains it must not undo it
             problem = getattr(error, "problem", f"{type(error).__name__}: {error}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
-from cba.inputs.files import to_disk
+from cba.inputs.files import text_of, to_disk
 from cba.inputs.safe_files import write_csv
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
 from cba.runs.reading import RunRecord, runs_of
@@ -288,7 +288,7 @@ def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> No
     for file in sorted(stage.folder.iterdir()):
         if file.is_file() and file.name != RECORD:
             shutil.copyfile(file, folder / file.name)
-    record = json.loads((stage.folder / RECORD).read_text(encoding="utf-8"))
+    record = json.loads(text_of(stage.folder / RECORD))
     record["analysis"] = appraisal.analysis.model_dump(mode="json", by_alias=True)
     record["provenance"] = dict(appraisal.provenance)
     record["tables"] = list(appraisal.tables)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import replace_file, to_disk
+from cba.inputs.files import bytes_of, replace_file, to_disk
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.reading import (
     MANIFEST,
@@ -172,7 +172,7 @@ def read_inputs_once(settings: Mapping[str, Any]) -> dict[str, bytes]:
 
     Name, as in `input_files`, to bytes. `settings`: the analysis as plain values; kept as ``analysis.json``.
     """
-    files = {name: path.read_bytes() for name, path in input_files().items()}
+    files = {name: bytes_of(path) for name, path in input_files().items()}
     return {**files, ANALYSIS: to_json(dict(settings)).encode("utf-8")}
 
 
@@ -267,7 +267,8 @@ def _sound(path: Path, sha256: str) -> bool:
 
 
 def _laid_out(place: Path, inputs: Mapping[str, Mapping[str, Any]]) -> bool:
-    return place.is_dir() and all(
+    """Return whether a folder holds these inputs and nothing beside them, which readers of a folder would take too."""
+    return files_below(place) == set(map(_layout, inputs)) and all(
         _sound(place / _layout(name), entry["sha256"]) for name, entry in inputs.items()
     )
 
@@ -287,6 +288,9 @@ def _require_sound(path: Path, sha256: str, *, name: str) -> None:
 
 RERUN_RECORDS = ("comparison", "scores")
 """What a re-run keeps of a run for its report, each in a file of its name."""
+
+OF_RUN = "of_run"
+"""Key under which such a record says whose it is."""
 
 
 def put_file(run: RunRecord, name: str, content: bytes) -> RunRecord:
@@ -320,10 +324,11 @@ def rerun_records(run: RunRecord) -> dict[str, dict[str, Any]]:
         file = run.path / f"{name}.json"
         if file.is_file():
             record = read_json(file)
-            problem = seal_problem(record)
+            whose = record.get(OF_RUN, run.name)  # what was stored by earlier versions does not say
+            problem = seal_problem(record) or ("" if whose == run.name else f"it is of run {whose}")
             if problem:
                 raise damaged(file, problem)
-            found[name] = {key: value for key, value in record.items() if key not in sealed({})}
+            found[name] = {key: value for key, value in record.items() if key not in {OF_RUN, *sealed({})}}
     return found
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import StoreError
-from cba.inputs.files import held_lock, replace_file, to_disk
+from cba.inputs.files import bytes_of, held_lock, replace_file, to_disk
 from cba.runs.fingerprints import content_sha256
 
 _CAUSES = {
@@ -170,7 +170,7 @@ def seal_problem(manifest: Mapping[str, Any]) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object of a stored run."""
     with store_errors("a file of the run could not be read", file=path):
-        data = path.read_bytes()
+        data = bytes_of(path)
     try:
         content = json.loads(data)
     except ValueError as error:

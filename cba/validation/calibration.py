@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import pandas as pd
 from scipy import stats
 
 from cba.errors import InputError
+from cba.inputs.files import text_of
 from cba.models.slow_results import keep_result, made_from, slow_results_named
 
 if TYPE_CHECKING:
@@ -172,37 +174,40 @@ def store_folder(root: str | Path, *, model: str, fingerprint: str, seed: int) -
 
 
 def keep_replicate(folder: Path, number: int, result: dict[str, Any]) -> None:
-    """Write one replicate; its file appears whole or not at all. `folder`: made where missing."""
+    """Write one replicate, with whose it is; its file appears whole or not at all. `folder`: made where missing."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"replicate_{number:05d}.json"
     beside = place.with_suffix(f".{os.getpid()}.part")
     with beside.open("w", encoding="utf-8") as file:
-        json.dump(result, file, sort_keys=False)
+        json.dump(_whose(folder, number) | result, file, sort_keys=False)
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, place)
 
 
+def _whose(folder: Path, number: int) -> dict[str, Any]:
+    """Return what a replicate says of itself: the state of the model with its seed, and its number."""
+    return {"made_for": folder.name, "number": number}
+
+
 def kept_replicates(folder: Path) -> dict[int, dict[str, Any]]:
-    """Read the replicates done so far, in the order of their numbers. `folder`: need not exist."""
+    """Read the replicates done so far, in the order of their numbers. `folder`: need not exist.
+
+    One that cannot be read, or is not what its name says, is warned of and counts as not done.
+    """
     found = {}
     for place in sorted(folder.glob("replicate_*.json")):
+        number = place.stem.rpartition("_")[2]
         try:
-            result = json.loads(place.read_text("utf-8"))
-            missing = [name for name in _NEEDED if name not in result]
-        except (ValueError, TypeError):
-            missing = list(_NEEDED)
-        if missing:
-            raise InputError(
-                "a stored replicate cannot be read",
-                file=str(place),
-                field=missing[0],
-                found="missing",
-                allowed=", ".join(_NEEDED),
-                cause="a file changed by hand, or a damaged disk",
-                remedy="delete this file: the replicate is done again",
-            )
-        found[int(place.stem.rsplit("_", 1)[1])] = result
+            result = json.loads(text_of(place))
+            whose = {name: result.pop(name, None) for name in _whose(folder, 0)}
+            if whose == _whose(folder, int(number)) and all(name in result for name in _NEEDED):
+                found[int(number)] = result
+                continue
+            problem = f"it is of {whose['made_for']}, number {whose['number']}, or lacks a part"
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            problem = str(error)
+        print(f"warning: the replicate {place} is not used ({problem}): it is done again", file=sys.stderr)
     return found
 
 

@@ -125,3 +125,10 @@ def test_inputs_that_change_while_a_run_is_computed_are_refused(tmp_path):
         execute(small_analysis(), root=tmp_path / "reports", stages=stages_of(appraise=edits))
     assert caught.value.details["file"] == "priors/costs.toml"
     assert list_runs(tmp_path / "reports") == []
+
+
+def test_a_file_added_to_a_laid_out_folder_is_not_taken_for_an_input(tmp_path):
+    run = execute(small_analysis(), root=tmp_path, stages=stages_of())
+    for name in ("priors/own.toml", "published/own.csv", "priors/options/own.toml"):
+        (archived_inputs(run) / name).write_text("added")
+        assert not (archived_inputs(run) / name).exists()

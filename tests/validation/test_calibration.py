@@ -187,16 +187,36 @@ def test_a_rerun_does_only_what_is_left(counted, tmp_path):
     assert {n: again[n] for n in range(5)} == first and list(again) == list(range(8))
 
 
-def test_a_half_written_replicate_is_never_seen_and_a_damaged_one_is_refused(counted, tmp_path):
+def another_number(folder):
+    keep_replicate(folder, 7, {"ranks": {}})
+    (folder / "replicate_00007.json").rename(folder / "replicate_00003.json")
+
+
+def another_state(folder):
+    keep_replicate(folder.with_name("t"), 3, json.loads((folder / "replicate_00001.json").read_text()))
+    (folder.with_name("t") / "replicate_00003.json").rename(folder / "replicate_00003.json")
+
+
+NOT_A_REPLICATE = {
+    "a part is missing": lambda folder: keep_replicate(folder, 3, {"ranks": {}}),
+    "of another number": another_number,
+    "of another state of the model": another_state,
+    "a list": lambda folder: (folder / "replicate_00003.json").write_text("[1]"),
+    "two odd bytes": lambda folder: (folder / "replicate_00003.json").write_bytes(b"\xff\xfe"),
+    "brackets without end": lambda folder: (folder / "replicate_00003.json").write_text("[" * 200_000),
+    "a folder": lambda folder: (folder / "replicate_00003.json").mkdir(),
+    "a name without a number": lambda folder: (folder / "replicate_last.json").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("spoil", NOT_A_REPLICATE.values(), ids=NOT_A_REPLICATE)
+def test_a_file_that_is_not_the_replicate_of_its_name_is_done_again(counted, tmp_path, capsys, spoil):
     keep_replicate(tmp_path / "s", 1, counted.result(1))
-    (tmp_path / "s" / "replicate_00002.9.part").write_text('{"ranks"')
-    assert list(kept_replicates(tmp_path / "s")) == [1]
-    (tmp_path / "s" / "replicate_00003.json").write_text('{"ranks": {}}')
-    with pytest.raises(InputError, match="delete this file") as refused:
-        kept_replicates(tmp_path / "s")
-    assert (
-        refused.value.details["field"] == "divergences" and "replicate_00003" in refused.value.details["file"]
-    )
+    (tmp_path / "s" / "replicate_00002.9.part").write_text('{"ranks"')  # half-written: never seen
+    spoil(tmp_path / "s")
+    assert kept_replicates(tmp_path / "s") == {1: counted.result(1)}
+    said = capsys.readouterr().err
+    assert "warning" in said and "replicate_" in said and "done again" in said
 
 
 def test_a_stuck_replicate_is_counted_and_not_ranked(counted):
@@ -319,4 +339,5 @@ def test_the_kept_record_is_sound():
 
 def test_replicates_are_plain_json(counted, tmp_path):
     keep_replicate(tmp_path, 0, counted.result(0))
-    assert json.loads((tmp_path / "replicate_00000.json").read_text()) == counted.result(0)
+    whose = {"made_for": tmp_path.name, "number": 0}
+    assert json.loads((tmp_path / "replicate_00000.json").read_text()) == whose | counted.result(0)

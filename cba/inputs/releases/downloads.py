@@ -14,13 +14,10 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import nearest, read_toml, text_of_table
+from cba.inputs.files import file_bytes, nearest, read_toml, text_of_table
 from cba.inputs.table_words import EVERY_TABLE, TABLES
 
 LICENCE = "Open Government Licence v3.0"
-LARGEST = 300_000_000
-"""Bytes of a delivered file; no release comes near it."""
-
 _AGAIN = "download the file again"
 
 
@@ -84,23 +81,10 @@ def read_file(file: str | Path, *, retrieved: str) -> Sheet:
     """Read a downloaded CSV file."""
     file = Path(file)
     try:
-        if file.stat().st_size > LARGEST:
-            raise InputError(
-                "a file is too large to be a release",
-                file=file,
-                found=f"{file.stat().st_size:,} bytes",
-                allowed=f"up to {LARGEST:,}",
-                cause="pupil-level or other data in place of the published tables",
-                remedy="give the published CSV file",
-            )
-        content = file.read_bytes()
-    except OSError as error:
+        content = file_bytes(file)
+    except FileNotFoundError:
         raise InputError(
-            "the file cannot be read",
-            file=file,
-            found=error.strerror,
-            cause="a misspelt path, or a folder in place of a file",
-            remedy="check the name",
+            "the file does not exist", file=file, cause="a misspelt path", remedy="check the name"
         ) from None
     digest = hashlib.sha256(content).hexdigest()
     origin = Origin(file.name, file.name, digest, len(content), retrieved)

@@ -12,7 +12,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.releases.downloads import Piece
 from cba.inputs.releases.rows import read_figure
-from cba.inputs.safe_files import as_before_csv
+from cba.inputs.safe_files import frame_of
 from cba.inputs.table_words import EVERY_TABLE, TABLES
 
 _FIRST = {
@@ -36,7 +36,7 @@ def listed(names: Sequence[str]) -> str:
 
 def held_table(name: str, *, folder: Path) -> pd.DataFrame:
     """Read a table as text, exactly as it is written."""
-    return as_before_csv(pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False))
+    return frame_of(folder / f"{name}.csv", dtype=str, keep_default_na=False)
 
 
 def with_marks(piece: Piece) -> Piece:

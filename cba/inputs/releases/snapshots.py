@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 from cba.errors import SnapshotDamaged
 from cba.inputs.data_sources import Data
 from cba.inputs.files import (
+    bytes_of,
     fingerprint,
     published_folder,
     published_in_force,
     replace_file,
     shipped_published_folder,
+    text_of,
     to_disk,
 )
 from cba.inputs.releases.downloads import Origin
@@ -42,7 +44,7 @@ POINTER = "current"
 def folder_sha256(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every table of a folder, by file name."""
     files = [file for file in sorted(folder.glob("*.csv")) if file.is_file()]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.name: hashlib.sha256(bytes_of(file)).hexdigest() for file in files}
 
 
 def folder_identifier(folder: Path) -> str:
@@ -79,7 +81,7 @@ def read_snapshot(store: Path, identifier: str) -> Snapshot:
     """Read a snapshot and verify every file of it."""
     folder = _folder_of(Path(store), identifier)
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(text_of(folder / RECORD))
         sealed = record["seal"] == seal_of(record) and record["identifier"] == folder.name
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder / RECORD, found=str(error)) from None
@@ -152,7 +154,7 @@ def current_snapshot(store: Path) -> Snapshot | None:
     """
     pointer = Path(store) / POINTER
     try:
-        text = pointer.read_text(encoding="utf-8").strip()
+        text = text_of(pointer).strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

@@ -1,0 +1,82 @@
+"""Other programs that are started: in a group of their own, which is ended whole, and whose output is cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import IO
+
+KEPT_BYTES = 65_536
+"""How much of what a program says is kept, counted from its end; the rest is read and dropped."""
+
+_PART = 8_192
+_LAST_WORDS = 5.0
+"""Seconds to wait for the end of the output, which a process that left its group may hold open."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended: its code (None where its time was up) and the end of what it said."""
+
+    code: int | None
+    output: str
+    errors: str
+
+
+def run_program(words: list[str], *, seconds: float, given: str = "") -> Ended:
+    """Run a program and end every process of its group with it, or when its time is up.
+
+    `given`: its standard input. Raises OSError where it cannot be started.
+    """
+    with TemporaryFile() as asked:  # a file, not a pipe: a program that reads nothing must not stop us
+        asked.write(given.encode())
+        asked.seek(0)
+        program = subprocess.Popen(
+            words, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+    ends = [_Tail(pipe) for pipe in (program.stdout, program.stderr) if pipe is not None]
+    code = None
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            code = program.wait(seconds)
+    finally:  # interrupted too: what is in a group of its own does not hear Ctrl-C
+        _end_group(program)
+    output, errors = (tail.text() for tail in ends)
+    return Ended(code, output, errors)
+
+
+def _end_group(program: subprocess.Popen[bytes]) -> None:
+    """End a program and all it has started, also where it has itself come to its end."""
+    with suppress(ProcessLookupError, PermissionError):  # nothing of it is left
+        if hasattr(os, "killpg"):
+            os.killpg(program.pid, signal.SIGKILL)
+        else:
+            program.kill()
+    program.wait()
+
+
+class _Tail(Thread):
+    """Reads a pipe to its end and keeps the last bytes."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._pipe = pipe
+        self._said = bytearray()
+        self.start()
+
+    def run(self) -> None:
+        """Read until nobody holds the other end."""
+        with self._pipe as pipe:
+            while part := os.read(pipe.fileno(), _PART):
+                self._said += part
+                del self._said[:-KEPT_BYTES]
+
+    def text(self) -> str:
+        """Return what was said last; other encodings are no reason to fail."""
+        self.join(_LAST_WORDS)
+        return bytes(self._said).decode("utf-8", errors="replace")
