@@ -163,13 +163,17 @@ def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:
 
 # --- fits kept between runs ---
 #
-# A fit is one netCDF file, ``<reports root>/.cache/<model>-<fingerprint>.nc``, with its SHA-256 beside it. One
-# that does not match its hash, or cannot be read, is never used: the model is fitted again and a warning
-# printed. The cache only saves time: where it cannot be written the fit is still returned.
+# A fit is one netCDF file, ``<reports root>/.cache/<model>-<fingerprint>.nc``, which holds its own key, with its
+# SHA-256 beside it. One that is of another key, does not match its hash, or cannot be read, is never used: the
+# model is fitted again and a warning printed. The cache only saves time: where it cannot be written the fit is
+# still returned.
 
 
 WAIT_SECONDS = 1800.0
 """How long a run waits for another that is making the same fit."""
+
+_KEY = "made_for"
+"""Attribute of a kept fit that holds its whole key."""
 
 
 def cached_fit(
@@ -182,7 +186,7 @@ def cached_fit(
     # A fit just made is returned as the cache returns it, so that both paths agree.
     from filelock import FileLock, Timeout
 
-    path = Path(root) / ".cache" / f"{model}-{fingerprint[:16]}.nc"
+    path, key = Path(root) / ".cache" / f"{model}-{fingerprint[:16]}.nc", f"{model}/{fingerprint}"
     lock = FileLock(path.parent / f"{model}.lock", timeout=WAIT_SECONDS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,36 +195,39 @@ def cached_fit(
         _warn(f"fits are not cached in {path.parent}: {error}")
         return fit()
     try:
-        kept = _read(path)
-        return kept if kept is not None else _made(path, fit)
+        kept = _read(path, key)
+        return kept if kept is not None else _made(path, key, fit)
     finally:
         lock.release()
 
 
-def _read(path: Path) -> xr.DataTree | None:
-    """Return the kept fit if it is there and sound."""
+def _read(path: Path, key: str) -> xr.DataTree | None:
+    """Return the kept fit if it is there, sound and of this key."""
     side = _side(path)
-    if not path.is_file() or not side.is_file():
-        return None
-    if file_sha256(path) != side.read_text(encoding="utf-8").strip():
-        _warn(f"the cached fit {path} does not match its hash (damaged on disk): fitting again")
+    if not path.exists() or not side.exists():
         return None
     import xarray as xr
 
     try:
+        if file_sha256(path) != text_of(side).strip():
+            raise ValueError("it does not match its hash: damaged on disk")
         with xr.open_datatree(path, engine="h5netcdf") as opened:
+            if opened.attrs.pop(_KEY, None) != key:
+                raise ValueError("it is another fit than its name says")
             return opened.load()
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever is wrong with what only saves time must not cost the run
         _warn(f"the cached fit {path} cannot be read ({error}): fitting again")
         return None
 
 
-def _made(path: Path, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
+def _made(path: Path, key: str, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
     """Make the fit and keep it; return what the cache will return next time."""
     tree = fit()
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        tree.to_netcdf(beside, engine="h5netcdf")
+        kept = tree.copy()
+        kept.attrs[_KEY] = key
+        kept.to_netcdf(beside, engine="h5netcdf")
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         digest = file_sha256(beside)
@@ -233,7 +240,7 @@ def _made(path: Path, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
         return tree
     finally:
         beside.unlink(missing_ok=True)
-    return _read(path) or tree
+    return _read(path, key) or tree
 
 
 def _side(path: Path) -> Path:

@@ -9,7 +9,7 @@ import xarray as xr
 from cba.errors import GateError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.priors import load_priors
-from cba.runs.fingerprints import STAGE_PRIOR_GROUPS, content_sha256
+from cba.runs.fingerprints import STAGE_PRIOR_GROUPS, content_sha256, file_sha256
 from cba.runs.stages import cached_fit
 
 
@@ -50,6 +50,7 @@ def test_the_fit_comes_back_bit_for_bit_and_is_made_once(tmp_path):
     first, second = get(tmp_path, fit), get(tmp_path, fit)
     assert fit.calls == 1
     for tree in (first, second):
+        assert tree.attrs == {}  # the key it was kept under is not part of it
         for group in made().children:
             expected, found = made()[group].to_dataset(), tree[group].to_dataset()
             for name in expected.variables:
@@ -90,9 +91,59 @@ def test_a_damaged_fit_is_made_again_with_a_warning(tmp_path, capsys, spoil):
     assert fit.calls == 2  # the copy was mended
 
 
-def test_an_unreadable_fit_with_a_matching_hash_is_made_again(tmp_path, capsys):
-    from cba.runs.fingerprints import file_sha256
+def other() -> xr.DataTree:
+    return xr.DataTree.from_dict({"posterior": xr.Dataset({"last_level": ("draw", np.full(3, 999.0))})})
 
+
+def forged(path, side):
+    other().to_netcdf(path, engine="h5netcdf")
+    side.write_text(file_sha256(path))
+
+
+def swapped(path, side):
+    fit = Counted()
+    cached_fit(path.parents[1], model="effects", fingerprint="1" * 64, fit=fit)
+    (twin,) = path.parent.glob("effects-*.nc")
+    path.write_bytes(twin.read_bytes())
+    side.write_text(file_sha256(path))
+
+
+def same_start(path, side):
+    """A fit of the same name, whose key differs behind the part that is in the name."""
+    key = content_sha256({"seed": 0})
+    path.unlink()
+    cached_fit(path.parents[1], model="baseline", fingerprint=key[:-1] + "x", fit=other)
+
+
+BAD_COPIES = {
+    "another fit with a right hash": forged,
+    "the fit of another model": swapped,
+    "a fit whose key begins alike": same_start,
+    "a hash of two odd bytes": lambda path, side: side.write_bytes(b"\xff\xfe"),
+    "a hash that is a folder": lambda path, side: (side.unlink(), side.mkdir()),
+    "a hash of zeros": lambda path, side: side.write_bytes(b"\0" * 64),
+    "not netCDF, with a right hash": lambda path, side: (path.write_bytes(b"x"), side.write_text(file_sha256(path))),
+    "netCDF without groups": lambda path, side: (
+        xr.Dataset().to_netcdf(path, engine="h5netcdf"),
+        side.write_text(file_sha256(path)),
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", BAD_COPIES.values(), ids=BAD_COPIES)
+def test_a_copy_that_is_not_the_fit_asked_for_is_never_handed_on(tmp_path, capsys, spoil):
+    fit = Counted()
+    get(tmp_path, fit)
+    (path,) = (tmp_path / ".cache").glob("baseline-*.nc")
+    spoil(path, path.with_name(path.name + ".sha256"))
+    again = get(tmp_path, fit)
+    assert fit.calls == 2
+    np.testing.assert_array_equal(again["posterior"]["last_level"], made()["posterior"]["last_level"])
+    said = capsys.readouterr().err
+    assert "warning" in said and str(path) in said and "fitting again" in said
+
+
+def test_an_unreadable_fit_with_a_matching_hash_is_made_again(tmp_path, capsys):
     fit = Counted()
     get(tmp_path, fit)
     (path,) = (tmp_path / ".cache").glob("*.nc")
