@@ -1,14 +1,16 @@
-"""Other programs that are started: in a group of their own, which is ended whole, and whose output is cut."""
+"""Other programs that are started, in a group that is ended whole; and Ctrl-C, which no library may swallow."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from threading import Thread
+from threading import Thread, current_thread, main_thread
+from types import FrameType
 from typing import IO
 
 KEPT_BYTES = 65_536
@@ -80,3 +82,28 @@ class _Tail(Thread):
         """Return what was said last; other encodings are no reason to fail."""
         self.join(_LAST_WORDS)
         return bytes(self._said).decode("utf-8", errors="replace")
+
+
+# --- Ctrl-C, which no library may take for an early end of its work ---
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of a block in which Ctrl-C was pressed, whatever was made of it inside."""
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(before):
+        yield  # nothing hears Ctrl-C here, or nothing is to
+        return
+    heard = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.replace import graph_replace, vectorize_graph
 
 from cba.errors import GateError
+from cba.inputs.programs import interrupts_kept
 
 # --- Convergence gates: figures of a fit against the thresholds it must meet before its draws may be … ---
 
@@ -223,16 +224,8 @@ def sample_gated(
 
     compiled = nutpie.compile_pymc_model(model)
     thin = max(SAMPLED_PER_DRAW, -(-SAMPLED_AT_LEAST // draws))
-    tree = nutpie.sample(
-        compiled,
-        draws=thin * draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
-        target_accept=target_accept,
-        progress_bar=progress,
-        save_warmup=False,
-    )
+    how = {"seed": seed, "target_accept": target_accept, "progress_bar": progress}
+    tree = every_draw(compiled, draws=thin * draws, tune=tune, chains=chains, **how)
     table = convergence_table(tree, gates)
     require_convergence(table, model=name)
     handed = _handed_on(tree, table.set_index("check"), thin=thin)
@@ -241,6 +234,18 @@ def sample_gated(
     if keep is not None:
         handed["posterior"] = xr.DataTree(handed["posterior"].to_dataset()[list(keep)])
     return handed
+
+
+def every_draw(compiled: Any, *, draws: int, chains: int, **how: Any) -> xr.DataTree:
+    """Sample every draw asked for; a sampler that comes back early was interrupted, and that is raised."""
+    import nutpie
+
+    with interrupts_kept():
+        tree = nutpie.sample(compiled, draws=draws, chains=chains, save_warmup=False, **how)
+    made = tree["posterior"].sizes
+    if (made["chain"], made["draw"]) != (chains, draws):
+        raise KeyboardInterrupt(f"{made['chain']} chains of {made['draw']} draws, not {chains} of {draws}")
+    return tree
 
 
 def _handed_on(tree: xr.DataTree, table: pd.DataFrame, *, thin: int) -> xr.DataTree:

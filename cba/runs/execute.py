@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
 from cba.inputs.files import reading_from
+from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import write_csv
 from cba.runs.fingerprints import (
     Fingerprints,
@@ -223,7 +224,8 @@ def execute(
     require_writable(root / analysis.name)
     tell = _counted(progress, analysis)
     try:
-        found, precision = _precise_enough(analysis, root=root, stages=stages, tell=tell, prints=prints)
+        with interrupts_kept():
+            found, precision = _precise_enough(analysis, root=root, stages=stages, tell=tell, prints=prints)
     except GateError as error:
         note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
         raise

@@ -19,6 +19,8 @@ from pytensor.graph.replace import graph_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorConstant
 
+from cba.models.sampling import every_draw
+
 
 def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstant]) -> pm.Model:
     """Return a copy of a model in which some constants are shared variables.
@@ -181,7 +183,7 @@ def simulated_refit(ready: Compiled, *, replicate: int, seed: int, ranked: int =
 def _sampled(
     sampler: Any, case: Case, *, thin: int, ranked: int, seed: np.random.SeedSequence
 ) -> xr.DataTree:
-    return nutpie.sample(
+    return every_draw(
         sampler,
         draws=thin * ranked,
         tune=TUNE,
@@ -190,7 +192,6 @@ def _sampled(
         seed=int(seed.generate_state(1)[0]),
         target_accept=case.target_accept,
         progress_bar=False,
-        save_warmup=False,
     )
 
 

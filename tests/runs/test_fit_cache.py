@@ -122,7 +122,10 @@ BAD_COPIES = {
     "a hash of two odd bytes": lambda path, side: side.write_bytes(b"\xff\xfe"),
     "a hash that is a folder": lambda path, side: (side.unlink(), side.mkdir()),
     "a hash of zeros": lambda path, side: side.write_bytes(b"\0" * 64),
-    "not netCDF, with a right hash": lambda path, side: (path.write_bytes(b"x"), side.write_text(file_sha256(path))),
+    "not netCDF, with a right hash": lambda path, side: (
+        path.write_bytes(b"x"),
+        side.write_text(file_sha256(path)),
+    ),
     "netCDF without groups": lambda path, side: (
         xr.Dataset().to_netcdf(path, engine="h5netcdf"),
         side.write_text(file_sha256(path)),
