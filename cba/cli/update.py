@@ -77,8 +77,8 @@ def rerun(
         outcome = run_again(
             spec, root=root, steps=rerun_steps(), by=person(by), if_due=if_due, wait=wait, log=write
         )
-    if outcome.status not in ("no change", "not due"):
-        write_index_page(root)
+        if outcome.status not in ("no change", "not due"):
+            write_index_page(root)
     summary = _summary(outcome)
     if problem := _tell(words, summary, write=write):
         summary["notes"].append(f"the hook failed: {problem}")
@@ -189,6 +189,8 @@ def _summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print(outcome: Outcome, *, notes: list[str]) -> None:
+    from cba.runs.rerun import UNPUBLISHED
+
     run, status = outcome.run, outcome.status
     held = status == "held" and run is not None and bool(run.held)
     if status == "not due":
@@ -198,9 +200,10 @@ def _print(outcome: Outcome, *, notes: list[str]) -> None:
     elif status == "no change" and run is not None:
         typer.echo(f"no change: run {run.name} is up to date")
     elif run is not None:
-        said = "published" if status == "published" else "held for approval; readers see what they saw"
+        said = "held for approval; readers see what they saw" if held else status
         typer.echo(f"new run {run.name}: {said}")
-        typer.echo(f"Report: {run.path / 'report.html'}")
+        if status != UNPUBLISHED:
+            typer.echo(f"Report: {run.path / 'report.html'}")
         _print_stale()
     for note in notes:
         typer.echo(f"  {note}")

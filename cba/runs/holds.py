@@ -15,7 +15,7 @@ from typing import Any
 
 from cba.errors import InputError, StoreError
 from cba.runs.manifest import utc
-from cba.runs.reading import HEADLINE, POINTER, RunRecord, published_name, read_run, verify_run
+from cba.runs.reading import HEADLINE, POINTER, REPORT, RunRecord, published_name, read_run, verify_run
 from cba.runs.whole_files import locked, sealed, to_json, write_whole
 
 _NOISE = 3.0
@@ -149,6 +149,7 @@ def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None =
         )
     run = read_run(run.path)
     _check_person(run, by=by)
+    _check_page(run)
     record = run.approval or sealed(
         {
             "schema": 1,
@@ -194,6 +195,19 @@ def _check_words(*, by: str, note: str) -> None:
                 cause="an empty text",
                 remedy='write --by "NAME" --note "TEXT"',
             )
+
+
+def _check_page(run: RunRecord) -> None:
+    """Refuse a run of a re-run whose page could not be made: readers would be shown nothing."""
+    if run.manifest.get("request") and REPORT not in run.manifest["files"]:
+        raise InputError(
+            "a run without its page cannot be released",
+            file=run.path,
+            found=f"no {REPORT}",
+            allowed=f"a run with {REPORT}",
+            cause="the page could not be made when the run was",
+            remedy=f"make it with `cba report {run.analysis}/{run.name}`, then approve the run",
+        )
 
 
 def _check_person(run: RunRecord, *, by: str) -> None:

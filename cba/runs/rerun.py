@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import StoreError
 from cba.inputs.files import analysis_file, held_lock, text_of
+from cba.inputs.programs import interrupts_kept
 from cba.runs.fingerprints import (
     content_sha256,
     file_sha256,
@@ -51,6 +52,7 @@ class Poll:
     days: tuple[date, ...] = ()  # days of publication announced at that time
     # Whether the re-run that polled has not come to its end: it is under way, or it failed.
     pending: bool = False
+    data: str = ""  # fingerprint of the tables there were then; empty where that was not noted
 
 
 def last_poll(folder: Path) -> Poll:
@@ -62,7 +64,7 @@ def last_poll(folder: Path) -> Poll:
         noted = json.loads(text_of(folder / _FILE))
         days = tuple(date.fromisoformat(day) for day in noted["days"])
         moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
-        return Poll(moment, days, pending=bool(noted.get("pending", False)))
+        return Poll(moment, days, bool(noted.get("pending", False)), str(noted.get("data", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return Poll()
 
@@ -72,7 +74,7 @@ def note_poll(folder: Path, poll: Poll) -> None:
     at = "" if poll.at is None else poll.at.astimezone(UTC).isoformat(timespec="seconds")
     days = [day.isoformat() for day in poll.days]
     with locked(folder), store_errors("the poll could not be noted", file=folder / _FILE):
-        write_whole(folder / _FILE, to_json({"at": at, "days": days, "pending": poll.pending}))
+        write_whole(folder / _FILE, to_json({**vars(poll), "at": at, "days": days}))
 
 
 def alone(folder: Path, *, wait: float = 0.0) -> AbstractContextManager[None]:
@@ -192,11 +194,15 @@ class RerunSteps:
     stages: Callable[[], Stages] | None = None  # makes the stages; the ordinary ones when left out
 
 
+UNPUBLISHED = "not published"
+"""What becomes of a run whose page cannot be made: it is stored, and the next re-run tries again."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a re-run."""
 
-    status: str  # "no change", "not due", "published" or "held"
+    status: str  # "no change", "not due", "published", "held" or `UNPUBLISHED`
     analysis: str
     run: RunRecord | None = None  # the run stored, else the newest there is
     notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, steps that failed
@@ -204,8 +210,8 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """Return 4 where a person is needed, 0 otherwise."""
-        return 4 if self.status == "held" else 0
+        """Return 4 where a person is needed, 1 where a page could not be made, 0 otherwise."""
+        return {"held": 4, UNPUBLISHED: 1}.get(self.status, 0)
 
 
 # --- a re-run from its start to its end ---
@@ -257,7 +263,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
     analysis = load_analysis(spec)
     folder, known = this.root / analysis.name, runs_of(this.root, analysis.name)
     poll = last_poll(folder)
-    if if_due and not _is_due(poll):
+    if if_due and not _is_due(poll, data=_tables_there(analysis)):
         this.log("not due")
         return Outcome("not due", analysis.name, known[-1] if known else None)
     update, asked = _updated(analysis, this, folder=folder, sources=_has_sources(spec))
@@ -276,12 +282,22 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
     return _settled(outcome, folder=folder, poll=asked, log=this.log)
 
 
-def _is_due(poll: Poll) -> bool:
-    """Return whether a release was announced since the last poll, a week has passed, or its re-run failed."""
+def _is_due(poll: Poll, *, data: str) -> bool:
+    """Return whether a release was announced since the last poll, a week passed, its re-run failed or data moved."""
     from cba.inputs.releases.update import due
 
     last = None if poll.at is None else poll.at.date()
-    return poll.pending or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
+    moved = bool(poll.data) and poll.data != data
+    return poll.pending or moved or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
+
+
+def _tables_there(analysis: Analysis) -> str:
+    """Fingerprint the tables there are: the newest of the store, which the analysis may not read, and the shipped."""
+    from cba.inputs.files import published_folder
+    from cba.inputs.releases.snapshots import folder_identifier
+
+    newest = _snapshot({"store": analysis.data.store, "snapshot": "current"})
+    return content_sha256({"newest": newest, "shipped": folder_identifier(published_folder())})
 
 
 def _unfinished(run: RunRecord) -> bool:
@@ -291,6 +307,8 @@ def _unfinished(run: RunRecord) -> bool:
 
 def _settled(outcome: Outcome, *, folder: Path, poll: Poll, log: Log) -> Outcome:
     """Note that the re-run has come to its end; where that cannot be noted the next one looks again."""
+    if outcome.status == UNPUBLISHED:
+        return outcome  # not at its end: the next one makes the page
     try:
         note_poll(folder, replace(poll, pending=False))
     except StoreError as error:  # what was published or held stands
@@ -313,7 +331,7 @@ def _updated(analysis: Analysis, this: _Rerun, *, folder: Path, sources: bool) -
             days = tuple(this.steps.days(analysis))
         except Exception as error:  # a calendar that does not answer: the weekly poll goes on
             this.log("calendar failed", problem=getattr(error, "problem", str(error)))
-    poll = Poll(datetime.now(UTC), days, pending=True)
+    poll = Poll(datetime.now(UTC), days, pending=True, data=_tables_there(analysis))
     note_poll(folder, poll)
     return update, poll
 
@@ -387,7 +405,8 @@ def _finish(run: RunRecord, rerun: _Rerun, *, update: Update) -> Outcome:
     records, notes = _records(run, rerun, before=before)
     if rerun.steps.render is not None:
         run, failed = _rendered(run, render=rerun.steps.render, records=records, log=rerun.log)
-        notes += failed
+        if failed:
+            return Outcome(UNPUBLISHED, run.analysis, run, (failed, *run.held, *notes), records)
     held = tuple(dict.fromkeys((*run.held, *update.held)))
     if held:
         return Outcome("held", run.analysis, run, (*held, *notes), records)
@@ -415,7 +434,8 @@ def _records(
             found[name] = stand
             continue
         try:
-            found[name] = plain(dict(ask()))
+            with interrupts_kept():
+                found[name] = plain(dict(ask()))
             with locked(run.path.parent):
                 write_whole(run.path / f"{name}.json", to_json(sealed({**found[name], OF_RUN: run.name})))
             rerun.log(name, run=run.name)
@@ -436,14 +456,15 @@ def _standing_scores(run: RunRecord) -> dict[str, Any]:
 
 def _rendered(
     run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
-) -> tuple[RunRecord, tuple[str, ...]]:
-    """Write the report of a stored run, with what changed at its top."""
+) -> tuple[RunRecord, str]:
+    """Write the report of a stored run, with what changed at its top; also say why it could not be made."""
     try:
         appraisals, headline = stored_appraisals(run), run.headline
         html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
-        return put_file(run, REPORT, html.encode()), ()
+        return put_file(run, REPORT, html.encode()), ""
     except StoreError:
         raise
-    except Exception as error:  # a report can be rendered again; the run stands
-        log("report failed", problem=f"{type(error).__name__}: {error}")
-        return run, (f"no report: {type(error).__name__}: {error}; render it with `cba report`",)
+    except Exception as error:  # the run stands, unseen by readers
+        problem = f"{type(error).__name__}: {error}"
+        log("report failed", problem=problem)
+        return run, f"the page could not be made, so readers see what they saw: {problem}"

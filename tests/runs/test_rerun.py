@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cba.errors import GateError, InputError, StoreError
+from cba.inputs.files import published_folder, reading_from
+from cba.runs.holds import approve_run
 from cba.runs.manifest import json_log, tell_hook
 from cba.runs.reading import list_runs, verify_run
 from cba.runs.rerun import Poll, RerunSteps, Update, alone, last_poll, note_poll, rerun
@@ -135,10 +141,44 @@ def test_a_door_that_fails_after_the_run_is_reported_and_the_run_stands(here):
 
     rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
-    found = rerun("small.toml", root="reports", steps=fake(compare=breaks, score=breaks, render=breaks))
-    assert found.status == "published" and len(found.notes) == 3
+    found = rerun("small.toml", root="reports", steps=fake(compare=breaks, score=breaks))
+    assert found.status == "published" and len(found.notes) == 2
     assert all("ZeroDivisionError: no" in note for note in found.notes)
     assert verify_run(found.run.path) == []
+
+
+@pytest.mark.parametrize("shift, then", [(0.0, "published"), (3e9, "held")])
+def test_a_run_whose_page_cannot_be_made_is_not_published_and_made_up_for(here, shift, then):
+    def breaks(*anything, **more):
+        raise ZeroDivisionError("no page")
+
+    first = rerun("small.toml", root="reports", steps=fake())
+    edit_seed(here, 1)
+    for _ in range(2):  # as long as it cannot be made
+        found = rerun("small.toml", root="reports", steps=fake(shift=shift, render=breaks))
+        assert found.status == "not published" and found.exit_code == 1 and "no page" in found.notes[0]
+        assert Path("reports/small/published").read_text().strip() == first.run.name
+        with pytest.raises(InputError, match="without its page"):
+            approve_run(found.run, by="somebody else", note="seen")
+    assert len(list_runs("reports")) == 2 and not (found.run.path / "report.html").exists()
+    again = rerun("small.toml", root="reports", steps=fake(shift=shift))
+    assert again.status == then and again.run.name == found.run.name
+    assert (again.run.path / "report.html").is_file() and verify_run(again.run.path) == []
+    approve_run(again.run, by="somebody else", note="seen")
+
+
+def test_a_library_that_swallows_an_interrupt_does_not_publish(here):
+    def swallows(before, run):
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("no results to take")
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    first = rerun("small.toml", root="reports", steps=fake())
+    edit_seed(here, 1)
+    with pytest.raises(KeyboardInterrupt):
+        rerun("small.toml", root="reports", steps=fake(compare=swallows))
+    assert Path("reports/small/published").read_text().strip() == first.run.name
 
 
 def test_sources_are_asked_and_a_major_change_is_held(here):
@@ -240,6 +280,30 @@ def test_polls_on_announced_days_and_weekly_otherwise(here, ago, days_ahead, due
         note_poll(Path("reports/small"), Poll(today - timedelta(days=ago), days))
     found = rerun("small.toml", root="reports", steps=fake(), if_due=True)
     assert found.status == ("published" if due else "not due") and found.exit_code == 0
+
+
+def newer_snapshot(folder: Path) -> None:
+    """What `cba update` leaves: the pointer of the store names another snapshot."""
+    (folder / "data").mkdir()
+    (folder / "data" / "current").write_text("a" * 64 + "\n")
+
+
+def other_tables(folder: Path) -> None:
+    """A newer version of the package, with other tables."""
+    shutil.copytree(published_folder(), folder / "published")
+    (folder / "published" / "new.csv").write_text("a\n1\n")
+
+
+@pytest.mark.parametrize("moves", [newer_snapshot, other_tables])
+def test_data_that_moved_since_the_poll_are_due_at_once(here, moves):
+    (here / "small.toml").write_text(SMALL + '[data]\nstore = "data"\n')
+    rerun("small.toml", root="reports", steps=fake())
+    assert rerun("small.toml", root="reports", steps=fake(), if_due=True).status == "not due"
+    moves(here)
+    moved = here / "published"
+    with reading_from(published=moved) if moved.exists() else nullcontext():
+        assert rerun("small.toml", root="reports", steps=fake(), if_due=True).status != "not due"
+        assert rerun("small.toml", root="reports", steps=fake(), if_due=True).status == "not due"
 
 
 def test_a_calendar_that_fails_costs_nothing_but_the_days(here):
