@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from cba.appraisal.quantities import stem_of
 from cba.discounting import find_schedule
+from cba.inputs.evidence import load_claims
 from cba.reporting.choices import (
     FRAMES,
     Appraisals,
@@ -121,6 +122,8 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
         "horizon_total": horizon_total,
         "row_number": partial(_row_number, first),
         "label": lambda option: first.option_labels.get(option, option),
+        "claim": lambda name: Markup('<span class="given">{}</span>').format(load_claims().each[name]),
+        "claim_prices": lambda: Markup('<span class="given">{}</span>').format(load_claims().prices),
         "csv": lambda table_name, name: csv_link(first, table_name, name=name),
         "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
         "holds": View((first,), lead).holds,
