@@ -16,7 +16,7 @@ import xarray as xr
 from cba.appraisal.quantities import key_of, stem_of
 from cba.errors import InputError
 from cba.inputs.files import ordinary, text_of
-from cba.inputs.safe_files import frame_of, write_csv
+from cba.inputs.safe_files import frame_of, strict_json, write_csv
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
@@ -304,13 +304,15 @@ class Appraisal:
 
         folder = Path(path)
         try:
-            record = json.loads(text_of(folder / "appraisal.json"))
+            record = strict_json(text_of(folder / "appraisal.json"))
             arrays, parameters, explorer = read_draws(
                 ordinary(folder / "draws.nc"), count=record["draws"], lazy=lazy
             )
             tables = {name: _read_table(folder / "tables" / f"{name}.csv") for name in record["tables"]}
             settings, kept = record["analysis"], {name: record[name] for name in _KEPT}
-        except (OSError, json.JSONDecodeError, KeyError) as error:
+        except InputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "the folder holds no readable appraisal",
                 file=folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cba.errors import LABELS, GateError, InputError, Refusal
+from cba.inputs.safe_files import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,15 +64,30 @@ def text_table(
 ) -> Table:
     """Return a table for the terminal. `right`: columns of figures; `whole`: columns that are never broken."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title)
+    table = Table(title=None if title is None else Text(shown(title), style="table.title"))
     for name in columns:
         side: Literal["left", "right"] = "right" if name in right else "left"
         long: Literal["fold", "ellipsis"] = "fold" if name == columns[0] else "ellipsis"
         table.add_column(name, justify=side, no_wrap=name in whole, overflow=long)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(shown(cell)) for cell in row))
     return table
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print a line in which nothing from outside can control the terminal."""
+    typer.echo(shown(str(text)), err=err)
+
+
+def tell(*told: str | Table) -> None:
+    """Print tables, and sentences broken at the width of the terminal, after one another."""
+    from rich.text import Text
+
+    console = terminal()
+    for one in told:
+        console.print(Text(shown(one)) if isinstance(one, str) else one)
 
 
 def terminal() -> Console:
@@ -120,11 +135,11 @@ def fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
         return code if isinstance(code, int) else int(code is not None)
     content = describe(error)
     if debug and content["exit_code"] == 1:
-        traceback.print_exception(error, file=sys.stderr)
+        print(shown("".join(traceback.format_exception(error))), file=sys.stderr)
     if as_json:
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        answer_json(content)
     else:
-        print(_in_words(error, content), file=sys.stderr)
+        print(shown(_in_words(error, content)), file=sys.stderr)
     return int(content["exit_code"])
 
 

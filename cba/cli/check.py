@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, answer, describe
+from cba.cli.answers import AsJson, answer, describe, say
 from cba.errors import GateError, InputError
 
 
@@ -45,11 +45,11 @@ def check(
 def _print(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         mark = "ok     " if row["exit_code"] == 0 else "FAILED "
-        typer.echo(f"{mark}{row['what']}: {row['place']}" + (f" ({row['found']})" if row["found"] else ""))
+        say(f"{mark}{row['what']}: {row['place']}" + (f" ({row['found']})" if row["found"] else ""))
         if row["exit_code"]:
-            typer.echo("       " + row["message"].replace("\n", "\n       "))
+            say("       " + row["message"].replace("\n", "\n       "))
     failed = sum(row["exit_code"] != 0 for row in rows)
-    typer.echo(f"{len(rows)} checked, {failed} failed" if failed else f"{len(rows)} checked, all sound")
+    say(f"{len(rows)} checked, {failed} failed" if failed else f"{len(rows)} checked, all sound")
 
 
 def shipped_checks() -> list[Check]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, answer_json, refuse_other_kinds, terminal, text_table, write_figure
+from cba.cli.answers import AsJson, answer_json, refuse_other_kinds, say, tell, text_table, write_figure
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def priors(
         others = {"experts": entry.experts, "alternatives": _alternative_rows(entry)}
         answer_json({**row, **others, "plot": plot})
         return
-    typer.echo(explain(entry, registry=registry))
+    say(explain(entry, registry=registry))
     if plot is not None:
-        typer.echo(f"Figure: {plot}")
+        say(f"Figure: {plot}")
 
 
 def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
@@ -151,7 +151,7 @@ def _list(registry: PriorRegistry, *, as_json: bool) -> None:
         right=tuple(figures.values()),
         whole=("Name", *figures.values(), *words.values()),
     )
-    terminal().print(table)
+    tell(table)
 
 
 def draw_density(entry: PriorEntry, *, path: Path) -> None:

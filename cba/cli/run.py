@@ -18,7 +18,8 @@ from cba.cli.answers import (
     Spec,
     answer,
     is_interactive,
-    terminal,
+    say,
+    tell,
     text_table,
 )
 from cba.errors import InputError, NeedsPerson, StoreError
@@ -164,13 +165,15 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run an analysis and store it in DIR/<analysis>/<utc time>-<fingerprint>/."""
-    # Returned: exit code: 4 where ``--publish`` was asked for and the run is held, 0 otherwise. `publish`:
+    # Returned: exit code: 4 where the run is held and readers were to see it: ``--publish`` was asked for, or they
+    # see no sound run. `publish`:
     # point ``published`` at this run; the first run of an analysis always is. A run whose headline moved
     # beyond tolerance is held instead (exit code 4) until ``cba runs approve`` releases it.
     from cba.cli.runs import write_index_page
     from cba.inputs.analyses import load_analysis
     from cba.runs.execute import RunRequest, execute
     from cba.runs.manifest import person
+    from cba.runs.reading import published_trouble
     from cba.runs.rerun import request_fingerprint
     from cba.runs.stages import ordinary_stages
 
@@ -183,7 +186,8 @@ def run(
     with _progress(shown=not as_json and is_interactive()) as told, tables_in_force(analysis):
         record = execute(analysis, root=root, progress=told, stages=stages, request=request)
     write_index_page(root)
-    code = NeedsPerson.exit_code if publish and record.held else 0
+    asked = publish or published_trouble(record.path.parent)
+    code = NeedsPerson.exit_code if record.held and asked else 0
     return answer(_as_plain(record), as_json=as_json, say=lambda: _print_outcome(record), exit_code=code)
 
 
@@ -247,24 +251,22 @@ def _print_outcome(record: RunRecord) -> None:
     """Print the headline of a run, what it missed, whether readers see it, and what slow results it read."""
     from cba.models.slow_results import provenance_of_slow_results
 
-    headline, console = record.headline, terminal()
-    console.print(headline_table(headline))
-    for sentence in headline_sentences(headline):
-        console.print(sentence)
+    headline = record.headline
+    tell(headline_table(headline), *headline_sentences(headline))
     precision = record.manifest.get("precision")
     if precision and not precision["met"]:
-        typer.echo(f"Asked precision not met with {precision['draws']:,} draws:")
+        say(f"Asked precision not met with {precision['draws']:,} draws:")
         for missed in precision["missed"]:
-            typer.echo(f"  {missed}")
-    typer.echo(f"Report: {record.path / 'report.html'}")
+            say(f"  {missed}")
+    say(f"Report: {record.path / 'report.html'}")
     if record.held:
-        typer.echo("Held for approval; readers still see the run published before:")
+        say("Held for approval; readers still see what they saw:")
         for reason in record.held:
-            typer.echo(f"  {reason}")
+            say(f"  {reason}")
     elif not record.published:
-        typer.echo("Readers still see the run published before; --publish would have shown them this one.")
+        say("Readers still see the run published before; --publish would have shown them this one.")
     for sentence in provenance_of_slow_results():
-        typer.echo(sentence)
+        say(sentence)
 
 
 @contextmanager
@@ -332,7 +334,7 @@ def report(
         said.append("report.pdf beside it is of the page before; --pdf prints it anew.")
     content = {"run": rewritten.name, "analysis": rewritten.analysis, "run_by_version": version, **made}
     content |= {"page": "stored", "why": kept} if kept else {"workbook": "written"}
-    answer(content, as_json=as_json, say=lambda: typer.echo("\n".join(said)))
+    answer(content, as_json=as_json, say=lambda: say("\n".join(said)))
 
 
 def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
@@ -368,18 +370,16 @@ def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
 
 def _rendered(record: RunRecord) -> dict[str, bytes]:
     """Render page, workbook and checklist of a stored run; nothing is stored yet."""
-    from tempfile import TemporaryDirectory
-
     from cba.inputs.files import bytes_of
+    from cba.inputs.leftovers import scratch_folder
     from cba.runs.reading import REPORT
     from cba.runs.stages import stored_appraisals
     from cba.runs.store import rerun_records
 
     headline = record.headline
-    with _tables_of_run(record), TemporaryDirectory() as made:
+    with _tables_of_run(record), scratch_folder("report") as folder:
         appraisals = stored_appraisals(record)
         html = render(appraisals, headline=headline, manifest={**headline["run"], **rerun_records(record)})
-        folder = Path(made)
         (folder / "tables").mkdir()
         write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
         beside = {name: bytes_of(folder / name) for name in REWRITTEN}
@@ -431,8 +431,10 @@ def council(
 ) -> None:
     """Show what an option costs and saves one council, year by year, in cash."""
     from cba.inputs.analyses import load_analysis
+    from cba.runs.reading import reports_folder
     from cba.tables.councils import council_view
 
+    reports_folder(root)
     specification = load_analysis(analysis)
     option = option or specification.lead_option
     with tables_in_force(specification):
@@ -474,7 +476,7 @@ def _print_council(table: pd.DataFrame) -> None:
         cells = [_council_cell(row) for _, row in found.sort_values("year").iterrows()]
         rows.append((full_name(str(payer)), full_name(str(kind)), *cells))
     title = f"{first['name']}: {first['option']}, £ million, cash\ncosts positive, cashable savings negative"
-    terminal().print(text_table(rows, title=title, columns=("Payer", "What", *years), right=years))
+    tell(text_table(rows, title=title, columns=("Payer", "What", *years), right=years))
 
 
 def _council_cell(row: pd.Series) -> str:

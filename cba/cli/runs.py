@@ -15,7 +15,8 @@ from cba.cli.answers import (
     Run,
     answer,
     refuse_other_kinds,
-    terminal,
+    say,
+    tell,
     text_table,
     write_figure,
 )
@@ -65,13 +66,8 @@ def compare(
 
         write_figure(change_figure(record, key=f"npv_fiscal.{about}"), figure)
 
-    def say() -> None:
-        if record["moved"]:
-            terminal().print(change_table(record, option=about))
-        for sentence in sentences:
-            terminal().print(sentence)
-
-    answer({**record, "sentences": sentences}, as_json=as_json, say=say)
+    told = ([change_table(record, option=about)] if record["moved"] else []) + list(sentences)
+    answer({**record, "sentences": sentences}, as_json=as_json, say=lambda: tell(*told))
 
 
 def change_table(record: Mapping[str, Any], *, option: str) -> Table:
@@ -112,14 +108,18 @@ def runs(
     """List the stored runs, oldest first; approve one, or remove old ones."""
     if context is not None and context.invoked_subcommand:
         return 0
-    from cba.runs.reading import list_runs
+    from cba.runs.reading import damaged_pointers, list_runs
 
     rows = [_row(record, verify=verify) for record in list_runs(root)]
+    pointers = [
+        {"analysis": file.parent.name, "path": file, "damage": [f"{file.name}: {problem}"]}
+        for file, problem in damaged_pointers(root).items()
+    ]
     return answer(
-        {"root": root, "runs": rows},
+        {"root": root, "runs": rows, "pointers": pointers},
         as_json=as_json,
-        say=lambda: _print(rows, root=root),
-        exit_code=int(any(row["damage"] for row in rows)),
+        say=lambda: _print(rows, pointers=pointers, root=root),
+        exit_code=int(bool(pointers) or any(row["damage"] for row in rows)),
     )
 
 
@@ -141,7 +141,7 @@ def approve(
     write_index_page(root if place.resolve() == Path(root).resolve() else place)
     said = f"Approved by {record.approval['approved_by']} and published: {record.analysis}/{record.name}"
     content = {**_row(record, verify=False), "approval": record.approval}
-    answer(content, as_json=as_json, say=lambda: typer.echo(said))
+    answer(content, as_json=as_json, say=lambda: say(said))
 
 
 def prune(
@@ -154,16 +154,16 @@ def prune(
     from cba.runs.store import prune_runs
 
     done = prune_runs(root, keep=keep, dry_run=dry_run)
-    if done.runs and not dry_run:
+    if not dry_run and Path(root).is_dir():
         write_index_page(root)
     gone = [f"{record.analysis}/{record.name}" for record in done.runs]
     inputs = [place.name for place in done.inputs]
     said = "Would remove" if dry_run else "Removed"
     total = f"{said} {len(gone)} runs and {len(inputs)} archived inputs ({done.bytes / 1e6:.1f} MB)."
     answer(
-        {"dry_run": dry_run, "runs": gone, "inputs": inputs, "bytes": done.bytes},
+        {"dry_run": dry_run, "runs": gone, "inputs": inputs, "bytes": done.bytes, "left": done.left},
         as_json=as_json,
-        say=lambda: typer.echo("\n".join([*gone, total])),
+        say=lambda: say("\n".join([*gone, total, *done.left])),
     )
 
 
@@ -179,7 +179,7 @@ def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
     """Return one run as plain values; `damage` lists what is wrong with its files."""
     from cba.runs.reading import verify_run
 
-    damage = [f"manifest.json: {record.damage}"] if record.damage else []
+    damage = [record.damage] if record.damage else []
     if verify and not damage:
         damage = verify_run(record.path)
     manifest = record.manifest
@@ -196,13 +196,16 @@ def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
         "draws": manifest.get("draws"),
         "version": manifest.get("code", {}).get("version"),
         "commit": manifest.get("code", {}).get("commit"),
+        "ahead": record.ahead,
         "damage": damage,
     }
 
 
-def _print(rows: list[dict[str, Any]], *, root: Path) -> None:
-    if not rows:
-        typer.echo(f"No run is stored in {root}: make one with `cba run latest`.")
+def _print(rows: list[dict[str, Any]], *, pointers: list[dict[str, Any]], root: Path) -> None:
+    from cba.runs.reading import AHEAD
+
+    if not rows and not pointers:
+        say(f"No run is stored in {root}: make one with `cba run latest`.")
         return
     cells = [
         (
@@ -212,12 +215,13 @@ def _print(rows: list[dict[str, Any]], *, root: Path) -> None:
             ", ".join(row["stances"] or ()),
             str(row["draws"] or ""),
             row["version"] or "",
-            "\n".join(row["damage"]) or "sound",
+            "\n".join(row["damage"] + ([AHEAD] if row["ahead"] else [])) or "sound",
         )
         for row in rows
     ]
+    cells += [(row["analysis"], row["path"].name, *[""] * 4, "\n".join(row["damage"])) for row in pointers]
     whole = ("Analysis", "Run (UTC)")
-    terminal().print(
+    tell(
         text_table(cells, columns=(*whole, "Published", "Stances", "Draws", "Version", "Files"), whole=whole)
     )
 

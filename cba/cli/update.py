@@ -27,7 +27,8 @@ from cba.cli.answers import (
     answer_json,
     describe,
     is_interactive,
-    terminal,
+    say,
+    tell,
     text_table,
 )
 from cba.cli.runs import write_index_page
@@ -171,7 +172,7 @@ def _tell(words: list[str], summary: dict[str, Any], *, write: Callable[..., Non
     problem = tell_hook(words, summary)
     write("hook", problem=problem or None)
     if problem:
-        typer.echo(f"warning: the hook failed: {problem}", err=True)
+        say(f"warning: the hook failed: {problem}", err=True)
     return problem
 
 
@@ -192,23 +193,23 @@ def _print(outcome: Outcome, *, notes: list[str]) -> None:
     from cba.runs.rerun import UNPUBLISHED
 
     run, status = outcome.run, outcome.status
-    held = status == "held" and run is not None and bool(run.held)
+    held = run is not None and bool(run.held)
     if status == "not due":
-        typer.echo("not due: no release is announced for today, and the last poll is less than a week old")
+        say("not due: no release is announced for today, and the last poll is less than a week old")
     elif status == "held" and not held:
-        typer.echo("nothing was run: a person is needed")
+        say("nothing was run: a person is needed")
     elif status == "no change" and run is not None:
-        typer.echo(f"no change: run {run.name} is up to date")
+        say(f"no change: run {run.name} is up to date")
     elif run is not None:
         said = "held for approval; readers see what they saw" if held else status
-        typer.echo(f"new run {run.name}: {said}")
+        say(f"new run {run.name}: {said}")
         if status != UNPUBLISHED:
-            typer.echo(f"Report: {run.path / 'report.html'}")
+            say(f"Report: {run.path / 'report.html'}")
         _print_stale()
     for note in notes:
-        typer.echo(f"  {note}")
+        say(f"  {note}")
     if run is not None and held:
-        typer.echo(f'Release it with: cba runs approve {run.analysis}/{run.name} --by NAME --note "TEXT"')
+        say(f'Release it with: cba runs approve {run.analysis}/{run.name} --by NAME --note "TEXT"')
 
 
 def _print_stale() -> None:
@@ -216,7 +217,7 @@ def _print_stale() -> None:
     from cba.models.slow_results import provenance_of_slow_results
 
     for sentence in provenance_of_slow_results(stale=True):
-        typer.echo(f"  {sentence}")
+        say(f"  {sentence}")
 
 
 # --- ``cba update`` ---
@@ -302,14 +303,14 @@ def as_answer(outcome: UpdateOutcome, *, store: Path, dry_run: bool) -> dict[str
 
 def _say(outcome: UpdateOutcome, *, dry_run: bool) -> None:
     for sentence in outcome.summary:
-        typer.echo(sentence)
+        say(sentence)
     if outcome.held_reason:
-        typer.echo(outcome.held_reason)
+        say(outcome.held_reason)
     elif outcome.changed and dry_run:
-        typer.echo("Nothing was stored: --dry-run.")
+        say("Nothing was stored: --dry-run.")
     elif outcome.changed and outcome.snapshot is not None:
-        typer.echo(f"Snapshot {outcome.snapshot.identifier[:12]}: {outcome.snapshot.folder}")
-        typer.echo('An analysis reads it with snapshot = "current" under [data].')
+        say(f"Snapshot {outcome.snapshot.identifier[:12]}: {outcome.snapshot.folder}")
+        say('An analysis reads it with snapshot = "current" under [data].')
 
 
 # --- ``cba refresh``: make a slow result again and keep it; alone, say what is kept and whether it is current ---
@@ -344,7 +345,7 @@ def refresh(
     for result in asked:
         if name == "all" and how_made(result.name).get("current"):
             continue
-        typer.echo(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
+        say(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
         if result.refreshed_by:
             module, _, name_of_maker = result.refreshed_by.partition(":")
             getattr(import_module(module), name_of_maker)()
@@ -360,7 +361,7 @@ def refresh(
 def _backtest(*, draws: int, silent: bool) -> None:
     from cba.validation.backtest import refresh_backtest
 
-    tables = refresh_backtest(draws=draws, tell=lambda what: typer.echo(f"{what} ...", err=True))
+    tables = refresh_backtest(draws=draws, tell=lambda what: say(f"{what} ...", err=True))
     if not silent:
         _print_backtest(tables)
 
@@ -388,7 +389,7 @@ def _list_results(names: list[str], *, as_json: bool, code: int) -> int:
         state = "; current" if made.get("current") else ""
         how = f"about {result.minutes} minutes: {result.command}"
         said.append(f"{provenance_words(result, made)}{state} ({how})")
-    return answer({"results": kept}, as_json=as_json, say=lambda: typer.echo("\n".join(said)), exit_code=code)
+    return answer({"results": kept}, as_json=as_json, say=lambda: say("\n".join(said)), exit_code=code)
 
 
 def _counting(model: str) -> Any:
@@ -407,12 +408,11 @@ def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
         rows.append((row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}"))
     figures = ("score", "less best reference (se)", "80% held", "90% held", "log score")
     title = "Number in care, mean score over one to five years ahead (lower is better)"
-    console = terminal()
-    console.print(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
+    tell(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
     for row in tables["reached"].itertuples():
-        console.print(f"{'met    ' if row.met else 'not met'}  {row.asked}: {row.found}")
+        tell(f"{'met    ' if row.met else 'not met'}  {row.asked}: {row.found}")
     for row in tables["skipped"].itertuples():
-        console.print(f"left out: {row.what}, {row.reason}")
+        tell(f"left out: {row.what}, {row.reason}")
 
 
 def _print_calibration(found: Calibration) -> None:
@@ -420,7 +420,7 @@ def _print_calibration(found: Calibration) -> None:
     verdicts = found.verdicts
     failed = verdicts[~verdicts["passed"]]
     divergent, stuck = int((found.replicates["divergences"] > 0).sum()), int(found.replicates["stuck"].sum())
-    typer.echo(
+    say(
         f"{found.model}: {len(found.replicates)} replicates, {len(verdicts)} quantities, {len(failed)} not "
         f"calibrated; {divergent} replicates with divergences, {stuck} of them stuck and not ranked."
     )
@@ -429,4 +429,4 @@ def _print_calibration(found: Calibration) -> None:
         figures = (f"{row.p_value:.4f}", f"{row.p_adjusted:.3f}", f"{row.mean_rank:.2f}", f"{row.spread:.2f}")
         rows.append((str(row.quantity), *figures, str(row.finding)))
     columns = ("Quantity", "p", "p, adjusted", "Mean rank", "Spread", "Finding")
-    terminal().print(text_table(rows, columns=columns, whole=columns))
+    tell(text_table(rows, columns=columns, whole=columns))

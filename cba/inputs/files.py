@@ -17,10 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError
+from cba.inputs.leftovers import clear_parts
 
 # --- Where input files are: those that come with the package, or the folders put in force for a while ---
 
@@ -396,6 +398,7 @@ def held_lock(
 
 def replace_file(file: Path, content: str | bytes) -> None:
     """Write a file so that it is there complete or not at all, replacing what was there."""
+    clear_parts(file.parent, escape(file.name))
     beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as handle:

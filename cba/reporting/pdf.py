@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cba.errors import InputError, Refusal
 from cba.inputs.files import bytes_of
+from cba.inputs.leftovers import scratch_folder
 from cba.inputs.programs import run_program
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -71,8 +71,8 @@ def report_pdf(html: Path) -> bytes:
     program = find_chromium()
     # Chromium refuses to sandbox itself for the superuser, as in most containers.
     sandbox = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
-    with TemporaryDirectory(prefix="cba-print-", ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / "report.pdf"
+    with scratch_folder("print") as folder:
+        file = folder / "report.pdf"
         own = (f"--user-data-dir={folder}/profile", f"--print-to-pdf={file}")
         command = [program, *_FLAGS, *sandbox, *own, html.resolve().as_uri()]
         code = run_program(command, seconds=SECONDS).code

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from cba.errors import InputError
 from cba.inputs.analyses import stored_analysis
 from cba.inputs.files import reading_from
+from cba.inputs.leftovers import scratch_folder
 from cba.runs.comparison import (
     CODE,
     DATA,
@@ -200,12 +200,12 @@ def _fit_folders(data: RunInputs, beliefs: RunInputs) -> Iterator[tuple[Path | N
     if data.published == beliefs.published or _evidence(data) == _evidence(beliefs):
         yield data.published, beliefs.priors
         return
-    with TemporaryDirectory() as made:
+    with scratch_folder("compare") as made:
         for source, wanted in ((data, False), (beliefs, True)):
             for file in _tables(source).glob("*.csv"):
                 if (file.name in EVIDENCE_TABLES) == wanted:
-                    (Path(made) / file.name).symlink_to(file.resolve())
-        yield Path(made), beliefs.priors
+                    (made / file.name).symlink_to(file.resolve())
+        yield made, beliefs.priors
 
 
 def _tables(source: RunInputs) -> Path:

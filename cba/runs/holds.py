@@ -14,8 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
+from cba.inputs.files import readable_text
 from cba.runs.manifest import utc
-from cba.runs.reading import HEADLINE, POINTER, REPORT, RunRecord, published_name, read_run, verify_run
+from cba.runs.reading import (
+    HEADLINE,
+    POINTER,
+    REPORT,
+    RunRecord,
+    as_read,
+    published_name,
+    published_trouble,
+    read_run,
+    verify_run,
+)
 from cba.runs.whole_files import locked, sealed, to_json, write_whole
 
 _NOISE = 3.0
@@ -47,16 +58,15 @@ def shifts_beyond_tolerance(
 ) -> tuple[str, ...]:
     """Say how far the headline moved from the run that readers see, where that is beyond tolerance.
 
-    `folder`: ``<root>/<analysis>``; empty where readers see no run yet.
+    `folder`: ``<root>/<analysis>``; empty where no run is stored yet. Where runs are stored and readers see no sound
+    one of them, nobody can say that nothing moved.
     """
+    if trouble := published_trouble(folder):
+        return (trouble,)
     name = published_name(folder)
     if name is None:
         return ()
-    try:
-        before = read_run(folder / name).headline["results"]
-    except StoreError as error:
-        return (f"the published run cannot be read, so no shift can be measured: {error.problem}",)
-    return hold_reasons(before, results, tolerances=tolerances)
+    return hold_reasons(read_run(folder / name).headline["results"], results, tolerances=tolerances)
 
 
 def hold_reasons(
@@ -186,15 +196,16 @@ def refuse_failed(path: Path) -> None:
 
 def _check_words(*, by: str, note: str) -> None:
     for field, value in (("--by", by), ("--note", note)):
-        if not value.strip():
+        if not as_read(value):
             raise InputError(
                 "an approval needs a name and a note",
                 field=field,
-                found="nothing",
+                found=ascii(value),
                 allowed="who approves the run, and what was looked at",
-                cause="an empty text",
+                cause="an empty text, or one of characters that nobody sees",
                 remedy='write --by "NAME" --note "TEXT"',
             )
+        readable_text(value, field=field)
 
 
 def _check_page(run: RunRecord) -> None:
@@ -213,7 +224,7 @@ def _check_page(run: RunRecord) -> None:
 def _check_person(run: RunRecord, *, by: str) -> None:
     """Refuse the analyst, and a second approver."""
     analyst = str(run.manifest.get("run_by") or "")
-    if _folded(by) == _folded(analyst):
+    if as_read(by) == as_read(analyst):
         raise InputError(
             "a run cannot be approved by the person who ran it",
             file=run.path,
@@ -232,7 +243,7 @@ def _check_person(run: RunRecord, *, by: str) -> None:
             cause="a correctness gate failed",
             remedy="mend what its gates name, then run the analysis again",
         )
-    if run.approval and _folded(str(run.approval["approved_by"])) != _folded(by):
+    if run.approval and as_read(run.approval["approved_by"]) != as_read(by):
         raise InputError(
             "the run has been approved already",
             file=run.path,
@@ -242,7 +253,3 @@ def _check_person(run: RunRecord, *, by: str) -> None:
             cause="two people looked at it",
             remedy="nothing needs to be done",
         )
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()

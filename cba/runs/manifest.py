@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from cba import __version__
 from cba.errors import InputError
-from cba.inputs.files import published_file, records_of
+from cba.inputs.files import published_file, readable_text, records_of
 from cba.inputs.programs import run_program
+from cba.inputs.safe_files import json_text
 from cba.runs.fingerprints import PACKAGE, Fingerprints, library_versions
 from cba.runs.whole_files import plain, store_errors, to_json
 
@@ -42,7 +42,7 @@ def json_log(file: str | Path | None, **always: Any) -> Callable[..., None]:
         if file is None:
             return
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps(plain({"at": at, "event": event, **always, **facts}), ensure_ascii=False) + "\n"
+        line = json_text(plain({"at": at, "event": event, **always, **facts})) + "\n"
         if str(file) == STANDARD_ERROR:
             sys.stderr.write(line)
             return
@@ -88,7 +88,7 @@ def person(given: str | None = None) -> str:
     Empty where the machine does not say. `given`: as typed with ``--by``.
     """
     if given and given.strip():
-        return given.strip()
+        return readable_text(given.strip(), field="--by")
     import getpass
 
     try:

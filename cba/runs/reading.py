@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import text_of
+from cba.inputs.leftovers import clear_parts
+from cba.inputs.safe_files import shown
 from cba.runs.fingerprints import file_sha256
-from cba.runs.whole_files import damaged, is_leftover, read_json, seal_problem, store_errors, write_whole
+from cba.runs.whole_files import (
+    damaged,
+    is_leftover,
+    read_json,
+    seal_problem,
+    shape_problem,
+    store_errors,
+    write_whole,
+)
 
 _RUN_NAME = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?$")
 
@@ -58,12 +68,14 @@ def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunR
     )
 
 
-def run_moment(run: RunRecord) -> tuple[str, str, str]:
+def run_moment(run: RunRecord) -> tuple[bool, str, str, str]:
     """Return what runs are ordered by in time: two of one second are told apart by their manifests.
 
-    Second, exact start where the manifest is sound, and name.
+    Whether its time has come, second, exact start where the manifest is sound, and name: no run from the future is
+    the newest while there is another.
     """
-    return run.name.partition("-")[0], str(run.manifest.get("started_exactly", "")), run.name
+    exactly = str(run.manifest.get("started_exactly", ""))
+    return not run.ahead, run.name.partition("-")[0], exactly, run.name
 
 
 def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
@@ -73,6 +85,10 @@ def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
         analysis, which = which, ""
     among = [run for run in runs if analysis in ("", run.analysis)]
     published = [run for run in among if run.published]
+    if which in ("", "published"):
+        for folder in dict.fromkeys(run.path.parent for run in among if not published):
+            if problem := pointer_problem(folder):
+                raise damaged(folder / POINTER, problem)
     if which == "":
         return published or among[-1:]
     if which == "latest":
@@ -93,6 +109,11 @@ MANIFEST, HEADLINE, REPORT, POINTER = "manifest.json", "headline.json", "report.
 BESIDE = ("approval.json", "comparison.json", "scores.json")
 """Records written beside a manifest after the run was stored; each seals itself."""
 
+CLOCKS = timedelta(minutes=5)
+"""How far the clocks of two machines may differ."""
+
+AHEAD = "its name lies in the future: the clock was wrong when it was stored"
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -105,7 +126,12 @@ class RunRecord:
     published: bool = False  # whether readers are shown this run
     # Who released the run, when and why; empty where nobody has.
     approval: dict[str, Any] = field(default_factory=dict)
-    damage: str = ""  # why the manifest cannot be trusted; empty where it can
+    damage: str = ""  # which record cannot be trusted and why, ``FILE: WORDS``; empty where all can
+
+    @property
+    def ahead(self) -> bool:
+        """Return whether the run was stored while the clock ran ahead of now."""
+        return self.name.partition("-")[0] > utc_stamp(datetime.now(UTC) + CLOCKS)
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -115,21 +141,16 @@ class RunRecord:
     @property
     def headline(self) -> dict[str, Any]:
         """Return the stored headline.json."""
-        return read_json(self.path / HEADLINE)
+        content, stored = read_json(self.path / HEADLINE), self.manifest.get("files", {}).get(HEADLINE, {})
+        if file_sha256(self.path / HEADLINE) != stored.get("sha256"):
+            raise damaged(self.path / HEADLINE, "its SHA-256 is not the one stored")
+        return content
 
 
 def read_run(path: str | Path) -> RunRecord:
     """Read one stored run."""
-    run = _record(Path(path))
-    if run.damage:
-        name, _, what = run.damage.rpartition(": ") if run.damage.startswith(BESIDE) else ("", "", "")
-        raise damaged(run.path / (name or MANIFEST), what or run.damage)
-    return run
-
-
-def _record(path: Path) -> RunRecord:
-    """Read a run whose manifest may be damaged."""
-    if not (path / MANIFEST).is_file():
+    path = Path(path)
+    if not (path / MANIFEST).is_file() and not (path.is_dir() and is_run_name(path.name)):
         raise InputError(
             "the folder is not a stored run",
             file=path,
@@ -138,41 +159,107 @@ def _record(path: Path) -> RunRecord:
             cause="a wrong path, or a file removed by hand",
             remedy="list the runs with `cba runs`",
         )
-    try:
-        manifest = read_json(path / MANIFEST)
-        damage = seal_problem(manifest)
-    except StoreError as error:
-        manifest, damage = {}, error.problem
-    published = published_name(path.parent) == path.name
+    run = _record(path)
+    if run.damage:
+        name, _, what = run.damage.partition(": ")
+        raise damaged(run.path / name, what)
+    return run
+
+
+def _record(path: Path) -> RunRecord:
+    """Read a run whose manifest may be damaged."""
+    manifest, damage = _sealed_record(path / MANIFEST)
+    damage = damage or shape_problem(manifest)
+    if not damage and manifest.get("run") != path.name:
+        damage = f"it is of run {manifest.get('run')}"
+    damage = damage and f"{MANIFEST}: {damage}"
     manifest = {} if damage else manifest
     approval, flaw = _approval(path, manifest)
+    published = published_name(path.parent) == path.name
     return RunRecord(path, path.parent.name, path.name, manifest, published, approval, damage=damage or flaw)
 
 
-def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the approval beside a manifest, and what is wrong with it."""
-    file = path / "approval.json"
-    if not manifest or not file.is_file():
-        return {}, ""
+def _sealed_record(file: Path) -> tuple[dict[str, Any], str]:
+    """Read a sealed record, and say what is wrong with it."""
+    if not file.is_file():
+        return {}, "missing"
     try:
-        approval = read_json(file)
-    except StoreError:
-        return {}, "approval.json: it is not valid JSON"
-    problem = seal_problem(approval)
-    if problem:
-        return {}, f"approval.json: {problem}"
-    if approval.get("headline_sha256") != manifest["files"].get(HEADLINE, {}).get("sha256"):
-        return {}, "approval.json: it is of another run or of other results"
-    return approval, ""
+        record = read_json(file)
+    except StoreError as error:
+        return {}, error.problem.removeprefix(f"{file.name} is damaged: ")
+    return record, seal_problem(record)
+
+
+def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the approval beside a manifest, and what is wrong with it: it must agree with the manifest."""
+    file = path / "approval.json"
+    if not manifest or not (file.exists() or file.is_symlink()):
+        return {}, ""
+    approval, problem = _sealed_record(file)
+    who, analyst = approval.get("approved_by"), manifest.get("run_by")
+    same = {
+        "run": path.name,
+        "analysis": path.parent.name,
+        "analyst": analyst,
+        "headline_sha256": manifest["files"].get(HEADLINE, {}).get("sha256"),
+    }
+    if not problem and any(approval.get(name) != value for name, value in same.items()):
+        problem = "it is of another run or of other results"
+    if not problem and not (isinstance(who, str) and as_read(who)):
+        problem = "it names nobody"
+    if not problem and as_read(str(who)) == as_read(analyst or ""):
+        problem = "it was given by the person who ran it"
+    return ({}, f"approval.json: {problem}") if problem else (approval, "")
+
+
+def as_read(name: str) -> str:
+    """Return a name as a reader sees it: how it is written makes no second person of one."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    seen = (character for character in plain if unicodedata.category(character)[0] != "C")
+    return " ".join("".join(seen).translate(_UNSEEN).split())
+
+
+_UNSEEN = dict.fromkeys(
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)]
+)
+
+
+# --- Which run readers see ---
 
 
 def published_name(folder: Path) -> str | None:
     """Return the name of an analysis's published run. None where the pointer is missing or names no run."""
-    pointer = folder / POINTER
-    if not pointer.is_file():
+    try:
+        name = text_of(folder / POINTER).strip()
+    except (OSError, ValueError):
         return None
-    name = text_of(pointer).strip()
-    return name if is_run_name(name) and (folder / name / MANIFEST).is_file() else None
+    return name if is_run_name(name) and (folder / name).is_dir() else None
+
+
+def pointer_problem(folder: Path) -> str:
+    """Say that the pointer of an analysis is there and names no stored run; empty where it does, or is not there."""
+    there = (folder / POINTER).exists() or (folder / POINTER).is_symlink()
+    return "it names no stored run" if there and published_name(folder) is None else ""
+
+
+def published_trouble(folder: Path, *, besides: str = "") -> str:
+    """Say that runs of an analysis are stored and readers see no sound one; empty where they do, or none is stored.
+
+    `besides`: a run that does not count as stored.
+    """
+    name = published_name(folder)
+    if name is None:
+        others = folder.iterdir() if folder.is_dir() else ()
+        stored = any(is_run_name(place.name) and place.name != besides for place in others)
+        why = pointer_problem(folder) or "no run is published"
+        return f"the published run cannot be found: {why}" if stored else ""
+    try:
+        read_run(folder / name).headline["results"].items()
+    except (StoreError, InputError) as error:
+        return f"the published run cannot be read, so no shift can be measured: {error.problem}"
+    except (KeyError, AttributeError):
+        return "the published run cannot be read, so no shift can be measured: it holds no results"
+    return ""
 
 
 def verify_run(path: str | Path) -> list[str]:
@@ -191,6 +278,8 @@ def verify_run(path: str | Path) -> list[str]:
             problems.append(f"{name}: damaged, {size} bytes where {entry['bytes']} were stored")
         elif file_sha256(file) != entry["sha256"]:
             problems.append(f"{name}: damaged, its SHA-256 is not the one stored")
+    beside = {name: _sealed_record(run.path / name)[1] for name in BESIDE if (run.path / name).exists()}
+    problems += [f"{name}: damaged, {problem}" for name, problem in beside.items() if problem]
     added = sorted(files_below(run.path) - {*run.manifest["files"], MANIFEST, *BESIDE})
     return [*problems, *(f"{name}: not in the manifest (added after the run)" for name in added)]
 
@@ -210,7 +299,7 @@ def list_runs(root: str | Path) -> list[RunRecord]:
     A run whose manifest is damaged is listed with its `damage`. `root`: need not exist.
     """
     # What is half-written has a hidden name and is never listed.
-    root = Path(root)
+    root = reports_folder(root)
     if not root.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=root):
@@ -220,12 +309,36 @@ def list_runs(root: str | Path) -> list[RunRecord]:
 
 def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
     """Return the stored runs of one analysis, oldest first. `root`: need not exist."""
-    folder = Path(root) / analysis
+    folder = reports_folder(root) / analysis
     if not folder.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=folder):
-        places = [place for place in folder.iterdir() if is_run_name(place.name)]
-    return sorted((_record(place) for place in places if (place / MANIFEST).is_file()), key=run_moment)
+        places = [place for place in folder.iterdir() if is_run_name(place.name) and place.is_dir()]
+    return sorted((_record(place) for place in places), key=run_moment)
+
+
+def reports_folder(root: str | Path) -> Path:
+    """Return the folder of the reports, which need not exist, or refuse what is no folder."""
+    root = Path(root)
+    if root.exists() and not root.is_dir():
+        raise InputError(
+            "the folder of the reports is not a folder",
+            file=root,
+            field="--root",
+            found="a file",
+            allowed="a folder, or a name that is still free",
+            cause="the name of a report or of an analysis in place of the folder that holds them",
+            remedy="name the folder, or leave --root out for reports/ in the current one",
+        )
+    return root
+
+
+def damaged_pointers(root: str | Path) -> dict[Path, str]:
+    """Return the files that should name the published run of an analysis and do not, and what is wrong with each."""
+    root = reports_folder(root)
+    folders = sorted(place for place in root.iterdir() if place.is_dir()) if root.is_dir() else []
+    found = {folder / POINTER: pointer_problem(folder) for folder in folders if folder.name[0] != "."}
+    return {pointer: problem for pointer, problem in found.items() if problem}
 
 
 def find_run(root: str | Path, name: str) -> RunRecord:
@@ -273,7 +386,14 @@ def index_rows(root: str | Path) -> list[IndexRow]:
     runs = list_runs(root)
     shown = {run.analysis: run for run in runs if run.published}
     newest_first = sorted(runs, key=lambda run: (run_moment(run), run.analysis), reverse=True)
-    return [_row(run, shown=shown.get(run.analysis)) for run in newest_first]
+    rows = [_row(run, shown=shown.get(run.analysis)) for run in newest_first]
+    return rows + [_pointer_row(file, problem) for file, problem in damaged_pointers(root).items()]
+
+
+def _pointer_row(file: Path, problem: str) -> IndexRow:
+    """Return the row of a pointer that names no run."""
+    words = ("damaged", (f"{POINTER}: {problem}",), "", "", "", None, None, None, None, "")
+    return IndexRow(file.parent.name, file.parent.name, POINTER, "", *words)
 
 
 def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]) -> Path:
@@ -285,7 +405,8 @@ def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]
     place = Path(root) / INDEX
     with store_errors("the list of runs could not be written", file=place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, render(index_rows(root)))
+        clear_parts(place.parent)
+    write_whole(place, shown(render(index_rows(root))))
     return place
 
 
@@ -298,7 +419,7 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
             results = run.headline["results"]
             key = _headline_key(results, lead=run.manifest["settings"].get("lead"))
             figures = results.get(key) or {}
-        except (StoreError, KeyError) as error:
+        except (StoreError, KeyError, AttributeError, TypeError) as error:
             damage = getattr(error, "problem", "headline.json holds no results")
     report = f"{run.analysis}/{run.name}/report.html" if (run.path / "report.html").is_file() else ""
     return IndexRow(
@@ -307,7 +428,7 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
         run=run.name,
         finished=str(run.manifest.get("finished") or ""),
         status="damaged" if damage else _status(run, shown=shown),
-        reasons=(damage,) if damage else reasons,
+        reasons=((damage,) if damage else reasons) + ((AHEAD,) if run.ahead else ()),
         approved_by=str(run.approval.get("approved_by", "")),
         key=key,
         label=str(figures.get("label", "")),

@@ -8,7 +8,6 @@ and goes on from the run it had stored, if it had.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -16,9 +15,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.errors import StoreError
+from cba.errors import NeedsPerson, StoreError
 from cba.inputs.files import analysis_file, held_lock, text_of
 from cba.inputs.programs import interrupts_kept
+from cba.inputs.safe_files import strict_json
 from cba.runs.fingerprints import (
     content_sha256,
     file_sha256,
@@ -28,7 +28,15 @@ from cba.runs.fingerprints import (
     run_fingerprints,
     stage_fingerprints,
 )
-from cba.runs.reading import REPORT, RunRecord, published_name, read_run, run_moment, runs_of
+from cba.runs.reading import (
+    REPORT,
+    RunRecord,
+    published_name,
+    published_trouble,
+    read_run,
+    run_moment,
+    runs_of,
+)
 from cba.runs.stages import stored_appraisals
 from cba.runs.store import OF_RUN, publish_run, put_file, rerun_records
 from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, write_whole
@@ -61,11 +69,11 @@ def last_poll(folder: Path) -> Poll:
     Empty where it never was, or the note cannot be read: a poll is then due. `folder`: ``<root>/<analysis>``.
     """
     try:
-        noted = json.loads(text_of(folder / _FILE))
+        noted = strict_json(text_of(folder / _FILE))
         days = tuple(date.fromisoformat(day) for day in noted["days"])
         moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
         return Poll(moment, days, bool(noted.get("pending", False)), str(noted.get("data", "")))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Poll()
 
 
@@ -207,11 +215,16 @@ class Outcome:
     run: RunRecord | None = None  # the run stored, else the newest there is
     notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, steps that failed
     records: Mapping[str, Any] = field(default_factory=dict)
+    waiting: tuple[
+        str, ...
+    ] = ()  # what an earlier re-run left for a person to decide, and nobody has decided yet
 
     @property
     def exit_code(self) -> int:
-        """Return 4 where a person is needed, 1 where a page could not be made, 0 otherwise."""
-        return {"held": 4, UNPUBLISHED: 1}.get(self.status, 0)
+        """Return 4 where a person is needed or something waits for one, 1 where a page could not be made, else 0."""
+        if self.status == "held" or self.waiting:
+            return NeedsPerson.exit_code
+        return 1 if self.status == UNPUBLISHED else 0
 
 
 # --- a re-run from its start to its end ---
@@ -251,7 +264,7 @@ def rerun(
         quick = _unchanged(request_fingerprint(spec), known)
         if quick is not None:
             this.log("no change", run=quick.name)
-            return Outcome("no change", quick.analysis, quick, _waiting(quick))
+            return _nothing_done("no change", quick.analysis, this, run=quick)
     with alone(this.root / name, wait=wait) if name else nullcontext():
         return _poll_and_run(spec, this, if_due=if_due)
 
@@ -265,7 +278,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
     poll = last_poll(folder)
     if if_due and not _is_due(poll, data=_tables_there(analysis)):
         this.log("not due")
-        return Outcome("not due", analysis.name, known[-1] if known else None)
+        return _nothing_done("not due", analysis.name, this, run=_newest(known))
     update, asked = _updated(analysis, this, folder=folder, sources=_has_sources(spec))
     with this.steps.tables(analysis) if this.steps.tables is not None else nullcontext():
         request = request_fingerprint(spec)
@@ -278,7 +291,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
         else:
             this.log("no change", run=same.name, held=list(update.held))
             status = "held" if update.held else "no change"
-            outcome = Outcome(status, analysis.name, same, (*update.held, *_waiting(same)))
+            outcome = _nothing_done(status, analysis.name, this, run=same, notes=update.held)
     return _settled(outcome, folder=folder, poll=asked, log=this.log)
 
 
@@ -377,9 +390,14 @@ def _same_stages(analysis: Analysis, known: list[RunRecord]) -> RunRecord | None
     return newest if newest and newest.manifest.get("stages") == prints else None
 
 
-def _waiting(run: RunRecord) -> tuple[str, ...]:
-    """Say that the newest run still waits for a person."""
-    return (f"run {run.name} waits for approval: {'; '.join(run.held)}",) if run.held else ()
+def _nothing_done(
+    status: str, analysis: str, this: _Rerun, *, run: RunRecord | None, notes: tuple[str, ...] = ()
+) -> Outcome:
+    """Return the outcome of a re-run that computed nothing; what still waits for a person is said again."""
+    trouble = published_trouble(this.root / analysis)
+    waiting = [f"run {run.name} waits for approval: {'; '.join(run.held)}"] if run and run.held else []
+    waiting += [trouble] if trouble else []
+    return Outcome(status, analysis, run, (*notes, *waiting), waiting=tuple(waiting))
 
 
 def _has_sources(spec: str | Path) -> bool:
@@ -400,14 +418,15 @@ def _finish(run: RunRecord, rerun: _Rerun, *, update: Update) -> Outcome:
     """Score, compare and render a stored run, and publish it unless it, or the update, is held."""
     # `run`: the newest of its analysis, not shown to readers yet. Killed anywhere, it can be done again:
     # forecasts are scored once, so scores that stand are taken as they are.
-    shown = published_name(rerun.root / run.analysis)
-    before = read_run(rerun.root / run.analysis / shown) if shown else None
+    folder = rerun.root / run.analysis
+    shown, trouble = published_name(folder), published_trouble(folder, besides=run.name)
+    before = read_run(folder / shown) if shown and not trouble else None
     records, notes = _records(run, rerun, before=before)
     if rerun.steps.render is not None:
         run, failed = _rendered(run, render=rerun.steps.render, records=records, log=rerun.log)
         if failed:
             return Outcome(UNPUBLISHED, run.analysis, run, (failed, *run.held, *notes), records)
-    held = tuple(dict.fromkeys((*run.held, *update.held)))
+    held = tuple(dict.fromkeys((*run.held, *update.held, *([trouble] if trouble else ()))))
     if held:
         return Outcome("held", run.analysis, run, (*held, *notes), records)
     run = publish_run(run)

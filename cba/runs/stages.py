@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
 from cba.inputs.files import text_of, to_disk
-from cba.inputs.safe_files import write_csv
+from cba.inputs.leftovers import clear_parts
+from cba.inputs.safe_files import shown, write_csv
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
 from cba.runs.reading import RunRecord, runs_of
 from cba.runs.whole_files import write_whole
@@ -223,6 +224,7 @@ def _read(path: Path, key: str) -> xr.DataTree | None:
 def _made(path: Path, key: str, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
     """Make the fit and keep it; return what the cache will return next time."""
     tree = fit()
+    clear_parts(path.parent, f"{path.name.partition('-')[0]}-*")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         kept = tree.copy()
@@ -248,7 +250,7 @@ def _side(path: Path) -> Path:
 
 
 def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(shown(f"warning: {message}"), file=sys.stderr)
 
 
 # --- Stages found in the store: the appraisal of a stance whose fingerprint an earlier run holds is … ---
@@ -280,12 +282,12 @@ def stored_appraisal(
             continue
         damage = _damage(run, stance)
         if damage:
-            print(f"warning: {run.path / damage} is damaged: the stage is made again", file=sys.stderr)
+            _warn(f"{run.path / damage} is damaged: the stage is made again")
             continue
         try:
             return _read_stage(run, analysis=analysis, stance=stance)
         except InputError as error:
-            print(f"warning: {error.problem} ({run.path}): the stage is made again", file=sys.stderr)
+            _warn(f"{error.problem} ({run.path}): the stage is made again")
     return None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from cba.errors import InputError, StoreError
 from cba.inputs.files import bytes_of, replace_file, to_disk
+from cba.inputs.leftovers import clear_parts
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.reading import (
     MANIFEST,
@@ -29,6 +30,7 @@ from cba.runs.reading import (
     free_name,
     list_runs,
     published_name,
+    published_trouble,
     read_run,
     utc_stamp,
 )
@@ -78,7 +80,8 @@ def write_run(
 
         keeping = None if inputs is None else _kept(root, inputs)
         _place(complete, staging=folder / f"{STAGING}{name}", place=folder / name, keeping=keeping)
-        if publish or (publish is None and published_name(folder) is None):
+        first = published_name(folder) is None and not published_trouble(folder, besides=name)
+        if publish or (publish is None and first):
             write_whole(folder / POINTER, name + "\n")
     return read_run(folder / name)
 
@@ -342,6 +345,7 @@ class Pruning:
     runs: tuple[RunRecord, ...]
     inputs: tuple[Path, ...]  # files of the archive that no remaining run names
     bytes: int  # space they take
+    left: tuple[str, ...] = ()  # what was left for a person to look at, and why
 
 
 def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning:
@@ -360,12 +364,17 @@ def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning
             remedy="keep at least the newest run",
         )
     root, runs = Path(root), list_runs(root)
+    left = _left(root, runs)
     going = [run for name in {run.analysis: None for run in runs} for run in _spare(runs, name, keep=keep)]
     staying = [run for run in runs if run not in going]
     if dry_run or not runs:
         inputs = unreferenced(root, staying)
-        return Pruning(tuple(going), tuple(inputs), sum(map(_size, [*(r.path for r in going), *inputs])))
+        freed = sum(map(_size, [*(run.path for run in going), *inputs]))
+        return Pruning(tuple(going), tuple(inputs), freed, left)
     gone, freed = [], 0
+    for folder in dict.fromkeys(run.path.parent for run in runs):
+        with locked(folder):
+            pass  # whoever holds the lock has cleared what killed processes left
     for run in going:
         with locked(run.path.parent):
             if run in _spare(list_runs(root), run.analysis, keep=keep):  # nobody published it meanwhile
@@ -373,11 +382,20 @@ def prune_runs(root: str | Path, *, keep: int, dry_run: bool = False) -> Pruning
                 _remove(run.path)
                 gone.append(run)
     with archive_lock(root), store_errors("archived inputs could not be removed", file=root):
+        clear_parts(root / ARCHIVE)
+        clear_parts(root / ARCHIVE / _FOLDERS)
         inputs = unreferenced(root, list_runs(root))
         freed += sum(map(_size, inputs))
         for place in inputs:
             shutil.rmtree(place) if place.is_dir() else place.unlink()
-    return Pruning(tuple(gone), tuple(inputs), freed)
+    return Pruning(tuple(gone), tuple(inputs), freed, left)
+
+
+def _left(root: Path, runs: list[RunRecord]) -> tuple[str, ...]:
+    """Say what is not removed because a person must look first: damaged runs, and where readers see no sound run."""
+    damaged_runs = [f"{run.analysis}/{run.name} is left: {run.damage}" for run in runs if run.damage]
+    lost = {run.analysis: published_trouble(root / run.analysis) for run in runs}
+    return (*damaged_runs, *(f"all runs of {name} are left: {why}" for name, why in lost.items() if why))
 
 
 def _remove(place: Path) -> None:
@@ -392,6 +410,8 @@ def _remove(place: Path) -> None:
 def _spare(runs: list[RunRecord], analysis: str, *, keep: int) -> list[RunRecord]:
     """Return the runs of an analysis that may go."""
     own = [run for run in runs if run.analysis == analysis]
+    if own and published_trouble(own[0].path.parent):
+        return []  # one of them may be the run that readers should see
     return [run for run in own[:-keep] if not (run.published or run.approval or run.held or run.damage)]
 
 

@@ -8,17 +8,18 @@ atomic. What the machine refuses (a full disk, a read-only folder, a file where 
 from __future__ import annotations
 
 import errno
-import json
 import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from cba.errors import StoreError
 from cba.inputs.files import bytes_of, held_lock, replace_file, to_disk
+from cba.inputs.safe_files import json_text, strict_json
 from cba.runs.fingerprints import content_sha256
 
 _CAUSES = {
@@ -66,7 +67,7 @@ def plain(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return indented JSON, with null for what is undefined and a newline at the end."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(plain(value), indent=2) + "\n"
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -149,6 +150,9 @@ def _clear(folder: Path) -> None:
 
 
 # --- Seals: a manifest that carries the SHA-256 of its own content, and what is said of a damaged one ---
+#
+# A seal has no key: it shows that a record was damaged or changed by accident, and proves nothing against a person who
+# can write to the folder, for they can seal what they changed.
 
 
 _SEAL = "manifest_sha256"
@@ -161,10 +165,81 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def seal_problem(manifest: Mapping[str, Any]) -> str:
-    """Say why a manifest cannot be trusted. Empty where it can be trusted."""
+    """Say why a record does not fit its seal; empty where it does. A seal guards against accidents, not people."""
     if manifest.get(_SEAL) is None:
         return "it holds no SHA-256 of its own"
     return "" if sealed(manifest) == dict(manifest) else "its content does not match its own SHA-256"
+
+
+_KINDS: Mapping[type, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        dict: (
+            "a table",
+            (
+                *("files", "inputs", "settings", "settings.data", "code", "environment", "fingerprints"),
+                *("stages", "stage_tables", "stages_read", "provenance", "precision"),
+            ),
+        ),
+        list: ("a list", ("stances", "options", "held", "gates", "settings.options", "settings.stances")),
+        str: (
+            "a text",
+            ("run", "analysis", "run_by", "request", "started_exactly", "finished", "code.version"),
+        ),
+        int: ("a whole number", ("seed", "draws", "settings.release", "settings.target_year")),
+        bool: ("true or false", ("gates_passed",)),
+    }
+)
+"""What the entries of a manifest are, where it has them: kind, its words and the names."""
+
+_ALWAYS = (
+    "run",
+    "analysis",
+    "settings",
+    "settings.options",
+    "settings.release",
+    "stances",
+    "code",
+    "code.version",
+)
+"""What every version has written into the manifest of a run."""
+
+
+def shape_problem(manifest: Mapping[str, Any]) -> str:
+    """Say which entry of a manifest is not of the kind that it is read as; empty where all are."""
+    for kind, (words, names) in _KINDS.items():
+        for name in names:
+            value = _entry(manifest, name)
+            if value is None and (name == "files" or (name in _ALWAYS and "schema" in manifest)):
+                return f"`{name}` is missing"
+            if value is not None and not isinstance(value, kind):
+                return f"`{name}` is not {words}"
+    if not all(isinstance(reason, str) for reason in manifest.get("held", ())):
+        return "`held` is not a list of texts"
+    listed = [(name, *pair) for name in ("files", "inputs") for pair in manifest.get(name, {}).items()]
+    wrong = [
+        f"`{name}` has no sound entry for {file!r}"
+        for name, file, entry in listed
+        if not _is_sound(file, entry)
+    ]
+    return wrong[0] if wrong else ""
+
+
+def _entry(manifest: Mapping[str, Any], name: str) -> Any:
+    """Return an entry, or one inside a table of the manifest; None where it is not there."""
+    outer, _, inner = name.partition(".")
+    found = manifest.get(outer)
+    return (found.get(inner) if isinstance(found, dict) else None) if inner else found
+
+
+def _is_sound(file: str, entry: Any) -> bool:
+    """Say whether a manifest names a file inside the run, with its hash and size."""
+    place = PurePosixPath(file)
+    inside = bool(place.parts) and not place.is_absolute() and ".." not in place.parts and "\0" not in file
+    return (
+        inside
+        and isinstance(entry, dict)
+        and [type(entry.get(key)) for key in ("sha256", "bytes")] == [str, int]
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -172,7 +247,7 @@ def read_json(path: Path) -> dict[str, Any]:
     with store_errors("a file of the run could not be read", file=path):
         data = bytes_of(path)
     try:
-        content = json.loads(data)
+        content = strict_json(data)
     except ValueError as error:
         raise damaged(path, f"it is not valid JSON ({error})") from None
     if not isinstance(content, dict):

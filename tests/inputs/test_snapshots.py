@@ -96,13 +96,36 @@ def test_a_damaged_file_is_named(store, stored, damage):
     assert caught.value.details["next step"] and caught.value.exit_code == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"seal": "x"}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"seal": "x"}', "[]", "[" * 200_000, '{"a": NaN}', '{"seal": "x", "identifier": []}']
+)
 def test_a_damaged_record_is_named(store, stored, text):
     removable(stored.folder)
     (stored.folder / "snapshot.json").write_text(text, encoding="utf-8")
     with pytest.raises(SnapshotDamaged, match="damaged") as caught:
         current_snapshot(store)
     assert caught.value.details["file"].endswith("snapshot.json")
+
+
+@pytest.mark.parametrize(
+    "change", [{"releases": []}, {"sources": [{"x": 1}]}, {"files": "x"}, {"notes": None}]
+)
+def test_a_record_of_another_shape_is_damaged_however_it_is_sealed(stored, store, change):
+    stored.folder.chmod(0o755)
+    file = stored.folder / "snapshot.json"
+    record = {**json.loads(file.read_text()), **change}
+    file.chmod(0o644)
+    file.write_text(json.dumps(record | {"seal": snapshots.seal_of(record)}))
+    with pytest.raises(SnapshotDamaged, match="is damaged"):
+        read_snapshot(store, stored.identifier)
+
+
+def test_a_pointer_that_is_gone_is_not_a_store_without_snapshots(store, stored, changed):
+    later = write_snapshot(changed, store=store, parent=stored.identifier)
+    assert current_snapshot(store) == later
+    (store / "current").unlink()
+    with pytest.raises(SnapshotDamaged, match="is damaged"):
+        current_snapshot(store)
 
 
 def test_a_record_rewritten_with_another_source_is_damaged(store, stored):

@@ -32,6 +32,7 @@ from cba.inputs.files import (
     to_disk,
 )
 from cba.inputs.releases.downloads import Origin
+from cba.inputs.safe_files import strict_json
 
 if TYPE_CHECKING:
     from cba.inputs.releases.merge import TableChange
@@ -81,23 +82,24 @@ def read_snapshot(store: Path, identifier: str) -> Snapshot:
     """Read a snapshot and verify every file of it."""
     folder = _folder_of(Path(store), identifier)
     try:
-        record = json.loads(text_of(folder / RECORD))
+        record = strict_json(text_of(folder / RECORD))
         sealed = record["seal"] == seal_of(record) and record["identifier"] == folder.name
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        snapshot = Snapshot(
+            identifier=folder.name,
+            folder=folder,
+            parent=record["parent"],
+            releases={name: tuple(several) for name, several in record["releases"].items()},
+            sources=tuple(Origin(**source) for source in record["sources"]),
+            changes=tuple(record["changes"]),
+            notes=tuple(record["notes"]),
+            files=dict(record["files"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder / RECORD, found=str(error)) from None
     if not sealed:
         raise _damaged(folder / RECORD, found="its content does not fit its seal")
-    _verify_files(folder, record["files"])
-    return Snapshot(
-        identifier=folder.name,
-        folder=folder,
-        parent=record["parent"],
-        releases={name: tuple(several) for name, several in record["releases"].items()},
-        sources=tuple(Origin(**source) for source in record["sources"]),
-        changes=tuple(record["changes"]),
-        notes=tuple(record["notes"]),
-        files=record["files"],
-    )
+    _verify_files(folder, snapshot.files)
+    return snapshot
 
 
 def _verify_files(folder: Path, files: Mapping[str, str]) -> None:
@@ -148,14 +150,16 @@ def identifiers(store: Path) -> tuple[str, ...]:
 
 
 def current_snapshot(store: Path) -> Snapshot | None:
-    """Return the snapshot that ``current`` names.
+    """Return the snapshot that ``current`` names. None where nothing has been stored: the shipped tables are current.
 
-    None where nothing has been stored: the shipped tables are current.
+    A seal, as that of a run, has no key: it guards against accidents, not against people.
     """
     pointer = Path(store) / POINTER
     try:
         text = text_of(pointer).strip()
     except FileNotFoundError:
+        if len(identifiers(store)) > 1:  # with one, its update may have been killed before it was named
+            raise _damaged(pointer, found="missing, though snapshots are stored") from None
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(pointer, found=str(error)) from None

@@ -8,7 +8,6 @@ something meanwhile, the work is done again on what is held now.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pandas as pd
 from cba.errors import InputError, NeedsPerson, SnapshotDamaged
 from cba.inputs.data_sources import DataSource
 from cba.inputs.files import held_lock, published_folder
+from cba.inputs.leftovers import scratch_folder
 from cba.inputs.releases.downloads import Origin, Piece, Sheet, pieces_of, read_file
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.merge import TableChange, held_table, in_words
@@ -199,17 +199,17 @@ def _taken(arrival: Callable[[Base], Arrival], *, store: Path, dry_run: bool) ->
     Asking and checking take minutes, so they hold nothing up. Only where another update has stored something
     meanwhile are they done again, now alone: its figures would be lost otherwise.
     """
-    with tempfile.TemporaryDirectory(prefix="cba-update-") as place:
+    with scratch_folder("update") as place:
         base = _base(store)
         arrived = arrival(base)
-        tables = build_tables(arrived.pieces, parent=base.folder, folder=Path(place) / "published")
+        tables = build_tables(arrived.pieces, parent=base.folder, folder=place / "published")
         if dry_run or not tables.changes:
             return _outcome(base.current, arrived=arrived, tables=tables)
         with storing_alone(store):
             if (now := _base(store)) != base:
                 base = now
                 arrived = arrival(base)
-                tables = build_tables(arrived.pieces, parent=base.folder, folder=Path(place) / "again")
+                tables = build_tables(arrived.pieces, parent=base.folder, folder=place / "again")
             if not tables.changes:
                 return _outcome(base.current, arrived=arrived, tables=tables)
             # What the snapshot before was made from stays on record, but for sources that sent something newer.
@@ -333,8 +333,9 @@ def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[
 def due(today: date, *, known_days: Iterable[date], last_checked: date | None) -> bool:
     """Return whether the sources should be asked today.
 
-    True where nothing was ever checked, an announced day has come since the last check, or a week has passed.
+    True where nothing was ever checked, an announced day has come since the last check, a week has passed, or
+    the last check lies in the future.
     """
-    if last_checked is None or today - last_checked >= LONGEST_GAP:
-        return True
+    if last_checked is None or not timedelta(0) <= today - last_checked < LONGEST_GAP:
+        return True  # a check from the future was noted while the clock was wrong
     return any(last_checked < day <= today for day in known_days)
