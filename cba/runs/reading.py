@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
+from cba.inputs.files import text_of
 from cba.inputs.leftovers import clear_parts
 from cba.inputs.safe_files import shown
 from cba.runs.fingerprints import file_sha256
