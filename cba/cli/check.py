@@ -77,6 +77,8 @@ def checks_of(path: Path) -> list[Check]:
 
     A file that cannot be told has one check, which fails and says what is known.
     """
+    from cba.inputs.files import analysis_file
+
     place = str(path)
     if path.is_dir():
         return _folder_checks(path)
@@ -91,6 +93,8 @@ def checks_of(path: Path) -> list[Check]:
         return [Check(kind, place, run.get(kind, partial(_options, path)))]
     if path.suffix == ".csv" and path.is_file():
         return [_table_check(path)]
+    if not path.exists() and analysis_file(place) is not None:  # by its name, as `run` takes it
+        return [Check("analysis", place, partial(_analysis, place))]
     return [Check("input file", place, partial(_refuse, _unknown(path)))]
 
 
@@ -189,10 +193,12 @@ def _observed(folder: Path) -> str:
     from cba.inputs.files import analysis_names
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
+    from cba.inputs.releases.new_tables import refuse_lacking
     from cba.inputs.tables import PUBLISHED
 
     newest = load_observations(path=folder)
     check_reconciliation(newest)
+    refuse_lacking(folder)
     releases = {int(newest.attrs["release"])}
     if folder == PUBLISHED:
         used = {load_analysis(name).release for name in analysis_names()}
@@ -204,9 +210,15 @@ def _observed(folder: Path) -> str:
 
 def _analysis(name: str) -> str:
     from cba.inputs.analyses import load_analysis
+    from cba.runs.holds import loosened
 
     analysis = load_analysis(name)
-    return f"{len(analysis.options)} options, {len(analysis.stances)} stances, release {analysis.release}"
+    try:
+        said = loosened(analysis.model_dump(mode="json"))
+    except InputError as error:  # names of [hold] are known to no reader of files
+        raise error.changed(file=name) from None
+    found = f"{len(analysis.options)} options, {len(analysis.stances)} stances, release {analysis.release}"
+    return "; ".join((found, *said))
 
 
 def _run(path: Path) -> str:

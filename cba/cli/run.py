@@ -253,6 +253,8 @@ def _print_outcome(record: RunRecord) -> None:
 
     headline = record.headline
     tell(headline_table(headline), *headline_sentences(headline))
+    for judged in record.manifest.get("loosened", ()):
+        say(f"Judged more loosely than usual: {judged}.")
     precision = record.manifest.get("precision")
     if precision and not precision["met"]:
         say(f"Asked precision not met with {precision['draws']:,} draws:")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,10 +19,11 @@ from cba.inputs.files import (
     read_toml,
     reading_from,
     records_of,
+    same_name,
 )
-from cba.inputs.options import Option, load_options, named_options
+from cba.inputs.options import Option, load_options, named_options, refuse_unknown_areas
 from cba.inputs.releases.snapshots import chosen_folder
-from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord, checked_record
+from cba.inputs.written_records import Day, Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
 
@@ -132,20 +132,41 @@ Count = Annotated[Whole, Field(ge=1)]
 Year = Annotated[Whole, Field(ge=2000, le=2100)]
 
 
+STORE_NAMES = ("failed", "published")
+"""Entries that the store makes in the folder of an analysis: no analysis may bear their names."""
+
+
+MOST_MEMORY_GB = 64
+"""Memory a run may need: the draws asked for must fit a large machine."""
+
+
+BYTES_A_CELL = 2_500
+"""Memory of a run by draw, option and year of the long horizon: 800 as measured for each of three stances."""
+
+
 class Gates(WrittenRecord):
-    """Limits the draws of a fit must meet before anything is computed from them."""
+    """Limits the draws of a fit must meet before anything is computed from them; looser ones are said aloud."""
 
     rhat: Annotated[Number, Field(gt=1.0, le=1.1)] = 1.01
-    ess: Annotated[Number, Field(ge=1)] = 400
-    bfmi: Annotated[Number, Field(ge=0.0, le=1.0)] = 0.3
-    divergences: Annotated[Whole, Field(ge=0)] = 0
+    ess: Annotated[Number, Field(ge=100, le=1_000_000)] = 400
+    bfmi: Annotated[Number, Field(ge=0.1, le=1.0)] = 0.3
+    divergences: Annotated[Whole, Field(ge=0, le=100)] = 0
+
+    def loosened(self) -> tuple[str, ...]:
+        """Say which gates let through more than they do where an analysis does not set them."""
+        return tuple(
+            f"gates.{name} is {value:g}, looser than the usual {usual:g}"
+            for name, field in Gates.model_fields.items()
+            if (value := getattr(self, name)) != (usual := field.default)
+            and (value > usual) == (name in ("rhat", "divergences"))
+        )
 
 
 class Precision(WrittenRecord):
     """Monte Carlo error a run is asked to stay below; it adds draws until it does or says that it did not."""
 
     # Of the mean net present value of every option, GBP of the price base.
-    npv: Annotated[Number, Field(gt=0.0)]
+    npv: Annotated[Number, Field(gt=0.0, le=1e10)]
     probability: Annotated[Number, Field(gt=0.0, lt=0.5)]
     most_draws: Count  # draws beyond which none are added
 
@@ -162,8 +183,8 @@ class Analysis(WrittenRecord):
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     # name and title: name of the file and of the folder of runs; heading of the report.
-    name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    title: Text
+    name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+    title: Annotated[Text, Field(max_length=200)]
     frame: Frame | None = None  # taken from the name where that is a frame
     # release and evidence_until: children-looked-after release and last year of evidence admitted.
     release: Year
@@ -171,7 +192,7 @@ class Analysis(WrittenRecord):
     # Beliefs to appraise under; the first is the headline.
     stances: Annotated[tuple[Stance, ...], Field(min_length=1)] = ("evidence", "sceptical", "review")
     # The first is ``bau``, to which the others are compared.
-    options: Annotated[tuple[Text, ...], Field(min_length=2)]
+    options: Annotated[tuple[Text, ...], Field(min_length=2, max_length=60)]
     # The option a report follows; where left out, the first but ``bau`` (see `lead_among`).
     lead: Text | None = None
     # start_year, horizon, long_horizon: first year (ending 31 March) and numbers of years; the long one is
@@ -187,19 +208,18 @@ class Analysis(WrittenRecord):
     level: Annotated[Number, Field(gt=0.5, lt=0.999)] = 0.9  # probability of the equal-tailed intervals
     # draws, tune, chains, seed: draws in all, warm-up draws per chain, chains, seed.
     draws: Count
-    tune: Count
+    tune: Annotated[Whole, Field(ge=1, le=100_000)]
     chains: Annotated[Whole, Field(ge=2, le=16)]
-    seed: Annotated[Whole, Field(ge=0)]
-    # Path of a long-run series of children in care held by the user, relative to the file.
-    long: Text | None = None
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
     gates: Gates = Gates()
     data: Data = Data()
     scenarios: Scenarios = Scenarios()
     mixture: Mixture | None = None  # weights of the stance ``mixture``
     # Options of the user's own files, which the specification names by path.
     own_options: tuple[Option, ...] = ()
-    # Tolerated shift by headline quantity beyond which a run waits for a person.
-    hold: dict[Text, Number] = {}
+    # Tolerated shift by headline quantity beyond which a run waits for a person: widths of its interval,
+    # or probability.
+    hold: dict[Text, Annotated[Number, Field(gt=0.0, le=1.0)]] = {}
     precision: Precision | None = None  # Monte Carlo error asked for; None takes the draws as they are
     # commissioner, analyst, assurer, approver: who asked for, made, checked and released the analysis;
     # printed in the report.
@@ -207,7 +227,7 @@ class Analysis(WrittenRecord):
     analyst: Text | None = None
     assurer: Text | None = None
     approver: Text | None = None
-    review_by: date | None = None  # day after which the analysis is not to be used unreviewed
+    review_by: Day | None = None  # day after which the analysis is not to be used unreviewed
 
     @model_validator(mode="after")
     def _holds_together(self) -> Analysis:
@@ -232,6 +252,41 @@ def lead_among(options: Iterable[str], *, lead: str | None) -> str:
 
 def _last_year(analysis: Analysis) -> int:
     return analysis.start_year + analysis.long_horizon - 1
+
+
+def memory_needed(analysis: Analysis, draws: int) -> float:
+    """Return the memory that a run with so many draws needs, GB."""
+    return draws * len(analysis.options) * analysis.long_horizon * BYTES_A_CELL / 1e9
+
+
+def _drawn(field: str, number: Callable[[Analysis], int]) -> Rule:
+    """A number of draws whose run must fit into memory."""
+
+    def most(analysis: Analysis) -> str:
+        fit = int(MOST_MEMORY_GB / memory_needed(analysis, 1))
+        return f"up to {fit:,} with {len(analysis.options)} options over {analysis.long_horizon} years"
+
+    return (
+        Rule(
+            field,
+            lambda a: memory_needed(a, number(a)) > MOST_MEMORY_GB,
+            lambda a: f"{number(a):,} draws, about {memory_needed(a, number(a)):,.0f} GB of memory",
+        )
+        .wrong(f"a run would need more than {MOST_MEMORY_GB} GB of memory", allowed=most)
+        .advice("zeros too many", remedy="ask for fewer draws, options or years; 4,000 draws are usual")
+    )
+
+
+def _other_person(field: str) -> Rule:
+    """Who checks or releases an analysis is not who made it."""
+    return (
+        Rule(field, lambda a: same_name(a.analyst, getattr(a, field)))
+        .wrong(f"the {field} is the analyst", allowed=lambda a: f"somebody other than {a.analyst}")
+        .advice(
+            "one name in both fields",
+            remedy=f"name who did check it, or leave {field} out: nobody has yet",
+        )
+    )
 
 
 def _repeated(field: str) -> Rule:
@@ -310,11 +365,35 @@ _RULES = (
     Rule("draws", lambda a: a.draws % a.chains, lambda a: f"{a.draws} draws, {a.chains} chains")
     .wrong("draws are not a multiple of chains", allowed="a multiple of chains")
     .advice("draws are counted over all chains", remedy="change one of the two"),
+    _drawn("draws", lambda a: a.draws),
+    _drawn("precision.most_draws", lambda a: a.precision.most_draws if a.precision else 0),
+    Rule(
+        "precision.most_draws",
+        lambda a: a.precision is not None and a.precision.most_draws < a.draws,
+        lambda a: a.precision.most_draws,
+    )
+    .wrong("the most draws are fewer than the draws", allowed=lambda a: f"{a.draws} or more")
+    .advice("a zero left out, or draws raised without it", remedy="correct one of the two"),
+    Rule("name", lambda a: a.name in STORE_NAMES)
+    .wrong("an analysis has a name that the store of runs uses itself", allowed="another name")
+    .advice("a file named after what became of a run", remedy="rename the file and its name"),
+    _other_person("assurer"),
+    _other_person("approver"),
+    Rule("review_by", lambda a: a.review_by is not None and a.review_by.year < a.release)
+    .wrong(
+        "the analysis is to be reviewed before its data were published",
+        allowed=lambda a: f"a day of {a.release} or later",
+    )
+    .advice("a day copied from an older analysis", remedy="give the day after which it is not to be used"),
 )
 
 
 def stored_analysis(settings: Any, *, file: str | Path, field: str = "") -> Analysis:
     """Return the specification that a file of a stored run holds."""
+    if (
+        isinstance(settings, Mapping) and settings.get("long", 0) is None
+    ):  # a field of runs before, never read
+        settings = {name: value for name, value in settings.items() if name != "long"}
     try:
         return checked_record(Analysis, settings, file=file, field=field)
     except InputError as error:
@@ -380,14 +459,6 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
         ).advice("a file copied and not renamed", remedy="make name and file name the same")
     _check_published(analysis, file=file)
     _check_options(analysis, file=file, options_path=options_path)
-    if analysis.long is not None and not (file.parent / analysis.long).is_file():
-        raise InputError(
-            "the long-run series does not exist",
-            file=file,
-            field="long",
-            found=analysis.long,
-            allowed="a file, its path relative to the analysis",
-        ).advice("a path relative to another folder", remedy="correct the path or remove `long`")
     return analysis
 
 
@@ -429,6 +500,12 @@ def _with_own_options(
     written: dict[str, Any], *, file: Path, options_path: str | Path | None
 ) -> dict[str, Any]:
     """Replace the paths of option files by their ids and keep the options they hold in the record."""
+    if "own_options" in written:
+        raise InputError(
+            "an unknown field", file=file, field="own_options", allowed="paths of option files in `options`"
+        ).advice(
+            "the settings of a stored run copied", remedy="write each option into a file and name its path"
+        )
     names = written.get("options")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return written
@@ -483,6 +560,9 @@ def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path |
         if error.details["field"] != "options":
             raise  # a mistake inside an option file, which the message names
         raise error.changed(file=file, field="options") from None
+    with reading_from(published=chosen_folder(analysis.data)):
+        for option in options:
+            refuse_unknown_areas(option, file=file, year=analysis.release)
     frame = analysis.frame
     for option in [one for one in options if frame and frame not in one.frames]:
         raise InputError(

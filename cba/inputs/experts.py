@@ -21,7 +21,7 @@ from cba.errors import InputError
 from cba.inputs.distributions import Distribution, Floats, check_family, distribution, in_unit
 from cba.inputs.files import placed
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
-from cba.inputs.written_records import Number, Text, WrittenRecord, checked_record
+from cba.inputs.written_records import Amount, Number, Text, WrittenRecord, checked_record
 
 MASS_TOLERANCE = 1e-6
 """Largest accepted distance between the stated mass of an interval and the fitted one."""
@@ -215,10 +215,10 @@ class Expert(WrittenRecord):
 
     name: Text
     distribution: Text
-    quantiles: Mapping[Text, Number]
+    quantiles: Mapping[Text, Amount]
     weight: Annotated[Number, Field(ge=0.0, le=1.0)]
-    lower: Number | None = None
-    upper: Number | None = None
+    lower: Amount | None = None
+    upper: Amount | None = None
 
 
 class _Panel(WrittenRecord):

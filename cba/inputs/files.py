@@ -189,6 +189,15 @@ def readable_text(
     ).advice(cause, remedy="write it in letters, figures and plain spaces" if seen else "fill it in")
 
 
+def same_name(one: str | None, other: str | None) -> bool:
+    """Return whether two names read as one: case, spaces, dots and the like do not count. None is nobody."""
+    letters = [
+        "".join(c for c in unicodedata.normalize("NFKC", name or "").casefold() if c.isalnum())
+        for name in (one, other)
+    ]
+    return one is not None and letters[0] == letters[1]
+
+
 # --- Files as read: ordinary ones, of a size and a depth that a person writes ---
 
 

@@ -32,7 +32,12 @@ Frame = Literal["review_2022", "latest"]
 PriceYear = Annotated[Whole, Field(ge=1990, le=2100)] | Literal["cash"]
 
 
-Money = Annotated[Number, Field(ge=0)]
+MOST_A_YEAR = 20_000
+"""Most that an option may spend in a year, GBP million: councils in England spend about 14,000 on children's
+services."""
+
+
+Money = Annotated[Number, Field(ge=0, le=MOST_A_YEAR)]
 
 
 SpendKey = tuple[str, str, int | str, bool]
@@ -82,7 +87,7 @@ class Recurrent(WrittenRecord):
     component: Component
     payer: Payer
     gbp_million: Money
-    first_offset: Annotated[Whole, Field(ge=0)]
+    first_offset: Annotated[Whole, Field(ge=0, le=2100)]
     price_year: PriceYear
     source: Text
 
@@ -98,7 +103,7 @@ class WrittenEffect(WrittenRecord):
 class Effects(WrittenRecord):
     """Switches of shipped effects that money alone does not turn on."""
 
-    foster_carers_target: Annotated[Number, Field(ge=0)] = 0.0
+    foster_carers_target: Annotated[Number, Field(ge=0, le=100_000)] = 0.0
     allowance_scope: Literal["none", "sgo_from_care", "sgo_and_cao", "all_kinship"] = "none"
     family_network: Switch = False
     price_reform: Switch = False
@@ -108,7 +113,7 @@ class Option(WrittenRecord):
     """A complete option, as resolved from its file and the files it builds on."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
-    id: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    id: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
     label: Annotated[Text, Field(max_length=80)]
     description: Text
     # Whether years are offsets from the start of the analysis or years ending 31 March.
@@ -131,7 +136,7 @@ class Option(WrittenRecord):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Option:
-        refuse_broken(_FINANCING, self)
+        refuse_broken((*_FINANCING, _PROGRAMME), self)
         _check_years(self)
         _check_spenders(self)
         return self
@@ -184,6 +189,29 @@ _FINANCING = (
     Rule("financing", lambda o: o.financing == "none" and o.spend)
     .wrong("an option with spending says that nothing follows it", allowed="fade, new_recurrent or reinvest")
     .advice("financing copied from bau", remedy="say what happens to the effect when the money ends"),
+)
+
+
+def _dearest(option: Option) -> tuple[int, float]:
+    """Return the year (or offset) in which most is spent, and how much, GBP million."""
+    years: dict[int, float] = {}
+    for line in option.spend:
+        for when, amount in line.gbp_million.items():
+            years[when] = years.get(when, 0.0) + amount
+    return max(years.items(), key=lambda year: year[1], default=(0, 0.0))
+
+
+_PROGRAMME = (
+    Rule(
+        "spend",
+        lambda o: _dearest(o)[1] > MOST_A_YEAR,
+        lambda o: "{1:,g} GBP million in {0}".format(*_dearest(o)),
+    )
+    .wrong(
+        "an option spends more in a year than England on all of children's services",
+        allowed=f"{MOST_A_YEAR:,}",
+    )
+    .advice("pounds or thousands written for millions", remedy="write the amounts in GBP million")
 )
 
 
@@ -340,6 +368,7 @@ def _option(name: str, written: Mapping[str, dict[str, Any]], folder: Path) -> O
     """Resolve and check the option of one file."""
     file = folder / f"{name}.toml"
     option = checked_record(Option, _resolved(name, written, folder, ()), file=file)
+    refuse_unknown_areas(option, file=file)
     if option.id != name:
         raise InputError(
             "the id of an option is not the name of its file",
@@ -349,6 +378,29 @@ def _option(name: str, written: Mapping[str, dict[str, Any]], folder: Path) -> O
             allowed=name,
         ).advice("a file copied and not renamed", remedy="make id and file name the same")
     return option
+
+
+def refuse_unknown_areas(option: Option, *, file: Path, year: int | None = None) -> None:
+    """Refuse an area that is no authority of the tables in force, or of `year` where one is given."""
+    if not option.areas:
+        return
+    from cba.inputs.tables import read_table
+
+    table = read_table("authorities")
+    stands = (table["first_year"] <= year) & (table["last_year"] >= year) if year else slice(None)
+    known = set(table.loc[stands, "authority"])
+    for at, code in enumerate(option.areas):
+        if code not in known:
+            raise InputError(
+                "an option names an authority that does not stand" + (f" in {year}" if year else ""),
+                file=file,
+                field=f"areas.{at}",
+                found=code,
+                allowed="codes of authorities.csv" + nearest(code, known),
+            ).advice(
+                "a code of before a reorganisation, or a digit mistyped",
+                remedy="use the three-digit code of today's authority",
+            )
 
 
 def _resolved(
@@ -368,7 +420,7 @@ def _resolved(
                 allowed="only together with base",
             ).advice("the base left out", remedy="add base, or remove it")
         return own
-    if base not in written:
+    if not isinstance(base, str) or base not in written:
         raise InputError(
             "the base of an option does not exist",
             file=file,

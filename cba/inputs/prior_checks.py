@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from cba.inputs.experts import elicit
 from cba.inputs.files import nearest, priors_folder, read_toml
 from cba.inputs.prior_entries import Basis, Confidence, Source
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
-from cba.inputs.written_records import Number, Text, WrittenRecord, checked_record
+from cba.inputs.written_records import Amount, Day, Text, WrittenRecord, checked_record
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
@@ -32,13 +31,13 @@ class Bounds(WrittenRecord):
     """Lowest and highest plausible value of one output, as a ratio or share."""
 
     description: Text
-    lower: Number
-    upper: Number
+    lower: Amount
+    upper: Amount
     unit: Text
     basis: Basis
     confidence: Confidence
     owner: Text
-    reviewed: date
+    reviewed: Day
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

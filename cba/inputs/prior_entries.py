@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +16,7 @@ from cba.inputs.distributions import Distribution, check_family, distribution
 from cba.inputs.experts import PooledExperts, split_experts
 from cba.inputs.files import placed
 from cba.inputs.quantile_fits import fit_quantiles
-from cba.inputs.written_records import Number, Text, Whole, WrittenRecord, checked_record
+from cba.inputs.written_records import Amount, Day, Text, Whole, WrittenRecord, checked_record
 
 # --- What the unit of a prior demands: money has a price year, a share stays between 0 and 1 ---
 
@@ -97,7 +98,7 @@ class Source(WrittenRecord):
     @model_validator(mode="after")
     def _has_an_address(self) -> Source:
         judged = self.title.lower().startswith("judgement:")
-        if not self.url.startswith(("https://", "http://")) and not (self.url == "" and judged):
+        if not re.fullmatch(r"https?://[^\s/]+\S*", self.url) and not (self.url == "" and judged):
             raise InputError(
                 "a source has no address",
                 found=repr(self.url),
@@ -113,10 +114,10 @@ class Shape(WrittenRecord):
     """What an entry and an override of it may both say."""
 
     distribution: Text | None = None
-    quantiles: Mapping[Text, Number] | None = None
-    params: Mapping[Text, Number] | None = None
-    lower: Number | None = None
-    upper: Number | None = None
+    quantiles: Mapping[Text, Amount] | None = None
+    params: Mapping[Text, Amount] | None = None
+    lower: Amount | None = None
+    upper: Amount | None = None
 
 
 class Override(Shape):
@@ -126,7 +127,7 @@ class Override(Shape):
     confidence: Confidence | None = None
     basis: Basis | None = None
     owner: Text | None = None
-    reviewed: date | None = None
+    reviewed: Day | None = None
     source: Annotated[tuple[Source, ...], Field(min_length=1)] | None = None
 
 
@@ -139,7 +140,7 @@ class WrittenEntry(Shape):
     price_year: Annotated[Whole, Field(ge=1990, le=2100)] | None = None
     confidence: Confidence
     owner: Text
-    reviewed: date
+    reviewed: Day
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
     basis: Basis
     shares_group: Text | None = None

@@ -67,6 +67,7 @@ class Table:
     value: str = ""
     numbered: str = ""
     watched: Mapping[str, list[str]] | None = None
+    watched_since: int = 0
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
 

@@ -8,8 +8,8 @@ file that cannot be read, ends early, holds a word where a number belongs or fai
 
 from __future__ import annotations
 
+import csv
 import io
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,13 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs import table_words as words
-from cba.inputs.files import file_bytes, published_folder, shipped_published_folder, text_of_table
+from cba.inputs.files import (
+    file_bytes,
+    published_folder,
+    readable_text,
+    shipped_published_folder,
+    text_of_table,
+)
 from cba.inputs.table_words import CHECKS, EMPTY_ALLOWED, TABLES, WHOLE, YEARS, Table
 
 if TYPE_CHECKING:
@@ -74,30 +80,48 @@ def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
             )
 
 
+def _refuse_rows(text: str, *, table: Table, file: Path) -> None:
+    """Refuse a table without rows, and a row of more or fewer cells than the header, which pandas shifts or fills."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, row, columns = next(rows, []), None, ", ".join(table.columns)
+    try:
+        for row in rows:
+            if row and len(row) != len(header):
+                raise InputError(
+                    f"a row has {'more' if len(row) > len(header) else 'fewer'} cells than the header",
+                    file=file,
+                    field=f"row {rows.line_num}",
+                    found=f"{len(row)} cells",
+                    allowed=f"{len(header)} cells: {columns}",
+                ).advice(
+                    "a comma inside an unquoted text, two lines run together, or a row cut short",
+                    remedy="quote the text, or restore the row",
+                )
+    except csv.Error as error:
+        raise InputError(
+            "the file is not a table", file=file, field=f"row {rows.line_num}", found=error, allowed=columns
+        ).advice("a quote left open", remedy="close the quote, or restore the row") from None
+    if row is None:
+        raise InputError(
+            "the file is empty" if not header else "a table has no rows",
+            file=file,
+            found="a header alone" if header else "no header",
+            allowed=f"a header and at least one row: {columns}",
+        ).advice("a download or a copy stopped before it began", remedy=FETCH_AGAIN)
+
+
 def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
+    _refuse_rows(text, table=table, file=file)
     try:
         frame = pd.read_csv(
             io.StringIO(text), dtype=dict(table.columns), keep_default_na=False, na_values=[""]
         )
-    except pd.errors.ParserError as error:
-        row = re.search(r"line (\d+)", str(error))
-        raise InputError(
-            "a row has more cells than the header",
-            file=file,
-            field=f"row {row.group(1)}" if row else None,
-            found=str(error).strip(),
-            allowed=f"{len(table.columns)} cells: {', '.join(table.columns)}",
-        ).advice(
-            "a comma inside an unquoted text, or two lines run together",
-            remedy="quote the text, or restore the row",
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise InputError(
-            "the file is empty", file=file, found="no header", allowed=", ".join(table.columns)
-        ).advice("a download or a copy stopped before it began", remedy=FETCH_AGAIN) from None
     except (ValueError, OverflowError):
         _refuse_cells(text, table=table, file=file)
         raise
+    for name in [column for column, kind in table.columns.items() if kind == "str" and column in frame]:
+        for cell in frame[name].dropna().unique():  # whether it may be empty, the schema says
+            readable_text(cell, field=f"column {name}", file=file)
     for name in ("flag", "note", "predecessors", "successors", "change_date"):
         if name in frame:
             frame[name] = frame[name].fillna("")
@@ -140,7 +164,20 @@ def read_tables(names: tuple[str, ...], *, folder: Path | None = None) -> dict[s
 # --- Schemas of the published tables (pandera), and the translation of a failure into one readable refusal ---
 
 
-_ABOUT_ROWS = ("unique_rows", "no_year_gap")  # told last: a wrong word in one cell makes them fail too
+LARGEST_STEP = 5.0
+"""A figure this many times its neighbour is in another unit: no series watched has moved by a factor of 3."""
+
+SMALLEST_WATCHED = 10
+"""Smallest figure whose next year is compared with it: below, a few children are a large factor."""
+
+GROWTH_ROUNDING = 0.02
+"""Largest difference between growth as printed and as worked out from the index, percentage points."""
+
+_ABOUT_ROWS = (
+    "unique_rows",
+    "no_year_gap",
+    "same_unit",
+)  # told last: a wrong word in one cell makes them fail too
 
 PRIORITY = (*(name for name in CHECKS if name not in _ABOUT_ROWS), *_ABOUT_ROWS)
 """Which failure is told first: columns, then cells, then rows."""
@@ -162,6 +199,36 @@ def _no_year_gap(keys: tuple[str, ...], year: str) -> Test:
         return pd.Series(passed, index=frame.index)
 
     return check
+
+
+def _no_step(table: Table) -> Test:
+    """Check that no watched series moves by a factor of `LARGEST_STEP` within a year: it would be another unit."""
+    value, watched = table.figure, table.watched or {}
+    year = "mid_year" if "mid_year" in table.columns else "year"
+    names = [name for name in table.columns if name not in (value, year, "flag", "source")]
+
+    def check(frame: pd.DataFrame) -> pd.Series:
+        kept = frame[value].notna() & (frame[year] >= table.watched_since)
+        for column, several in watched.items():
+            kept &= frame[column].isin(several)
+        rows = frame[kept].sort_values([*names, year], kind="stable")
+        before = rows.groupby(names, sort=False)[[value, year]].shift()
+        step = rows[value] / before[value]
+        near = (rows[year] - before[year] == 1) & (before[value] >= SMALLEST_WATCHED)
+        passed = ~near | step.between(1 / LARGEST_STEP, LARGEST_STEP, inclusive="neither")
+        return passed.reindex(frame.index, fill_value=True)
+
+    return check
+
+
+def _growth_of_index(frame: pd.DataFrame) -> pd.Series:
+    """Check that the printed growth of a year is that of the index, within the digits both are printed with."""
+    rows = frame.sort_values(["vintage", "year"], kind="stable")
+    before = rows.groupby("vintage")[["deflator", "year"]].shift()
+    growth = (rows["deflator"] / before["deflator"] - 1) * 100
+    unknown = rows["growth_percent"].isna() | (rows["year"] - before["year"] != 1)
+    near = (growth - rows["growth_percent"]).abs() <= GROWTH_ROUNDING
+    return (unknown | near).reindex(frame.index)
 
 
 def _known_category(frame: pd.DataFrame) -> pd.Series:
@@ -187,6 +254,10 @@ def _column_tests(table: str, column: str, *, keys: Mapping[str, tuple[str, ...]
     if column in YEARS and written.columns[column] != "str":
         first, last = YEARS[column]
         tests["plausible_year"] = lambda cells: (cells >= first) & (cells <= last)
+    if column == "address":
+        tests["web_address"] = lambda cells: cells.str.fullmatch(
+            r"https?://[^\s/]+\S*|source_url of each row"
+        )
     known = keys.get(column)
     if known is not None and table != {"source": "sources", "authority": "authorities"}[column]:
         tests[f"known_{column}"] = lambda cells: cells.isin(known)
@@ -198,6 +269,8 @@ def _row_tests(name: str) -> dict[str, Test]:
     tests: dict[str, Test] = {"unique_rows": lambda frame: ~frame.duplicated(list(table.key))}
     if table.year:
         tests["no_year_gap"] = _no_year_gap(table.key, table.year)
+    if table.watched is not None:
+        tests["same_unit"] = _no_step(table)
     if table.value:
         withheld = "|".join(words.WITHHELD)
         tests["explained_when_empty"] = lambda frame: (
@@ -211,6 +284,7 @@ def _row_tests(name: str) -> dict[str, Test]:
         )
     if name == "gdp_deflator":
         tests["cash_base"] = lambda frame: (frame["year"] != 2024) | (frame["deflator"] == 100.0)
+        tests["growth_of_index"] = _growth_of_index
     return tests
 
 
@@ -258,6 +332,9 @@ def _said(
         case "unique_rows" | "no_year_gap":
             key = ", ".join(f"{part}={at[part]}" for part in table.key)
             return table.year if check == "no_year_gap" else "+".join(table.key), key, allowed
+        case "same_unit":
+            year = "mid_year" if "mid_year" in table.columns else "year"
+            return table.figure, f"{at[table.figure]:,g} in {at[year]}", allowed
         case "known_category":
             several = words.CATEGORIES.get(str(at["breakdown"]), ())
             return "category", str(at["category"]), ", ".join(several) or allowed
@@ -265,7 +342,7 @@ def _said(
             return "release", f"release {at['release']}, year {at['year']}", allowed
         case "explained_when_empty":
             return table.value, f"{at[table.value]} with flag '{at['flag']}'", allowed
-        case "cash_base":
+        case "cash_base" | "growth_of_index":
             column = "deflator"
         case "known_word":
             allowed = ", ".join(table.words[column])

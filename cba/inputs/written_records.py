@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -16,6 +17,16 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 Whole = Annotated[int, Field(strict=True)]
+
+
+LARGEST = 1e13
+"""Largest size of a stated number: a thousand times what England spends in a year, in pounds."""
+
+
+Amount = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
+
+
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(readable_text)]
@@ -78,6 +89,8 @@ def _as_input_error(
 def _allowed(context: Mapping[str, Any]) -> str | None:
     """Say what pydantic would have accepted."""
     words = {"ge": "or more", "le": "or less", "gt": "(not included) or more", "lt": "(not included) or less"}
+    if "max_length" in context:
+        return f"{context['max_length']} at most"
     limits = [f"{context[key]} {word}" for key, word in words.items() if key in context]
     return "; ".join(limits) or context.get("expected") or context.get("pattern")
 

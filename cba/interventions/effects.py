@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from cba.inputs.prior_entries import (
     build_entry,
 )
 from cba.inputs.priors import STANCES
-from cba.inputs.written_records import Number, Text, Whole
+from cba.inputs.written_records import Amount, Day, Text, Whole
 from cba.interventions.records import Ground, Money, Work
 
 NamePattern = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -38,15 +37,15 @@ class Stated(Shape):
 class OwnEntry(WrittenEntry):
     """A number of an effect as an entry of the registry: the day it was reviewed may be left out."""
 
-    reviewed: date | None = None  # type: ignore[assignment]
+    reviewed: Day | None = None  # type: ignore[assignment]
 
 
 class Product(BaseModel):
     """A number made of others: inputs the appraisal draws, by name, multiplied and divided."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    times: Annotated[tuple[Text | Number, ...], Field(min_length=1)]
-    over: tuple[Text | Number, ...] = ()
+    times: Annotated[tuple[Text | Amount, ...], Field(min_length=1)]
+    over: tuple[Text | Amount, ...] = ()
 
 
 def _written_as(value: Any) -> str:
@@ -73,7 +72,7 @@ class Form(BaseModel):
     confidence: Confidence
     source: Text
     owner: Text | None = None
-    reviewed: date | None = None
+    reviewed: Day | None = None
     stance: Mapping[OverridingStance, Mapping[Text, Any]] = Field(default_factory=dict)
     money_share: Text | None = None
     name: NamePattern | None = None

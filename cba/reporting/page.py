@@ -189,6 +189,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
         **identity,
         **found,
         **_checklist(first, anchors=found["anchors"]),
+        "loosened": manifest.get("loosened", ()),
         "manifest_rows": flat_rows(manifest, first.provenance),
         "exceptions": single_vintage_exceptions(manifest, first),
     }

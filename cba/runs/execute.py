@@ -23,7 +23,7 @@ from cba.runs.fingerprints import (
     run_fingerprints,
     stage_fingerprints,
 )
-from cba.runs.holds import hold_tolerances, shifts_beyond_tolerance
+from cba.runs.holds import hold_tolerances, loosened, shifts_beyond_tolerance
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
 from cba.runs.reading import HEADLINE, REPORT, RunRecord
 from cba.runs.stages import Stages, StoredStage, ordinary_stages, write_stage
@@ -231,11 +231,13 @@ def execute(
         raise
     _require_unchanged(inputs)
     results = merged_headline(found.appraisals, manifest={})["results"]
-    held = (*request.held, *shifts_beyond_tolerance(root / analysis.name, results, tolerances=tolerances))
+    shifts = shifts_beyond_tolerance(root / analysis.name, results, tolerances=tolerances)
+    held = (*request.held, *loosened(settings), *shifts)
     moments = {"started": started, "finished": datetime.now(UTC)}
     manifest = build_manifest(
         settings, fingerprints=fingerprints, appraisals=found.appraisals, **moments
     ) | _account(found, request=request, held=held, prints=prints, precision=precision)
+    manifest["loosened"] = list(loosened(settings))
     tell("report")
     return write_run(
         root,

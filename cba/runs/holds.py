@@ -48,9 +48,25 @@ def hold_tolerances(settings: Mapping[str, Any]) -> dict[str, float]:
     for name, value in given.items():
         if name not in usual:
             raise _refused(name, found=name, allowed=", ".join(usual))
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise _refused(name, found=value, allowed="a number above 0")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise _refused(name, found=value, allowed="a number above 0, 1 at most")
     return {**usual, **{name: float(value) for name, value in given.items()}}
+
+
+def loosened(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say which tolerances and gates of an analysis judge a run more loosely than those it did not set would.
+
+    Each is a reason to hold the run: who makes it does not settle alone how strictly it is judged.
+    """
+    from cba.inputs.analyses import Gates
+
+    usual = default_tolerances()
+    said = tuple(
+        f"hold.{name} is {value:g}, looser than the usual {usual[name]:g}"
+        for name, value in hold_tolerances(settings).items()
+        if value > usual[name]
+    )
+    return said + Gates.model_validate(settings.get("gates") or {}).loosened()
 
 
 def shifts_beyond_tolerance(

@@ -120,7 +120,7 @@ def specification_file(spec: str | Path) -> Path | None:
 def request_fingerprint(spec: str | Path) -> str | None:
     """Fingerprint a specification with all it is made from, without loading it.
 
-    SHA-256 of what the specification says, the option files and series of its own, the snapshot it reads and
+    SHA-256 of what the specification says, the option files of its own, the snapshot it reads and
     every stage; None where that cannot be said from the files alone.
     """
     file = specification_file(spec)
@@ -150,9 +150,10 @@ def specified_name(spec: str | Path) -> str | None:
 
 
 def _own_files(written: Mapping[str, Any]) -> list[str]:
-    """Return the paths a specification names: option files and the long-run series."""
-    named = [*written.get("options", ()), written.get("long")]
-    return [str(name) for name in named if name and ("/" in str(name) or "." in str(name))]
+    """Return the paths of option files that a specification names."""
+    return [
+        str(name) for name in written.get("options", ()) if name and ("/" in str(name) or "." in str(name))
+    ]
 
 
 def _own_sha256(path: Path) -> str:

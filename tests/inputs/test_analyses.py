@@ -41,7 +41,6 @@ MISTAKES = {  # file: (field, words of the problem, words of the next step)
     "mixture_with_review.toml": ("mixture.review", "`review` cannot be mixed", "read review beside"),
     "mixture_without_weights.toml": ("mixture", "do not come together", "write [mixture]"),
     "weights_without_mixture.toml": ("mixture", "do not come together", "remove the weights"),
-    "long_series_missing.toml": ("long", "does not exist", "correct the path"),
 }
 
 

@@ -277,6 +277,10 @@ def test_deflators_need_the_month_they_were_published(tmp_path, after_2023):
     same = made.write(rows[layout], tmp_path / "gdp_deflator.csv")
     assert not taken([same], store=tmp_path / "store", held=after_2023).changed
     rows.loc[rows["year"] == "2026", "index"] = "107.5"
+    rows.loc[rows["year"] == "2026", "growth_percent"] = (
+        "3.648"  # of 103.717; the year after then grows by 1.536
+    )
+    rows.loc[rows["year"] == "2027", "growth_percent"] = "1.536"
     newer = made.write(rows[layout], tmp_path / "deflators.csv")
     error = refused(tmp_path, after_2023, {"deflators": newer})
     assert "without the month" in error.problem and "2026-06" in error.details["allowed"]

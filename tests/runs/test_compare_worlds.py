@@ -227,6 +227,5 @@ def test_every_setting_of_an_analysis_belongs_somewhere():
         "hold",
     }
     listed = {"options", "own_options"}
-    long_run_series_of_the_report = {"long"}
-    assert set(Analysis.model_fields) <= placed | says_how | listed | long_run_series_of_the_report
+    assert set(Analysis.model_fields) <= placed | says_how | listed
     assert placed | listed <= set(Analysis.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cba.errors import InputError
+from cba.inputs.analyses import stored_analysis
 from cba.runs.execute import RunRequest, execute
 from cba.runs.holds import default_tolerances, hold_reasons, hold_tolerances
 from cba.runs.reading import find_run
@@ -59,7 +60,14 @@ def test_options_that_come_or_go_hold_nothing_but_a_result_that_is_gone_does():
 def test_the_analysis_sets_its_own_tolerances():
     assert hold_tolerances({}) == default_tolerances()
     assert hold_tolerances({"hold": {"npv_fiscal": 1}}) == {**default_tolerances(), "npv_fiscal": 1.0}
-    for given in ({"npv": 1.0}, {"npv_fiscal": 0}, {"npv_fiscal": "much"}, {"npv_fiscal": True}):
+    for given in (
+        {"npv": 1.0},
+        {"npv_fiscal": 0},
+        {"npv_fiscal": "much"},
+        {"npv_fiscal": True},
+        {"prob": 5.0},
+        {"bcr": 1e300},
+    ):
         with pytest.raises(InputError) as caught:
             hold_tolerances({"hold": given})
         assert next(iter(given)) in str(caught.value) and caught.value.details["next step"]
@@ -90,3 +98,28 @@ def test_a_reason_known_beforehand_holds_even_the_first_run(tmp_path):
         request=RunRequest(held=("a major new version",)),
     )
     assert run.held == ("a major new version",) and not run.published
+
+
+LOOSENED = {
+    "a tolerance": ({"hold": {"npv_fiscal": 0.9}}, "hold.npv_fiscal is 0.9, looser than the usual 0.25"),
+    "R-hat": ({"gates": {"rhat": 1.05}}, "gates.rhat is 1.05, looser than the usual 1.01"),
+    "effective draws": ({"gates": {"ess": 100}}, "gates.ess is 100, looser than the usual 400"),
+    "BFMI": ({"gates": {"bfmi": 0.1}}, "gates.bfmi is 0.1, looser than the usual 0.3"),
+    "divergences": ({"gates": {"divergences": 5}}, "gates.divergences is 5, looser than the usual 0"),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), LOOSENED.values(), ids=LOOSENED)
+def test_a_run_judged_more_loosely_than_usual_says_so_and_waits_for_another_person(changes, said, tmp_path):
+    settings = small_analysis().model_dump(mode="json", by_alias=True) | changes
+    analysis = stored_analysis(settings, file="small.toml")
+    run = execute(analysis, root=tmp_path, stages=shifted(0.0), request=RunRequest(publish=True, by="A"))
+    assert run.held == (said,) and not run.published
+    assert run.headline["run"]["loosened"] == [said] == run.manifest["loosened"]
+
+
+def test_a_run_judged_more_strictly_than_usual_is_shown(tmp_path):
+    settings = small_analysis().model_dump(mode="json", by_alias=True)
+    strict = settings | {"hold": {"npv_fiscal": 0.1}, "gates": {"rhat": 1.005, "ess": 800, "bfmi": 0.5}}
+    run = execute(stored_analysis(strict, file="small.toml"), root=tmp_path, stages=shifted(0.0))
+    assert run.held == () and run.published and run.headline["run"]["loosened"] == []

@@ -16,7 +16,7 @@ from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.reconciliation import PARTS, reconcile
-from cba.inputs.releases.downloads import SUPERSEDED, Piece
+from cba.inputs.releases.downloads import SUPERSEDED, Origin, Piece
 from cba.inputs.releases.merge import (
     TableChange,
     changes_between,
@@ -29,7 +29,7 @@ from cba.inputs.releases.merge import (
 )
 from cba.inputs.safe_files import write_csv
 from cba.inputs.table_words import EVERY_TABLE, EVIDENCE, TABLES
-from cba.inputs.tables import check_schema, read_tables
+from cba.inputs.tables import LARGEST_STEP, SMALLEST_WATCHED, check_schema, read_tables
 
 _DIGITS = 15
 """Most digits of a whole number: far more than any year or count has, and few enough to be held exactly."""
@@ -225,10 +225,6 @@ UNIFORM_SINCE = 2021
 """First release that prints every category of a breakdown for the same years."""
 
 
-LARGEST_STEP = 5.0
-"""A figure this many times its neighbour is in another unit: no series watched has moved by a factor of 3."""
-
-
 _WITHHELD = "download the file again; a withheld figure keeps its row, with a flag"
 
 
@@ -285,6 +281,23 @@ def refuse_parts(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) -
         for release in sorted(fresh["england_children"] - fresh["care_duration"])
         if not held["care_duration"].empty
     ]
+
+
+def refuse_lacking(folder: Path) -> None:
+    """Refuse tables whose newest release lacks what an arrival of it would have to bring."""
+    tables = {name: held_table(name, folder=folder) for name in (*TOGETHER, "care_duration")}
+    newest = max(max(table["release"]) for table in tables.values())
+    held = {name: table[table["release"] != newest] for name, table in tables.items()}
+    pieces = [
+        Piece(
+            name,
+            rows=table[table["release"] == newest].reset_index(drop=True),
+            lines=(),
+            origin=Origin(name, address=str(folder / f"{name}.csv"), sha256="", bytes=0, retrieved=""),
+        )
+        for name, table in tables.items()
+    ]
+    refuse_parts(pieces, held=held)
 
 
 def file_of(pieces: Sequence[Piece], table: str) -> str:
@@ -368,7 +381,11 @@ def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
     numbers = old.assign(figure=pd.to_numeric(old[value]), at=old[year].astype(int)).dropna(subset="figure")
     latest = numbers.sort_values("at", kind="stable").drop_duplicates(names, keep="last")
     both = new.reset_index().merge(latest[[*names, "figure", "at"]], on=names)
-    near = (both[value] != "") & ((both[year].astype(int) - both["at"]).abs() <= 1) & (both["figure"] >= 10)
+    near = (
+        (both[value] != "")
+        & ((both[year].astype(int) - both["at"]).abs() <= 1)
+        & (both["figure"] >= SMALLEST_WATCHED)
+    )
     both = both[near]
     step = both[value].astype(float) / both["figure"]
     wrong = both[~step.between(1 / LARGEST_STEP, LARGEST_STEP, inclusive="neither")]
