@@ -113,13 +113,28 @@ def _folder_checks(path: Path) -> list[Check]:
         kinds = {_toml_kind(file) for file in files}
     except InputError:  # the readers of a folder would stop at a file that cannot be parsed
         kinds = set()
-    if (path / "bau.toml").is_file() and kinds:
-        checks.append(Check("options", place, lambda: _options(path)))
+    if (path / "bau.toml").is_file():
+        checks += _or_each([Check("options", place, lambda: _options(path))], path, one=_option_check)
     elif kinds == {"prior"}:
-        checks += _prior_checks(path)
+        checks += _or_each(_prior_checks(path), path, one=_prior_checks)
     else:
         checks += [check for file in files for check in checks_of(file)]
     return checks or [Check("input folder", place, partial(_refuse, _unknown(path)))]
+
+
+def _or_each(whole: list[Check], folder: Path, *, one: Callable[[Path], list[Check]]) -> list[Check]:
+    """Return the checks of a folder as a whole; where one fails, those of each file, so that none hides another."""
+    if all(_outcome(check)["exit_code"] == 0 for check in whole):
+        return whole
+    each = [check for file in sorted(folder.glob("*.toml")) for check in one(file)]
+    alone = all(_outcome(check)["exit_code"] == 0 for check in each)
+    return [*each, *whole] if alone else each  # what only the files together do wrong
+
+
+def _option_check(file: Path) -> list[Check]:
+    from cba.inputs.options import load_option
+
+    return [Check("option", str(file), lambda: f"{len(load_option(file).spend)} lines of money")]
 
 
 def _toml_kind(path: Path) -> str:

@@ -208,7 +208,7 @@ class Analysis(WrittenRecord):
     level: Annotated[Number, Field(gt=0.5, lt=0.999)] = 0.9  # probability of the equal-tailed intervals
     # draws, tune, chains, seed: draws in all, warm-up draws per chain, chains, seed.
     draws: Count
-    tune: Annotated[Whole, Field(ge=1, le=100_000)]
+    tune: Annotated[Whole, Field(ge=1, le=50_000)]
     chains: Annotated[Whole, Field(ge=2, le=16)]
     seed: Annotated[Whole, Field(ge=0, lt=2**32)]
     gates: Gates = Gates()

@@ -46,6 +46,19 @@ def read_table(file: Path, *, name: str) -> pd.DataFrame:
             found=f"missing: {missing or 'none'}; unknown or repeated: {unknown or 'none'}",
             allowed=", ".join(required),
         ).advice("a column renamed, added or left out", remedy="use the headings of the shipped table")
+    _refuse_cells(rows, file=file)
+    table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
+    for column in [one for one, kind in required.items() if kind == "number"]:
+        table[column] = [
+            _number(text, file=file, place=f"row {line} ({name}), column {column}")
+            for line, (name, text) in enumerate(zip(table[key], table[column], strict=True), start=2)
+        ]
+    return table
+
+
+def _refuse_cells(rows: list[list[str]], *, file: Path) -> None:
+    """Refuse a row that does not have a cell for every column, and text that cannot be read."""
+    heading = rows[0]
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(heading):
             raise InputError(
@@ -61,13 +74,6 @@ def read_table(file: Path, *, name: str) -> pd.DataFrame:
         for column, cell in zip(heading, row, strict=True):
             if cell:  # whether it may be empty, the rules of its column say
                 readable_text(cell, field=f"row {line} ({ascii(row[0])[1:-1]}), column {column}", file=file)
-    table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
-    for column in [one for one, kind in required.items() if kind == "number"]:
-        table[column] = [
-            _number(text, file=file, place=f"row {line} ({name}), column {column}")
-            for line, (name, text) in enumerate(zip(table[key], table[column], strict=True), start=2)
-        ]
-    return table
 
 
 @contextmanager

@@ -7,6 +7,7 @@ its components, delay it or finance it in another way. Adding an option is addin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -103,7 +104,7 @@ class WrittenEffect(WrittenRecord):
 class Effects(WrittenRecord):
     """Switches of shipped effects that money alone does not turn on."""
 
-    foster_carers_target: Annotated[Number, Field(ge=0, le=100_000)] = 0.0
+    foster_carers_target: Annotated[Number, Field(ge=0, le=50_000)] = 0.0
     allowance_scope: Literal["none", "sgo_from_care", "sgo_and_cao", "all_kinship"] = "none"
     family_network: Switch = False
     price_reform: Switch = False
@@ -351,6 +352,15 @@ def named_options(
         written[file.stem] = read_toml(file)
     own = {name: _option(file.stem, written, file.parent) for name, file in files.items()}
     return tuple(own[name].id if name in own else name for name in names), tuple(own.values())
+
+
+def load_option(file: Path) -> Option:
+    """Load one option of a folder, whatever is wrong with the files it does not build on."""
+    written = {file.stem: read_toml(file)}
+    for other in sorted(file.parent.glob("*.toml")):
+        with suppress(InputError):  # refused when it is checked itself
+            written.setdefault(other.stem, read_toml(other))
+    return _option(file.stem, written, file.parent)
 
 
 def _chosen(name: str, options: Mapping[str, Option], folder: Path) -> Option:

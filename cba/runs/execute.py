@@ -218,7 +218,7 @@ def execute(
     root, started = Path(root), datetime.now(UTC)
     stages, request = stages or ordinary_stages(), request or RunRequest()
     settings = analysis.model_dump(mode="json", by_alias=True)
-    tolerances = hold_tolerances(settings)
+    tolerances, judged = hold_tolerances(settings), loosened(settings)
     inputs = read_inputs_once(settings)
     fingerprints, prints = run_fingerprints(settings), stage_fingerprints(settings)
     require_writable(root / analysis.name)
@@ -232,12 +232,11 @@ def execute(
     _require_unchanged(inputs)
     results = merged_headline(found.appraisals, manifest={})["results"]
     shifts = shifts_beyond_tolerance(root / analysis.name, results, tolerances=tolerances)
-    held = (*request.held, *loosened(settings), *shifts)
+    held = (*request.held, *judged, *shifts)
     moments = {"started": started, "finished": datetime.now(UTC)}
     manifest = build_manifest(
         settings, fingerprints=fingerprints, appraisals=found.appraisals, **moments
-    ) | _account(found, request=request, held=held, prints=prints, precision=precision)
-    manifest["loosened"] = list(loosened(settings))
+    ) | _account(found, request=request, held=held, judged=judged, prints=prints, precision=precision)
     tell("report")
     return write_run(
         root,
@@ -316,6 +315,7 @@ def _account(
     *,
     request: RunRequest,
     held: tuple[str, ...],
+    judged: tuple[str, ...],
     prints: Mapping[str, str],
     precision: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
@@ -324,6 +324,7 @@ def _account(
         "run_by": request.by,
         "request": request.specification,
         "held": list(held),
+        "loosened": list(judged),
         "stages": prints,
         "stages_read": {stance: stage.run for stance, stage in found.stored.items()},
         "stage_tables": found.tables,

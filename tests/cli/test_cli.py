@@ -335,8 +335,19 @@ def test_check_tells_files_apart_and_checks_all_of_them(here, capsys):
     assert "10 checked, 4 failed" in out and "description" not in out.splitlines()[0]
 
 
+BAD_FILES = {  # two files that cannot be parsed, nested too deep, or refused only when they are read
+    "unparsable": ("[group\n", "id = \n"),
+    "too deep": ("a = " + "[" * 5_000, "a = " + "[" * 5_000),
+    "refused": (
+        '[a.b]\ndescription = "\\u200b"\nbase = "none"\nid = "aaa"\n',
+        '[a.b]\ndescription = ""\nbase = "none"\nid = "zzz"\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_FILES.values(), ids=BAD_FILES)
 @pytest.mark.parametrize("kind", ["priors", "options"])
-def test_check_of_a_folder_goes_on_after_a_file_that_cannot_be_parsed(here, capsys, kind):
+def test_check_of_a_folder_lists_every_bad_file_beside_the_sound_ones(here, capsys, kind, bad):
     import shutil
 
     shipped = priors_folder() if kind == "priors" else priors_folder() / "options"
@@ -345,13 +356,30 @@ def test_check_of_a_folder_goes_on_after_a_file_that_cannot_be_parsed(here, caps
     for name in whole:
         shutil.copy(shipped / name, Path("mine"))
     assert answer(capsys, "check", "mine")[0] == 0
-    Path("mine/aaa.toml").write_text("[group\n")
-    Path("mine/zzz.toml").write_text("id = \n")
+    Path("mine/aaa.toml").write_text(bad[0])
+    Path("mine/zzz.toml").write_text(bad[1])
     code, content = answer(capsys, "check", "mine")
     assert code == 2
     sound = {Path(row["place"]).name for row in content["checks"] if row["exit_code"] == 0}
     failed = {Path(row["place"]).name for row in content["checks"] if row["exit_code"]}
     assert failed == {"aaa.toml", "zzz.toml"} and sound == whole
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        ("[hold]\nbanana = 1.0", "hold.banana"),
+        ("[hold]\nprob = 5.0", "hold.prob"),
+        ("long = 'a.csv'", "long"),
+    ],
+)
+def test_check_refuses_what_a_run_would_refuse_and_takes_names_as_a_run_does(here, capsys, lines, field):
+    assert answer(capsys, "check", "latest")[0] == 0
+    text = Path("small.toml").read_text()
+    Path("small.toml").write_text(f"{text}\n{lines}\n" if lines[0] == "[" else f"{lines}\n{text}")
+    code, content = answer(capsys, "check", "small.toml")
+    assert code == 2 and content["checks"][0]["error"]["field"] == field
+    assert content["checks"][0]["error"]["file"]
 
 
 def test_check_of_figures_that_disagree_exits_3(here, capsys):
