@@ -39,10 +39,8 @@ def stripped_to(release: int, folder: Path) -> Path:
     for name in ("england_children", "authority_children", "care_duration", "children_in_need"):
         rows = table(name)
         known_then = rows[rows["release"].astype(int) <= release]
-        if (
-            known_then.empty
-        ):  # one vintage is held: what it says of the years up to then, as if published then
-            known_then = rows[rows["year"].astype(int) <= release].assign(release=str(release))
+        if known_then.empty:  # of the one vintage held: cut by year, not by what was known
+            known_then = rows[rows["year"].astype(int) <= release]
         write(known_then, folder / f"{name}.csv")
     people = table("population_england")
     write(people[people["vintage"].astype(int) <= release], folder / "population_england.csv")
