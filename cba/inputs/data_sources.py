@@ -92,6 +92,8 @@ class DataSource(WrittenRecord):
         for field, url in (("base_url", self.base_url), ("calendar_url", self.calendar_url)):
             if url is not None:
                 check_url(url, field=field)
+        for host in self.hosts:
+            check_url(f"https://{host}", field="hosts")
         _check_kind(self)
         return self
 
@@ -123,16 +125,33 @@ class Data(WrittenRecord):
         return self
 
 
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PLACE = re.compile(rf"({_HOST}|\[::1\])(:(?P<port>[0-9]{{1,5}}))?")
+_ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<place>[^/]+)(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*[^/])?")
+
+
+def _is_place(text: str) -> bool:
+    """Return whether a text is a host, with a port that can be where it names one."""
+    found = _PLACE.fullmatch(text)
+    return found is not None and len(text) <= 253 and 0 < int(found["port"] or 443) < 65_536
+
+
+def _is_usable(url: str) -> bool:
+    """Return whether an address can be, and is encrypted or on this machine."""
+    found = _ADDRESS.fullmatch(url)
+    if found is None or not _is_place(found["place"]):
+        return False
+    return found["scheme"] == "https" or urlsplit(url).hostname in LOOPBACK
+
+
 def check_url(url: str, *, field: str) -> None:
     """Refuse an address that is not an encrypted one, except on this machine."""
-    parts = urlsplit(url)
-    encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    if not encrypted or not parts.netloc or "@" in parts.netloc or parts.query or url.endswith("/"):
+    if not _is_usable(url):
         raise InputError(
             "an address of a source is not usable",
             field=field,
             found=url,
-            allowed="https://host/path, without user name, question mark or slash at the end",
+            allowed="https://host/path of plain letters, without user name, question mark or slash at the end",
         ).advice(
             "http for https, or a whole query pasted in place of the address",
             remedy="correct the address; put parameters into `parameters`",

@@ -8,6 +8,7 @@ import pytest
 
 from cba.errors import InputError
 from cba.inputs.files import reading_from
+from cba.inputs.releases import new_tables
 from cba.inputs.releases.downloads import Origin, Piece
 from cba.inputs.releases.new_tables import refuse_parts
 from cba.inputs.releases.update import UpdateOutcome, update_from_files
@@ -302,3 +303,59 @@ def test_marks_become_missing_and_keep_what_was_printed(tmp_path, after_2023, go
     assert sorted(kept["flag"]) == ["not_available;mark x", "suppressed;mark c", "suppressed;mark low"]
     assert set(kept["children"]) == {""}
     made.removable(tmp_path / "store")
+
+
+def test_a_refusal_of_the_table_it_would_make_names_the_row_that_was_given(tmp_path, after_2023, monkeypatch):
+    """The temporary folder in which tables are checked is gone by the time anybody reads of it."""
+    rows = made.table("unit_costs", after_2023)
+    newest = rows[rows["year"] == rows["year"].max()].head(3)
+    given = made.write(newest.assign(year="2024"), tmp_path / "costs.csv")
+    for place, table, field in (
+        (1, "unit_costs", "column value, row {}"),
+        (2, "unit_costs", "row {} (x), column y"),
+    ):
+        key = [name for name in newest.columns if name not in ("value", "year", "source", "flag")]
+
+        def fails(folder, *, pieces, held, changes, place=place, table=table, field=field, key=key):
+            built = made.table(table, folder)
+            wanted = (built[key] == newest.iloc[place][key]).all(axis=1) & (built["year"] == "2024")
+            raise InputError("wrong", file=folder / f"{table}.csv", field=field.format(wanted.argmax() + 2))
+
+        monkeypatch.setattr(new_tables, "_check_whole", fails)
+        with reading_from(published=after_2023), pytest.raises(InputError) as caught:
+            update_from_files([given], store=tmp_path / "store")
+        assert caught.value.details["file"] == "costs.csv"
+        assert caught.value.details["field"] == field.format(place + 2)
+
+
+@pytest.mark.parametrize(
+    "table, field, said",
+    [
+        ("unit_costs", "column value, row 2", "column value, row 2 of unit_costs.csv as held"),
+        ("unit_costs", "column value", "unit_costs.csv as it would become: column value"),
+        ("england_children", "row 2", "england_children.csv as it would become: row 2"),
+        ("unit_costs", "row 999999", "unit_costs.csv as it would become: row 999999"),
+        ("unit_costs", None, None),
+    ],
+)
+def test_a_refusal_of_a_row_held_says_which(tmp_path, after_2023, monkeypatch, table, field, said):
+    def fails(folder, **checked):
+        raise InputError("wrong", file=folder / f"{table}.csv", field=field)
+
+    rows = made.table("unit_costs", after_2023)
+    newest = rows[rows["year"] == rows["year"].max()]
+    given = made.write(newest.assign(year="2024"), tmp_path / "costs.csv")
+    monkeypatch.setattr(new_tables, "_check_whole", fails)
+    with reading_from(published=after_2023), pytest.raises(InputError) as caught:
+        update_from_files([given], store=tmp_path / "store")
+    assert (caught.value.details["file"], caught.value.details["field"]) == ("costs.csv", said)
+
+
+def test_a_refusal_of_a_series_with_a_gap_names_what_was_given(tmp_path, after_2023):
+    """Through the door, with the rule that first showed it."""
+    rows = made.table("unit_costs", after_2023)
+    newest = rows[rows["year"] == rows["year"].max()].head(1)
+    given = made.write(newest.assign(year=str(int(newest["year"].iloc[0]) + 2)), tmp_path / "costs.csv")
+    with reading_from(published=after_2023), pytest.raises(InputError) as caught:
+        update_from_files([given], store=tmp_path / "store")
+    assert caught.value.details["file"] == "costs.csv" and caught.value.details["field"].endswith("row 2")

@@ -84,7 +84,11 @@ def read_file(file: str | Path, *, retrieved: str) -> Sheet:
         content = file_bytes(file)
     except FileNotFoundError:
         raise InputError(
-            "the file does not exist", file=file, cause="a misspelt path", remedy="check the name"
+            "the file cannot be read",
+            file=file,
+            found="no such file",
+            cause="a misspelt path",
+            remedy="check the name",
         ) from None
     digest = hashlib.sha256(content).hexdigest()
     origin = Origin(file.name, file.name, digest, len(content), retrieved)

@@ -96,6 +96,7 @@ def fetch(
     """Fetch one answer. `hosts`: hosts (with port where not the usual one) that may be spoken to."""
     import httpx
 
+    no_address = (httpx.InvalidURL, UnicodeError)
     client = httpx.Client(
         headers={
             "User-Agent": f"cba/{_version()} (cost-benefit analysis; httpx)",
@@ -107,11 +108,18 @@ def fetch(
         max_redirects=_MOST_REDIRECTS,
         event_hooks={"request": [partial(_refuse_host, hosts=hosts)]},  # called for each redirect too
     )
-    request = client.build_request("GET" if body is None else "POST", url, params=parameters, json=body)
     with client:
+        try:
+            request = client.build_request(
+                "GET" if body is None else "POST", url, params=parameters, json=body
+            )
+        except no_address as error:
+            raise _no_address(url, error) from None
         for attempt in range(pace.attempts):
             try:
                 return _answer(client, request, accept=accept, pace=pace)
+            except no_address as error:
+                raise _no_address(url, error) from None
             except httpx.TooManyRedirects:
                 raise _endless(url) from None
             except _TryAgain as trouble:
@@ -204,6 +212,18 @@ def _give_up(url: str, reason: str, *, tried: int) -> NoReturn:
         found=f"{reason} (asked {tried} time{'s' * (tried > 1)})",
         allowed="a whole answer of the kind asked for",
         cause="no network, a publisher's outage or maintenance, or too many requests",
+        remedy="try again later; or download the release by hand and use `cba update --from FILE`",
+    )
+
+
+def _no_address(url: str, error: Exception) -> SourceUnreachable:
+    """Word an address that cannot be; the analysis names none, so that an answer sent us there."""
+    return SourceUnreachable(
+        "a source sends to an address that cannot be",
+        file=ascii(url)[1:-1],
+        found=ascii(str(error))[1:-1],
+        allowed="https://host/path",
+        cause="a link mistyped by the publisher, or a proxy in between",
         remedy="try again later; or download the release by hand and use `cba update --from FILE`",
     )
 

@@ -5,6 +5,7 @@ Nothing outside that folder is touched: a refusal leaves the store as it was.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,10 +68,47 @@ def build_tables(pieces: Sequence[Piece], *, parent: Path, folder: Path) -> NewT
         file = folder / f"{change.table}.csv"
         file.unlink(missing_ok=True)
         write_csv(tables[change.table], file)
-    _check_whole(folder, pieces=pieces, held=held, changes=changes)
+    try:
+        _check_whole(folder, pieces=pieces, held=held, changes=changes)
+    except InputError as error:
+        raise _as_given(error, folder=folder, tables=tables, pieces=pieces, held=held) from None
     releases = {name: tuple(sorted(releases_in(tables.get(name, held[name]), name=name))) for name in TABLES}
     releases = {name: several for name, several in releases.items() if several}
     return NewTables(folder, changes, releases, (*shorter, *notes))
+
+
+def _as_given(
+    error: InputError,
+    *,
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    pieces: Sequence[Piece],
+    held: Mapping[str, pd.DataFrame],
+) -> InputError:
+    """Name the file and row that were given, or the row held, where a refusal names a table built for the check."""
+    file = Path(error.details["file"] or "")
+    if file.parent != folder:
+        return error
+    name, field = file.stem, error.details["field"] or ""
+    given = next((piece for piece in pieces if piece.table == name), pieces[0]).origin.address
+    row = re.search(r"row (\d+)", field)
+    if name not in tables or row is None or not 2 <= int(row[1]) < len(tables[name]) + 2:
+        return error.changed(file=given, field=f"{name}.csv as it would become: {field}" if field else None)
+    wanted = tables[name].iloc[int(row[1]) - 2]
+    for piece in [one for one in pieces if one.table == name]:
+        for place in _places(piece.rows, wanted):
+            there = f"row {piece.lines[place]}"
+            return error.changed(file=piece.origin.address, field=field.replace(row[0], there, 1))
+    before = [f"row {place + 2} of {name}.csv as held" for place in _places(held[name], wanted)]
+    there = next(iter(before), f"a row added to {name}.csv")
+    return error.changed(file=given, field=field.replace(row[0], there, 1))
+
+
+def _places(rows: pd.DataFrame, wanted: pd.Series) -> list[int]:
+    """Return where a row stands among others, by all they have in common but its source and flag."""
+    shared = [name for name in rows.columns if name in wanted.index and name not in ("source", "flag")]
+    same = (rows[shared].astype(str) == wanted[shared].astype(str)).all(axis=1)
+    return [int(place) for place in same.to_numpy().nonzero()[0]]
 
 
 def _dated(piece: Piece, *, held: pd.DataFrame) -> Piece:

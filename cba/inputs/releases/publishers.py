@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -363,10 +364,11 @@ def cells_of(content: bytes, *, file: str) -> list[list[str]]:
     from openpyxl import load_workbook
 
     try:
+        _refuse_unpacking(content, file=file)
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheets = [
-            [["" if cell is None else str(cell) for cell in row] for row in sheet.values] for sheet in book
-        ]
+        sheets = [_cells_of(sheet, file=file) for sheet in book]
+    except InputError:
+        raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise InputError(
             "the spreadsheet cannot be read",
@@ -377,6 +379,45 @@ def cells_of(content: bytes, *, file: str) -> list[list[str]]:
             remedy="try again; or save the sheet as CSV and use `cba update --from FILE`",
         ) from None
     return next((sheet for sheet in sheets if _header_row(sheet) is not None), sheets[0] if sheets else [])
+
+
+MOST_UNPACKED = 20_000_000
+"""Most bytes a workbook may unpack to: that of the deflators has 200,000."""
+
+MOST_CELLS = 500_000
+"""Most cells of a sheet, rows that hold none included."""
+
+
+def _refuse_unpacking(content: bytes, *, file: str) -> None:
+    """Refuse a packed file by the sizes it states, beyond which nothing is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        size = sum(part.file_size for part in packed.infolist())
+    if size > MOST_UNPACKED:
+        raise _too_much(file, found=f"{size:,} bytes unpacked", allowed=f"up to {MOST_UNPACKED:,} bytes")
+
+
+def _cells_of(sheet: Any, *, file: str) -> list[list[str]]:
+    """Return the cells of a sheet as text."""
+    rows: list[list[str]] = []
+    seen = 0
+    sheet.reset_dimensions()  # what the sheet says of its size may cut rows off
+    for row in sheet.values:
+        seen += max(len(row), 1)
+        if seen > MOST_CELLS:
+            raise _too_much(file, found=f"more than {MOST_CELLS:,} cells", allowed=f"up to {MOST_CELLS:,}")
+        rows.append(["" if cell is None else str(cell) for cell in row])
+    return rows
+
+
+def _too_much(file: str, *, found: str, allowed: str) -> InputError:
+    return InputError(
+        "the spreadsheet is larger than a table of deflators can be",
+        file=file,
+        found=found,
+        allowed=allowed,
+        cause="another workbook, or a sheet of blank cells",
+        remedy="save the sheet as CSV and use `cba update --from FILE`",
+    )
 
 
 def _header_row(table: Sequence[Sequence[str]]) -> tuple[int, int, int] | None:
