@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cba.interventions.remaining import followed
+from cba.interventions.remaining import followed, leaving_kernel
 
 
 def early_leavers(rate, *, relatives, kernel):
@@ -53,3 +53,11 @@ def test_rates_of_nought_and_one():
     leavers, by_age = early_leavers(rate, relatives=np.full((1, 4), 50.0), kernel=kernel)
     np.testing.assert_allclose(leavers, [[0, 50, 0, 0]])
     np.testing.assert_allclose(by_age.sum(-1), [[0, 50, 50, 50]])
+
+
+def test_who_comes_back_does_so_evenly_over_five_years():
+    remaining = np.full((1, 1, 8), 0.5)
+    found = leaving_kernel(remaining, returns=np.array([0.0, 0.5, 1.0]))[:, 0, 0]
+    back = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(found, [0.5 + 0 * back, 0.5 * (1 - 0.5 * back), 0.5 * (1 - back)], rtol=1e-12)
+    np.testing.assert_array_equal(leaving_kernel(remaining, returns=None), remaining[None])

@@ -7,7 +7,6 @@ import pytest
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.projection.care_system import RETURN_YEARS
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from tests.projection.conftest import YEARS, made_system
 
@@ -64,10 +63,11 @@ def test_deferred_starts_come_back_after_the_follow_up(observations, priors):
     kernel = averted_stock_kernel(stays, stay_ratio=ratio, lags=len(YEARS))
     np.testing.assert_allclose(plain.averted_kernel, kernel, rtol=1e-12)
     returned = (kernel - all_back.averted_kernel).sum(axis=2)
-    assert (returned[:, :, : RETURN_YEARS[0]] == 0).all() and returned[:, 2, RETURN_YEARS[0]].min() > 0
+    assert (returned[:, :, :2] == 0).all() and returned[:, 2, 2].min() > 0
     # At 5 to 9, nobody is 18 within the first years: a deferred stay is the averted one, later.
-    expected = sum(kernel[:, 2].sum(axis=1)[:, 4 - wait] for wait in RETURN_YEARS if wait <= 4) / 4
-    np.testing.assert_allclose(returned[:, 2, 4], expected, rtol=1e-9)
+    for lag in range(8):
+        expected = sum(kernel[:, 2].sum(axis=1)[:, lag - wait] for wait in (2, 3, 4, 5) if wait <= lag) / 4
+        np.testing.assert_allclose(returned[:, 2, lag], expected, rtol=1e-9)
     assert (returned[:, 4] < 1e-12).all()  # who would have started at 16 is 18 by then
     total = all_back.averted_kernel.sum(axis=(2, 3))
     assert (total[:, :3] < 0.25 * kernel.sum(axis=(2, 3))[:, :3]).all()
@@ -78,9 +78,10 @@ def test_early_leavers_are_missed_less_with_time_and_none_at_16_leave(system):
     total = kernel.sum(axis=1)
     assert (kernel >= 0).all() and (total <= 1).all() and (np.diff(total, axis=1) <= 1e-12).all()
     assert (kernel[:, -1, 0] < 0.1).all()
-    ratio = total[:, 5:12] / total[:1, 5:12]  # the share of returns is full from the fifth year
-    kept = 1 - system.value("kinship.return_to_care")
-    np.testing.assert_allclose(ratio, np.broadcast_to((kept / kept[0])[:, None], ratio.shape), rtol=1e-9)
+    # The share of returns is full from the fifth year and grows evenly until then.
+    back = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0])
+    kept = 1 - system.value("kinship.return_to_care")[:, None] * back
+    np.testing.assert_allclose(total[:, :10] / total[:1, :10], kept / kept[:1], rtol=1e-9)
 
 
 def test_guardians_are_supported_until_18(system):

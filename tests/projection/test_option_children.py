@@ -148,6 +148,23 @@ def test_early_leavers_by_hand(system):
     assert (np.abs(guardians) >= np.abs(found.fewer_by_age.sum(-1)) - 1e-9).all()
 
 
+def test_children_at_home_are_those_averted_and_those_who_left_without_an_order(system):
+    helped = served(system, family_help=0.3)
+    averted = option_children(system, helped)
+    np.testing.assert_allclose(averted.at_home, averted.fewer, rtol=1e-12)
+    assert averted.at_home[:, 5].any()
+    allowed = served(system, allowances=0.5)  # special guardians look after all who leave under these
+    assert not option_children(system, allowed).at_home.any()
+    both = option_children(system, (*helped, *allowed))
+    np.testing.assert_allclose(both.at_home, averted.at_home, rtol=1e-12)
+    without_orders = [replace(work, leavers=replace(work.leavers, supported=None)) for work in allowed]
+    left = option_children(system, without_orders)
+    np.testing.assert_allclose(left.at_home, left.fewer, rtol=1e-12)
+    assert left.at_home[:, 5].any()
+    together = option_children(system, (*helped, *without_orders))
+    np.testing.assert_allclose(together.at_home, together.fewer, rtol=1e-12)
+
+
 def test_foster_places_and_reform_move_children_and_leave_their_number(system):
     found = option_children(system, served(system, foster_places=2000.0))
     assert (found.fewer_by_age == 0).all() and (found.fewer_by_placement == 0).all()
