@@ -20,8 +20,9 @@ from cba.errors import GateError, InputError, StoreError
 from cba.inputs.files import published_folder, reading_from
 from cba.runs.holds import approve_run
 from cba.runs.manifest import json_log, tell_hook
-from cba.runs.reading import list_runs, verify_run
+from cba.runs.reading import list_runs, read_run, verify_run
 from cba.runs.rerun import Poll, RerunSteps, Update, alone, last_poll, note_poll, rerun
+from cba.runs.store import rerun_records
 from tests.cli.test_cli import SMALL
 from tests.fakes import made_up, stages_of
 
@@ -255,6 +256,27 @@ def test_a_failed_gate_leaves_diagnostics_and_what_readers_see(here):
         rerun("small.toml", root="reports", steps=steps)
     assert [run.name for run in list_runs("reports")] == [first.run.name]
     assert Path("reports/small/published").read_text().strip() == first.run.name
+
+
+def test_what_stands_under_the_name_of_another_run_is_not_believed(here):
+    steps = fake(compare=lambda before, run: {"moved": ["code"]}, score=lambda run, *, earlier: {"added": 1})
+    runs = []
+    for seed in range(3):
+        edit_seed(here, seed)
+        runs.append(rerun("small.toml", root="reports", steps=steps).run)
+    first, second, third = runs
+    assert rerun_records(third) == {"comparison": {"moved": ["code"]}, "scores": {"added": 1}}
+    for name in ("comparison.json", "scores.json"):
+        before = (third.path / name).read_bytes()
+        shutil.copyfile(second.path / name, third.path / name)
+        with pytest.raises(StoreError, match=f"it is of run {second.name}"):
+            rerun_records(third)
+        (third.path / name).write_bytes(before)
+    copied = first.path.with_name("20990101T000000Z-00000000")
+    shutil.copytree(first.path, copied)
+    with pytest.raises(StoreError, match=f"it is of run {first.name}"):
+        read_run(copied)
+    assert [bool(run.damage) for run in list_runs("reports")] == [False, False, False, True]
 
 
 # -- the calendar --------------------------------------------------------------------------------------------
