@@ -13,8 +13,8 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -96,7 +96,6 @@ def fetch(
     """Fetch one answer. `hosts`: hosts (with port where not the usual one) that may be spoken to."""
     import httpx
 
-    no_address = (httpx.InvalidURL, UnicodeError)
     client = httpx.Client(
         headers={
             "User-Agent": f"cba/{_version()} (cost-benefit analysis; httpx)",
@@ -108,18 +107,11 @@ def fetch(
         max_redirects=_MOST_REDIRECTS,
         event_hooks={"request": [partial(_refuse_host, hosts=hosts)]},  # called for each redirect too
     )
-    with client:
-        try:
-            request = client.build_request(
-                "GET" if body is None else "POST", url, params=parameters, json=body
-            )
-        except no_address as error:
-            raise _no_address(url, error) from None
+    with client, _addresses_that_can_be(url):
+        request = client.build_request("GET" if body is None else "POST", url, params=parameters, json=body)
         for attempt in range(pace.attempts):
             try:
                 return _answer(client, request, accept=accept, pace=pace)
-            except no_address as error:
-                raise _no_address(url, error) from None
             except httpx.TooManyRedirects:
                 raise _endless(url) from None
             except _TryAgain as trouble:
@@ -216,16 +208,22 @@ def _give_up(url: str, reason: str, *, tried: int) -> NoReturn:
     )
 
 
-def _no_address(url: str, error: Exception) -> SourceUnreachable:
+@contextmanager
+def _addresses_that_can_be(url: str) -> Iterator[None]:
     """Word an address that cannot be; the analysis names none, so that an answer sent us there."""
-    return SourceUnreachable(
-        "a source sends to an address that cannot be",
-        file=ascii(url)[1:-1],
-        found=ascii(str(error))[1:-1],
-        allowed="https://host/path",
-        cause="a link mistyped by the publisher, or a proxy in between",
-        remedy="try again later; or download the release by hand and use `cba update --from FILE`",
-    )
+    import httpx
+
+    try:
+        yield
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise SourceUnreachable(
+            "a source sends to an address that cannot be",
+            file=ascii(url)[1:-1],
+            found=ascii(str(error))[1:-1],
+            allowed="https://host/path",
+            cause="a link mistyped by the publisher, or a proxy in between",
+            remedy="try again later; or download the release by hand and use `cba update --from FILE`",
+        ) from None
 
 
 def _endless(url: str) -> InputError:
