@@ -184,7 +184,7 @@ class Analysis(WrittenRecord):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     # name and title: name of the file and of the folder of runs; heading of the report.
     name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-    title: Annotated[Text, Field(max_length=200)]
+    title: Annotated[Text, Field(max_length=300)]
     frame: Frame | None = None  # taken from the name where that is a frame
     # release and evidence_until: children-looked-after release and last year of evidence admitted.
     release: Year

@@ -106,7 +106,7 @@ def test_a_damaged_record_of_what_changed_is_named_and_nothing_is_written(stored
     (Path(stored["path"]) / "comparison.json").write_text(content)
     before = files_of(stored["path"])
     code, said = answer(capsys, "report", "small")
-    assert code == 1 and "comparison.json is damaged" in said["error"]["problem"]
+    assert code == 1 and "comparison.json: damaged" in said["error"]["problem"]
     assert said["error"]["next step"] and files_of(stored["path"]) == before
 
 

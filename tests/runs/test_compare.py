@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -110,8 +111,10 @@ def stored_record(root: Path, name: str, *, results, stances=("evidence",), **ma
     """A stored run as far as a comparison reads it."""
     folder = root / "latest" / name
     folder.mkdir(parents=True)
-    (folder / "headline.json").write_text(json.dumps({"results": results, "results_by_stance": {}}))
+    headline = json.dumps({"results": results, "results_by_stance": {}}).encode()
+    (folder / "headline.json").write_bytes(headline)
     content = {
+        "files": {"headline.json": {"sha256": hashlib.sha256(headline).hexdigest(), "bytes": len(headline)}},
         "settings": small().model_dump(mode="json", by_alias=True),
         "stances": list(stances),
         "fingerprints": {"inputs": input_fingerprints(), "code": "c", "environment": "e"},

@@ -53,7 +53,7 @@ def test_the_most_draws_are_not_passed_and_the_run_says_what_it_missed():
 
 
 def test_nothing_is_added_where_the_precision_is_met_or_not_asked():
-    for analysis in (asking(npv=1e12, probability=0.4), cba.load_analysis("smoke")):
+    for analysis in (asking(npv=1e10, probability=0.4), cba.load_analysis("smoke")):
         made = []
         with_precision(analysis, appraise=lambda a, made=made: made.append(a.draws) or a, results=found_at)
         assert made == [analysis.draws]

@@ -171,5 +171,9 @@ def test_an_archive_that_cannot_be_written_gives_one_clear_error_and_loses_nothi
 def test_a_run_that_is_not_to_be_shown_leaves_the_pointer_alone(tmp_path):
     assert not store(tmp_path, publish=False).published
     assert not (tmp_path / "latest" / "published").exists()
-    assert store(tmp_path).published  # the first that may be shown
-    assert not store(tmp_path, publish=False).published
+    # runs are stored and readers see none: nobody can say that nothing moved, so a person shows the first
+    assert not store(tmp_path).published
+    other = tmp_path / "other"
+    first = store(other)
+    assert first.published and not store(other, publish=False).published
+    assert (other / "latest" / "published").read_text().strip() == first.name
