@@ -136,6 +136,10 @@ def main() -> None:
         copy = Path(folder) / "project"
         ignored = shutil.ignore_patterns(".git", ".venv*", "*cache*", "latest", "build")
         shutil.copytree(ROOT, copy, ignore=ignored)
+        for path in {mutant.path.parts[1]: mutant.path for mutant in chosen}.values():
+            unchanged = Mutant(path, 0, "nothing", (ROOT / path).read_text(encoding="utf-8"))
+            if noticed(unchanged, copy, seconds=asked.seconds):
+                raise SystemExit(f"the tests of {path.parts[1]} fail, or take too long, without any change")
         killed = 0
         for number, mutant in enumerate(chosen, start=1):
             found = noticed(mutant, copy, seconds=asked.seconds)

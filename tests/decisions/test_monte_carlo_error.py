@@ -104,3 +104,8 @@ def test_rounding_keeps_what_is_undefined():
 def test_bad_input_is_refused(call, expected):
     with pytest.raises(InputError, match=expected):
         call()
+
+
+def test_near_the_smallest_draw_the_error_reaches_down_to_it():
+    """By hand, for 0, 1, ..., 99 at 0.5%: the beta(1.5, 100.5) of the share below holds draws 0 to 2."""
+    assert mcse_quantile(np.arange(100.0), 0.005) == pytest.approx(1.0, abs=1e-12)
