@@ -215,16 +215,15 @@ def estimate_from_halves(everyone: FloatArray, contrast: FloatArray) -> Estimate
     return Estimate(value=value, se=max(spread, float(np.mean(reached / _normal_quantiles(_LUCKY)))))
 
 
-def covariance_of_halves(gains: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+def covariance_of_halves(gains: list[tuple[FloatArray, FloatArray]], *, errors: ArrayLike) -> FloatArray:
     """Covariance of the errors of estimates whose gains come from the same half-samples.
 
-    Shape (estimate, estimate). Its diagonal is the square of the standard errors of `estimate_from_halves`.
+    Shape (estimate, estimate). Its diagonal is the square of `errors`, those of `estimate_from_halves`.
     """
     unseen = np.stack([everyone - contrast for everyone, contrast in gains])
     unseen -= unseen.mean(axis=1, keepdims=True)
-    errors = np.array([estimate_from_halves(*gain).se for gain in gains])
     spread = unseen.std(axis=1)
-    scale = np.divide(errors, spread, out=np.zeros_like(errors), where=spread > 0)
+    scale = np.divide(errors, spread, out=np.zeros_like(spread), where=spread > 0)
     return unseen @ unseen.T / unseen.shape[1] * np.outer(scale, scale)
 
 

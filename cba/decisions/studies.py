@@ -747,7 +747,7 @@ def evsi_with_covariance(
     table = pd.DataFrame(
         {"standard_error": sizes, "evsi": [e.value for e in estimates], "se": [e.se for e in estimates]}
     )
-    return PairedStudies(table, covariance_of_halves(gains))
+    return PairedStudies(table, covariance_of_halves(gains, errors=table["se"].to_numpy()))
 
 
 def _sizes(standard_errors: Sequence[float]) -> FloatArray:
