@@ -61,7 +61,7 @@ SOURCE = {
 }
 REFUSED_ANALYSES: list[tuple[str, dict[str, object]]] = [
     *((field, {field: text}) for field in ("title", "analyst", "commissioner") for text in UNSEEN),
-    ("title", {"title": "x" * 201}),
+    ("title", {"title": "x" * 301}),
     ("name", {"name": "failed"}),
     ("name", {"name": "published"}),
     ("name", {"name": "a" * 61}),
