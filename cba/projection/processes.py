@@ -192,9 +192,9 @@ class _Totals:
         self.pace = posterior["long_run_pace"].values
         self.shift = np.zeros(draws)
         self.applied = self.rates
-        exits = 1.0 / (1.0 + np.exp(-self.rates[0, 1]))
-        starts = np.exp(self.rates[0, 0]) / self.stock[0]
-        self.by_start = starts * (1.0 - exits / 2.0 + np.exp(self.rates[0, 2]))
+        log_starts, odds, closure = posterior["last_rates"].values
+        exits, starts = 1.0 / (1.0 + np.exp(-odds)), np.exp(log_starts) / float(posterior["last_stock"])
+        self.by_start = starts * (1.0 - exits / 2.0 + np.exp(closure))
         self.by_exit = exits * (1.0 - exits) * (1.0 + starts / 2.0)
 
     def next_year(self, innovation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import pytest
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
+from cba.projection.care_system import _deferred, _require_enough, care_system
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from tests.projection.conftest import YEARS, made_system
 
@@ -108,8 +109,6 @@ def test_a_reach_above_one_is_refused(observations, priors):
 
 
 def test_draws_that_are_not_paired_are_refused(system, observations):
-    from cba.projection.care_system import care_system
-
     half = system.parameters.isel(sample=slice(0, 100))
     with pytest.raises(InputError, match="not paired") as caught:
         care_system(
@@ -140,3 +139,66 @@ def test_a_release_that_groups_placements_otherwise_is_refused(observations, pri
 def test_bands_keep_their_order(system):
     assert system.averted_kernel.shape[1:3] == (len(AGE_BANDS), len(AGE_BANDS))
     assert system.baseline["children"].sizes["age"] == len(AGE_BANDS)
+
+
+def test_the_mix_of_entrants_is_written_out_for_every_placement(system, observations):
+    """Unaccompanied children in foster care are taken off in-house and agency places in proportion."""
+    share = system.value("unit_costs.uasc_foster_share")
+    own, agency = PLACEMENTS.index("foster_in_house"), PLACEMENTS.index("foster_agency")
+    supported = PLACEMENTS.index("supported_accommodation")
+    pace = system.value("unit_costs.mix_change_years")
+    for draw in (0, 111):
+        ends = []
+        for name, alone in (("starts_by_placement", 7270.0), ("stock_by_placement", None)):
+            left = observations[name].sel(year=2024, placement=list(PLACEMENTS)).values.astype(float)
+            alone = float(observations["uasc_stock"].sel(year=2024)) if alone is None else alone
+            fostered = alone * share[draw]
+            both = left[own] + left[agency]
+            left[own], left[agency] = (
+                left[own] - fostered * left[own] / both,
+                left[agency] - fostered * left[agency] / both,
+            )
+            left[supported] -= alone - fostered
+            ends.append(left / left.sum())
+        for lag in (0, 1, 7):
+            fresh = np.exp(-(lag + 0.5) / pace[draw])
+            expected = fresh * ends[0] + (1 - fresh) * ends[1]
+            np.testing.assert_allclose(system.entrant_mix[draw, lag], expected, rtol=2e-4)
+
+
+def test_one_number_of_starts_reaches_every_age_alike(system, observations):
+    same = care_system(
+        observations,
+        system.baseline,
+        system.parameters,
+        stays=stay_length(observations),
+        reachable_starts=25_000.0,
+        uasc_starts=7270.0,
+    )
+    np.testing.assert_allclose(same.reach_by_age, np.repeat(same.reach[:, None], 5, axis=1))
+    expected = system.value("family_help.eligible_children") * system.value("family_help.yearly_entry_risk")
+    np.testing.assert_allclose(same.reach, expected / 25_000.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("lags", [2, 3, 5])
+def test_starts_deferred_beyond_the_last_year_do_not_come_back(observations, lags):
+    """Of two years nobody is back within, of three the first quarter, of five the first three."""
+    stays, ratio = stay_length(observations), np.array([0.8, 1.1])
+    long = _deferred(stays, ratio, lags=9)
+    np.testing.assert_allclose(_deferred(stays, ratio, lags=lags), long[..., :lags], rtol=1e-12)
+    kernel = averted_stock_kernel(stays, stay_ratio=ratio, lags=9)
+    waits = [wait for wait in (2, 3, 4, 5) if wait < lags]
+    came_back = sum(kernel[:, 1, :, lags - 1 - wait].sum(axis=1) for wait in waits) / 4 + np.zeros(2)
+    np.testing.assert_allclose(long[:, 1, :, lags - 1].sum(axis=1), came_back, rtol=1e-12)
+
+
+def test_a_millionth_of_a_child_is_rounding_and_more_is_not():
+    held = np.array([[[5.0, 1.0]], [[6.0, 2.0]]])
+    _require_enough(held - np.array([5.0 + 0.9e-6, 0.0]), names=("a", "b"), what="a band")
+    with pytest.raises(InputError) as caught:
+        _require_enough(held - np.array([5.0 + 2e-6, 0.0]), names=("a", "b"), what="a band")
+    assert "50.00% of draws" in str(caught.value) and "field: a" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        _require_enough(held - np.array([7.0, 6.0]), names=("a", "b"), what="a band")
+    assert "-5 children" in str(caught.value) and "100.00%" in str(caught.value)
+    assert "field: b" in str(caught.value)

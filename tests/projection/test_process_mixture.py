@@ -8,7 +8,13 @@ import xarray as xr
 
 import cba
 from cba.models.parameters import joint_parameters
-from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
+from cba.projection.business_as_usual import (
+    as_rates,
+    business_as_usual,
+    future_population,
+    next_stock,
+    rate_paths,
+)
 from cba.projection.processes import at_pace, held_to_pace, pace_targets, usual_rates
 from tests.made_fits import made_baseline, made_effects
 
@@ -144,3 +150,51 @@ def test_weight_nought_is_momentum_and_weight_one_pace(fit, people, parameters):
     for chosen, weight in ((momentum, 0.0), (pace, 1.0)):
         where = np.flatnonzero(chosen)
         xr.testing.assert_identical(mixed.isel(sample=where), alone[weight].isel(sample=where))
+
+
+def test_the_shift_of_every_year_is_what_the_year_would_miss(fit, people):
+    """Draw by draw in plain numbers; targets that end leave the shift where it is."""
+    rates = rate_paths(fit, YEARS, seed=2)
+    rng = np.random.default_rng(0)
+    targets = np.repeat(rng.normal(0.0, 0.02, (DRAWS, 1)), len(YEARS), axis=1)
+    targets[1, 3:] = np.nan
+    weights = rng.uniform(size=DRAWS)
+    held = held_to_pace(fit, rates, population=people, targets=targets, through_starts=weights)
+    constant = fit["constant_data"].to_dataset()
+    last = constant["observed_rates"].isel(year=-1).values
+    stock = constant["stock"].values
+    reachable = np.exp(last[:5]) * float(constant["population"])
+    starts = reachable + np.exp(last[15]) * constant["uasc_share"].values
+    leaving = 1 / (1 + np.exp(-last[5:10]))
+    per_start = sum(reachable * (1 - leaving / 2) + np.exp(last[14]) * reachable) / sum(stock)
+    per_exit = sum(leaving * (1 - leaving) * (stock + starts / 2)) / sum(stock)
+    last_year = as_rates(np.broadcast_to(last, (1, 1, 16)), [2025])
+    for draw in (0, 1, 250):
+        here, now, shift = people.isel(sample=[draw]), stock[None], 0.0
+        applied = last_year
+        for step in range(5):
+            year = {"year": [step]}
+            before = applied.assign_coords(year=here.isel(year)["year"])
+            unchanged = next_stock(before, now, population=here.isel(year), fit=fit)
+            if not np.isnan(targets[draw, step]):
+                shift += targets[draw, step] - np.log(unchanged.sum() / now.sum())
+            mine = rates.isel(sample=[draw], year=[step])
+            began = mine["start_rate"].values * np.exp(weights[draw] * shift / per_start)
+            logit = np.log(mine["exit"].values) - np.log1p(-mine["exit"].values)
+            left = 1 / (1 + np.exp(-logit + (1 - weights[draw]) * shift / per_exit))
+            np.testing.assert_allclose(held["start_rate"].values[draw, step], began[0, 0], rtol=1e-10)
+            np.testing.assert_allclose(held["exit"].values[draw, step], left[0, 0], rtol=1e-10)
+            applied = held.isel(sample=[draw], year=[step])
+            now = next_stock(applied, now, population=here.isel(year), fit=fit)
+
+
+def test_a_draw_at_momentum_repeats_its_trend_and_a_draw_at_pace_does_not(fit, people, parameters):
+    rates = usual_rates(fit, years=YEARS, population=people, parameters=parameters, seed=4)
+    never = ~at_pace(parameters, years_ahead=1) & ~at_pace(parameters, years_ahead=6)
+    phi = np.where(at_pace(parameters, years_ahead=1), 0.0, parameters["baseline.trend_persistence"].values)
+    alone = rate_paths(fit, YEARS, seed=4, persistence=phi)
+    xr.testing.assert_identical(
+        rates.isel(sample=np.flatnonzero(never)), alone.isel(sample=np.flatnonzero(never))
+    )
+    for name in ("ageing", "stay", "closure_rate", "uasc_starts"):
+        xr.testing.assert_identical(rates[name], alone[name])

@@ -138,3 +138,33 @@ def test_years_that_do_not_follow_on_are_refused(made, years):
     with pytest.raises(InputError, match="do not follow the last observed one") as caught:
         rate_paths(made, years, seed=0)
     assert "consecutive years from 2025" in str(caught.value)
+
+
+def test_paths_equal_the_process_written_out(made):
+    """One draw and year after another from the numbers of (seed, 1): shocks, sizes, common factors, asylum starts."""
+    rng = np.random.default_rng([7, 1])
+    shocked, sizes = rng.random((20, 4, 15)), rng.standard_normal((20, 4, 15))
+    factors, swings = rng.standard_normal((20, 4, 2)), rng.standard_normal((20, 4))
+    phi = np.linspace(0.0, 0.9, 20)
+    paths = rate_paths(made, range(2025, 2029), seed=7, persistence=phi)
+    posterior = made["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    ratio = float(made["constant_data"]["shock_ratio"])
+    last = made["constant_data"].to_dataset()["last_change"].values
+    for draw in (0, 5, 19):
+        mine = posterior.isel(sample=draw)
+        level = mine["last_level"].values.copy()
+        change = np.r_[np.full(5, last[0]), np.full(5, last[1]), np.zeros(5)]
+        shared = float(mine["common_correlation"])
+        for step in range(4):
+            wide = np.where(shocked[draw, step] < float(mine["shock_probability"]), ratio, 1.0)
+            moved = sizes[draw, step] * wide * mine["innovation_sd"].values
+            one, two = factors[draw, step]
+            moved[:5] += mine["start_common_loading"].values * one
+            moved[5:10] += mine["exit_common_loading"].values * (shared * one + (1 - shared**2) ** 0.5 * two)
+            change = np.r_[np.full(10, phi[draw]), np.zeros(5)] * change + moved
+            level[:15] += change
+            long_run = np.log(float(mine["uasc_long_run_starts"]))
+            back = float(mine["uasc_persistence"]) * (level[15] - long_run)
+            level[15] = long_run + back + float(mine["uasc_innovation_sd"]) * swings[draw, step]
+            np.testing.assert_allclose(latent(paths)[draw, step], level[:15], atol=1e-9)
+            assert np.log(float(paths["uasc_starts"][draw, step])) == pytest.approx(level[15], abs=1e-9)

@@ -217,3 +217,58 @@ def test_bands_in_the_wrong_order_are_refused(observations):
     with pytest.raises(InputError, match="share rises with length of stay") as caught:
         stay_length(shuffled)
     assert "a falling share" in str(caught.value)
+
+
+def test_children_met_in_care_are_counted_on_a_grid_of_ages_and_time_spent():
+    """The same points one by one: 41 ages of a band, 1,800 times spent in care, eight moments of a year."""
+    stays = StayLength(np.array([0.0, 1.0, 5.0]), np.log([1.0, 0.5, 0.2]))
+    starts, stock = np.array([3.0, 2.0, 1.0, 4.0, 5.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    met = met_in_care(stays, lags=2, starts=starts, stock=stock)
+    np.testing.assert_allclose(met.ages, stock / 15.0)
+    assert met.remaining.shape == (5, 5, 18) and met.under_18.shape == (5, 18)
+    assert met_in_care(stays, lags=20, starts=starts, stock=stock).remaining.shape == (5, 5, 20)
+    spent = (np.arange(1_800) + 0.5) / 100
+    for band, lag in ((0, 0), (1, 2), (2, 6), (3, 0), (3, 3), (4, 1)):
+        low, high = AGE_LIMITS[band]
+        there, minors, whole = np.zeros(5), 0.0, 0.0
+        for place in range(41):
+            age = low + (place + 0.5) / 41 * (high - low)
+            began = age - spent
+            rate = np.zeros(1_800)
+            for lower, upper in AGE_LIMITS:
+                inside = (began >= lower) & (began < upper)
+                rate[inside] = starts[AGE_LIMITS.index((lower, upper))] / (upper - lower)
+            weight = rate * stays.share(spent)
+            whole += weight.sum()
+            for moment in range(8):
+                later = lag + (moment + 0.5) / 8
+                if age + later < 18:
+                    minors += weight.sum() / 8
+                    there[band_of(age + later)] += (rate * stays.share(spent + later)).sum() / 8
+        np.testing.assert_allclose(met.remaining[band, :, lag], there / whole, atol=1e-12)
+        assert met.under_18[band, lag] == pytest.approx(minors / whole, abs=1e-12)
+
+
+def test_minors_of_later_years_are_counted_half_a_year_on_average():
+    """Ages spread evenly over a band: after 2.5 years those of 16 and over are 18, and so is 1/12 of 10 to 15."""
+    stays = StayLength(np.array([0.0, 1.0]), np.array([0.0, -1.0]))
+    minors = met_in_care(stays, lags=3, starts=np.ones(5), stock=np.ones(5)).minors
+    np.testing.assert_allclose(minors[:, 0], [1, 1, 1, 1, 0.75])
+    np.testing.assert_allclose(minors[:, 2], [1, 1, 1, 1 - 0.5 / 6, 0], atol=1e-12)
+    assert minors.shape[1] == 18
+
+
+def test_the_share_between_and_beyond_lengths_by_hand():
+    stays = StayLength(np.array([0.0, 1.0, 3.0]), np.array([0.0, -1.0, -2.0]))
+    found = np.log(stays.share(np.array([0.0, 0.5, 1.0, 2.0, 3.0, 5.0])))
+    np.testing.assert_allclose(found, [0.0, -0.5, -1.0, -1.5, -2.0, -3.0], atol=1e-12)
+
+
+def test_kernel_is_a_mean_over_eight_moments_of_the_year():
+    stays = StayLength(np.array([0.0, 1.0]), np.array([0.0, -0.7]))
+    kernel = averted_stock_kernel(stays, stay_ratio=np.array([0.5, 1.2]), lags=3)
+    moments = (np.arange(8) + 0.5) / 8
+    for sample, ratio in enumerate((0.5, 1.2)):
+        for lag in range(3):
+            each = [stays.share(lag + m) ** (1 / ratio) * age_position(np.array(lag + m)) for m in moments]
+            np.testing.assert_allclose(kernel[sample, ..., lag], np.mean(each, axis=0), atol=1e-12)

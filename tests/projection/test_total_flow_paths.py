@@ -67,3 +67,53 @@ def test_innovations_are_shared_between_candidates(posterior):
 def test_unknown_process_is_refused(posterior):
     with pytest.raises(InputError, match="process of the number in care is unknown"):
         total_paths(posterior, process="cycle", years=1, seed=1)
+
+
+def one_path_by_hand(
+    posterior, draw: int, shocks: np.ndarray, process: str
+) -> list[tuple[float, float, float]]:
+    """Stock, starts and ceases of one draw, year by year, in plain floats."""
+    factor = posterior["change_factor" if process == "momentum" else "walk_factor"].values[draw]
+    stock, rates = float(posterior["last_stock"]), [float(rate) for rate in posterior["last_rates"]]
+    mean, change = posterior["mean_rates"].values, posterior["last_change"].values
+    phi, pace = float(posterior["trend_persistence"][draw]), float(posterior["long_run_pace"][draw])
+    first, leaving = np.exp(rates[0]) / stock, 1 / (1 + np.exp(-rates[1]))
+    per_start = first * (1 - leaving / 2 + np.exp(rates[2]))
+    per_exit = leaving * (1 - leaving) * (1 + first / 2)
+
+    def after(stock, rates):
+        starts, share = np.exp(rates[0]), 1 / (1 + np.exp(-rates[1]))
+        ceases = share * (stock + starts / 2)
+        return stock + starts - ceases + np.exp(rates[2]) * starts, starts, ceases
+
+    found, applied, shift = [], rates, 0.0
+    for shock in shocks:
+        step = factor @ shock
+        if process == "momentum":
+            change = phi * np.array([1.0, 1.0, 0.0]) * change + step
+            rates = [rate + move for rate, move in zip(rates, change, strict=True)]
+        elif process == "reverting":
+            rates = [r + 0.2 * (m - r) + e for r, m, e in zip(rates, mean, step, strict=True)]
+        else:
+            rates = [rate + move for rate, move in zip(rates, step, strict=True)]
+        shifted = list(rates)
+        if process == "pace":
+            shift += pace - np.log(after(stock, applied)[0] / stock)
+            shifted[0] += shift / 2 / per_start
+            shifted[1] -= shift / 2 / per_exit
+        applied = shifted
+        found.append(after(stock, applied))
+        stock = found[-1][0]
+    return found
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_paths_equal_the_process_written_out(posterior, process):
+    """The random numbers are those of (seed, 31): three a year for every draw."""
+    paths = total_paths(posterior, process=process, years=6, seed=5)
+    shocks = np.random.default_rng([5, 31]).standard_normal((6, DRAWS, 3))
+    assert paths["ahead"].values.tolist() == [1, 2, 3, 4, 5, 6]
+    for draw in (0, 7, DRAWS - 1):
+        plain = np.array(one_path_by_hand(posterior, draw, shocks[:, draw], process))
+        for column, name in enumerate(("stock", "starts", "ceases")):
+            np.testing.assert_allclose(paths[name].values[draw], plain[:, column], rtol=1e-11)
