@@ -16,8 +16,15 @@ from cba.costs.system_cost import (
     published_real,
     running_total,
 )
-from cba.models.unit_costs import spread_ahead, unit_cost_draws
-from cba.models.unit_costs_accounts import DRIVERS, PARTS, published_drivers
+from cba.dimensions import PLACEMENTS
+from cba.models.unit_costs import COSTS, simulated_past, spread_ahead, unit_cost_draws, unit_cost_posterior
+from cba.models.unit_costs_accounts import (
+    DRIVERS,
+    PARTS,
+    guardianship_orders,
+    published_drivers,
+    published_spending,
+)
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 
@@ -130,3 +137,73 @@ def test_a_cost_path_is_growth_times_what_is_not_foreseen():
     spread = spread_ahead(steps, half_life=half_life, **shares)
     expected = np.log(grown) + drawn[f"{name}_surprise"].values[:, None] * spread
     np.testing.assert_allclose(np.log(unit_cost_path(drawn, (name,), steps=steps)), expected, atol=1e-12)
+
+
+def test_every_driver_of_a_later_year_by_hand():
+    """Stocks by placement, flows over the years they count for, unaccompanied children by two years of starts."""
+    workings, seen = made_workings(), made_inputs().observations
+    system, value = workings.system, workings.system.value
+    found = future_drivers(seen, system)
+    last = published_drivers(seen).sel(year=2024)
+    usual = system.baseline.transpose("sample", "year", "age")
+    draw, step = 17, 5
+    total = usual["children"].values.sum(-1)[draw]
+    mix = dict(zip(PLACEMENTS, system.placement_mix[draw, step], strict=True))
+    leaving = seen["ceases_by_age"].sel(age="16_plus")
+    left = list(usual["ceases"].sel(age="16_plus").values[draw])
+    orders = guardianship_orders(seen)
+    per_child = float(orders.sel(year=2024)) / float(last.sel(driver="looked_after"))
+    before = [float(orders.sel(year=year)) for year in range(2024 - 5, 2025)]
+    alone = (usual["starts"] - usual["starts_reachable"]).values.sum(-1)[draw]
+    growth = unit_cost_path(system.parameters, ("system.need_rate",), steps=step + 1, settles=False)[draw, -1]
+    people = float(usual["population"].values[draw, step])
+    per_person = float(last.sel(driver="need") / last.sel(driver="population"))
+    expected = {
+        "homes": total[step] * mix["childrens_home"],
+        "fostered": total[step] * sum(share for name, share in mix.items() if name.startswith("foster")),
+        "leavers": sum(left[step - 3 : step + 1]),
+        "guardianship": sum(before) + per_child * total[: step + 1].sum(),
+        "unaccompanied": float(last.sel(driver="unaccompanied"))
+        * (alone[step] + alone[step - 1])
+        / 2
+        / alone[0],
+        "looked_after": total[step],
+        "need": people * per_person * np.exp(value("system.need_rate_level")[draw]) * growth,
+        "population": people,
+    }
+    for place, name in enumerate(DRIVERS):
+        assert found[draw, step, place] == pytest.approx(expected[name], rel=1e-9), name
+    early = float(leaving.sel(year=2023)) + float(leaving.sel(year=2024)) + left[0] + left[1]
+    assert found[draw, 1, DRIVERS.index("leavers")] == pytest.approx(early, rel=1e-12)
+
+
+def test_the_accounts_run_back_by_hand(priors):
+    """The last account times its driver and its cost of each earlier year, from the numbers of (seed, 251)."""
+    seen = cba.load_observations()
+    found = modelled_history(seen, priors=priors, price_base=2022, draws=40, seed=3)
+    posterior = unit_cost_posterior(seen, priors=priors, draws=40, seed=3)
+    past = simulated_past(posterior, years=11, seed=[3, 251])
+    counts, spent = published_drivers(seen), published_spending(seen)
+    deflator = seen["gdp_deflator"]
+    real = float(deflator.sel(deflator_year=2022) / deflator.sel(deflator_year=2024)) * 1e6
+    assert found["year"].values.tolist() == list(range(2013, 2025))
+    for part, driver, cost in (
+        ("homes", "homes", "residential_care"),
+        ("fostering", "fostered", "fostering"),
+        ("leaving_care", "leavers", "leaving_care"),
+    ):
+        for year in (2013, 2020, 2024):
+            moved = float(counts.sel(year=year, driver=driver) / counts.sel(year=2024, driver=driver))
+            drift = np.exp(past[:, 2024 - year, COSTS.index(cost)])
+            expected = float(spent.sel(year=2024, part=part)) * real * moved * drift
+            np.testing.assert_allclose(found.sel(year=year, part=part), expected, rtol=1e-12)
+
+
+def test_published_spending_in_real_terms_by_hand():
+    seen = cba.load_observations()
+    spent, deflator = published_spending(seen), seen["gdp_deflator"]
+    found = published_real(seen, price_base=2022)
+    for year in (2013, 2024):
+        ratio = float(deflator.sel(deflator_year=2022)) / float(deflator.sel(deflator_year=year))
+        expected = float(spent.sel(year=year, part="homes")) * ratio * 1e6
+        assert float(found.sel(year=year, part="homes")) == pytest.approx(expected, rel=1e-12)

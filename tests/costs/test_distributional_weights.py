@@ -83,3 +83,25 @@ def test_shares_that_leave_a_group_out_are_refused():
     with pytest.raises(InputError, match="do not sum to 1") as caught:
         weighted_worth(np.ones(1), shares=np.array([0.5, 0.4]), weights=np.ones(2))
     assert "found: 0.9" in str(caught.value) and "nothing is rescaled" in str(caught.value)
+
+
+def test_shares_may_miss_one_by_rounding_and_by_no_more():
+    one = np.ones(1)
+    assert weighted_worth(one, shares=np.array([0.5, 0.5 + 5e-10]), weights=np.ones(2))[0] == pytest.approx(
+        1.0
+    )
+    for miss in (2e-9, -2e-9):
+        with pytest.raises(InputError, match="do not sum to 1"):
+            weighted_worth(one, shares=np.array([0.5, 0.5 + miss]), weights=np.ones(2))
+
+
+def test_of_several_sums_the_worst_is_shown():
+    shares = np.array([[0.5, 0.5], [0.5, 0.6], [0.5, 0.2]])
+    with pytest.raises(InputError) as caught:
+        weighted_worth(np.ones(3), shares=shares, weights=np.ones(2))
+    assert "found: 0.7" in str(caught.value)
+
+
+def test_a_reference_income_of_nothing_is_refused():
+    with pytest.raises(InputError, match="an income is not above 0"):
+        welfare_weights(np.array([2.0]), reference=np.array(0.0), elasticity=1.3)

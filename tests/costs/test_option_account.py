@@ -7,10 +7,15 @@ import pytest
 
 from cba.costs.account import (
     SUPPORT,
+    MoneyLine,
     Terms,
+    cashable,
     child_years,
+    cost_lines,
+    price_cut,
     programme_money,
     recurrent_cap,
+    saving_lines,
     starts_averted,
     total_cost,
     total_saving,
@@ -18,6 +23,7 @@ from cba.costs.account import (
 from cba.costs.option_account import _account, _of_draws, cashed, option_account, reinvested_account
 from cba.dimensions import PLACEMENTS
 from cba.inputs.options import Recurrent
+from cba.interventions.records import Work
 from cba.models.unit_costs_accounts import WEEKS
 from tests.appraisal.made_workings import (
     changed,
@@ -384,3 +390,82 @@ def test_a_reform_is_in_place_when_its_programme_is_paid(base):
     soon = base.system.value("delivery.start_delay") + base.system.value("delivery.ramp_stretch") < 3.0
     assert soon.sum() > 50
     np.testing.assert_allclose(reform[soon, base.years.index(2034)], 1.0, rtol=1e-9)
+
+
+def test_savings_by_line_written_out(base):
+    """Who gains: homes by payer, the three kinds of fostering, all the rest, and care proceedings."""
+    account, value = base.accounts["care_review"], base.system.value
+    share = {"at_once": value("cashable.share_at_once"), "rest_later": value("cashable.rest_later")}
+    rng = np.random.default_rng(0)
+    cut = rng.uniform(0.0, 1e5, account.avoided.shape)
+    found = {
+        (line.component, line.payer): line.amount
+        for line in saving_lines(base.system, account.children, account.avoided, cut=cut)
+    }
+    paid = dict(zip(PLACEMENTS, np.moveaxis(cashable(account.avoided, **share) + cut, -1, 0), strict=True))
+    nhs = value("payers.nhs_share_of_homes")[:, None]
+    fostered = [name for name in PLACEMENTS if name.startswith("foster")]
+    rest = [name for name in PLACEMENTS if name not in (*fostered, "childrens_home")]
+    case = (value("legal.proceedings_share") * value("legal.cost_per_case"))[:, None]
+    legal = cashable(starts_averted(base.system, account.children) * case, **share)
+    council = value("legal.council_share")[:, None]
+    expected = {
+        ("childrens_homes", "council"): (1 - nhs) * paid["childrens_home"],
+        ("childrens_homes", "nhs"): nhs * paid["childrens_home"],
+        ("fostering", "council"): sum(paid[name] for name in fostered),
+        ("other_placements", "council"): sum(paid[name] for name in rest),
+        ("care_proceedings", "council"): legal * council,
+        ("care_proceedings", "justice"): legal * (1 - council),
+    }
+    assert len(fostered) == 3 and len(rest) == 4 and set(found) == set(expected)
+    for line, amount in expected.items():
+        np.testing.assert_allclose(found[line], amount, rtol=1e-9, atol=1e-3)
+    np.testing.assert_allclose(total_saving(account), line_sum(account.savings), rtol=1e-12)
+    np.testing.assert_allclose(total_cost(account), line_sum(account.costs), rtol=1e-12)
+
+
+def test_two_effects_on_one_price_multiply(base):
+    """A tenth and a fifth off a price leave 0.72 of it, paid for the placements that remain."""
+    account, prices = base.accounts["care_review"], base.basis.prices.path
+    tenth, fifth = np.full(prices.shape, 0.1), np.full(prices.shape, 0.2)
+    left = base.system.ground.children.sum(-1)[..., None] * base.system.placement_mix
+    left = left - account.children.fewer_by_placement - account.children.moved
+    for shares, cut in (((tenth,), 0.1), ((tenth, fifth), 0.28)):
+        work = [Work("x", "x", np.zeros(prices.shape[:2]), cheaper=share) for share in shares]
+        found = price_cut(base.system, account.children, work=work, prices=prices)
+        np.testing.assert_allclose(found, cut * left * prices, rtol=1e-9)
+    assert not price_cut(base.system, account.children, work=[], prices=prices).any()
+
+
+def test_what_is_paid_for_nothing_is_taken_from_its_component_in_proportion(base):
+    """Of lines of 30 and 10, 20 are deadweight: 15 and 5; where nothing is spent nothing is."""
+    overrun = base.system.value("delivery.cost_overrun")[:, None]
+    years = np.array([[1.0, 0.0]]) + np.zeros((overrun.size, 1))
+    lines = (
+        MoneyLine("kinship", "dfe", "programme", 30.0 * years),
+        MoneyLine("kinship", "council", "recurrent", 10.0 * years),
+        MoneyLine("foster", "dfe", "programme", 7.0 * years),
+    )
+    idle, busy = (Work("x", "kinship", years, deadweight=amount * years) for amount in (0.0, 20.0))
+    assert [line.kind for line in cost_lines(base.system, lines, work=[idle])] == [
+        line.kind for line in lines
+    ]
+    found = {(x.component, x.payer, x.kind): x.amount for x in cost_lines(base.system, lines, work=[busy])}
+    expected = {
+        ("kinship", "dfe", "programme"): 15.0,
+        ("kinship", "dfe", "deadweight"): 15.0,
+        ("kinship", "council", "recurrent"): 5.0,
+        ("kinship", "council", "deadweight"): 5.0,
+        ("foster", "dfe", "programme"): 7.0,
+    }
+    assert set(found) == set(expected)
+    for line, amount in expected.items():
+        np.testing.assert_allclose(found[line], amount * years * overrun, rtol=1e-12)
+
+
+def test_what_an_effect_delivers_is_found_by_its_name(base):
+    account = base.accounts["care_review"]
+    for work in account.work:
+        assert account.delivered(work.name) is work.delivered
+    assert not account.delivered("nothing of this name").any()
+    assert account.delivered("nothing of this name").shape == account.recurrent.shape

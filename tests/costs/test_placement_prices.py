@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.costs.prices import FOSTER, foster_prices, growth_path
+from cba.costs.prices import FOSTER, foster_prices, growth_path, unit_cost_path
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.models.unit_costs_accounts import WEEKS
@@ -100,3 +100,51 @@ def test_recent_real_growth_is_near_what_the_series_shows():
     foster = workings.system.value("unit_costs.fostering_growth")
     assert 0.055 < np.expm1(home.mean()) < 0.095
     assert -0.015 < np.expm1(foster.mean()) < 0.02
+
+
+def test_prices_of_every_placement_by_hand():
+    """Others are stated a week; supported and other residential places grow by the mean of homes and fostering."""
+    workings = made_workings()
+    prices, value = workings.basis.prices, workings.system.value
+    place = {name: number for number, name in enumerate(PLACEMENTS)}
+    weekly = {
+        "supported_accommodation": "supported_accommodation",
+        "other_residential": "other_residential",
+        "with_parents": "with_parents",
+        "placed_for_adoption": "with_parents",
+    }
+    for name, entry in weekly.items():
+        np.testing.assert_allclose(
+            prices.today[:, place[name]], value(f"unit_costs.{entry}") * WEEKS, rtol=1e-12
+        )
+    grown = prices.path / prices.today[:, None]
+    steps = grown.shape[1]
+    one, two = "unit_costs.residential", "unit_costs.fostering"
+    paths = {
+        names: unit_cost_path(workings.system.parameters, names, steps=steps)
+        for names in ((one,), (two,), (one, two))
+    }
+    for name in PLACEMENTS:
+        names = {
+            "childrens_home": (one,),
+            "supported_accommodation": (one, two),
+            "other_residential": (one, two),
+        }
+        np.testing.assert_allclose(grown[..., place[name]], paths[names.get(name, (two,))], rtol=1e-9)
+    np.testing.assert_allclose(
+        prices.today[:, place["foster_relative_or_friend"]],
+        value("unit_costs.relative_foster_ratio") * prices.today[:, place["foster_in_house"]],
+        rtol=1e-12,
+    )
+
+
+def test_a_foster_price_of_nothing_is_refused():
+    """Equal thirds of an average of 30 with a premium of 90: in-house places would cost exactly 0."""
+    one = np.ones(1)
+    parts = {"counts": np.array([0.0, 2.0, 1.0]), "relative_ratio": one}
+    with pytest.raises(InputError, match="cost nothing or less"):
+        foster_prices(30.0 * one, premium=90.0 * one, **parts)
+    with pytest.raises(InputError, match="cost nothing or less"):
+        foster_prices(30.0 * one, premium=-45.0 * one, **parts)
+    kept = foster_prices(30.0 * one, premium=-44.0 * one, **parts)
+    assert kept["foster_agency"][0] == pytest.approx(2 / 3)

@@ -162,3 +162,42 @@ def test_a_plain_amount_cannot_take_growth_per_draw():
     with pytest.raises(InputError, match="differs by draw") as caught:
         deflate(1.0, from_year=2024, to_year=2030, deflator=prices)
     assert "DataArray" in str(caught.value)
+
+
+@pytest.mark.parametrize("growth", [-1.0, np.inf, np.nan])
+def test_growth_that_leaves_no_prices_is_refused(growth):
+    with pytest.raises(InputError, match="growth of prices is not usable"):
+        PriceIndex(published=SERIES, growth_beyond=growth)
+    PriceIndex(published=SERIES, growth_beyond=-0.99)
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, np.inf, np.nan])
+def test_a_level_that_is_no_price_is_refused(level):
+    broken = SERIES.copy()
+    broken[2] = level
+    with pytest.raises(InputError, match="not a positive number") as caught:
+        PriceIndex(published=broken)
+    assert "deflator_year=2021" in str(caught.value)
+
+
+def test_years_that_do_not_follow_each_other_are_refused():
+    for years, shown in (([0, 1, 3], "2020 followed by 2022"), ([0, 1, 1], "2020 followed by 2020")):
+        with pytest.raises(InputError, match="a gap or a repeated year") as caught:
+            PriceIndex(published=SERIES.isel(deflator_year=years))
+        assert shown in str(caught.value)
+    with pytest.raises(InputError, match="no years"):
+        PriceIndex(published=SERIES.isel(deflator_year=[]))
+    assert PriceIndex(published=SERIES.isel(deflator_year=[2, 0, 1])).last_year == 2021
+    with pytest.raises(InputError, match="not a series of years"):
+        PriceIndex(published=SERIES.rename(deflator_year="year"))
+
+
+def test_prices_beyond_the_last_year_grow_from_it():
+    prices = PriceIndex(published=SERIES, growth_beyond=0.1)
+    assert float(prices.index(2026)) == pytest.approx(float(SERIES[-1]) * 1.21, rel=1e-12)
+    assert float(prices.index(2019)) == 80.0 and (prices.first_year, prices.last_year) == (2019, 2024)
+    for year in (2018, 2025):
+        with pytest.raises(InputError, match="no price index"):
+            PriceIndex(published=SERIES).index(year)
+    with pytest.raises(InputError, match="no price index"):
+        prices.index(2018)

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cba.costs.prices import PlacementPrices, PriceIndex
-from cba.costs.system_cost import last_accounts, system_cost
+from cba.costs.prices import PlacementPrices, PriceIndex, unit_cost_path
+from cba.costs.system_cost import future_drivers, last_accounts, system_cost, usual_cost
+from cba.dimensions import PLACEMENTS
 from cba.inputs.observations import load_observations
 from cba.models.unit_costs_accounts import DRIVERS, PARTS
 from tests.appraisal.made_workings import made_inputs, made_workings
@@ -137,3 +138,42 @@ def test_next_year_is_near_this_year(accounts):
     assert workings.years[0] == 2025
     assert -0.02 < np.quantile(growth, 0.05) < np.quantile(growth, 0.95) < 0.12
     assert growth.mean() == pytest.approx(0.04, abs=0.03)
+
+
+def test_a_later_year_of_a_part_by_hand(accounts):
+    """Leaving care three years on: account, driver of that year, level, growth and what was not foreseen."""
+    workings = made_workings()
+    parameters, prices = workings.system.parameters, workings.basis.prices
+    counts = np.tile(accounts.drivers.values, (100, 2, 1))
+    counts[:, 1] *= 1.5
+    parts = system_cost(
+        accounts, drivers=counts, prices=dataclasses.replace(prices, path=prices.path[:, 1:3]),
+        parameters=parameters, years=np.array([2026, 2027]),
+    )  # fmt: skip
+    path = unit_cost_path(parameters, ("system.leaving_care",), steps=3)
+    level = np.exp(parameters["system.leaving_care_level"].values)
+    for place, factor in ((0, 1.0), (1, 1.5)):
+        expected = accounts.spending["leaving_care"] * factor * level * path[:, 1 + place]
+        np.testing.assert_allclose(parts["leaving_care"][:, place], expected, rtol=1e-12)
+        home = PLACEMENTS.index("childrens_home")
+        level_of_homes = np.exp(parameters["unit_costs.residential_level"].values)
+        dearer = prices.path[:, 1 + place, home] / prices.today[:, home]
+        expected = accounts.spending["homes"] * factor * level_of_homes * dearer
+        np.testing.assert_allclose(parts["homes"][:, place], expected, rtol=1e-12)
+
+
+def test_usual_cost_is_the_system_cost_of_its_drivers(seen, accounts):
+    workings = made_workings()
+    prices = PriceIndex(published=seen["gdp_deflator"])
+    found = usual_cost(
+        seen, workings.system, placements=workings.basis.prices, price_base=2024, prices=prices
+    )
+    parts = system_cost(
+        accounts,
+        drivers=future_drivers(seen, workings.system),
+        prices=workings.basis.prices,
+        parameters=workings.system.parameters,
+        years=workings.system.years,
+    )
+    for part in PARTS:
+        np.testing.assert_allclose(found[part], parts[part], rtol=1e-12)
