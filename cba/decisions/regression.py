@@ -125,7 +125,7 @@ def spline_basis(values: FloatArray) -> SplineBasis:
     bin_of_draw, share, centre = _equal_count_bins(values, BINS)
     wanted = int(np.clip(len(values) // DRAWS_PER_KNOT, 4, MOST_KNOTS))
     spread = np.sqrt(share @ (centre - share @ centre) ** 2)
-    if len(centre) == 1 or spread == 0.0:
+    if spread == 0.0:
         flat = np.zeros(len(values))
         return SplineBasis(bin_of_draw, share, centre, np.ones((len(centre), 1)), np.zeros(1), flat)
     standard = (centre - share @ centre) / spread

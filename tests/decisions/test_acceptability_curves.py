@@ -120,3 +120,17 @@ def test_bad_input_is_refused(change, expected):
     costs, effects, grid = acceptability_workload(100)
     with pytest.raises(InputError, match=expected):
         acceptability(*change(costs, effects, grid))
+
+
+@pytest.mark.parametrize("count, shown", [(9, "-1.0"), (10, "10 values")])
+def test_a_refusal_shows_a_short_list_of_thresholds_and_counts_a_long_one(count, shown):
+    costs, effects, _ = acceptability_workload(10)
+    with pytest.raises(InputError) as caught:
+        acceptability(costs, effects, [-1.0] * count)
+    assert shown in str(caught.value) and ("values" in shown or "10 values" not in str(caught.value))
+
+
+def test_thresholds_in_a_table_are_refused():
+    costs, effects, _ = acceptability_workload(10)
+    with pytest.raises(InputError, match="list of prices"):
+        acceptability(costs, effects, [[1.0, 2.0]])

@@ -93,3 +93,35 @@ def test_break_even_value_is_where_expected_net_benefit_is_zero():
     assert float(net.mean("sample")[1]) == pytest.approx(0.0, abs=1e-9)
     assert abs(star - 30.0) <= 4 * table["se"].iloc[0]
     assert np.isnan(table["value"].iloc[1])  # it achieves less than the first option
+
+
+def test_an_option_on_the_line_between_its_neighbours_is_a_mix_of_them():
+    table = cost_effectiveness_frontier([0.0, 10.0, 20.0], [0.0, 1.0, 2.0])
+    assert table["status"].tolist() == ["frontier", "extended", "frontier"]
+    assert table["versus"].tolist()[2] == 0 and table["icer"].iloc[2] == 10.0
+
+
+def test_no_options_and_no_axes_are_refused():
+    with pytest.raises(InputError, match="do not match"):
+        cost_effectiveness_frontier([], [])
+    with pytest.raises(InputError, match="do not match"):
+        cost_effectiveness_frontier([[1.0, 2.0]], [[1.0, 2.0]], ["a"])
+
+
+def test_a_draw_on_an_axis_counts_as_better_and_as_cheaper():
+    costs = labelled(np.array([[5.0, 5.0, 6.0], [5.0, 4.0, 5.0]]))
+    effects = labelled(np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]))
+    assert plane_quadrants(costs, effects).iloc[:, 1:].values.tolist() == [
+        [0.5, 0.0, 0.5, 0.0],
+        [0.0, 0.5, 0.5, 0.0],
+    ]
+
+
+def test_error_of_a_break_even_value_by_hand():
+    """Increments of cost 90 and 110, of effect 1 and 3: value 50; residuals 40 and -40; error 40 / 2."""
+    costs = labelled(np.array([[0.0, 90.0, 1.0], [0.0, 110.0, 1.0]]))
+    effects = labelled(np.array([[0.0, 1.0, 1.0], [0.0, 3.0, -1.0]]))
+    table = break_even_value(costs, effects)
+    assert table["value"].iloc[0] == 50.0
+    assert table["se"].iloc[0] == pytest.approx(40.0 / 2.0, rel=1e-12)
+    assert np.isnan(table["value"].iloc[1]) and table["incremental_effect"].iloc[1] == 0.0

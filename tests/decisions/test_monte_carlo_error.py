@@ -5,9 +5,16 @@ from __future__ import annotations
 import arviz_stats.base as arviz_arrays
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
-from cba.decisions import effective_sample_size, mcse_mean, mcse_probability, mcse_quantile, round_to_error
+from cba.decisions import (
+    Estimate,
+    effective_sample_size,
+    mcse_mean,
+    mcse_probability,
+    mcse_quantile,
+    round_to_error,
+)
 from cba.errors import InputError
 
 
@@ -109,3 +116,62 @@ def test_bad_input_is_refused(call, expected):
 def test_near_the_smallest_draw_the_error_reaches_down_to_it():
     """By hand, for 0, 1, ..., 99 at 0.5%: the beta(1.5, 100.5) of the share below holds draws 0 to 2."""
     assert mcse_quantile(np.arange(100.0), 0.005) == pytest.approx(1.0, abs=1e-12)
+
+
+def plain_effective_size(chains: np.ndarray) -> float:
+    """Vehtari et al. (2021), section 3.2, in loops: autocovariances, pairs that stay positive and do not rise."""
+    count, length = chains.shape
+    within = np.mean([chain.var(ddof=1) for chain in chains])
+    between = np.var([chain.mean() for chain in chains], ddof=1) if count > 1 else 0.0
+    pooled = within * (length - 1) / length + between
+    correlation = [1.0]
+    for lag in range(1, length):
+        covariance = np.mean(
+            [((c[lag:] - c.mean()) * (c[: length - lag] - c.mean())).sum() / length for c in chains]
+        )
+        correlation.append(1.0 - (within - covariance) / pooled)
+    pairs: list[float] = []
+    for first in range(0, length - 1, 2):
+        pair = correlation[first] + correlation[first + 1]
+        if pair < 0:
+            break
+        pairs.append(min([pair, *pairs[-1:]]))
+    total = count * length
+    return total / max(2 * sum(pairs) - 1, 1 / np.log10(max(total, 11)))
+
+
+@pytest.mark.parametrize("chains, length", [(1, 4), (1, 5), (2, 4), (2, 5), (3, 8), (4, 31), (2, 200)])
+def test_effective_size_is_that_of_plain_loops(chains, length):
+    for rho in (-0.9, -0.3, 0.2, 0.95):
+        values = autoregressive(rho, chains, length, seed=length)
+        plain = plain_effective_size(values.reshape(chains, length))
+        assert effective_sample_size(values, chains=chains) == pytest.approx(plain, rel=1e-9)
+
+
+def test_chains_of_four_draws_are_the_shortest():
+    with pytest.raises(InputError, match="do not divide"):
+        effective_sample_size(np.arange(6.0), chains=2)
+    with pytest.raises(InputError, match="do not divide"):
+        effective_sample_size(np.arange(6.0), chains=0)
+    assert effective_sample_size(np.full(8, 3.0), chains=2) == 8.0
+
+
+@pytest.mark.parametrize("probability", [0.002, 0.3, 0.5, 0.77, 0.998])
+def test_error_of_a_quantile_lies_between_order_statistics(probability):
+    """For 0, 1, ..., 99 an order statistic is its place, so the error is half a distance of places."""
+    low, high = beta.ppf(norm.cdf([-1, 1]), 100 * probability + 1, 100 * (1 - probability) + 1) * 100 - 1
+    places = min(np.ceil(high), 99) - max(np.floor(low), 0)
+    assert mcse_quantile(np.arange(100.0), probability) == pytest.approx(places / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_quantiles_at_the_ends_have_no_error(probability):
+    with pytest.raises(InputError, match="probability"):
+        mcse_quantile(np.arange(100.0), probability)
+
+
+def test_interval_is_normal_and_ends_at_its_floor():
+    assert Estimate(1.0, 0.1).interval() == pytest.approx((1 - 0.1959964, 1 + 0.1959964), abs=1e-6)
+    assert Estimate(1.0, 1.0).interval(level=0.5) == pytest.approx((1 - 0.6744898, 1 + 0.6744898), abs=1e-6)
+    assert Estimate(0.1, 1.0).interval() == pytest.approx((0.0, 0.1 + 1.959964), abs=1e-6)
+    assert Estimate(-9.0, 1.0).interval(floor=-5.0) == (-5.0, -5.0)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from cba.decisions import evpi, evppi, evppi_by_threshold
+from cba.decisions import ConditionalMean, conditional_mean, evpi, evppi, evppi_by_threshold
 from cba.errors import InputError
 from tests.decisions.known_answers import (
     C16_EXACT,
@@ -243,3 +243,50 @@ class TestBadInput:
 
     def test_extra_dimension(self, toy):
         assert "wrong dimensions" in self.refused(toy[0].expand_dims(payer=["nhs"]), toy[1])
+
+
+def test_a_mean_needs_two_rows_of_one_length():
+    row = np.linspace(0.0, 1.0, 200)
+    for values, outcome in ((row, row[1:]), (row[:, None], row[:, None])):
+        with pytest.raises(InputError, match="not paired"):
+            conditional_mean(values, outcome)
+
+
+def test_a_curve_is_read_between_its_points():
+    curve = ConditionalMean(
+        np.array([0.0, 1.0, 3.0]), np.full(3, 1 / 3), np.array([0.0, 2.0, 0.0]), np.array([[1.0, 2.0, 4.0]])
+    )
+    mean, moved = curve.at(np.array([-1.0, 0.5, 2.0]))
+    assert mean.tolist() == [0.0, 1.0, 1.0] and moved.tolist() == [[1.0, 1.5, 3.0]]
+
+
+def test_as_few_draws_as_parameters_are_refused():
+    nb = labelled(np.random.default_rng(0).normal(size=(150, 2)))
+    wide = pd.DataFrame(np.random.default_rng(1).normal(size=(150, 150)))
+    with pytest.raises(InputError, match="not more draws than parameters"):
+        evppi(nb, wide)
+    assert len(evppi(nb, wide.iloc[:, :149], {"one": ["0"]})) == 1
+
+
+def test_a_frame_numbered_from_nought_goes_by_position_and_any_other_by_its_labels():
+    net_benefit, inputs, _ = run_problem(PROBLEMS["toy normal"], 0, 200)
+    named = net_benefit.assign_coords(sample=np.arange(200) + 5)
+    assert evppi(named, inputs).equals(evppi(net_benefit, inputs))
+    assert evppi(named, inputs.set_axis(range(5, 205))).equals(evppi(net_benefit, inputs))
+    for labels in (range(1, 201), range(0, 400, 2)):
+        with pytest.raises(InputError, match="under different labels"):
+            evppi(named, inputs.set_axis(labels))
+
+
+def test_thresholds_of_a_group_that_everything_belongs_to_share_one_fit():
+    """Both inputs in one group of a wide table, whose other inputs are taken out first."""
+    costs, effects, inputs = twenty_inputs()
+    part = {"sample": slice(0, 1_500)}
+    costs, effects, few = costs.isel(part), effects.isel(part), inputs.iloc[:1_500]
+    groups = {"one": ["x1"], "pair": ["x2", "x3"]}
+    curve = evppi_by_threshold(costs, effects, few, [20_000.0], groups, independent=True)
+    direct = evppi(20_000 * effects - costs, few, groups, independent=True)
+    assert (np.abs(curve["evppi"] - direct["evppi"]) <= 0.5 * direct["se"]).all()
+    np.testing.assert_allclose(curve["se"], direct["se"], rtol=0.2)
+    exact = dict(zip(inputs.columns, C16_EXACT, strict=True))["x1"]
+    assert abs(curve["evppi"].iloc[0] - exact) <= 4 * curve["se"].iloc[0]

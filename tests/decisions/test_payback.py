@@ -88,3 +88,26 @@ def test_distribution_adds_up():
 def test_bad_input_is_refused(flow, base, expected):
     with pytest.raises(InputError, match=expected):
         payback_year(flow, base_year=base)
+
+
+def test_errors_of_the_distribution_by_hand():
+    """Of five draws one, three, three have paid back and two never do: sqrt(p (1 - p) / 5)."""
+    table = payback_distribution(
+        xr.DataArray([2025.0, np.nan, 2024.0, 2025.0, np.nan], dims="sample"), [2024, 2025, 2026]
+    )
+    np.testing.assert_allclose(table["probability"], [0.2, 0.4, 0.0, 0.4])
+    np.testing.assert_allclose(table["se"], np.sqrt([0.032, 0.048, 0.048, 0.048]))
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 2)])
+def test_payback_years_that_are_not_one_per_draw_are_refused(shape):
+    payback = xr.DataArray(np.zeros(shape), dims=("sample", "option")[: len(shape)])
+    with pytest.raises(InputError, match="one per draw"):
+        payback_distribution(payback, [2024])
+
+
+def test_a_shortfall_is_judged_against_the_money_moved_so_far():
+    """Short by a billionth of the 200 moved counts as nothing, by three billionths as a debt."""
+    flow = stream([-100, 100 - 1e-7, 0], [-100, 100 - 6e-7, 0])
+    flow = flow / xr.DataArray(discount_factors([0, 1, 2]), dims="year")
+    assert payback_year(flow, base_year=2023).values.tolist() == [2024.0, pytest.approx(np.nan, nan_ok=True)]

@@ -106,3 +106,21 @@ def test_bad_input_is_refused(values, dims, found, remedy):
 def test_a_bare_array_is_refused():
     with pytest.raises(InputError, match="named dimensions"):
         evpi(np.zeros((5, 2)))
+
+
+@pytest.mark.parametrize("mean, sd, draws", [(0.5, 10.0, 400), (-0.5, 5.0, 100), (0.05, 1.0, 250)])
+def test_bias_and_error_of_two_options_are_known_from_mean_and_spread(mean, sd, draws):
+    """The better mean is picked too high by the unit normal loss of the standard error."""
+    gain = np.random.default_rng(draws).normal(0.0, 1.0, draws)
+    gain = mean + sd * (gain - gain.mean()) / gain.std(ddof=1)
+    found = evpi_with_error(labelled(against_zero(gain)))
+    assert float(found.bias) == pytest.approx(-normal_loss(mean, sd / np.sqrt(draws)), rel=0.02)
+    regret = np.maximum(gain, 0.0) - (gain if mean > 0 else 0.0)
+    assert float(found.evpi) == pytest.approx(regret.mean(), rel=1e-12)
+    assert float(found.se) == pytest.approx(regret.std(ddof=1) / np.sqrt(draws), rel=1e-12)
+
+
+def test_bias_does_not_depend_on_which_option_comes_first():
+    nb = labelled(np.random.default_rng(8).normal([0.0, 0.3, -0.2], [1.0, 5.0, 3.0], (300, 3)))
+    one, two = evpi_with_error(nb), evpi_with_error(nb.isel(option=[2, 0, 1]))
+    assert float(one.bias) == pytest.approx(float(two.bias), rel=0.05)

@@ -149,3 +149,29 @@ def test_incomplete_tables_are_refused(designs):
         enbs(designs.drop(columns="se"), population_factor=1.0, fixed_cost=0.0, cost_per_unit=0.0)
     with pytest.raises(InputError, match="no design"):
         optimal_design(pd.DataFrame({"design": [], "enbs": [], "se": []}))
+
+
+def test_the_range_of_designs_by_hand():
+    """Errors of 2, covariances with the best 3 and 0: differences have errors 1.41 and 2.83, at 95% 2.77 and 5.54."""
+    table = pd.DataFrame({"design": [1.0, 2.0, 3.0], "enbs": [7.5, 10.0, 4.4], "se": [2.0, 2.0, 2.0]})
+    covariance = np.array([[4.0, 3.0, 1.0], [3.0, 4.0, 0.0], [1.0, 0.0, 4.0]])
+    best = optimal_design(table, covariance=covariance)
+    assert (best.lower, best.upper) == (1.0, 2.0)
+    wider = optimal_design(table.assign(enbs=[7.1, 10.0, 4.5]), covariance=covariance)
+    assert (wider.lower, wider.upper) == (2.0, 3.0)
+    assert optimal_design(table, level=0.5).lower == 2.0  # 0.674 x 2.83 = 1.9 of the 2.5 it falls short
+    for level in (0.0, 1.0):
+        with pytest.raises(InputError, match="not a probability"):
+            optimal_design(table, level=level)
+
+
+def test_a_study_that_only_covers_its_cost_is_not_worth_doing():
+    table = pd.DataFrame({"design": [1.0], "evsi": [2.0], "se": [0.0]})
+    even = enbs(table, population_factor=1.0, fixed_cost=1.5, cost_per_unit=0.5)
+    assert even["enbs"].iloc[0] == 0.0 and even["prob_positive"].iloc[0] == 0.0
+    assert not optimal_design(even).worth_doing
+    unsure = enbs(table.assign(se=1.0), population_factor=2.0, fixed_cost=1.5, cost_per_unit=0.5)
+    assert unsure["prob_positive"].iloc[0] == pytest.approx(
+        0.8413447, abs=1e-6
+    )  # 2 pounds with an error of 2
+    assert enbs(table, population_factor=0.0, fixed_cost=1.0, cost_per_unit=0.0)["enbs"].iloc[0] == -1.0

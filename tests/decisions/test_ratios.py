@@ -100,3 +100,16 @@ def test_ratios_of_single_precision_money_keep_their_digits():
         float(cost_effectiveness_frontier(costs.astype(kind), effects).icer[1]) for kind in ("f8", "f4")
     )
     assert single == pytest.approx(double, rel=1e-4)  # what storing the draws in single precision costs
+
+
+def test_tables_and_nothing_are_no_draws():
+    for wrong in (np.ones((2, 2)), np.array([])):
+        with pytest.raises(InputError, match="not paired"):
+            mvpf(wrong, wrong)
+    labelled = xr.DataArray([1.0, 2.0], dims="sample", coords={"sample": [0, 1]})
+    with pytest.raises(InputError, match="not paired"):
+        mvpf(labelled, labelled.assign_coords(sample=[1, 0]))
+    with pytest.raises(InputError, match="wrong dimensions"):
+        mvpf(labelled.rename(sample="draw"), labelled)
+    with pytest.raises(InputError, match="not paired"):
+        mvpf(labelled.expand_dims("option"), labelled)

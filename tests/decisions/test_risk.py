@@ -114,3 +114,29 @@ def test_nothing_lost_and_nothing_gained_is_not_negative():
     """Business as usual, exactly zero against itself, has no chance of a loss."""
     net_benefit = xr.DataArray([[0.0, -1.0], [0.0, 1.0], [0.0, 0.0]], dims=("sample", "option"))
     assert regret_table(net_benefit)["prob_negative"].tolist() == [0.0, pytest.approx(1 / 3)]
+
+
+def test_one_draw_is_taken_as_it_is():
+    one = labelled(np.array([[1.0, -2.0]]))
+    assert cvar(one).values.tolist() == [1.0, -2.0]
+    assert probability_at_least(one, [0.0]).probability.values.tolist() == [[1.0, 0.0]]
+    table = regret_table(one)
+    assert table["mean_se"].tolist() == [0.0, 0.0] and table["worst_loss"].tolist() == [0.0, 3.0]
+    assert table["prob_best"].tolist() == [1.0, 0.0] and table["prob_negative"].tolist() == [0.0, 1.0]
+
+
+def test_regret_table_by_hand():
+    """Draws 0, 1, ..., 100 against 50: regrets run from 0 to 50; the 99th percentile of 101 is one below the top."""
+    draws = np.arange(101.0)
+    table = regret_table(labelled(np.stack([draws, np.full(101, 50.0)], 1)))
+    assert table["mean_se"].iloc[0] == pytest.approx(np.sqrt(101 * 102 / 12) / np.sqrt(101), rel=1e-12)
+    assert table["worst_loss"].tolist() == pytest.approx([49.0, 49.0], abs=1e-9)
+    assert table["prob_best"].tolist() == pytest.approx([51 / 101, 50 / 101])  # a tie goes to the first
+
+
+def test_rounding_and_equality_dominate_nothing():
+    assert not stochastic_dominance(labelled(np.zeros((4, 2)))).any()
+    near = labelled(np.array([[0.1 + 0.2, 0.3], [1.0, 1.0]]))
+    assert near[0, 0] > near[0, 1] and not stochastic_dominance(near).any()
+    better = labelled(np.array([[0.3 + 1e-9, 0.3], [1.0, 1.0 + 5e-17]]))
+    assert stochastic_dominance(better).values.tolist() == [[False, True], [False, False]]

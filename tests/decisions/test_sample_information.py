@@ -297,3 +297,31 @@ class TestBadInput:
         net_benefit, theta = normal_study_workload()
         with pytest.raises(InputError, match="above 0"):
             evsi_normal_study(net_benefit, theta, standard_errors=[1.0, 0.0])
+
+
+def test_a_trial_of_three_families_by_hand():
+    """The odd family is a control. Nobody served, everybody else: ln(0.5 / 1.5) less ln(2.5 / 2.5), and a risk of 1."""
+    one = xr.DataArray([1.0, 1.0], dims="sample")
+    assert randomised_trial(one, 0 * one, families=3, seed=0).values == pytest.approx(
+        np.array([[np.log(1 / 3), 1.0]] * 2)
+    )
+    nobody = randomised_trial(0 * one, one, families=3, seed=0)
+    assert nobody.values == pytest.approx(np.array([[np.log(0.5 / 1.5) - np.log(0.5 / 2.5), 0.0]] * 2))
+    assert randomised_trial(one, one, families=2, seed=0).values == pytest.approx(np.array([[0.0, 1.0]] * 2))
+    for wrong in ((1.1 * one, 0.5 * one), (0.5 * one, -0.5 * one), (0.5 * one, 2.1 * one)):
+        with pytest.raises(InputError, match="outside 0 to 1"):
+            randomised_trial(*wrong, families=10, seed=0)
+
+
+def test_as_many_statistics_as_draws_are_refused():
+    nb = labelled(np.random.default_rng(0).normal(size=(200, 2)))
+    wide = xr.DataArray(np.random.default_rng(1).normal(size=(200, 200)), dims=("sample", "statistic"))
+    with pytest.raises(InputError, match="not more draws than statistics"):
+        evsi(nb, wide)
+
+
+def test_a_table_of_standard_errors_is_refused():
+    net_benefit, theta = normal_study_workload()
+    for wrong in ([], [[1.0]]):
+        with pytest.raises(InputError, match="cannot have this standard error"):
+            evsi_normal_study(net_benefit, theta, standard_errors=wrong)

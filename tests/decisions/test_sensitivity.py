@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 from scipy.stats import norm, uniform
 
-from cba.decisions import shapley, shapley_effects, sobol, tornado
+from cba.decisions import conditional_mean, shapley, shapley_effects, sobol, tornado
+from cba.decisions.regression import choose_penalty, group_basis, shuffled, spline_basis
 from cba.errors import InputError
 
 ANGLES = {name: uniform(-np.pi, 2 * np.pi) for name in ("x1", "x2", "x3")}
@@ -191,3 +192,104 @@ def test_tornado_probabilities_out_of_order_are_refused():
     x = np.zeros(200)
     with pytest.raises(InputError, match="in order"):
         tornado(xr.DataArray(x, dims="sample"), pd.DataFrame({"x": x}), low=0.9, high=0.1)
+
+
+def test_sobol_indices_and_their_errors_are_those_of_the_published_estimators():
+    """Saltelli et al. (2010), table 2 (b) and (f), from the very outputs, over eight scramblings of 32 points."""
+    seen: list[np.ndarray] = []
+
+    def watched(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        seen.append(a + b**2 + a * b)
+        return seen[-1]
+
+    table = sobol(watched, {"a": norm(), "b": norm(1.0, 0.5)}, 256, 0)
+    assert len(seen) == 8 * 4 and len(seen[0]) == 32
+    parts = []
+    for one, two, *mixed in np.array(seen).reshape(8, 4, 32):
+        centre = np.concatenate([one, two]).mean()
+        first = [((two - centre) * (each - one)).mean() for each in mixed]
+        total = [((one - each) ** 2).mean() / 2 for each in mixed]
+        parts.append([*first, *total, np.concatenate([one, two]).var()])
+    *indices, variance = np.mean(parts, axis=0)
+    shares = np.array(indices) / variance
+    np.testing.assert_allclose([*table["first"], *table["total"]], shares, rtol=1e-12)
+    drawn = np.array(parts)
+    misses = [drawn[:, place] - share * drawn[:, -1] for place, share in enumerate(shares)]
+    errors = [np.sqrt((miss**2).sum() / 7 / 8) / variance for miss in misses]
+    np.testing.assert_allclose([*table["first_se"], *table["total_se"]], errors, rtol=1e-9)
+
+
+def test_sobol_needs_64_points():
+    with pytest.raises(InputError, match="power of two"):
+        sobol(lambda x: x[:, 0], [norm()], 32, 0)
+    assert len(sobol(lambda x: x[:, 0], [norm()], 64, 0)) == 1
+    with pytest.raises(InputError, match="no ppf"):
+        sobol(lambda x: x[:, 0], [norm(), 3.0], 64, 0)
+
+
+def test_shares_and_their_errors_are_those_of_ridge_regressions_on_each_subset():
+    """Two inputs: the mean over both orders of what a fit on their functions explains, corrected for its freedom."""
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(size=(2, 400))
+    y += 0.6 * x
+    outcome = 2.0 + x + np.sin(2 * y) + 0.5 * rng.normal(size=400)
+    table = shapley_effects(xr.DataArray(outcome, dims="sample"), pd.DataFrame({"x": x, "y": y}))
+    order = shuffled(400)
+    basis = group_basis([spline_basis(values[order]) for values in (x, y)])
+    centred = (outcome - outcome.mean())[order]
+    gram, cross = basis.functions.T @ basis.functions / 400, basis.functions.T @ centred[:, None] / 400
+    penalty = choose_penalty(basis, gram, cross, (centred[:, None] ** 2).mean(axis=0), 400)
+
+    def gained(members: set[int]) -> np.ndarray:
+        used = [i for i, owners in enumerate(basis.inputs) if set(owners.tolist()) <= {-1, *members}]
+        part = basis.functions[:, used]
+        smoother = part @ np.linalg.inv(part.T @ part / 400 + penalty[np.ix_(used, used)]) @ part.T / 400
+        left = centred - smoother @ centred
+        return centred**2 - left**2 / (1 - np.trace(smoother) / 400)
+
+    one, two, both = gained({0}), gained({1}), gained({0, 1})
+    each = [(one + both - two) / 2, (two + both - one) / 2]
+    ends = np.searchsorted(np.arange(400) * 32 // 400, np.arange(33))
+    shares, errors = [], []
+    for parts in (*each, both):
+        share = parts.mean() / (centred**2).mean()
+        left = (parts - share * centred**2) / (centred**2).sum()
+        sums = np.array([left[a:b].sum() for a, b in zip(ends[:-1], ends[1:], strict=True)])
+        shares.append(share)
+        errors.append(np.sqrt(32 / 31 * ((sums - sums.mean()) ** 2).sum()))
+    np.testing.assert_allclose(table["effect"], [*shares[:2], 1 - shares[2]], rtol=1e-9)
+    np.testing.assert_allclose(table["se"], errors, rtol=1e-9)
+
+
+def test_an_input_that_never_varies_has_no_share():
+    rng = np.random.default_rng(10)
+    x, noise = rng.normal(size=(2, 1_000))
+    frame = pd.DataFrame({"fixed": np.full(1_000, 2.0), "x": x})
+    table = shapley_effects(xr.DataArray(x + noise, dims="sample"), frame)
+    assert table["effect"].iloc[0] == 0.0 and table["se"].iloc[0] == 0.0
+    alone = shapley_effects(xr.DataArray(x + noise, dims="sample"), frame[["x"]])
+    np.testing.assert_allclose(table["effect"].iloc[1:], alone["effect"], rtol=1e-9)
+    fixed = shapley_effects(xr.DataArray(noise, dims="sample"), frame[["fixed"]])
+    assert fixed["effect"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("low, high", [(0.5, 0.5), (0.0, 0.5), (0.5, 1.0)])
+def test_tornado_needs_two_probabilities_inside_nought_and_one(low, high):
+    x = np.linspace(0.0, 1.0, 200)
+    with pytest.raises(InputError, match="in order"):
+        tornado(xr.DataArray(x, dims="sample"), pd.DataFrame({"x": x}), low=low, high=high)
+
+
+def test_a_swing_moves_by_the_root_mean_square_of_half_samples():
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(size=(2, 600))
+    row = tornado(xr.DataArray(np.sin(x) + y, dims="sample"), pd.DataFrame({"x": x}), low=0.1, high=0.8).iloc[
+        0
+    ]
+    ends = np.quantile(x, [0.1, 0.8])
+    assert [row["input_low"], row["input_high"]] == pytest.approx(ends)
+    fit = conditional_mean(x, np.sin(x) + y)
+    low, high = np.interp(ends, fit.points, fit.mean)
+    assert (row["outcome_low"], row["outcome_high"], row["swing"]) == pytest.approx((low, high, high - low))
+    moves = [np.interp(ends[1], fit.points, m) - np.interp(ends[0], fit.points, m) for m in fit.shift]
+    assert row["swing_se"] == pytest.approx(np.sqrt(np.mean(np.square(moves))), rel=1e-12)

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from cba.decisions import switching_value
+from cba.decisions.ratios import _crossing
 from cba.errors import InputError
 
 DRAWS = 20_000
@@ -117,3 +118,55 @@ def test_order_of_draws_does_not_matter(case):
 def test_bad_input_is_refused(case, change, statistic, target, expected):
     with pytest.raises(InputError, match=expected):
         switching_value(*change(*case), statistic=statistic, target=target)
+
+
+@pytest.mark.parametrize("target", [-9.99, -3.0, 9.99])
+def test_the_curve_goes_on_straight_to_the_furthest_draw_on_either_side(target):
+    """Of 2,001 even values from -10 to 10 the outermost bins have their means at about 9.9."""
+    x = xr.DataArray(np.linspace(-10.0, 10.0, 2_001), dims="sample")
+    result = switching_value(x, 2.0 * x, statistic="mean", target=2.0 * target)
+    assert result.reachable and result.value == pytest.approx(target, abs=1e-6)
+    assert result.probability_beyond == pytest.approx((10.0 - abs(target)) / 20.0, abs=2e-3)
+    assert not switching_value(x, 2.0 * x, statistic="mean", target=20.001).reachable
+
+
+@pytest.mark.parametrize("draws, width", [(2_000, 100), (800, 64)])
+def test_a_statistic_of_ones_own_is_taken_over_windows_of_neighbours(draws, width):
+    """A twentieth of the draws, at least 64, at 41 places: a plain loop finds where their mean outcome is 0."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=draws)
+    y = x + 0.3 * rng.normal(size=draws)
+    starts = [int(place * (draws - width) / 40) for place in range(41)]
+    order = np.argsort(x)
+    middle = np.array([x[order[start : start + width]].mean() for start in starts])
+    means = np.array([y[order[start : start + width]].mean() for start in starts])
+    (before,) = (i for i in range(40) if means[i] < 0 < means[i + 1])
+    root = float(np.interp(0.0, means[before : before + 2], middle[before : before + 2]))
+    pair = (xr.DataArray(values, dims="sample") for values in (x, y))
+    result = switching_value(*pair, statistic=lambda draws: float(draws.mean()), target=0.0)
+    assert result.crossings == pytest.approx((root,), rel=1e-9)
+
+
+def test_crossings_and_what_lies_beyond_them_by_hand():
+    """Over -4 to 4 the curve is 2, 1, -1, -1, 3: it crosses at -1 and 2.5 and is below 0 in between."""
+    points = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
+    curve, error = np.array([2.0, 1.0, -1.0, -1.0, 3.0]), np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    values = np.linspace(-4.0, 4.0, 81)
+    found = _crossing(values, points, curve, error)
+    assert found.crossings == pytest.approx((-1.0, 2.5))
+    assert found.value == pytest.approx(-1.0)  # 30 of 81 draws are below it, 65 below the other
+    assert found.se == pytest.approx(0.2 * 2.0 / 2.0)  # error there over the slope
+    assert found.probability_beyond == pytest.approx((31 + 16) / 81)
+    turned = _crossing(values, points, curve[::-1], error)
+    assert turned.value == pytest.approx(1.0) and turned.se == pytest.approx(0.3 * 2.0 / 2.0)
+    assert _crossing(values, points, np.zeros(5), error).reachable is False
+    touching = _crossing(values, points, np.array([2.0, 1.0, 0.0, 1.0, 2.0]), error)
+    assert touching.crossings == pytest.approx((0.0,)) and touching.probability_beyond == 0.0
+    jump = _crossing(np.array([0.0, 1.0]), np.array([0.0, 0.0, 1.0]), np.array([-1.0, 1.0, 2.0]), error[:3])
+    assert jump.value == 0.0 and np.isnan(jump.se)
+
+
+@pytest.mark.parametrize("statistic", [0.0, 1.0])
+def test_the_lowest_and_the_highest_are_no_quantiles(case, statistic):
+    with pytest.raises(InputError, match="statistic is not known"):
+        switching_value(*case, statistic=statistic, target=0.0)
