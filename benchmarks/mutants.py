@@ -1,8 +1,8 @@
 """How many small changes of the arithmetic do the tests of its own room notice? Run with ``make mutants``.
 
 One operator, comparison or number of a rule is changed at a time, in a copy of the project, and the fast tests of that
-room are run, doctests included, until one fails: first those that run the changed line, the shortest first, then all
-others. A change that no test notices is printed: either a test is missing, or the code does nothing.
+room are run, doctests included, until one fails: first the quickest of those that run the changed line, then all. A
+change that no test notices is printed: either a test is missing, or the code does nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import CodeType
@@ -45,6 +46,12 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 
 Test = tuple[str, float, frozenset[tuple[str, int]]]
 """A test by its name, the seconds it takes, and the lines (file, number) that it runs."""
+
+FAILED, INTERRUPTED = 1, 2
+"""What pytest says where a test fails, and where one cannot be read; other codes tell of names it does not know."""
+
+NEAR_SECONDS = 4.0
+"""Tests that run the changed line are tried alone for so long, before all tests of the room are run."""
 
 
 @dataclass(frozen=True)
@@ -134,51 +141,49 @@ class Witness:
         return result
 
 
-class Nearest:
-    """A pytest plugin that runs the tests named first, and then all the others: it leaves none out."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.rank = {name: place for place, name in enumerate(names)}
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort the tests; those that were not named keep their order."""
-        items.sort(key=lambda item: self.rank.get(item.nodeid, len(self.rank)))
-
-
-def _tests(
-    room: str, copy: Path, tests: list[Test], place: tuple[str, int] | None, answer: Connection
-) -> None:
-    """Run the fast tests of a room in a process of their own; say how it ended, and what was run where."""
+def _tests(chosen: list[str], copy: Path, room: str | None, answer: Connection) -> None:
+    """Run tests in a process of their own; say how it ended and, where a room is named, what was run of it."""
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     os.chdir(copy)
-    options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not slow", f"tests/{room}", f"cba/{room}"]
-    near = sorted((seconds, name) for name, seconds, lines in tests if place in lines)
-    plugin = Nearest([name for _, name in near]) if place else Witness(copy / "cba" / room)
-    code = pytest.main(options, plugins=[plugin])
-    answer.send((code, [] if isinstance(plugin, Nearest) else plugin.tests))
+    # A kept file of bytecode knows its source by size and second only: what is kept is that of unchanged files.
+    sys.dont_write_bytecode = room is None
+    witnesses = [] if room is None else [Witness(copy / "cba" / room)]
+    options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not slow"]
+    code = int(pytest.main([*options, *chosen], plugins=[*witnesses]))
+    answer.send((code, [test for witness in witnesses for test in witness.tests]))
 
 
-def run(
-    room: str, copy: Path, *, seconds: float, tests: list[Test], place: tuple[str, int] | None
-) -> tuple[int, list[Test]]:
-    """Return what pytest says of a room (1 where a test failed), and the tests run if no `place` is changed."""
+def run(chosen: list[str], copy: Path, *, seconds: float, room: str | None = None) -> tuple[int, list[Test]]:
+    """Return what pytest says of some tests (1 where one failed), and what they run of a room."""
     # A fork of this process has read NumPy, PyMC and the published tables already, but no file that is changed.
     fork = multiprocessing.get_context("fork")
     ours, theirs = fork.Pipe()
-    process = fork.Process(target=_tests, args=(room, copy, tests, place, theirs))
+    process = fork.Process(target=_tests, args=(chosen, copy, room, theirs))
     process.start()
     theirs.close()
     try:
         if ours.poll(seconds):
-            return ours.recv()
+            code, tests = ours.recv()
+            return code, tests
     except EOFError:  # it crashed
         pass
     finally:
         process.kill()
         process.join()
-    return 1, []
+    return FAILED, []
+
+
+def nearest(tests: list[Test], place: tuple[str, int]) -> list[str]:
+    """Return the quickest tests that run a line, as many as take `NEAR_SECONDS` together."""
+    near = sorted((seconds, name) for name, seconds, lines in tests if place in lines)
+    until = accumulate(seconds for seconds, _ in near)
+    return [name for (_, name), spent in zip(near, until, strict=True) if spent < NEAR_SECONDS]
+
+
+def of_room(room: str) -> list[str]:
+    """Return where the tests of a room are."""
+    return [f"tests/{room}", f"cba/{room}"]
 
 
 def noticed(mutant: Mutant, copy: Path, *, seconds: float, tests: list[Test]) -> bool:
@@ -187,18 +192,17 @@ def noticed(mutant: Mutant, copy: Path, *, seconds: float, tests: list[Test]) ->
     before = place.read_text(encoding="utf-8")
     place.write_text(mutant.text, encoding="utf-8")
     try:
-        code, _ = run(
-            mutant.path.parts[1], copy, seconds=seconds, tests=tests, place=(str(place), mutant.line)
-        )
+        near = nearest(tests, (str(place), mutant.line))
+        if near and run(near, copy, seconds=seconds)[0] in (FAILED, INTERRUPTED):
+            return True
+        return run(of_room(mutant.path.parts[1]), copy, seconds=seconds)[0] != 0
     finally:
         place.write_text(before, encoding="utf-8")
-    return code != 0
 
 
 def _read_ahead(copy: Path) -> None:
     """Import what no change touches, so that a fork need not."""
     sys.path.insert(0, str(copy))
-    sys.dont_write_bytecode = True  # a kept file of bytecode knows its source by size and second only
     for name in ("tests.conftest", "cba.models.parameters", "cba.models.baseline", "cba.interventions.kinds"):
         importlib.import_module(name)
     cba = importlib.import_module("cba")
@@ -226,7 +230,7 @@ def main() -> None:
         _read_ahead(copy)
         tests: dict[str, list[Test]] = {}
         for room in sorted({mutant.path.parts[1] for mutant in chosen}):
-            code, tests[room] = run(room, copy, seconds=asked.seconds, tests=[], place=None)
+            code, tests[room] = run(of_room(room), copy, seconds=asked.seconds, room=room)
             if code:
                 raise SystemExit(f"the tests of {room} fail, or take too long, without any change")
         killed = 0

@@ -119,9 +119,10 @@ def test_a_draw_on_an_axis_counts_as_better_and_as_cheaper():
 
 def test_error_of_a_break_even_value_by_hand():
     """Increments of cost 90 and 110, of effect 1 and 3: value 50; residuals 40 and -40; error 40 / 2."""
-    costs = labelled(np.array([[0.0, 90.0, 1.0], [0.0, 110.0, 1.0]]))
-    effects = labelled(np.array([[0.0, 1.0, 1.0], [0.0, 3.0, -1.0]]))
+    costs = labelled(np.array([[7.0, 97.0, 8.0], [20.0, 130.0, 21.0]]))
+    effects = labelled(np.array([[2.0, 3.0, 3.0], [-4.0, -1.0, -5.0]]))
     table = break_even_value(costs, effects)
     assert table["value"].iloc[0] == 50.0
     assert table["se"].iloc[0] == pytest.approx(40.0 / 2.0, rel=1e-12)
+    assert table["incremental_cost"].tolist() == [100.0, 1.0]
     assert np.isnan(table["value"].iloc[1]) and table["incremental_effect"].iloc[1] == 0.0

@@ -170,8 +170,10 @@ def test_a_study_that_only_covers_its_cost_is_not_worth_doing():
     even = enbs(table, population_factor=1.0, fixed_cost=1.5, cost_per_unit=0.5)
     assert even["enbs"].iloc[0] == 0.0 and even["prob_positive"].iloc[0] == 0.0
     assert not optimal_design(even).worth_doing
-    unsure = enbs(table.assign(se=1.0), population_factor=2.0, fixed_cost=1.5, cost_per_unit=0.5)
-    assert unsure["prob_positive"].iloc[0] == pytest.approx(
-        0.8413447, abs=1e-6
-    )  # 2 pounds with an error of 2
+    for factor, cost in (
+        (2.0, 2.0),
+        (0.5, 0.5),
+    ):  # 2 pounds with an error of 2, half a pound with one of a half
+        unsure = enbs(table.assign(se=1.0), population_factor=factor, fixed_cost=cost, cost_per_unit=0.0)
+        assert unsure["prob_positive"].iloc[0] == pytest.approx(0.8413447, abs=1e-6)
     assert enbs(table, population_factor=0.0, fixed_cost=1.0, cost_per_unit=0.0)["enbs"].iloc[0] == -1.0
