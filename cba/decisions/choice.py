@@ -261,7 +261,7 @@ def probability_at_least(values: xr.DataArray, targets: ArrayLike) -> xr.Dataset
         raise InputError("targets are not numbers", field="targets", found=targets, allowed="finite numbers")
     moved = np.moveaxis(values.values, values.get_axis_num("sample"), -1)
     draws = moved.shape[-1]
-    ordered = np.sort(moved.reshape(-1, draws), axis=-1)
+    ordered = np.sort(moved.reshape(-1, draws))
     share = np.stack([1.0 - np.searchsorted(row, grid, side="left") / draws for row in ordered], axis=-1)
     kept = values.isel(sample=0, drop=True)
     probability = share.reshape(len(grid), *moved.shape[:-1])

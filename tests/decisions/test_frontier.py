@@ -126,3 +126,14 @@ def test_error_of_a_break_even_value_by_hand():
     assert table["se"].iloc[0] == pytest.approx(40.0 / 2.0, rel=1e-12)
     assert table["incremental_cost"].tolist() == [100.0, 1.0]
     assert np.isnan(table["value"].iloc[1]) and table["incremental_effect"].iloc[1] == 0.0
+
+
+def test_labels_come_from_whichever_has_them():
+    costs = xr.DataArray(COSTS, dims="option", coords={"option": OPTIONS})
+    plain = cost_effectiveness_frontier(COSTS, EFFECTS, OPTIONS)
+    assert cost_effectiveness_frontier(costs, EFFECTS).equals(plain)
+    assert cost_effectiveness_frontier(costs, EFFECTS, OPTIONS[::-1])["option"].tolist() != OPTIONS
+    numbered = cost_effectiveness_frontier(COSTS, EFFECTS)
+    assert numbered["option"].tolist() == [OPTIONS.index(name) for name in plain["option"]]
+    one_draw = costs.expand_dims(sample=2)
+    assert cost_effectiveness_frontier(one_draw, 0 * costs + EFFECTS).equals(plain)

@@ -104,9 +104,10 @@ def test_the_basis_is_of_natural_splines_orthonormal_and_ordered_by_roughness(dr
     standard = (basis.centre - values.mean()) / spread
     np.testing.assert_allclose(basis.standardised, (values - values.mean()) / spread, atol=1e-11)
     np.testing.assert_allclose(basis.functions[:, 1], standard, atol=1e-11)
+    gram = basis.functions.T @ (basis.share[:, None] * basis.functions)
     np.testing.assert_allclose(
-        basis.functions.T @ (basis.share[:, None] * basis.functions), np.eye(knots), atol=1e-7
-    )
+        gram, np.eye(knots), atol=5e-9
+    )  # what keeps it invertible is 1e-10 of its mean
     below = np.cumsum(basis.share) - basis.share / 2  # knots: the first bins half of which reach even shares
     places = [min(int((below < q).sum()), bins - 1) for q in np.linspace(0.0, 1.0, knots)]
     places = range(bins) if bins == knots else places
@@ -358,7 +359,7 @@ def test_a_group_is_fitted_on_every_half_as_ridge_regression_fits_it(group):
         weighted = basis.functions * ((1 + sign) / 300)[:, None]
         half = np.linalg.solve(weighted.T @ basis.functions + penalty, weighted.T @ responses)
         np.testing.assert_allclose(
-            basis.functions @ found.half_coefficients[place], basis.functions @ half, atol=1e-6
+            basis.functions @ found.half_coefficients[place], basis.functions @ half, atol=2e-9
         )
 
 
