@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cba.appraisal.quantities import QUANTITIES
+from cba.appraisal.quantities import QUANTITIES, Quantity
 from cba.tables.assumptions import FITTED_NAMES
 
 FULL_NAMES = {
@@ -85,10 +85,9 @@ _EFFECTS = {
 _STANCES = {"evidence": "Evidence", "sceptical": "Sceptical", "review": "Review's claims met"}
 
 
-def quantity_names() -> dict[str, str]:
-    """Return the words for each headline quantity, by its name and by its key."""
-    entries = QUANTITIES.values()
-    return {name: entry.filled(entry.words) for entry in entries for name in (entry.name, entry.stem)}
+def quantities_by_name() -> dict[str, Quantity]:
+    """Return each headline quantity by its name and by its key."""
+    return {name: entry for entry in QUANTITIES.values() for name in (entry.name, entry.stem)}
 
 
 def full_name(name: object) -> str:

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cba.reporting.choices import Appraisals, headline_first, run_identity
-from cba.reporting.names import full_name, quantity_names, stance_name
+from cba.reporting.names import full_name, quantities_by_name, stance_name
 from cba.tables.catalogue import TABLES
 
 if TYPE_CHECKING:
@@ -146,11 +146,14 @@ def heading_of(column: str) -> str:
             return f"{heading_of(before)}, {words}{error}" if before else words.capitalize() + error
     if stem.startswith("prob_"):
         return f"Probability: {full_name(stem[5:]).lower()}{error}"
-    for short, words in (HEADINGS | quantity_names()).items():
+    for short, said in (HEADINGS | quantities_by_name()).items():
+        if stem != short and not stem.startswith(f"{short}_"):
+            continue
+        # Only the one that fits is put into words: that reads the claims, and a workbook has a thousand headings.
+        words = said if isinstance(said, str) else said.filled(said.words)
         if stem == short:
             return words + (" [note 2]" if words == "Standard error" else "") + error
-        if stem.startswith(f"{short}_"):
-            return f"{words}, {stem[len(short) + 1 :].replace('_', ' ')}{error}"
+        return f"{words}, {stem[len(short) + 1 :].replace('_', ' ')}{error}"
     return full_name(stem) + (" [note 3]" if stem == "year" else "") + error
 
 
