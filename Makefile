@@ -28,7 +28,8 @@ report: $(STAMP) ## run the main analysis and print its headline and where the r
 	$(VENV)/bin/cba run $(SPEC)
 
 test: $(STAMP) ## all tests, doctests and notebooks, slow ones included
-	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --nbmake -n auto --dist loadfile $(PYTEST_ARGS) tests cba notebooks
+	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --nbmake -n auto --dist loadfile --no-loadscope-reorder \
+	    $(PYTEST_ARGS) tests cba notebooks
 
 quick: $(STAMP) ## the tests that sample nothing
 	$(PYTHON) -m pytest -m "not slow" $(PYTEST_ARGS)

@@ -9,6 +9,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.longest_files import longest_first
+
 # One profile for everyone: examples are derived from the test itself, so a failure in CI fails here too.
 settings.register_profile(
     "cba", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
@@ -32,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the golden appraisal with the numbers of this run (make golden)",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Hand out the longest files first where several workers share them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: longest_first(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import cba
+from tests.longest_files import LONGEST
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cba"
@@ -305,6 +306,12 @@ def test_the_lock_pins_every_requirement_with_hashes():
 
 
 # --- documents --------------------------------------------------------------------------------------------
+
+
+def test_the_longest_test_files_are_there_and_listed_from_the_longest():
+    """A file that was renamed would quietly be begun last, and one core would wait for it."""
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
+    assert list(LONGEST.values()) == sorted(LONGEST.values(), reverse=True)
 
 
 @pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
