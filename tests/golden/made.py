@@ -127,6 +127,12 @@ def results_of(run: Path, stance: str) -> dict[str, Any]:
     return results
 
 
+def headline_of(run: Path) -> dict[str, Any]:
+    """Return the results that the headline file of a run holds for its first stance."""
+    results: dict[str, Any] = json.loads((run / "headline.json").read_text(encoding="utf-8"))["results"]
+    return results
+
+
 def tables_of(run: Path, stance: str) -> dict[str, dict[str, list[Any]]]:
     """Return every table of one stance: name, then column, to its cells."""
     folder = run / "stances" / stance / "tables"

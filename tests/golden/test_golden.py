@@ -28,6 +28,7 @@ from tests.golden.made import (
     bound_numbers_of,
     checklist_of,
     explorer_of,
+    headline_of,
     masked,
     merged_tables_of,
     page_of,
@@ -169,6 +170,19 @@ def test_command(answers, command, overwrite_golden):
 
 def test_no_answer_is_left_out(answers):
     assert set(answers) == set(COMMANDS)
+
+
+def test_a_run_stored_by_an_earlier_version_is_compared_on_the_keys_of_both(comparison, runs, stored_run):
+    assert comparison["exit_code"] == 0 and comparison["sentences"]
+    before, after = headline_of(stored_run), headline_of(runs["golden_2024"])
+    shared = {key for key in before if key in after and before[key]["mean"] is not None}
+    changes = {change["key"]: change for change in comparison["changes"]}
+    assert {"npv_fiscal.care_review", "fewer_children_2032.care_review"} <= set(changes) <= shared
+    assert len(changes) >= 10
+    for key, change in changes.items():
+        assert same(change["before"], before[key]["mean"]) and same(change["after"], after[key]["mean"]), key
+        shares = sum(share["value"] for share in change["shares"].values())
+        assert shares == pytest.approx(change["difference"], rel=1e-9, abs=1e-6), key
 
 
 # -- the goldens themselves --------------------------------------------------------------------------------------
