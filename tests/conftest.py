@@ -9,7 +9,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.longest_files import longest_first
+from tests.longest_files import place
 
 # One profile for everyone: examples are derived from the test itself, so a failure in CI fails here too.
 settings.register_profile(
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Hand out the longest files first where several workers share them."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: longest_first(item.nodeid.partition("::")[0]))
+        items.sort(key=lambda item: place(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture
