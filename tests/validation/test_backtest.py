@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +41,14 @@ from cba.validation.scores import (
 )
 
 YEARS, DRAWS = 5, 40_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_release_is_read_once():
+    """Origins are collected from every release there is, twice in this file: half a second each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cba.validation.backtest.load_observations", cache(cba.load_observations))
+        yield
 
 
 @pytest.fixture(scope="module")
