@@ -87,11 +87,18 @@ def _silent(tree: ast.Module) -> set[int]:
     """Return the nodes that say something and compute nothing: annotations, refusals, their words, sizes of caches."""
     found: set[int] = set()
     for node in ast.walk(tree):
-        parts = [node] if isinstance(node, ast.Raise | ast.JoinedStr) else []
+        parts: list[ast.AST] = [node] if isinstance(node, ast.Raise | ast.JoinedStr) else []
         parts += [
             part for name in ("annotation", "returns") if (part := getattr(node, name, None)) is not None
         ]
         parts += getattr(node, "decorator_list", [])
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "reshape"
+        ):
+            # every negative length is "the rest"; that it is negative is still changed
+            parts += [arg.operand for arg in node.args if isinstance(arg, ast.UnaryOp)]
         found |= {id(inner) for part in parts for inner in ast.walk(part)}
     return found
 

@@ -175,3 +175,18 @@ def test_interval_is_normal_and_ends_at_its_floor():
     assert Estimate(1.0, 1.0).interval(level=0.5) == pytest.approx((1 - 0.6744898, 1 + 0.6744898), abs=1e-6)
     assert Estimate(0.1, 1.0).interval() == pytest.approx((0.0, 0.1 + 1.959964), abs=1e-6)
     assert Estimate(-9.0, 1.0).interval(floor=-5.0) == (-5.0, -5.0)
+
+
+def test_draws_at_a_quantile_count_as_below_it():
+    """Two chains of noughts and ones, ever fewer ones: the effective size is that of being nought."""
+    values = (autoregressive(0.9, 2, 300, seed=4) > 0.8).astype(float)
+    size = effective_sample_size((values <= 0).astype(float), chains=2)
+    assert size < 300 and np.quantile(values, 0.6) == 0.0
+    low, high = beta.ppf(norm.cdf([-1, 1]), size * 0.6 + 1, size * 0.4 + 1) * 600 - 1
+    ordered = np.sort(values)
+    expected = (ordered[int(np.ceil(high))] - ordered[int(np.floor(low))]) / 2
+    assert mcse_quantile(values, 0.6, chains=2) == expected
+
+
+def test_two_draws_have_an_error():
+    assert mcse_mean([1.0, 3.0]) == pytest.approx(1.0)

@@ -177,3 +177,8 @@ def test_a_study_that_only_covers_its_cost_is_not_worth_doing():
         unsure = enbs(table.assign(se=1.0), population_factor=factor, fixed_cost=cost, cost_per_unit=0.0)
         assert unsure["prob_positive"].iloc[0] == pytest.approx(0.8413447, abs=1e-6)
     assert enbs(table, population_factor=0.0, fixed_cost=1.0, cost_per_unit=0.0)["enbs"].iloc[0] == -1.0
+
+
+def test_part_persons_count_and_nobody_is_worth_nothing():
+    assert population_value(1.0, population=1.5, years=2, rate=0.0) == 3.0
+    assert population_value(1.0, population=0.0, years=2, rate=0.0) == 0.0

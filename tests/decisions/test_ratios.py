@@ -113,3 +113,9 @@ def test_tables_and_nothing_are_no_draws():
         mvpf(labelled.rename(sample="draw"), labelled)
     with pytest.raises(InputError, match="not paired"):
         mvpf(labelled.expand_dims("option"), labelled)
+
+
+def test_draws_without_labels_are_taken_in_their_order():
+    bare = xr.DataArray([3.0, 5.0], dims="sample")
+    labelled = xr.DataArray([1.0, 3.0], dims="sample", coords={"sample": [7, 9]})
+    assert float(benefit_cost_ratio(bare, labelled)) == 2.0 == 1 / float(benefit_cost_ratio(labelled, bare))

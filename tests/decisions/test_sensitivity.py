@@ -293,3 +293,18 @@ def test_a_swing_moves_by_the_root_mean_square_of_half_samples():
     assert (row["outcome_low"], row["outcome_high"], row["swing"]) == pytest.approx((low, high, high - low))
     moves = [np.interp(ends[1], fit.points, m) - np.interp(ends[0], fit.points, m) for m in fit.shift]
     assert row["swing_se"] == pytest.approx(np.sqrt(np.mean(np.square(moves))), rel=1e-12)
+
+
+def test_as_many_groups_as_are_allowed_may_share(monkeypatch):
+    monkeypatch.setattr("cba.decisions.shares.MOST_GROUPS", 2)
+    x = np.random.default_rng(12).normal(size=(200, 3))
+    frame, outcome = pd.DataFrame(x, columns=list("abc")), xr.DataArray(x.sum(axis=1), dims="sample")
+    assert len(shapley_effects(outcome, frame[["a", "b"]])) == 3
+    with pytest.raises(InputError, match="3 groups"):
+        shapley_effects(outcome, frame)
+
+
+def test_an_outcome_of_nothing_has_no_shares():
+    frame = pd.DataFrame({"x": np.linspace(0.0, 1.0, 200)})
+    with pytest.raises(InputError, match="does not vary"):
+        shapley_effects(xr.DataArray(np.zeros(200), dims="sample"), frame)

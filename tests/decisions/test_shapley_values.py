@@ -73,3 +73,10 @@ def test_every_subset_is_asked_for_once():
 def test_bad_players_are_refused(players):
     with pytest.raises(InputError, match="players"):
         shapley(lambda s: 0.0, players)
+
+
+def test_as_many_players_as_are_allowed_may_play(monkeypatch):
+    monkeypatch.setattr("cba.decisions.shares.MOST_PLAYERS", 3)
+    assert shapley(lambda s: float(len(s)), "abc") == pytest.approx({"a": 1.0, "b": 1.0, "c": 1.0})
+    with pytest.raises(InputError, match="4 players"):
+        shapley(lambda s: 0.0, "abcd")

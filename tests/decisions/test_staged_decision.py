@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cba.decisions import Estimate, LearnedChoice, compare_strategies
 from cba.decisions.staged import STRATEGIES, StagedDecision, decide_in_stages, learn_then_choose
 from cba.errors import InputError
 from tests.decisions.known_answers import normal_loss
@@ -173,3 +174,14 @@ def test_bad_input_is_refused():
     every = xr.Dataset({n: ("sample", theta) for n in ("now", "later", "pilot", "continued", "stopped")})
     with pytest.raises(InputError, match="not paired"):
         decide_in_stages(every, seen.isel(sample=slice(500)), pilot_error=1.0, steps_error=1.0)
+
+
+def test_what_is_worth_nothing_on_average_is_left_undone_and_its_delay_costs_nothing():
+    even = np.tile([1.0, -1.0], 64)
+    payoffs = xr.Dataset(
+        {"now": ("sample", even), "later": ("sample", 2 * even), "pilot": ("sample", 0 * even)}
+    )
+    nothing = Estimate(0.0, 0.0)
+    choice = LearnedChoice(payoff=nothing, uninformed=nothing, learning=nothing)
+    found = compare_strategies(payoffs, after_pilot=choice, after_step=choice)
+    assert (found.cost_of_delay.value, found.cost_of_delay.se) == (0.0, 0.0)

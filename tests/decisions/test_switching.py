@@ -170,3 +170,22 @@ def test_crossings_and_what_lies_beyond_them_by_hand():
 def test_the_lowest_and_the_highest_are_no_quantiles(case, statistic):
     with pytest.raises(InputError, match="statistic is not known"):
         switching_value(*case, statistic=statistic, target=0.0)
+
+
+def test_an_input_of_five_values_crosses_between_two_of_them():
+    """Below at the lowest value and above at the others: one crossing, half-way, and none at the end."""
+    x = np.repeat(np.arange(5.0), 100)
+    pair = (xr.DataArray(values, dims="sample") for values in (x, np.where(x > 0, 1.0, -1.0)))
+    result = switching_value(*pair, statistic="mean", target=0.0)
+    assert result.crossings == pytest.approx((0.5,), abs=0.1)
+    assert result.probability_beyond == pytest.approx(0.2)
+
+
+def test_an_outcome_at_its_target_counts_as_reaching_no_further():
+    """P(outcome <= 0 | x) of an outcome of 0 and 1 is Phi(-x): 0.3 at x = 0.524."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=DRAWS)
+    event = (rng.normal(size=DRAWS) < x).astype(float)
+    pair = (xr.DataArray(values, dims="sample") for values in (x, event))
+    result = switching_value(*pair, statistic=0.3, target=0.0)
+    assert result.value == pytest.approx(-norm.ppf(0.3), abs=4 * result.se + 0.02)

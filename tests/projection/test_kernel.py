@@ -304,6 +304,7 @@ def test_the_worst_row_of_moves_is_named():
 def test_rounding_in_a_row_is_not_an_error():
     inputs = one_state(samples=2, steps=2, keep=1.0 + 5e-10)
     assert np.isfinite(project(*inputs)).all()
+    assert np.isfinite(project(*one_state(samples=2, steps=2, keep=1.0 + 1e-9))).all()
     assert "sum to 1" in refused(*one_state(samples=2, steps=2, keep=1.0 + 5e-9))
 
 
