@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.errors import InputError
-from cba.projection.care_system import _deferred, _require_enough, care_system
+from cba.projection.care_system import _deferred, _require_enough, authority_share, care_system
 from cba.projection.stay_length import averted_stock_kernel, stay_length
 from tests.projection.conftest import YEARS, made_system
 
@@ -202,3 +203,13 @@ def test_a_millionth_of_a_child_is_rounding_and_more_is_not():
         _require_enough(held - np.array([7.0, 6.0]), names=("a", "b"), what="a band")
     assert "-5 children" in str(caught.value) and "100.00%" in str(caught.value)
     assert "field: b" in str(caught.value)
+
+
+def test_shares_of_authorities_are_those_of_the_last_year_with_people():
+    people = xr.DataArray(
+        [[9.0, 1.0, 5.0], [5.0, 5.0, 5.0], [30.0, np.nan, 10.0], [np.nan, np.nan, np.nan]],
+        dims=("year", "authority"),
+        coords={"year": [2021, 2022, 2023, 2024], "authority": ["301", "302", "303"]},
+    )
+    found = authority_share(xr.Dataset({"population_by_authority": people}))
+    assert found == {"301": 0.75, "303": 0.25}

@@ -375,3 +375,20 @@ def test_wrong_dims_are_refused(which, name):
     inputs = list(care_like(np.random.default_rng(17)))
     inputs[which] = inputs[which].rename(sample="draw")
     assert f"{name} has the wrong dims" in refused(*inputs)
+
+
+@pytest.mark.parametrize("rng", [None, 0])
+def test_certain_moves_of_two_years_and_two_options_by_hand(rng):
+    """All go to the second state in the first year and leave in the next, or the other way round; 1 option, or 2."""
+    initial = xr.DataArray([[8.0, 0.0]], dims=("sample", "state"))
+    entries = xr.DataArray(np.zeros((1, 2, 2)), dims=("sample", "year", "state"))
+    go, out = np.array([[0.0, 1.0], [0.0, 1.0]]), np.zeros((2, 2))
+    dims = ("sample", "option", "year", "from_state", "to_state")
+    moves = xr.DataArray(np.array([[[go, out], [out, go]]]), dims=dims)
+    path = project(initial, entries, moves, rng=rng)
+    assert path.values.tolist() == [[[[0.0, 8.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]]
+    alone = project(initial, entries, moves.isel(option=0), rng=rng)
+    assert alone.values.tolist() == [[[0.0, 8.0], [0.0, 0.0]]]
+    stocks = xr.DataArray([[[8.0, 0.0], [3.0, 2.0]]], dims=("sample", "option", "state"))
+    both = project(stocks, entries, moves.isel(option=0), rng=rng)
+    assert both.values.tolist() == [[[[0.0, 8.0], [0.0, 0.0]], [[0.0, 5.0], [0.0, 0.0]]]]

@@ -198,3 +198,8 @@ def test_a_draw_at_momentum_repeats_its_trend_and_a_draw_at_pace_does_not(fit, p
     )
     for name in ("ageing", "stay", "closure_rate", "uasc_starts"):
         xr.testing.assert_identical(rates[name], alone[name])
+
+
+def test_a_single_year_can_be_drawn(fit, people, parameters):
+    one = usual_rates(fit, years=[2025], population=people.isel(year=[0]), parameters=parameters, seed=4)
+    assert one["exit"].shape == (DRAWS, 1, 5) and ((one["exit"] > 0) & (one["exit"] < 1)).all()
