@@ -120,3 +120,14 @@ def test_components_and_payers_are_kept_apart():
     }
     assert found["family_help", "dfe"] == pytest.approx(2000, abs=1.0)
     assert found["kinship", "dfe"] == pytest.approx(120, abs=0.05)
+
+
+def test_years_without_money_may_lie_before_the_start_and_beyond_the_end():
+    """An empty year before the start is no sunk cost, and money after the last year shown is not shown."""
+    spend = (
+        option("care_review").spend[0].model_copy(update={"gbp_million": {2024: 0.0, 2027: 3.0, 2050: 9.0}})
+    )
+    calendar = option("care_review", spend=(spend,), timing="calendar")
+    lines = programme_money(calendar, Terms(2026, YEARS, 2022, PRICES, 2))
+    found = total(lines)[0] / 1e6
+    assert found.sum() == pytest.approx(found[2027 - 2023]) and found[2027 - 2023] > 0
