@@ -48,7 +48,7 @@ def test_a_detour_changes_nothing(first, second, third):
 
 
 def test_the_base_of_the_index_does_not_matter():
-    for scale in (0.01, 3.0):
+    for scale in (1e-4, 0.01, 3.0):
         moved = deflate(7.0, from_year=2019, to_year=2024, deflator=SERIES * scale)
         assert moved == pytest.approx(7.0 * np.prod(1 + np.array(GROWTH)), rel=1e-12)
 
@@ -201,3 +201,17 @@ def test_prices_beyond_the_last_year_grow_from_it():
             PriceIndex(published=SERIES).index(year)
     with pytest.raises(InputError, match="no price index"):
         prices.index(2018)
+
+
+def test_labelled_amounts_keep_their_labels_and_take_the_growth_of_each_draw():
+    prices = PriceIndex(published=SERIES, growth_beyond=xr.DataArray([0.0, 0.1], dims="sample"))
+    amount = xr.DataArray([100.0, 200.0], dims="sample", attrs={"units": "GBP"})
+    moved = deflate(amount, from_year=2021, to_year=2022, deflator=SERIES)
+    np.testing.assert_allclose(moved, [106.0, 212.0], rtol=1e-12)
+    assert moved.attrs == {"units": "GBP"}
+    ahead = deflate(amount, from_year=2024, to_year=2026, deflator=prices)
+    np.testing.assert_allclose(ahead, [100.0, 242.0], rtol=1e-12)
+    array = deflate(np.array([100.0, 50.0]), from_year=2021, to_year=2022, deflator=prices)
+    np.testing.assert_allclose(array, [106.0, 53.0], rtol=1e-12)
+    with pytest.raises(InputError, match="differs by draw"):
+        deflate(100.0, from_year=2024, to_year=2025, deflator=prices)
