@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError, Rule, refuse_broken
-from cba.inputs.files import file_bytes, nearest, readable_text
+from cba.inputs.files import even_rows, file_bytes, nearest, readable_text, text_of_table
 from cba.inputs.table_words import EVIDENCE, SCALES_OF_ESTIMAND
 
 # --- Read a table of evidence cell by cell, so that a refusal can name the row and the column ---
@@ -27,26 +25,23 @@ def read_table(file: Path, *, name: str) -> pd.DataFrame:
     One row per line, in file order; an empty cell of a column of numbers becomes NaN.
     """
     key, required = EVIDENCE[name].key[0], EVIDENCE[name].columns
-    rows = _rows(file)
-    if len(rows) < 2:
-        raise InputError(
-            "the table holds no rows",
-            file=file,
-            found=f"{len(rows)} line(s)",
-            allowed="a heading and at least one row",
-        ).advice("a truncated copy", remedy="restore the file")
+    text = text_of_table(file_bytes(file), file=file, again="restore the file, or save it as CSV")
+    rows = even_rows(text, file=file)
     heading = rows[0]
     missing = [name for name in required if name not in heading]
-    unknown = [name for at, name in enumerate(heading) if name not in required or name in heading[:at]]
+    unknown = [name for name in heading if name not in required]
     if missing or unknown:
         raise InputError(
             "the columns are not those of the table",
             file=file,
             field=(missing or unknown)[0],
-            found=f"missing: {missing or 'none'}; unknown or repeated: {unknown or 'none'}",
+            found=f"missing: {missing or 'none'}; unknown: {unknown or 'none'}",
             allowed=", ".join(required),
         ).advice("a column renamed, added or left out", remedy="use the headings of the shipped table")
-    _refuse_cells(rows, file=file)
+    for line, row in enumerate(rows[1:], start=2):
+        for column, cell in zip(heading, row, strict=True):
+            if cell:  # whether it may be empty, the rules of its column say
+                readable_text(cell, field=f"row {line} ({ascii(row[0])[1:-1]}), column {column}", file=file)
     table = pd.DataFrame(rows[1:], columns=heading, dtype=str)
     for column in [one for one, kind in required.items() if kind == "number"]:
         table[column] = [
@@ -54,26 +49,6 @@ def read_table(file: Path, *, name: str) -> pd.DataFrame:
             for line, (name, text) in enumerate(zip(table[key], table[column], strict=True), start=2)
         ]
     return table
-
-
-def _refuse_cells(rows: list[list[str]], *, file: Path) -> None:
-    """Refuse a row that does not have a cell for every column, and text that cannot be read."""
-    heading = rows[0]
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(heading):
-            raise InputError(
-                "a row does not have a cell for every column",
-                file=file,
-                field=f"row {line} ({row[0] if row else 'empty'})",
-                found=f"{len(row)} cells",
-                allowed=f"{len(heading)} cells",
-            ).advice(
-                "a truncated file, or a comma outside quotes",
-                remedy="restore the row, or put quotes around the text with the comma",
-            )
-        for column, cell in zip(heading, row, strict=True):
-            if cell:  # whether it may be empty, the rules of its column say
-                readable_text(cell, field=f"row {line} ({ascii(row[0])[1:-1]}), column {column}", file=file)
 
 
 @contextmanager
@@ -84,23 +59,6 @@ def in_row(line: int, *, file: str | Path, key: str) -> Iterator[None]:
     except InputError as error:
         column = error.details["field"]
         raise error.changed(file=file, field=f"row {line} ({key}), column {column}") from None
-
-
-def _rows(file: Path) -> list[list[str]]:
-    """Return the cells of every row as text."""
-    try:
-        text = file_bytes(file).decode("utf-8-sig")
-        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except FileNotFoundError:
-        raise InputError("the table does not exist", file=file).advice(
-            "a misspelt path", remedy="check the name and folder"
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            "the table cannot be read", file=file, found=str(error), allowed="UTF-8, comma separated"
-        ).advice(
-            "a truncated file, or a quote left open", remedy="restore the file or close the quote"
-        ) from None
 
 
 def _number(text: str, *, file: Path, place: str) -> float:

@@ -21,7 +21,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from cba.errors import InputError
+from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.leftovers import clear_parts
 
 # --- Where input files are: those that come with the package, or the folders put in force for a while ---
@@ -239,8 +239,8 @@ def records_of(path: str | Path) -> list[dict[str, str]]:
 _UNREADABLE = {errno.EISDIR: "not an ordinary file", errno.EFBIG: "a file is too large"}
 
 
-def file_bytes(path: Path) -> bytes:
-    """Return what a file of inputs holds, or refuse it; FileNotFoundError where there is none."""
+def file_bytes(path: Path, *, missing: InputError | None = None) -> bytes:
+    """Return what a file of inputs holds, or refuse it. `missing`: what is said where there is none."""
     try:
         return bytes_of(path)
     except FileNotFoundError:
@@ -263,10 +263,6 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         text = file_bytes(path).decode("utf-8")
         content = tomllib.loads(text)
-    except FileNotFoundError:
-        raise InputError("the file does not exist", file=path).advice(
-            "a misspelt path", remedy="check the name and folder"
-        ) from None
     except UnicodeDecodeError as error:
         raise InputError(
             "the file is not UTF-8 text", file=path, found=f"byte {error.start}: {error.reason}"
@@ -276,7 +272,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise _unparsable(error, path) from None
     except InputError:
-        raise
+        raise missing or InputError(
+            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise _unheld(text, path, deep=isinstance(error, RecursionError)) from None
     if not content:
@@ -335,10 +333,10 @@ def _unparsable(error: tomllib.TOMLDecodeError, path: Path) -> InputError:
     )
 
 
-def text_of_table(content: bytes, *, file: str | Path, encoding: str, again: str) -> str:
+def text_of_table(content: bytes, *, file: str | Path, again: str) -> str:
     """Return the text of a CSV file, refusing what is not text or was cut off. `again`: how to get it anew."""
     try:
-        text = content.decode(encoding)
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             "the file cannot be read as text",
@@ -348,7 +346,7 @@ def text_of_table(content: bytes, *, file: str | Path, encoding: str, again: str
             cause="a spreadsheet or a compressed file under a .csv name, or a broken download",
             remedy=f"{again}; unpack it, or save the sheet as CSV (UTF-8)",
         ) from None
-    if "\0" in text or not text.endswith("\n"):
+    if "\0" in text or (text and not text.endswith("\n")):
         raise InputError(
             "the file was cut off: its last line has no line end",
             file=file,
@@ -395,6 +393,59 @@ def held_lock(
     lock = FileLock(file, timeout=wait)
     with trouble:
         file.parent.mkdir(parents=True, exist_ok=True)
+def even_rows(text: str, *, file: str | Path) -> list[list[str]]:
+    """Return header and rows of a CSV text, refusing what is no table with a cell for every column of its header."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), strict=True):
+            rows.append(row)
+    except csv.Error as error:
+        raise InputError(
+            "a row cannot be split into cells", file=file, field=f"row {len(rows) + 1}", found=error
+        ).changed(
+            allowed=f"cells of up to {csv.field_size_limit():,} characters, every quote closed",
+            cause="a quote left open, or a file that is no table",
+            remedy="close the quote in the row named, or restore the file from its source",
+        ) from None
+    try:
+        refuse_broken(_EVEN, rows)
+    except InputError as error:
+        raise error.changed(file=file) from None
+    return rows
+
+
+def _uneven(rows: list[list[str]]) -> int:
+    """Return which row is not as long as the header; 0 where all are."""
+    return next((at for at, row in enumerate(rows) if len(row) != len(rows[0])), 0)
+
+
+def _twice(rows: list[list[str]]) -> str:
+    names = [name.strip() for name in rows[0]]
+    return next((name for name in names if names.count(name) > 1), "")
+
+
+_EVEN = (
+    Rule(None, lambda rows: len(rows) < 2, lambda rows: f"{len(rows)} line(s)")
+    .wrong("the file holds no rows", allowed="a header and at least one row")
+    .advice("a download or a copy that stopped before it began", remedy="restore the file from its source"),
+    Rule(lambda rows: f"column {_twice(rows)}, row 1", _twice, "more than once")
+    .wrong("a column stands in the file twice", allowed="each column once")
+    .advice("two files pasted side by side", remedy="remove one of the two"),
+    Rule(lambda rows: f"row {_uneven(rows) + 1}", _uneven, lambda rows: f"{len(rows[_uneven(rows)])} cells")
+    .wrong(
+        lambda rows: (
+            f"a row has {'more' if len(rows[_uneven(rows)]) > len(rows[0]) else 'fewer'} cells than the header"
+        ),
+        allowed=lambda rows: f"{len(rows[0])} cells: {', '.join(rows[0])}",
+    )
+    .advice(
+        "a comma inside an unquoted text, two lines run together, or a file cut off",
+        remedy="quote the text or restore the row, or restore the file from its source",
+    ),
+)
+"""What every table must keep, whatever it holds."""
+
+
         try:
             lock.acquire()
         except Timeout:

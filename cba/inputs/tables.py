@@ -8,7 +8,6 @@ file that cannot be read, ends early, holds a word where a number belongs or fai
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -21,6 +20,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs import table_words as words
 from cba.inputs.files import (
+    even_rows,
     file_bytes,
     published_folder,
     readable_text,
@@ -41,19 +41,16 @@ FETCH_AGAIN = "fetch the file again from its source, or restore it from version 
 
 def _text_of(file: Path) -> str:
     """Contents of a file that exists, is UTF-8 text and ends with a line end."""
-    try:
-        content = file_bytes(file)
-    except FileNotFoundError:
-        raise InputError(
-            "a published table is missing",
-            file=file,
-            found="no such file",
-            allowed=f"the tables {', '.join(TABLES)}, each a .csv file in one folder",
-        ).advice(
-            "the folder holds another layout, or one file was left out when copying",
-            remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
-        ) from None
-    return text_of_table(content, file=file, encoding="utf-8", again=FETCH_AGAIN)
+    missing = InputError(
+        "a published table is missing",
+        file=file,
+        found="no such file",
+        allowed=f"the tables {', '.join(TABLES)}, each a .csv file in one folder",
+    ).advice(
+        "the folder holds another layout, or one file was left out when copying",
+        remedy=f"copy {file.name} into the folder; README.md beside the shipped tables has the layout",
+    )
+    return text_of_table(file_bytes(file, missing=missing), file=file, again=FETCH_AGAIN)
 
 
 def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
@@ -80,38 +77,8 @@ def _refuse_cells(text: str, *, table: Table, file: Path) -> None:
             )
 
 
-def _refuse_rows(text: str, *, table: Table, file: Path) -> None:
-    """Refuse a table without rows, and a row of more or fewer cells than the header, which pandas shifts or fills."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header, row, columns = next(rows, []), None, ", ".join(table.columns)
-    try:
-        for row in rows:
-            if row and len(row) != len(header):
-                raise InputError(
-                    f"a row has {'more' if len(row) > len(header) else 'fewer'} cells than the header",
-                    file=file,
-                    field=f"row {rows.line_num}",
-                    found=f"{len(row)} cells",
-                    allowed=f"{len(header)} cells: {columns}",
-                ).advice(
-                    "a comma inside an unquoted text, two lines run together, or a row cut short",
-                    remedy="quote the text, or restore the row",
-                )
-    except csv.Error as error:
-        raise InputError(
-            "the file is not a table", file=file, field=f"row {rows.line_num}", found=error, allowed=columns
-        ).advice("a quote left open", remedy="close the quote, or restore the row") from None
-    if row is None:
-        raise InputError(
-            "the file is empty" if not header else "a table has no rows",
-            file=file,
-            found="a header alone" if header else "no header",
-            allowed=f"a header and at least one row: {columns}",
-        ).advice("a download or a copy stopped before it began", remedy=FETCH_AGAIN)
-
-
 def _parse(text: str, *, table: Table, file: Path) -> pd.DataFrame:
-    _refuse_rows(text, table=table, file=file)
+    even_rows(text, file=file)
     try:
         frame = pd.read_csv(
             io.StringIO(text), dtype=dict(table.columns), keep_default_na=False, na_values=[""]

@@ -39,7 +39,7 @@ MISTAKES = {  # file: (field, words of the problem, words of the next step)
     "study_id_empty.csv": ("row 3 (no study_id), column study_id", "cell is empty", "fill it in"),
     "column_missing.csv": ("use", "columns are not those", "headings of the shipped table"),
     "column_unknown.csv": ("weight", "columns are not those", "headings of the shipped table"),
-    "truncated.csv": ("row 3 (TRIAL_B)", "a cell for every column", "restore the row"),
+    "truncated.csv": ("row 3", "fewer cells than the header", "restore the row"),
     "empty.csv": (None, "holds no rows", "restore the file"),
     "censored_without_bounds.csv": (B + "bound_low", "no bounds", "add a bound"),
     "censored_bounds_swapped.csv": (B + "bound_low", "not in order", "swap them"),

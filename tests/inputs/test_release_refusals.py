@@ -234,10 +234,11 @@ def test_two_files_that_contradict_each_other(tmp_path, after_2023, good):
     [
         (b"PK\x03\x04\xff\xfe", "cannot be read as text"),
         (b"release,year\n", "holds no rows"),
-        (b"", "cut off"),
+        (b"", "holds no rows"),
+        (b"a,b\n1,2", "cut off"),
         (b"a,b\n1,2\n", "layout of the file is not known"),
         (b"release,release\n1,2\n", "stands in the file twice"),
-        (b"release,year,measure,days,source\n2024,2024,x,5\n", "longer or shorter than the header"),
+        (b"release,year,measure,days,source\n2024,2024,x,5\n", "fewer cells than the header"),
     ],
 )
 def test_a_file_that_is_no_table(tmp_path, after_2023, content, problem):
@@ -268,7 +269,7 @@ def test_no_file_and_a_file_that_is_not_there(tmp_path, after_2023):
     with pytest.raises(InputError, match="no file was named"):
         taken([], store=tmp_path / "store", held=after_2023)
     error = refused(tmp_path, after_2023, {"gone": tmp_path / "gone.csv"})
-    assert error.problem == "the file cannot be read"
+    assert error.problem == "the file does not exist"
 
 
 def test_deflators_need_the_month_they_were_published(tmp_path, after_2023):

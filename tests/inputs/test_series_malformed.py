@@ -60,7 +60,7 @@ REFUSED = {
     "care_duration__extra_column": ("not part of the table", "column label", "label", "remove the column"),
     "care_duration__stray_comma": ("more cells than the header", "row 6", "6 cells", "quote the text"),
     "children_in_need__not_text": ("cannot be read as text", "children_in_need", "codec", "fetch the file"),
-    "sources__empty": ("empty", "sources.csv", "no header", "fetch the file again"),
+    "sources__empty": ("holds no rows", "sources.csv", "1 line(s)", "restore the file"),
     "authorities__duplicated_code": ("a key occurs twice", "authority", "authority=203", "keep the row"),
 }
 
@@ -168,7 +168,7 @@ def edited(folder: Path, table: str, change: Callable[[list[str]], list[str]]) -
 @pytest.mark.parametrize(
     ("kind", "problem", "field"),
     [
-        ("header alone", "has no rows", None),
+        ("header alone", "holds no rows", None),
         ("a cell too many in the first row", "more cells", "row 2"),
         ("a cell too few in the last row", "fewer cells", "row"),
     ],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import file_bytes, nearest, read_toml, text_of_table
+from cba.inputs.files import even_rows, file_bytes, nearest, read_toml, text_of_table
 from cba.inputs.table_words import EVERY_TABLE, TABLES
 
 LICENCE = "Open Government Licence v3.0"
@@ -80,16 +78,7 @@ class Piece:
 def read_file(file: str | Path, *, retrieved: str) -> Sheet:
     """Read a downloaded CSV file."""
     file = Path(file)
-    try:
-        content = file_bytes(file)
-    except FileNotFoundError:
-        raise InputError(
-            "the file cannot be read",
-            file=file,
-            found="no such file",
-            cause="a misspelt path",
-            remedy="check the name",
-        ) from None
+    content = file_bytes(file)
     digest = hashlib.sha256(content).hexdigest()
     origin = Origin(file.name, file.name, digest, len(content), retrieved)
     return Sheet(str(file), csv_rows(content, file=str(file)), origin)
@@ -97,62 +86,8 @@ def read_file(file: str | Path, *, retrieved: str) -> Sheet:
 
 def csv_rows(content: bytes, *, file: str) -> pd.DataFrame:
     """Return the rows of a CSV file as text, refusing any that is not whole."""
-    table = _cells(text_of_table(content, file=file, encoding="utf-8-sig", again=_AGAIN), file=file)
-    if len(table) < 2:
-        raise InputError(
-            "the file holds no rows",
-            file=file,
-            found=f"{len(table)} line(s)",
-            allowed="a header and rows",
-            cause="a download that stopped before it began",
-            remedy=_AGAIN,
-        )
-    header = [name.strip() for name in table[0]]
-    _refuse_uneven(table, header=header, file=file)
-    return pd.DataFrame(table[1:], columns=header, dtype=str)
-
-
-def _cells(text: str, *, file: str) -> list[list[str]]:
-    table: list[list[str]] = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline="")):
-            table.append(row)
-    except csv.Error as error:
-        raise InputError(
-            "a row cannot be split into cells",
-            file=file,
-            field=f"row {len(table) + 1}",
-            found=str(error),
-            allowed=f"cells of up to {csv.field_size_limit():,} characters",
-            cause="a quote that is never closed, or a file that is no table",
-            remedy=f"{_AGAIN}, or close the quote in the row named",
-        ) from None
-    return table
-
-
-def _refuse_uneven(table: Sequence[Sequence[str]], *, header: Sequence[str], file: str) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise InputError(
-            "a column stands in the file twice",
-            file=file,
-            field=f"column {repeated[0]}, row 1",
-            found=f"{header.count(repeated[0])} times",
-            allowed="each column once",
-            cause="two files pasted side by side",
-            remedy="remove one of the two",
-        )
-    for line, row in enumerate(table[1:], start=2):
-        if len(row) != len(header):
-            raise InputError(
-                "a row is longer or shorter than the header",
-                file=file,
-                field=f"row {line}",
-                found=f"{len(row)} cells",
-                allowed=f"{len(header)} cells: {', '.join(header)}",
-                cause="a comma inside an unquoted text, or a download that stopped half way",
-                remedy=_AGAIN,
-            )
+    table = even_rows(text_of_table(content, file=file, again=_AGAIN), file=file)
+    return pd.DataFrame(table[1:], columns=[name.strip() for name in table[0]], dtype=str)
 
 
 # --- Turn a downloaded file into pieces of the published tables: which layout it has, and what each row becomes ---
