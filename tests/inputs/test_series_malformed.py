@@ -230,3 +230,21 @@ def test_check_refuses_a_newest_release_that_an_update_would_refuse(tmp_path):
         refuse_lacking(folder)
     assert str(folder) in str(refused.value.details["file"])
     refuse_lacking(PUBLISHED)
+
+
+def test_a_release_whose_sums_can_no_longer_be_checked_is_refused_as_an_update_refuses_it(tmp_path):
+    """Every row is there, and a figure that used to be printed is withheld: nothing says what the parts come to."""
+    folder = edited(
+        tmp_path / "x",
+        "england_children",
+        lambda lines: [
+            line.replace(",3730,,", ",,suppressed,")
+            if line.startswith("2024,2024,stock,age,under_1,")
+            else line
+            for line in lines
+        ],
+    )
+    with pytest.raises(InputError, match="a sum of release 2024 can no longer be checked") as refused:
+        refuse_lacking(folder)
+    assert refused.value.details["file"] == str(folder / "england_children.csv")
+    assert "stock_by_age" in refused.value.details["found"]

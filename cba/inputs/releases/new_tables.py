@@ -207,29 +207,36 @@ def _check_whole(
             load_observations(path=folder)
         return
     fresh = {one for change in changes if change.table == "england_children" for one in change.new_releases}
-    before = max(held["england_children"]["release"], default="")
-    earlier = _checked_sums(before, folder=folder)[1] if before and fresh else set()
-    for release in sorted(fresh) or [before]:
-        table, now = _checked_sums(release, folder=folder)
-        _refuse_sums(table, release=release, pieces=pieces)
-        if lost := sorted(earlier - now):
-            raise InputError(
-                f"a sum of release {release} can no longer be checked",
-                file=file_of(pieces, "england_children"),
-                field=f"year {release}",
-                found=f"no figures for: {lost[0]}",
-                allowed="every sum that could be checked in the release before",
-                cause="a breakdown left out, or figures withheld that used to be printed",
-                remedy="download the file again; a breakdown that is gone must be decided on by a person",
-            )
-        earlier = now
+    for release in sorted(fresh) or [max(held["england_children"]["release"], default="")]:
+        _refuse_sums(_sums(release, folder=folder), release=release, pieces=pieces)
+        _refuse_unchecked(release, folder=folder, file=file_of(pieces, "england_children"))
 
 
-def _checked_sums(release: str, *, folder: Path) -> tuple[pd.DataFrame, set[str]]:
-    """Reconcile a release; also return which breakdowns could be summed in its own year."""
-    table = reconcile(load_observations(int(release), path=folder))
-    parts = [f"{name} sums to the total" for name in PARTS]
-    return table, set(table.loc[(table["year"] == int(release)) & table["check"].isin(parts), "check"])
+def _refuse_unchecked(release: str, *, folder: Path, file: str) -> None:
+    """Refuse a release without the figures of a sum that the release before let be checked in its own year."""
+    every = set(held_table("england_children", folder=folder)["release"])
+    parts, before = (
+        [f"{name} sums to the total" for name in PARTS],
+        max((one for one in every if one < release), default=""),
+    )
+    checked = []
+    for one in (before, release) if before else ():
+        table = _sums(one, folder=folder)
+        checked.append(set(table.loc[(table["year"] == int(one)) & table["check"].isin(parts), "check"]))
+    if checked and (lost := sorted(checked[0] - checked[1])):
+        raise InputError(
+            f"a sum of release {release} can no longer be checked",
+            file=file,
+            field=f"year {release}",
+            found=f"no figures for: {lost[0]}",
+            allowed="every sum that could be checked in the release before",
+            cause="a breakdown left out, or figures withheld that used to be printed",
+            remedy="download the file again; a breakdown that is gone must be decided on by a person",
+        )
+
+
+def _sums(release: str, *, folder: Path) -> pd.DataFrame:
+    return reconcile(load_observations(int(release), path=folder))
 
 
 def _refuse_sums(table: pd.DataFrame, *, release: str, pieces: Sequence[Piece]) -> None:
@@ -336,6 +343,7 @@ def refuse_lacking(folder: Path) -> None:
         for name, table in tables.items()
     ]
     refuse_parts(pieces, held=held)
+    _refuse_unchecked(newest, folder=folder, file=pieces[0].origin.address)
 
 
 def file_of(pieces: Sequence[Piece], table: str) -> str:
