@@ -348,3 +348,25 @@ def test_no_source_and_a_source_that_is_down(fake, store, pace):
     with pytest.raises(SourceUnreachable) as stopped:
         asked(durations(fake), store=store, pace=pace)
     assert stopped.value.exit_code == 5 and not store.exists()
+
+
+@pytest.mark.parametrize("grows", [True, False])
+def test_pages_without_end_are_refused(fake, monkeypatch, grows):
+    """A publisher that always names a next page: one more result each time, or pages of one for a billion results."""
+    monkeypatch.setattr(ees_rows, "MOST_PAGES", 5)
+    source = durations(fake)
+    with pytest.raises(SourceUnreachable, match="do not add up") as refused:
+        ees_rows._every_page(
+            lambda found, before: (None, ["row"], found + 2 if grows else 10**9),
+            source=source,
+            where="/query",
+        )
+    assert (
+        "5 pages at most" in refused.value.details["allowed"]
+        and source.name == refused.value.details["field"]
+    )
+
+
+def test_a_page_that_brings_nothing_is_refused(fake):
+    with pytest.raises(SourceUnreachable, match="do not add up"):
+        ees_rows._every_page(lambda found, before: (None, [], 9), source=durations(fake), where="/query")

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -78,7 +78,8 @@ def newest(
         _refuse_major(source, version=version, accepted=accepted, pace=pace)
     meta = get_json(source, f"{path}/meta", pace=pace, dataSetVersion=version)
     rows, answers = _queried(source, version=version, meta=meta, pace=pace)
-    _refuse_fewer(len(rows), int(latest["totalResults"]), source=source, where=path)
+    if len(rows) != int(latest["totalResults"]):
+        raise _uneven(source, where=path, found=f"{len(rows)} results", expected=int(latest["totalResults"]))
     origin = origin_of(source, answers, address=source.base_url + path, version=version, published=published)
     sheet = Sheet(f"{source.name} {version}", pd.DataFrame(rows).fillna("").astype(str), origin)
     return origin, sheet, {one["column"]: one.get("unit") or "" for one in meta["indicators"]}
@@ -88,35 +89,59 @@ def _queried(
     source: DataSource, *, version: str, meta: Mapping[str, Any], pace: Pace
 ) -> tuple[list[dict[str, str]], list[Answer]]:
     """Ask for every row, page by page, and turn identifiers into labels."""
-    path = f"/v1/data-sets/{source.data_set}/query"
-    rows: list[dict[str, str]] = []
-    answers: list[Answer] = []
-    last, expected, lookups = 1, 0, _lookups(meta)
-    while len(answers) < last:
-        body = {"page": len(answers) + 1, "pageSize": PAGE_SIZE}
-        answers.append(fetch_json(source, path, pace=pace, parameters={"dataSetVersion": version}, body=body))
-        content = answers[-1].json()
+    path, lookups = f"/v1/data-sets/{source.data_set}/query", _lookups(meta)
+
+    def asked(found: int, before: int) -> tuple[Answer, list[dict[str, str]], int]:
+        body = {"page": before + 1, "pageSize": PAGE_SIZE}
+        answer = fetch_json(source, path, pace=pace, parameters={"dataSetVersion": version}, body=body)
+        content = answer.json()
         _refuse_warnings(source, content, where=path)
-        paging = _part(content, "paging", source=source, where=path)
-        last, expected = int(paging["totalPages"]), int(paging["totalResults"])
+        total = int(_part(content, "paging", source=source, where=path)["totalResults"])
         results = _part(content, "results", source=source, where=path)
-        rows += [_labelled(row, lookups, source=source) for row in results]
-    _refuse_fewer(len(rows), expected, source=source, where=path)
+        return answer, [_labelled(row, lookups, source=source) for row in results], total
+
+    return _every_page(asked, source=source, where=path)
+
+
+MOST_PAGES = 1_000
+"""Most pages of one answer: a million rows, and no data set that is read has a tenth of them."""
+
+
+def _every_page[Row](
+    asked: Callable[[int, int], tuple[Answer, list[Row], int]], *, source: DataSource, where: str
+) -> tuple[list[Row], list[Answer]]:
+    """Ask page by page until all results are there, as many as the first page says.
+
+    `asked`: given the results and pages seen so far, the next answer, its results and how many there are in all.
+    """
+    rows: list[Row] = []
+    answers: list[Answer] = []
+    expected, more = 0, True
+    while more:
+        answer, results, total = asked(len(rows), len(answers))
+        expected = expected if answers else total
+        answers.append(answer)
+        rows += results
+        more = len(rows) < expected
+        if total != expected or (more and not results) or (more and len(answers) == MOST_PAGES):
+            found = f"{len(rows)} results on {len(answers)} pages, of {total} now"
+            raise _uneven(source, where=where, found=found, expected=expected)
+    if len(rows) != expected:
+        raise _uneven(source, where=where, found=f"{len(rows)} results", expected=expected)
     return rows, answers
 
 
-def _refuse_fewer(seen: int, expected: int, *, source: DataSource, where: str) -> None:
-    """Refuse pages that together hold another number of results than they say."""
-    if seen != expected:
-        raise SourceUnreachable(
-            "the pages of an answer do not add up",
-            file=f"{source.base_url}{where}",
-            field=source.name,
-            found=f"{seen} results",
-            allowed=f"{expected}, as the first page says",
-            cause="a new version published between two pages",
-            remedy="run the update again",
-        )
+def _uneven(source: DataSource, *, where: str, found: str, expected: int) -> SourceUnreachable:
+    """Word pages that together hold another number of results than the first says, or have no end."""
+    return SourceUnreachable(
+        "the pages of an answer do not add up",
+        file=f"{source.base_url}{where}",
+        field=source.name,
+        found=found,
+        allowed=f"{expected} results, as the first page says, on {MOST_PAGES:,} pages at most",
+        cause="a new version published between two pages, a limit on rows, or a publisher that names pages for ever",
+        remedy="run the update again; where a query selects its columns, let it keep RECORD_COUNT",
+    )
 
 
 def _part(answer: Any, name: str, *, source: DataSource, where: str) -> Any:
@@ -270,37 +295,22 @@ def population_rows(source: DataSource, *, pace: Pace) -> Sheet:
 
     `source`: of kind ``nomis``; its parameters must select the columns that its mapping names.
     """
-    address = f"{source.base_url}/api/v01/dataset/{source.data_set}.data.csv"
+    path = f"/api/v01/dataset/{source.data_set}.data.csv"
+    address = source.base_url + path
     query = dict(source.parameters)
     if "select" in query and COUNT not in query["select"].upper().split(","):
         query["select"] += f",{COUNT}"
-    parts: list[pd.DataFrame] = []
-    answers: list[Answer] = []
-    found, expected = 0, 1
-    while found < expected:
+
+    def asked(found: int, before: int) -> tuple[Answer, list[dict[str, Any]], int]:
         part = {"parameters": query | {"recordOffset": str(found)}}
-        answers.append(_fetched(source, address, accept=("text/csv", "application/csv"), pace=pace, **part))
-        rows = csv_rows(answers[-1].content, file=address)
-        if COUNT not in rows or not rows[COUNT].str.fullmatch(r"\d+").all():
-            raise _too_few(address, found=f"{len(rows)} rows without their count", expected=expected)
-        expected = int(rows[COUNT].iloc[0])
-        parts.append(rows)
-        found += len(rows)
-    if found != expected:
-        raise _too_few(address, found=f"{found} rows", expected=expected)
-    table = pd.concat(parts, ignore_index=True)
-    return Sheet(source.name, table, origin_of(source, answers, address=address))
+        answer = _fetched(source, address, accept=("text/csv", "application/csv"), pace=pace, **part)
+        rows = csv_rows(answer.content, file=address)
+        if COUNT not in rows or not rows[COUNT].str.fullmatch(r"\d{1,15}").all():
+            raise _uneven(source, where=path, found=f"{len(rows)} rows without their count", expected=found)
+        return answer, rows.to_dict("records"), int(rows[COUNT].iloc[0])
 
-
-def _too_few(address: str, *, found: str, expected: int) -> SourceUnreachable:
-    return SourceUnreachable(
-        "the parts of an answer do not add up",
-        file=address,
-        found=found,
-        allowed=f"{expected} rows, as the answer says",
-        cause="the query's limit on rows, or an update between two parts",
-        remedy="run the update again; let `select` keep RECORD_COUNT",
-    )
+    rows, answers = _every_page(asked, source=source, where=path)
+    return Sheet(source.name, pd.DataFrame(rows, dtype=str), origin_of(source, answers, address=address))
 
 
 # --- GDP deflators of HM Treasury: found through GOV.UK's content API, because the file's address always changes ---
