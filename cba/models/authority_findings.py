@@ -15,7 +15,7 @@ import xarray as xr
 
 from cba.models.authorities import PanelFinding, fit_scales, null_fit, quick_effect, quick_effects
 from cba.models.authority_data import OUTCOMES, YEAR_END, AuthorityPanel, Launches
-from cba.models.slow_results import SLOW_RESULTS
+from cba.models.slow_results import SLOW_RESULTS, kept_table
 
 SETS = 500
 """Sets of placebo adopters drawn unless told otherwise."""
@@ -138,7 +138,7 @@ def known_panel(until: int) -> PanelFinding | None:
 
     None where the panel was not known by then. `until`: last calendar year of evidence admitted.
     """
-    row = pd.read_csv(RESULTS / f"{FINDING}.csv").iloc[0]
+    row = kept_table("panel", FINDING).iloc[0]
     if int(row["known_by"]) > until:
         return None
     return PanelFinding(**row[[field.name for field in fields(PanelFinding)]])
@@ -151,6 +151,6 @@ def panel_tables(until: int) -> dict[str, pd.DataFrame]:
     """
     if known_panel(until) is None:
         return {}
-    kept = {"panel_" + name: pd.read_csv(RESULTS / f"{name}.csv") for name in TABLES}
+    kept = {"panel_" + name: kept_table("panel", name) for name in TABLES}
     kept["panel_authorities"] = kept["panel_authorities"].astype({"authority": str})
     return kept

@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from cba.errors import InputError
+from cba.errors import InputError, StoreError
 from cba.inputs.files import bytes_of, published_file, read_toml, replace_file, text_of
 from cba.inputs.priors import load_priors
-from cba.inputs.safe_files import csv_text, frame_of
+from cba.inputs.safe_files import csv_text, frame_of, strict_json
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -90,14 +90,56 @@ def slow_results_named(name: str) -> tuple[SlowResult, ...]:
 def how_made(name: str, folder: Path | None = None) -> dict[str, Any]:
     """Return when and from what a result was made, and whether it is ``current``; empty where none is kept.
 
-    ``made`` (date), ``release``, ``version``, ``made_from`` (the key) and what its maker noted.
+    ``made`` (date), ``release``, ``version``, ``made_from`` (the key), what its maker noted; or ``damage`` alone.
     """
+    try:
+        kept = _sound_record(name, folder)
+    except StoreError as error:
+        return {"damage": error.details["found"], "current": False}
+    kept.pop("files", None)
+    return kept and kept | {"current": kept["made_from"] == made_from(name)}
+
+
+def _sound_record(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return the record of a result, empty where none is kept, or refuse it where a file is not what was kept."""
     result = SLOW_RESULTS[name]
-    file = (folder or result.folder) / result.record
-    if not file.is_file():
+    place = folder or result.folder
+    file = result.record
+    if not (place / file).is_file():
         return {}
-    kept: dict[str, Any] = json.loads(text_of(file))
-    return kept | {"current": kept["made_from"] == made_from(name)}
+    try:
+        kept: dict[str, Any] = strict_json(text_of(place / file))
+        _ = kept["release"], kept["version"], kept["made_from"]
+        for file, digest in kept["files"].items():
+            if _sha256(bytes_of(place / file)) != digest:
+                raise ValueError("its SHA-256 is not the one kept")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(
+            "a kept result is damaged",
+            file=place / file,
+            found=f"{file}: {error}",
+            allowed="the files as they were kept, the SHA-256 of each in the record beside them",
+            cause="edited by hand, or a copy that stopped half way",
+            remedy=f"restore the file, or make the result again with `{result.command}`",
+        ) from None
+    return kept
+
+
+def _sha256(content: bytes) -> str:
+    """Return the SHA-256 of a text, however its lines end."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def kept_table(name: str, title: str, *, folder: Path | None = None) -> pd.DataFrame:
+    """Return a table of a kept result, every file of which is what was kept."""
+    _sound_record(name, folder)
+    return frame_of((folder or SLOW_RESULTS[name].folder) / f"{title}.csv")
+
+
+def refuse_damaged_results() -> None:
+    """Refuse a kept result that is damaged, before a run spends its time and reads it at its end."""
+    for name in SLOW_RESULTS:
+        _sound_record(name)
 
 
 def keep_result(
@@ -111,11 +153,13 @@ def keep_result(
     """Keep the tables of a result just made, one CSV file each, and the record of how it was made."""
     result = SLOW_RESULTS[name]
     place = folder or result.folder
+    texts = {f"{title}.csv": csv_text(table, float_format="%.6g") for title, table in tables.items()}
+    files = {file: _sha256(text.encode()) for file, text in texts.items()}
     made = {"made": datetime.now(UTC).date().isoformat(), "release": release, "version": version("cba")}
-    record = json.dumps(facts | made | {"made_from": made_from(name)}, indent=2)
+    record = json.dumps(facts | made | {"made_from": made_from(name), "files": files}, indent=2)
     place.mkdir(parents=True, exist_ok=True)
-    for title, table in tables.items():
-        replace_file(place / f"{title}.csv", csv_text(table, float_format="%.6g"))
+    for file, text in texts.items():
+        replace_file(place / file, text)
     replace_file(place / result.record, record + "\n")  # the record last: it never vouches for half its files
     return place
 
@@ -124,6 +168,8 @@ def provenance_words(result: SlowResult, kept: Mapping[str, Any]) -> str:
     """Say from what a result was made and, where it is stale, what makes it again. `kept`: of :func:`how_made`."""
     if not kept:
         return f"{result.title}: not made yet; make it with `{result.command}`"
+    if "damage" in kept:
+        return f"{result.title}: damaged ({kept['damage']}); `{result.command}` makes it again"
     words = f"{result.title}: made from release {kept['release']}, version {kept['version']}"
     return words if kept["current"] else f"{words}; stale: `{result.command}` makes it again"
 
@@ -262,8 +308,7 @@ def backtest_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
     about = how_made("backtest", folder)
     if not about:
         return {}
-    place = folder or SLOW_RESULTS["backtest"].folder
-    found = {f"backtest_{name}": frame_of(place / f"{name}.csv") for name in BACKTEST_TABLES}
+    found = {f"backtest_{name}": kept_table("backtest", name, folder=folder) for name in BACKTEST_TABLES}
     return found | {"backtest_about": pd.DataFrame(list(about.items()), columns=["item", "value"])}
 
 
@@ -273,13 +318,16 @@ def calibration_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:
     models = [model for model, record in kept.items() if record]
     if not models:
         return {}
-    place = folder or SLOW_RESULTS["calibration_baseline"].folder
+
+    def table(model: str, of: str = "") -> pd.DataFrame:
+        return kept_table(f"calibration_{model}", f"calibration_{model}{of}", folder=folder)
+
+    quantities = [table(model).assign(model=model) for model in models]
     summary = pd.DataFrame({"model": model, **kept[model]} for model in models)
     summary["stale"] = ~summary.pop("current")
-    quantities = [frame_of(place / f"calibration_{model}.csv").assign(model=model) for model in models]
     return {
         "calibration_summary": summary,
         "calibration_stale": summary.loc[summary["stale"], ["model", "made"]].reset_index(drop=True),
         "calibration_quantities": pd.concat(quantities, ignore_index=True),
-        **{f"calibration_shares_{m}": frame_of(place / f"calibration_{m}_shares.csv") for m in models},
+        **{f"calibration_shares_{model}": table(model, "_shares") for model in models},
     }

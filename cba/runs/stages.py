@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from cba.errors import InputError
 from cba.inputs.files import text_of, to_disk
 from cba.inputs.leftovers import clear_parts
-from cba.inputs.safe_files import shown, write_csv
+from cba.inputs.safe_files import shown, strict_json, write_csv
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
 from cba.runs.reading import RunRecord, runs_of
 from cba.runs.whole_files import write_whole
@@ -83,7 +83,9 @@ def observe(analysis: Analysis) -> xr.Dataset:
     """Read the observed series as known in the analysis's release and refuse figures that disagree."""
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
+    from cba.models.slow_results import refuse_damaged_results
 
+    refuse_damaged_results()
     observations = load_observations(analysis.release)
     check_reconciliation(observations)
     return observations
@@ -297,7 +299,7 @@ def write_stage(stage: StoredStage, appraisal: Appraisal, *, folder: Path) -> No
     for file in sorted(stage.folder.iterdir()):
         if file.is_file() and file.name != RECORD:
             shutil.copyfile(file, folder / file.name)
-    record = json.loads(text_of(stage.folder / RECORD))
+    record = strict_json(text_of(stage.folder / RECORD))
     record["analysis"] = appraisal.analysis.model_dump(mode="json", by_alias=True)
     record["provenance"] = dict(appraisal.provenance)
     record["tables"] = list(appraisal.tables)

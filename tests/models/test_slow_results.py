@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from types import MappingProxyType
 
 import pandas as pd
 import pytest
 
 import cba
-from cba.errors import InputError
+from cba.errors import InputError, StoreError
 from cba.models import slow_results
 from cba.models.slow_results import (
     SLOW_RESULTS,
@@ -19,11 +20,13 @@ from cba.models.slow_results import (
     code_reached,
     how_made,
     keep_result,
+    kept_table,
     made_from,
     provenance_of_slow_results,
     provenance_words,
     slow_results_named,
 )
+from cba.runs.stages import observe
 
 FIT = '''
 from cba.other import used
@@ -120,6 +123,7 @@ def test_a_result_is_current_until_its_key_moves(tmp_path, monkeypatch):
         2024,
         cba.__version__,
     )
+    assert kept_table("panel", "path", folder=tmp_path / "kept").equals(table) and "files" not in kept
     words = f"England's panel of authorities: made from release 2024, version {cba.__version__}"
     assert provenance_words(SLOW_RESULTS["panel"], kept) == words
     monkeypatch.setattr(slow_results, "made_from", lambda name: "another state")
@@ -152,3 +156,35 @@ def test_names_are_those_of_the_results_and_calibration_is_both():
     assert len(slow_results_named("all")) == 4
     with pytest.raises(InputError, match="choose one of these"):
         slow_results_named("panels")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("headline.csv", lambda text: text.replace("1", "2", 1)),
+        ("scores.csv", lambda text: text[:-40]),
+        ("backtest.json", lambda text: text[:-40]),
+        ("backtest.json", lambda text: "[" * 100_000),
+        ("backtest.json", lambda text: text.replace('"release"', '"released"')),
+    ],
+)
+def test_an_edited_or_damaged_result_is_named_and_never_read(tmp_path, file, change):
+    shutil.copytree(SLOW_RESULTS["backtest"].folder, tmp_path / "kept")
+    place = tmp_path / "kept" / file
+    assert backtest_tables(tmp_path / "kept")
+    place.write_text(change(place.read_text()))
+    with pytest.raises(StoreError, match="a kept result is damaged") as refused:
+        backtest_tables(tmp_path / "kept")
+    assert refused.value.details["file"] == str(place)
+    assert "cba refresh backtest" in refused.value.details["next step"]
+    said = provenance_words(SLOW_RESULTS["backtest"], how_made("backtest", tmp_path / "kept"))
+    assert f"damaged ({file}" in said and "`cba refresh backtest` makes it again" in said
+
+
+def test_a_run_refuses_a_damaged_result_before_it_fits(tmp_path, monkeypatch):
+    shutil.copytree(SLOW_RESULTS["panel"].folder, tmp_path / "kept")
+    (tmp_path / "kept" / "path.csv").unlink()
+    moved = dataclasses.replace(SLOW_RESULTS["panel"], folder=tmp_path / "kept")
+    monkeypatch.setitem(slow_results.SLOW_RESULTS, "panel", moved)
+    with pytest.raises(StoreError, match="damaged"):
+        observe(None)
