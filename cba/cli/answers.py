@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cba.errors import LABELS, GateError, InputError, Refusal
+from cba.inputs.files import as_folder
 from cba.inputs.safe_files import shown
 
 if TYPE_CHECKING:
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, errors too.")]
+
+
+def _reports(root: Path) -> Path:
+    return as_folder(root, field="--root")
+
+
 Root = Annotated[
-    Path,
-    typer.Option("--root", help="Folder of the reports.", show_default=True, file_okay=True, metavar="DIR"),
+    Path, typer.Option("--root", help="Folder of the reports.", callback=_reports, metavar="DIR")
 ]
 By = Annotated[str | None, typer.Option("--by", help="Who runs it; the user of the machine otherwise.")]
 Spec = Annotated[

@@ -433,10 +433,8 @@ def council(
 ) -> None:
     """Show what an option costs and saves one council, year by year, in cash."""
     from cba.inputs.analyses import load_analysis
-    from cba.runs.reading import reports_folder
     from cba.tables.councils import council_view
 
-    reports_folder(root)
     specification = load_analysis(analysis)
     option = option or specification.lead_option
     with tables_in_force(specification):

@@ -197,13 +197,12 @@ def _row(record: RunRecord, *, verify: bool) -> dict[str, Any]:
         "version": manifest.get("code", {}).get("version"),
         "commit": manifest.get("code", {}).get("commit"),
         "ahead": record.ahead,
+        "clock": record.clock,
         "damage": damage,
     }
 
 
 def _print(rows: list[dict[str, Any]], *, pointers: list[dict[str, Any]], root: Path) -> None:
-    from cba.runs.reading import AHEAD
-
     if not rows and not pointers:
         say(f"No run is stored in {root}: make one with `cba run latest`.")
         return
@@ -215,7 +214,7 @@ def _print(rows: list[dict[str, Any]], *, pointers: list[dict[str, Any]], root: 
             ", ".join(row["stances"] or ()),
             str(row["draws"] or ""),
             row["version"] or "",
-            "\n".join(row["damage"] + ([AHEAD] if row["ahead"] else [])) or "sound",
+            "\n".join(row["damage"] + ([row["clock"]] if row["clock"] else [])) or "sound",
         )
         for row in rows
     ]

@@ -281,9 +281,12 @@ def _other_person(field: str) -> Rule:
     """Who checks or releases an analysis is not who made it."""
     return (
         Rule(field, lambda a: same_name(a.analyst, getattr(a, field)))
-        .wrong(f"the {field} is the analyst", allowed=lambda a: f"somebody other than {a.analyst}")
+        .wrong(
+            f"the {field} is the analyst",
+            allowed=lambda a: f"somebody other than {a.analyst}, in the same alphabet",
+        )
         .advice(
-            "one name in both fields",
+            "one name in both fields, or letters of another alphabet that look the same",
             remedy=f"name who did check it, or leave {field} out: nobody has yet",
         )
     )

@@ -190,12 +190,28 @@ def readable_text(
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Return whether two names read as one: case, spaces, dots and the like do not count. None is nobody."""
-    letters = [
-        "".join(c for c in unicodedata.normalize("NFKC", name or "").casefold() if c.isalnum())
-        for name in (one, other)
-    ]
-    return one is not None and letters[0] == letters[1]
+    """Return whether a reader may take two names for one person's: what looks alike counts as alike.
+
+    Case, spaces and dots do not count; letters of two alphabets may be drawn alike, and a name without letters may be
+    anybody's. None is nobody.
+    """
+    seen, alphabets = [], set()
+    for name in (one, other):
+        plain = unicodedata.normalize("NFKC", name or "").casefold().translate(_ALIKE)
+        letters = [c for c in plain if unicodedata.category(c) in ("Ll", "Lo") or c.isdecimal()]
+        alphabets |= {_alphabet(c) for c in letters if c.isalpha()}
+        seen.append("".join(letters).replace("rn", "m").replace("vv", "w"))
+    return None not in (one, other) and (len(alphabets) > 1 or "" in seen or seen[0] == seen[1])
+
+
+_ALIKE = str.maketrans("l1|\u01310", "iiiio")
+"""Letters and figures of one alphabet that many fonts print alike, in small letters."""
+
+
+def _alphabet(letter: str) -> tuple[str, bool]:
+    """Return the alphabet of a letter; the signs of phonetics, drawn like Latin letters, are one of their own."""
+    alphabet = unicodedata.name(letter, "").partition(" ")[0]
+    return alphabet, alphabet == "LATIN" and letter > "\u024f" and not unicodedata.decomposition(letter)
 
 
 # --- Files as read: ordinary ones, of a size and a depth that a person writes ---
@@ -215,6 +231,24 @@ def ordinary(path: str | Path) -> Path:
         kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
         raise OSError(errno.EISDIR, kind, str(path))
     return Path(path)
+
+
+def as_folder(path: str | Path, *, field: str) -> Path:
+    """Return a folder that is named, which need not exist, or refuse it where a file stands there or above."""
+    path = Path(path)
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError(
+                "a folder is named that is not a folder",
+                file=path,
+                field=field,
+                found=f"{place} is a file",
+                allowed="a folder, or a name that is still free",
+            ).advice(
+                "the name of a file, a report or an analysis in place of the folder that holds them",
+                remedy="name the folder, or leave it out to use the usual one",
+            )
+    return path
 
 
 def bytes_of(path: str | Path) -> bytes:
@@ -244,7 +278,9 @@ def file_bytes(path: Path, *, missing: InputError | None = None) -> bytes:
     try:
         return bytes_of(path)
     except FileNotFoundError:
-        raise
+        raise missing or InputError(
+            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
+        ) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         raise InputError(
             _UNREADABLE.get(getattr(error, "errno", None) or 0, "the file cannot be read"),
@@ -272,9 +308,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise _unparsable(error, path) from None
     except InputError:
-        raise missing or InputError(
-            "the file does not exist", file=path, cause="a misspelt path", remedy="check the name and folder"
-        ) from None
+        raise
     except (ValueError, RecursionError) as error:
         raise _unheld(text, path, deep=isinstance(error, RecursionError)) from None
     if not content:
@@ -359,40 +393,6 @@ def text_of_table(content: bytes, *, file: str | Path, again: str) -> str:
     return text
 
 
-def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
-    """Return the same error with its file, and its field put under `field`."""
-    inner = (part for part in (field, error.details["field"]) if part)
-    return error.changed(file=error.details["file"] or file, field=".".join(inner) or None)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean x?"`` for the closest known name, or an empty text."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
-    """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-# --- One writer at a time, and files that are there whole or not at all ---
-
-
-@contextmanager
-def held_lock(
-    file: Path, *, wait: float, busy: Exception, trouble: AbstractContextManager[None]
-) -> Iterator[None]:
-    """Hold a lock file while the block runs, or raise `busy` where another holds it longer than `wait` seconds.
-
-    `trouble`: context in which the file is made and locked, to word what the disk refuses; not that of the block.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(file, timeout=wait)
-    with trouble:
-        file.parent.mkdir(parents=True, exist_ok=True)
 def even_rows(text: str, *, file: str | Path) -> list[list[str]]:
     """Return header and rows of a CSV text, refusing what is no table with a cell for every column of its header."""
     rows: list[list[str]] = []
@@ -446,6 +446,40 @@ _EVEN = (
 """What every table must keep, whatever it holds."""
 
 
+def placed(error: InputError, *, file: str | Path, field: str) -> InputError:
+    """Return the same error with its file, and its field put under `field`."""
+    inner = (part for part in (field, error.details["field"]) if part)
+    return error.changed(file=error.details["file"] or file, field=".".join(inner) or None)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean x?"`` for the closest known name, or an empty text."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
+    """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+# --- One writer at a time, and files that are there whole or not at all ---
+
+
+@contextmanager
+def held_lock(
+    file: Path, *, wait: float, busy: Exception, trouble: AbstractContextManager[None]
+) -> Iterator[None]:
+    """Hold a lock file while the block runs, or raise `busy` where another holds it longer than `wait` seconds.
+
+    `trouble`: context in which the file is made and locked, to word what the disk refuses; not that of the block.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=wait)
+    with trouble:
+        file.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
         except Timeout:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from cba.errors import GateError, InputError
-from cba.inputs.files import reading_from
+from cba.inputs.files import as_folder, reading_from
 from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import write_csv
 from cba.runs.fingerprints import (
@@ -215,7 +215,7 @@ def execute(
     run goes to ``<root>/<analysis>/<utc time>-<fingerprint>/``.
     """
     # `request`: who asks, and whether readers are to see the run; nobody, and the first run only, by default.
-    root, started = Path(root), datetime.now(UTC)
+    root, started = as_folder(root, field="--root"), datetime.now(UTC)
     stages, request = stages or ordinary_stages(), request or RunRequest()
     settings = analysis.model_dump(mode="json", by_alias=True)
     tolerances, judged, inputs = hold_tolerances(settings), loosened(settings), read_inputs_once(settings)

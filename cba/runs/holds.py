@@ -13,15 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cba.errors import InputError, StoreError
-from cba.inputs.files import readable_text
+from cba.errors import InputError, Rule, StoreError, refuse_broken
+from cba.inputs.files import readable_text, same_name
 from cba.runs.manifest import utc
 from cba.runs.reading import (
     HEADLINE,
     POINTER,
     REPORT,
     RunRecord,
-    as_read,
     published_name,
     published_trouble,
     read_run,
@@ -164,7 +163,8 @@ def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None =
     The record is written first and the pointer after it, each whole: a kill in between leaves a run that is
     approved and not yet shown, and approving it again shows it.
     """
-    _check_words(by=by, note=note)
+    for field, value in (("--by", by), ("--note", note)):
+        readable_text(value, field=field)
     problems = verify_run(run.path)
     if problems:
         raise StoreError(
@@ -174,8 +174,7 @@ def approve_run(run: RunRecord, *, by: str, note: str, moment: datetime | None =
             remedy="restore the run from a copy, or run the analysis again",
         )
     run = read_run(run.path)
-    _check_person(run, by=by)
-    _check_page(run)
+    _refuse_approval(run, by=by)
     record = run.approval or sealed(
         {
             "schema": 1,
@@ -210,62 +209,58 @@ def refuse_failed(path: Path) -> None:
         )
 
 
-def _check_words(*, by: str, note: str) -> None:
-    for field, value in (("--by", by), ("--note", note)):
-        if not as_read(value):
-            raise InputError(
-                "an approval needs a name and a note",
-                field=field,
-                found=ascii(value),
-                allowed="who approves the run, and what was looked at",
-                cause="an empty text, or one of characters that nobody sees",
-                remedy='write --by "NAME" --note "TEXT"',
-            )
-        readable_text(value, field=field)
+def _refuse_approval(run: RunRecord, *, by: str) -> None:
+    """Refuse a run that nobody may release, or that this person may not."""
+    try:
+        refuse_broken(_APPROVABLE, (run, by))
+    except InputError as error:
+        raise error.changed(file=run.path) from None
 
 
-def _check_page(run: RunRecord) -> None:
-    """Refuse a run of a re-run whose page could not be made: readers would be shown nothing."""
-    if run.manifest.get("request") and REPORT not in run.manifest["files"]:
-        raise InputError(
-            "a run without its page cannot be released",
-            file=run.path,
-            found=f"no {REPORT}",
-            allowed=f"a run with {REPORT}",
-            cause="the page could not be made when the run was",
-            remedy=f"make it with `cba report {run.analysis}/{run.name}`, then approve the run",
-        )
+def _analyst(run: RunRecord) -> str:
+    return str(run.manifest.get("run_by") or "").strip()
 
 
-def _check_person(run: RunRecord, *, by: str) -> None:
-    """Refuse the analyst, and a second approver."""
-    analyst = str(run.manifest.get("run_by") or "")
-    if as_read(by) == as_read(analyst):
-        raise InputError(
-            "a run cannot be approved by the person who ran it",
-            file=run.path,
-            field="--by",
-            found=by,
-            allowed=f"somebody other than {analyst}",
-            cause="analyst and assurer are separate people",
-            remedy="ask a colleague to look at the run and approve it",
-        )
-    if not run.manifest.get("gates_passed", False):
-        raise InputError(
-            "a run whose gates did not pass can never be approved",
-            file=run.path,
-            found="gates_passed is not true",
-            allowed="a run whose gates passed",
-            cause="a correctness gate failed",
-            remedy="mend what its gates name, then run the analysis again",
-        )
-    if run.approval and as_read(run.approval["approved_by"]) != as_read(by):
-        raise InputError(
-            "the run has been approved already",
-            file=run.path,
-            field="--by",
-            found=by,
-            allowed=f"{run.approval['approved_by']}, who approved it at {run.approval['approved_at']}",
-            cause="two people looked at it",
-            remedy="nothing needs to be done",
-        )
+_APPROVABLE = (
+    Rule("gates", lambda asked: not asked[0].manifest.get("gates_passed", False), "gates_passed is not true")
+    .wrong("a run whose gates did not pass can never be approved", allowed="a run whose gates passed")
+    .advice("a correctness gate failed", remedy="mend what its gates name, then run the analysis again"),
+    Rule("run_by", lambda asked: not _analyst(asked[0]), "nobody")
+    .wrong("a run that names nobody who ran it cannot be approved", allowed="the name of its analyst")
+    .advice(
+        "the machine does not say whose account it is, as in many containers, and --by was left out",
+        remedy='run the analysis again with --by "NAME", which reads what is stored, and approve that run',
+    ),
+    Rule("--by", lambda asked: same_name(asked[1], _analyst(asked[0])), lambda asked: asked[1])
+    .wrong(
+        "a run cannot be approved by the person who ran it",
+        allowed=lambda asked: f"somebody other than {_analyst(asked[0])}, in the same alphabet",
+    )
+    .advice(
+        "analyst and assurer are separate people, or a name has letters of another alphabet that look the same",
+        remedy="ask a colleague to look at the run and approve it",
+    ),
+    Rule(
+        "--by",
+        lambda asked: asked[0].approval and not same_name(asked[0].approval["approved_by"], asked[1]),
+        lambda asked: asked[1],
+    )
+    .wrong(
+        "the run has been approved already",
+        allowed=lambda asked: "{approved_by}, who approved it at {approved_at}".format_map(asked[0].approval),
+    )
+    .advice("two people looked at it", remedy="nothing needs to be done"),
+    Rule(
+        REPORT,
+        lambda asked: asked[0].manifest.get("request") and REPORT not in asked[0].manifest["files"],
+        f"no {REPORT}",
+    )
+    .wrong("a run without its page cannot be released", allowed=f"a run with {REPORT}")
+    .advice(
+        "the page could not be made when the run was",
+        remedy=lambda asked: (
+            f"make it with `cba report {asked[0].analysis}/{asked[0].name}`, then approve the run"
+        ),
+    ),
+)
+"""What must hold of a run and of who approves it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import text_of
+from cba.inputs.files import as_folder, same_name, text_of
 from cba.inputs.leftovers import clear_parts
 from cba.inputs.safe_files import shown
 from cba.runs.fingerprints import file_sha256
@@ -69,14 +68,14 @@ def named_run(runs: Sequence[RunRecord], name: str, *, root: str | Path) -> RunR
     )
 
 
-def run_moment(run: RunRecord) -> tuple[bool, str, str, str]:
+def run_moment(run: RunRecord) -> tuple[bool, str, bool, str, str]:
     """Return what runs are ordered by in time: two of one second are told apart by their manifests.
 
-    Whether its time has come, second, exact start where the manifest is sound, and name: no run from the future is
-    the newest while there is another.
+    Whether its time has come, second, whether it was stored after a run of a later time, exact start where the manifest
+    is sound, and name: no run from the future is the newest while there is another.
     """
-    exactly = str(run.manifest.get("started_exactly", ""))
-    return not run.ahead, run.name.partition("-")[0], exactly, run.name
+    exactly, after = (str(run.manifest.get(name, "")) for name in ("started_exactly", "stored_after"))
+    return not run.ahead, after or run.name.partition("-")[0], bool(after), exactly, run.name
 
 
 def _matching(runs: Sequence[RunRecord], name: str) -> list[RunRecord]:
@@ -115,6 +114,10 @@ CLOCKS = timedelta(minutes=5)
 
 AHEAD = "its name lies in the future: the clock was wrong when it was stored"
 
+BEHIND = (
+    "its name lies before that of a run stored earlier: the clock was wrong when one of the two was stored"
+)
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -133,6 +136,13 @@ class RunRecord:
     def ahead(self) -> bool:
         """Return whether the run was stored while the clock ran ahead of now."""
         return self.name.partition("-")[0] > utc_stamp(datetime.now(UTC) + CLOCKS)
+
+    @property
+    def clock(self) -> str:
+        """Say that the clock was wrong when the run was stored, or may have been; empty where it seems right."""
+        after = str(self.manifest.get("stored_after", ""))
+        behind = after and after <= utc_stamp(datetime.now(UTC) + CLOCKS)
+        return AHEAD if self.ahead else BEHIND if behind else ""
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -206,23 +216,11 @@ def _approval(path: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], str
     }
     if not problem and any(approval.get(name) != value for name, value in same.items()):
         problem = "it is of another run or of other results"
-    if not problem and not (isinstance(who, str) and as_read(who)):
+    if not problem and not (isinstance(who, str) and who.strip()):
         problem = "it names nobody"
-    if not problem and as_read(str(who)) == as_read(analyst or ""):
+    if not problem and analyst and same_name(who, analyst):
         problem = "it was given by the person who ran it"
     return ({}, f"approval.json: {problem}") if problem else (approval, "")
-
-
-def as_read(name: str) -> str:
-    """Return a name as a reader sees it: how it is written makes no second person of one."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    seen = (character for character in plain if unicodedata.category(character)[0] != "C")
-    return " ".join("".join(seen).translate(_UNSEEN).split())
-
-
-_UNSEEN = dict.fromkeys(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)]
-)
 
 
 # --- Which run readers see ---
@@ -300,7 +298,7 @@ def list_runs(root: str | Path) -> list[RunRecord]:
     A run whose manifest is damaged is listed with its `damage`. `root`: need not exist.
     """
     # What is half-written has a hidden name and is never listed.
-    root = reports_folder(root)
+    root = as_folder(root, field="--root")
     if not root.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=root):
@@ -310,7 +308,7 @@ def list_runs(root: str | Path) -> list[RunRecord]:
 
 def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
     """Return the stored runs of one analysis, oldest first. `root`: need not exist."""
-    folder = reports_folder(root) / analysis
+    folder = as_folder(root, field="--root") / analysis
     if not folder.is_dir():
         return []
     with store_errors("the folder of the reports cannot be read", file=folder):
@@ -318,25 +316,9 @@ def runs_of(root: str | Path, analysis: str) -> list[RunRecord]:
     return sorted((_record(place) for place in places), key=run_moment)
 
 
-def reports_folder(root: str | Path) -> Path:
-    """Return the folder of the reports, which need not exist, or refuse what is no folder."""
-    root = Path(root)
-    if root.exists() and not root.is_dir():
-        raise InputError(
-            "the folder of the reports is not a folder",
-            file=root,
-            field="--root",
-            found="a file",
-            allowed="a folder, or a name that is still free",
-            cause="the name of a report or of an analysis in place of the folder that holds them",
-            remedy="name the folder, or leave --root out for reports/ in the current one",
-        )
-    return root
-
-
 def damaged_pointers(root: str | Path) -> dict[Path, str]:
     """Return the files that should name the published run of an analysis and do not, and what is wrong with each."""
-    root = reports_folder(root)
+    root = as_folder(root, field="--root")
     folders = sorted(place for place in root.iterdir() if place.is_dir()) if root.is_dir() else []
     found = {folder / POINTER: pointer_problem(folder) for folder in folders if folder.name[0] != "."}
     return {pointer: problem for pointer, problem in found.items() if problem}
@@ -429,7 +411,7 @@ def _row(run: RunRecord, *, shown: RunRecord | None) -> IndexRow:
         run=run.name,
         finished=str(run.manifest.get("finished") or ""),
         status="damaged" if damage else _status(run, shown=shown),
-        reasons=((damage,) if damage else reasons) + ((AHEAD,) if run.ahead else ()),
+        reasons=((damage,) if damage else reasons) + ((run.clock,) if run.clock else ()),
         approved_by=str(run.approval.get("approved_by", "")),
         key=key,
         label=str(figures.get("label", "")),

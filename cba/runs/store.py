@@ -23,6 +23,7 @@ from cba.inputs.files import bytes_of, replace_file, to_disk
 from cba.inputs.leftovers import clear_parts
 from cba.runs.fingerprints import content_sha256, file_sha256, input_files
 from cba.runs.reading import (
+    CLOCKS,
     MANIFEST,
     POINTER,
     RunRecord,
@@ -32,6 +33,8 @@ from cba.runs.reading import (
     published_name,
     published_trouble,
     read_run,
+    run_moment,
+    runs_of,
     utc_stamp,
 )
 from cba.runs.whole_files import (
@@ -70,10 +73,14 @@ def write_run(
     folder = Path(root) / analysis
     with locked(folder), store_errors("the run could not be stored; nothing was kept of it", file=folder):
         name = free_name(folder, f"{utc_stamp(moment)}-{fingerprint[:8]}")
+        after = max((run_moment(run)[1] for run in runs_of(root, analysis)), default="")
+        done = datetime.fromisoformat(manifest.get("finished") or moment.isoformat())
 
         def complete(staging: Path) -> None:
             fill(staging, name)
             full = {**manifest, "run": name, "files": _hashes(staging)}
+            if after > utc_stamp(done + CLOCKS):  # the clock stands before a run that is stored
+                full["stored_after"] = after
             if inputs is not None:
                 full["inputs"] = hashes_of(inputs)
             (staging / MANIFEST).write_text(to_json(sealed(plain(full))), encoding="utf-8")

@@ -183,7 +183,16 @@ _KINDS: Mapping[type, tuple[str, tuple[str, ...]]] = MappingProxyType(
         list: ("a list", ("stances", "options", "held", "gates", "settings.options", "settings.stances")),
         str: (
             "a text",
-            ("run", "analysis", "run_by", "request", "started_exactly", "finished", "code.version"),
+            (
+                "run",
+                "analysis",
+                "run_by",
+                "request",
+                "started_exactly",
+                "stored_after",
+                "finished",
+                "code.version",
+            ),
         ),
         int: ("a whole number", ("seed", "draws", "settings.release", "settings.target_year")),
         bool: ("true or false", ("gates_passed",)),

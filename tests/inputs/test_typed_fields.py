@@ -280,3 +280,26 @@ def test_evidence_states_what_can_be(table, column, value, tmp_path):
         and column in said["field"]
         and "row 2" in said["field"]
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Ann Lee", "\u0410nn Lee", True),  # a Cyrillic letter among Latin ones
+        ("Bea", "\u0412\u0435\u0430", True),  # all Cyrillic
+        ("Nova", "\u039d\u03bfva", True),  # Greek
+        ("Bill Illy", "Bi11 I|ly", True),
+        ("Bernard", "Bemard", True),
+        ("O'Brien", "O\u02bcBrien", True),
+        ("Agnes", "A\u0261nes", True),  # a sign of phonetics
+        ("\uff21nn", "Ann", True),
+        ("Ann", "--", True),
+        ("Ann", "Anne", False),
+        ("Zoe", "Zo\u00eb", False),
+        ("Jo\u00e3o", "Jos\u00e9", False),
+        ("\u0418\u0432\u0430\u043d", "\u041f\u0451\u0442\u0440", False),
+        ("Ann", None, False),
+    ],
+)
+def test_names_that_a_reader_may_take_for_one_are_one(one, other, same):
+    assert same_name(one, other) is same and same_name(other, one) is same

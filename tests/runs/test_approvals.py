@@ -38,8 +38,13 @@ def test_a_held_run_is_released_by_somebody_else(held, tmp_path):
     [
         ("Ann Analyst", "fine", "by the person who ran it"),
         (" ann  ANALYST ", "fine", "by the person who ran it"),
-        ("", "fine", "needs a name and a note"),
-        ("Bea", " ", "needs a name and a note"),
+        ("\u0410nn \u0410nalyst", "fine", "by the person who ran it"),
+        ("\u0410\u043f\u043f", "fine", "by the person who ran it"),
+        ("Ann Ana1yst", "fine", "by the person who ran it"),
+        ("\u1d00nn Analyst", "fine", "by the person who ran it"),
+        ("...", "fine", "by the person who ran it"),
+        ("", "fine", "a text is empty"),
+        ("Bea", " ", "a text is empty"),
     ],
 )
 def test_the_analyst_and_the_wordless_are_refused(held, by, note, said):
@@ -125,3 +130,13 @@ def test_a_kill_between_record_and_pointer_leaves_a_sound_store(held, monkeypatc
     assert between.approval and not between.published
     assert find_run(tmp_path, "small/published").name != held.name
     assert approve_run(between, by="Bea", note="fine").published
+
+
+@pytest.mark.parametrize("by", ["", " "])
+def test_a_run_that_nobody_is_said_to_have_run_cannot_be_approved(tmp_path, by):
+    """Whoever approves it may be its analyst: it is run again under a name, which reads what is stored."""
+    execute(small_analysis(), root=tmp_path, stages=shifted(0.0))
+    run = execute(small_analysis(), root=tmp_path, stages=shifted(3e9), request=RunRequest(by=by))
+    with pytest.raises(InputError, match="names nobody who ran it") as refused:
+        approve_run(run, by="Bea", note="fine")
+    assert "--by" in refused.value.details["next step"] and not (run.path / "approval.json").exists()

@@ -188,14 +188,15 @@ def test_where_the_published_run_is_damaged_the_next_is_held(three, spoil):
     assert not store(root, moment=MOMENT + timedelta(days=2)).published
 
 
-@pytest.mark.parametrize("command", [["runs"], ["report", "x"], ["compare", "a", "b"],
+@pytest.mark.parametrize("below", ["", "below"])
+@pytest.mark.parametrize("command", [["runs"], ["run", "smoke"], ["report", "x"], ["compare", "a", "b"],
                                      ["rerun", "latest"], ["council", "Leeds"], ["runs", "prune", "--keep", "1"],
                                      ["runs", "approve", "x", "--by", "B", "--note", "n"]])  # fmt: skip
-def test_a_file_in_place_of_the_folder_of_reports_is_refused_by_every_command_that_reads_it(
-    tmp_path, command, capsys
+def test_a_file_in_place_of_the_folder_of_reports_is_refused_by_every_command(
+    tmp_path, command, below, capsys
 ):
     (tmp_path / "README.md").write_text("mine")
-    assert main([*command, "--root", str(tmp_path / "README.md")]) == 2
+    assert main([*command, "--root", str(tmp_path / "README.md" / below)]) == 2
     said = capsys.readouterr().err
     assert "not a folder" in said and "README.md" in said and "next step" in said
 

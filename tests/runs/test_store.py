@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cba.errors import StoreError
-from cba.runs.reading import find_run, list_runs, read_run, verify_run
+from cba.runs.reading import BEHIND, find_run, index_rows, list_runs, read_run, verify_run
 from cba.runs.store import publish_run, put_file, write_failure, write_run
 from cba.runs.whole_files import require_writable, write_whole
 
@@ -206,7 +206,7 @@ def test_the_report_alone_can_be_written_again(tmp_path):
 
 CHILD = """
 import os, signal, sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from cba.runs.store import write_run
 
@@ -327,3 +327,29 @@ def test_find_run_by_path_and_newest_of_all(three):
     assert find_run("nowhere", str(other.path)).name == other.name
     only = store(root / "b", analysis="mine")
     assert find_run(root / "b", "latest").name == only.name
+
+
+def test_a_run_stored_while_the_clock_stood_behind_is_flagged_and_is_the_newest(tmp_path):
+    """Three runs, the clock a day behind for the last two: newest is the one stored last, as the store has it."""
+    right = store(tmp_path)
+    behind = [store(tmp_path, moment=MOMENT - timedelta(days=1, minutes=-n)) for n in (0, 1)]
+    assert [run.name for run in list_runs(tmp_path)] == [right.name, *(run.name for run in behind)]
+    assert find_run(tmp_path, "latest/latest").name == behind[1].name
+    assert [run.clock for run in (right, *behind)] == ["", BEHIND, BEHIND]
+    assert [row.reasons for row in index_rows(tmp_path)][0][-1] == BEHIND
+    assert store(tmp_path, moment=MOMENT + timedelta(days=1)).clock == ""
+
+
+def test_two_runs_at_once_are_not_taken_for_a_wrong_clock(tmp_path):
+    """The one that began first is stored last: it ended after the other began."""
+    store(tmp_path)
+    ended = (MOMENT + timedelta(minutes=9)).isoformat()
+    late = write_run(
+        tmp_path,
+        analysis="latest",
+        moment=MOMENT - timedelta(minutes=30),
+        fingerprint="4567abcd" * 8,
+        manifest={"finished": ended},
+        fill=fill,
+    )
+    assert late.clock == "" and "stored_after" not in late.manifest
