@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from cba.inputs.evidence import Claims, Evidence, load_claims, load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
 from cba.inputs.priors import PriorRegistry, load_priors
+from cba.inputs.safe_files import strict_json
 from cba.interventions import kinds
 from cba.models.parameters import joint_parameters, require_finite
 from cba.models.sampling import Gates
@@ -135,7 +135,7 @@ def provenance(inputs: Inputs) -> dict[str, Any]:
         "analysis": analysis.name,
         "stance": inputs.stance,
         **{name: getattr(analysis, name) for name in _SETTINGS},
-        "single_vintage_exceptions": json.loads(observations.attrs["single_vintage_exceptions"]),
+        "single_vintage_exceptions": strict_json(observations.attrs["single_vintage_exceptions"]),
         "licence": observations.attrs["licence"],
         "fingerprints": {
             "analysis": analysis.fingerprint(),

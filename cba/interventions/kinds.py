@@ -15,6 +15,7 @@ import numpy as np
 from cba.errors import InputError
 from cba.inputs.files import nearest, priors_folder, read_toml, shipped_folder
 from cba.inputs.prior_entries import PriorEntry
+from cba.inputs.safe_files import strict_json
 from cba.inputs.written_records import checked_record
 from cba.interventions import exits, placement_shift, places, starts, stay, unit_cost
 from cba.interventions.effects import STANCES, Effect, read_effect
@@ -111,7 +112,7 @@ def _own(option: Option) -> tuple[Effect, ...]:
 @lru_cache(maxsize=256)
 def _known(table: str, file: str, place: str, name: str) -> Effect:
     """An effect of an option; its priors are fitted once, for the accounts of an option are worked out often."""
-    return _effect(json.loads(table), file=file, place=place, name=name)
+    return _effect(strict_json(table), file=file, place=place, name=name)
 
 
 def _effect(table: Mapping[str, Any], *, file: str, place: str, name: str, **rest: Any) -> Effect:

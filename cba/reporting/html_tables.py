@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 from markupsafe import Markup, escape
 
-from cba.inputs.safe_files import csv_text
+from cba.inputs.safe_files import csv_text, strict_json
 from cba.reporting.names import full_name, input_name, stance_name
 from cba.reporting.numbers import (
     UNDEFINED,
@@ -98,7 +97,7 @@ def _row(position: int, row: Mapping[str, Any], as_at: str) -> dict[str, Any]:
         "age": age,
         "stale": age is not None and age > STALE_DAYS,
         "sources": _sources(row),
-        "others": json.loads(row["other_stances"]) if row.get("other_stances") else [],
+        "others": strict_json(row["other_stances"]) if row.get("other_stances") else [],
     }
 
 
@@ -125,7 +124,7 @@ def _days_before(as_at: str) -> str:
 def _sources(row: Mapping[str, Any]) -> list[dict[str, str | None]]:
     """Return titles with the addresses that may stand in a link."""
     links = row.get("links")
-    pairs = json.loads(links) if isinstance(links, str) and links else [[row.get("source", ""), ""]]
+    pairs = strict_json(links) if isinstance(links, str) and links else [[row.get("source", ""), ""]]
     return [{"title": str(title), "url": web_address(url)} for title, url in pairs]
 
 

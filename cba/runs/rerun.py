@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.errors import NeedsPerson, StoreError
+from cba.errors import NeedsPerson, SnapshotDamaged, StoreError
 from cba.inputs.files import analysis_file, held_lock, text_of
 from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import strict_json
@@ -139,7 +139,7 @@ def request_fingerprint(spec: str | Path) -> str | None:
                 "libraries": library_versions(),
             }
         )
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, SnapshotDamaged):
         return None  # not as it should be: loading it says what is wrong
 
 
@@ -162,11 +162,14 @@ def _own_sha256(path: Path) -> str:
 
 def _snapshot(data: Mapping[str, Any]) -> str:
     """Return which snapshot is read: snapshots are named by what they hold, so the name is enough."""
+    from cba.inputs.releases.snapshots import current_name
+
     name = str(data.get("snapshot", "shipped"))
-    if name != "current":
-        return name
-    pointer = Path(str(data.get("store", "reports/.data"))) / "current"
-    return text_of(pointer).strip() if pointer.is_file() else "shipped"
+    return (
+        current_name(Path(str(data.get("store", "reports/.data")))) or "shipped"
+        if name == "current"
+        else name
+    )
 
 
 # --- What a re-run calls beside the run itself, and what becomes of it ---

@@ -23,6 +23,7 @@ from scipy import stats
 
 from cba.errors import InputError
 from cba.inputs.files import text_of
+from cba.inputs.safe_files import strict_json
 from cba.models.slow_results import keep_result, made_from, slow_results_named
 
 if TYPE_CHECKING:
@@ -199,13 +200,13 @@ def kept_replicates(folder: Path) -> dict[int, dict[str, Any]]:
     for place in sorted(folder.glob("replicate_*.json")):
         number = place.stem.rpartition("_")[2]
         try:
-            result = json.loads(text_of(place))
+            result = strict_json(text_of(place))
             whose = {name: result.pop(name, None) for name in _whose(folder, 0)}
             if whose == _whose(folder, int(number)) and all(name in result for name in _NEEDED):
                 found[int(number)] = result
                 continue
             problem = f"it is of {whose['made_for']}, number {whose['number']}, or lacks a part"
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             problem = str(error)
         print(f"warning: the replicate {place} is not used ({problem}): it is done again", file=sys.stderr)
     return found

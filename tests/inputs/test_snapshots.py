@@ -26,6 +26,7 @@ from cba.inputs.releases.snapshots import (
     read_snapshot,
     write_snapshot,
 )
+from cba.runs.rerun import request_fingerprint
 from tests.inputs.release_files import removable
 
 EARLIER = Origin("a", "a.csv", "0" * 64, 9, "2026-11-01T00:00:00+00:00")
@@ -141,7 +142,7 @@ def test_a_record_rewritten_with_another_source_is_damaged(store, stored):
 
 @pytest.mark.parametrize("name", ["0" * 64, "deadbeef", "../store", "", "CURRENT!"])
 def test_a_snapshot_that_is_not_there(store, stored, name):
-    with pytest.raises(SnapshotDamaged, match="no such snapshot") as caught:
+    with pytest.raises(InputError, match="no such snapshot") as caught:
         read_snapshot(store, name)
     assert stored.identifier[:12] in caught.value.details["allowed"]
 
@@ -233,3 +234,26 @@ def test_an_analysis_may_name_a_release_of_its_snapshot_only(tmp_path, store, ch
     assert "cba update" in caught.value.details["next step"]
     spec.write_text(f'{written}\n[data]\nstore = "{store}"\nsnapshot = "current"\n', encoding="utf-8")
     assert load_analysis(spec).release == 2025
+
+
+def test_a_pointer_that_names_no_snapshot_is_damaged_and_a_file_is_no_store(store, stored, tmp_path):
+    """What an analysis names wrongly is an input; what the store names wrongly is the store's damage."""
+    (store / "current").write_text("deadbeef" * 8)
+    with pytest.raises(SnapshotDamaged, match="damaged") as damaged:
+        current_snapshot(store)
+    assert damaged.value.details["file"] == str(store / "current")
+    (tmp_path / "README.md").write_text("mine")
+    for place in (tmp_path / "README.md", tmp_path / "README.md" / "below"):
+        with pytest.raises(InputError, match="not a folder") as refused:
+            current_snapshot(place)
+        assert refused.value.details["field"] == "store"
+
+
+def test_a_re_run_reads_the_pointer_as_every_reader_does(store, stored, tmp_path):
+    """Two snapshots and no pointer: damage for the reader, and no answer for the quick look of a re-run."""
+    analysis = tmp_path / "a.toml"
+    analysis.write_text(f'release = 2024\n[data]\nsnapshot = "current"\nstore = "{store}"\n')
+    assert request_fingerprint(analysis) is not None
+    (store / ("0" * 64)).mkdir()
+    (store / "current").unlink()
+    assert request_fingerprint(analysis) is None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import random
 import time
 import zlib
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 
 from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import LOOPBACK
+from cba.inputs.safe_files import strict_json
 
 if TYPE_CHECKING:
     import httpx
@@ -64,7 +64,7 @@ class Answer:
     def json(self) -> Any:
         """Return the document the answer holds."""
         try:
-            return json.loads(self.content)
+            return strict_json(self.content)
         except ValueError as error:
             raise SourceUnreachable(
                 "an answer is not the JSON it says it is",

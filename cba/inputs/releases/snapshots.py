@@ -19,9 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cba.errors import SnapshotDamaged
+from cba.errors import InputError, SnapshotDamaged
 from cba.inputs.data_sources import Data
 from cba.inputs.files import (
+    as_folder,
     bytes_of,
     fingerprint,
     published_folder,
@@ -131,7 +132,7 @@ def _folder_of(store: Path, identifier: str) -> Path:
     found = [one for one in identifiers(store) if usable and one.startswith(identifier)]
     if len(found) == 1:
         return store / found[0]
-    raise SnapshotDamaged(
+    raise InputError(
         "there is no such snapshot" if not found else "several snapshots begin like this",
         file=store,
         field="snapshot",
@@ -149,21 +150,29 @@ def identifiers(store: Path) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in Path(store).iterdir() if one.is_dir() and len(one.name) == 64))
 
 
-def current_snapshot(store: Path) -> Snapshot | None:
-    """Return the snapshot that ``current`` names. None where nothing has been stored: the shipped tables are current.
-
-    A seal, as that of a run, has no key: it guards against accidents, not against people.
-    """
-    pointer = Path(store) / POINTER
+def current_name(store: Path) -> str | None:
+    """Return which snapshot ``current`` names, which is not read. None where nothing has been stored."""
+    pointer = as_folder(store, field="store") / POINTER
     try:
-        text = text_of(pointer).strip()
+        return text_of(pointer).strip()
     except FileNotFoundError:
         if len(identifiers(store)) > 1:  # with one, its update may have been killed before it was named
             raise _damaged(pointer, found="missing, though snapshots are stored") from None
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(pointer, found=str(error)) from None
-    return read_snapshot(Path(store), text)
+
+
+def current_snapshot(store: Path) -> Snapshot | None:
+    """Return the snapshot that ``current`` names. None where nothing has been stored: the shipped tables are current.
+
+    A seal, as that of a run, has no key: it guards against accidents, not against people.
+    """
+    name = current_name(store)
+    try:
+        return None if name is None else read_snapshot(Path(store), name)
+    except InputError as error:
+        raise _damaged(Path(store) / POINTER, found=f"{error.problem}: {error.details['found']}") from None
 
 
 def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
