@@ -82,7 +82,7 @@ def _as_variables(stored: xr.Dataset) -> xr.Dataset:
         return stored
     values, about = stored["value"].values, stored["about"].values.tolist()
     held = {
-        str(name): ("sample", values[row], strict_json(about[row]))
+        str(name): ("sample", values[row], strict_json(about[row], finite=False))
         for row, name in enumerate(stored["name"].values)
     }
     return xr.Dataset(held, coords={c: stored[c] for c in stored.coords if c != "name"})

@@ -271,7 +271,9 @@ def _unknown(path: Path) -> InputError:
     return InputError(
         "not an input this package knows",
         file=path,
-        found=path.suffix or "no ending" if path.is_file() else "a folder without known files",
+        found=path.suffix or "no ending"
+        if path.is_file()
+        else ("a folder without known files" if path.is_dir() else "a device, a pipe or a socket"),
         allowed="a prior, option or analysis (.toml), a table (.csv), a folder of them, a run",
         cause="another kind of file, or a published table under another name",
         remedy="give a file of a known kind; `cba check` alone checks all that ship",

@@ -70,10 +70,10 @@ def _each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFram
 # --- JSON as it is read: to the standard, however it was damaged ---
 
 
-def strict_json(text: str | bytes) -> Any:
-    """Return what JSON says. ValueError where it is not JSON, not finite, or too deep to be read."""
+def strict_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """Return what JSON says. ValueError where it is not JSON, too deep to be read or, unless it may be, not finite."""
     try:
-        return json.loads(text, parse_constant=_refused, parse_float=_finite)
+        return json.loads(text, parse_constant=_refused, parse_float=_finite) if finite else json.loads(text)
     except RecursionError:
         raise ValueError("its brackets stand too deep inside one another") from None
 

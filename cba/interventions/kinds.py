@@ -112,7 +112,7 @@ def _own(option: Option) -> tuple[Effect, ...]:
 @lru_cache(maxsize=256)
 def _known(table: str, file: str, place: str, name: str) -> Effect:
     """An effect of an option; its priors are fitted once, for the accounts of an option are worked out often."""
-    return _effect(strict_json(table), file=file, place=place, name=name)
+    return _effect(strict_json(table, finite=False), file=file, place=place, name=name)
 
 
 def _effect(table: Mapping[str, Any], *, file: str, place: str, name: str, **rest: Any) -> Effect:

@@ -225,6 +225,18 @@ _APPROVABLE = (
     Rule("gates", lambda asked: not asked[0].manifest.get("gates_passed", False), "gates_passed is not true")
     .wrong("a run whose gates did not pass can never be approved", allowed="a run whose gates passed")
     .advice("a correctness gate failed", remedy="mend what its gates name, then run the analysis again"),
+    Rule(
+        REPORT,
+        lambda asked: asked[0].manifest.get("request") and REPORT not in asked[0].manifest["files"],
+        f"no {REPORT}",
+    )
+    .wrong("a run without its page cannot be released", allowed=f"a run with {REPORT}")
+    .advice(
+        "the page could not be made when the run was",
+        remedy=lambda asked: (
+            f"make it with `cba report {asked[0].analysis}/{asked[0].name}`, then approve the run"
+        ),
+    ),
     Rule("run_by", lambda asked: not _analyst(asked[0]), "nobody")
     .wrong("a run that names nobody who ran it cannot be approved", allowed="the name of its analyst")
     .advice(
@@ -250,17 +262,5 @@ _APPROVABLE = (
         allowed=lambda asked: "{approved_by}, who approved it at {approved_at}".format_map(asked[0].approval),
     )
     .advice("two people looked at it", remedy="nothing needs to be done"),
-    Rule(
-        REPORT,
-        lambda asked: asked[0].manifest.get("request") and REPORT not in asked[0].manifest["files"],
-        f"no {REPORT}",
-    )
-    .wrong("a run without its page cannot be released", allowed=f"a run with {REPORT}")
-    .advice(
-        "the page could not be made when the run was",
-        remedy=lambda asked: (
-            f"make it with `cba report {asked[0].analysis}/{asked[0].name}`, then approve the run"
-        ),
-    ),
 )
 """What must hold of a run and of who approves it."""

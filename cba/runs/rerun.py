@@ -162,14 +162,12 @@ def _own_sha256(path: Path) -> str:
 
 def _snapshot(data: Mapping[str, Any]) -> str:
     """Return which snapshot is read: snapshots are named by what they hold, so the name is enough."""
+    name = str(data.get("snapshot", "shipped"))
+    if name != "current":
+        return name
     from cba.inputs.releases.snapshots import current_name
 
-    name = str(data.get("snapshot", "shipped"))
-    return (
-        current_name(Path(str(data.get("store", "reports/.data")))) or "shipped"
-        if name == "current"
-        else name
-    )
+    return current_name(Path(str(data.get("store", "reports/.data")))) or "shipped"
 
 
 # --- What a re-run calls beside the run itself, and what becomes of it ---

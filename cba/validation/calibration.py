@@ -200,7 +200,7 @@ def kept_replicates(folder: Path) -> dict[int, dict[str, Any]]:
     for place in sorted(folder.glob("replicate_*.json")):
         number = place.stem.rpartition("_")[2]
         try:
-            result = strict_json(text_of(place))
+            result = strict_json(text_of(place), finite=False)
             whose = {name: result.pop(name, None) for name in _whose(folder, 0)}
             if whose == _whose(folder, int(number)) and all(name in result for name in _NEEDED):
                 found[int(number)] = result

@@ -121,3 +121,11 @@ def test_what_is_larger_than_is_read_is_refused(tmp_path, monkeypatch, capsys, w
     assert main(words) == 2
     said = "".join(capsys.readouterr())
     assert "mine.csv" in said and "more than 100,000 bytes" in said and "allowed: an ordinary file" in said
+
+
+@pytest.mark.parametrize("ending", ["toml", "csv"])
+def test_a_pipe_is_called_what_it_is(tmp_path, capsys, ending):
+    """Never a folder, and nobody waits for what never comes."""
+    os.mkfifo(tmp_path / f"a.{ending}")
+    assert main(["check", str(tmp_path / f"a.{ending}")]) == 2
+    assert "a device, a pipe or a socket" in capsys.readouterr().out

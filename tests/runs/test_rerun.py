@@ -156,13 +156,13 @@ def test_a_run_whose_page_cannot_be_made_is_not_published_and_made_up_for(here, 
     first = rerun("small.toml", root="reports", steps=fake())
     edit_seed(here, 1)
     for _ in range(2):  # as long as it cannot be made
-        found = rerun("small.toml", root="reports", steps=fake(shift=shift, render=breaks))
+        found = rerun("small.toml", root="reports", by="ann", steps=fake(shift=shift, render=breaks))
         assert found.status == "not published" and found.exit_code == 1 and "no page" in found.notes[0]
         assert Path("reports/small/published").read_text().strip() == first.run.name
         with pytest.raises(InputError, match="without its page"):
             approve_run(found.run, by="somebody else", note="seen")
     assert len(list_runs("reports")) == 2 and not (found.run.path / "report.html").exists()
-    again = rerun("small.toml", root="reports", steps=fake(shift=shift))
+    again = rerun("small.toml", root="reports", by="ann", steps=fake(shift=shift))
     assert again.status == then and again.run.name == found.run.name
     assert (again.run.path / "report.html").is_file() and verify_run(again.run.path) == []
     approve_run(again.run, by="somebody else", note="seen")
