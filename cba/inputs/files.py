@@ -246,7 +246,7 @@ def as_folder(path: str | Path, *, field: str) -> Path:
                 allowed="a folder, or a name that is still free",
             ).advice(
                 "the name of a file, a report or an analysis in place of the folder that holds them",
-                remedy="name the folder, or leave it out to use the usual one",
+                remedy="name another folder, or move the file",
             )
     return path
 

@@ -196,13 +196,13 @@ def test_a_failed_gate_exits_3_and_prints_diagnostics_only(here, capsys, monkeyp
     assert json.loads(capsys.readouterr().out)["runs"] == []
 
 
-def test_a_file_where_the_reports_belong_exits_1_and_is_untouched(fast, capsys):
+def test_a_file_where_the_reports_belong_is_a_wrong_input_and_is_untouched(fast, capsys):
     Path("reports").write_text("mine")
-    assert main(["run", "small.toml"]) == 1
+    assert main(["run", "small.toml"]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and "cannot be written to" in err and "--root" in err and "Traceback" not in err
+    assert out == "" and "not a folder" in err and "--root" in err and "Traceback" not in err
     code, content = answer(capsys, "run", "small.toml")
-    assert code == 1 and set(content["error"]) == ERROR_FIELDS
+    assert code == 2 and set(content["error"]) == ERROR_FIELDS
     assert Path("reports").read_text() == "mine"
 
 
@@ -494,7 +494,7 @@ def test_exit_codes_reach_the_shell(tmp_path):
     assert cba("runs", cwd=tmp_path).returncode == 0
     assert cba("run", "nosuch", cwd=tmp_path).returncode == 2
     (tmp_path / "file").write_text("")
-    assert cba("run", "smoke", "--root", "file", cwd=tmp_path).returncode == 1
+    assert cba("run", "smoke", "--root", "file", cwd=tmp_path).returncode == 2
 
 
 def test_a_closed_pipe_is_no_error(tmp_path):
