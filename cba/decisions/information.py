@@ -361,8 +361,7 @@ def _half_fits(
     fitted = functions @ (shrink[:, None] * (functions.T @ sums.sum(axis=0)))
     left = sums - share[:, :, None] * fitted  # what the fit leaves, by block and bin
     scores = np.matmul(functions.T, left) * noise_shrink[:, None]  # (block, function, response)
-    used = noise_shrink > 0.0
-    shift = np.matmul(functions[:, used], contrasts(scores[:, used]))
+    shift = np.matmul(functions, contrasts(scores))
     return fitted, np.ascontiguousarray(shift.transpose(2, 0, 1))
 
 

@@ -105,3 +105,9 @@ def test_of_several_sums_the_worst_is_shown():
 def test_a_reference_income_of_nothing_is_refused():
     with pytest.raises(InputError, match="an income is not above 0"):
         welfare_weights(np.array([2.0]), reference=np.array(0.0), elasticity=1.3)
+
+
+def test_incomes_ratios_and_elasticities_may_be_small():
+    weights = welfare_weights(np.array([0.01]), reference=np.array(0.02), elasticity=0.05)
+    assert weights[0] == pytest.approx(2.0**0.05)
+    assert falling_shares(np.array([0.05]), groups=2)[0].tolist() == pytest.approx([1 / 1.05, 0.05 / 1.05])

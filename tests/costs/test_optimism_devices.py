@@ -35,3 +35,10 @@ def test_two_devices_on_one_input_are_refused():
 
 def test_the_worst_grade_is_the_worst():
     assert max(UPLIFTS.values()) == UPLIFTS["grade 6, the worst"] == 0.40
+
+
+def test_a_device_at_its_neutral_value_corrects_nothing():
+    """A factor on cost is then 1; a share kept back, a delay, a stretch and a cut in effects are 0."""
+    neutral = {device.entry: device.neutral for device in DEVICES}
+    assert neutral.pop("delivery.cost_overrun") == 1.0
+    assert set(neutral.values()) == {0.0}

@@ -124,3 +124,11 @@ def test_bias_does_not_depend_on_which_option_comes_first():
     nb = labelled(np.random.default_rng(8).normal([0.0, 0.3, -0.2], [1.0, 5.0, 3.0], (300, 3)))
     one, two = evpi_with_error(nb), evpi_with_error(nb.isel(option=[2, 0, 1]))
     assert float(one.bias) == pytest.approx(float(two.bias), rel=0.05)
+
+
+def test_a_shock_common_to_all_options_moves_neither_bias_nor_error():
+    nb = labelled(np.random.default_rng(9).normal([0.0, 0.3, -0.2], [1.0, 5.0, 3.0], (300, 3)))
+    shock = xr.DataArray(np.random.default_rng(10).normal(0, 1e9, 300), dims="sample")
+    plain, moved = evpi_with_error(nb), evpi_with_error(nb + shock)
+    for name in ("evpi", "se", "bias"):
+        assert float(moved[name]) == pytest.approx(float(plain[name]), rel=1e-4), name

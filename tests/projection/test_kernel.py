@@ -305,6 +305,7 @@ def test_rounding_in_a_row_is_not_an_error():
     inputs = one_state(samples=2, steps=2, keep=1.0 + 5e-10)
     assert np.isfinite(project(*inputs)).all()
     assert np.isfinite(project(*one_state(samples=2, steps=2, keep=1.0 + 1e-9))).all()
+    assert (project(*one_state(samples=2, steps=1, keep=1.0 + 1e-9, join=0.0), rng=0) == 100.0).all()
     assert "sum to 1" in refused(*one_state(samples=2, steps=2, keep=1.0 + 5e-9))
 
 
@@ -392,3 +393,10 @@ def test_certain_moves_of_two_years_and_two_options_by_hand(rng):
     stocks = xr.DataArray([[[8.0, 0.0], [3.0, 2.0]]], dims=("sample", "option", "state"))
     both = project(stocks, entries, moves.isel(option=0), rng=rng)
     assert both.values.tolist() == [[[[0.0, 8.0], [0.0, 0.0]], [[0.0, 5.0], [0.0, 0.0]]]]
+
+
+def test_the_first_label_that_differs_is_named():
+    initial, entries, moves = care_like(np.random.default_rng(18), samples=4)
+    other = initial.assign_coords(sample=[0, 3, 7, 10])
+    assert "found: 7 at position 2" in refused(other, entries, moves)
+    assert "allowed: 6, as in entries" in refused(other, entries, moves)
