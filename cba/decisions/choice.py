@@ -378,7 +378,7 @@ def _envelope(
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Cost and effect of the best options, summed over draws, and draws won by option, at each threshold."""
     draws, options = cost.shape
-    steps = len(grid) + 1  # a switch after the last threshold falls into the last, unused place
+    steps = len(grid)
     cost_step, effect_step = np.zeros(steps), np.zeros(steps)
     win_step = np.zeros((steps, options), dtype=np.int64)
     row = np.arange(draws)
@@ -394,7 +394,7 @@ def _envelope(
             moved = np.bincount(step * options + option, minlength=steps * options)
             win_step += sign * moved.reshape(steps, options)
         now, at = after, step
-    return cost_step.cumsum()[:-1], effect_step.cumsum()[:-1], win_step.cumsum(axis=0)[:-1]
+    return cost_step.cumsum(), effect_step.cumsum(), win_step.cumsum(axis=0)
 
 
 def _next_switch(

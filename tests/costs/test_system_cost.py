@@ -11,7 +11,7 @@ from cba.costs.prices import PlacementPrices, PriceIndex, unit_cost_path
 from cba.costs.system_cost import future_drivers, last_accounts, system_cost, usual_cost
 from cba.dimensions import PLACEMENTS
 from cba.inputs.observations import load_observations
-from cba.models.unit_costs_accounts import DRIVERS, PARTS
+from cba.models.unit_costs_accounts import DRIVERS, PARTS, driver_weights, published_drivers
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 LINES = ("total_cla", "total_safeguarding", "total_family_support")
@@ -177,3 +177,19 @@ def test_usual_cost_is_the_system_cost_of_its_drivers(seen, accounts):
     )
     for part in PARTS:
         np.testing.assert_allclose(found[part], parts[part], rtol=1e-12)
+
+
+def test_shares_of_drivers_are_those_of_the_detailed_year_moved_on_by_their_counts(seen, accounts):
+    """What a driver drove when the lines were published apart, times its growth since; they sum to 1."""
+    shares, detail = driver_weights(seen)
+    counts = published_drivers(seen)
+    for part in PARTS:
+        moved = {
+            name: float(shares.sel(part=part, driver=name))
+            * float(counts.sel(year=2024, driver=name))
+            / float(counts.sel(year=detail, driver=name))
+            for name in DRIVERS
+        }
+        for name, amount in moved.items():
+            expected = amount / sum(moved.values())
+            assert float(accounts.weights.sel(part=part, driver=name)) == pytest.approx(expected, rel=1e-12)
