@@ -13,6 +13,7 @@ import pytest
 import cba
 from cba.models.baseline import build_baseline, flow_rates
 from cba.models.effects import build_effects
+from cba.models.effects_areas import care_facts
 from cba.models.studies import studies_used
 from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
 
@@ -58,7 +59,8 @@ def bench_fit_baseline(benchmark, inputs):
 
 def bench_fit_effects(benchmark, inputs):
     evidence, (_, priors) = cba.load_evidence(), inputs
-    assert build_effects(studies_used(evidence, priors), priors)
+    facts = care_facts(cba.load_observations())
+    assert build_effects(studies_used(evidence, priors), priors, facts=facts)
     fit = benchmark.pedantic(lambda: cba.fit_effects(evidence, priors, **SETTINGS), rounds=2, warmup_rounds=1)
     benchmark.extra_info.update(convergence(fit))
 

@@ -11,8 +11,9 @@ import xarray as xr
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, projection_start, total_draws
-from cba.models.effects_areas import REACH_ENTRIES
-from cba.models.studies import ESTIMANDS
+from cba.models.effects import by_estimand_of
+from cba.models.effects_areas import FITTED_ENTRIES
+from cba.models.studies import CLASS_ESTIMAND, CLASSES, ESTIMANDS
 
 PASSED = xr.Dataset(
     {
@@ -63,32 +64,40 @@ def made_baseline(
 def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataTree:
     """Make an effects fit: small benefits on average, adverse in part of the draws; reach as before any study."""
     rng = np.random.default_rng(seed)
-    shape = (chains, draws, len(ESTIMANDS))
     centre = np.array([-0.1, -0.1, 0.08, 0.07])
     spread = np.array([0.15, 0.2, 0.04, 0.2])
     dims = ("chain", "draw", "estimand")
-    mean = centre + 0.5 * spread * rng.standard_normal(shape)
-    heterogeneity = np.abs(spread * rng.standard_normal(shape))
-    new_setting = centre + spread * rng.standard_normal(shape)
+    by_class = ("chain", "draw", "service_class")
+    drawn = {entry: load_priors().sample(chains * draws, seed)[entry].values for entry in FITTED_ENTRIES}
+    mean = centre + 0.5 * spread * rng.standard_normal((chains, draws, len(ESTIMANDS)))
+    heterogeneity = np.abs(spread * rng.standard_normal(mean.shape))
+    apart = rng.standard_normal((2, chains, draws, len(CLASSES)))
+    common = rng.standard_normal((2, chains, draws, len(ESTIMANDS)))[..., CLASS_ESTIMAND]
+    noise = spread[CLASS_ESTIMAND] * (0.9 * common + 0.44 * apart)  # classes of one estimand move together
+    setting = centre[CLASS_ESTIMAND] + noise[0]
+    over = [
+        by_estimand_of(effects.reshape(-1, len(CLASSES)), drawn)
+        for effects in (setting, setting + 0.5 * noise[1])
+    ]
     posterior = {
         "mean": (dims, mean),
         "raw_mean": (dims, 2.0 * mean),
         "precision_mean": (dims, 0.7 * mean),
         "selection_mean": (dims, 0.8 * mean),
         "heterogeneity": (dims, heterogeneity),
-        "new_setting": (dims, new_setting),
-        "new_authority": (dims, new_setting + 0.5 * spread * rng.standard_normal(shape)),
+        "class_mean": (by_class, mean[..., CLASS_ESTIMAND]),
+        "class_setting": (by_class, setting),
+        "new_setting": (dims, over[0].reshape(mean.shape)),
+        "new_authority": (dims, over[1].reshape(mean.shape)),
     }
-    drawn = load_priors().sample(chains * draws, seed)
-    for entry in REACH_ENTRIES:
-        values = drawn[entry].values.reshape(chains, draws)
-        posterior[entry.rsplit(".", 1)[-1]] = (("chain", "draw"), values)
+    for entry, values in drawn.items():
+        posterior[entry.rsplit(".", 1)[-1]] = (("chain", "draw"), values.reshape(chains, draws))
     areas = {"area_coverage": 0.3, "area_reach": 0.4, "area_effect": 0.1, "area_change": -0.012}
     noise = rng.uniform(0.5, 1.5, (len(areas), chains, draws, 1))
     for number, (name, value) in enumerate(areas.items()):
         posterior[name] = (("chain", "draw", "area"), value * noise[number])
     prior = {name: (("sample", "area"), value * rng.uniform(0, 2, (100, 1))) for name, value in areas.items()}
-    coords = {"estimand": list(ESTIMANDS), "area": ["AREA_STUDY"]}
+    coords = {"estimand": list(ESTIMANDS), "service_class": list(CLASSES), "area": ["AREA_STUDY"]}
     return xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset(posterior, coords=coords),

@@ -248,6 +248,10 @@ def study_row(name: str) -> pd.DataFrame:
         "transport_note": "England",
         "estimand": "care_entry_log_rr",
         "level": "served",
+        "service_class": "family_support",
+        "at_scale": "no",
+        "usual_help": "yes",
+        "class_reason": "made up",
     }
     more = pd.DataFrame([dict.fromkeys(table.columns, "") | trial])
     return pd.concat([table, more], ignore_index=True)

@@ -33,12 +33,11 @@ def fitted(
     if effects is None:
         from cba.models.authority_findings import known_panel
         from cba.models.effects import fit_effects
-        from cba.models.effects_areas import recent_starts
 
         effects = fit_effects(
             inputs.evidence,
             inputs.priors,
-            starts=recent_starts(inputs.observations),
+            observations=inputs.observations,
             panel=known_panel(inputs.analysis.evidence_until),
             **sampler,
         )

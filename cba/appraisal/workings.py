@@ -18,10 +18,11 @@ from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.discounting import discount_factors
 from cba.inputs.analyses import Analysis
 from cba.inputs.options import Option
+from cba.models.parameters import with_family_help
+from cba.models.stays import stay_length
 from cba.projection.business_as_usual import business_as_usual, future_population
 from cba.projection.care_system import CareSystem, care_system
 from cba.projection.processes import usual_rates
-from cba.projection.stay_length import stay_length
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,10 @@ def worked_options(
     analysis, observations = inputs.analysis, inputs.observations
     growth = drawn["prices.deflator_growth"].copy(data=np.expm1(drawn["prices.deflator_growth"].values))
     index = PriceIndex(published=observations["gdp_deflator"], growth_beyond=growth)
+    reachable = reachable_starts(baseline)
     parameters = in_price_base(drawn, inputs.priors, price_base=analysis.price_base, prices=index)
-    system = _care_system(inputs, baseline, parameters)
+    system = _care_system(inputs, baseline, with_family_help(parameters, reachable), reachable=reachable)
+    parameters = system.parameters
     prices = placement_prices(
         observations, parameters, years=system.years, price_base=analysis.price_base, prices=index
     )
@@ -105,7 +108,16 @@ def worked_options(
     return Workings(inputs, baseline, effects, system, basis, accounts, arrays, chains)
 
 
-def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) -> CareSystem:
+def reachable_starts(baseline: xr.DataTree) -> np.ndarray:
+    """Starts of the last published year by age, without unaccompanied children."""
+    constant = baseline["constant_data"].to_dataset()
+    rates = constant["observed_rates"].isel(year=-1, series=slice(len(AGE_BANDS)))
+    return np.asarray(np.exp(rates.values) * float(constant["population"]))
+
+
+def _care_system(
+    inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset, *, reachable: np.ndarray
+) -> CareSystem:
     analysis = inputs.analysis
     constant = baseline["constant_data"].to_dataset()
     first = int(constant["last_year"]) + 1
@@ -115,15 +127,13 @@ def _care_system(inputs: Inputs, baseline: xr.DataTree, parameters: xr.Dataset) 
     )
     rates = usual_rates(baseline, years=years, population=people, parameters=parameters, seed=analysis.seed)
     usual = business_as_usual(baseline, rates, people)
-    last = np.exp(constant["observed_rates"].isel(year=-1).values)
-    reachable = last[:5] * float(constant["population"])
     return care_system(
         inputs.observations,
         usual,
         parameters,
         stays=stay_length(inputs.observations),
         reachable_starts=reachable,
-        uasc_starts=float(last[-1]),
+        uasc_starts=float(np.exp(constant["observed_rates"].isel(year=-1, series=-1))),
     )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cba.errors import InputError, Rule, refuse_broken
 from cba.inputs.files import even_rows, file_bytes, nearest, readable_text, text_of_table
-from cba.inputs.table_words import EVIDENCE, SCALES_OF_ESTIMAND
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND, EVIDENCE, SCALES_OF_ESTIMAND
 
 # --- Read a table of evidence cell by cell, so that a refusal can name the row and the column ---
 
@@ -107,6 +107,10 @@ Row = Mapping[str, Any]
 
 AREA_ESTIMAND = "care_entry_log_rr"
 """Only family help has a product of coverage, reach and effect."""
+
+
+AREA_DESIGNS = ("rct", "panel", "before_after", "provider_claim")
+"""Designs that compare whole areas: their bias is stated on the change of the area (``effects.area_bias_*``)."""
 
 
 def check_rows(rows: list[dict[str, Any]], *, file: str | Path) -> None:
@@ -343,6 +347,29 @@ _IN_MODEL: tuple[Rule, ...] = (
         cause="a synthesis row does not say what it estimates",
         remedy="use an allowed estimand",
     ),
+    Rule(
+        "service_class",
+        lambda row: row["service_class"] not in CLASSES_OF_ESTIMAND.get(row["estimand"], ()),
+        lambda row: repr(row["service_class"]),
+    )
+    .wrong("an unknown class of service", allowed=lambda row: ", ".join(CLASSES_OF_ESTIMAND[row["estimand"]]))
+    .advice("a row written before classes, or a class of another outcome", remedy="use an allowed word"),
+    *(
+        _unknown(
+            column,
+            problem,
+            known=WORDS[column],
+            cause="a row written before studies stated it",
+            remedy="write yes or no, by what the study describes",
+        )
+        for column, problem in (
+            ("at_scale", "a used row does not say whether its service was delivered at scale"),
+            ("usual_help", "a used row does not say whether its comparison had the usual help"),
+        )
+    ),
+    _empty("class_reason", "class, scale and comparison of a study have no reason").advice(
+        "words typed without their ground", remedy="say what the study describes"
+    ),
 )
 
 _SYNTHESIS: tuple[Rule, ...] = (
@@ -412,6 +439,13 @@ _AREA: tuple[Rule, ...] = (
     .advice(
         "coverage and reach are modelled for family help alone",
         remedy="set level to served, or exclude the row with a reason",
+    ),
+    _unknown(
+        "design_class",
+        "an area-level effect is of a design without a bias stated for whole areas",
+        known=AREA_DESIGNS,
+        cause="a comparison of those served entered as one of areas",
+        remedy="use a design of areas, or set level to served",
     ),
     Rule("coverage_low", lambda row: not _covered(row))
     .wrong(

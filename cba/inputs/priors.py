@@ -79,8 +79,8 @@ class PriorRegistry:
         # name, so draws of one entry do not depend on which others exist; the first draws of a longer sample
         # are those of a shorter one.
         #
-        # ``x = F^-1(u)``, u uniform. Entries of one `shares_group` are drawn independently and divided by
-        # their sum, as a Dirichlet is made from Gammas, so that every draw of the group sums to 1.
+        # ``x = F^-1(u)``, u uniform. Entries of one `shares_group` are the parts of a Dirichlet: Gammas drawn
+        # apart and divided by their sum, each with the Beta that is stated as its own distribution.
         import xarray as xr
 
         if n < 1 or seed < 0:
@@ -88,7 +88,7 @@ class PriorRegistry:
                 "a sample needs n of 1 or more and a seed of 0 or more", found=f"n={n}, seed={seed}"
             )
         draws = _closed_shares(
-            self.entries, {k: e.fitted.ppf(_uniforms(k, n, seed)) for k, e in self.entries.items()}
+            self.entries, {k: _own_draws(e, _uniforms(k, n, seed)) for k, e in self.entries.items()}
         )
         variables = {
             name: ("sample", values, _attributes(self.entries[name])) for name, values in draws.items()
@@ -117,6 +117,15 @@ def _uniforms(name: str, n: int, seed: int) -> Floats:
     words = np.frombuffer(hashlib.sha256(name.encode("utf-8")).digest(), dtype="<u4")
     generator = np.random.default_rng(np.random.SeedSequence([seed, *(int(word) for word in words)]))
     return generator.random(n) * (1 - 2.0**-52) + 2.0**-53
+
+
+def _own_draws(entry: PriorEntry, uniforms: Floats) -> Floats:
+    """Return draws of an entry, or of the Gamma behind a part of one whole."""
+    if entry.shares_group:
+        from scipy.special import gammaincinv
+
+        return np.asarray(gammaincinv(entry.parameters["alpha"], uniforms))
+    return entry.fitted.ppf(uniforms)
 
 
 def _closed_shares(entries: Mapping[str, PriorEntry], draws: dict[str, Floats]) -> dict[str, Floats]:
@@ -295,20 +304,20 @@ def _written_entries(content: Mapping[str, Any], *, file: Path) -> Iterator[tupl
 
 
 def _check_shares(entries: Mapping[str, PriorEntry]) -> None:
-    """Refuse a group of shares whose medians do not sum to 1, or whose members can be negative."""
+    """Refuse a group of shares that are not the parts of one Dirichlet, alpha_i and the sum of the others' alphas."""
     for group in sorted({entry.shares_group for entry in entries.values() if entry.shares_group}):
         members = [entry for entry in entries.values() if entry.shares_group == group]
-        total = sum(
-            entry.quantiles[0.5] if entry.quantiles and 0.5 in entry.quantiles else entry.median
-            for entry in members
-        )
-        if abs(total - 1) > _SHARES_TOLERANCE or any(entry.support[0] < 0 for entry in members):
+        parts = [entry.parameters for entry in members if entry.distribution == "Beta"]
+        whole = sum(part["alpha"] for part in parts)
+        apart = max((abs(part["alpha"] + part["beta"] - whole) for part in parts), default=0.0)
+        if len(parts) < len(members) or apart > _SHARES_TOLERANCE * whole:
             raise InputError(
                 "shares of one whole do not sum to 1",
                 file=members[0].file,
                 field=", ".join(entry.name for entry in members),
-                found=f"medians sum to {total:.6g} (shares_group {group!r})",
-                allowed="1, within 1e-9, none below 0",
+                found=f"alphas sum to {whole:.6g} (shares_group {group!r}), alpha + beta is up to {apart:.3g} away",
+                allowed="Betas whose alpha + beta is the sum of all alphas of the group",
             ).advice(
-                "a member added or changed without the others", remedy="correct the medians; never rescaled"
+                "a member added or changed without the others",
+                remedy="state each part as Beta with params alpha and beta of one Dirichlet; never rescaled",
             )

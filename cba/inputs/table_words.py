@@ -104,6 +104,11 @@ SCALES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
 }
 """The quantity each synthesis estimates, and the published scales that can be turned into it."""
 
+CLASSES_OF_ESTIMAND: Mapping[str, tuple[str, ...]] = {
+    estimand: tuple(classes) for estimand, classes in _WRITTEN["classes_of_estimand"].items()
+}
+"""Classes of service that each synthesis pools, more closely within a class than between."""
+
 EVERY_TABLE: Mapping[str, Table] = {**TABLES, **EVIDENCE}
 
 SERIES: Mapping[str, Mapping[str, Any]] = _WRITTEN["series"]

@@ -308,7 +308,7 @@ def fit_authority_panel(
     priors: PriorRegistry,
     *,
     draws: int = 1000,
-    tune: int = 1000,
+    tune: int = 1500,
     chains: int = 4,
     seed: int = 20220523,
     progress: bool = False,

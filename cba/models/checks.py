@@ -30,8 +30,17 @@ from cba.models.baseline import (
     projection_start,
 )
 from cba.models.effects import build_effects, handed_on
-from cba.models.effects_areas import checked_starts, recent_starts
-from cba.models.studies import ESTIMANDS, OPEN_END, StudyArrays, studies_used, study_arrays
+from cba.models.effects_areas import care_facts
+from cba.models.studies import (
+    ESTIMANDS,
+    OPEN_END,
+    StudyArrays,
+    effect_behind,
+    pooled_draws,
+    served_spread,
+    studies_used,
+    study_arrays,
+)
 from cba.models.totals import LEVERS, total_flows
 
 if TYPE_CHECKING:
@@ -279,13 +288,9 @@ def study_checks(fit: xr.DataTree, studies: StudyArrays) -> pd.DataFrame:
 def _expected(posterior: xr.Dataset, s: StudyArrays) -> tuple[np.ndarray, np.ndarray]:
     """Centre and spread of what each study would report, given each draw; shape (draw, study)."""
     flat = posterior.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
-    mean, spread, transport = (
-        flat[name].values[:, s.estimand] for name in ("mean", "heterogeneity", "transport")
-    )
-    unit = s.sign * s.scale
-    kappa = np.where(s.in_care, flat["in_care_ratio"].values[:, None], 1.0)
-    centre = kappa * (mean + s.foreign * unit * transport) + unit * s.bias_mean
-    variance = (kappa * s.scale * spread) ** 2 + (s.scale * s.bias_sd) ** 2 + s.se**2
+    pooled = pooled_draws(posterior)
+    centre = effect_behind(s, pooled) + s.sign * s.scale * s.bias_mean
+    variance = served_spread(s, pooled) + s.se**2
     if s.area.any():
         areas = flat["area_change"].sel(area=list(s.names[s.area])).values
         centre[:, s.area] = areas + s.sign[s.area] * s.bias_mean[s.area]
@@ -397,13 +402,13 @@ def prior_effects(
 
     ``posterior`` with the variables `fit_effects` hands on, drawn from the priors.
     """
-    starts, studies = recent_starts(observations), studies_used(evidence, priors)
-    model = build_effects(studies, priors, starts=starts)
+    facts, studies = care_facts(observations), studies_used(evidence, priors)
+    model = build_effects(studies, priors, facts=facts)
     names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
     found = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
-    every = study_arrays(studies, priors)
-    areas, counts = every.of(every.area), checked_starts(starts, priors)
-    return xr.DataTree.from_dict({"posterior": handed_on(found, areas, counts, priors, seed=seed)})
+    every = study_arrays(studies, priors, stays=facts.stays)
+    posterior = handed_on(found, every.of(every.area), facts, seed=seed)
+    return xr.DataTree.from_dict({"posterior": posterior})
 
 
 def _place(rates: FlowRates, since: int | None) -> int:

@@ -1,22 +1,25 @@
 """What the interventions do: one joint synthesis of trials, comparisons, intervals and area-level results.
 
-The true effect behind study i of estimand e, in favour of the programme where d_e has its sign, is
+The true effect behind study i of class c of estimand e, in favour of the programme where d_e has its sign, is
 
-    x_i = kappa_i (mu_e + d k t_e [abroad] + k tau_e z_i) + d k b_i,   b_i ~ N(m_design, s_design)
+    x_i = kappa_i (m_c (1 - lost [at scale]) / (1 - paid [compared with nothing]) + d k t_e [abroad] + k tau_e z_i)
+          + d k b_i,        m_c = mu_e + omega z_c,        b_i ~ N(m_design, s_design)
 
 with k = 1 on log scales and 0.1 for risk differences, t_e the shift of evidence from abroad, shared by all foreign
-studies of one estimand, and kappa the ratio of the log effect on being in care some months later to the log effect
-on entering (1 for studies of entry). What a study reports of x_i is a normal estimate, two arms of counts
-(:mod:`cba.models.studies`) or only an interval. Studies of whole areas speak of ln(1 - c phi (1 - RR))
-instead (:mod:`cba.models.effects_areas`). Normal parts are integrated out; a before-and-after study cannot outvote
-a trial, whatever its sample. Effects may be adverse. Pooled without bias, and with two models of publication bias,
-stand beside in the same model and share nothing with it (:mod:`cba.models.studies`).
+studies of one estimand, kappa what is left at follow-up of an effect on entries where children in care are counted
+(the stay ratio to a power that published stays give; 1 for studies of entry), omega the spread between classes of
+service, tau within one. What a study reports of x_i is a normal estimate, two arms of counts
+(:mod:`cba.models.studies`) or only an interval. Studies of whole areas speak of ln(1 - c phi (1 - RR)) instead
+(:mod:`cba.models.effects_areas`). Normal parts are integrated out; a before-and-after study cannot outvote a trial,
+whatever its sample. Effects may be adverse. Pooled as published, and with two models of publication bias, are models
+of their own: they share nothing with the result and cannot keep it from being given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,25 +27,37 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from cba.models.baseline import normal_settings, prior_term
+from cba.errors import GateError
+from cba.models.baseline import prior_term
 from cba.models.effects_areas import (
+    FITTED_ENTRIES,
+    CareFacts,
     area_draws,
     area_reports,
-    checked_starts,
-    prior_areas,
-    reach_entries_of,
+    care_facts,
+    fitted_entries_of,
+    over_tiers,
     reach_terms,
-    recent_starts,
 )
 from cba.models.sampling import Gates, sample_gated, with_log_densities
 from cba.models.studies import (
     ADJUSTED,
+    CLASS_ESTIMAND,
+    CLASSES,
     ESTIMANDS,
     FAMILY_HELP,
+    POOLED_ENTRIES,
+    PRECISION,
+    SELECTION,
+    SEVERAL,
     VARIANTS,
+    Pooled,
     Reported,
     StudyArrays,
+    add_selection,
     interval_log_density,
+    log_one_minus_exp,
+    pooled_draws,
     pooled_terms,
     served_reports,
     studies_used,
@@ -55,57 +70,48 @@ if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
     from cba.models.authorities import PanelFinding
 
-SMALL_STEPS = 0.97
-"""Acceptance to tune to: where few studies inform the heterogeneity the posterior narrows towards none, and at 0.9 one
-to three transitions of 8,000 diverge, at 0.95 none in six runs; smaller steps cost seconds."""
+SMALL_STEPS = 0.99
+"""Acceptance to tune to: where few studies inform the heterogeneity the posterior narrows towards none, and at 0.98 one
+transition of 8,000 diverged in two of six runs of the trials alone, at 0.99 none in twelve: seconds more."""
 
 STUDY_VARIABLES = ("counted_offset", "log_odds_product", "coverage_offset", "area_offset")
 """Variables of single studies: part of the model, and no prior belief whose power one would scale."""
-
-ALTERNATIVES = ("publication_slope", "publication_weight")
-"""Variables of the alternatives shown beside the result."""
-
-
-def _is_adjusted(label: str) -> bool:
-    """Say whether a label is of the result and not of an alternative beside it."""
-    return label.startswith("adjusted")
 
 
 def build_effects(
     studies: pd.DataFrame,
     priors: PriorRegistry,
     *,
-    starts: Mapping[str, float] | None = None,
+    facts: CareFacts,
     panel: PanelFinding | None = None,
+    variant: str = ADJUSTED,
 ) -> pm.Model:
-    """Build, without sampling, the synthesis of all estimands, its alternatives and reach in one model.
+    """Build, without sampling, the synthesis of all estimands, or one of the alternatives beside it.
 
-    `starts`: children starting to be looked after a year by age band, without unaccompanied children; those
-    of the newest shipped release when left out. `panel`: what England's panel of authorities says of starts.
+    `panel`: what England's panel of authorities says of starts. `variant`: a member of `VARIANTS`; the
+    alternatives pool what is said of children served.
     """
-    # Returned: ``mean``, ``heterogeneity`` and ``transport``, dims (variant, estimand), the first variant the
-    # headline; what reach is derived from; and the data: ``effect`` (estimates), ``between`` (intervals),
-    # both with a dim of ``variant:study``, and ``arms`` (counts).
-    every = study_arrays(with_panel(studies, panel, priors), priors)
-    counts = checked_starts(_recent() if starts is None else starts, priors)
+    # Returned: ``mean``, ``heterogeneity`` and ``transport``, dims (estimand); what reach is derived from; and the
+    # data: ``effect`` (estimates), ``between`` (whether a result lies in its interval) and ``arms`` (counts).
+    every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)
     served, areas = every.of(~every.area), every.of(every.area)
-    means = np.array([normal_settings(priors, e.prior) for e in ESTIMANDS.values()])
-    with pm.Model(coords={"variant": list(VARIANTS), "estimand": list(ESTIMANDS)}) as model:
-        pooled = pooled_terms(priors, means)
-        prior_term(priors, "effects.authority_spread")
-        reach, tilt = reach_terms(priors, counts)
-        reports = [served_reports(served, pooled)] if len(served) else []
-        if len(areas):
-            reports.append(area_reports(areas, reach=reach, tilt=tilt, starts=counts, pooled=pooled))
+    coords = {"estimand": list(ESTIMANDS), "several_classes": [CLASSES[place] for place in SEVERAL]}
+    with pm.Model(coords=coords) as model:
+        pooled = pooled_terms(priors)
+        slope = prior_term(priors, "effects.publication_slope") if variant == PRECISION else 0.0
+        reports = [served_reports(served, pooled, variant=variant, slope=slope)] if len(served) else []
+        if variant == SELECTION and reports:
+            add_selection(served, reports[0], prior_term(priors, "effects.publication_weight"))
+        if variant == ADJUSTED:
+            prior_term(priors, "effects.authority_spread")
+            reach, tilt = reach_terms(priors, facts.starts)
+            if len(areas):
+                reports.append(
+                    area_reports(areas, reach=reach, tilt=tilt, starts=facts.starts, pooled=pooled)
+                )
         if reports:
             _add_reports(reports)
     return model
-
-
-def _recent() -> dict[str, float]:
-    from cba.inputs.observations import load_observations
-
-    return recent_starts(load_observations())
 
 
 def _add_reports(reports: list[Reported]) -> None:
@@ -121,18 +127,19 @@ def _add_reports(reports: list[Reported]) -> None:
         observed = pm.Data("reported", lower[exact], dims="estimate")
         pm.Normal("effect", centre[exact], sd[exact], observed=observed, dims="estimate")
     if len(between):
+        # That a result lies in its interval is an event, and it was seen.
         model.add_coord("interval", names[between])
-        pm.CustomDist(
-            "between", centre[between], sd[between], upper[between],
-            logp=interval_log_density, observed=lower[between], dims="interval",
-        )  # fmt: skip
+        log = interval_log_density(lower[between], centre[between], sd[between], upper[between])
+        seen = pm.Data("inside", np.ones(len(between), dtype=int), dims="interval")
+        odds = log - log_one_minus_exp(log)
+        pm.Bernoulli("between", logit_p=odds, observed=seen, dims="interval")
 
 
 def fit_effects(
     evidence: Evidence,
     priors: PriorRegistry,
     *,
-    starts: Mapping[str, float] | None = None,
+    observations: xr.Dataset | None = None,
     panel: PanelFinding | None = None,
     draws: int = 1000,
     tune: int = 1000,
@@ -149,20 +156,24 @@ def fit_effects(
         As returned by :func:`cba.load_evidence`.
     priors : PriorRegistry
         As returned by :func:`cba.load_priors`; its stance says which designs count.
-    starts, panel
-        As in :func:`build_effects`.
+    observations : Dataset, optional
+        Published series, of which starts by age and lengths of stay are used; those of the newest shipped
+        release when left out.
+    panel
+        What England's panel of authorities says of starts; left out, it does not count.
     draws, tune, chains, seed, progress, gates
         As in :func:`cba.fit_baseline`.
 
     Returns
     -------
     DataTree
-        ``posterior``, dims (chain, draw) with estimand, age or area study: ``mean`` (bias-adjusted, England),
-        ``raw_mean`` (as published), ``precision_mean`` and ``selection_mean`` (publication bias taken off in
-        two ways), ``heterogeneity``; ``new_setting``, a national roll-out at the strength of the studies;
-        ``new_authority``, one authority of it; reach and what it is derived from; and for area-level studies
-        ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR) and ``area_change``. ``prior``, dims (sample),
-        holds the same four and ``reach`` before any study.
+        ``posterior``, dims (chain, draw) with estimand, class of service, age or area study: ``mean``
+        (bias-adjusted, England), ``class_mean``, ``raw_mean`` (as published), ``precision_mean`` and
+        ``selection_mean`` (publication bias taken off in two ways; an alternative that has not converged is
+        left out), ``heterogeneity``; ``class_setting`` and ``new_setting``, a national roll-out at the strength
+        of the studies; ``new_authority``, one authority of it; reach and what it is derived from; and for
+        area-level studies ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR) and ``area_change``.
+        ``prior``, dims (sample), holds the same four and ``reach`` before any study.
 
     Raises
     ------
@@ -171,53 +182,54 @@ def fit_effects(
     InputError
         If a study cannot be placed.
     """
-    starts = _recent() if starts is None else starts
+    facts = care_facts(_newest() if observations is None else observations)
     studies = studies_used(evidence, priors)
-    model = build_effects(studies, priors, starts=starts, panel=panel)
-    tree = sample_gated(
-        model,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
-        progress=progress,
-        gates=gates,
-        name="effects",
-        target_accept=SMALL_STEPS,
-    )
-    tree = with_log_densities(
-        tree,
-        model,
-        latent=STUDY_VARIABLES,
-        aside=ALTERNATIVES,
-        only=dict.fromkeys(("variant", "estimate", "interval"), _is_adjusted),
-    )
-    every = study_arrays(with_panel(studies, panel, priors), priors)
-    areas, counts = every.of(every.area), checked_starts(starts, priors)
-    posterior = handed_on(tree["posterior"].to_dataset(), areas, counts, priors, seed=seed)
+    how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "progress": progress}
+    how |= {"gates": gates, "target_accept": SMALL_STEPS}
+    model = build_effects(studies, priors, facts=facts, panel=panel)
+    tree = with_log_densities(sample_gated(model, name="effects", **how), model, latent=STUDY_VARIABLES)
+    every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)
+    areas = every.of(every.area)
+    posterior = handed_on(tree["posterior"].to_dataset(), areas, facts, seed=seed)
+    posterior = posterior.assign(_alternatives(studies, priors, facts=facts, **how))
     tree["posterior"] = xr.DataTree(posterior)
-    tree["prior"] = xr.DataTree(prior_areas(areas, priors, counts, draws=chains * draws, seed=seed))
+    tree["prior"] = xr.DataTree(prior_areas(areas, priors, facts, draws=chains * draws, seed=seed))
     return tree
 
 
-def handed_on(
-    sampled: xr.Dataset, areas: StudyArrays, starts: np.ndarray, priors: PriorRegistry, *, seed: int
-) -> xr.Dataset:
+def _newest() -> xr.Dataset:
+    from cba.inputs.observations import load_observations
+
+    return load_observations()
+
+
+def _alternatives(
+    studies: pd.DataFrame, priors: PriorRegistry, *, facts: CareFacts, **how: Any
+) -> dict[str, xr.DataArray]:
+    """Mean effects under each other way of pooling; one that has not converged is left out."""
+    found = {}
+    for variant in VARIANTS[1:]:
+        model = build_effects(studies, priors, facts=facts, variant=variant)
+        with suppress(GateError):
+            tree = sample_gated(model, name=variant, **how)
+            found[f"{variant}_mean"] = tree["posterior"].to_dataset()["mean"]
+    return found
+
+
+def handed_on(sampled: xr.Dataset, areas: StudyArrays, facts: CareFacts, *, seed: int) -> xr.Dataset:
     """Return the posterior under the names the other rooms use, with predictions and area-level products."""
-    headline = sampled.isel(variant=ADJUSTED, drop=True)
-    means = {f"{name}_mean": sampled["mean"].sel(variant=name, drop=True) for name in VARIANTS[1:]}
-    shared = ["mean", "heterogeneity", "transport", "in_care_ratio", "authority_spread"]
-    posterior = headline[shared].assign(means).assign({name: headline[name] for name in ALTERNATIVES})
-    posterior = _with_predictions(posterior, seed=seed)
-    entries = reach_entries_of(sampled, priors)
-    posterior = posterior.assign({name.rsplit(".", 1)[-1]: draws for name, draws in entries.items()})
-    flat = headline.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
+    entries = fitted_entries_of(sampled)
+    shared = ["mean", "heterogeneity", "transport", "between_classes", "class_offset", "authority_spread"]
+    posterior = sampled[shared].assign({name.rsplit(".", 1)[-1]: draws for name, draws in entries.items()})
+    flat = sampled.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
     given: dict[str, np.ndarray] = {name: draws.values.ravel() for name, draws in entries.items()}
-    given |= {n: flat[n].sel(estimand=FAMILY_HELP).values for n in ("mean", "heterogeneity", "transport")}
-    given["ratio"] = flat["in_care_ratio"].values
     for name in ("coverage_offset", "area_offset"):
         given[name] = flat[name].values if name in flat else np.empty((flat.sizes["sample"], 0))
-    return posterior.assign(_by_chain(area_draws(areas, given, starts), sampled))
+    pooled = pooled_draws(sampled)
+    predicted = _predictions(pooled, flat["authority_spread"].values, given, seed=seed)
+    return posterior.assign(
+        _by_chain(xr.merge([predicted, area_draws(areas, pooled, given, facts.starts)]), sampled)
+    )
 
 
 def _by_chain(flat: xr.Dataset, like: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -233,14 +245,68 @@ def _by_chain(flat: xr.Dataset, like: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
-def _with_predictions(posterior: xr.Dataset, *, seed: int) -> xr.Dataset:
-    """Add the effect of a new national roll-out and of one authority in it, at the strength of the studies."""
+def _predictions(
+    pooled: Pooled, authority_spread: np.ndarray, draws: Mapping[str, np.ndarray], *, seed: int
+) -> xr.Dataset:
+    """Effect of a new national roll-out and of one authority in it, at the strength of the studies.
+
+    By class of service, and by estimand with family help over its tiers of need. Dims (sample, ...).
+    """
+    # Roll-outs of one class differ as settings of one class do, so harm is not defined away by a mean; what an
+    # authority makes of it, it makes of every class.
     rng = np.random.default_rng([seed, 2])
-    scale = xr.DataArray([e.scale for e in ESTIMANDS.values()], dims="estimand")
-    mean = posterior["mean"]
-    noise = [mean.copy(data=rng.standard_normal(mean.shape)) for _ in range(2)]
-    setting = mean + scale * posterior["heterogeneity"] * noise[0]
-    authority = setting + scale * posterior["authority_spread"] * noise[1]
-    return posterior.assign(
-        new_setting=setting.transpose(*mean.dims), new_authority=authority.transpose(*mean.dims)
+    scale = np.array([e.scale for e in ESTIMANDS.values()])
+    noise = rng.standard_normal(pooled.class_mean.shape)
+    setting = pooled.class_mean + (scale * pooled.heterogeneity)[:, CLASS_ESTIMAND] * noise
+    apart = scale * authority_spread[:, None] * rng.standard_normal((len(setting), len(ESTIMANDS)))
+    by_class = {"class_mean": pooled.class_mean, "class_setting": setting}
+    by_estimand = {
+        "new_setting": by_estimand_of(setting, draws),
+        "new_authority": by_estimand_of(setting + apart[:, CLASS_ESTIMAND], draws),
+    }
+    variables = {name: (("sample", "service_class"), values) for name, values in by_class.items()}
+    variables |= {name: (("sample", "estimand"), values) for name, values in by_estimand.items()}
+    return xr.Dataset(variables, coords={"service_class": list(CLASSES), "estimand": list(ESTIMANDS)})
+
+
+def by_estimand_of(effects: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Effects of classes (sample, class) as effects of estimands, family help over its tiers of need."""
+    found = np.stack([effects[:, CLASS_ESTIMAND == e].mean(axis=1) for e in range(len(ESTIMANDS))], axis=-1)
+    found[:, list(ESTIMANDS).index(FAMILY_HELP)] = over_tiers(effects, draws)
+    return found
+
+
+def prior_areas(
+    s: StudyArrays, priors: PriorRegistry, facts: CareFacts, *, draws: int, seed: int
+) -> xr.Dataset:
+    """Coverage, reach, effect and product of each area-level study before any study is seen.
+
+    Dims (sample, area).
+    """
+    drawn = priors.sample(draws, seed)
+    rng = np.random.default_rng([seed, 3])
+    given: dict[str, np.ndarray] = {name: drawn[name].values for name in FITTED_ENTRIES}
+    given |= {name: rng.standard_normal((draws, len(s))) for name in ("coverage_offset", "area_offset")}
+    # Only family help has area-level studies, so one draw of each entry stands for every estimand.
+    mean, offset = (
+        drawn[ESTIMANDS[FAMILY_HELP].prior].values[:, None],
+        rng.standard_normal((draws, len(CLASSES))),
     )
+    alone = {name.rsplit(".", 1)[-1]: drawn[name].values[:, None] for name in _PRIOR_OF_AREAS}
+    pooled = Pooled(
+        class_mean=mean + alone["between_classes"] * offset,
+        heterogeneity=np.repeat(alone["heterogeneity"], len(ESTIMANDS), axis=1),
+        transport=np.repeat(alone["transport"], len(ESTIMANDS), axis=1),
+        stay_ratio=alone["stay_ratio"],
+        attenuation=alone["attenuation"],
+        already_paid=alone["already_paid_share"],
+    )
+    return area_draws(s, pooled, given, facts.starts)
+
+
+_PRIOR_OF_AREAS = (
+    "effects.between_classes",
+    "effects.heterogeneity",
+    "effects.transport",
+    *POOLED_ENTRIES,
+)

@@ -4,14 +4,14 @@ A study of whole areas, with share c of the eligible served, speaks of
 
     ln(1 - c sum_a s_a phi_a (1 - RR^tilt_a)),   s_a the shares of the starts it counts,
 
-so coverage, eligible children, their risk and the effect are variables of the model and leave it correlated. The
-bias of such a design, an area's own trend, acts on the change itself.
+so coverage, reach and the effect are variables of the model and leave it correlated. The bias of such a design, an
+area's own trend, acts on the change of the whole area and is stated on it (``effects.area_bias_*``).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,17 +21,34 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.baseline import flow_rates
-from cba.models.studies import ESTIMANDS, FAMILY_HELP, Pooled, Reported, StudyArrays, age_weights
+from cba.models.baseline import flow_rates, prior_term
+from cba.models.stays import StayLength, stay_length
+from cba.models.studies import (
+    CLASSES,
+    POOLED_ENTRIES,
+    Pooled,
+    Reported,
+    StudyArrays,
+    age_weights,
+    effect_behind,
+)
 
 if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
 
 
-# --- Reach: the share of would-be starts among children whom family help would serve, by age, derived … ---
+# --- Reach: the share of would-be starts that help could prevent, by age, and the tiers of need it comes from ---
 
 
-ELIGIBLE, RISK = "family_help.eligible_children", "family_help.yearly_entry_risk"
+TIERS = {"early_help": "early_help", "in_need": "family_support", "protection": "edge_of_care"}
+"""Thresholds of need at which family help serves, and the class of service whose effect holds there."""
+
+
+START_SHARES = (*(f"family_help.start_share_{tier}" for tier in TIERS), "family_help.start_share_unknown")
+"""Would-be starts by what was known of the child beforehand; the last were not known."""
+
+
+IN_TIME, OF_KIND = "family_help.in_time_share", "family_help.of_kind_share"
 
 
 SHARES = tuple(f"family_help.eligible_share_{age}" for age in AGE_BANDS)
@@ -43,7 +60,19 @@ RELATIVE_RISKS = ("family_help.relative_risk_under_1", "family_help.relative_ris
 TILTS = ("family_help.age_tilt_under_1", "family_help.age_tilt_16_plus")
 
 
-REACH_ENTRIES = (ELIGIBLE, RISK, *SHARES, *RELATIVE_RISKS, *TILTS)
+VECTORS = {
+    "start_share": START_SHARES,
+    "eligible_share": SHARES,
+    "relative_risk": RELATIVE_RISKS,
+    "age_tilt": TILTS,
+}
+"""Variables of the model and the registry entries their elements stand for."""
+
+
+REACH_ENTRIES = (IN_TIME, OF_KIND, *(entry for entries in VECTORS.values() for entry in entries))
+
+
+FITTED_ENTRIES = (*REACH_ENTRIES, *POOLED_ENTRIES)
 """Registry entries that are random variables of the synthesis: their posterior goes downstream."""
 
 
@@ -51,47 +80,22 @@ STEPS = 3
 """Newton steps: over draws of the shipped priors the largest error left is 2e-11."""
 
 
-def recent_starts(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> dict[str, float]:
-    """Children starting to be looked after in the last published year, without unaccompanied children.
+@dataclass(frozen=True)
+class CareFacts:
+    """What the published series tell the synthesis."""
+
+    starts: np.ndarray  # (age,): children starting to be looked after a year, without unaccompanied children
+    stays: StayLength
+
+
+def care_facts(observations: xr.Dataset, *, uasc_leave_share: float = 0.5) -> CareFacts:
+    """Starts of the last published year by age, and lengths of stay.
 
     `uasc_leave_share`: acts on releases that do not publish starts of unaccompanied children only.
     """
     rates = flow_rates(observations, uasc_leave_share=uasc_leave_share)
     starts = np.exp(rates.values[: len(AGE_BANDS), -1]) * rates.population
-    return dict(zip(AGE_BANDS, starts.tolist(), strict=True))
-
-
-def checked_starts(starts: Mapping[str, float], priors: PriorRegistry) -> np.ndarray:
-    """Starts in the order of the age bands, refused where eligible children could start more than all do."""
-    values = np.array([starts.get(age, math.nan) for age in AGE_BANDS], dtype=float)
-    if set(starts) != set(AGE_BANDS) or not (values > 0).all():
-        raise InputError(
-            "starts by age are not complete",
-            field="starts",
-            found=dict(starts),
-            allowed="a number above 0 for each of " + ", ".join(AGE_BANDS),
-            cause="an age band left out",
-            remedy="use cba.models.effects_areas.recent_starts",
-        )
-    most = priors[ELIGIBLE].support[1] * priors[RISK].support[1]
-    if not most <= values.sum():
-        raise _too_much_reach(
-            f"upper bounds give {most:,.0f} starts of {values.sum():,.0f}",
-            "upper bounds whose product is at most the yearly starts",
-        )
-    return values
-
-
-def _too_much_reach(found: str, allowed: str) -> InputError:
-    return InputError(
-        "family help would reach more starts than there are",
-        file="priors/effects.toml",
-        field=f"{ELIGIBLE}, {RISK}",
-        found=found,
-        allowed=allowed,
-        cause="an entry risk that is a share in care at follow-up, not a yearly risk",
-        remedy="lower the upper bounds",
-    )
+    return CareFacts(starts, stay_length(observations))
 
 
 def reach_by_age(overall: Any, weights: Any, starts_share: np.ndarray, *, arrays: Any = np) -> Any:
@@ -146,41 +150,34 @@ def reach_of_draws(draws: Mapping[str, Any], starts: np.ndarray) -> tuple[np.nda
 
     Returns `by_age` (sample, age). `starts` (age,): children starting a year, without unaccompanied children.
     """
-    overall = np.asarray(draws[ELIGIBLE]) * np.asarray(draws[RISK]) / starts.sum()
-    if (overall >= 1.0).any():
-        raise _too_much_reach(
-            f"reach up to {overall.max():.2f}",
-            "eligible children x yearly entry risk below the yearly starts",
-        )
+    known = sum(np.asarray(draws[name]) for name in START_SHARES[:-1])
+    overall = known * np.asarray(draws[IN_TIME]) * np.asarray(draws[OF_KIND])
     shares = np.stack([np.asarray(draws[name]) for name in SHARES], axis=-1)
     relative = tilt_by_age(*(np.asarray(draws[name]) for name in RELATIVE_RISKS))
     by_age = reach_by_age(overall[:, None], shares * relative, starts / starts.sum())
     return overall, by_age
 
 
-BOUNDED = (ELIGIBLE, RISK)
+def tier_shares(draws: Mapping[str, Any]) -> np.ndarray:
+    """Share of reach at each tier of need, (sample, tier); rows sum to 1."""
+    shares = np.stack([np.asarray(draws[name]) for name in START_SHARES[:-1]], axis=-1)
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
-VECTORS = {"bounded": BOUNDED, "eligible_share": SHARES, "relative_risk": RELATIVE_RISKS, "age_tilt": TILTS}
-"""Variables of the model and the registry entries their elements stand for."""
-
-
-_POSITION = list(ESTIMANDS).index(FAMILY_HELP)
+def over_tiers(log_ratio: np.ndarray, draws: Mapping[str, Any]) -> np.ndarray:
+    """Log risk ratio of family help over all tiers, from that of each class of service (sample, class)."""
+    classes = [CLASSES.index(name) for name in TIERS.values()]
+    return np.asarray(np.log((tier_shares(draws) * np.exp(log_ratio[:, classes])).sum(axis=-1)))
 
 
 def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> tuple[pt.TensorVariable, pt.TensorVariable]:
     """Add what reach is derived from to the PyMC model in context; returns reach and tilt of the effect by age.
 
-    `starts` (age,). ``bounded`` holds the positions of eligible children and of their risk between their
-    bounds; entries alike are one vector each, which halves the time to compile.
+    `starts` (age,). Entries alike are one vector each, which halves the time to compile.
     """
-    bounds = _settings(priors, BOUNDED, "BetaScaled", ("alpha", "beta", "lower", "upper"))
-    place = pm.Beta("bounded", bounds[:, 0], bounds[:, 1], shape=len(BOUNDED))
-    eligible, risk = (bounds[i, 2] + (bounds[i, 3] - bounds[i, 2]) * place[i] for i in range(len(BOUNDED)))
-    overall = eligible * risk / starts.sum()
-    shares = pm.Beta(
-        "eligible_share", *_settings(priors, SHARES, "Beta", ("alpha", "beta")).T, shape=len(SHARES)
-    )
+    known = pm.Dirichlet("start_share", _settings(priors, START_SHARES, "Beta", ("alpha",))[:, 0])
+    overall = known[:-1].sum() * prior_term(priors, IN_TIME) * prior_term(priors, OF_KIND)
+    shares = pm.Dirichlet("eligible_share", _settings(priors, SHARES, "Beta", ("alpha",))[:, 0])
     relative = pm.LogNormal(
         "relative_risk", *_settings(priors, RELATIVE_RISKS, "LogNormal", ("mu", "sigma")).T
     )
@@ -202,27 +199,18 @@ def _settings(
                 field=entry,
                 found=priors[entry].distribution,
                 allowed=family,
-                cause="an entry restated; without bounds, family help could reach more starts than there are",
+                cause="an entry restated; shares of one whole are a Dirichlet, whose parts are Betas",
                 remedy=f"restate the entry as a {family}",
             )
     return np.array([[priors[entry].parameters[name] for name in names] for entry in entries])
 
 
-def reach_entries_of(posterior: xr.Dataset, priors: PriorRegistry) -> dict[str, xr.DataArray]:
-    """Draws of the entries reach is derived from, by name, out of the vectors of the model.
-
-    `posterior`: holds ``bounded``, ``eligible_share``, ``relative_risk`` and ``age_tilt``.
-    """
-    bounds = _settings(priors, BOUNDED, "BetaScaled", ("alpha", "beta", "lower", "upper"))
-    found = {}
-    shares = posterior["eligible_share"]
-    shares = shares / shares.sum(str(shares.dims[-1]))  # parts of one whole
+def fitted_entries_of(posterior: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Draws of the entries of `FITTED_ENTRIES`, by name, out of the variables of the model."""
+    found = {entry: posterior[entry.rsplit(".", 1)[-1]] for entry in (IN_TIME, OF_KIND, *POOLED_ENTRIES)}
     for name, entries in VECTORS.items():
-        values = shares if name == "eligible_share" else posterior[name]
-        for i, entry in enumerate(entries):
-            found[entry] = values.isel({values.dims[-1]: i}, drop=True)
-            if name == "bounded":
-                found[entry] = bounds[i, 2] + (bounds[i, 3] - bounds[i, 2]) * found[entry]
+        values = posterior[name]
+        found |= {entry: values.isel({values.dims[-1]: i}, drop=True) for i, entry in enumerate(entries)}
     return found
 
 
@@ -234,34 +222,29 @@ def area_reports(
     offset = pm.Normal("coverage_offset", 0.0, 1.0, dims="area")
     setting = pm.Normal("area_offset", 0.0, 1.0, dims="area")
     coverage = pt.sigmoid(s.coverage_mean + s.coverage_sd * offset)
-    kappa = pt.switch(s.in_care, pooled.ratio[0], 1.0)
-    shift = s.sign * s.foreign * pooled.transport[0, _POSITION]
-    spread = pooled.heterogeneity[0, _POSITION] * setting
-    log_ratio = kappa * (pooled.mean[0, _POSITION] + shift + spread)
+    log_ratio = effect_behind(s, pooled, spread=pooled.heterogeneity[s.estimand] * setting)
     ages = age_weights(s.ages, starts / starts.sum())
     change = log_change_in_starts(coverage, reach, log_ratio, tilt, ages, arrays=pt)
     return Reported(
         centre=change + s.sign * s.bias_mean,
         sd=pt.constant(np.sqrt(s.se**2 + s.bias_sd**2)),
-        names=tuple(f"adjusted:{name}" for name in s.names),
+        names=tuple(s.names.tolist()),
         lower=np.where(s.censored, s.lower, s.effect),
         upper=np.where(s.censored, s.upper, s.effect),
     )
 
 
-def area_draws(s: StudyArrays, draws: Mapping[str, np.ndarray], starts: np.ndarray) -> xr.Dataset:
+def area_draws(
+    s: StudyArrays, pooled: Pooled, draws: Mapping[str, np.ndarray], starts: np.ndarray
+) -> xr.Dataset:
     """Coverage, reach, effect and product of each area-level study, draw by draw.
 
     Dims (sample, area). ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR), ``area_change``
     (log change in starts); ``reach``, dims (sample), and ``reach_by_age``, dims (sample, age).
     """
-    # `draws`: `REACH_ENTRIES`, ``mean``, ``heterogeneity``, ``transport`` and ``ratio``, shape (sample,);
-    # ``coverage_offset`` and ``area_offset``, shape (sample, area).
+    # `draws`: `REACH_ENTRIES`, shape (sample,); ``coverage_offset`` and ``area_offset``, shape (sample, area).
     coverage = 1.0 / (1.0 + np.exp(-(s.coverage_mean + s.coverage_sd * draws["coverage_offset"])))
-    kappa = np.where(s.in_care, draws["ratio"][:, None], 1.0)
-    shift = s.sign * s.foreign * draws["transport"][:, None]
-    spread = draws["heterogeneity"][:, None] * draws["area_offset"]
-    log_ratio = kappa * (draws["mean"][:, None] + shift + spread)
+    log_ratio = effect_behind(s, pooled, spread=pooled.heterogeneity[..., s.estimand] * draws["area_offset"])
     overall, by_age = reach_of_draws(draws, starts)
     tilt = tilt_by_age(*(np.asarray(draws[name]) for name in TILTS))
     ages = age_weights(s.ages, starts / starts.sum())
@@ -274,20 +257,3 @@ def area_draws(s: StudyArrays, draws: Mapping[str, np.ndarray], starts: np.ndarr
     variables = {name: (("sample", "area"), values) for name, values in found.items()}
     reach = {"reach": ("sample", overall), "reach_by_age": (("sample", "age"), by_age)}
     return xr.Dataset({**variables, **reach}, coords={"area": s.names, "age": list(AGE_BANDS)})
-
-
-def prior_areas(
-    s: StudyArrays, priors: PriorRegistry, starts: np.ndarray, *, draws: int, seed: int
-) -> xr.Dataset:
-    """Coverage, reach, effect and product of each area-level study before any study is seen.
-
-    Dims (sample, area). `starts` (age,).
-    """
-    drawn = priors.sample(draws, seed)
-    rng = np.random.default_rng([seed, 3])
-    entries = {name: name for name in REACH_ENTRIES}
-    entries |= {name: f"effects.{name}" for name in ("heterogeneity", "transport")}
-    entries |= {"mean": ESTIMANDS[FAMILY_HELP].prior, "ratio": "effects.in_care_ratio"}
-    given: dict[str, np.ndarray] = {name: drawn[entry].values for name, entry in entries.items()}
-    given |= {name: rng.standard_normal((draws, len(s))) for name in ("coverage_offset", "area_offset")}
-    return area_draws(s, given, starts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,15 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.models.baseline import TOTALS
-from cba.models.effects_areas import REACH_ENTRIES
-from cba.models.studies import ESTIMANDS
+from cba.models.effects_areas import (
+    FITTED_ENTRIES,
+    START_SHARES,
+    TIERS,
+    over_tiers,
+    reach_of_draws,
+    tier_shares,
+)
+from cba.models.studies import ALREADY_PAID, ATTENUATION, CLASS_ESTIMAND, ESTIMANDS, FAMILY_HELP
 from cba.models.unit_costs import unit_cost_draws
 
 if TYPE_CHECKING:
@@ -31,7 +39,6 @@ STRAIGHT = (
     "baseline.pace_weight_beyond",
     "baseline.pace_fade",
     "baseline.pace_through_starts",
-    "effects.attenuation",
 )
 """Entries of the fitted models' groups that are drawn straight from their priors."""
 
@@ -46,14 +53,14 @@ def joint_parameters(
 ) -> xr.Dataset:
     """Draw every uncertain input once, paired: one ``sample`` is one state of the world for all options.
 
-    Eligible children, their risk, their ages and the effect of family help come from one posterior, because
-    area-level studies speak of their product: they are correlated, and stay so.
+    Reach, its ages and the effect of family help come from one posterior, because area-level studies speak of
+    their product: they are correlated, and stay so.
     """
-    # Dims (sample). One variable per registry entry (``baseline.*`` and all of ``effects.*`` but the
-    # attenuation excepted, which enter through the fits), those of `REACH_ENTRIES` as the synthesis leaves
-    # them; the roll-out effects of `ROLL_OUT`; growth, level and surprise of every unit cost
-    # (`unit_cost_draws`); ``baseline.trend_persistence`` and ``baseline.long_run_pace`` as the totals leave
-    # them; and ``baseline.level_*``, the fitted last level of each rate.
+    # Dims (sample). One variable per registry entry (``baseline.*`` and ``effects.*`` excepted, which enter
+    # through the fits), those of `FITTED_ENTRIES` as the synthesis leaves them; the roll-out effects of
+    # `ROLL_OUT`; growth, level and surprise of every unit cost (`unit_cost_draws`);
+    # ``baseline.trend_persistence`` and ``baseline.long_run_pace`` as the totals leave them; and
+    # ``baseline.level_*``, the fitted last level of each rate.
     #
     # Roll-out effect = effect in a new setting x (1 - attenuation): the same share is lost at scale by every
     # intervention within a draw, because what erodes effects (weaker fidelity, other targeting) is common to
@@ -72,14 +79,10 @@ def joint_parameters(
     drawn = priors.sample(base.sizes["sample"], seed)
     fitted = ("baseline.", "effects.")
     parameters = drawn[[n for n in drawn.data_vars if n in STRAIGHT or not str(n).startswith(fitted)]]
-    for entry in REACH_ENTRIES:
+    for entry in FITTED_ENTRIES:
         values = synthesis[entry.rsplit(".", 1)[-1]].values
         parameters[entry] = ("sample", values, drawn[entry].attrs)
-    kept_share = 1.0 - drawn["effects.attenuation"].values
-    for estimand, name in ROLL_OUT.items():
-        about = {"description": ESTIMANDS[estimand].label + ", national roll-out"}
-        effect = synthesis["new_setting"].sel(estimand=estimand).values
-        parameters[name] = ("sample", effect * kept_share, about)
+    parameters = parameters.assign(_roll_out(synthesis["class_setting"].values, parameters))
     parameters = parameters.merge(
         unit_cost_draws(observations, priors=priors, draws=base.sizes["sample"], seed=seed)
     )
@@ -89,6 +92,70 @@ def joint_parameters(
     for series in base["series"].values:
         parameters[f"baseline.level_{series}"] = ("sample", base["last_level"].sel(series=series).values)
     return parameters
+
+
+def _roll_out(
+    setting: np.ndarray, parameters: xr.Dataset
+) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
+    """Effects in a national roll-out, less what is lost at scale, from those of each class (sample, class)."""
+    kept, found = setting * (1.0 - parameters[ATTENUATION].values[:, None]), {}
+    for place, (estimand, name) in enumerate(ROLL_OUT.items()):
+        if estimand == FAMILY_HELP:
+            effect = over_tiers(kept, {entry: parameters[entry].values for entry in START_SHARES})
+        else:
+            effect = kept[:, CLASS_ESTIMAND == place][:, 0]
+        found[name] = ("sample", effect, {"description": ESTIMANDS[estimand].label + ", national roll-out"})
+    return found
+
+
+ELIGIBLE = "family_help.eligible_children"
+COST, RISK = "family_help.cost_per_child", "family_help.yearly_entry_risk"
+
+
+def with_family_help(parameters: xr.Dataset, starts: np.ndarray) -> xr.Dataset:
+    """Add what a child served costs anew, and the yearly risk of an eligible child that reach and starts imply.
+
+    `starts` (age,) a year, without unaccompanied children. Money in the prices `parameters` are in.
+    """
+    # Every draw keeps eligible x risk = reach x starts; the same holds at each tier (`family_help_tiers`).
+    draws = {str(name): parameters[name].values for name in parameters.data_vars}
+    tiers = family_help_tiers(draws, starts)
+    eligible = draws[ELIGIBLE]
+    cost = (tiers["eligible"] * tiers["cost_per_child"]).sum("tier") / eligible
+    risk = reach_of_draws(draws, starts)[0] * starts.sum() / eligible
+    said = {
+        COST: (cost.values, "New money for a child served, over all tiers of need", "GBP per child"),
+        RISK: (
+            risk,
+            "Yearly risk of starting to be looked after of an eligible child",
+            "probability per year",
+        ),
+    }
+    return parameters.assign(
+        {
+            name: ("sample", values, {"description": about, "unit": unit})
+            for name, (values, about, unit) in said.items()
+        }
+    )
+
+
+def family_help_tiers(draws: Mapping[str, np.ndarray], starts: np.ndarray) -> xr.Dataset:
+    """Eligible children, reach, entry risk and new money for a child served at each tier, dims (sample, tier)."""
+    eligible = draws[ELIGIBLE][:, None] * np.stack(
+        [draws[f"family_help.eligible_tier_{tier}"] for tier in TIERS], axis=-1
+    )
+    reach = tier_shares(draws) * reach_of_draws(draws, starts)[0][:, None]
+    full = np.stack([draws[f"family_help.cost_per_family_{tier}"] for tier in TIERS], axis=-1)
+    new = full / draws["family_help.children_per_family"][:, None] * (1.0 - draws[ALREADY_PAID][:, None])
+    found = {
+        "eligible": eligible,
+        "reach": reach,
+        "entry_risk": reach * starts.sum() / eligible,
+        "cost_per_child": new,
+    }
+    return xr.Dataset(
+        {name: (("sample", "tier"), values) for name, values in found.items()}, coords={"tier": list(TIERS)}
+    )
 
 
 def _flat(tree: xr.DataTree, *, group: str = "posterior") -> xr.Dataset:

@@ -220,12 +220,9 @@ def sample_gated(
     # (at least 2,000 a chain, at least two per draw kept), judged by the gates, and then thinned evenly.
     # `latent`: given, the fit also holds ``log_prior`` and ``log_likelihood`` of every draw, with these free
     # variables left out of the prior (`with_log_densities`).
-    import nutpie  # seconds to import: only where something is sampled
-
-    compiled = nutpie.compile_pymc_model(model)
     thin = max(SAMPLED_PER_DRAW, -(-SAMPLED_AT_LEAST // draws))
     how = {"seed": seed, "target_accept": target_accept, "progress_bar": progress}
-    tree = every_draw(compiled, draws=thin * draws, tune=tune, chains=chains, **how)
+    tree = every_draw(compiled(model), draws=thin * draws, tune=tune, chains=chains, **how)
     table = convergence_table(tree, gates)
     require_convergence(table, model=name)
     handed = _handed_on(tree, table.set_index("check"), thin=thin)
@@ -234,6 +231,16 @@ def sample_gated(
     if keep is not None:
         handed["posterior"] = xr.DataTree(handed["posterior"].to_dataset()[list(keep)])
     return handed
+
+
+def compiled(model: pm.Model) -> Any:
+    """Compile a model for the sampler, the same bits from a cold and a warm cache."""
+    # With fast-math the compiler may reorder sums, and does so otherwise in a function it has just compiled than in
+    # one it reads from its cache.
+    import nutpie  # seconds to import: only where something is sampled
+
+    with pytensor.config.change_flags(numba__fastmath=False):
+        return nutpie.compile_pymc_model(model)
 
 
 def every_draw(compiled: Any, *, draws: int, chains: int, **how: Any) -> xr.DataTree:

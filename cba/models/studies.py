@@ -5,6 +5,7 @@ All are written on PyTensor tensors, so that one compiled model holds every kind
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,15 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
+from scipy.special import gammaln, xlogy
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.inputs.evidence_rules import IN_MODEL
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.models.baseline import normal_settings, prior_term
+from cba.models.stays import StayLength, follow_up_power
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
@@ -76,6 +81,29 @@ def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> 
     return coefficient + best + (found - best) / design_effect - 0.5 * pt.log(design_effect)
 
 
+def arm_draw(
+    people: np.ndarray,
+    risk: np.ndarray,
+    design_effect: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    size: Any = None,
+) -> np.ndarray:
+    """Draw events in each arm from `arm_log_density`, made to add up to 1 over the possible counts."""
+    # The density (an extended quasi-likelihood) adds up to nearly, not exactly, 1 where the design effect is not 1.
+    every = np.broadcast_arrays(people, risk, design_effect, np.empty(() if size is None else size))[:3]
+    drawn = np.empty(every[0].shape)
+    for place in np.ndindex(drawn.shape):
+        n, p, extra = (float(values[place]) for values in every)
+        count = np.arange(int(n) + 1)
+        coefficient = gammaln(n + 1.0) - gammaln(count + 1.0) - gammaln(n - count + 1.0)
+        best = xlogy(count, count / n) + xlogy(n - count, 1.0 - count / n)
+        found = count * np.log(p) + (n - count) * np.log1p(-p)
+        log = coefficient + best + (found - best) / extra
+        drawn[place] = (log + rng.gumbel(size=log.shape)).argmax()
+    return drawn
+
+
 def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
     """Log probability that a normal result lies between two bounds.
 
@@ -86,7 +114,12 @@ def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
     swap = (a + b) > 0.0
     low, high = pt.switch(swap, -b, a), pt.switch(swap, -a, b)
     small, large = log_normal_cdf(low), log_normal_cdf(high)
-    return large + pt.log1mexp(pt.minimum(small - large, -1e-15))
+    return large + log_one_minus_exp(small - large)
+
+
+def log_one_minus_exp(value: Any) -> Any:
+    """``ln(1 - e^x)`` for x below 0, without the 0 that rounding can make of it."""
+    return pt.log1mexp(pt.minimum(value, -1e-15))
 
 
 def log_normal_cdf(value: Any) -> Any:
@@ -107,6 +140,8 @@ class Estimand:
     favours: int  # sign of an effect in favour of the programme: -1 where less care is better, +1 otherwise
     scale: float  # multiplies heterogeneity and bias, which are stated in log points
     label: str  # in words, with the scale
+    # Registry entry of the risk without the programme where it would be offered; none where risks differ by tier.
+    base_risk: str = ""
 
 
 FAMILY_HELP = "care_entry_log_rr"
@@ -122,6 +157,7 @@ ESTIMANDS = {
         -1,
         1.0,
         "Family-network meetings: log risk ratio of being looked after at 12 months",
+        base_risk="kinship.in_care_without_meeting",
     ),
     "permanence_risk_diff": Estimand(
         "effects.mean_permanence", 1, 0.1, "Guardianship allowances: difference in cumulative permanence"
@@ -131,6 +167,17 @@ ESTIMANDS = {
     ),
 }
 """Estimands by name, as used in the evidence table."""
+
+
+CLASSES = tuple(name for estimand in ESTIMANDS for name in CLASSES_OF_ESTIMAND[estimand])
+"""Classes of service, in the order of what they estimate; means differ between those of one estimand."""
+
+
+CLASS_ESTIMAND = np.array([place for place, e in enumerate(ESTIMANDS) for _ in CLASSES_OF_ESTIMAND[e]])
+
+
+SEVERAL = np.flatnonzero([len(CLASSES_OF_ESTIMAND[list(ESTIMANDS)[e]]) > 1 for e in CLASS_ESTIMAND])
+"""Places of the classes that share their estimand with others."""
 
 
 # --- Studies of the synthesis as arrays: where each belongs, what it reports, and what may be wrong … ---
@@ -145,6 +192,10 @@ OPEN_END = 25.0
 
 
 _TAIL = 1.6448536269514722
+
+
+FOLLOW_UP = 24.0
+"""Months of follow-up of a study that states none."""
 
 
 PANEL = "england_panel"
@@ -169,10 +220,15 @@ class StudyArrays:
     # bias_mean and bias_sd: of the design, log points in favour of the programme.
     bias_mean: np.ndarray
     bias_sd: np.ndarray
-    # foreign, in_care, censored, area: not in England; family help judged by children in care some months on;
-    # interval only; whole area.
+    service_class: np.ndarray  # place in `CLASSES`
+    # foreign, censored, area: not in England; interval only; whole area. at_scale, from_nothing: delivered everywhere,
+    # so that what is lost at scale is lost already; compared with no usual help, so that it stands for all of it.
     foreign: np.ndarray
-    in_care: np.ndarray
+    at_scale: np.ndarray
+    from_nothing: np.ndarray
+    # Power of the stay ratio by which an effect on entries shows in children in care at follow-up; 0 for entries.
+    follow_up_power: np.ndarray
+    risk_sd: np.ndarray  # of carrying the ratio from the study's control risk to that of the programme
     censored: np.ndarray
     area: np.ndarray
     # (study, 4): events and people treated, events and people of the control arm; NaN where not counted.
@@ -243,6 +299,9 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
         "use": "synthesis",
         "level": "area",
         "starts_ages": "all",
+        "service_class": "family_support",
+        "at_scale": "no",
+        "usual_help": "yes",
         "effect": panel.log_change,
         "effect_se": panel.se,
         "coverage_low": panel.coverage_low,
@@ -251,20 +310,23 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
     return pd.concat([studies, pd.DataFrame([row])], ignore_index=True)
 
 
-def study_arrays(studies: pd.DataFrame, priors: PriorRegistry) -> StudyArrays:
-    """Return the studies as arrays, each with the bias prior of its design."""
+def study_arrays(studies: pd.DataFrame, priors: PriorRegistry, *, stays: StayLength) -> StudyArrays:
+    """Return the studies as arrays, each with the bias prior of its design, on the scale of what it compares."""
     names = list(ESTIMANDS)
-    estimand = np.array([names.index(e) for e in studies["estimand"]], dtype=int)
     about = [ESTIMANDS[e] for e in studies["estimand"]]
-    bias = np.reshape(
-        [normal_settings(priors, f"effects.bias_{d}") for d in studies["design_class"]], (-1, 2)
-    )
+    area = (studies["level"] == "area").to_numpy(bool)
+    designs = [
+        f"area_bias_{d}" if of else f"bias_{d}" for of, d in zip(area, studies["design_class"], strict=True)
+    ]
+    bias = np.reshape([normal_settings(priors, f"effects.{name}") for name in designs], (-1, 2))
     design = _log_range(studies, "design_effect", log=np.log)
-    coverage = _log_range(studies, "coverage", log=lambda share: np.log(share / (1.0 - share)))
+    coverage = _log_range(studies, "coverage", log=_logit)
     arms = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
+    later = (studies["outcome_class"] == "in_care_at_follow_up") & (studies["estimand"] == FAMILY_HELP)
+    years = studies["follow_up_months"].fillna(FOLLOW_UP).to_numpy(float) / 12.0
     return StudyArrays(
         names=studies["study_id"].to_numpy(str),
-        estimand=estimand,
+        estimand=np.array([names.index(e) for e in studies["estimand"]], dtype=int),
         sign=np.array([a.favours for a in about], dtype=float),
         scale=np.array([a.scale for a in about], dtype=float),
         effect=studies["effect"].to_numpy(float),
@@ -273,12 +335,14 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry) -> StudyArrays:
         upper=np.nan_to_num(studies["bound_high"].to_numpy(float), nan=OPEN_END),
         bias_mean=bias[:, 0],
         bias_sd=bias[:, 1],
+        service_class=np.array([CLASSES.index(name) for name in studies["service_class"]], dtype=int),
         foreign=(studies["country"] != HOME).to_numpy(bool),
-        in_care=(
-            (studies["outcome_class"] == "in_care_at_follow_up") & (studies["estimand"] == FAMILY_HELP)
-        ).to_numpy(bool),
+        at_scale=(studies["at_scale"] == "yes").to_numpy(bool),
+        from_nothing=(studies["usual_help"] == "no").to_numpy(bool),
+        follow_up_power=np.where(later, follow_up_power(stays, years=years), 0.0),
+        risk_sd=_risk_sd(studies, about, priors),
         censored=(studies["use"] == "censored").to_numpy(bool),
-        area=(studies["level"] == "area").to_numpy(bool),
+        area=area,
         arms=studies[arms].to_numpy(float),
         design_log_mean=np.nan_to_num(design[0]),
         design_log_sd=np.nan_to_num(design[1]),
@@ -286,6 +350,18 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry) -> StudyArrays:
         coverage_sd=coverage[1],
         ages=studies["starts_ages"].to_numpy(str),
     )
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    return np.log(share / (1.0 - share))
+
+
+def _risk_sd(studies: pd.DataFrame, about: list[Estimand], priors: PriorRegistry) -> np.ndarray:
+    """Sd of carrying a ratio over the log odds between two control risks; 0 where one of them is not known."""
+    each = normal_settings(priors, "effects.transport_by_risk")[1]
+    there = [priors[a.base_risk].median if a.base_risk else math.nan for a in about]
+    gap = _logit(studies["risk_control"].to_numpy(float)) - _logit(np.array(there, dtype=float))
+    return np.nan_to_num(each * np.abs(gap))
 
 
 def _log_range(
@@ -303,14 +379,24 @@ def age_weights(ages: np.ndarray, starts_share: np.ndarray) -> np.ndarray:
     return np.reshape(rows, (-1, len(AGE_BANDS)))
 
 
-# --- Studies of children served, pooled in four ways at once: the headline and three for comparison ---
+# --- Studies of children served, pooled in four ways: the headline and, each in a model of its own, three others ---
 
 
 VARIANTS = ("adjusted", "raw", "precision", "selection")
 """Ways of pooling; the first is the headline."""
 
 
-ADJUSTED, RAW, PRECISION, SELECTION = range(len(VARIANTS))
+ADJUSTED, RAW, PRECISION, SELECTION = VARIANTS
+
+
+STAY_RATIO, ATTENUATION = "family_help.stay_ratio", "effects.attenuation"
+
+
+ALREADY_PAID = "family_help.already_paid_share"
+
+
+POOLED_ENTRIES = (STAY_RATIO, ATTENUATION, ALREADY_PAID)
+"""Registry entries that are variables of the pooling: their posterior goes downstream."""
 
 
 SIGNIFICANT = 1.959963984540054
@@ -323,16 +409,15 @@ ODDS_PRODUCT_SD = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled:
-    """Variables of the pooling; rows by way of pooling, the first the headline."""
+    """What the pooling estimates: variables of a model, or draws with samples along the first axis."""
 
-    mean: pt.TensorVariable  # (variant, estimand)
-    heterogeneity: pt.TensorVariable  # (variant, estimand)
-    transport: pt.TensorVariable  # (variant, estimand)
-    # (variant,): log effect on being in care some months on over the log effect on entering.
-    ratio: pt.TensorVariable
-    # slope and weight: of publication bias.
-    slope: pt.TensorVariable
-    weight: pt.TensorVariable
+    class_mean: Any  # (..., class)
+    heterogeneity: Any  # (..., estimand): within a class
+    transport: Any  # (..., estimand)
+    # (...) or, for draws, (sample, 1): of a child at the margin; lost at scale; paid for today.
+    stay_ratio: Any
+    attenuation: Any
+    already_paid: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,48 +427,57 @@ class Reported:
     # centre and sd: of the normal behind each report.
     centre: pt.TensorVariable
     sd: pt.TensorVariable
-    names: tuple[str, ...]  # ``variant:study``
+    names: tuple[str, ...]
     # lower and upper: the report: equal where it is an estimate, bounds where it is an interval.
     lower: np.ndarray
     upper: np.ndarray
 
 
-def served_reports(s: StudyArrays, pooled: Pooled) -> Reported:
-    """Return what the studies of children served report, and add their arms to the model in context.
+def follow_up_ratio(s: StudyArrays, pooled: Pooled) -> Any:
+    """What each study sees at its follow-up of an effect on entries: 1 where it counts entries."""
+    return pooled.stay_ratio**s.follow_up_power
 
-    Every way of pooling and study, but for the counted studies of the headline, which enter as arms.
+
+def effect_behind(s: StudyArrays, pooled: Pooled, *, spread: Any = 0.0) -> Any:
+    """Effect on a child served that each study would show without bias or chance, (..., study).
+
+    kappa (m_class (1 - lost [at scale]) / (1 - paid [compared with nothing]) + d k t [abroad] + spread).
     """
-    variant, study = np.divmod(np.arange(len(VARIANTS) * len(s)), len(s))
-    every = s.of(study)
-    adjusted = variant != RAW
-    design = _design_effects(s)
-    kappa = 1.0 + (every.in_care & adjusted) * (pooled.ratio[variant] - 1.0)
-    unit = every.sign * every.scale
-    place = variant * len(ESTIMANDS) + every.estimand
-    mean, transport, heterogeneity = (
-        term.ravel()[place] for term in (pooled.mean, pooled.transport, pooled.heterogeneity)
-    )
-    shift = adjusted * every.foreign * unit
-    known = adjusted * unit * every.bias_mean
-    slope = (variant == PRECISION) * every.sign * every.se
-    centre = kappa * (mean + shift * transport) + known + slope * pooled.slope
-    spread2 = (kappa * every.scale * heterogeneity) ** 2 + adjusted * (every.scale * every.bias_sd) ** 2
-    ratio = design[study] / np.exp(every.design_log_mean)
-    error2 = every.se**2 * (1.0 + (variant == ADJUSTED) * (ratio - 1.0))
-    total = pt.sqrt(spread2 + error2)
-    chosen = np.flatnonzero(variant == SELECTION)
-    _add_selection(s, centre[chosen], total[chosen], pooled.weight)
-    counted = ~np.isnan(every.arms).any(axis=1) & ~every.censored & (variant == ADJUSTED)
+    # The mean of a class is of a service at small scale that takes over the usual one. At scale part of it is lost;
+    # against no help at all more is seen than the change from the usual help.
+    kept = (1.0 - s.at_scale * pooled.attenuation) / (1.0 - s.from_nothing * pooled.already_paid)
+    shift = s.foreign * s.sign * s.scale * pooled.transport[..., s.estimand]
+    effect = pooled.class_mean[..., s.service_class] * kept + shift + spread
+    return follow_up_ratio(s, pooled) * effect
+
+
+def served_spread(s: StudyArrays, pooled: Pooled) -> Any:
+    """Variance of the true effects behind studies of those served: settings, bias, carrying over risks."""
+    between = follow_up_ratio(s, pooled) * s.scale * pooled.heterogeneity[..., s.estimand]
+    return between**2 + (s.scale * s.bias_sd) ** 2 + s.risk_sd**2
+
+
+def served_reports(s: StudyArrays, pooled: Pooled, *, variant: str, slope: Any = 0.0) -> Reported:
+    """Return what the studies of children served report; in the headline their arms join the model in context."""
+    if variant == RAW:
+        centre = pooled.class_mean[s.service_class]
+        spread2 = (s.scale * pooled.heterogeneity[s.estimand]) ** 2
+    else:
+        centre = effect_behind(s, pooled) + s.sign * (s.scale * s.bias_mean + s.se * slope)
+        spread2 = served_spread(s, pooled)
+    design = _design_effects(s) if variant == ADJUSTED else np.exp(s.design_log_mean)
+    total = pt.sqrt(spread2 + s.se**2 * design / np.exp(s.design_log_mean))
+    counted = ~np.isnan(s.arms).any(axis=1) & ~s.censored & (variant == ADJUSTED)
     if counted.any():
         place = np.flatnonzero(counted)
-        _add_arms(every.of(place), centre[place], pt.sqrt(spread2[place]), design[study[place]])
+        _add_arms(s.of(place), centre[place], pt.sqrt(spread2[place]), design[place])
     kept = np.flatnonzero(~counted)
     return Reported(
         centre=centre[kept],
         sd=total[kept],
-        names=tuple(f"{VARIANTS[variant[i]]}:{every.names[i]}" for i in kept),
-        lower=np.where(every.censored, every.lower, every.effect)[kept],
-        upper=np.where(every.censored, every.upper, every.effect)[kept],
+        names=tuple(s.names[kept].tolist()),
+        lower=np.where(s.censored, s.lower, s.effect)[kept],
+        upper=np.where(s.censored, s.upper, s.effect)[kept],
     )
 
 
@@ -398,9 +492,7 @@ def _design_effects(s: StudyArrays) -> pt.TensorVariable:
     return pt.concatenate([np.ones(1), found])[place]
 
 
-def _add_arms(
-    s: StudyArrays, centre: pt.TensorVariable, spread: pt.TensorVariable, design: pt.TensorVariable
-) -> None:
+def _add_arms(s: StudyArrays, centre: pt.TensorVariable, spread: pt.TensorVariable, design: Any) -> None:
     """Add the studies whose arms are counted: the true effect of each is a variable of the model."""
     events, people = s.arms[:, [0, 2]], s.arms[:, [1, 3]]
     odds = np.log((events + 0.5) / (people - events + 0.5)).sum(axis=1)
@@ -417,18 +509,15 @@ def _add_arms(
     study, arm = np.array(order).T
     names = [f"{s.names[i]}:{('treat', 'control')[j]}" for i, j in order]
     pm.modelcontext(None).add_coord("arm", names)
-    pm.CustomDist(
-        "arms", people[study, arm], pt.concatenate(risks), design[study],
-        logp=arm_log_density, observed=events[study, arm], dims="arm",
-    )  # fmt: skip
+    seen = pm.Data("events", events[study, arm], dims="arm")
+    known = (people[study, arm], pt.concatenate(risks), design[study])
+    pm.CustomDist("arms", *known, logp=arm_log_density, random=arm_draw, observed=seen, dims="arm")
 
 
-def _add_selection(
-    s: StudyArrays, centre: pt.TensorVariable, total: pt.TensorVariable, weight: pt.TensorVariable
-) -> None:
+def add_selection(s: StudyArrays, reported: Reported, weight: pt.TensorVariable) -> None:
     """Divide the density of every study by its chance of being seen; without a benefit that is omega."""
     significant = s.sign * np.where(s.censored, _inside(s), s.effect) > SIGNIFICANT * s.se
-    chance = pt.exp(log_normal_cdf((s.sign * centre - SIGNIFICANT * s.se) / total))
+    chance = pt.exp(log_normal_cdf((s.sign * reported.centre - SIGNIFICANT * s.se) / reported.sd))
     seen = pt.switch(significant, 0.0, pt.log(weight)) - pt.log(weight + (1.0 - weight) * chance)
     pm.Potential("selection_seen", pt.sum(seen))
 
@@ -439,14 +528,56 @@ def _inside(s: StudyArrays) -> np.ndarray:
     return (low + np.where(s.upper >= OPEN_END, s.lower, s.upper)) / 2.0
 
 
-def pooled_terms(priors: PriorRegistry, means: np.ndarray) -> Pooled:
-    """Add the variables of all ways of pooling to the PyMC model in context. `means` (estimand, 2)."""
-    dims = ("variant", "estimand")
+def pooled_terms(priors: PriorRegistry) -> Pooled:
+    """Add the variables of the pooling to the PyMC model in context."""
+    means = np.array([normal_settings(priors, e.prior) for e in ESTIMANDS.values()])
+    mean = pm.Normal("mean", means[:, 0], means[:, 1], dims="estimand")
+    offset = pm.Normal("class_offset", 0.0, 1.0, dims="several_classes")
+    apart = pt.set_subtensor(pt.zeros(len(CLASSES))[SEVERAL], offset)
     return Pooled(
-        mean=pm.Normal("mean", means[:, 0], means[:, 1], dims=dims),
-        heterogeneity=prior_term(priors, "effects.heterogeneity", dims=dims),
-        transport=prior_term(priors, "effects.transport", dims=dims),
-        ratio=prior_term(priors, "effects.in_care_ratio", dims="variant"),
-        slope=prior_term(priors, "effects.publication_slope"),
-        weight=prior_term(priors, "effects.publication_weight"),
+        class_mean=mean[CLASS_ESTIMAND] + prior_term(priors, "effects.between_classes") * apart,
+        heterogeneity=prior_term(priors, "effects.heterogeneity", dims="estimand"),
+        transport=prior_term(priors, "effects.transport", dims="estimand"),
+        stay_ratio=prior_term(priors, STAY_RATIO),
+        attenuation=prior_term(priors, ATTENUATION),
+        already_paid=_already_paid(priors),
     )
+
+
+def _already_paid(priors: PriorRegistry) -> pt.TensorVariable:
+    """Add the share paid for today, bounded: studies compared with nothing stand for 1 / (1 - share)."""
+    family, settings = priors[ALREADY_PAID].distribution, priors[ALREADY_PAID].parameters
+    if family != "BetaScaled" or not settings["upper"] < 1.0:
+        raise InputError(
+            "the share already paid for has no bound below 1",
+            file="priors/effects.toml",
+            field=ALREADY_PAID,
+            found=family,
+            allowed="BetaScaled with `upper` below 1",
+            cause="an entry restated; at 1 nothing would change for anybody, whatever a study found",
+            remedy="state `lower` and `upper`",
+        )
+    place = pm.Beta("already_paid_place", settings["alpha"], settings["beta"])
+    bounded = settings["lower"] + (settings["upper"] - settings["lower"]) * place
+    return pm.Deterministic(ALREADY_PAID.rsplit(".", 1)[-1], bounded)
+
+
+def pooled_draws(posterior: xr.Dataset) -> Pooled:
+    """Return the draws of a fit of the headline, samples along the first axis."""
+    flat = posterior.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
+    alone = {name: flat[name.rsplit(".", 1)[-1]].values[:, None] for name in POOLED_ENTRIES}
+    return Pooled(
+        class_mean=class_means(flat),
+        heterogeneity=flat["heterogeneity"].values,
+        transport=flat["transport"].values,
+        stay_ratio=alone[STAY_RATIO],
+        attenuation=alone[ATTENUATION],
+        already_paid=alone[ALREADY_PAID],
+    )
+
+
+def class_means(flat: xr.Dataset) -> np.ndarray:
+    """Mean effect of each class of service, (sample, class)."""
+    found = flat["mean"].values[:, CLASS_ESTIMAND]
+    found[:, SEVERAL] += flat["between_classes"].values[:, None] * flat["class_offset"].values
+    return np.asarray(found)

@@ -94,7 +94,7 @@ def averted_stock(
     return by_age, by_placement
 
 
-RETURN_YEARS = (2, 3, 4, 5)
+RETURN_YEARS = (3, 4, 5, 6)
 """Years after service in which deferred starts happen, in equal parts: after the follow-up of the studies."""
 
 
@@ -445,17 +445,25 @@ def _moved(work: Sequence[Work], left: np.ndarray) -> np.ndarray:
     return moved
 
 
+MOST_SHORT = 5e-3
+"""Share of draws in which an option may take more children out of a band than it holds; the table `room_left` has them.
+
+They are far tails of several priors at once: stays as published, in a draw whose children leave sooner. Nothing is
+clipped, so they neither flatter nor damn; a few hundred children in one draw of two hundred are one or two in the mean.
+Beyond that a prior is too wide for the model."""
+
+
 def _require_enough(left: np.ndarray, *, names: tuple[str, ...], what: str) -> None:
-    if left.min() >= -1e-6:
-        return
     lowest = left.reshape(-1, left.shape[-1]).min(axis=0)
     worst = int(np.argmin(lowest))
-    draws = float((left[..., worst] < 0).any(axis=1).mean())
+    draws = float((left[..., worst] < -1e-6).any(axis=1).mean())
+    if draws <= MOST_SHORT:
+        return
     raise InputError(
         f"an option takes more children out of {what} than it holds",
         field=names[worst],
         found=f"{lowest[worst]:.0f} children left in the worst draw and year ({draws:.2%} of draws)",
-        allowed="0 or more",
+        allowed=f"0 or more in all but {MOST_SHORT:.1%} of draws",
         cause="an effect or a number of places beyond what the system holds",
         remedy="narrow the prior of that effect; nothing is clipped",
     )

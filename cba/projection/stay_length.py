@@ -1,98 +1,23 @@
-"""How long children who start to be looked after stay, and where in age they are as time passes.
+"""Children fewer in care for one averted start, by age as time passes, and what becomes of those met in care.
 
-Published counts of ceases by length of the last period of care give the share of stays longer than x years,
-S_pub(x). Part of that is ageing out at 18, which is known exactly from the age at the start, so
-
-    S_pub(x) = sum_a w_a F(x) P(a child who started in band a is under 18 after x years)
-
-is solved for F, the share still looked after among those not yet 18, with w the age mix of starts. A child of
-band a is then in care x years later with probability F(x) P(under 18), and in age band b with the share of
-entry ages that lead there. An age-only exit rate would overstate how long an averted start would have lasted.
+A child who started in band a is in care x years later with probability F(x) P(under 18), F the share of stays longer
+than x (:mod:`cba.models.stays`), and in age band b with the share of entry ages that lead there. An age-only exit rate
+would overstate how long an averted start would have lasted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import xarray as xr
 
 from cba.dimensions import AGE_BANDS, AGE_LIMITS
-from cba.errors import InputError
 from cba.interventions.records import MetInCare
+from cba.models.stays import StayLength, age_position
 
 QUADRATURE = 8
 """Points per year over which starts are spread; the midpoint rule is off by at most 2 per 1,000 starts."""
 
 SPENT_POINTS, AGE_POINTS = 1800, 41
 """Points over the time a child met in care has spent there (18 years), and over the ages of a band."""
-
-
-@dataclass(frozen=True)
-class StayLength:
-    """Share of stays longer than x years among children not yet 18."""
-
-    years: np.ndarray
-    # Log of the share still looked after; 0 at the start, decreasing; linear in between and beyond.
-    log_share: np.ndarray
-
-    def share(self, length: np.ndarray) -> np.ndarray:
-        """Share still looked after `length` years on, given not yet 18. Same shape, in (0, 1]."""
-        slope = (self.log_share[-1] - self.log_share[-2]) / (self.years[-1] - self.years[-2])
-        beyond = self.log_share[-1] + slope * (length - self.years[-1])
-        return np.exp(
-            np.where(length <= self.years[-1], np.interp(length, self.years, self.log_share), beyond)
-        )
-
-
-def age_position(length: np.ndarray) -> np.ndarray:
-    """Share of children of each starting band who are in each band `length` years later.
-
-    Shape (from age, to age, *length.shape). Rows sum to the share still under 18. `length`: years since the
-    start of care; entry ages are spread evenly over the band.
-    """
-    length = np.asarray(length, dtype=float)
-    shares = np.empty((5, 5, *length.shape))
-    for start, (lowest, highest) in enumerate(AGE_LIMITS):
-        for end, (lower, upper) in enumerate(AGE_LIMITS):
-            overlap = np.minimum(highest + length, upper) - np.maximum(lowest + length, lower)
-            shares[start, end] = np.maximum(overlap, 0.0) / (highest - lowest)
-    return shares
-
-
-def stay_length(observations: xr.Dataset, *, years: int = 3) -> StayLength:
-    """Derive the distribution of stays from published ceases by length of the last period of care.
-
-    Lengths are those of the published bands; the last, open band is carried on at the rate before it.
-    """
-    counts = observations["ceases_by_duration"].dropna("year").isel(year=slice(-years, None))
-    if counts.sizes["year"] == 0:
-        raise InputError(
-            "ceases by length of stay are not published in this release",
-            field="ceases_by_duration",
-            found="all missing",
-            allowed="at least one year",
-            cause="releases 2011 to 2018 carry none",
-            remedy="choose release 2010 or a release from 2021",
-        )
-    pooled = counts.sum("year").values
-    ends = counts["duration_upper_years"].values[:-1].astype(float)
-    longer = 1.0 - np.cumsum(pooled)[:-1] / pooled.sum()
-    mix = (
-        observations["starts_by_age"].sel(age=list(AGE_BANDS), year=counts["year"].values).mean("year").values
-    )
-    under_18 = np.einsum("a,abx->x", mix / mix.sum(), age_position(ends))
-    log_share = np.log(np.concatenate([[1.0], longer / under_18]))
-    if (np.diff(log_share) > 0).any():
-        raise InputError(
-            "the published lengths of stay imply that a share rises with length of stay",
-            field="ceases_by_duration",
-            found=np.exp(log_share).round(3).tolist(),
-            allowed="a falling share",
-            cause="bands read in the wrong order, or the age mix of starts is wrong",
-            remedy="check the order of the duration bands in the release",
-        )
-    return StayLength(np.concatenate([[0.0], ends]), log_share)
 
 
 def averted_stock_kernel(stays: StayLength, *, stay_ratio: np.ndarray, lags: int) -> np.ndarray:

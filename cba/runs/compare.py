@@ -254,10 +254,27 @@ def compare_runs(
     """
     stance = _common_stance(before, after, stance)
     places = folders or kept_folders
-    one = stored_run(before, stance=stance, folders=places(before))
-    known = one.made_from.inputs.observations if _same_series(before, after) else None
-    other = stored_run(after, stance=stance, folders=places(after), observations=known)
-    return compare_stored(one, other, root=root, fit=fit)
+    other = stored_run(after, stance=stance, folders=places(after))
+    known = other.made_from.inputs.observations if _same_series(before, after) else None
+    notes: tuple[str, ...] = ()
+    kept = places(before)  # refused where they are damaged or gone
+    try:
+        one = stored_run(before, stance=stance, folders=kept, observations=known)
+    except InputError as error:
+        if _made_by(before) == _made_by(after):
+            raise
+        # Other code wrote inputs that this version does not take: both moved, and nobody can tell them apart.
+        held = dataclasses.replace(other.made_from, name=f"{before.analysis}/{before.name}")
+        one = Stored(held, _results(before, stance), _made_by(before))
+        notes = (f"{UNREAD} ({error.problem}).",)
+    found = compare_stored(one, other, root=root, fit=fit)
+    return dataclasses.replace(found, notes=(*notes, *found.notes))
+
+
+UNREAD = (
+    "This version does not take the inputs of the earlier run, so what its code and its inputs changed is told together"
+    " as the share of the code"
+)
 
 
 def stored_run(
@@ -274,11 +291,18 @@ def stored_run(
         priors=priors,
         observations=observations,
     )
-    headline = run.headline
-    first = run.manifest["stances"][0]
-    results = headline["results"] if stance == first else headline["results_by_stance"][stance]
-    prints = run.manifest["fingerprints"]
-    return Stored(held, results, made_by(prints["code"], prints["environment"], settings=analysis))
+    return Stored(held, _results(run, stance), _made_by(run))
+
+
+def _results(run: RunRecord, stance: str) -> Mapping[str, Any]:
+    headline, first = run.headline, run.manifest["stances"][0]
+    return headline["results"] if stance == first else headline["results_by_stance"][stance]
+
+
+def _made_by(run: RunRecord) -> str:
+    prints, settings = run.manifest["fingerprints"], run.manifest["settings"]
+    analysis = stored_analysis(settings, file=run.path / MANIFEST, field="settings")
+    return made_by(prints["code"], prints["environment"], settings=analysis)
 
 
 def made_by(code: str, environment: str, *, settings: Any) -> str:

@@ -164,7 +164,10 @@ EVIDENCE_TABLES = ("published/evidence_",)
 """Start of the names of the published tables that the observed series do not read."""
 
 
-STAGE_PRIOR_GROUPS = {"baseline": ("baseline",), "effects": ("effects", "family_help", "panel", "stance")}
+STAGE_PRIOR_GROUPS = {
+    "baseline": ("baseline",),
+    "effects": ("effects", "family_help", "kinship", "panel", "stance"),
+}
 """Groups of prior entries each model reads; `stance` says which studies a stance admits."""
 
 

@@ -121,13 +121,11 @@ def fit_stance(
         from cba.inputs.evidence import load_evidence
         from cba.models.authority_findings import known_panel
         from cba.models.effects import fit_effects
-        from cba.models.effects_areas import recent_starts
         from cba.models.sampling import Gates
 
         until, gates = analysis.evidence_until, Gates(**analysis.gates.model_dump())
-        starts, panel = recent_starts(observations), known_panel(until)
-        evidence = load_evidence(until=until)
-        return fit_effects(evidence, priors, starts=starts, panel=panel, **sampler, gates=gates)
+        evidence, panel = load_evidence(until=until), known_panel(until)
+        return fit_effects(evidence, priors, observations=observations, panel=panel, **sampler, gates=gates)
 
     if not use_cache:
         return baseline(), effects()

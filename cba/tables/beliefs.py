@@ -29,12 +29,14 @@ from cba.inputs.analyses import refuse_review
 from cba.inputs.evidence import Claim, Evidence
 from cba.inputs.prior_checks import prior_alternatives
 from cba.inputs.priors import PriorRegistry
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.models.authority_findings import panel_tables
-from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.effects_areas import FITTED_ENTRIES
 from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import smoothed_weights
+from cba.models.stays import stay_length
 from cba.models.studies import ESTIMANDS
-from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.projection.stay_length import averted_stock_kernel
 from cba.tables.catalogue import (
     AS_INPUTS,
     BY_ROW,
@@ -184,7 +186,7 @@ NO_DATA = "an input that no data update"
 MODELS = {"business as usual": "baseline", "effects": "effects"}
 
 
-DIRECT = {"baseline.population_growth": "population", "effects.attenuation": "scale-up"}
+DIRECT = {"baseline.population_growth": "population"}
 """Names of groups of inputs that enter directly though their names begin like those of a model's priors."""
 
 
@@ -256,7 +258,7 @@ def components(workings: Workings) -> dict[tuple[str, str], np.ndarray]:
     priors = workings.inputs.priors
     drawn = priors.sample(workings.system.reach.size, workings.inputs.analysis.seed)
     for name, entry in priors.entries.items():
-        direct = name in workings.system.parameters and name not in REACH_ENTRIES and not entry.shares_group
+        direct = name in workings.system.parameters and name not in FITTED_ENTRIES and not entry.shares_group
         if direct and entry.fitted.family != "Fixed":
             key = (DIRECT.get(name, name.partition(".")[0]), "prior")
             found[key] = found.get(key, 0.0) + np.log(entry.fitted.pdf(drawn[name].values))
@@ -356,8 +358,13 @@ def effects_table(workings: Workings) -> pd.DataFrame:
     rows = []
     for estimand, about in ESTIMANDS.items():
         stages = {
-            stage: posterior[name].sel(estimand=estimand).values.ravel() for stage, name in STAGES.items()
+            stage: posterior[name].sel(estimand=estimand).values.ravel()
+            for stage, name in STAGES.items()
+            if name in posterior  # an alternative that did not converge is left out
         }
+        if len(classes := CLASSES_OF_ESTIMAND[estimand]) > 1:
+            means = posterior["class_mean"]
+            stages |= {f"class_{name}": means.sel(service_class=name).values.ravel() for name in classes}
         stages["roll_out"] = workings.system.value(ROLL_OUT[estimand])
         for stage, draws in stages.items():
             row = {"estimand": estimand, "label": about.label, "stage": stage} | spread(workings, draws)

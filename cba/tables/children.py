@@ -11,13 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.quantities import children_in_care, discounted, fewer_children, lead_option, spread_at
-from cba.appraisal.workings import Workings, stacked
+from cba.appraisal.workings import Workings, reachable_starts, stacked
 from cba.costs.account import avoidable_share, starts_averted, total_cost
 from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
 from cba.interventions.effects import Effect
 from cba.interventions.kinds import checked
+from cba.models.effects_areas import TIERS
+from cba.models.parameters import family_help_tiers
 from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
 from cba.tables.attribution import component_account, players_of, split_options, splits
@@ -222,6 +224,59 @@ def effect_chain(workings: Workings, option: str | None = None) -> pd.DataFrame:
     )
 
 
+@catalogued("room_left", "Fewest children an option leaves in an age band or placement", CHILDREN)
+def room_left(workings: Workings) -> pd.DataFrame:
+    """How near each option comes to emptying a band: columns option, band, fewest (any draw and year), share_short.
+
+    `share_short` is the share of draws that fall below nought; above one in two hundred a run is refused.
+    """
+    rows = []
+    for array in (workings.arrays.children, workings.arrays.placements):
+        band = str(next(dim for dim in array.dims if dim in ("age", "placement")))
+        for option in array["option"].values:
+            left = array.sel(option=option).min("year")
+            worst = left[band].values[int(left.min("sample").values.argmin())]
+            short = float((left < -1e-6).any(band).mean())
+            rows.append({"option": option, "band": worst, "fewest": float(left.min()), "share_short": short})
+    return pd.DataFrame(rows)
+
+
+TIER_WORDS = {
+    "early_help": "Targeted early help",
+    "in_need": "Children in need, without a protection plan",
+    "protection": "Protection plan or proceedings",
+}
+
+
+@catalogued("family_help_tiers", "Whom family help would serve, by threshold of need", BY_ROW, needs=splits)
+def tiers_table(workings: Workings) -> pd.DataFrame:
+    """Eligible children, reach, entry risk, money and effect of each tier, at full coverage.
+
+    Columns tier, label, class, quantity, unit, mean, lower, upper. In every draw eligible children x entry risk =
+    reach x starts, so more reach through child protection brings its cost and the effect of its services.
+    """
+    parameters = workings.system.parameters
+    draws = {str(name): parameters[name].values for name in parameters.data_vars}
+    found = family_help_tiers(draws, reachable_starts(workings.baseline))
+    kept = 1.0 - draws["effects.attenuation"]
+    effects = workings.effects["posterior"]["class_setting"].stack(
+        sample=("chain", "draw"), create_index=False
+    )
+    rows = []
+    for tier, service_class in TIERS.items():
+        of_tier: dict[str, tuple[str, np.ndarray]] = {
+            "eligible": ("children per year", found["eligible"].sel(tier=tier).values),
+            "reach": ("share of starts", found["reach"].sel(tier=tier).values),
+            "entry_risk": ("probability per year", found["entry_risk"].sel(tier=tier).values),
+            "cost_per_child": ("GBP per child", found["cost_per_child"].sel(tier=tier).values),
+            "risk_ratio": ("ratio", np.exp(effects.sel(service_class=service_class).values * kept)),
+        }
+        about = {"tier": tier, "label": TIER_WORDS[tier], "class": service_class}
+        for quantity, (unit, values) in of_tier.items():
+            rows.append(about | {"quantity": quantity, "unit": unit} | spread(workings, values))
+    return pd.DataFrame(rows)
+
+
 def _family_help(workings: Workings, option: str) -> list[Step]:
     system, value, year = workings.system, workings.system.value, workings.target
     account = component_account(workings, option, ("family_help",))
@@ -232,7 +287,7 @@ def _family_help(workings: Workings, option: str) -> list[Step]:
     averted = account.children.averted_starts[:, year].sum(axis=-1)
     return [
         ("Money for family help", "money", "GBP per year", total_cost(account)[:, year]),
-        ("Cost of serving one child", "money", "GBP per child", value("family_help.cost_per_child")),
+        ("New money for one child served", "money", "GBP per child", value("family_help.cost_per_child")),
         ("Children served", "children", "children per year", served),
         ("Share of eligible children served (coverage)", "share", "share", covered),
         ("Share of starts that full coverage would reach (reach)", "share", "share", system.reach),

@@ -33,6 +33,7 @@ from cba.models.checks import (
     yearly_log_density,
 )
 from cba.models.slow_results import backtest_tables, calibration_tables
+from cba.models.stays import stay_length
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import as_rates, business_as_usual
 from cba.tables.catalogue import CHILDREN, MONEY, SHARES, Table, catalogued, catalogued_together, own_fits
@@ -227,10 +228,11 @@ def _studies(workings: Workings) -> pd.DataFrame:
     inputs = workings.inputs
     used = studies_used(inputs.evidence, inputs.priors)
     panel = known_panel(inputs.analysis.evidence_until)
-    every = study_arrays(with_panel(used, panel, inputs.priors), inputs.priors)
+    stays = stay_length(inputs.observations)
+    every = study_arrays(with_panel(used, panel, inputs.priors), inputs.priors, stays=stays)
     fitted = workings.effects["posterior"].coords.get("area", ())
     if not set(every.names[every.area]) <= {str(name) for name in np.asarray(fitted)}:
-        every = study_arrays(used, inputs.priors)  # a fit of one's own, made without the panel
+        every = study_arrays(used, inputs.priors, stays=stays)  # a fit of one's own, made without the panel
     return study_checks(workings.effects, every)
 
 

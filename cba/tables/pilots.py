@@ -301,13 +301,13 @@ def shown_effects(
     fewer starts. In `true` also ``pilot_full`` and ``steps_full``, were every eligible child there served.
     """
     # Pilot areas see the effect before what is lost in a national roll-out; the first step is a part of the
-    # roll-out and sees it after. Both are shown with the bias of an area panel (``effects.bias_panel``),
-    # drawn anew: no number of areas removes it. A study informs the product of coverage, reach and effect
-    # only.
+    # roll-out and sees it after. Both are shown with the bias of an area panel (``effects.area_bias_panel``),
+    # drawn anew, on the change of the whole area: no number of areas removes it. A study informs the product of
+    # coverage, reach and effect only.
     roll_out = workings.system.value("family_help.log_risk_ratio")
     in_pilot = roll_out / (1.0 - workings.system.value("effects.attenuation"))
     rng = np.random.default_rng([workings.inputs.analysis.seed, 2023])
-    mean, sd = normal_settings(workings.inputs.priors, "effects.bias_panel")
+    mean, sd = normal_settings(workings.inputs.priors, "effects.area_bias_panel")
     # a bias in favour of the programme shows as a lower risk than there is
     bias = {name: -rng.normal(mean, sd, roll_out.size) for name in ("pilot", "steps")}
     effect = {"pilot": in_pilot, "steps": roll_out}
@@ -321,7 +321,7 @@ def shown_effects(
     for name in ("pilot", "steps"):
         true[f"{name}_full"] = ("sample", _log_change(workings, everyone, effect[name]))
         true[name] = ("sample", _log_change(workings, coverage[name], effect[name]))
-        shown[name] = ("sample", _log_change(workings, coverage[name], effect[name] + bias[name]))
+        shown[name] = true[name] + bias[name]
     return true, shown
 
 

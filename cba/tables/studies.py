@@ -15,12 +15,11 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.workings import Workings
-from cba.decisions.draws import Quantiles
 from cba.decisions.regression import MINIMUM_DRAWS
 from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, population_value
 from cba.errors import InputError
 from cba.inputs.files import priors_folder
-from cba.inputs.priors import STANCES, load_priors
+from cba.inputs.priors import load_priors
 from cba.models.baseline import normal_settings
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 from cba.tables.decisions import RISK_VALUES
@@ -93,7 +92,6 @@ class StudyDesign:
     standard_errors: tuple[float, ...]  # of the estimate, by size, in the units of `shown`, > 0
     # Dims (sample,): what an endless study of this kind would show in the state of the world of the draw.
     shown: xr.DataArray
-    prior: Quantiles | None  # distribution of `shown` where it is known in closed form
     wait: int  # years from the first year of the analysis until the result can be acted on
     fixed_cost: float  # GBP of the price base
     cost_per_unit: float  # GBP of the price base
@@ -147,7 +145,6 @@ def _pathfinder(workings: Workings, price: dict[str, float], pilot: Course, *, y
         sizes=areas,
         standard_errors=tuple(study_error(scatter, areas=count) for count in areas),
         shown=shown["pilot"],
-        prior=None,
         wait=years + SET_UP_AND_REPORT,
         fixed_cost=price["pathfinder.evaluation_fixed"],
         cost_per_unit=price["pathfinder.evaluation_per_area"],
@@ -181,7 +178,6 @@ def _trial(workings: Workings, price: dict[str, float], pilot: Course) -> StudyD
         sizes=TRIAL_FAMILIES,
         standard_errors=tuple((variance / count) ** 0.5 for count in TRIAL_FAMILIES),
         shown=xr.DataArray(shown, dims="sample"),
-        prior=None,
         wait=TRIAL_WAIT,
         fixed_cost=price["trial.fixed"],
         cost_per_unit=price["trial.per_family"],
@@ -193,8 +189,7 @@ def _help_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
     """What authorities pay to serve one child for a year, on a common definition."""
     name, error = "family_help.cost_per_child", price["cost_return.help_error"]
     shown = np.log(workings.system.value(name)) + _noise(workings, "help_return", mean=0.0, sd=error)
-    prior = _log_cost_prior(workings, name, error=error)
-    return _cost_return("help", price, shown=shown, prior=prior)
+    return _cost_return("help", price, shown=shown)
 
 
 def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
@@ -203,9 +198,7 @@ def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
     return _cost_return("homes", price, shown=workings.system.value("avoidable.childrens_home") + noise)
 
 
-def _cost_return(
-    name: str, price: dict[str, float], *, shown: np.ndarray, prior: Quantiles | None = None
-) -> StudyDesign:
+def _cost_return(name: str, price: dict[str, float], *, shown: np.ndarray) -> StudyDesign:
     spread = price[f"cost_return.{'help' if name == 'help' else 'avoidable'}_spread"]
     return StudyDesign(
         name=f"cost_return_{name}",
@@ -213,23 +206,10 @@ def _cost_return(
         sizes=RETURN_AUTHORITIES,
         standard_errors=tuple(spread / count**0.5 for count in RETURN_AUTHORITIES),
         shown=xr.DataArray(shown, dims="sample"),
-        prior=prior,
         wait=RETURN_WAIT,
         fixed_cost=price["cost_return.fixed"],
         cost_per_unit=price["cost_return.per_authority"],
     )
-
-
-def _log_cost_prior(workings: Workings, name: str, *, error: float) -> Quantiles | None:
-    """Normal distribution of a log-normal cost and the return's common error; None where it is neither."""
-    from scipy.stats import norm
-
-    entry = workings.inputs.priors[name]
-    if entry.distribution != "LogNormal" or workings.inputs.stance not in STANCES:
-        return None  # a mixture of stances draws from two of them
-    moved = float(np.log(_to_price_base(workings, entry.price_year)))
-    prior: Quantiles = norm(entry.parameters["mu"] + moved, np.hypot(entry.parameters["sigma"], error))
-    return prior
 
 
 def _noise(workings: Workings, study: str, *, mean: float, sd: float) -> np.ndarray:
@@ -334,7 +314,6 @@ def _one_study(design: StudyDesign, payoff: xr.DataArray, *, left: float, unit_c
         payoff.drop_vars("sample", errors="ignore"),
         design.shown.drop_vars("sample", errors="ignore"),
         standard_errors=[*design.standard_errors, endless],
-        prior=design.prior,
     )
     sizes = known.table.iloc[:-1].assign(design=design.sizes)
     net = enbs(sizes, population_factor=left, fixed_cost=design.fixed_cost, cost_per_unit=unit_cost)

@@ -216,7 +216,7 @@ PLACEBO_SETS = 500
 def refresh_panel() -> Path:
     """Fit the panel to the newest release and keep its tables."""
     observations, rollout, priors = load_observations(), load_programme_rollout(), load_priors()
-    fit = fit_authority_panel(observations, rollout, priors, draws=1000, tune=1000, chains=4, seed=SEED)
+    fit = fit_authority_panel(observations, rollout, priors, draws=1000, tune=1500, chains=4, seed=SEED)
     panel = authority_panel(observations, rollout, priors)
     placebos = placebo_adopters(panel, fit, sets=PLACEBO_SETS, seed=SEED)
     spread = placebo_position(placebos).set_index("outcome")["placebo_sd"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
@@ -19,7 +18,7 @@ from pytensor.graph.replace import graph_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorConstant
 
-from cba.models.sampling import every_draw
+from cba.models import sampling
 
 
 def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstant]) -> pm.Model:
@@ -110,7 +109,7 @@ class Compiled:
 
 def compiled(case: Case) -> Compiled:
     """Compile a case once for all its replicates."""
-    return Compiled(case, nutpie.compile_pymc_model(case.model), _log_likelihood(case.model))
+    return Compiled(case, sampling.compiled(case.model), _log_likelihood(case.model))
 
 
 def draw_priors(
@@ -183,7 +182,7 @@ def simulated_refit(ready: Compiled, *, replicate: int, seed: int, ranked: int =
 def _sampled(
     sampler: Any, case: Case, *, thin: int, ranked: int, seed: np.random.SeedSequence
 ) -> xr.DataTree:
-    return every_draw(
+    return sampling.every_draw(
         sampler,
         draws=thin * ranked,
         tune=TUNE,

@@ -10,7 +10,9 @@ from cba.inputs.priors import load_priors
 from tests.appraisal.made_workings import made_draws, made_inputs, made_workings, worked
 
 COSTS = {
-    "family_help.cost_per_child",
+    "family_help.cost_per_family_early_help",
+    "family_help.cost_per_family_in_need",
+    "family_help.cost_per_family_protection",
     "kinship.meeting_cost",
     "kinship.allowance_gap",
     "kinship.guardianship_support",
@@ -36,6 +38,9 @@ def harmless(workings) -> np.ndarray:
     tilts = np.minimum(value("family_help.age_tilt_under_1"), value("family_help.age_tilt_16_plus"))
     good = (value("family_help.log_risk_ratio") <= 0) & (tilts >= 0)
     good &= (value("kinship.log_risk_ratio") <= 0) & (value("kinship.permanence_gain") >= 0)
+    good &= (total_saving(workings.accounts["foster_only"]) >= 0).all(
+        axis=1
+    )  # places may replace cheaper ones
     return good
 
 

@@ -16,8 +16,9 @@ from cba.costs.prices import cash_index
 from cba.inputs.priors import load_priors
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import build_baseline, flow_rates, total_draws
-from cba.models.effects import build_effects
-from cba.models.studies import studies_used
+from cba.models.effects import build_effects, by_estimand_of
+from cba.models.effects_areas import care_facts
+from cba.models.studies import VARIANTS, studies_used
 from cba.models.unit_costs import NAMES
 from cba.tables.society import distributional_sensitivity, mvpf_table, perspectives_table, social_switching
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs
@@ -30,6 +31,8 @@ AUTHORITY_MODEL = "panel."
 """Entries of the model of authorities' launches, whose finding stands beside the appraisal."""
 
 INERT: Mapping[str, str] = {
+    "effects.area_bias_rct": "no trial of whole areas has reported: acts on a row that may be added",
+    "effects.bias_provider_claim": "providers' claims in the table are of whole areas: acts on a row that may be added",
     "unit_costs.real_growth": "a prior combined with the published series: tests/models/test_unit_costs.py",
     "unit_costs.yearly_change": "a prior combined with the published series: tests/models/test_unit_costs.py",
     "baseline.population_growth": "`latest` has an official projection of every year: tested where there is none",
@@ -46,8 +49,8 @@ UNIT_COSTS = tuple(f"{n}_{what}" for n in sorted(NAMES.values()) for what in ("g
 THRESHOLDS = ("baseline.process_rank", "baseline.pace_weight", "baseline.pace_weight_beyond")
 """Say which draws follow which process: few draws change side for a small change, so they are moved in several."""
 
-LIMITED = ("kinship.route_share",)
-"""Stops at a limit in many draws, so it is moved in several too."""
+LIMITED = ("kinship.route_share", "kinship.uncovered_share")
+"""Stop at a limit in many draws, so they are moved in several too."""
 
 JOINED = "effects.attenuation"
 """Acts where effects are joined to the draws, which is tested on its own."""
@@ -182,10 +185,13 @@ def test_attenuation_moves_every_effect():
         observations=made.observations,
         seed=made.analysis.seed,
     )
-    kept = 1.0 - joint[JOINED].values
-    setting = effects["posterior"]["new_setting"].values.reshape(DRAWS, -1)
+    kept = 1.0 - joint[JOINED].values[:, None]
+    setting = effects["posterior"]["class_setting"].values.reshape(DRAWS, -1)
+    draws = {str(name): joint[name].values for name in joint.data_vars}
     for position, name in enumerate(ROLL_OUT.values()):
-        np.testing.assert_allclose(joint[name].values, setting[:, position] * kept, rtol=1e-12)
+        exact = by_estimand_of(setting * kept, draws)[:, position]
+        np.testing.assert_allclose(joint[name].values, exact, rtol=1e-12)
+        assert (joint[name].values != by_estimand_of(setting, draws)[:, position]).all()
 
 
 @pytest.mark.parametrize("name", sorted(INERT))
@@ -225,7 +231,10 @@ def asked():
     rates = flow_rates(made.observations, uasc_leave_share=float(watched["baseline.uasc_leave_share"].median))
     build_baseline(rates, watched)
     total_draws(made.observations, watched, draws=1, chains=2, seed=0)
-    build_effects(studies_used(made.evidence, watched), watched, panel=known_panel(2026))
+    facts, panel = care_facts(made.observations), known_panel(2026)
+    build_effects(studies_used(made.evidence, watched), watched, facts=facts, panel=panel)
+    for variant in VARIANTS[1:]:
+        build_effects(studies_used(made.evidence, watched), watched, facts=facts, variant=variant)
     return noted.names
 
 

@@ -45,8 +45,9 @@ def test_without_attenuation_is_the_appraisal_of_effects_in_a_new_place(workings
     """Second method: the whole appraisal again on draws whose effects are those before the loss at scale."""
     inputs, drawn = made_inputs(), made_draws()
     few = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id in ("bau", LEAD)))
-    kept = 1.0 - drawn["effects.attenuation"]
-    again = worked(few, drawn.assign({name: drawn[name] / kept for name in ROLL_OUT.values()}))
+    setting = workings.effects["posterior"]["new_setting"]
+    before = {name: ("sample", setting.sel(estimand=e).values.ravel()) for e, name in ROLL_OUT.items()}
+    again = worked(few, drawn.assign(before))
     npv = float(again.arrays.npv.sel(option=LEAD).mean())
     assert table.loc["without a correction of benefit", "npv_mean"] == pytest.approx(npv, rel=1e-9)
 

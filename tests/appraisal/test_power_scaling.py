@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from cba.errors import InputError
-from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.effects_areas import FITTED_ENTRIES
 from cba.models.sampling import smoothed_weights
 from cba.tables.beliefs import CONFLICT, LARGEST_K, NO_DATA, STRONG_PRIOR, components, power_scaling
 from tests.appraisal.made_workings import made_workings
@@ -122,7 +122,7 @@ def test_inputs_drawn_straight_from_their_priors_are_groups_of_their_own(plain):
     names = [
         n
         for n in priors
-        if n.startswith("foster.") and n not in REACH_ENTRIES and n in plain.system.parameters
+        if n.startswith("foster.") and n not in FITTED_ENTRIES and n in plain.system.parameters
     ]
     names = [n for n in names if not priors[n].shares_group and priors[n].fitted.family != "Fixed"]
     expected = sum(np.log(priors[n].fitted.pdf(drawn[n].values)) for n in names)

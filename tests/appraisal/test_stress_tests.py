@@ -116,7 +116,7 @@ def _proceedings(system, more):
     paid = np.zeros_like(more)
     for year in range(more.shape[1]):
         paid[:, year] -= more[:, year] * case
-        for wait in (2, 3, 4, 5):
+        for wait in (3, 4, 5, 6):
             if year >= wait:
                 deferred = system.value("family_help.deferral_share")
                 paid[:, year] += more[:, year - wait] * case * deferred / 4.0

@@ -193,7 +193,7 @@ def test_a_higher_overrun_never_raises_net_benefit_or_savings(base, dearer, name
 @pytest.mark.parametrize(
     "entry, name",
     [
-        ("family_help.cost_per_child", "family_help_only"),
+        ("family_help.cost_per_family_in_need", "family_help_only"),
         ("kinship.meeting_cost", "kinship_only"),
         ("kinship.guardianship_support", "kinship_only"),
         ("foster.cost_per_carer", "foster_only"),
@@ -204,7 +204,7 @@ def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, 
     drawn = made_draws()
     after = worked(made_inputs(), drawn.assign({entry: drawn[entry] * 1.3}))
     saved = total_saving(after.accounts[name]) - total_saving(base.accounts[name])
-    if entry == "family_help.cost_per_child":
+    if entry == "family_help.cost_per_family_in_need":
         effect = base.system.value("family_help.log_risk_ratio")
         tilt = np.minimum(
             base.system.value("family_help.age_tilt_under_1"),
@@ -338,14 +338,14 @@ def test_payers_share_homes_and_proceedings(base):
 
 
 def test_deferred_starts_still_lead_to_proceedings(base):
-    """Every averted start is counted, less the deferred share two to five years later in equal parts."""
+    """Every averted start is counted, less the deferred share three to six years later in equal parts."""
     children = base.accounts["care_review"].children
     averted = children.averted_starts.sum(axis=-1)
     share = base.system.value("family_help.deferral_share")
     found = starts_averted(base.system, children)
     expected = averted.copy()
     for year in range(averted.shape[1]):
-        for wait in (2, 3, 4, 5):
+        for wait in (3, 4, 5, 6):
             if year >= wait:
                 expected[:, year] -= share * averted[:, year - wait] / 4
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)

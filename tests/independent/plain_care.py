@@ -21,8 +21,9 @@ PLACES = (
     "placed_for_adoption",
 )
 RELATIVES, IN_HOUSE, AGENCY, HOME = 0, 1, 2, 3
+TIERS = ("early_help", "in_need", "protection")  # of need
 POINTS = 8  # starts of a year are spread over this many points
-WAITS = (2, 3, 4, 5)  # years after which deferred starts happen, in equal parts
+WAITS = (3, 4, 5, 6)  # years after which deferred starts happen, in equal parts
 
 
 def usual_account(rates, *, stock, uasc_share, people):
@@ -152,7 +153,8 @@ def _density(age, starts):
 def reach_by_age(value, *, starts):
     """Reach at each age: logit phi_a = l + ln(w_a / s_a), the level l found by bisection."""
     total = sum(starts)
-    overall = value["family_help.eligible_children"] * value["family_help.yearly_entry_risk"] / total
+    known = sum(value[f"family_help.start_share_{tier}"] for tier in TIERS)
+    overall = known * value["family_help.in_time_share"] * value["family_help.of_kind_share"]
     relative = [value["family_help.relative_risk_under_1"], 1.0, 1.0, 1.0]
     relative.append(value["family_help.relative_risk_16_plus"])
     odds = []

@@ -6,6 +6,7 @@ Written from ARCHITECTURE.md and the notes of the documentation; shares no code 
 from __future__ import annotations
 
 WEEKS = 365 / 7
+TIERS = ("early_help", "in_need", "protection")  # of need
 
 
 def timing(delay, *, stretch, years):
@@ -77,6 +78,14 @@ def in_place(money, *, shares):
     return path
 
 
+def help_cost(value):
+    """New money for a child served, every tier of need served alike."""
+    family = 0.0
+    for tier in TIERS:
+        family += value[f"family_help.eligible_tier_{tier}"] * value[f"family_help.cost_per_family_{tier}"]
+    return family / value["family_help.children_per_family"] * (1 - value["family_help.already_paid_share"])
+
+
 def delivered(option, value, *, bought, world):
     """Services by year, and the allowances that go to existing carers."""
     span = range(len(world["years"]))
@@ -87,7 +96,7 @@ def delivered(option, value, *, bought, world):
     eligible = [value["family_help.eligible_children"] for _ in span]
     served = covered(
         bought["family_help"],
-        cost=value["family_help.cost_per_child"],
+        cost=help_cost(value),
         eligible=eligible,
         setup=setup,
         shares=service,

@@ -118,7 +118,7 @@ def test_alternatives_answer_the_same_quantiles_and_stay_where_the_entry_may_be(
     registry = load_priors()
     fewest = table.groupby("name")["rank"].max()
     assert (fewest == 2).all(), fewest[fewest < 2]
-    for name in ("family_help.cost_per_child", "foster.filled_share", "delivery.start_delay"):
+    for name in ("family_help.cost_per_family_in_need", "foster.filled_share", "delivery.start_delay"):
         entry = registry[name]
         for fit in alternative_fits(entry):
             assert fit.distribution.family != entry.fitted.family

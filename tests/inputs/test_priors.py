@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cba.errors import InputError
 from cba.inputs.priors import load_priors
@@ -164,6 +165,9 @@ def test_shares_of_one_whole_sum_to_one_in_every_draw():
     draws = load_priors(VALID).sample(500, seed=0)
     total = draws["mix.home"] + draws["mix.foster"] + draws["mix.other"]
     np.testing.assert_allclose(total, 1.0, rtol=1e-12)
+    for name, (alpha, beta) in {"mix.home": (8, 72), "mix.foster": (56, 24), "mix.other": (16, 64)}.items():
+        exact = stats.beta(alpha, beta)  # the parts of a Dirichlet are the Betas that are stated
+        assert stats.kstest(draws[name].values, exact.cdf).pvalue > 0.01
     assert draws["mix.home"].attrs["shares_group"] == "placement_mix"
 
 

@@ -8,14 +8,20 @@ import numpy as np
 import pandas as pd
 
 import cba
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND
+from cba.models.effects_areas import CareFacts
+from cba.models.stays import StayLength
 from cba.models.studies import FAMILY_HELP
 
-STARTS = {"under_1": 5200.0, "1_4": 4800.0, "5_9": 4900.0, "10_15": 7700.0, "16_plus": 3200.0}
-"""About those of 2024, without unaccompanied children."""
+FACTS = CareFacts(
+    starts=np.array([5200.0, 4800.0, 4900.0, 7700.0, 3200.0]),
+    stays=StayLength(np.array([0.0, 1.0]), np.array([0.0, np.log(0.5)])),
+)
+"""Starts about those of 2024, without unaccompanied children; half of the children leave in each year."""
 
 EMPTY = (
     "bound_low", "bound_high", "design_effect_low", "design_effect_high", "coverage_low", "coverage_high",
-    "arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control",
+    "arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control", "risk_control", "follow_up_months",
 )  # fmt: skip
 
 
@@ -33,6 +39,9 @@ def studies(effect, se, *, design="rct", estimand=FAMILY_HELP):
             "outcome_class": "entered_care",
             "level": "served",
             "starts_ages": "",
+            "service_class": CLASSES_OF_ESTIMAND[estimand][0] if estimand in CLASSES_OF_ESTIMAND else "",
+            "at_scale": "no",
+            "usual_help": "yes",
         }
     )
     return table.assign(**dict.fromkeys(EMPTY, np.nan))

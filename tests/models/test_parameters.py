@@ -9,9 +9,9 @@ import xarray as xr
 import cba
 from cba.errors import InputError
 from cba.models.baseline import SERIES, TOTALS
-from cba.models.effects_areas import REACH_ENTRIES
+from cba.models.effects_areas import FITTED_ENTRIES, TIERS, tier_shares
 from cba.models.parameters import ROLL_OUT, STRAIGHT, joint_parameters, require_finite
-from cba.models.studies import ESTIMANDS
+from cba.models.studies import CLASSES, ESTIMANDS, FAMILY_HELP
 from cba.models.unit_costs import NAMES
 from tests.made_fits import made_baseline, made_effects
 
@@ -35,7 +35,7 @@ def joint(parts, seed=3, **changes):
 def test_every_prior_is_there_or_enters_through_a_fit(parts):
     table = joint(parts)
     assert table.sizes["sample"] == 100
-    straight = {*STRAIGHT, *(f"baseline.{name}" for name in TOTALS)}
+    straight = {*STRAIGHT, "effects.attenuation", *(f"baseline.{name}" for name in TOTALS)}
     through_fits = {n for n in parts["priors"] if n.startswith(("baseline.", "effects."))} - straight
     assert set(parts["priors"]) - set(table.data_vars) == through_fits
     added = {*ROLL_OUT.values(), "unit_costs.lasting_share", "unit_costs.error_share"}
@@ -49,23 +49,29 @@ def test_every_prior_is_there_or_enters_through_a_fit(parts):
 def test_roll_out_is_the_new_setting_less_what_is_lost_at_scale(parts):
     """Draw by draw, with one attenuation for all interventions; the sign is never changed."""
     table = joint(parts)
-    new_setting = parts["effects"]["posterior"]["new_setting"]
-    for estimand in ESTIMANDS:
-        effect = new_setting.sel(estimand=estimand).values.ravel()
-        expected = effect * (1.0 - table["effects.attenuation"].values)
-        np.testing.assert_allclose(table[ROLL_OUT[estimand]], expected, rtol=1e-12)
+    posterior = parts["effects"]["posterior"]
+    kept = 1.0 - table["effects.attenuation"].values
+    for estimand in set(ESTIMANDS) - {FAMILY_HELP}:
+        effect = posterior["new_setting"].sel(estimand=estimand).values.ravel()
+        np.testing.assert_allclose(table[ROLL_OUT[estimand]], effect * kept, rtol=1e-12)
         assert (np.sign(table[ROLL_OUT[estimand]].values) == np.sign(effect)).all()
+    setting = posterior["class_setting"].values.reshape(kept.size, -1)
+    weight = tier_shares({str(name): table[name].values for name in table.data_vars})
+    ratio = sum(
+        weight[:, k] * np.exp(kept * setting[:, CLASSES.index(name)]) for k, name in enumerate(TIERS.values())
+    )
+    np.testing.assert_allclose(np.exp(table["family_help.log_risk_ratio"]), ratio, rtol=1e-12)
     assert (table["family_help.log_risk_ratio"] > 0).any()  # adverse in part of the draws
 
 
 def test_reach_and_effect_are_those_of_one_posterior_paired_by_draw(parts):
     """Area-level studies correlate them: taken from the priors again, the correlation would be lost."""
     table, posterior = joint(parts), parts["effects"]["posterior"].to_dataset()
-    for entry in REACH_ENTRIES:
+    for entry in FITTED_ENTRIES:
         expected = posterior[entry.rsplit(".", 1)[-1]].values.ravel()
         np.testing.assert_array_equal(table[entry], expected)
     drawn = parts["priors"].sample(100, 3)
-    assert (table["family_help.yearly_entry_risk"] != drawn["family_help.yearly_entry_risk"]).all()
+    assert (table["family_help.in_time_share"] != drawn["family_help.in_time_share"]).any()
     assert table["family_help.eligible_children"].attrs == drawn["family_help.eligible_children"].attrs
 
 

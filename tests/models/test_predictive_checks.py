@@ -137,12 +137,17 @@ def test_draws_are_paired_with_the_fits():
 
 def made_studies(**changes: np.ndarray) -> StudyArrays:
     blank = {
-        name: np.zeros(2) for name in ("lower", "upper", "bias_mean", "design_log_mean", "design_log_sd")
-    }
-    flags = {name: np.zeros(2, dtype=bool) for name in ("foreign", "in_care", "censored", "area")}
+        name: np.zeros(2)
+        for name in (
+            "lower", "upper", "bias_mean", "design_log_mean", "design_log_sd", "follow_up_power", "risk_sd",
+        )
+    }  # fmt: skip
+    kinds = ("foreign", "at_scale", "from_nothing", "censored", "area")
+    flags = {name: np.zeros(2, dtype=bool) for name in kinds}
     given = {
         "names": np.array(["A", "B"]),
         "estimand": np.zeros(2, dtype=int),
+        "service_class": np.zeros(2, dtype=int),
         "sign": -np.ones(2),
         "scale": np.ones(2),
         "effect": np.array([0.3, -0.4]),
@@ -166,7 +171,10 @@ def conjugate_fit(studies: StudyArrays, *, prior_sd: float = 0.3, draws: int = 4
     dims = ("chain", "draw", "estimand")
     held = {"mean": (dims, np.repeat(mean[..., None], len(ESTIMANDS), axis=2))}
     held |= {name: (dims, np.zeros((1, draws, len(ESTIMANDS)))) for name in ("heterogeneity", "transport")}
-    posterior = xr.Dataset(held | {"in_care_ratio": (dims[:2], np.ones((1, draws)))})
+    alone = {"stay_ratio": 1.0, "attenuation": 0.3, "already_paid_share": 0.3, "between_classes": 0.2}
+    held |= {name: (dims[:2], np.full((1, draws), value)) for name, value in alone.items()}
+    held["class_offset"] = ((*dims[:2], "several_classes"), np.zeros((1, draws, 3)))
+    posterior = xr.Dataset(held)
     return xr.DataTree.from_dict({"posterior": posterior.assign_coords(estimand=list(ESTIMANDS))})
 
 

@@ -14,6 +14,7 @@ from cba.inputs.distributions import distribution
 from cba.inputs.priors import PriorRegistry
 from cba.models.baseline import normal_settings, prior_term
 from cba.models.effects import build_effects
+from cba.models.effects_areas import care_facts
 from cba.models.studies import studies_used
 from cba.models.unit_costs import unit_cost_draws
 
@@ -75,7 +76,8 @@ def test_a_log_normal_is_not_taken_for_a_normal(priors, entry):
     changed = with_family(priors, entry, "LogNormal", {"mu": -3.0, "sigma": 0.5})
     with pytest.raises(InputError, match="must be normal") as caught:
         if entry.startswith("effects."):
-            build_effects(studies_used(cba.load_evidence(), changed), changed)
+            facts = care_facts(cba.load_observations())
+            build_effects(studies_used(cba.load_evidence(), changed), changed, facts=facts)
         else:
             known = cba.load_observations()
             unit_cost_draws(known, priors=changed, draws=10, seed=0)

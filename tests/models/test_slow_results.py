@@ -98,7 +98,7 @@ def test_every_maker_stands_and_each_result_has_a_key_of_its_own():
         ("panel.effect", {"panel"}),
         ("baseline.uasc_persistence", {"backtest", "calibration_baseline"}),
         ("effects.transport", {"calibration_effects"}),
-        ("family_help.cost_per_child", set()),
+        ("family_help.children_per_family", set()),
     ],
 )
 def test_a_moved_prior_makes_stale_what_reads_it(monkeypatch, entry, moves):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import cba
-from cba.models.parameters import joint_parameters
+from cba.appraisal.workings import reachable_starts
+from cba.models.parameters import joint_parameters, with_family_help
+from cba.models.stays import stay_length
 from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
 from cba.projection.care_system import care_system
-from cba.projection.stay_length import stay_length
 from tests.made_fits import made_baseline, made_effects
 
 YEARS = range(2025, 2056)
@@ -23,6 +24,7 @@ def made_system(observations, priors, *, draws=100, years=YEARS, **changes):
     )
     for name, value in changes.items():
         parameters[name.replace("__", ".")][:] = value
+    parameters = with_family_help(parameters, reachable_starts(baseline))
     growth = parameters["baseline.population_growth"]
     people = future_population(observations, years=years, growth=growth)
     usual = business_as_usual(baseline, rate_paths(baseline, years, seed=2), people)
@@ -32,7 +34,7 @@ def made_system(observations, priors, *, draws=100, years=YEARS, **changes):
         usual,
         parameters,
         stays=stay_length(observations),
-        reachable_starts=last[:5] * float(baseline["constant_data"]["population"]),
+        reachable_starts=reachable_starts(baseline),
         uasc_starts=float(last[-1]),
     )
 

@@ -211,8 +211,11 @@ def test_taking_more_children_than_there_are_names_the_band(observations, priors
         family_help__log_risk_ratio=-20.0,
         family_help__stay_ratio=5.0,
         family_help__deferral_share=0.0,
-        family_help__yearly_entry_risk=0.033,
-        family_help__eligible_children=700_000.0,
+        family_help__start_share_early_help=0.2,
+        family_help__start_share_in_need=0.2,
+        family_help__start_share_protection=0.59,
+        family_help__in_time_share=0.999,
+        family_help__of_kind_share=0.999,
     )
     with pytest.raises(InputError, match="more children out of an age band") as caught:
         option_children(extreme, served(extreme, family_help=1.0))

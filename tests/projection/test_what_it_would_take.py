@@ -8,7 +8,8 @@ import pytest
 from cba.appraisal.inputs import read_inputs
 from cba.appraisal.workings import work_through
 from cba.inputs.analyses import load_analysis
-from cba.projection.stay_length import averted_stock_kernel, stay_length
+from cba.models.stays import stay_length
+from cba.projection.stay_length import averted_stock_kernel
 from cba.tables.beliefs import what_it_would_take
 from tests.made_fits import made_baseline, made_effects
 

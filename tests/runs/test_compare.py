@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cba.errors import InputError
-from cba.runs.compare import compare_runs, compare_stored, kept_folders, read_run_inputs, worlds_between
+from cba.runs.compare import (
+    UNREAD,
+    compare_runs,
+    compare_stored,
+    kept_folders,
+    read_run_inputs,
+    worlds_between,
+)
 from cba.runs.comparison import CODE, UNIT_COSTS, Stored, change_sentences, difference_in_words, in_words
 from cba.runs.fingerprints import input_fingerprints
 from cba.runs.reading import RunRecord
@@ -132,6 +140,29 @@ def test_stored_runs_are_read_and_compared(two, tmp_path):
     )
     assert (found.before, found.after, found.stance) == ("latest/a", "latest/b", "evidence")
     assert found.moved == (UNIT_COSTS,) and found.notes == ()
+
+
+def test_inputs_of_other_code_that_this_version_does_not_take_are_told_with_the_code(two, tmp_path):
+    """Nobody can split what both changed: the whole difference is the share of the code, and a note says why."""
+    made = two[0].results
+    unread = tmp_path / "priors"
+    shutil.copytree(two[1].made_from.priors, unread)
+    entry = next(unread.glob("effects.toml"))
+    entry.write_text(entry.read_text().replace('unit = "share"', 'unit_of_old = "share"', 1))
+    prints = {"inputs": input_fingerprints(), "code": "older", "environment": "e"}
+    before = stored_record(tmp_path, "a", results=made, fingerprints=prints)
+    after = stored_record(tmp_path, "b", results=two[1].results)
+    priors = {"a": unread, "b": two[1].made_from.priors}
+    how = {"root": tmp_path, "folders": lambda run: (None, priors[run.name]), "fit": made_fit}
+    found = compare_runs(before, after, **how)
+    assert found.moved == (CODE,) and found.notes[0].startswith(UNREAD)
+    for change in found.changes:
+        assert change.before == pytest.approx(made[change.key]["mean"])
+        assert change.shares[CODE].value == pytest.approx(change.difference.value, rel=1e-9, abs=1e-9)
+    same = stored_record(tmp_path, "c", results=made)
+    priors["c"] = unread
+    with pytest.raises(InputError):  # of the same code they are a mistake, and not another version's
+        compare_runs(same, after, **how)
 
 
 def test_a_stance_of_one_run_only_is_refused(two, tmp_path):

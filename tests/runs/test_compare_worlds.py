@@ -71,7 +71,7 @@ def moved_setting(held, **changes):
         ("effects.attenuation", PRIORS),
         ("family_help.eligible_children", PRIORS),
         ("avoidable.foster", UNIT_COSTS),
-        ("family_help.cost_per_child", UNIT_COSTS),
+        ("family_help.cost_per_family_in_need", UNIT_COSTS),
         ("prices.deflator_growth", PRICES),
     ],
 )

@@ -189,7 +189,8 @@ def test_the_models_read_no_prior_outside_their_groups(model):
     from cba.inputs.observations import load_observations
     from cba.models.baseline import build_baseline, flow_rates
     from cba.models.effects import build_effects
-    from cba.models.studies import studies_used
+    from cba.models.effects_areas import care_facts
+    from cba.models.studies import VARIANTS, studies_used
 
     priors = load_priors()
     kept = {
@@ -202,4 +203,6 @@ def test_the_models_read_no_prior_outside_their_groups(model):
         share = only["baseline.uasc_leave_share"].quantile(0.5)
         assert build_baseline(flow_rates(load_observations(), uasc_leave_share=share), only).free_RVs
     else:
-        assert build_effects(studies_used(load_evidence(), only), only).free_RVs
+        studies, facts = studies_used(load_evidence(), only), care_facts(load_observations())
+        for variant in VARIANTS:
+            assert build_effects(studies, only, facts=facts, variant=variant).free_RVs

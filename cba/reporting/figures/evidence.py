@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.reporting.choices import View, holds
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 # --- One effect as published, with bias removed, in a new setting, and in a national roll-out ---
 
 
-_BESIDE = ("precision", "selection", "new_authority")
+_FAMILY_HELP = tuple(f"class_{name}" for name in CLASSES_OF_ESTIMAND["care_entry_log_rr"])
+_BESIDE = ("precision", "selection", "new_authority", *_FAMILY_HELP)
 """Stages shown for comparison: they do not lead to the roll-out."""
 
 
