@@ -38,16 +38,18 @@ def run_program(words: list[str], *, seconds: float, given: str = "") -> Ended:
     with TemporaryFile() as asked:  # a file, not a pipe: a program that reads nothing must not stop us
         asked.write(given.encode())
         asked.seek(0)
-        program = subprocess.Popen(
-            words, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-    ends = [_Tail(pipe) for pipe in (program.stdout, program.stderr) if pipe is not None]
-    code = None
-    try:
-        with suppress(subprocess.TimeoutExpired):
-            code = program.wait(seconds)
-    finally:  # interrupted too: what is in a group of its own does not hear Ctrl-C
-        _end_group(program)
+        code, program, pipes = None, None, subprocess.PIPE
+        try:
+            with interrupts_kept(heard_inside=False):  # or one in between would leave it running
+                program = subprocess.Popen(
+                    words, stdin=asked, stdout=pipes, stderr=pipes, start_new_session=True
+                )
+                ends = [_Tail(pipe) for pipe in (program.stdout, program.stderr) if pipe is not None]
+            with suppress(subprocess.TimeoutExpired):
+                code = program.wait(seconds)
+        finally:  # interrupted too: what is in a group of its own does not hear Ctrl-C
+            if program is not None:
+                _end_group(program)
     output, errors = (tail.text() for tail in ends)
     return Ended(code, output, errors)
 
@@ -88,8 +90,11 @@ class _Tail(Thread):
 
 
 @contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the end of a block in which Ctrl-C was pressed, whatever was made of it inside."""
+def interrupts_kept(*, heard_inside: bool = True) -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of a block in which Ctrl-C was pressed, whatever was made of it inside.
+
+    `heard_inside`: whether the block is interrupted too, or first comes to its end.
+    """
     before = signal.getsignal(signal.SIGINT)
     if current_thread() is not main_thread() or not callable(before):
         yield  # nothing hears Ctrl-C here, or nothing is to
@@ -98,7 +103,8 @@ def interrupts_kept() -> Iterator[None]:
 
     def note(number: int, frame: FrameType | None) -> None:
         heard.append(number)
-        before(number, frame)
+        if heard_inside:
+            before(number, frame)
 
     signal.signal(signal.SIGINT, note)
     try:

@@ -30,7 +30,7 @@ def program(folder: Path, name: str, *, then: str) -> Path:
 def lives(folder: Path) -> bool:
     """Whether the noted process is still there, and not only its entry in the list of processes."""
     stat = Path("/proc", (folder / "noted").read_text().strip(), "stat")
-    for _ in range(50):
+    for _ in range(500):
         if not stat.is_file() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
             return False
         time.sleep(0.02)
@@ -84,6 +84,27 @@ def test_what_a_program_says_is_cut_and_its_end_is_kept():
 def test_a_program_that_reads_nothing_is_no_trouble():
     found = run_program([sys.executable, "-c", "print('done')"], seconds=60.0, given="x" * 2_000_000)
     assert (found.code, found.output.strip()) == (0, "done")
+
+
+def test_an_interrupt_while_a_program_starts_ends_it_too(tmp_path, monkeypatch):
+    """Ctrl-C between the start and the wait for its end: the program must not be left alone in its own group."""
+    file = program(tmp_path, "program", then="sleep 78")
+    start = subprocess.Popen
+
+    def interrupted(*words, **how):
+        started = start(*words, **how)
+        for _ in range(500):
+            if (tmp_path / "noted").is_file() and (tmp_path / "noted").read_text().strip():
+                break
+            time.sleep(0.02)
+        signal.raise_signal(signal.SIGINT)
+        return started
+
+    monkeypatch.setattr("cba.inputs.programs.subprocess.Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_program([str(file)], seconds=60.0)
+    monkeypatch.undo()
+    assert not lives(tmp_path)
 
 
 def test_an_interrupt_ends_the_program_too(tmp_path):
