@@ -11,8 +11,7 @@ import xarray as xr
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, projection_start, total_draws
-from cba.models.effects import by_estimand_of
-from cba.models.effects_areas import FITTED_ENTRIES
+from cba.models.effects_areas import FITTED_ENTRIES, by_estimand_of
 from cba.models.studies import CLASS_ESTIMAND, CLASSES, ESTIMANDS
 
 PASSED = xr.Dataset(

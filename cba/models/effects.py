@@ -34,9 +34,9 @@ from cba.models.effects_areas import (
     CareFacts,
     area_draws,
     area_reports,
+    by_estimand_of,
     care_facts,
     fitted_entries_of,
-    over_tiers,
     reach_terms,
 )
 from cba.models.sampling import Gates, sample_gated, with_log_densities
@@ -267,13 +267,6 @@ def _predictions(
     variables = {name: (("sample", "service_class"), values) for name, values in by_class.items()}
     variables |= {name: (("sample", "estimand"), values) for name, values in by_estimand.items()}
     return xr.Dataset(variables, coords={"service_class": list(CLASSES), "estimand": list(ESTIMANDS)})
-
-
-def by_estimand_of(effects: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Effects of classes (sample, class) as effects of estimands, family help over its tiers of need."""
-    found = np.stack([effects[:, CLASS_ESTIMAND == e].mean(axis=1) for e in range(len(ESTIMANDS))], axis=-1)
-    found[:, list(ESTIMANDS).index(FAMILY_HELP)] = over_tiers(effects, draws)
-    return found
 
 
 def prior_areas(

@@ -24,7 +24,10 @@ from cba.errors import InputError
 from cba.models.baseline import flow_rates, prior_term
 from cba.models.stays import StayLength, stay_length
 from cba.models.studies import (
+    CLASS_ESTIMAND,
     CLASSES,
+    ESTIMANDS,
+    FAMILY_HELP,
     POOLED_ENTRIES,
     Pooled,
     Reported,
@@ -145,13 +148,18 @@ def tilt_by_age(under_1: Any, plus_16: Any, *, arrays: Any = np) -> Any:
     return arrays.stack([under_1, *[one] * (len(AGE_BANDS) - 2), plus_16], axis=-1)
 
 
+def overall_reach(draws: Mapping[str, Any]) -> np.ndarray:
+    """Share of would-be starts that help could prevent: known before x in time x of a kind, (sample,)."""
+    known = sum(np.asarray(draws[name]) for name in START_SHARES[:-1])
+    return np.asarray(known * np.asarray(draws[IN_TIME]) * np.asarray(draws[OF_KIND]))
+
+
 def reach_of_draws(draws: Mapping[str, Any], starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Reach over all ages and by age, from draws of the entries it is derived from.
 
     Returns `by_age` (sample, age). `starts` (age,): children starting a year, without unaccompanied children.
     """
-    known = sum(np.asarray(draws[name]) for name in START_SHARES[:-1])
-    overall = known * np.asarray(draws[IN_TIME]) * np.asarray(draws[OF_KIND])
+    overall = overall_reach(draws)
     shares = np.stack([np.asarray(draws[name]) for name in SHARES], axis=-1)
     relative = tilt_by_age(*(np.asarray(draws[name]) for name in RELATIVE_RISKS))
     by_age = reach_by_age(overall[:, None], shares * relative, starts / starts.sum())
@@ -168,6 +176,13 @@ def over_tiers(log_ratio: np.ndarray, draws: Mapping[str, Any]) -> np.ndarray:
     """Log risk ratio of family help over all tiers, from that of each class of service (sample, class)."""
     classes = [CLASSES.index(name) for name in TIERS.values()]
     return np.asarray(np.log((tier_shares(draws) * np.exp(log_ratio[:, classes])).sum(axis=-1)))
+
+
+def by_estimand_of(effects: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Effects of classes (sample, class) as effects of estimands, family help over its tiers of need."""
+    found = np.stack([effects[:, CLASS_ESTIMAND == e].mean(axis=1) for e in range(len(ESTIMANDS))], axis=-1)
+    found[:, list(ESTIMANDS).index(FAMILY_HELP)] = over_tiers(effects, draws)
+    return found
 
 
 def reach_terms(priors: PriorRegistry, starts: np.ndarray) -> tuple[pt.TensorVariable, pt.TensorVariable]:

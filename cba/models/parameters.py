@@ -14,11 +14,11 @@ from cba.models.effects_areas import (
     FITTED_ENTRIES,
     START_SHARES,
     TIERS,
-    over_tiers,
-    reach_of_draws,
+    by_estimand_of,
+    overall_reach,
     tier_shares,
 )
-from cba.models.studies import ALREADY_PAID, ATTENUATION, CLASS_ESTIMAND, ESTIMANDS, FAMILY_HELP
+from cba.models.studies import ALREADY_PAID, ATTENUATION, ESTIMANDS
 from cba.models.unit_costs import unit_cost_draws
 
 if TYPE_CHECKING:
@@ -98,14 +98,16 @@ def _roll_out(
     setting: np.ndarray, parameters: xr.Dataset
 ) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
     """Effects in a national roll-out, less what is lost at scale, from those of each class (sample, class)."""
-    kept, found = setting * (1.0 - parameters[ATTENUATION].values[:, None]), {}
-    for place, (estimand, name) in enumerate(ROLL_OUT.items()):
-        if estimand == FAMILY_HELP:
-            effect = over_tiers(kept, {entry: parameters[entry].values for entry in START_SHARES})
-        else:
-            effect = kept[:, CLASS_ESTIMAND == place][:, 0]
-        found[name] = ("sample", effect, {"description": ESTIMANDS[estimand].label + ", national roll-out"})
-    return found
+    kept = setting * (1.0 - parameters[ATTENUATION].values[:, None])
+    effects = by_estimand_of(kept, {entry: parameters[entry].values for entry in START_SHARES})
+    return {
+        ROLL_OUT[estimand]: (
+            "sample",
+            effects[:, place],
+            {"description": f"{about.label}, national roll-out"},
+        )
+        for place, (estimand, about) in enumerate(ESTIMANDS.items())
+    }
 
 
 ELIGIBLE = "family_help.eligible_children"
@@ -122,7 +124,7 @@ def with_family_help(parameters: xr.Dataset, starts: np.ndarray) -> xr.Dataset:
     tiers = family_help_tiers(draws, starts)
     eligible = draws[ELIGIBLE]
     cost = (tiers["eligible"] * tiers["cost_per_child"]).sum("tier") / eligible
-    risk = reach_of_draws(draws, starts)[0] * starts.sum() / eligible
+    risk = overall_reach(draws) * starts.sum() / eligible
     said = {
         COST: (cost.values, "New money for a child served, over all tiers of need", "GBP per child"),
         RISK: (
@@ -144,7 +146,7 @@ def family_help_tiers(draws: Mapping[str, np.ndarray], starts: np.ndarray) -> xr
     eligible = draws[ELIGIBLE][:, None] * np.stack(
         [draws[f"family_help.eligible_tier_{tier}"] for tier in TIERS], axis=-1
     )
-    reach = tier_shares(draws) * reach_of_draws(draws, starts)[0][:, None]
+    reach = tier_shares(draws) * overall_reach(draws)[:, None]
     full = np.stack([draws[f"family_help.cost_per_family_{tier}"] for tier in TIERS], axis=-1)
     new = full / draws["family_help.children_per_family"][:, None] * (1.0 - draws[ALREADY_PAID][:, None])
     found = {

@@ -19,8 +19,8 @@ from cba.models.authorities import PanelFinding
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
-from cba.models.effects import SMALL_STEPS, build_effects, by_estimand_of
-from cba.models.effects_areas import CareFacts, care_facts, fitted_entries_of, reach_of_draws
+from cba.models.effects import SMALL_STEPS, build_effects
+from cba.models.effects_areas import CareFacts, by_estimand_of, care_facts, fitted_entries_of, reach_of_draws
 from cba.models.studies import CLASS_ESTIMAND, ESTIMANDS, arm_draw, class_means, studies_used
 from cba.validation.refits import Case, Simulated, constant_above, draw_priors, with_replaceable_data
 

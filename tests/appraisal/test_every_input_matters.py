@@ -16,8 +16,8 @@ from cba.costs.prices import cash_index
 from cba.inputs.priors import load_priors
 from cba.models.authority_findings import known_panel
 from cba.models.baseline import build_baseline, flow_rates, total_draws
-from cba.models.effects import build_effects, by_estimand_of
-from cba.models.effects_areas import care_facts
+from cba.models.effects import build_effects
+from cba.models.effects_areas import by_estimand_of, care_facts
 from cba.models.studies import VARIANTS, studies_used
 from cba.models.unit_costs import NAMES
 from cba.tables.society import distributional_sensitivity, mvpf_table, perspectives_table, social_switching
