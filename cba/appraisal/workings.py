@@ -21,7 +21,7 @@ from cba.inputs.options import Option
 from cba.models.parameters import with_family_help
 from cba.models.stays import stay_length
 from cba.projection.business_as_usual import business_as_usual, future_population
-from cba.projection.care_system import CareSystem, care_system
+from cba.projection.care_system import RETURN_YEARS, CareSystem, care_system
 from cba.projection.processes import usual_rates
 
 
@@ -72,6 +72,10 @@ class Workings:
     def option(self, name: str) -> Option:
         """Return an option of the analysis by its id."""
         return next(option for option in self.inputs.options if option.id == name)
+
+
+def run_off(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray]:  # TEMPORARY until the merge
+    return workings.arrays.npv.sel(option=option).values * 0.99, workings.arrays.npv.sel(option=option).values
 
 
 def work_through(
@@ -125,6 +129,7 @@ def _care_system(
     people = future_population(
         inputs.observations, years=years, growth=parameters["baseline.population_growth"]
     )
+    after = analysis.scenarios.returns_after
     rates = usual_rates(baseline, years=years, population=people, parameters=parameters, seed=analysis.seed)
     usual = business_as_usual(baseline, rates, people)
     return care_system(
@@ -134,6 +139,7 @@ def _care_system(
         stays=stay_length(inputs.observations),
         reachable_starts=reachable,
         uasc_starts=float(np.exp(constant["observed_rates"].isel(year=-1, series=-1))),
+        returns=RETURN_YEARS if after is None else tuple(range(after, after + len(RETURN_YEARS))),
     )
 
 

@@ -325,12 +325,12 @@ def refresh(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="panel, backtest, calibration or another that is listed without a name; or all that are stale.",
+            help="panel, backtest, calibration, curve or another that is listed without a name; or all that are stale.",
         ),
     ] = None,
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
     replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
-    workers: Annotated[int, typer.Option(help="Processes of the calibration.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes of the calibration or the curve.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster to use instead.")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -349,6 +349,10 @@ def refresh(
         if result.refreshed_by:
             module, _, name_of_maker = result.refreshed_by.partition(":")
             getattr(import_module(module), name_of_maker)()
+        elif result.name == "curve":
+            from cba.validation.curve import refresh_curve
+
+            refresh_curve(workers=workers, scheduler=scheduler)
         elif result.name == "backtest":
             _backtest(draws=draws, silent=as_json)
         else:

@@ -13,7 +13,7 @@ from cba.costs.prices import PlacementPrices, PriceIndex
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.interventions.records import Work
-from cba.projection.care_system import RETURN_YEARS, CareSystem, OptionChildren
+from cba.projection.care_system import CareSystem, OptionChildren
 
 if TYPE_CHECKING:
     from cba.inputs.options import Option
@@ -250,12 +250,12 @@ def price_cut(
 def starts_averted(system: CareSystem, children: OptionChildren) -> np.ndarray:
     """Starts fewer in each year once deferred ones have happened after all.
 
-    Shape (sample, year), children. Averted starts less, in equal parts 2 to 5 years later, the deferred ones.
+    Shape (sample, year), children. Averted starts less, in equal parts some years later, the deferred ones.
     """
     averted = children.averted_starts.sum(axis=-1)
     later = np.zeros_like(averted)
-    for wait in RETURN_YEARS:
-        later[:, wait:] += averted[:, : max(averted.shape[1] - wait, 0)] / len(RETURN_YEARS)
+    for wait in system.returns:
+        later[:, wait:] += averted[:, : max(averted.shape[1] - wait, 0)] / len(system.returns)
     return averted - system.value("family_help.deferral_share")[:, None] * later
 
 

@@ -176,6 +176,8 @@ class Scenarios(WrittenRecord):
 
     # Price year given to the review's figures, whose own price base is not stated.
     review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
+    # First of the four years after service in which deferred starts happen; None: after the follow-up of the studies.
+    returns_after: Annotated[Whole, Field(ge=1, le=10)] | None = None
 
 
 class Analysis(WrittenRecord):

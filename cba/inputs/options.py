@@ -491,3 +491,12 @@ def _combined(own: dict[str, Any], inherited: dict[str, Any]) -> dict[str, Any]:
     if isinstance(own.get("effects"), dict):
         merged["effects"] = kept.get("effects", {}) | own["effects"]
     return merged
+
+
+def ways_of_paying(options: Sequence[Option], *, programme: str) -> tuple[Option, ...]:
+    """Return the programme of the review, and the options that differ from it in financing alone."""
+    own = next((option for option in options if option.id == programme), None)
+    if own is None:
+        return ()
+    others = (option for option in options if option.base == own.id and option.components is None)
+    return (own, *(option for option in others if option.financing != own.financing))

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import bytes_of, published_file, read_toml, replace_file, text_of
+from cba.inputs.files import bytes_of, priors_folder, published_file, read_toml, replace_file, text_of
 from cba.inputs.priors import load_priors
 from cba.inputs.safe_files import csv_text, frame_of, strict_json
 
@@ -42,6 +42,7 @@ class SlowResult:
     refreshed_by: (
         str  # ``module:name`` that makes and keeps it; empty where `cba refresh` has settings for it
     )
+    every_prior: bool  # made from all priors, options and interventions, not from those that its code names
 
     @property
     def record(self) -> str:
@@ -58,7 +59,8 @@ def _result(name: str, written: Mapping[str, Any]) -> SlowResult:
     makers, tables = tuple(written["makers"]), tuple(written["tables"])
     folder = PACKAGE / written["folder"]
     refreshed_by = written.get("refreshed_by", "")
-    return SlowResult(name, written["title"], folder, written["minutes"], makers, tables, refreshed_by)
+    every = bool(written.get("every_prior"))
+    return SlowResult(name, written["title"], folder, written["minutes"], makers, tables, refreshed_by, every)
 
 
 SLOW_RESULTS = {
@@ -185,13 +187,15 @@ def made_from(name: str) -> str:
     result, priors = SLOW_RESULTS[name], load_priors()
     code = code_reached(result.makers)
     found = hashlib.sha256("\n".join(code).encode())
-    for table in result.tables:
-        file = _INPUTS / table if "/" in table else published_file(table)
+    files = [_INPUTS / table if "/" in table else published_file(table) for table in result.tables]
+    if result.every_prior:
+        files += sorted(priors_folder().glob("*/*.toml"))
+    for file in files:
         found.update(bytes_of(file).replace(b"\r\n", b"\n"))
     words = _words_of(result.makers)
     groups = tuple(word for word in words if word.endswith("."))
     for entry in sorted(priors):
-        if entry in words or entry.startswith(groups):
+        if result.every_prior or entry in words or entry.startswith(groups):
             stated = priors[entry]
             found.update(f"{entry} {stated.distribution} {sorted(stated.parameters.items())}".encode())
     return found.hexdigest()

@@ -95,7 +95,8 @@ def averted_stock(
 
 
 RETURN_YEARS = (3, 4, 5, 6)
-"""Years after service in which deferred starts happen, in equal parts: after the follow-up of the studies."""
+"""Years after service in which deferred starts happen, in equal parts: after the follow-up of the studies, unless
+the analysis says from which year on."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class CareSystem:
     reach_by_age: np.ndarray
     # Share of England's children aged 0 to 17 by authority code, latest year; sums to 1.
     authority_share: Mapping[str, float] = field(default_factory=dict)
+    returns: tuple[int, ...] = RETURN_YEARS  # years after service in which deferred starts happen
 
     @property
     def years(self) -> np.ndarray:
@@ -190,6 +192,7 @@ def care_system(
     stays: StayLength,
     reachable_starts: float | np.ndarray,
     uasc_starts: float,
+    returns: tuple[int, ...] = RETURN_YEARS,
 ) -> CareSystem:
     """Work out what every option shares.
 
@@ -207,7 +210,7 @@ def care_system(
         baseline=baseline,
         parameters=parameters,
         placement_mix=_placement_mix(observations, baseline, parameters),
-        averted_kernel=kernel - deferred * _deferred(stays, stay_ratio, lags=lags),
+        averted_kernel=kernel - deferred * _deferred(stays, stay_ratio, lags=lags, returns=returns),
         entrant_mix=_entrant_mix(observations, parameters, lags, uasc_starts=uasc_starts),
         met=met_in_care(
             stays,
@@ -218,6 +221,7 @@ def care_system(
         reach=reach,
         reach_by_age=reach_by_age,
         authority_share=authority_share(observations),
+        returns=returns,
     )
 
 
@@ -254,18 +258,20 @@ def _reach(parameters: xr.Dataset, starts: np.ndarray) -> tuple[np.ndarray, np.n
     return reach, pattern if starts.ndim else np.tile(reach[:, None], len(AGE_BANDS))
 
 
-def _deferred(stays: StayLength, stay_ratio: np.ndarray, *, lags: int) -> np.ndarray:
+def _deferred(
+    stays: StayLength, stay_ratio: np.ndarray, *, lags: int, returns: tuple[int, ...]
+) -> np.ndarray:
     """Children in care again per deferred start: a new stay that begins some years later at an older age."""
     offsets = (np.arange(QUADRATURE) + 0.5) / QUADRATURE
     later = np.moveaxis(np.zeros((stay_ratio.size, lags, len(AGE_BANDS), len(AGE_BANDS))), 1, 3)
-    for wait in RETURN_YEARS:
+    for wait in returns:
         if wait >= lags:
             continue
         length = np.arange(wait, lags)[:, None] + offsets[None, :]
         share = stays.share((length - wait)[None] / stay_ratio[:, None, None])
         position = age_position(length)
         later[..., wait:] += averaged_over_year(share, position)
-    return later / len(RETURN_YEARS)
+    return later / len(returns)
 
 
 def _shares(counts: xr.DataArray, *, name: str) -> np.ndarray:

@@ -97,6 +97,7 @@ SECTIONS = (
     ),
     Section("tracker", "The tracker: what to watch", BELIEF, ("tracker",), choices=choices.tracker_choices),
     Section("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
+    Section("curve", "Under every defensible choice", BELIEF, ("specification_curve",)),
     Section(
         "stress",
         "What the model cannot see, and how large it would have to be",

@@ -16,7 +16,8 @@ from cba.decisions.shares import shapley_effects
 from cba.inputs.options import Option
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.interventions.kinds import own_entries
-from cba.tables.catalogue import BY_ROW, FEWEST_DRAWS, catalogued
+from cba.models.slow_results import how_made, kept_table
+from cba.tables.catalogue import BY_ROW, FEWEST_DRAWS, Table, catalogued, catalogued_together
 
 _AGES = {
     "under_1": "under age 1",
@@ -319,3 +320,79 @@ def _columns(tree: xr.DataTree, size: int) -> dict[str, np.ndarray]:
         labels = [f"{name}[{label}]" for label in values[rest[0]].values] if rest else [str(name)]
         columns |= dict(zip(labels, table.T, strict=True))
     return columns
+
+
+# --- Defensible choices: the answer under each alone, and under combinations of them, none weighed against another ---
+
+
+SHOWN = ("fewer", "npv")
+"""Results that the curve shows: children fewer in the target year, and net present value."""
+
+
+def kept_curve(workings: Workings) -> bool:
+    """Whether a specification curve is kept that was made for the data and stance of these workings."""
+    made, analysis = how_made("curve"), workings.inputs.analysis
+    return made.get("release") == analysis.release and workings.inputs.stance == "evidence"
+
+
+@catalogued_together(
+    Table("specification_curve", "The answer under every combination of choices tried", BY_ROW),
+    Table("specification_summary", "How far the choices move the answer", BY_ROW),
+    Table("specification_levels", "What each choice does to the answer, alone and on average", BY_ROW),
+    once=True,
+    needs=kept_curve,
+)
+def specification_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """How far the answer moves over combinations of defensible choices, none weighed against another."""
+    # curve: option, number, kind (headline, alone, a corner, fraction), axis and level of what is tried alone,
+    # a column per axis (empty: as in the headline), means, medians and limits of `SHOWN`, ``saving_mean`` (GBP a year),
+    # and the place of each mean among those of its option, 1 for the least.
+    every = kept_table("curve", "specifications").fillna({"axis": "", "level": ""})
+    levels = kept_table("curve", "levels").fillna("")
+    curve = every[every["panel_of_curve"].astype(bool)].drop(columns="panel_of_curve")
+    curve[list(levels["axis"].unique())] = curve[list(levels["axis"].unique())].fillna("")
+    for name in SHOWN:
+        places = curve.groupby("option")[f"{name}_mean"].rank(method="first")
+        curve[f"{name}_place"] = places.astype(int)
+    groups = {str(option): rows for option, rows in curve.groupby("option", sort=False)}
+    summary = [_over_the_curve(rows, name) for rows in groups.values() for name in SHOWN]
+    effects = [_of_level(rows, level, levels) for rows in groups.values() for _, level in levels.iterrows()]
+    return {
+        "specification_curve": curve,
+        "specification_summary": pd.DataFrame(summary),
+        "specification_levels": pd.DataFrame(effects),
+    }
+
+
+def _over_the_curve(rows: pd.DataFrame, name: str) -> dict[str, object]:
+    """Least, median and greatest mean of one option, where the headline stands, and the spread within and between."""
+    means = rows[f"{name}_mean"]
+    first, third = means.quantile([0.25, 0.75])
+    headline = rows[rows["kind"] == "headline"].iloc[0]
+    return {
+        **{"option": headline["option"], "quantity": name, "specifications": len(rows)},
+        **{"least": means.min(), "median": means.median(), "greatest": means.max()},
+        **{"headline": headline[f"{name}_mean"], "headline_place": headline[f"{name}_place"]},
+        **{"lower_quarter": first, "upper_quarter": third},
+        "in_middle_half": bool(first <= headline[f"{name}_mean"] <= third),
+        "between": means.max() - means.min(),
+        "within": (rows[f"{name}_upper"] - rows[f"{name}_lower"]).median(),
+    }
+
+
+def _of_level(rows: pd.DataFrame, level: pd.Series, levels: pd.DataFrame) -> dict[str, object]:
+    """Change of the means of one option that one level brings: from the headline, and averaged over other choices."""
+    # Axes with fits move one at a time in the fraction, but for its two corners, which are left out where one of them
+    # is asked about; the other axes are balanced over everything beside them.
+    fitted = set(levels.loc[levels["fits"].astype(bool), "axis"])
+    others = list(fitted - {level["axis"]}) if level["axis"] in fitted else []
+    fraction = rows[(rows["kind"] == "fraction") & (rows[others] == "").all(axis=1)]
+    at, usual = (fraction[fraction[level["axis"]] == name] for name in (level["level"], ""))
+    alone = rows[(rows["axis"] == level["axis"]) & (rows["level"] == level["level"])]
+    headline = rows[rows["kind"] == "headline"].iloc[0]
+    found: dict[str, object] = {"option": headline["option"], **level}
+    for name in (f"{shown}_mean" for shown in SHOWN):
+        tried = level["level"] != ""
+        found[f"{name}_alone"] = alone[name].iloc[0] - headline[name] if tried and len(alone) else np.nan
+        found[f"{name}_average"] = at[name].mean() - usual[name].mean() if tried else np.nan
+    return found

@@ -20,7 +20,6 @@ from cba.interventions.effects import Effect
 from cba.interventions.kinds import checked
 from cba.models.effects_areas import TIERS
 from cba.models.parameters import family_help_tiers
-from cba.projection.care_system import RETURN_YEARS
 from cba.projection.processes import SCORED_YEARS, at_pace
 from cba.tables.attribution import component_account, players_of, split_options, splits
 from cba.tables.beliefs import children_of_all_starts
@@ -127,8 +126,8 @@ def _proceedings(workings: Workings, factors: np.ndarray, *, size: int) -> np.nd
     """Present value of proceedings for one start in each year, less those of starts that are only deferred."""
     value = workings.system.value
     case = value("legal.proceedings_share") * value("legal.cost_per_case")
-    late = np.concatenate([factors, np.zeros(max(RETURN_YEARS))])
-    again = np.mean([late[wait : wait + size] for wait in RETURN_YEARS], axis=0)
+    late = np.concatenate([factors, np.zeros(max(workings.system.returns))])
+    again = np.mean([late[wait : wait + size] for wait in workings.system.returns], axis=0)
     deferred = value("family_help.deferral_share")[:, None]
     return np.asarray(case[:, None] * (factors[None, :size] - deferred * again[None, :]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -180,10 +181,94 @@ def _describe_frontier(rows: pd.DataFrame, view: View) -> str:
     )
 
 
+# --- The specification curve: every combination of choices tried, in the order of what it finds ---
+
+
+def _draw_curve(
+    ax: Axes, table: pd.DataFrame, quantity: str, view: View, *, divisor: float, values: str
+) -> None:
+    """Draw the mean and the interval of every specification, those of one way of paying side by side."""
+    start, middles, names = 0, [], []
+    for number, (option, rows) in enumerate(table.groupby("option", sort=False)):
+        places = start + rows[f"{quantity}_place"].to_numpy()
+        low, mean, high = (
+            rows[f"{quantity}_{end}"].to_numpy() / divisor for end in ("lower", "mean", "upper")
+        )
+        ax.vlines(places, low, high, color=chart.GREY, lw=0.8)
+        ax.plot(places, mean, "o", color=chart.colours(3)[number % 3], ms=2.2)
+        own = (rows["kind"] == "headline").to_numpy()
+        ax.plot(places[own], mean[own], "D", color=chart.TEXT, ms=7, label="_" if number else "The headline")
+        middles.append(start + len(rows) / 2)
+        names.append(fill(view.label(str(option)), 16))
+        start += len(rows) + 15
+    ax.axhline(0.0, color=chart.TEXT, lw=1)
+    ax.set_xticks(middles, names)
+    ax.grid(axis="x", visible=False)
+    ax.yaxis.set_major_formatter(chart.signed(",g"))
+    chart.name_values(ax, values)
+    ax.legend(loc="lower left", borderaxespad=0.2)
+
+
+def _describe_curve(table: pd.DataFrame, quantity: str, view: View, *, said: Callable[[float], str]) -> str:
+    parts = [
+        f"{view.first.option_labels[str(option)]}: means from {said(rows[f'{quantity}_mean'].min())} to "
+        f"{said(rows[f'{quantity}_mean'].max())}"
+        for option, rows in table.groupby("option", sort=False)
+    ]
+    return (
+        "Specification curve: a point with its interval for each combination of choices, from the least to the "
+        f"greatest, the ways of paying side by side; a diamond marks the headline. {'; '.join(parts)}."
+    )
+
+
+def _curve(quantity: str, title: str, *, values: str, divisor: float, said: Callable[[float], str]) -> Figure:
+    """Return the figure of one quantity of the curve; its data are the summary and, in the file, every point."""
+    shown = f"{quantity}_mean", f"{quantity}_lower", f"{quantity}_upper"
+    data = Data(
+        "specification_curve",
+        columns(
+            _OPTION,
+            plain={"number": "Specification"},
+            text={"kind": "Kind", "axis": "Choice", "level": "Level"},
+            **{
+                "fewer" if quantity == "fewer" else "money": dict(
+                    zip(shown, ("Mean", "Lower", "Upper"), strict=True)
+                )
+            },
+        ),
+        f"{title}: the headline, each other level alone, and the corners",
+        lambda view: {"kind__among": "headline alone less_favourable more_favourable"},
+        name=f"specification_curve_{quantity}",
+    )
+    return Figure(
+        f"curve_{quantity}",
+        title,
+        data,
+        lambda ax, rows, view: _draw_curve(ax, rows, quantity, view, divisor=divisor, values=values),
+        lambda rows, view: _describe_curve(rows, quantity, view, said=said),
+        rows=lambda view: view.first.tables["specification_curve"],
+        height=4.2,
+    )
+
+
 _OPTION = columns(option={"option": "Option"})
 
 
 FIGURES = (
+    _curve(
+        "fewer",
+        "Children fewer in care under every combination of choices",
+        values="Children fewer in the target year, mean and interval",
+        divisor=1.0,
+        said=counted,
+    ),
+    _curve(
+        "npv",
+        "Net present value under every combination of choices",
+        values=f"Net present value, £ billion ({chart.MINUS}: net cost)",
+        divisor=1e9,
+        said=netted,
+    ),
     Figure(
         "acceptability",
         "Chance of being the best option",
