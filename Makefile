@@ -54,7 +54,7 @@ mutants: $(STAMP) ## change the arithmetic in small ways and count what the test
 notebooks: $(STAMP) ## run the notebooks
 	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
 
-refresh: $(STAMP) ## make every stale slow result again: panel, backtest, calibration (over an hour; goes on where it stopped)
+refresh: $(STAMP) ## make every stale slow result again: panel, backtest, curve, calibration (over an hour; goes on where it stopped)
 	$(VENV)/bin/cba refresh all --workers 2
 
 release: refresh golden report ## after a new release of the data: slow results, goldens and the report
