@@ -111,6 +111,7 @@ def appraise(
 def assembled(workings: Workings) -> Appraisal:
     """Summarise workings into the record that is kept."""
     inputs, arrays = workings.inputs, workings.arrays
+    tables = all_tables(workings)
     return Appraisal(
         analysis=inputs.analysis,
         stance=inputs.stance,
@@ -124,18 +125,18 @@ def assembled(workings: Workings) -> Appraisal:
         npv_social=social_net_benefit(workings),
         child_years_safe=arrays.child_years_safe,
         child_years_harm=arrays.child_years_harm,
-        tables=all_tables(workings) | _prior_checks(workings),
+        tables=tables | _prior_checks(workings, tables),
         results=headline_results(workings),
         provenance=provenance(inputs) | _claims(workings),
         explorer=explorer_draws(workings),
     )
 
 
-def _prior_checks(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Return what the priors alone say; once a run."""
+def _prior_checks(workings: Workings, made: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return what the priors alone say, and the standard every option passes; once a run."""
     if not (of_headline_stance(workings) and own_fits(workings)):
         return {}
-    return prior_tables(workings.inputs, draws=PRIOR_DRAWS, work=worked_options)
+    return prior_tables(workings, made, draws=PRIOR_DRAWS, work=worked_options)
 
 
 def _claims(workings: Workings) -> dict[str, Any]:

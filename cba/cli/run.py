@@ -242,6 +242,7 @@ def _as_plain(record: RunRecord) -> dict[str, Any]:
         "published": record.published,
         "held": list(record.held),
         "precision": record.manifest.get("precision"),
+        "stale": record.manifest.get("stale", []),
         "results": record.headline["results"],
         "results_by_stance": record.headline["results_by_stance"],
     }
@@ -255,6 +256,8 @@ def _print_outcome(record: RunRecord) -> None:
     tell(headline_table(headline), *headline_sentences(headline))
     for judged in record.manifest.get("loosened", ()):
         say(f"Judged more loosely than usual: {judged}.")
+    for old in record.manifest.get("stale", ()):
+        say(f"Out of date on the day of this run: {old}.")
     precision = record.manifest.get("precision")
     if precision and not precision["met"]:
         say(f"Asked precision not met with {precision['draws']:,} draws:")

@@ -30,7 +30,7 @@ from cba.inputs.evidence_rules import (
 from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, records_of, shipped_folder
 from cba.inputs.prior_entries import Source
 from cba.inputs.table_words import EVIDENCE
-from cba.inputs.written_records import Text, Whole, checked_record
+from cba.inputs.written_records import Text, Whole, WrittenRecord, checked_record
 
 # --- Published effects on the scale of the quantity they estimate, with a standard error ---
 
@@ -429,6 +429,21 @@ class Claim(BaseModel):
         return f"£{self.value // 10 ** (9 if billions else 6):,}{'bn' if billions else 'm'}"
 
 
+class Expectation(WrittenRecord):
+    """What was expected of a result outside the package, and why the model's may differ; nothing is tuned to it."""
+
+    description: Text
+    about: Literal["fall_in_starts", "at_full_coverage", "children", "saving"]  # the result held against it
+    claim: Literal["fewer_children", "family_help_children", "family_help_saving"] | None = None
+    lower: float | None = None  # both left out: the figure of the claim
+    upper: float | None = None
+    reach: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    risk_ratio: Annotated[float, Field(gt=0.0)] = 1.0
+    unit: Text
+    explanation: Text
+    source: Annotated[tuple[Source, ...], Field(min_length=1)]
+
+
 class Claims(BaseModel):
     """All claims, the option they are about and the year in whose prices their money is read.
 
@@ -446,6 +461,7 @@ class Claims(BaseModel):
     family_help_children: Claim
     annual_saving: Claim
     family_help_saving: Claim
+    expectation: tuple[Expectation, ...] = ()
 
     @property
     def prices(self) -> str:

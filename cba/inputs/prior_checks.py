@@ -6,17 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from cba.errors import InputError
 from cba.inputs.experts import elicit
-from cba.inputs.files import nearest, priors_folder, read_toml
+from cba.inputs.files import nearest, priors_folder, read_toml, shipped_folder
 from cba.inputs.prior_entries import Basis, Confidence, Source
 from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
-from cba.inputs.written_records import Amount, Day, Text, WrittenRecord, checked_record
+from cba.inputs.written_records import Amount, Day, Number, Text, WrittenRecord, checked_record
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
@@ -77,6 +77,29 @@ def load_plausibility(path: str | Path | None = None) -> Mapping[str, Bounds]:
     return MappingProxyType(
         {name: checked_record(Bounds, written[name], file=file, field=name) for name in QUANTITIES}
     )
+
+
+# --- The standard that every option passes before a report recommends it ---
+
+
+class Standard(WrittenRecord):
+    """Chances, designs and studies that decide a verdict, as stated before any was read."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    recommended_from: Annotated[Number, Field(gt=0.0, le=1.0)]
+    promising_from: Annotated[Number, Field(ge=0.0, lt=1.0)]
+    value_per_child_year: Annotated[Amount, Field(ge=0.0)]  # GBP, of the headline
+    controlled_designs: Annotated[tuple[Text, ...], Field(min_length=1)]
+    place_studied: Text
+    studies: Mapping[Text, tuple[Text, ...]]  # designs on offer by the input they measure
+    arithmetic_forbids: Mapping[Text, Text]  # effects that cannot do harm, and why
+
+
+def load_standard(path: str | Path | None = None) -> Standard:
+    """Load the standard; the one that ships where the priors in force hold none, as inputs of old runs do not."""
+    places = [folder / "checks" / "standard.toml" for folder in (priors_folder(), shipped_folder("priors"))]
+    file = Path(path) if path else next((place for place in places if place.is_file()), places[0])
+    return checked_record(Standard, read_toml(file), file=file)
 
 
 # --- The same stated quantiles in other families: what the choice of a family adds to a prior ---

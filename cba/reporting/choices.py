@@ -149,6 +149,7 @@ def summary_choices(view: View) -> dict[str, Any]:
         "prior_groups": [{"name": name, "grade": grade} for name, grade in grades.items()],
         "overall_grade": overall_grade(view.first),
         "claims": view.first.tables["claims"].to_dict("records"),
+        **standard_choices(view),
         **_break_even(view),
     }
 
@@ -330,17 +331,21 @@ def option_choices(view: View) -> dict[str, Any]:
 
 
 def worth_choices(view: View) -> dict[str, Any]:
-    """Return the option to choose on cash alone, and where another takes its place."""
+    """Return the option with the highest mean on cash alone."""
     table = view.first.tables["best_option"]
-    changed = table[(table["best"] != table["best"].shift()) & (table["value_per_child_year"] > 0)]
     return {
         "best_at_zero": str(table.loc[table["value_per_child_year"].idxmin(), "best"]),
-        "best_steps": [
-            {"value": float(row["value_per_child_year"]), "best": str(row["best"])}
-            for row in changed.to_dict("records")
-        ],
         "widest_value": WIDEST,
     }
+
+
+def standard_choices(view: View) -> dict[str, Any]:
+    """Return how each option stands by the standard, and those recommended: None where a run did not hold it."""
+    table = view.first.tables.get("standard")
+    if table is None or table.empty:
+        return {"standard_rows": [], "recommended": None}
+    names = table.loc[table["verdict"] == "recommended", "option"]
+    return {"standard_rows": table.to_dict("records"), "recommended": [str(name) for name in names]}
 
 
 # --- Learning: a pilot, and research ---
@@ -537,7 +542,7 @@ _LONGEST_ROW = 200
 
 
 FRAMES = {
-    "latest": "The newest data and evidence",
+    "latest": "The newest data and evidence that this package held",
     "review_2022": "What was known when the review reported in 2022",
 }
 """Frame of an analysis in words."""

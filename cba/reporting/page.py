@@ -190,6 +190,7 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
         **found,
         **_checklist(first, anchors=found["anchors"]),
         "loosened": manifest.get("loosened", ()),
+        "stale_inputs": manifest.get("stale", ()),
         "manifest_rows": flat_rows(manifest, first.provenance),
         "exceptions": single_vintage_exceptions(manifest, first),
     }

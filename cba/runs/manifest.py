@@ -6,7 +6,8 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,13 +119,9 @@ def build_manifest(
     """Put together the manifest of a run; the store adds the name of the run and the hash of every file."""
     # Returned: JSON-able: ``schema``, ``analysis``, ``settings``, ``stances``, ``seed``, ``draws``,
     # ``started`` and ``finished`` (UTC), ``seconds``, ``fingerprints``, ``code`` (version, commit),
-    # ``environment``, ``sources``, ``licence``, ``acknowledgement``, ``gates``, ``gates_passed``,
+    # ``environment``, ``sources``, ``licence``, ``acknowledgement``, ``stale``, ``gates``, ``gates_passed``,
     # ``single_vintage_exceptions``, ``provenance`` (by stance).
-    exceptions = [
-        line
-        for appraisal in appraisals.values()
-        for line in appraisal.provenance.get("single_vintage_exceptions", ())
-    ]
+    exceptions = [a.provenance.get("single_vintage_exceptions", ()) for a in appraisals.values()]
     gates = gate_rows(appraisals)
     manifest = {
         "schema": 1,
@@ -146,12 +143,32 @@ def build_manifest(
         "sources": data_sources(),
         "licence": "Open Government Licence v3.0 (data); MIT (code)",
         "acknowledgement": ACKNOWLEDGEMENT,
+        "stale": stale_inputs(settings, on=finished.date()),
         "gates": gates,
         "gates_passed": all(row["passed"] for row in gates),
-        "single_vintage_exceptions": list(dict.fromkeys(exceptions)),
+        "single_vintage_exceptions": list(dict.fromkeys(chain(*exceptions))),
         "provenance": {stance: appraisal.provenance for stance, appraisal in appraisals.items()},
     }
     return plain(manifest)
+
+
+def stale_inputs(settings: Mapping[str, Any], *, on: date) -> list[str]:
+    """What was out of date on the day of a run, in words; nothing where an analysis looks back on purpose."""
+    # Looked-after children are published each November, the deflator of a financial year by the end of the June
+    # after it. The words hold from the day they become true, so that they change on no other day.
+    start, release, base = (int(settings[name]) for name in ("start_year", "release", "price_base"))
+    said = (
+        (date(start - 1, 4, 1), f"the first programme year began on 1 April {start - 1}, before this run"),
+        (
+            date(release + 1, 12, 1),
+            f"data: release {release}; a later one is due since November {release + 1}",
+        ),
+        (
+            date(base + 1, 7, 1),
+            f"prices: year to March {base}; a later deflator is out since July {base + 1}",
+        ),
+    )
+    return [words for day, words in said if day <= on and settings.get("frame") != "review_2022"]
 
 
 def utc(moment: datetime) -> str:

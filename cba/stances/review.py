@@ -150,10 +150,6 @@ ENOUGH = 100
 """Effective draws below which a conditional result is not given."""
 
 
-CLAIM_COLUMNS = ("claim", "target", "probability", "mcse", "draws", "of", "highest", "upper_95", "words")
-"""What is said of each claim."""
-
-
 WITHOUT_DRAWS = (
     "history",
     "what_it_would_take",
@@ -163,7 +159,6 @@ WITHOUT_DRAWS = (
     "reconciliation",
     "unmonetised",
     "prior_predictive",
-    "prior_claims",
     "prior_alternatives",
 )
 """Tables that hold no result of an option, and so are given even where too few draws meet the claims."""

@@ -13,12 +13,14 @@ from cba.appraisal.workings import Workings, net_saving
 from cba.costs.account import OptionAccount, child_years, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions.shares import shapley
+from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
+from cba.inputs.evidence import Claim, Expectation
 from cba.inputs.options import Effects, Option
-from cba.interventions.kinds import COST_ONLY, checked, described, own_components
-from cba.projection.care_system import CareSystem
-from cba.tables.beliefs import what_it_would_take
-from cba.tables.catalogue import MONEY, catalogued, review_programme
+from cba.interventions.kinds import COST_ONLY, checked, described, own_components, shipped_effect
+from cba.projection.care_system import CareSystem, option_children
+from cba.tables.beliefs import children_of_all_starts, what_it_would_take
+from cba.tables.catalogue import BY_ROW, MONEY, catalogued, review_programme, spread
 
 PLAYERS = ("family_help", "kinship", "foster", "cost_only")
 """Interventions credit is split among; `cost_only` holds workforce, regional care and other money."""
@@ -250,7 +252,7 @@ def map_draws(workings: Workings, option: str) -> MapDraws:
     target = workings.target
     starts = workings.system.ground.starts
     starts = starts.sum(axis=-1)[:, target]
-    system = _with_fixed_effect(workings)
+    system = _with_fixed_effect(workings, ratio=REFERENCE_RATIO)
     full = workings.option(option)
     part = with_components(full, ("family_help",))
     account = option_account(part, system, workings.basis)
@@ -272,16 +274,57 @@ def map_draws(workings: Workings, option: str) -> MapDraws:
     return MapDraws(own, value, per_cut, own * value * per_cut - npv)
 
 
-def _with_fixed_effect(workings: Workings) -> CareSystem:
-    """Return business as usual with one risk ratio for every child served, in every draw."""
+def _with_fixed_effect(workings: Workings, *, ratio: float, reach: float | None = None) -> CareSystem:
+    """Return business as usual with one risk ratio for every child served, in every draw, and one reach if given."""
     drawn, size = workings.system.parameters, workings.system.reach.size
     fixed = {
-        "family_help.log_risk_ratio": np.log(REFERENCE_RATIO),
+        "family_help.log_risk_ratio": np.log(ratio),
         "family_help.age_tilt_under_1": 1.0,
         "family_help.age_tilt_16_plus": 1.0,
     }
     parameters = drawn.assign({name: ("sample", np.full(size, value)) for name, value in fixed.items()})
-    return dataclasses.replace(workings.system, parameters=parameters)
+    by_age = workings.system.reach_by_age if reach is None else np.full((size, len(AGE_BANDS)), reach)
+    return dataclasses.replace(workings.system, parameters=parameters, reach_by_age=by_age)
+
+
+# --- What was expected outside, beside the same results here ---
+
+
+@catalogued("held_against", "Results expected outside, beside ours", BY_ROW, needs=review_programme)
+def held_against(workings: Workings) -> pd.DataFrame:
+    """Expectations from outside beside the same results of the model, each difference explained.
+
+    Columns expectation, outside_lower, outside_upper, unit, ours_mean, ours_lower, ours_upper, inside,
+    explanation, source.
+    """
+    # inside: whether our mean lies in the outside range or, where that is one figure, it in our interval.
+    claims, rows = workings.inputs.claims, []
+    for one in claims.expectation:
+        claim = claims.each.get(one.claim or "")
+        low, high = (float(end or (claim.value if claim else 0.0)) for end in (one.lower, one.upper))
+        ours = spread(workings, _result_held(workings, one, claim=claim), "ours_")
+        point, source = ours["ours_lower"] <= low <= ours["ours_upper"], [each.title for each in one.source]
+        inside = point if low == high else low <= ours["ours_mean"] <= high
+        about = {"outside_lower": low, "outside_upper": high, "unit": one.unit, **ours, "inside": inside}
+        said = {"explanation": one.explanation, "source": "; ".join(source)}
+        rows.append({"expectation": one.description, **about, **said})
+    return pd.DataFrame(rows)
+
+
+def _result_held(workings: Workings, one: Expectation, *, claim: Claim | None) -> np.ndarray:
+    """Draws of the result that an expectation is about, (sample,)."""
+    if one.about == "fall_in_starts" and claim:
+        return np.asarray(claim.value / children_of_all_starts(workings))
+    if one.about == "at_full_coverage":
+        system = _with_fixed_effect(workings, ratio=one.risk_ratio, reach=one.reach)
+        covered = (system.years >= workings.inputs.analysis.start_year) * np.ones((len(system.reach), 1))
+        effect = shipped_effect("family_help")
+        done = effect.kind.at(effect, system.ground, covered)
+        return option_children(system, [done]).fewer[:, workings.target]
+    account = component_account(workings, workings.inputs.claims.programme, ("family_help",))
+    if one.about == "saving":
+        return np.asarray(total_saving(account)[:, workings.target] / review_prices(workings))
+    return account.children.fewer[:, workings.target]
 
 
 @catalogued(

@@ -69,10 +69,17 @@ TABLES: dict[str, Table] = {
             once=True,
         ),
         Table(
-            "prior_claims",
-            "What the priors alone say of the review's claims",
-            SHARES,
-            "How likely the priors alone make each claim of the review.",
+            "prior_beside_posterior",
+            "Results of the priors alone",
+            BY_ROW,
+            "What the studies moved.",
+            once=True,
+        ),
+        Table(
+            "standard",
+            "The standard every option passes",
+            f"{MONEY} {SHARES}",
+            "Which it recommends.",
             once=True,
         ),
     )

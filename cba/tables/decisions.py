@@ -22,9 +22,7 @@ from cba.decisions.choice import (
     cost_effectiveness_frontier,
     plane_quadrants,
     probability_at_least,
-    ranking_probabilities,
     regret_table,
-    stochastic_dominance,
 )
 from cba.decisions.information import conditional_mean, evpi_with_error, evppi_by_threshold, tornado
 from cba.decisions.ratios import payback_year, switching_value
@@ -155,7 +153,7 @@ def _spread(cost: xr.DataArray, effect: xr.DataArray, values: np.ndarray) -> np.
     return np.sqrt(np.maximum(parts[0] + 2.0 * grid * parts[1] + grid**2 * parts[2], 0.0))
 
 
-# --- Attitudes to risk and ranks: worst cases and regret beside expected value, ranks and dominance of … ---
+# --- Attitudes to risk and ranks: worst cases and regret beside expected value, and ranks of options ---
 
 
 RISK_VALUES = (0.0, 100e3, 500e3, 2.5e6)
@@ -212,40 +210,6 @@ def ranking_table(workings: Workings) -> pd.DataFrame:
         return _errors(frame, "prob_first", "prob_last", "prob_beats_bau", draws=draws)
 
     return _by_value(workings, ranked)
-
-
-@catalogued("rank_probabilities", "Chance of each rank, by value of a child-year at home", SHARES)
-def rank_probabilities_table(workings: Workings) -> pd.DataFrame:
-    """Probability of each rank of each option.
-
-    Columns value_per_child_year, option, rank (1 is best), probability, mcse.
-    """
-
-    def ranked(payoff: xr.DataArray) -> pd.DataFrame:
-        frame = ranking_probabilities(payoff).to_dataframe().reset_index()
-        return frame[["option", "rank", "probability"]]
-
-    table = _by_value(workings, ranked)
-    draws = workings.arrays.npv.sizes["sample"]
-    return table.assign(mcse=share_error(table["probability"].to_numpy(), draws))
-
-
-@catalogued("dominance", "How often one option is preferred to another", SHARES)
-def dominance_table(workings: Workings) -> pd.DataFrame:
-    """Pairs of options of which one is preferred whatever the attitude to risk.
-
-    Columns value_per_child_year, option, other, preferred_by: "everyone" (first order: nowhere worse in
-    distribution) or "everyone who dislikes risk" (second order only). Pairs without dominance are left out.
-    """
-
-    def pairs(payoff: xr.DataArray) -> pd.DataFrame:
-        first, second = (stochastic_dominance(payoff, order=order).values for order in (1, 2))
-        one, two = np.nonzero(first | second)
-        names = payoff["option"].values
-        who = np.where(first[one, two], "everyone", "everyone who dislikes risk")
-        return pd.DataFrame({"option": names[one], "other": names[two], "preferred_by": who})
-
-    return _by_value(workings, pairs)
 
 
 # --- How likely targets are: fewer children by each year, and payback year by payer ---

@@ -1,6 +1,6 @@
 """What one unit of each effect outside the model would do to an option's net present value and children in care.
 
-Five effects that no equation of the model holds, each of one size s that is the same for every option and draw. All
+Effects that no equation of the model holds, each of one size s that is the same for every option and draw. All
 are affine in s, draw by draw, on the option's own account:
 
     NPV(s) = NPV + s a,      fewer(s) = fewer + s b,
@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cba.appraisal.quantities import discounted, fewer_children, lead_option
 from cba.appraisal.workings import Workings
-from cba.costs.account import OptionAccount, child_years, total_saving
+from cba.costs.account import OptionAccount, cashable, child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
@@ -29,12 +31,13 @@ from cba.tables.catalogue import (
     SHARES,
     Table,
     a_reform,
+    catalogued,
     catalogued_together,
     chance,
     reforms,
     spread,
 )
-from cba.tables.children import one_more_start
+from cba.tables.children import OneStart, one_more_start
 
 BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_residential")
 """Placements that councils buy, for the most part from independent providers."""
@@ -79,6 +82,17 @@ KINDS = (
     StressKind(
         "fees", "More council foster carers must be paid more", "% of price per % of placements", 0.0, np.inf
     ),
+    StressKind(
+        "empty", "Places that children leave stand empty and are paid for",
+        "share of averted placements whose cost stays, beyond the part of cost counted as fixed", 0.0, 1.0,
+    ),
+    StressKind(
+        "threshold", "Thresholds shift: other children are taken into care instead",
+        "share of averted starts replaced", 0.0, 1.0,
+    ),
+    StressKind(
+        "harm", "Children kept at home who should not have been", "GBP for each child-year of theirs", 0.0, np.inf
+    ),
 )  # fmt: skip
 """In the order of the tables. At -1 the market's providers keep their revenue whatever the number."""
 
@@ -105,7 +119,11 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - market: ``disc(sum_p P_p Y_p (1 - Y_p / N_p))`` over bought placements: one per cent fewer placements
     # lower
     #   the price of those that are left by s per cent;
-    # - fees: the same with places recruited, which raise what every council carer costs.
+    # - fees: the same with places recruited, which raise what every council carer costs;
+    # - empty: minus the cashable saving of placements with fewer children (a lower price and proceedings not
+    #   begun stay saved; what an option makes dearer stays dearer);
+    # - threshold: minus what a start costs and leaves in care, times starts averted (`one_more_start`);
+    # - harm: minus the discounted child-years at home that should not have been.
     costs = other_unit_costs(workings).set_index("item")["mean"]
     need = float(costs["social work and commissioning"])
     placed, start = _placed(workings), one_more_start(workings)
@@ -115,16 +133,32 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         children = account.children
         home = discounted(workings, child_years(np.maximum(children.at_home, 0.0)))
         gone = children.fewer_by_placement + children.moved
-        helped = children_helped(workings, account)[:, : start.cost.shape[1]] / PER_HELPED
-        found = (-(helped * one).sum(axis=1) for one in (start.cost, start.children))
+        helped = children_helped(workings, account) / PER_HELPED
+        averted = np.maximum(children.averted_starts.sum(axis=-1), 0.0)
         slopes["protection"][option] = Slopes(-need * home, none)
-        slopes["found"][option] = Slopes(*found)
+        slopes["found"][option] = _more_starts(start, helped)
+        slopes["threshold"][option] = _more_starts(start, averted)
+        slopes["empty"][option] = Slopes(-discounted(workings, _placements_saved(workings, account)), none)
+        slopes["harm"][option] = Slopes(-workings.arrays.child_years_harm.sel(option=option).values, none)
         slopes["displaced"][option] = Slopes(
             -discounted(workings, total_saving(account)), -fewer_children(workings, option)
         )
         slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
         slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
     return slopes
+
+
+def _more_starts(start: OneStart, number: np.ndarray) -> Slopes:
+    """What so many starts more a year (sample, year) cost, and how many children they leave in care."""
+    number = number[:, : start.cost.shape[1]]
+    return Slopes(*(-(number * one).sum(axis=1) for one in (start.cost, start.children)))
+
+
+def _placements_saved(workings: Workings, account: OptionAccount) -> np.ndarray:
+    """Cashable saving of placements that are not filled, all payers, (sample, year)."""
+    value = workings.system.value
+    shares = {"at_once": value("cashable.share_at_once"), "rest_later": value("cashable.rest_later")}
+    return cashable(np.maximum(account.avoided, 0.0), **shares).sum(axis=-1)
 
 
 def _placed(workings: Workings) -> np.ndarray:
@@ -390,6 +424,10 @@ def _comparison(workings: Workings, kind: StressKind, option: str) -> tuple[floa
         averted = float(account.children.averted_starts.mean(axis=0).sum())
         words = "starts averted per 1,000 children helped, this option"
         return (PER_HELPED * averted / helped, words) if helped > 0.0 else (np.nan, "")
+    if kind.name == "harm":
+        wellby = workings.inputs.priors["social.wellby"]
+        worth = wellby.median * workings.pound_of(wellby.price_year or workings.basis.price_base)
+        return worth, "value of one point of life satisfaction for a year, appraisal guidance"
     return np.nan, ""
 
 
@@ -421,6 +459,20 @@ def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     drawn = stressed_draws(workings)
     tests = stress_tests(workings, drawn)
     return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}
+
+
+@catalogued("child_years_at_home", "Child-years at home: safe, and not", "Discounted years.", needs=a_reform)
+def child_years_at_home(workings: Workings) -> pd.DataFrame:
+    """Child-years at home that are safe, and beside them those of children who should have come into care.
+
+    Columns option, safe_mean, safe_lower, safe_upper, harm_mean, harm_lower, harm_upper; below zero where more
+    children are in care.
+    """
+    arrays = {"safe_": workings.arrays.child_years_safe, "harm_": workings.arrays.child_years_harm}
+    rows: list[dict[str, Any]] = [{"option": option} for option in reforms(workings)]
+    for row, (of, array) in product(rows, arrays.items()):
+        row |= spread(workings, array.sel(option=row["option"]).values, of)
+    return pd.DataFrame(rows)
 
 
 def _row(

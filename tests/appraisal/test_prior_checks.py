@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from cba.appraisal.workings import worked_options
+from cba.inputs.evidence import load_claims
 from cba.inputs.prior_checks import load_plausibility
 from cba.models.checks import prior_baseline
-from cba.stances.prior_checks import prior_tables, prior_workings, real_outturn
-from tests.appraisal.made_workings import made_inputs
+from cba.stances.prior_checks import _beside, prior_tables, prior_workings, real_outturn
+from cba.tables.decisions import break_even_values
+from tests.appraisal.made_workings import made_inputs, made_workings
 
 DRAWS = 400
 
@@ -22,8 +24,18 @@ def inputs():
 
 
 @pytest.fixture(scope="module")
-def tables(inputs):
-    return prior_tables(inputs, draws=DRAWS, work=worked_options)
+def workings():
+    return made_workings("smoke", DRAWS, 12)
+
+
+@pytest.fixture(scope="module")
+def made(workings):
+    return {"break_even_values": break_even_values(workings)}
+
+
+@pytest.fixture(scope="module")
+def tables(workings, made):
+    return prior_tables(workings, made, draws=DRAWS, work=worked_options)
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +104,40 @@ def test_the_outturn_in_one_price_base_is_that_of_the_accounts(alone):
     assert float(outturn.sel(year=2024)) == pytest.approx(1e6 * sum(float(seen.sel(line=n)) for n in lines))
 
 
-def test_claims_beyond_all_priors_are_said_to_be(tables):
-    claims = tables["prior_claims"].set_index("claim")
-    assert (claims["probability"] == 0).all() and claims["words"].str.startswith("beyond").all()
-    np.testing.assert_allclose(claims["upper_95"], 1 - 0.05 ** (1 / DRAWS))
+def test_prior_and_posterior_stand_side_by_side_on_their_own_draws(workings, alone, tables):
+    """Second route: counts and quantiles of both sets of draws, taken from the arrays."""
+    table = tables["prior_beside_posterior"]
+    for side, at in (("prior", alone), ("posterior", workings)):
+        rows = table[table["option"] == "care_review"].set_index("quantity")
+        npv = at.arrays.npv.sel(option="care_review").values
+        assert rows.loc["Net present value", f"{side}_median"] == pytest.approx(np.median(npv))
+        assert rows.loc["Chance of a net saving", f"{side}_mean"] == (npv > 0).mean()
+        total = at.arrays.children.sel(year=2032).sum("age")
+        fewer = (total.sel(option="bau") - total.sel(option="care_review")).values
+        assert rows.loc["Fewer children", f"{side}_upper"] == pytest.approx(np.quantile(fewer, 0.95))
+        if side == "prior":
+            assert rows.loc["Fewer children", "most_fewer"] == fewer.max()
 
 
-def test_an_analysis_without_the_review_is_checked_on_the_rest(inputs):
-    rest = dataclasses.replace(inputs, options=tuple(o for o in inputs.options if o.id != "care_review"))
-    found = prior_tables(rest, draws=50, work=worked_options)
+def test_a_claim_that_no_prior_draw_meets_says_what_it_would_need(tables):
+    rows = tables["prior_beside_posterior"].query("option == 'care_review'").set_index("quantity")
+    row = rows.loc["Chance of 30,000 fewer children"]
+    assert row["prior_mean"] == 0.0 and row["prior_mcse"] > 0.0
+    assert f"give {30_000 / row['most_fewer']:.1f} times" in row["words"]
+    family = rows.loc["Chance of 17,000 fewer children because of family help"]
+    assert family["most_fewer"] <= row["most_fewer"] + 1.0 or family["words"]
+    assert rows.loc["Fewer children", "words"] == ""
+    some = {"mean": 0.2} | dict.fromkeys(("median", "lower", "upper", "mcse"))
+    within = _beside([some, some], load_claims().fewer_children, most=40_000.0, draws=DRAWS)
+    assert within["words"].startswith("some prior draws reach it")
+
+
+def test_an_analysis_without_the_review_is_checked_on_the_rest(workings, made):
+    rest = [o for o in workings.inputs.options if o.id != "care_review"]
+    inputs = dataclasses.replace(workings.inputs, options=tuple(rest))
+    accounts = {name: account for name, account in workings.accounts.items() if name != "care_review"}
+    others = dataclasses.replace(workings, inputs=inputs, accounts=accounts)
+    found = prior_tables(others, made, draws=50, work=worked_options)
     target = found["prior_predictive"].query("check == 'target'")
-    assert target["quantity"].tolist() == ["children_in_care", "system_cost"] and found["prior_claims"].empty
+    assert target["quantity"].tolist() == ["children_in_care", "system_cost"]
+    assert "care_review" not in set(found["prior_beside_posterior"]["option"])

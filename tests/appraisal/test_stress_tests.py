@@ -14,6 +14,7 @@ from cba.costs.account import placement_savings, saving_lines, total_cost
 from cba.dimensions import PLACEMENTS
 from cba.projection.care_system import averted_stock
 from cba.tables.catalogue import TABLES
+from cba.tables.children import one_more_start
 from cba.tables.stress import (
     BOUGHT,
     CONCLUSIONS,
@@ -25,6 +26,7 @@ from cba.tables.stress import (
     Switch,
     _row,
     _said,
+    child_years_at_home,
     children_helped,
     curve_sizes,
     even_chance,
@@ -126,7 +128,8 @@ def _proceedings(system, more):
 @pytest.mark.parametrize(("name", "chosen"), [("market", BOUGHT), ("fees", OWN_CARERS)])
 def test_prices_that_follow_numbers_are_paid_on_the_placements_left(workings, drawn, name, chosen):
     """Plain loops over years and placements for one draw: price change times what is left to pay for."""
-    elasticity, draw, option = 0.7, 3, "placement_reform"
+    elasticity, option = 0.7, "placement_reform"
+    draw = int(np.argmax(workings.system.value("reform.step_down_share")))  # one in which children step down
     children = workings.accounts[option].children
     gone = children.moved if name == "fees" else children.moved + children.fewer_by_placement
     usual = workings.system.baseline["children"].transpose("sample", "year", "age").values[draw].sum(axis=-1)
@@ -142,6 +145,51 @@ def test_prices_that_follow_numbers_are_paid_on_the_placements_left(workings, dr
     change = drawn[name].npv_at(option, elasticity) - drawn[name].npv[option]
     assert change[draw] == pytest.approx(expected, rel=1e-9)
     assert expected > 0.0 if name == "market" else expected < 0.0
+
+
+def test_places_that_stand_empty_take_the_saving_of_each_placement_and_nothing_else(workings, drawn):
+    """Plain loops for one draw: the saving lines of placements with fewer children, not those of more."""
+    draw, share, option = 3, 0.3, LEAD
+    account, value = workings.accounts[option], workings.system.value
+    now, rest = (float(value(f"cashable.{n}")[draw]) for n in ("share_at_once", "rest_later"))
+    amount = np.zeros(len(workings.years))
+    for t in range(len(workings.years)):
+        for p in range(len(PLACEMENTS)):
+            amount[t] += now * max(account.avoided[draw, t, p], 0.0)
+            if t >= 2:
+                amount[t] += (1.0 - now) * rest * max(account.avoided[draw, t - 2, p], 0.0)
+    expected = -share * discounted(workings, amount[None, :])[0]
+    change = drawn["empty"].npv_at(option, share) - drawn["empty"].npv[option]
+    assert change[draw] == pytest.approx(expected, rel=1e-9) and expected < 0.0
+    assert not drawn["empty"].slopes[option].fewer.any()
+
+
+def test_starts_that_are_all_replaced_leave_as_many_children_and_proceedings_as_before(workings, drawn):
+    """Children averted at the ages of all starts: full replacement undoes every one of them, and its cost stays."""
+    option = "family_help_only"
+    averted = workings.accounts[option].children.averted_starts.sum(axis=-1)
+    helped = averted.mean(axis=1) > 0.0
+    left = drawn["threshold"].fewer_at(option, 1.0)[helped]
+    before = drawn["threshold"].fewer[option][helped]
+    assert abs(left.mean()) < 0.1 * before.mean()  # ages of those averted differ a little from those of all
+    start = one_more_start(workings)
+    paid = (np.maximum(averted, 0.0)[:, : start.cost.shape[1]] * start.cost).sum(axis=1)
+    np.testing.assert_allclose(drawn["threshold"].slopes[option].npv, -paid, rtol=1e-12)
+
+
+def test_harm_is_counted_by_child_years_that_should_not_have_been(workings, drawn):
+    """Second route: the payoff that the acceptability table takes harm from, at one value of a child-year of harm."""
+    value = 12_345.0
+    expected = workings.arrays.npv - value * workings.arrays.child_years_harm
+    for option in drawn["harm"].npv:
+        np.testing.assert_allclose(
+            drawn["harm"].npv_at(option, value), expected.sel(option=option), rtol=1e-12
+        )
+    table = child_years_at_home(workings).set_index("option")
+    share = workings.system.value("family_help.harm_share")
+    both = (workings.arrays.child_years_safe + workings.arrays.child_years_harm).sel(option=LEAD).values
+    assert table.loc[LEAD, "harm_mean"] == pytest.approx((share * both).mean(), rel=1e-9)
+    assert table.loc[LEAD, "safe_mean"] == pytest.approx(((1.0 - share) * both).mean(), rel=1e-9)
 
 
 def test_each_stress_moves_the_result_the_way_its_words_say(drawn):
@@ -294,7 +342,7 @@ def test_curves_start_at_the_account_end_where_sizes_do_and_are_straight(working
         slope = np.diff(rows["npv_mean"]) / np.diff(rows["size"])
         np.testing.assert_allclose(slope, slope[0], rtol=1e-6)
     market = curves[curves["stress"] == "market"]
-    assert market["npv_mean"].iloc[-1] > 0.0 > market["npv_mean"].iloc[-2]  # past its switching size
+    assert market["npv_mean"].iloc[-1] > 0.0 > npv.mean()  # past its switching size
 
 
 def test_a_curve_without_an_end_goes_to_twice_the_comparison_where_nothing_switches():

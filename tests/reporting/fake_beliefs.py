@@ -204,9 +204,75 @@ def _checks() -> dict[str, pd.DataFrame]:
             which="draws nearest to the claims", draws=100, fewer_children=3_756.0, shift_se=0.0987,
             clear=[True, True, False],
         ),
+        **_standards(),
         "weight_of_change": pd.DataFrame(
             weight, columns=["value_per_child_year", "option", "label", "weight_from", "weight_to"]
             + ["payoff_from", "payoff_to"],
+        ),
+    }  # fmt: skip
+
+
+def _standards() -> dict[str, pd.DataFrame]:
+    """Verdicts that recommend nothing, priors beside posteriors, expectations, and child-years that harm."""
+    sides = [f"{side}_{field}" for side in ("prior", "posterior") for field in ("mean", "lower", "upper")]
+    beside = [
+        (
+            "care_review",
+            "Chance of 30,000 fewer children",
+            "probability",
+            0.0,
+            np.nan,
+            np.nan,
+            0.0,
+            np.nan,
+            np.nan,
+            9_536.0,
+            "none of 1,000 prior draws reaches it",
+        ),
+        ("care_review", "Fewer children", "children", 100.0, -900.0, 2e3, 400.0, -1e3, 2e3, 9_536.0, ""),
+        ("care_review", "Net present value", "GBP", -9e9, -1e10, -7e9, -9e9, -1e10, -8e9, 9_536.0, ""),
+    ]
+    held = [
+        ("Fall in starts", 0.25, 0.36, "share of starts", 0.27, 0.22, 0.33, True, "Ours is easier", "by hand")
+    ]
+    verdict = [
+        (
+            "care_review",
+            "Care review",
+            "Family help",
+            "direct",
+            "Family help: START2018",
+            True,
+            "Family help: 50%",
+            0.004,
+            0.001,
+            0.01,
+            0.002,
+            0.2,
+            0.01,
+            -9e9,
+            "not known: no curve stored",
+            "not shown",
+            "",
+            "a chance",
+        )
+    ]
+    columns = (
+        "option label mechanism controlled_comparison studies prior_both_signs prior_harm prob_npv_positive mcse "
+        "prob_at_wellby mcse_at_wellby prob_at_lifetime_cost mcse_at_lifetime_cost median_npv sign_turned_by "
+        "verdict condition reason"
+    )
+    return {
+        "standard": pd.DataFrame(verdict, columns=columns.split()),
+        "prior_beside_posterior": pd.DataFrame(
+            beside, columns=["option", "quantity", "unit", *sides, "most_fewer", "words"]
+        ),
+        "held_against": pd.DataFrame(
+            held, columns=["expectation", "outside_lower", "outside_upper", "unit", "ours_mean", "ours_lower",
+                           "ours_upper", "inside", "explanation", "source"]
+        ),
+        "child_years_at_home": pd.DataFrame(
+            [{"option": "care_review", **_spread(5e3, "safe_"), **_spread(700.0, "harm_")}]
         ),
     }  # fmt: skip
 

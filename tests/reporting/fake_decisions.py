@@ -159,14 +159,6 @@ def _risk(names: dict[str, str]) -> dict[str, pd.DataFrame]:
             columns=["value_per_child_year", "option", "mean", "mean_se", "lower", "upper", *shares,
                      *(f"{share}_se" for share in shares)],
         ),
-        "rank_probabilities": pd.DataFrame(
-            [(0.0, name, rank, 0.5, 0.02) for name in names for rank in (1, 2)],
-            columns=["value_per_child_year", "option", "rank", "probability", "mcse"],
-        ),
-        "dominance": pd.DataFrame(
-            [(0.0, "bau", name, "everyone") for name in names if name != "bau"],
-            columns=["value_per_child_year", "option", "other", "preferred_by"],
-        ),
     }  # fmt: skip
 
 

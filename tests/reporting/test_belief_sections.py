@@ -130,3 +130,45 @@ def test_the_sections_are_left_out_without_their_tables():
     assert links <= identifiers
     rows = [row.text() for row in _section(page, "checklist").find("tr")]
     assert any("Results for local authorities" in row and "not in this run" in row for row in rows)
+
+
+def test_where_no_option_meets_the_standard_none_is_the_one_to_choose(page):
+    assert "No option meets it" in _words(_section(page, "options"))
+    worth, summary = _words(_section(page, "worth")), _words(_section(page, "summary"))
+    assert "none is the one to choose" in worth and "is the option to choose" not in worth
+    assert "none is recommended and no ranking is given" in summary
+    assert "ranks are withheld" in _words(_section(page, "risk"))
+
+
+def test_an_option_that_meets_the_standard_is_named_and_ranks_are_shown():
+    appraisal = make_appraisal()
+    appraisal.tables["standard"] = appraisal.tables["standard"].assign(verdict="recommended", reason="")
+    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    assert "Recommended:" in _words(_section(page, "options"))
+    assert "Recommended by the standard" in _words(_section(page, "summary"))
+    assert "withheld" not in _words(_section(page, "risk"))
+
+
+def test_a_run_that_held_no_standard_still_has_its_page():
+    appraisal = make_appraisal()
+    for table in ("standard", "prior_beside_posterior", "held_against", "child_years_at_home"):
+        del appraisal.tables[table]
+    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    assert "highest expected net benefit" in _words(_section(page, "summary"))
+    identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
+    assert not {"standard", "prior-beside", "held-against"} & identifiers
+
+
+def test_priors_expectations_and_harm_stand_on_the_page(page):
+    words = _words(_section(page, "believe"))
+    assert "none of 1,000 prior draws reaches it" in words and "9,5" in words
+    assert "Ours is easier" in words and "0.25" in words
+    assert "should have come into care" in _words(_section(page, "worth"))
+
+
+def test_what_is_out_of_date_stands_at_the_top_as_the_run_wrote_it():
+    appraisal = make_appraisal()
+    manifest = {"stale": ["data: release 2024; a later one is due since November 2025"]}
+    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest=manifest))
+    words = _words(_section(page, "summary"))
+    assert words.index("due since November 2025") < words.index("Five questions")

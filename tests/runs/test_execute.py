@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from cba.errors import GateError, InputError, StoreError
 from cba.runs.execute import execute
+from cba.runs.manifest import stale_inputs
 from cba.runs.reading import list_runs, verify_run
 from tests.fakes import OPTIONS, made_up, small_analysis, stages_of
 
@@ -222,3 +224,25 @@ def test_review_shares_the_fits_of_evidence(tmp_path):
     execute(analysis, root=tmp_path, stages=replace(stages_of(appraise=appraise), fit=fit))
     assert asked == ["evidence", "sceptical"]
     assert given == [("evidence", "evidence"), ("sceptical", "sceptical"), ("review", "evidence")]
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (date(2025, 3, 31), []),
+        (date(2025, 4, 1), ["began on 1 April 2025"]),
+        (date(2025, 7, 1), ["began on 1 April 2025", "since July 2025"]),
+        (date(2025, 11, 30), ["began on 1 April 2025", "since July 2025"]),
+        (date(2025, 12, 1), ["began on 1 April 2025", "since November 2025", "since July 2025"]),
+    ],
+)
+def test_what_is_out_of_date_is_judged_on_the_day_of_the_run(day, said):
+    settings = {"start_year": 2026, "release": 2024, "price_base": 2024, "frame": "latest"}
+    found = stale_inputs(settings, on=day)
+    assert len(found) == len(said) and all(part in words for part, words in zip(said, found, strict=True))
+    assert stale_inputs(settings | {"frame": "review_2022"}, on=day) == []
+
+
+def test_the_manifest_keeps_what_was_out_of_date(run):
+    on = date.fromisoformat(run.manifest["finished"][:10])
+    assert run.manifest["stale"] == stale_inputs(run.manifest["settings"], on=on)
