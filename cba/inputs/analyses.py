@@ -176,6 +176,8 @@ class Scenarios(WrittenRecord):
 
     # Price year given to the review's figures, whose own price base is not stated.
     review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
+    # What overruns: no money, what fixed money buys, or all money; None is demand-led money alone.
+    overrun: Literal["none", "delivery", "money"] | None = None
 
 
 class Analysis(WrittenRecord):
