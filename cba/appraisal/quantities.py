@@ -6,7 +6,7 @@ Before the entries stand the summaries they are told in, and what they are drawn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from cba.decisions.ratios import payback_year
 from cba.discounting import discount_factors
 from cba.inputs.analyses import lead_among
 from cba.inputs.evidence import load_claims
+from cba.inputs.options import DO_MINIMUM
 
 if TYPE_CHECKING:
     from cba.appraisal.workings import Workings
@@ -444,12 +445,53 @@ def _system_entries(reading: str, prices: str) -> tuple[Quantity, Quantity]:
     )
 
 
+def instead_of_funded(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Net present value and children fewer beyond those of what is funded already, on the same draws."""
+    if DO_MINIMUM not in workings.accounts:
+        return None
+    npv, fewer = (of(workings, option) - of(workings, DO_MINIMUM) for of in (_npv, fewer_children))
+    return npv, fewer
+
+
+def on_top_of_funded(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """The same of an option on top of what is funded already, less that alone."""
+    return workings.on_do_minimum.get(option)
+
+
+READINGS = {
+    f"vs_{DO_MINIMUM}": ("instead of what is funded already", instead_of_funded),
+    f"on_{DO_MINIMUM}": ("on top of what is funded already", on_top_of_funded),
+}
+"""How an option is held against what is funded already: by the ends of the keys, words and draws."""
+
+
+def _against_funded(reading: str) -> Iterable[Quantity]:
+    """The entries of one reading, made from those against business as usual."""
+    words, both = READINGS[reading]
+    taken: dict[str, Any] = {
+        "npv": lambda f: f[0],
+        "fewer_children": lambda f: f[1],
+        "prob_npv_positive": lambda f: f[0] > 0,
+    }
+    for entry in (e for e in _ENTRIES if e.name in taken):
+        said = f"{entry.words}, {words} ({DO_MINIMUM})"
+        changes: dict[str, Any] = {"name": f"{entry.name}_{reading}", "key": f"{entry.key}_{reading}"}
+        changes |= {"label": said, "words": said, "draws": partial(_taken, both, taken[entry.name])}
+        yield replace(entry, **changes, held=None, spoken=0, settled="")
+
+
+def _taken(both: Any, of: Callable[[Any], np.ndarray], workings: Workings, option: str) -> Any:
+    found = both(workings, option)
+    return None if found is None else of(found)
+
+
 QUANTITIES: dict[str, Quantity] = {
     entry.name: entry
     for entry in (
         *_ENTRIES,
         *_system_entries("cash", "cash"),
         *_system_entries("real", "{prices} prices"),
+        *(entry for reading in READINGS for entry in _against_funded(reading)),
     )
 }
 """Every headline quantity by its name, in the order of the headline. A new one is one entry here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,27 @@ import xarray as xr
 
 from cba.appraisal.inputs import Inputs, fitted, joint_draws
 from cba.costs.account import CostBasis, OptionAccount, child_years, total_cost, total_saving
-from cba.costs.option_account import option_account
+from cba.costs.option_account import account_on_top, option_account, run_off_account
 from cba.costs.prices import PriceIndex, cash_index, in_price_base, placement_prices
 from cba.costs.system_cost import usual_cost
 from cba.dimensions import AGE_BANDS, PLACEMENTS
 from cba.discounting import discount_factors
 from cba.inputs.analyses import Analysis
-from cba.inputs.options import Option
+from cba.inputs.options import DO_MINIMUM, Option
 from cba.models.parameters import with_family_help
 from cba.models.stays import stay_length
 from cba.projection.business_as_usual import business_as_usual, future_population
 from cba.projection.care_system import RETURN_YEARS, CareSystem, care_system
 from cba.projection.processes import usual_rates
+
+
+@dataclass(frozen=True)
+class RunOff:
+    """What an option comes to once its money has stopped with the horizon; present values, (sample,)."""
+
+    npv: np.ndarray  # GBP of the price base
+    child_years: np.ndarray  # out of care
+    help_years: np.ndarray  # child-years of family help: children served in a year, each for a year
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,38 @@ class Workings:
         analysis = self.inputs.analysis
         return discount_factors(np.arange(analysis.horizon), analysis.schedule, mid_year=analysis.mid_year)
 
+    @cached_property
+    def run_offs(self) -> dict[str, RunOff]:
+        """Every option whose money stops with the horizon, followed over the long horizon; by its id."""
+        factors, last = yearly_factors(self.inputs.analysis, self.system.years), self.horizon[-1]
+        eligible, found = self.system.value("family_help.eligible_children")[:, None], {}
+        for option in self.inputs.options:
+            account = run_off_account(option, self.system, self.basis, last_year=last)
+            help_years = account.delivered("family_help") * eligible
+            lived = child_years(account.children.fewer)
+            found[option.id] = RunOff(*(path @ factors for path in (net_saving(account), lived, help_years)))
+        return found
+
+    @cached_property
+    def on_do_minimum(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Net present value and children fewer in the target year of options on top of the do-minimum, less it alone.
+
+        Options of other areas are left out: coverage of two sets of areas has no joint cap.
+        """
+        if DO_MINIMUM not in self.accounts:
+            return {}
+        below, alone, found = self.option(DO_MINIMUM), self.accounts[DO_MINIMUM], {}
+        factors = yearly_factors(self.inputs.analysis, self.system.years)
+        factors = factors * (self.system.years <= self.horizon[-1])
+        for option in self.inputs.options:
+            if option.id in ("bau", DO_MINIMUM) or option.areas != below.areas:
+                continue
+            both = account_on_top(option, self.system, self.basis, below=below, alone=alone)
+            gain = (net_saving(both) - net_saving(alone)) @ factors
+            fewer = (both.children.fewer - alone.children.fewer)[:, self.target]
+            found[option.id] = (gain, fewer)
+        return found
+
     def pound_of(self, year: int) -> float:
         """Money of the price base that buys what one pound of a published year bought."""
         index = self.basis.index
@@ -74,8 +116,10 @@ class Workings:
         return next(option for option in self.inputs.options if option.id == name)
 
 
-def run_off(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray]:  # TEMPORARY until the merge
-    return workings.arrays.npv.sel(option=option).values * 0.99, workings.arrays.npv.sel(option=option).values
+def run_off(workings: Workings, option: str) -> tuple[np.ndarray, np.ndarray]:
+    """Net present value and discounted child-years out of care, (sample,), money stopping with the horizon."""
+    found = workings.run_offs[option]
+    return found.npv, found.child_years
 
 
 def work_through(
@@ -105,7 +149,7 @@ def worked_options(
     prices = placement_prices(
         observations, parameters, years=system.years, price_base=analysis.price_base, prices=index
     )
-    basis = CostBasis(prices, index, analysis.price_base, analysis.start_year)
+    basis = CostBasis(prices, index, analysis.price_base, analysis.start_year, analysis.scenarios.overrun)
     accounts = {option.id: option_account(option, system, basis) for option in inputs.options}
     arrays = option_arrays(inputs, system, basis, accounts)
     chains = int(baseline["posterior"].sizes["chain"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,7 @@ class Terms:
     price_base: int
     prices: PriceIndex
     draws: int
+    last_year: float = np.inf  # last year in which money is spent
 
     def factor(self, price_year: int | str, year: int) -> np.ndarray:
         """Factor from the stated prices to the price base.
@@ -70,7 +71,7 @@ def programme_money(option: Option, terms: Terms) -> tuple[MoneyLine, ...]:
         _require_not_sunk(amounts, option=option, start_year=terms.start_year)
         money = np.zeros((terms.draws, len(calendar)))
         for year, amount in amounts.items():
-            if amount and year in calendar:
+            if amount and year in calendar and year <= terms.last_year:
                 money[:, calendar.index(year)] += amount * MILLION * terms.factor(price_year, year)
         lines.append(MoneyLine(component, payer, "programme", money))
     return tuple(lines)
@@ -94,7 +95,7 @@ def recurrent_cap(option: Option, terms: Terms) -> np.ndarray:
     """Yearly recurrent money, or its cap where it is reinvested.
 
     Shape (sample, year), GBP of the price base. Zero before the first year of recurrent money, and throughout
-    where the option has none.
+    where the option has none, and after the last year in which money is spent.
     """
     cap = np.zeros((terms.draws, len(terms.years)))
     money = option.recurrent
@@ -102,7 +103,7 @@ def recurrent_cap(option: Option, terms: Terms) -> np.ndarray:
         return cap
     first = option.year_of(money.first_offset, terms.start_year)
     for position, year in enumerate(terms.years):
-        if year >= first:
+        if first <= year <= terms.last_year:
             cap[:, position] = terms.factor(money.price_year, year)
     return cap * money.gbp_million * MILLION
 
@@ -186,15 +187,39 @@ SUPPORT = ("home_support", "guardianship_support")
 """Components of what councils spend on children who are not in care because of an option."""
 
 
+def overrun_of(system: CareSystem, led: np.ndarray, *, overrun: str | None) -> np.ndarray:
+    """What money comes to over what was planned, (sample, year); a share `led` of it is led by demand.
+
+    Fixed money does not overrun: a shortfall is what a child costs, delay and ramp, which have priors of their own.
+    """
+    if overrun in ("money", "none"):
+        led = np.full_like(led, overrun == "money")
+    return np.asarray(1.0 + led * (system.value("delivery.cost_overrun")[:, None] - 1.0))
+
+
+def led_share(lines: Sequence[MoneyLine], *, work: Sequence[Work], component: str) -> np.ndarray:
+    """Share of a component's money that is led by demand, (sample, year); 0 where there is none."""
+    total = np.asarray(sum(line.amount for line in lines if line.component == component))
+    led = sum(
+        (w.demand_led for w in work if w.component == component and w.demand_led is not None), 0.0 * total
+    )
+    return np.divide(led, total, out=np.zeros_like(total), where=total > 0)
+
+
 def cost_lines(
-    system: CareSystem, lines: tuple[MoneyLine, ...], *, work: Sequence[Work]
+    system: CareSystem, lines: Sequence[MoneyLine], *, work: Sequence[Work], overrun: str | None = None
 ) -> tuple[MoneyLine, ...]:
     """Lines of money with their overrun, and what is paid for nothing apart from the rest; the sum stays."""
-    overrun = system.value("delivery.cost_overrun")[:, None]
-    costs = [MoneyLine(line.component, line.payer, line.kind, line.amount * overrun) for line in lines]
+    times = {
+        name: overrun_of(system, led_share(lines, work=work, component=name), overrun=overrun)
+        for name in {line.component for line in lines}
+    }
+    costs = [replace(line, amount=line.amount * times[line.component]) for line in lines]
     for done in work:
         if done.deadweight is not None and done.deadweight.any():
-            costs = _with_deadweight(costs, done.deadweight * overrun, component=done.component)
+            led = np.asarray(float(done.demand_led is not None))
+            paid = done.deadweight * overrun_of(system, led, overrun=overrun)
+            costs = _with_deadweight(costs, paid, component=done.component)
     return tuple(costs)
 
 
@@ -299,6 +324,8 @@ class CostBasis:
     index: PriceIndex  # deflator with its growth beyond the last published year
     price_base: int
     start_year: int
+    overrun: str | None = None  # as in the scenarios of the analysis
+    last_year: float = np.inf  # last year in which money is spent
 
 
 @dataclass(frozen=True)

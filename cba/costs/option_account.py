@@ -1,10 +1,10 @@
 """One option, from its money to its effect and its cash flow; the same draws for every option.
 
 Financing modes differ only in the recurrent money: `fade` has none, `new_recurrent` pays it every year, and
-`reinvest` spends no more than its payer could cash the year before. With R the money, o its overrun, k the share
-reinvested and cap the most that is wanted,
+`reinvest` spends no more than its payer could cash the year before. With R the money, o what it comes to over what
+was planned (1 for fixed money), k the share reinvested and cap the most that is wanted,
 
-    R(t) o = min(cap(t) o, k max(cashed(t - 1), 0)),     cashed = payer's cashable saving - payer's support costs
+    R(t) = min(cap(t), k max(cashed(t - 1), 0) / o(t)),     cashed = payer's cashable saving - payer's support costs
 
 Savings of others (courts, the NHS) cannot pay for a council's family help, and what a council saves on care
 goes first to the support at home that takes its place. Since the saving of a year depends only on money of
@@ -14,8 +14,8 @@ and ends at the exact path. Draws that have settled are left out of the next rou
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from cba.costs.account import (
     OptionAccount,
     Terms,
     cost_lines,
+    led_share,
+    overrun_of,
     placement_savings,
     price_cut,
     programme_money,
@@ -33,22 +35,57 @@ from cba.costs.account import (
     saving_lines,
     support_lines,
 )
+from cba.inputs.options import Option, together
 from cba.interventions import kinds
+from cba.interventions.records import Money, added
 from cba.projection.care_system import CareSystem, area_share, option_children
 
-if TYPE_CHECKING:
-    from cba.inputs.options import Option
+
+@dataclass(frozen=True)
+class Below:
+    """The programme that another option is put on top of."""
+
+    option: Option
+    lines: tuple[MoneyLine, ...]
+    cashed: np.ndarray  # (sample, year): what the payer of the option above cashes of it alone
 
 
-def option_account(option: Option, system: CareSystem, basis: CostBasis) -> OptionAccount:
+def option_account(
+    option: Option, system: CareSystem, basis: CostBasis, *, below: Below | None = None
+) -> OptionAccount:
     """Work out one option.
 
     Costs and savings against business as usual, GBP of the price base, undiscounted.
     """
-    years = [int(year) for year in system.years]
-    terms = Terms(basis.start_year, years, basis.price_base, basis.index, system.reach.size)
+    terms = _terms(system, basis)
     work_out = reinvested_account if option.financing == "reinvest" else _account
-    return work_out(option, system, basis, programme_money(option, terms), recurrent_cap(option, terms))
+    money = programme_money(option, terms), recurrent_cap(option, terms)
+    return work_out(option, system, basis, *money, below=below)
+
+
+def run_off_account(option: Option, system: CareSystem, basis: CostBasis, *, last_year: int) -> OptionAccount:
+    """Work out an option whose money stops after a year; what it did is followed to the end of the projection.
+
+    Averted starts, their costs, re-entry and deferral, leavers and places filled run on; a price or a share that was
+    changed goes back, for it acts anew each year and nobody pays for it any more.
+    """
+    return option_account(option, system, replace(basis, last_year=last_year))
+
+
+def account_on_top(
+    option: Option, system: CareSystem, basis: CostBasis, *, below: Option, alone: OptionAccount
+) -> OptionAccount:
+    """Work out an option on top of another: the money of both, coverage capped jointly, in one account.
+
+    `alone`: the account of the one below. Money that is reinvested comes out of what the option itself saves.
+    """
+    lines = programme_money(below, _terms(system, basis))
+    return option_account(option, system, basis, below=Below(below, lines, cashed(option, alone)))
+
+
+def _terms(system: CareSystem, basis: CostBasis) -> Terms:
+    years, draws = [int(year) for year in system.years], system.reach.size
+    return Terms(basis.start_year, years, basis.price_base, basis.index, draws, basis.last_year)
 
 
 def _account(
@@ -57,28 +94,52 @@ def _account(
     basis: CostBasis,
     lines: tuple[MoneyLine, ...],
     recurrent: np.ndarray,
+    *,
+    below: Below | None = None,
 ) -> OptionAccount:
-    effects = kinds.checked(option)
-    programme = {
-        c: sum((line.amount for line in lines if line.component == c), np.zeros_like(recurrent))
-        for c in {effect.component for effect in effects}
-    }
-    yearly = dict(programme)
-    if option.recurrent is not None:
-        later = option.recurrent
-        if later.component in yearly:
-            yearly[later.component] = yearly[later.component] + recurrent
-        lines = (*lines, MoneyLine(later.component, later.payer, "recurrent", recurrent))
-    part = area_share(option, system)
-    work = kinds.work(effects, system.ground, yearly=yearly, programme=programme, part=part)
+    lines = _with_recurrent(option, lines, recurrent)
+    effects, money = kinds.checked(option), _money(option, system, lines)
+    if below is not None:
+        lines, theirs = (*lines, *below.lines), _money(below.option, system, below.lines)
+        effects = kinds.checked(together(option, below.option))
+        # Each option's money stays with its own effects.
+        both = {e.name: [m[e.name] for m in (money, theirs) if e.name in m] for e in effects}
+        money = {name: added(parts, like=recurrent) for name, parts in both.items()}
+    dearer = system.value("delivery.cost_overrun")[:, None] if basis.overrun == "delivery" else 1.0
+    work = kinds.work(effects, system.ground, money=money, dearer=dearer)
+    if np.isfinite(basis.last_year):
+        work = tuple(done.until(int(basis.last_year - system.years[0])) for done in work)
     children = option_children(system, work)
     avoided = placement_savings(
         children.fewer_by_placement, children.moved, prices=basis.prices.path, parameters=system.parameters
     )
     cut = price_cut(system, children, work=work, prices=basis.prices.path)
     savings = saving_lines(system, children, avoided, cut=cut)
-    costs = cost_lines(system, lines, work=work) + support_lines(system, children, work=work)
+    costs = cost_lines(system, lines, work=work, overrun=basis.overrun)
+    costs = costs + support_lines(system, children, work=work)
     return OptionAccount(children, work, costs, savings, avoided, recurrent)
+
+
+def _with_recurrent(
+    option: Option, lines: tuple[MoneyLine, ...], recurrent: np.ndarray
+) -> tuple[MoneyLine, ...]:
+    later = option.recurrent
+    return (
+        lines if later is None else (*lines, MoneyLine(later.component, later.payer, "recurrent", recurrent))
+    )
+
+
+def _money(option: Option, system: CareSystem, lines: tuple[MoneyLine, ...]) -> dict[str, Money]:
+    """What each effect of an option may spend."""
+    effects, part = kinds.checked(option), area_share(option, system)
+    yearly, programme = (
+        {
+            c: sum((x.amount for x in lines if x.component == c and x.kind in kind), system.ground.nothing())
+            for c in {effect.component for effect in effects}
+        }
+        for kind in (("programme", "recurrent"), ("programme",))
+    )
+    return kinds.money_by_effect(effects, system.ground, yearly=yearly, programme=programme, part=part)
 
 
 # --- Money that is reinvested ---
@@ -98,26 +159,33 @@ def reinvested_account(
     basis: CostBasis,
     lines: tuple[MoneyLine, ...],
     cap: np.ndarray,
+    *,
+    below: Below | None = None,
 ) -> OptionAccount:
     """Work out an option that pays for its recurrent money out of its own savings.
 
     Its recurrent money lies between 0 and `cap`. `cap` (sample, year), GBP of the price base.
     """
-    whole = (system, basis, lines)
+    whole, lower = (system, basis, lines), below
     money, draws = np.zeros_like(cap), np.arange(cap.shape[0])
-    for _ in range(cap.shape[1] + 1):
-        found = _account(option, system, basis, lines, money[draws])
-        share = system.value("delivery.reinvest_share") / system.value("delivery.cost_overrun")
-        spare = share[:, None] * np.maximum(cashed(option, found), 0.0)
+    for _ in range(2 * cap.shape[1]):  # what is led by demand is known once there is money: a round more
+        found = _account(option, system, basis, lines, money[draws], below=below)
+        own = cashed(option, found) - (0.0 if below is None else below.cashed)
+        spare = system.value("delivery.reinvest_share")[:, None] * np.maximum(own, 0.0)
         new = np.zeros_like(spare)
-        new[:, 1:] = np.minimum(cap[draws, 1:], spare[:, :-1])
+        every = _with_recurrent(option, lines, money[draws]) + (() if below is None else below.lines)
+        component = option.recurrent.component if option.recurrent else ""
+        led = led_share(every, work=found.work, component=component)
+        times = overrun_of(system, led, overrun=basis.overrun)
+        new[:, 1:] = np.minimum(cap[draws, 1:], spare[:, :-1] / times[:, 1:])
         open_still = np.abs(new - money[draws]).max(axis=1) >= SETTLED_GBP
         if not open_still.any():
             break
         money[draws] = new
         if open_still.mean() <= WORTH_LEAVING_OUT:
-            draws, system, basis, lines = draws[open_still], *_of_draws(open_still, system, basis, lines)
-    return found if draws.size == cap.shape[0] else _account(option, *whole, money)
+            draws = draws[open_still]
+            system, basis, lines, below = _of_draws(open_still, system, basis, lines, below)
+    return found if draws.size == cap.shape[0] else _account(option, *whole, money, below=lower)
 
 
 def cashed(option: Option, account: OptionAccount) -> np.ndarray:
@@ -137,17 +205,18 @@ def cashed(option: Option, account: OptionAccount) -> np.ndarray:
     return total
 
 
-def _of_draws(
-    keep: np.ndarray, system: CareSystem, basis: CostBasis, lines: tuple[MoneyLine, ...]
-) -> tuple[CareSystem, CostBasis, tuple[MoneyLine, ...]]:
+def _of_draws(keep: np.ndarray, system: CareSystem, basis: CostBasis, *money: Any) -> tuple[Any, ...]:
     """Restrict what an account is made from to some draws."""
     tables = {name: getattr(system, name).isel(sample=keep) for name in ("baseline", "parameters")}
     part = replace(_chosen(system, keep), **tables)
     prices = replace(basis, prices=_chosen(basis.prices, keep))
-    return part, prices, tuple(_chosen(line, keep) for line in lines)
+    return part, prices, *(_chosen(each, keep) for each in money)
 
 
 def _chosen(record: Any, keep: np.ndarray) -> Any:
-    """Restrict every array of a record to some draws."""
-    arrays = {f.name: getattr(record, f.name) for f in fields(record)}
-    return replace(record, **{n: a[keep] for n, a in arrays.items() if isinstance(a, np.ndarray)})
+    """Restrict every array of a record, or of several, to some draws."""
+    if record is None or isinstance(record, tuple):
+        return record and tuple(_chosen(each, keep) for each in record)
+    held = {f.name: getattr(record, f.name) for f in fields(record)}
+    cut = {n: a[keep] for n, a in held.items() if isinstance(a, np.ndarray)}
+    return replace(record, **cut, **{n: _chosen(a, keep) for n, a in held.items() if n == "lines"})

@@ -178,6 +178,8 @@ class Scenarios(WrittenRecord):
     review_price_year: Annotated[Whole, Field(ge=2015, le=2030)] | None = None
     # First of the four years after service in which deferred starts happen; None: after the follow-up of the studies.
     returns_after: Annotated[Whole, Field(ge=1, le=10)] | None = None
+    # What overruns: no money, what fixed money buys, or all money; None is demand-led money alone.
+    overrun: Literal["none", "delivery", "money"] | None = None
 
 
 class Analysis(WrittenRecord):

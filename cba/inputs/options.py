@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -281,6 +281,25 @@ def _check_spenders(option: Option) -> None:
                 found=", ".join(empty),
                 allowed="components with spending in the base",
             ).advice("a component the base does not fund", remedy="remove it")
+
+
+DO_MINIMUM = "ffp_2025"
+"""The option whose money flows already: the others are also held against it, where an analysis has it."""
+
+
+def together(option: Option, other: Option) -> Option:
+    """Return an option with the components, switches and effects of two; its years are those of neither."""
+    mine, theirs = option.effects, other.effects
+    scopes = get_args(Effects.model_fields["allowance_scope"].annotation)  # from the narrowest to the widest
+    effects = Effects(
+        foster_carers_target=mine.foster_carers_target + theirs.foster_carers_target,
+        allowance_scope=max(mine.allowance_scope, theirs.allowance_scope, key=scopes.index),
+        family_network=mine.family_network or theirs.family_network,
+        price_reform=mine.price_reform or theirs.price_reform,
+    )
+    own = (*option.effect, *(one for one in other.effect if one not in option.effect))
+    spend = (*option.spend, *other.spend)
+    return option.model_copy(update={"spend": spend, "effects": effects, "effect": own})
 
 
 _EFFECT_OWNERS: Mapping[str, tuple[str, ...]] = {

@@ -21,7 +21,7 @@ from cba.inputs.prior_entries import (
     build_entry,
 )
 from cba.inputs.priors import STANCES
-from cba.inputs.written_records import Amount, Day, Text, Whole
+from cba.inputs.written_records import Amount, Day, Switch, Text, Whole
 from cba.interventions.records import Ground, Money, Work
 
 NamePattern = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -63,7 +63,7 @@ Drawn = Annotated[
 
 
 class Form(BaseModel):
-    """Fields of every effect; those after `source` are for the shipped ones."""
+    """Fields of every effect; `name` and `switch` are for the shipped ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     component: NamePattern
@@ -75,6 +75,8 @@ class Form(BaseModel):
     reviewed: Day | None = None
     stance: Mapping[OverridingStance, Mapping[Text, Any]] = Field(default_factory=dict)
     money_share: Text | None = None
+    # Whether it is paid to whoever is entitled: then it can overrun in money, where other money is fixed.
+    demand_led: Switch = False
     name: NamePattern | None = None
     switch: Text | None = None
 

@@ -190,21 +190,45 @@ def own_components(options: Iterable[Option]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one.table["component"]) for option in options for one in option.effect))
 
 
-def work(
+def money_by_effect(
     effects: Sequence[Effect],
     ground: Ground,
     *,
     yearly: Mapping[str, np.ndarray],
     programme: Mapping[str, np.ndarray],
     part: float,
-) -> tuple[Work, ...]:
-    """Put every effect of an option to work on the money of its component (sample, year), in the price base."""
-    done = []
+) -> dict[str, Money]:
+    """What every effect of an option may spend of its component's money (sample, year), in the price base."""
+    found = {}
     for effect in effects:
         share = _money_share(effect, effects, ground)
         mine = (yearly[effect.component], programme[effect.component])
         whole, start = mine if share is None else (m * share[:, None] for m in mine)
-        done.append(effect.kind.act(effect, ground, Money(whole, start, part)))
+        found[effect.name] = Money(whole, start, part)
+    return found
+
+
+def work(
+    effects: Sequence[Effect], ground: Ground, *, money: Mapping[str, Money], dearer: np.ndarray | float = 1.0
+) -> tuple[Work, ...]:
+    """Put every effect of an option to work on its money.
+
+    `dearer` (sample, 1): how many times its price what fixed money buys comes to; demand-led money buys all it should.
+    """
+    # Effects of one service act on the same money, which is led by demand once.
+    once = {(e.component, e.form.money_share): e.name for e in effects if e.form.demand_led}
+    done = []
+    for effect in effects:
+        mine = money[effect.name]
+        if effect.form.demand_led:
+            led = once[effect.component, effect.form.money_share] == effect.name
+            acted = effect.kind.act(effect, ground, mine)
+            done.append(replace(acted, demand_led=mine.yearly if led else None))
+            continue
+        acted = effect.kind.act(
+            effect, ground, Money(mine.yearly / dearer, mine.programme / dearer, mine.part)
+        )
+        done.append(acted if acted.surplus is None else replace(acted, surplus=acted.surplus * dearer))
     return tuple(done)
 
 
@@ -230,4 +254,14 @@ def described(effect: Effect) -> str:
     return words + ("; the same prior in every stance" if same else "")
 
 
-__all__ = ["COST_ONLY", "KINDS", "STANCES", "checked", "described", "own_entries", "shipped_effects", "work"]
+__all__ = [
+    "COST_ONLY",
+    "KINDS",
+    "STANCES",
+    "checked",
+    "described",
+    "money_by_effect",
+    "own_entries",
+    "shipped_effects",
+    "work",
+]

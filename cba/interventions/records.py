@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +53,13 @@ class Money:
     part: float = 1.0
 
 
+def added(parts: Sequence[Money], *, like: np.ndarray) -> Money:
+    """Money of several options for one effect; of none, nothing."""
+    none = np.zeros_like(like)
+    yearly, programme = (sum((getattr(p, n) for p in parts), none) for n in ("yearly", "programme"))
+    return Money(yearly, programme, max((p.part for p in parts), default=1.0))
+
+
 @dataclass(frozen=True)
 class Leavers:
     """Children who leave care earlier than they would have."""
@@ -82,11 +89,18 @@ class Work:
     shifts: tuple[tuple[int, int, np.ndarray], ...] = ()  # from, to, share moved
     cheaper: np.ndarray | None = None  # (sample, year, placement): share taken off a price
     deadweight: np.ndarray | None = None  # money paid to people who would have done the same without it
+    demand_led: np.ndarray | None = None  # (sample, year): money paid to whoever is entitled, as planned
 
     @property
     def averted(self) -> np.ndarray | None:
         """Share of would-be starts that do not happen, (sample, year, age)."""
         return None if self.averts is None else self.delivered[..., None] * self.averts[:, None, :]
+
+    def until(self, last: int) -> Work:
+        """The same without what it does to prices and shares after a year of the projection, by its place."""
+        shifts = tuple((start, end, _until(share, last)) for start, end, share in self.shifts)
+        cheaper = None if self.cheaper is None else _until(self.cheaper, last)
+        return replace(self, shifts=shifts, cheaper=cheaper)
 
     def scaled(self, times: float) -> Work:
         """The same money with an effect some times as strong; what is delivered stays."""
@@ -102,6 +116,10 @@ class Work:
             shifts=tuple((start, end, times * share) for start, end, share in self.shifts),
             cheaper=None if self.cheaper is None else times * self.cheaper,
         )
+
+
+def _until(path: np.ndarray, last: int) -> np.ndarray:
+    return np.concatenate([path[:, : last + 1], np.zeros_like(path[:, last + 1 :])], axis=1)
 
 
 def share_averted(work: Iterable[Work], *, shape: tuple[int, ...]) -> np.ndarray:

@@ -104,7 +104,8 @@ def _packed(draws: xr.Dataset) -> dict[str, Any]:
         "packed": _base64(table[varies].astype("<i2")),
         "scale": draws["scale"].values.tolist(),
         "at": at.tolist(),
-        "overrun": _base64(draws["overrun"].values.astype("<f4")),
+        # Runs stored before state money without the overrun drawn.
+        "overrun": _base64(draws.get("overrun", 0.0 * draws["harm_share"] + 1.0).values.astype("<f4")),
         "harm_share": _base64(draws["harm_share"].values.astype("<f4")),
         "place": {
             option: {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,17 +28,18 @@ from cba.appraisal.workings import Workings
 from cba.costs.account import total_saving
 from cba.decisions.draws import mcse_probability
 from cba.inputs.evidence import Claim
-from cba.inputs.files import records_of
 from cba.inputs.prior_checks import Bounds, Standard, load_plausibility, load_standard
 from cba.interventions import kinds
 from cba.interventions.effects import Effect
 from cba.interventions.records import Work
 from cba.models.checks import prior_baseline, prior_effects
 from cba.models.parameters import ROLL_OUT, joint_parameters
+from cba.models.slow_results import kept_table
 from cba.models.unit_costs import prior_unit_cost_draws
 from cba.projection.business_as_usual import business_as_usual
 from cba.projection.processes import usual_rates
 from cba.stances.review import claims_reached
+from cba.tables.assumptions import kept_curve
 from cba.tables.catalogue import chance, reforms
 from cba.tables.decisions import net_effects
 
@@ -52,10 +52,6 @@ FIRST_COMPARABLE = 2013
 
 
 CHAINS = 2
-
-
-CURVE = Path(__file__).parents[1] / "inputs" / "curve_results" / "curve.csv"
-"""The stored specification curve: a row for each specification and option."""
 
 
 _STOCK = {"label": "Children looked after at 31 March", "unit": "children"}
@@ -263,13 +259,13 @@ STRENGTH = ("ratio", "log_ratio", "gain", "cut", "share", "places_per_million")
 NOT_KNOWN = "not known: no curve stored"
 
 
-def one_at_a_time_turns(option: str, *, median: float, file: Path = CURVE) -> tuple[str, ...] | None:
-    """Single changes that turn the sign of an option's median; None where no curve of it is stored."""
-    stored = records_of(file) if file.is_file() else []
-    rows = [row for row in stored if row["option"] == option and row["kind"] == "one at a time"]
-    if not rows:
+def one_at_a_time_turns(curve: pd.DataFrame | None, option: str, *, median: float) -> tuple[str, ...] | None:
+    """Choices that alone turn the sign of an option's median; None where no curve of it is kept."""
+    rows = None if curve is None else curve[(curve["option"] == option) & (curve["kind"] == "alone")]
+    if rows is None or rows.empty:
         return None
-    return tuple(f"{row['axis']}: {row['level']}" for row in rows if float(row["npv_median"]) * median <= 0.0)
+    turned = rows[rows["npv_median"] * median <= 0.0]
+    return tuple(f"{row.axis}: {row.level}" for row in turned.itertuples())
 
 
 def standard_table(workings: Workings, made: Mapping[str, pd.DataFrame], *, alone: Workings) -> pd.DataFrame:
@@ -283,6 +279,7 @@ def standard_table(workings: Workings, made: Mapping[str, pd.DataFrame], *, alon
     # sign_turned_by, verdict, condition, reason.
     rule, rows, both = load_standard(), [], (workings.arrays.npv, net_effects(workings))
     anchors = made["break_even_values"].query("kind == 'anchor'").set_index("name")["value_per_child_year"]
+    curve = kept_table("curve", "specifications") if kept_curve(workings) else None
     for option in reforms(workings):
         effects = kinds.checked(workings.option(option))
         row: dict[str, Any] = {"option": option, "label": workings.option(option).label}
@@ -293,7 +290,7 @@ def standard_table(workings: Workings, made: Mapping[str, pd.DataFrame], *, alon
         for name, value in anchors.items():
             row |= chance(workings, net + value * years > 0.0, f"prob_at_{name}", f"mcse_at_{name}")
         row["median_npv"] = float(np.median(worth))
-        turned = one_at_a_time_turns(option, median=row["median_npv"])
+        turned = one_at_a_time_turns(curve, option, median=row["median_npv"])
         row["sign_turned_by"] = NOT_KNOWN if turned is None else "; ".join(turned)
         rows.append(row | _verdict(row, rule=rule, condition=_settled_by(made, effects, rule=rule)))
     return pd.DataFrame(rows)

@@ -18,7 +18,6 @@ from cba.appraisal.quantities import (
 from cba.appraisal.workings import Workings
 from cba.decisions.choice import (
     acceptability,
-    break_even_value,
     cost_effectiveness_frontier,
     plane_quadrants,
     probability_at_least,
@@ -37,6 +36,7 @@ from cba.tables.catalogue import (
     Table,
     catalogued,
     catalogued_together,
+    chance,
     enough_to_learn,
     reforms,
     spread,
@@ -289,35 +289,58 @@ QUESTIONS = {
 """Research question to the beginnings of the names of the inputs that would answer it."""
 
 
+HELP_WORTH = "help_worth_"
+"""Beginning of the ids of published claims of what family help brings, for each pound spent or for a family."""
+
+
 ANCHOR_LEVELS = (0.05, 0.5, 0.95)
 """Quantiles of the registry's entries at which an anchor is stated: low, central, high."""
 
 
-@catalogued("break_even_values", "Value of a child-year at home at which an option breaks even", MONEY)
+@catalogued("break_even_values", "What a child-year must be worth for an option to break even", MONEY)
 def break_even_values(workings: Workings) -> pd.DataFrame:
-    """Value of a child-year at which each option breaks even, beside values others have put on it.
+    """What a child-year of help, or out of care, must be worth for each option, beside what others say it is.
 
-    ``lambda* = -E[NPV] / E[CY_safe]``; with harm ``-E[NPV] / E[CY_safe - H]``.
+    ``-NPV / child-years`` draw by draw; money stops with the horizon, what it did is followed to the end of the stay.
     """
-    # Columns kind ("option", "anchor"), name, label, value_per_child_year, se, lower, upper
-    # (GBP of the price base), with_harm (break-even where a child-year of harm costs what a safe one is
-    # worth), note. Missing where the option averts no care; below zero where it pays in cash alone. Options
-    # have an error and anchors a range.
-    plain = break_even_value(-workings.arrays.npv, workings.arrays.child_years_safe)
+    # Columns kind ("help" and "worth": a year of family help; "option" and "anchor": a year out of care), name, label,
+    # value_per_child_year (median), lower, upper (GBP of the price base), prob_never (no more child-years, at a net
+    # cost), prob_mcse, grade, note. Below zero where it pays in cash alone; missing where the value is in no reach.
     labels = {option.id: option.label for option in workings.inputs.options}
-    options = pd.DataFrame(
-        {
-            "kind": "option",
-            "name": plain["option"],
-            "label": plain["option"].map(labels),
-            "value_per_child_year": plain["value"],
-            "se": plain["se"],
-            "with_harm": break_even_value(-workings.arrays.npv, net_effects(workings))["value"],
-            "note": "",
-        }
-    )
-    columns = ["kind", "name", "label", "value_per_child_year", "se", "lower", "upper", "with_harm", "note"]
-    return pd.concat([options, _anchors(workings)], ignore_index=True)[columns]
+    rows = []
+    for option in reforms(workings):
+        ended = workings.run_offs[option]
+        asked = {"help": ended.help_years} if ended.help_years.any() else {}
+        for kind, years in (asked | {"option": ended.child_years}).items():
+            about = {"kind": kind, "name": option, "label": labels[option], "note": ""}
+            rows.append(about | _break_even(workings, ended.npv, years=years))
+    return pd.concat([pd.DataFrame(rows), _worth_of_help(workings), _anchors(workings)], ignore_index=True)
+
+
+def _break_even(workings: Workings, npv: np.ndarray, *, years: np.ndarray) -> dict[str, float]:
+    """Median and limits of ``-NPV / years``; a draw without more years never breaks even, or always does."""
+    some = years > 0
+    asked = np.where(some, -npv / np.where(some, years, 1.0), np.where(npv < 0, np.inf, -np.inf))
+    tail = (1.0 - workings.inputs.analysis.level) / 2.0
+    found = np.quantile(asked, [0.5, tail, 1.0 - tail], method="inverted_cdf")
+    names = ("value_per_child_year", "lower", "upper")
+    columns = dict(zip(names, np.where(np.isfinite(found), found, np.nan), strict=True))
+    return columns | chance(workings, ~some & (npv < 0), "prob_never", "prob_mcse")
+
+
+def _worth_of_help(workings: Workings) -> pd.DataFrame:
+    """What evaluations and claims say a year of family help is worth, in the price base."""
+    claims, value = workings.inputs.evidence.claims, workings.system.value
+    rows = []
+    for row in claims[claims["claim_id"].str.startswith(HELP_WORTH)].itertuples():
+        of = value("family_help.cost_per_child")
+        if row.unit == "gbp_per_family":
+            of = workings.pound_of(int(row.price_base)) / value("family_help.children_per_family")
+        worth = spread(workings, row.value * of, median=True)
+        about = {"kind": "worth", "name": row.claim_id, "label": row.claim, "grade": row.confidence}
+        about |= {"value_per_child_year": worth["median"], "lower": worth["lower"], "upper": worth["upper"]}
+        rows.append(about | {"note": f"{row.note} Source: {row.source_title}, {row.url}"})
+    return pd.DataFrame(rows)
 
 
 def _anchors(workings: Workings) -> pd.DataFrame:

@@ -2,12 +2,12 @@
 
 An option's net saving is written in parts that a reader's settings only scale:
 
-    net(t)   = m (P0(t) + k P1(t)) + O0(t) + k O1(t) - x o C(t)
+    net(t)   = m (P0(t) + k P1(t)) + O0(t) + k O1(t) - x C(t)
     fewer(t) = F0(t) + k F1(t)
 
-with C the money before its overrun o, P savings on placements, O other savings less support at home, F children
+with C the money as it is spent, P savings on placements, O other savings less support at home, F children
 fewer at 31 March; part 0 is without the services whose effects are strengthened and part 1 what they add. The
-settings are m (avoidable share), x (overrun) and k (strength of the effects), each 1 as drawn.
+settings are m (avoidable share), x (overrun of all money) and k (strength of the effects), each 1 as drawn.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def explorer_draws(workings: Workings) -> xr.Dataset | None:
     None for stances that hold others' draws.
     """
     # ``packed`` (column, sample) int16 times ``scale`` (column) is a column of draws; ``place``
-    # (quantity, option, year) is the column of each stream, equal streams stored once; ``overrun`` and
+    # (quantity, option, year) is the column of each stream, equal streams stored once;
     # ``harm_share`` (sample); ``supported`` (control, bound), the multipliers the draws support;
     # ``npv_error`` (option), GBP: how far the mean net present value at half or twice the effect is at most
     # from working the option out again; ``reinvested`` (option), whether it spends what it saves. ``year``
@@ -100,7 +100,6 @@ def explorer_draws(workings: Workings) -> xr.Dataset | None:
             "packed": (("column", "sample"), packed),
             "scale": ("column", scale),
             "place": (("quantity", "option", "year"), place),
-            "overrun": ("sample", value("delivery.cost_overrun")[chosen].astype(np.float32)),
             "harm_share": ("sample", value("family_help.harm_share")[chosen].astype(np.float32)),
             "supported": (("control", "bound"), _supported(workings)),
             "npv_error": ("option", errors),
@@ -122,13 +121,12 @@ def option_streams(workings: Workings, option: Option) -> dict[str, np.ndarray]:
     Shape (sample, year). By member of `QUANTITIES`; GBP of the price base, and children.
     """
     account = workings.accounts[option.id]
-    overrun = workings.system.value("delivery.cost_overrun")[:, None]
-    support = sum((c.amount for c in account.costs if c.component in SUPPORT), np.zeros_like(overrun))
+    support = sum((c.amount for c in account.costs if c.component in SUPPORT), 0.0 * account.recurrent)
     drawn = _effect_streams(workings, option, account, times=1.0)
     without = drawn
     if any(done.delivered.any() for done in account.work if _adjustable(option, done)):
         without = _effect_streams(workings, option, account, times=0.0)
-    streams = {"money": (total_cost(account) - support) / overrun}
+    streams = {"money": total_cost(account) - support}
     for name in ("placements", "other", "fewer"):
         streams[name] = without[name]
         streams[f"{name}_help"] = drawn[name] - without[name]
@@ -185,7 +183,9 @@ def _supported(workings: Workings) -> np.ndarray:
     system = workings.system
     avoidable = avoidable_share(system.parameters).max(axis=-1)
     effect = system.reach * (1.0 - np.exp(system.value(_EFFECT)))
-    limits = (_scaled_within(system.value("delivery.cost_overrun")), _scaled_within(avoidable))
+    # Money is spent as stated, so what the draws support of an overrun of all of it is the entry itself.
+    overrun = np.quantile(system.value("delivery.cost_overrun"), _RANGE)
+    limits = (overrun, _scaled_within(avoidable))
     return np.array([*limits, (0.0, _scaled_within(effect)[1])])
 
 
@@ -273,7 +273,9 @@ def _by_draw(
     """Net present value, children fewer in the target year and payback year of every draw of one stance."""
     stream = {str(name): unpacked(draws, str(name), option) for name in draws["quantity"].values}
     saved, other, fewer = (stream[name] + stream[f"{name}_help"] for name in ("placements", "other", "fewer"))
-    cost = draws["overrun"].values.astype(float)[:, None] * stream["money"]
+    cost = stream["money"]
+    if "overrun" in draws:  # runs stored before state money without it
+        cost = draws["overrun"].values.astype(float)[:, None] * cost
     years, horizon = draws["year"].values, analysis.horizon
     net = (saved + other - cost)[:, :horizon]
     npv = net @ discount_factors(np.arange(horizon), analysis.schedule, mid_year=analysis.mid_year)

@@ -12,14 +12,37 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import payback_draws, probability, review_prices
-from cba.appraisal.workings import Workings, net_saving, yearly_factors
-from cba.costs.account import OptionAccount, avoidable_share, child_years, total_cost, total_saving
+from cba.appraisal.quantities import (
+    READINGS,
+    discounted,
+    fewer_children,
+    payback_draws,
+    probability,
+    review_prices,
+)
+from cba.appraisal.workings import Workings, net_saving, run_off, yearly_factors
+from cba.costs.account import (
+    SUPPORT,
+    OptionAccount,
+    avoidable_share,
+    child_years,
+    total_cost,
+    total_saving,
+)
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
-from cba.inputs.options import Option
-from cba.tables.catalogue import MONEY, SHARES, catalogued, chance, reforms, review_programme, spread
+from cba.inputs.options import DO_MINIMUM, Option, ways_of_paying
+from cba.tables.catalogue import (
+    MONEY,
+    SHARES,
+    catalogued,
+    chance,
+    funded_already,
+    reforms,
+    review_programme,
+    spread,
+)
 from cba.tables.children import by_option_and_year
 
 
@@ -267,11 +290,12 @@ def net_by_year(workings: Workings) -> pd.DataFrame:
 
 @catalogued("npv", "Fiscal net present value by option", f"{MONEY} Positive is a net saving.")
 def npv_table(workings: Workings) -> pd.DataFrame:
-    """Fiscal net present value by option over the headline and the long horizon.
+    """Fiscal net present value by option over the headline and the long horizon, and with run-off.
 
-    Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse, and
-    npv_long_mean, npv_long_lower, npv_long_upper, prob_long_positive: GBP, positive is a net saving.
+    Columns option, label, mean, median, lower, upper, mcse, prob_positive, prob_negative, prob_mcse; then mean, lower,
+    upper after npv_long_ and npv_run_off_, prob_long_positive, prob_run_off_positive: GBP, positive is a net saving.
     """
+    # Run-off: money stops with the headline horizon, and what it did is followed over the long one.
     rows = []
     for option in workings.inputs.options:
         npv = workings.arrays.npv.sel(option=option.id).values
@@ -288,6 +312,8 @@ def npv_table(workings: Workings) -> pd.DataFrame:
                 "prob_mcse": gain["mcse"],
                 **spread(workings, long, "npv_long_"),
                 "prob_long_positive": (long > 0).mean(),
+                **spread(workings, ended := run_off(workings, option.id)[0], "npv_run_off_"),
+                "prob_run_off_positive": (ended > 0).mean(),
             }
         )
     return pd.DataFrame(rows)
@@ -308,30 +334,63 @@ def payback_table(workings: Workings) -> pd.DataFrame:
 @catalogued("financing_modes", "Ways of paying after the programme", MONEY, needs=review_programme)
 def financing_modes(workings: Workings) -> pd.DataFrame:
     """The ways of paying for the review's programme afterwards: its own, and options that differ in it alone."""
-    # Columns option, label, recurrent_2030_mean (GBP before any overrun, of the price base),
-    # prob_recurrent_2030_full (that it is as much as the first option's; 1 for that option, by definition),
-    # npv_mean, npv_lower, npv_upper, prob_npv_positive, fewer_mean (children in the target year).
-    table = npv_table(workings).set_index("option")
-    total = workings.arrays.children.sum("age").sel(year=workings.inputs.analysis.target_year)
-    claims, by_id = workings.inputs.claims, {o.id: o for o in workings.inputs.options}
-    position = workings.years.index(claims.annual_saving.year)
-    own = by_id[claims.programme]
-    others = [o for o in by_id.values() if o.base == own.id and o.components is None]
-    full = workings.accounts[own.id].recurrent[:, position]
+    # Columns option, label, recurrent_2030_mean (GBP of the price base), prob_recurrent_2030_full (that it is as much
+    # as the first option's; 1 for that option, by definition); then, each with mean, lower, upper: shift_ (share of it
+    # reached), saving_ (gross cashable saving of the claim's year, GBP at the claim's prices), helped_ (children helped
+    # in that year), help_years_ and care_years_ (child-years of help, and out of care, over the horizon), npv_,
+    # recurrent_ (present value of recurrent money) and npv_before_ (npv before it is taken off); prob_npv_positive,
+    # fewer_mean (children in the target year). No number of different children is known: one may be helped twice.
+    claims = workings.inputs.claims
+    paying = ways_of_paying(workings.inputs.options, programme=claims.programme)
+    full = workings.accounts[claims.programme].recurrent[:, workings.years.index(claims.annual_saving.year)]
     rows = []
-    for option in (own.id, *(o.id for o in others if o.financing != own.financing)):
-        recurrent, row = workings.accounts[option].recurrent[:, position], table.loc[option]
-        rows.append(
-            {
-                "option": option,
-                "label": row["label"],
-                "recurrent_2030_mean": recurrent.mean(),
-                "prob_recurrent_2030_full": (recurrent >= full - 1.0).mean() if full.any() else np.nan,
-                **{f"npv_{name}": row[name] for name in ("mean", "lower", "upper")},
-                "prob_npv_positive": row["prob_positive"],
-                "fewer_mean": float((total.sel(option="bau") - total.sel(option=option)).mean()),
-            }
-        )
+    for option in paying:
+        draws = _financed(workings, workings.accounts[option.id], full=full)
+        draws["npv"] = npv = workings.arrays.npv.sel(option=option.id).values
+        draws["npv_before"] = npv + draws["recurrent"]
+        row: dict[str, Any] = {"option": option.id, "label": option.label}
+        for name, drawn in draws.items():
+            row |= spread(workings, drawn, f"{name}_")
+        row["prob_recurrent_2030_full"] = (draws["shift"] >= 1.0 - 1e-9).mean() if full.any() else np.nan
+        row["prob_npv_positive"] = (npv > 0).mean()
+        rows.append(row | {"fewer_mean": fewer_children(workings, option.id).mean()})
+    return pd.DataFrame(rows)
+
+
+def _financed(workings: Workings, account: OptionAccount, *, full: np.ndarray) -> dict[str, np.ndarray]:
+    """Money, help and child-years of one way of paying, (sample,)."""
+    year = workings.years.index(workings.inputs.claims.annual_saving.year)
+    recurrent, within = account.recurrent[:, year], np.isin(workings.years, workings.horizon)
+    helped = (
+        account.delivered("family_help") * workings.system.value("family_help.eligible_children")[:, None]
+    )
+    later = (
+        line.amount for line in account.costs if line.kind == "recurrent" and line.component not in SUPPORT
+    )
+    return {
+        "recurrent_2030": recurrent,
+        "shift": np.divide(recurrent, full, out=np.zeros_like(full), where=full > 0),
+        "saving": total_saving(account)[:, year] / review_prices(workings),
+        "helped": helped[:, year],
+        "help_years": helped[:, within].sum(axis=1),
+        "care_years": child_years(account.children.fewer)[:, within].sum(axis=1),
+        "recurrent": discounted(workings, sum(later, np.zeros_like(helped))),
+    }
+
+
+@catalogued("against_funded", "Options beside what is funded already", MONEY, needs=funded_already)
+def against_funded(workings: Workings) -> pd.DataFrame:
+    """Each option instead of what is funded already, and on top of it: worth and children beyond it."""
+    # Columns reading ("vs_..." or "on_...", as the keys of the headline end), words, option, label, npv_mean,
+    # npv_lower, npv_upper (GBP), prob_npv_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (target year).
+    rows = []
+    for reading, (words, both) in READINGS.items():
+        for option in workings.inputs.options:
+            drawn = both(workings, option.id)
+            if drawn is not None and option.id != DO_MINIMUM:
+                row = {"reading": reading, "words": words, "option": option.id, "label": option.label}
+                row |= spread(workings, drawn[0], "npv_") | spread(workings, drawn[1], "fewer_")
+                rows.append(row | chance(workings, drawn[0] > 0, "prob_npv_positive", "prob_mcse"))
     return pd.DataFrame(rows)
 
 

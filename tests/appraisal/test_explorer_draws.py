@@ -44,12 +44,9 @@ def _shown(workings, draws, values):
 def test_the_parts_sum_to_the_account(workings, name):
     parts = option_streams(workings, _option(workings, name))
     account = workings.accounts[name]
-    overrun = workings.system.value("delivery.cost_overrun")[:, None]
     earned = sum(parts[n] + parts[f"{n}_help"] for n in ("placements", "other"))
     largest = np.abs(total_cost(account)).max()
-    np.testing.assert_allclose(
-        earned - overrun * parts["money"], net_saving(account), rtol=1e-9, atol=1e-9 * largest
-    )
+    np.testing.assert_allclose(earned - parts["money"], net_saving(account), rtol=1e-9, atol=1e-9 * largest)
     fewer = account.children.fewer_by_age.sum(axis=-1)
     np.testing.assert_allclose(parts["fewer"] + parts["fewer_help"], fewer, rtol=1e-9, atol=1e-9)
 
@@ -81,7 +78,7 @@ def test_the_error_named_for_the_effect_is_what_the_full_account_shows(workings,
         half = dataclasses.replace(workings.system, reach_by_age=0.5 * workings.system.reach_by_age)
         again = net_saving(option_account(option, half, workings.basis))
         scaled = sum(parts[n] + 0.5 * parts[f"{n}_help"] for n in ("placements", "other"))
-        scaled = scaled - parts["money"] * workings.system.value("delivery.cost_overrun")[:, None]
+        scaled = scaled - parts["money"]
         found = abs(discounted(workings, scaled - again).mean())
         assert found <= abs(float(draws["npv_error"].sel(option=name))) + 1.0
 
@@ -102,12 +99,16 @@ def test_an_avoidable_share_scales_only_what_placements_cost(workings, name):
     np.testing.assert_allclose(saved, found, rtol=1e-9, atol=1e-9 * np.abs(found).max() + 1e-6)
 
 
-def test_an_overrun_scales_only_the_money(workings):
-    other = worked(made_inputs(), changed(made_draws(), delivery__cost_overrun=1.3))
-    parts = option_streams(workings, _option(workings, "care_review"))
-    overrun = workings.system.value("delivery.cost_overrun")[:, None]
-    change = net_saving(workings.accounts["care_review"]) - net_saving(other.accounts["care_review"])
-    np.testing.assert_allclose(change, 0.3 * overrun * parts["money"], rtol=1e-6, atol=1e-3)
+def test_an_overrun_of_all_money_scales_only_the_money(workings):
+    """A draw's overrun on every line, as the switch of the analysis has it, is the setting at that overrun."""
+    option = _option(workings, "family_help_only")
+    basis = dataclasses.replace(workings.basis, overrun="money")
+    parts = option_streams(workings, option)
+    change = net_saving(workings.accounts[option.id]) - net_saving(
+        option_account(option, workings.system, basis)
+    )
+    more = workings.system.value("delivery.cost_overrun")[:, None] - 1.0
+    np.testing.assert_allclose(change, more * parts["money"], rtol=1e-6, atol=1e-3)
 
 
 def test_packed_draws_are_those_of_the_run_to_sixteen_bits(workings, draws):
@@ -142,7 +143,7 @@ def _net(draws, name):
     """Net saving of each year, put together from the parts."""
     part = {str(q): unpacked(draws, str(q), name) for q in draws["quantity"].values}
     saved = sum(part[q] for q in ("placements", "placements_help", "other", "other_help"))
-    return saved - draws["overrun"].values[:, None] * part["money"]
+    return saved - part["money"]
 
 
 def test_a_value_of_a_child_year_adds_safe_child_years(workings, draws):

@@ -148,21 +148,20 @@ def test_chances_stand_at_the_stated_value_and_at_each_anchor(table, workings, m
             assert table.loc[option, f"prob_at_{name}"] == (npv + value * years > 0.0).mean()
 
 
-def test_single_changes_are_read_from_the_stored_curve(tmp_path):
-    file = tmp_path / "curve.csv"
-    assert one_at_a_time_turns("a", median=1.0, file=file) is None
+def test_single_changes_are_read_from_the_kept_curve():
+    assert one_at_a_time_turns(None, "a", median=1.0) is None
     rows = [
-        ("1", "reach", "low", "one at a time", "a", -2.0),
-        ("2", "reach", "high", "one at a time", "a", 3.0),
+        ("1", "reach", "low", "alone", "a", -2.0),
+        ("2", "reach", "high", "alone", "a", 3.0),
         ("3", "cost", "low", "fraction", "a", -1.0),
-        ("4", "stay", "none", "one at a time", "b", -1.0),
+        ("4", "stay", "none", "alone", "b", -1.0),
     ]
     columns = ["spec", "axis", "level", "kind", "option", "npv_median"]
-    pd.DataFrame(rows, columns=columns).to_csv(file, index=False)
-    assert one_at_a_time_turns("a", median=1.0, file=file) == ("reach: low",)
-    assert one_at_a_time_turns("a", median=-1.0, file=file) == ("reach: high",)
-    assert one_at_a_time_turns("b", median=-1.0, file=file) == ()
-    assert one_at_a_time_turns("c", median=1.0, file=file) is None
+    curve = pd.DataFrame(rows, columns=columns)
+    assert one_at_a_time_turns(curve, "a", median=1.0) == ("reach: low",)
+    assert one_at_a_time_turns(curve, "a", median=-1.0) == ("reach: high",)
+    assert one_at_a_time_turns(curve, "b", median=-1.0) == ()
+    assert one_at_a_time_turns(curve, "c", median=1.0) is None
 
 
 def test_the_study_that_would_settle_it_is_the_one_worth_most_of_those_that_measure_it(workings):

@@ -24,13 +24,9 @@ def abundant(system):
 
 def bought(chosen, system, money):
     """Work by name of what money buys."""
-    done = kinds.work(
-        kinds.checked(chosen),
-        system.ground,
-        yearly=money,
-        programme=money,
-        part=area_share(chosen, system),
-    )
+    effects, part = kinds.checked(chosen), area_share(chosen, system)
+    each = kinds.money_by_effect(effects, system.ground, yearly=money, programme=money, part=part)
+    done = kinds.work(effects, system.ground, money=each)
     return {work.name: work for work in done}
 
 

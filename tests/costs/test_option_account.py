@@ -77,13 +77,12 @@ def test_an_option_without_money_changes_nothing_at_all(base):
 
 
 def test_an_option_without_effect_costs_its_money_and_saves_nothing(base):
-    """Workforce money alone: cost times overrun, no saving in any draw."""
+    """Workforce money alone: fixed money, so its cost is the money, and no saving in any draw."""
     spend = tuple(line for line in option("care_review").spend if line.component == "workforce")
     account = account_of(base, option("care_review", spend=spend, recurrent=None, financing="fade"))
     assert (total_saving(account) == 0).all()
     money = line_sum(programme_money(option("care_review", spend=spend), settings(base)))
-    overrun = base.system.value("delivery.cost_overrun")[:, None]
-    np.testing.assert_allclose(total_cost(account), money * overrun, rtol=1e-12)
+    np.testing.assert_allclose(total_cost(account), money, rtol=1e-12)
 
 
 def test_business_as_usual_has_no_lines(base):
@@ -113,7 +112,7 @@ def test_reinvested_money_is_what_a_year_by_year_account_finds(base):
     """An independent forward recursion: each year's money from the account of the years before it."""
     chosen = option("care_review_reinvest")
     lines, cap = programme_money(chosen, settings(base)), recurrent_cap(chosen, settings(base))
-    share = base.system.value("delivery.reinvest_share") / base.system.value("delivery.cost_overrun")
+    share = base.system.value("delivery.reinvest_share")
     money = np.zeros_like(cap)
     for year in range(1, cap.shape[1]):
         known = _account(chosen, base.system, base.basis, lines, money)
@@ -127,9 +126,9 @@ def test_reinvested_money_is_what_a_year_by_year_account_finds(base):
 
 
 def test_reinvested_spending_never_exceeds_what_the_council_cashed_the_year_before(base):
-    """Overrun included: money that was not saved cannot be spent; others' savings are not the council's."""
+    """Money that was not saved cannot be spent; others' savings are not the council's."""
     account = base.accounts["care_review_reinvest"]
-    spent = account.recurrent * base.system.value("delivery.cost_overrun")[:, None]
+    spent = account.recurrent
     saved = np.maximum(council_cashes(account), 0.0)
     assert (spent[:, 1:] <= saved[:, :-1] + 2.0).all()
     assert spent.max() > 1e6 and (spent >= 0).all()
@@ -175,15 +174,22 @@ def npv_and_savings(workings):
 
 @pytest.fixture(scope="module")
 def dearer():
-    """Every option with programme costs a fifth above those of each draw."""
+    """Every option with an overrun a fifth above that of each draw."""
     return worked(made_inputs(), changed(made_draws(), delivery__cost_overrun=1.2))
+
+
+PAYS_ALLOWANCES = {"care_review", "care_review_injection_only", "care_review_reinvest"}
+PAYS_ALLOWANCES |= {"care_review_delayed", "kinship_only"}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_higher_overrun_never_raises_net_benefit_or_savings(base, dearer, name):
     beneficial = base.system.value("family_help.log_risk_ratio") <= 0
     change = (dearer.arrays.npv - base.arrays.npv).sel(option=name).values
-    assert (change <= 1e-3).all() and change.min() < -1e3
+    if name in PAYS_ALLOWANCES:
+        assert (change <= 1e-3).all() and change.min() < -1e3
+    else:  # its money is fixed
+        np.testing.assert_array_equal(change, 0.0)
     saved = total_saving(dearer.accounts[name]) - total_saving(base.accounts[name])
     if name == "care_review_reinvest":  # dearer help means less of it, also where it does harm
         saved = saved[beneficial]
@@ -247,8 +253,8 @@ def test_deadweight_and_the_rest_are_the_kinship_money(base, name):
         for line in account.costs
         if line.component == "kinship" and line.kind in ("programme", "deadweight")
     ]
-    overrun = base.system.value("delivery.cost_overrun")[:, None]
-    np.testing.assert_allclose(sum(shown), line_sum(money) * overrun, rtol=1e-12)
+    led = base.system.value("kinship.allowance_share") * (base.system.value("delivery.cost_overrun") - 1.0)
+    np.testing.assert_allclose(sum(shown), line_sum(money) * (1.0 + led)[:, None], rtol=1e-12)
     assert all((amount >= 0).all() for amount in shown)
 
 
@@ -320,9 +326,9 @@ def test_recurrent_kinship_money_is_split_too(base):
     account = account_of(base, chosen)
     kinship = [line for line in account.costs if line.component == "kinship"]
     assert all((line.amount >= -1e-6).all() for line in kinship)
-    overrun = base.system.value("delivery.cost_overrun")[:, None]
+    led = base.system.value("kinship.allowance_share") * (base.system.value("delivery.cost_overrun") - 1.0)
     money = line_sum(programme_money(chosen, settings(base))) + recurrent_cap(chosen, settings(base))
-    np.testing.assert_allclose(line_sum(kinship), money * overrun, rtol=1e-12)
+    np.testing.assert_allclose(line_sum(kinship), money * (1.0 + led)[:, None], rtol=1e-12)
     assert (line_sum(line for line in kinship if line.kind == "deadweight")[:, -1] > 0).all()
 
 
@@ -439,8 +445,7 @@ def test_two_effects_on_one_price_multiply(base):
 
 def test_what_is_paid_for_nothing_is_taken_from_its_component_in_proportion(base):
     """Of lines of 30 and 10, 20 are deadweight: 15 and 5; where nothing is spent nothing is."""
-    overrun = base.system.value("delivery.cost_overrun")[:, None]
-    years = np.array([[1.0, 0.0]]) + np.zeros((overrun.size, 1))
+    years = np.array([[1.0, 0.0]]) + np.zeros((base.system.reach.size, 1))
     lines = (
         MoneyLine("kinship", "dfe", "programme", 30.0 * years),
         MoneyLine("kinship", "council", "recurrent", 10.0 * years),
@@ -460,7 +465,34 @@ def test_what_is_paid_for_nothing_is_taken_from_its_component_in_proportion(base
     }
     assert set(found) == set(expected)
     for line, amount in expected.items():
-        np.testing.assert_allclose(found[line], amount * years * overrun, rtol=1e-12)
+        np.testing.assert_allclose(found[line], amount * years, rtol=1e-12)
+
+
+@pytest.mark.parametrize("overrun", [None, "none", "delivery", "money"])
+def test_only_what_is_led_by_demand_overruns_in_money(base, overrun):
+    """Of 40, 10 are led by demand: it alone overruns, nothing does, or all of it does; by hand, line by line."""
+    over = base.system.value("delivery.cost_overrun")[:, None]
+    years = np.array([[1.0, 0.0]]) + np.zeros((over.size, 1))
+    lines = (
+        MoneyLine("kinship", "dfe", "programme", 30.0 * years),
+        MoneyLine("kinship", "council", "recurrent", 10.0 * years),
+        MoneyLine("foster", "dfe", "programme", 7.0 * years),
+    )
+    work = [Work("x", "kinship", years, deadweight=4.0 * years, demand_led=10.0 * years)]
+    costs = cost_lines(base.system, lines, work=work, overrun=overrun)
+    found = {(x.component, x.payer, x.kind): x.amount[:, :1] for x in costs}
+    led = np.ones_like(over) if overrun == "none" else over
+    fixed = over if overrun == "money" else np.ones_like(over)
+    expected = {
+        ("kinship", "dfe", "programme"): 0.75 * (6.0 * led + 30.0 * fixed),
+        ("kinship", "dfe", "deadweight"): 3.0 * led,
+        ("kinship", "council", "recurrent"): 0.25 * (6.0 * led + 30.0 * fixed),
+        ("kinship", "council", "deadweight"): 1.0 * led,
+        ("foster", "dfe", "programme"): 7.0 * fixed,
+    }
+    assert set(found) == set(expected)
+    for line, amount in expected.items():
+        np.testing.assert_allclose(found[line], amount, rtol=1e-12, err_msg=str(line))
 
 
 def test_what_an_effect_delivers_is_found_by_its_name(base):

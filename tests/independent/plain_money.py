@@ -164,7 +164,9 @@ def reinvested(option, value, *, world):
     years = world["years"]
     _, cap = programme(option, start=world["start"], years=years, level=world["level"])
     path = [0.0 for _ in years]
-    payer, share = option.recurrent.payer, value["delivery.reinvest_share"] / value["delivery.cost_overrun"]
+    payer, share = option.recurrent.payer, value["delivery.reinvest_share"]
+    if world.get("overrun") == "money":  # family help is fixed money: it overruns only where all money does
+        share /= value["delivery.cost_overrun"]
     for t in range(1, len(years)):
         flows, _, _ = option_flows(option, value, world=world, recurrent=path)
         own = [f"{what}/{payer}/recurrent" for what in ("home_support", "guardianship_support")]
@@ -189,6 +191,10 @@ def option_flows(option, value, *, world, recurrent=None):
         name = option.recurrent.component
         bought[name] = [b + m for b, m in zip(bought[name], recurrent, strict=True)]
     services, deadweight = delivered(option, value, bought=bought, world=world)
+    over, mode = value["delivery.cost_overrun"], world.get("overrun")
+    led = 0.0  # share of kinship money that is paid to whoever is entitled
+    if option.effects.allowance_scope != "none":
+        led = value["kinship.allowance_share"] if option.effects.family_network else 1.0
     changed = children_changed(value, services, world=world)
     flows = {}
 
@@ -200,12 +206,17 @@ def option_flows(option, value, *, world, recurrent=None):
         money.append((option.recurrent.component, option.recurrent.payer, "recurrent", recurrent))
     for component, payer, kind, path in money:
         for t in span:
-            cost = [path[s] * value["delivery.cost_overrun"] if s == t else 0.0 for s in span]
             dead = deadweight[t] / bought["kinship"][t] if bought["kinship"][t] > 0 else 0.0
-            dead = dead if component == "kinship" else 0.0
-            add(f"{component}/{payer}/{kind}", [c * (1 - dead) for c in cost])
+            part = {"dead": dead, "led": led} if component == "kinship" else {"dead": 0.0, "led": 0.0}
+            times = {"money": over, "none": 1.0}.get(mode, over)  # of what is led by demand
+            fixed = over if mode == "money" else 1.0
+            rest = path[t] * ((part["led"] - part["dead"]) * times + (1 - part["led"]) * fixed)
+            add(f"{component}/{payer}/{kind}", [rest if s == t else 0.0 for s in span])
             if component == "kinship":
-                add(f"kinship/{payer}/deadweight", [c * dead for c in cost])
+                add(
+                    f"kinship/{payer}/deadweight",
+                    [path[t] * dead * times if s == t else 0.0 for s in span],
+                )
     support = value["home_support.supported_share"] * value["home_support.cost_per_year"]
     at_home = child_years([max(n, 0.0) for n in changed["at_home"]])
     add("home_support/council/recurrent", [n * support for n in at_home])

@@ -94,8 +94,10 @@ def delivered(option, value, *, bought, world):
     service = timing(value["delivery.start_delay"] + 0.5, stretch=stretch, years=len(span))
     at_once = timing(value["delivery.start_delay"], stretch=stretch, years=len(span))
     eligible = [value["family_help.eligible_children"] for _ in span]
+    over = value["delivery.cost_overrun"] if world.get("overrun") == "delivery" else 1.0
+    fixed = {component: [m / over for m in path] for component, path in bought.items()}
     served = covered(
-        bought["family_help"],
+        fixed["family_help"],
         cost=help_cost(value),
         eligible=eligible,
         setup=setup,
@@ -114,7 +116,7 @@ def delivered(option, value, *, bought, world):
         route = value["kinship.route_share"] * value["kinship.uncovered_share"]
         route /= value["kinship.in_care_without_meeting"]
         meetings = covered(
-            [m * (1 - part) for m in bought["kinship"]],
+            [m * (1 - part) for m in fixed["kinship"]],
             cost=value["kinship.meeting_cost"],
             eligible=[sum(world["usual"][t]["reachable"]) * route for t in span],
             setup=setup,
@@ -122,7 +124,7 @@ def delivered(option, value, *, bought, world):
         )
     target, places = option.effects.foster_carers_target, nothing
     if target > 0:
-        places = foster_places(value, bought["foster"], target=target, shares=service)
+        places = foster_places(value, fixed["foster"], target=target, shares=service)
     reform = in_place(bought["reform"], shares=service) if option.effects.price_reform else nothing
     return {
         "help": served,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from cba.appraisal.quantities import payback_draws
+from cba.appraisal.workings import net_saving
+from cba.costs.option_account import option_account
 from tests.appraisal.made_workings import made_workings
 from tests.independent import plain_money
 from tests.independent.plain_inputs import plain_worlds
@@ -119,6 +123,21 @@ def test_worth_and_payback_agree(plain, found, accounts, name):
     np.testing.assert_array_equal(
         payback_draws(found, name), [np.nan if year is None else float(year) for year in years]
     )
+
+
+@pytest.mark.parametrize("overrun", ["none", "delivery", "money"])
+@pytest.mark.parametrize("name", ["care_review", REINVESTED, "kinship_only"])
+def test_cash_flow_agrees_however_money_overruns(plain, found, name, overrun):
+    inputs, worlds = plain
+    chosen = next(option for option in inputs.options if option.id == name)
+    account = option_account(chosen, found.system, dataclasses.replace(found.basis, overrun=overrun))
+    second = [
+        plain_money.option_flows(chosen, value, world=world | {"overrun": overrun}) for value, world in worlds
+    ]
+    net = [[-sum(path[t] for path in flow.values()) for t in range(len(found.years))] for flow, *_ in second]
+    np.testing.assert_allclose(net_saving(account), net, rtol=1e-8, atol=60.0)
+    usual = net_saving(found.accounts[name])
+    assert np.abs(net_saving(account) - usual).max() > 1e4
 
 
 def test_the_chance_of_30000_fewer_agrees(plain, found, accounts):

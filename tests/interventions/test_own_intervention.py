@@ -11,6 +11,7 @@ import pytest
 from cba.appraisal.inputs import read_inputs
 from cba.appraisal.workings import worked_options
 from cba.cli import main
+from cba.costs.option_account import option_account
 from cba.errors import InputError
 from cba.inputs.analyses import load_analysis
 from cba.inputs.files import analysis_file, options_folder
@@ -201,8 +202,24 @@ def test_children_are_conserved_and_money_is_what_was_stated(workings):
     by_age, by_place = account.children.fewer_by_age, account.children.fewer_by_placement
     np.testing.assert_allclose(by_age.sum(-1), by_place.sum(-1), rtol=1e-9, atol=1e-9)
     spent = sum(line.amount for line in account.costs if line.component == "mentoring")
+    np.testing.assert_allclose(
+        spent.sum(axis=1), 60e6, rtol=1e-9
+    )  # fixed money; price base is the price year
+
+
+def test_an_effect_that_says_it_is_led_by_demand_overruns_in_money(folder, workings, tmp_path):
+    text = (folder / "mentoring.toml").read_text(encoding="utf-8")
+    assert text.count("[[effect]]") == 1
+    own = tmp_path / "mentoring.toml"
+    own.write_text(text.replace("[[effect]]", "[[effect]]\ndemand_led = true"), encoding="utf-8")
+    (option,) = load_options(path=own)
+    account = option_account(option, workings.system, workings.basis)
+    spent = sum(line.amount for line in account.costs if line.component == "mentoring")
     overrun = workings.system.value("delivery.cost_overrun")
-    np.testing.assert_allclose(spent.sum(axis=1), 60e6 * overrun, rtol=1e-9)  # price base is the price year
+    np.testing.assert_allclose(spent.sum(axis=1), 60e6 * overrun, rtol=1e-9)
+    own.write_text(text.replace("[[effect]]", '[[effect]]\ndemand_led = "yes"'), encoding="utf-8")
+    with pytest.raises(InputError, match="demand_led"):
+        checked(load_options(path=own)[0])
 
 
 def test_the_sceptic_holds_the_prior_stated_for_him_and_other_draws_do_not_move(folder, workings):
