@@ -41,7 +41,7 @@ from cba.projection.processes import usual_rates
 from cba.stances.review import claims_reached
 from cba.tables.assumptions import kept_curve
 from cba.tables.catalogue import chance, reforms
-from cba.tables.decisions import net_effects
+from cba.tables.decisions import break_even_values, net_effects
 
 COST_LINES = ("total_cla", "total_safeguarding", "total_family_support")
 """Lines of the outturn that make the yearly cost of the system."""
@@ -271,14 +271,14 @@ def one_at_a_time_turns(curve: pd.DataFrame | None, option: str, *, median: floa
 def standard_table(workings: Workings, made: Mapping[str, pd.DataFrame], *, alone: Workings) -> pd.DataFrame:
     """Hold every option but business as usual to one standard, that of `load_standard`.
 
-    `made`: the tables of the workings, of which anchors and values of studies are read.
+    `made`: the tables of the workings, of which values of studies are read.
     """
     # Columns option, label, mechanism, controlled_comparison (direct, transported, none: the weakest of its
     # effects), studies, prior_both_signs, prior_harm (share of prior draws in which each effect harms),
     # prob_npv_positive and mcse at the stated value, ``prob_at_`` and ``mcse_at_`` each anchor, median_npv,
     # sign_turned_by, verdict, condition, reason.
     rule, rows, both = load_standard(), [], (workings.arrays.npv, net_effects(workings))
-    anchors = made["break_even_values"].query("kind == 'anchor'").set_index("name")["value_per_child_year"]
+    anchors = break_even_values(workings).query("kind == 'anchor'").set_index("name")["value_per_child_year"]
     curve = kept_table("curve", "specifications") if kept_curve(workings) else None
     for option in reforms(workings):
         effects = kinds.checked(workings.option(option))

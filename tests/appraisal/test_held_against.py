@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,18 @@ def test_the_reviews_own_figures_stand_beside_family_help_alone(workings, table)
     assert saving["ours_mean"] == pytest.approx(saved.mean())
     for row in (children, saving):
         assert row["inside"] == (row["ours_lower"] <= row["outside_lower"] <= row["ours_upper"])
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "inside"), [(0.0, 1e4, True), (5e4, 6e4, False), (-6e4, -5e4, False)]
+)
+def test_our_mean_is_inside_a_range_or_it_is_not(workings, lower, upper, inside):
+    claims = workings.inputs.claims
+    changed = claims.expectation[2].model_copy(update={"lower": lower or 1e-9, "upper": upper})
+    inputs = dataclasses.replace(
+        workings.inputs, claims=claims.model_copy(update={"expectation": (changed,)})
+    )
+    assert held_against(dataclasses.replace(workings, inputs=inputs))["inside"].tolist() == [inside]
 
 
 def test_each_expectation_has_its_words_and_source_and_old_inputs_have_none(table, tmp_path):

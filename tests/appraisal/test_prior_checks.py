@@ -12,7 +12,6 @@ from cba.inputs.evidence import load_claims
 from cba.inputs.prior_checks import load_plausibility
 from cba.models.checks import prior_baseline
 from cba.stances.prior_checks import _beside, prior_tables, prior_workings, real_outturn
-from cba.tables.decisions import break_even_values
 from tests.appraisal.made_workings import made_inputs, made_workings
 
 DRAWS = 400
@@ -29,13 +28,8 @@ def workings():
 
 
 @pytest.fixture(scope="module")
-def made(workings):
-    return {"break_even_values": break_even_values(workings)}
-
-
-@pytest.fixture(scope="module")
-def tables(workings, made):
-    return prior_tables(workings, made, draws=DRAWS, work=worked_options)
+def tables(workings):
+    return prior_tables(workings, {}, draws=DRAWS, work=worked_options)
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +126,12 @@ def test_a_claim_that_no_prior_draw_meets_says_what_it_would_need(tables):
     assert within["words"].startswith("some prior draws reach it")
 
 
-def test_an_analysis_without_the_review_is_checked_on_the_rest(workings, made):
+def test_an_analysis_without_the_review_is_checked_on_the_rest(workings):
     rest = [o for o in workings.inputs.options if o.id != "care_review"]
     inputs = dataclasses.replace(workings.inputs, options=tuple(rest))
     accounts = {name: account for name, account in workings.accounts.items() if name != "care_review"}
     others = dataclasses.replace(workings, inputs=inputs, accounts=accounts)
-    found = prior_tables(others, made, draws=50, work=worked_options)
+    found = prior_tables(others, {}, draws=50, work=worked_options)
     target = found["prior_predictive"].query("check == 'target'")
     assert target["quantity"].tolist() == ["children_in_care", "system_cost"]
     assert "care_review" not in set(found["prior_beside_posterior"]["option"])

@@ -45,13 +45,8 @@ def alone():
 
 
 @pytest.fixture(scope="module")
-def made(workings):
-    return {"break_even_values": break_even_values(workings)}
-
-
-@pytest.fixture(scope="module")
-def table(workings, made, alone):
-    return standard_table(workings, made, alone=alone).set_index("option")
+def table(workings, alone):
+    return standard_table(workings, {}, alone=alone).set_index("option")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +120,7 @@ def test_an_effect_that_cannot_be_negative_is_told_from_one_that_arithmetic_forb
     )
     accounts = alone.accounts | {"placement_reform": dataclasses.replace(account, work=work)}
     one_sided = dataclasses.replace(alone, accounts=accounts)
-    row = standard_table(workings, made, alone=one_sided).set_index("option").loc["placement_reform"]
+    row = standard_table(workings, {}, alone=one_sided).set_index("option").loc["placement_reform"]
     assert (
         not row["prior_both_signs"]
         and "rules harm out" in row["reason"]
@@ -133,12 +128,12 @@ def test_an_effect_that_cannot_be_negative_is_told_from_one_that_arithmetic_forb
     )
     reasoned = RULE.model_copy(update={"arithmetic_forbids": {"step_down": "(nobody is there to move back)"}})
     monkeypatch.setattr(prior_checks, "load_standard", lambda: reasoned)
-    row = standard_table(workings, made, alone=one_sided).set_index("option").loc["placement_reform"]
+    row = standard_table(workings, {}, alone=one_sided).set_index("option").loc["placement_reform"]
     assert row["prior_both_signs"] and "nobody is there" in row["prior_harm"]
 
 
-def test_chances_stand_at_the_stated_value_and_at_each_anchor(table, workings, made):
-    arrays, anchors = workings.arrays, made["break_even_values"].query("kind == 'anchor'").set_index("name")
+def test_chances_stand_at_the_stated_value_and_at_each_anchor(table, workings):
+    arrays, anchors = workings.arrays, break_even_values(workings).query("kind == 'anchor'").set_index("name")
     for option in ("kinship_only", "placement_reform"):
         npv = arrays.npv.sel(option=option).values
         years = (arrays.child_years_safe - arrays.child_years_harm).sel(option=option).values
