@@ -420,6 +420,7 @@ class Claim(BaseModel):
     page: Text  # where in the source
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
     readings: tuple[Whole, ...] = ()  # values that a loosely worded claim may mean
+    words: Text | None = None  # as they were said, for where the meaning is argued
 
     def __str__(self) -> str:
         """Return the figure as it is spoken of, such as 5,000, £2bn or £20m."""

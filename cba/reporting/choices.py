@@ -14,6 +14,7 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs.analyses import lead_among
+from cba.inputs.evidence import load_claims
 from cba.reporting.names import full_name, stance_name
 from cba.reporting.numbers import is_defined, matching_rows, priced
 
@@ -42,9 +43,14 @@ class View:
         """Return the matching rows of a table of the headline stance."""
         return matching_rows(self.first.tables[table], where)
 
+    @property
+    def programme(self) -> str:
+        """The option that the review's claims are about, which some tables are of."""
+        return load_claims().programme
+
     def holds(self, table: str) -> bool:
-        """Return whether a table of the headline stance has rows, of the option where it is by option."""
-        return holds(self.first, table, self.option)
+        """Return whether a table of the headline stance has rows, of the option or programme where it is by option."""
+        return any(holds(self.first, table, option) for option in (self.option, self.programme))
 
     def label(self, option: str) -> str:
         """Return an option's label as a chart can write it, where a dollar would begin a formula."""
@@ -125,6 +131,7 @@ ABSENT: Mapping[str, Any] = {
     "top_driver": None,
     "best_at_zero": None,
     "lead_breaks_even": None,
+    "help_breaks_even": None,
     "announced": None,
     "best_questions": None,
     "tracker_years": (),
@@ -169,6 +176,8 @@ def _break_even(view: View) -> dict[str, Any]:
     anchors = view.rows("break_even_values", kind="anchor").set_index("name")["value_per_child_year"]
     return {
         "lead_breaks_even": bool(len(row)) and is_defined(float(row["value_per_child_year"].iloc[0])),
+        "breaks_even_in_full": "prob_never" in view.first.tables["break_even_values"],
+        "help_breaks_even": len(view.rows("break_even_values", kind="help", name=view.option)) > 0,
         "highest_anchor": str(anchors.idxmax()) if len(anchors) else "",
     }
 
@@ -301,7 +310,7 @@ WIDEST = 1e6
 
 
 PLAIN_WORDS = {
-    "delivery.cost_overrun": "how far the programme overruns its published money",
+    "delivery.cost_overrun": "how far allowances overrun the money planned for them",
     "family_help.log_risk_ratio": "how far family help lowers the risk that a child starts to be looked after",
     "kinship.log_risk_ratio": "how far family-network meetings lower the chance of being looked after",
     "reform.home_price_cut": "how far reform of placements lowers the price of children’s homes",
@@ -326,8 +335,17 @@ def driver_choices(view: View) -> dict[str, Any]:
 
 def option_choices(view: View) -> dict[str, Any]:
     """Return the ways of paying for the programme afterwards, its own first."""
-    table = view.first.tables.get("financing_modes")
-    return {"financing_modes": [] if table is None else list(table["option"])}
+    tables = view.first.tables
+    modes = tables.get("financing_modes", pd.DataFrame(columns=["option"]))
+    funded = tables.get("against_funded", pd.DataFrame(columns=["reading", "words"]))
+    how = dict(zip(modes["option"], modes.get("financing", modes["option"]), strict=True))
+    return {
+        "financing_modes": list(modes["option"]),
+        "financing_in_full": "financing" in modes,  # runs stored before lack it
+        # Whether the option followed spends what it saves: then net present value is not its test.
+        "shift": how.get(view.option) == "reinvest",
+        "funded_readings": dict(zip(funded["reading"], funded["words"], strict=True)),
+    }
 
 
 def worth_choices(view: View) -> dict[str, Any]:

@@ -334,12 +334,12 @@ def payback_table(workings: Workings) -> pd.DataFrame:
 @catalogued("financing_modes", "Ways of paying after the programme", MONEY, needs=review_programme)
 def financing_modes(workings: Workings) -> pd.DataFrame:
     """The ways of paying for the review's programme afterwards: its own, and options that differ in it alone."""
-    # Columns option, label, recurrent_2030_mean (GBP of the price base), prob_recurrent_2030_full (that it is as much
-    # as the first option's; 1 for that option, by definition); then, each with mean, lower, upper: shift_ (share of it
-    # reached), saving_ (gross cashable saving of the claim's year, GBP at the claim's prices), helped_ (children helped
-    # in that year), help_years_ and care_years_ (child-years of help, and out of care, over the horizon), npv_,
-    # recurrent_ (present value of recurrent money) and npv_before_ (npv before it is taken off); prob_npv_positive,
-    # fewer_mean (children in the target year). No number of different children is known: one may be helped twice.
+    # Columns option, label, financing, recurrent_2030_mean (GBP of the price base), prob_recurrent_2030_full (that it
+    # is as much as the first option's; 1 for that option, by definition); then, each with mean, lower, upper: shift_
+    # (share of it reached), saving_ (gross cashable saving of the claim's year, GBP at the claim's prices), helped_
+    # (children helped in that year), help_years_ and care_years_ (child-years of help, and out of care, over the
+    # horizon), npv_, recurrent_ (present value of recurrent money) and npv_before_ (npv with that left out);
+    # prob_npv_positive, fewer_mean (children in the target year). One child may be helped in two years.
     claims = workings.inputs.claims
     paying = ways_of_paying(workings.inputs.options, programme=claims.programme)
     full = workings.accounts[claims.programme].recurrent[:, workings.years.index(claims.annual_saving.year)]
@@ -348,7 +348,7 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
         draws = _financed(workings, workings.accounts[option.id], full=full)
         draws["npv"] = npv = workings.arrays.npv.sel(option=option.id).values
         draws["npv_before"] = npv + draws["recurrent"]
-        row: dict[str, Any] = {"option": option.id, "label": option.label}
+        row: dict[str, Any] = {"option": option.id, "label": option.label, "financing": option.financing}
         for name, drawn in draws.items():
             row |= spread(workings, drawn, f"{name}_")
         row["prob_recurrent_2030_full"] = (draws["shift"] >= 1.0 - 1e-9).mean() if full.any() else np.nan

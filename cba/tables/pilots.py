@@ -15,7 +15,7 @@ from scipy.special import ndtr
 from cba.appraisal.quantities import lead_option, spread_at
 from cba.appraisal.workings import Workings
 from cba.costs.account import CostBasis, OptionAccount, child_years, total_cost, total_saving
-from cba.costs.option_account import option_account
+from cba.costs.option_account import option_account, run_off_account
 from cba.decisions.draws import Estimate
 from cba.decisions.staged import (
     LearnedChoice,
@@ -27,7 +27,7 @@ from cba.decisions.staged import (
 from cba.decisions.studies import pathfinder_standard_error
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.inputs.options import Option, Spend, load_options
+from cba.inputs.options import Option, load_options
 from cba.interventions.kinds import shipped_effect
 from cba.interventions.records import share_averted
 from cba.models.baseline import normal_settings
@@ -60,32 +60,6 @@ def pilot_option(years: int) -> Option:
         "spend": (announced[0].model_copy(update={"gbp_million": spent}),),
     }
     return Option.model_validate(stated)
-
-
-def stopped_option(option: Option, *, start_year: int, after: int) -> Option:
-    """An option whose money ends early: nothing is spent from the offset `after` on.
-
-    Recurrent money of the years before becomes programme money, so that nothing follows it.
-    """
-    first = start_year if option.timing == "shift" else 0
-    last = start_year + after - first - option.delay_years  # first key without money
-    spend = []
-    for line in option.spend:
-        kept = {when: amount for when, amount in line.gbp_million.items() if when < last}
-        if kept:
-            spend.append(line.model_copy(update={"gbp_million": kept}))
-    again = option.recurrent
-    if again is not None and again.first_offset < last:
-        spend.append(
-            Spend(
-                component=again.component,
-                payer=again.payer,
-                price_year=again.price_year,
-                gbp_million={when: again.gbp_million for when in range(again.first_offset, last)},
-                source=again.source,
-            )
-        )
-    return option.model_copy(update={"spend": tuple(spend), "recurrent": None, "financing": "fade"})
 
 
 # --- Money and child-years of each course open at the start: go now, go later, pilot, go in steps or … ---
@@ -150,7 +124,7 @@ def courses(
     # ``continued = s now + (1 - s) later`` and ``stopped = s stopped roll-out - stopping cost``, with s the
     # first step.
     chosen = workings.option(option)
-    _require_plain(chosen, workings, years)
+    _require_within_horizon(workings, years)
     system, basis = within_horizon(workings)
     now = _course(workings, option_account(chosen, system, basis))
     pilots = pilot_by_length(workings, years) if pilots is None else pilots
@@ -159,13 +133,14 @@ def courses(
         wait = length + SET_UP_AND_REPORT
         delayed = chosen.model_copy(update={"delay_years": chosen.delay_years + wait})
         later = _course(workings, option_account(delayed, system, basis))
-        ended = stopped_option(chosen, start_year=workings.inputs.analysis.start_year, after=wait)
+        last = workings.inputs.analysis.start_year + wait - 1
+        ended = run_off_account(chosen, system, basis, last_year=last)
         found[length] = Courses(
             now=now,
             later=later,
             pilot=pilots[length],
             continued=now.scaled(FIRST_STEP) + later.scaled(1.0 - FIRST_STEP),
-            stopped=_stopped(workings, option_account(ended, system, basis), after=wait).scaled(FIRST_STEP),
+            stopped=_stopped(workings, ended, after=wait).scaled(FIRST_STEP),
         )
     return found
 
@@ -213,17 +188,7 @@ def _stopped(workings: Workings, account: OptionAccount, *, after: int) -> Cours
     return replace(course, npv=course.npv - STOPPING_SHARE * last * factors[after])
 
 
-def _require_plain(option: Option, workings: Workings, years: Sequence[int]) -> None:
-    if option.financing == "reinvest":
-        raise InputError(
-            "the roll-out of an option that reinvests its savings cannot be stopped part-way here",
-            file=f"{option.id}.toml",
-            field="financing",
-            found=option.financing,
-            allowed="fade or new_recurrent",
-            cause="recurrent money that depends on the savings made",
-            remedy="ask pilot-or-now of the option with recurrent money of its own",
-        )
+def _require_within_horizon(workings: Workings, years: Sequence[int]) -> None:
     longest = workings.inputs.analysis.horizon - SET_UP_AND_REPORT - 1
     if not all(1 <= length <= longest for length in years):
         raise InputError(
@@ -403,12 +368,12 @@ VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)
 def _roll_outs(workings: Workings) -> list[str]:
     """The whole programme, and the part of it a pilot of family help can teach about."""
     lead = lead_option(workings)
+    wholes = (lead, workings.option(lead).base)  # a way of paying is built on the programme
     return [
         o.id
         for o in workings.inputs.options
         if any(line.component == "family_help" for line in o.spend)
-        and (o.id == lead or (o.base == lead and o.components == ("family_help",)))
-        and o.financing != "reinvest"
+        and (o.id == lead or (o.base in wholes and o.components == ("family_help",)))
     ]
 
 

@@ -289,12 +289,12 @@ def test_ways_of_financing_say_their_prices_and_do_not_compare_one_with_itself(p
     section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "options")
     table = next(t for t in section.find("table") if "financing" in next(t.find("caption")).text())
     rows = [[cell.text() for cell in row.children if not isinstance(cell, str)] for row in table.find("tr")]
-    assert "before any overrun" in rows[0][1] and rows[1][2] == "by definition"
+    assert "Recurrent spending" in rows[0][1] and rows[1][2] == "by definition"
     assert [row[0] for row in rows[1:]] == [
         stances[0].option_labels[name] for name in stances[0].tables["financing_modes"]["option"]
     ]
     assert all("%" in row[2] for row in rows[2:])
-    assert "at 2023-24 prices, still before any overrun" in re.sub(r"\s+", " ", section.text())
+    assert "money at 2023-24 prices" in re.sub(r"\s+", " ", next(table.find("caption")).text())
 
 
 def test_the_pilot_and_the_tracker_speak_of_starts_in_words(page, stances):

@@ -126,9 +126,9 @@ Maps = dict[str, pd.DataFrame]
 
 def _maps(view: View) -> Maps:
     return {
-        appraisal.stance: matching_rows(appraisal.tables["break_even_map"], {"option": view.option})
+        appraisal.stance: matching_rows(appraisal.tables["break_even_map"], {"option": view.programme})
         for appraisal in view.appraisals
-        if holds(appraisal, "break_even_map", view.option)
+        if holds(appraisal, "break_even_map", view.programme)
     }
 
 
@@ -219,10 +219,10 @@ def _map_tables(view: View) -> Below:
     def rows(kind: str, caption: str, first: str = "", **changes: Any) -> Data:
         named = columns(**{first: {"label": "Claim"} if kind == "claim" else {"name": "Stance"}})
         shown = columns(named, place, **worth) if first else place
-        where = chart.rows_with(option=view.option, kind=kind)
+        where = chart.rows_with(option=view.programme, kind=kind)
         return Data("break_even_map", shown, caption, where, **changes)
 
-    held = [a for a in view.appraisals if holds(a, "break_even_map", view.option)]
+    held = [a for a in view.appraisals if holds(a, "break_even_map", view.programme)]
     caption = "Where the stance puts it"
     tables, _ = chart.below(
         view,
@@ -230,7 +230,7 @@ def _map_tables(view: View) -> Below:
         rows("claim", "Where the review’s figures put it", "text"),
         rows("contour", "The curve on which net present value is nil"),
     )
-    where = {"option": view.option}
+    where = {"option": view.programme}
     return tables, [csv_link(view.first, "break_even_map", name="break_even_map", where=where)]
 
 
