@@ -31,13 +31,14 @@ def test_as_modelled_is_the_headline(workings, table):
     assert all(device.entry in row["devices"] for device in DEVICES)
 
 
-def test_taking_out_the_correction_of_cost_is_dividing_by_the_overrun(workings, table):
-    """Programme and recurrent money scale with the overrun; only support of children does not."""
-    account = workings.accounts[LEAD]
-    overrun = workings.system.value("delivery.cost_overrun")[:, None]
-    support = [c.amount for c in account.costs if c.component.endswith("_support")]
-    rest = total_cost(account) - sum(support)
-    by_hand = discounted(workings, rest / overrun + sum(support)).mean()
+def test_taking_out_the_correction_of_cost_leaves_allowances_without_their_overrun(workings, table):
+    """Allowances, a share of the kinship money, scale with the overrun; all other money is fixed."""
+    account, value = workings.accounts[LEAD], workings.system.value
+    led, over = value("kinship.allowance_share")[:, None], value("delivery.cost_overrun")[:, None] - 1.0
+    kinship = sum(c.amount for c in account.costs if c.component == "kinship")
+    excess = kinship * led * over / (1.0 + led * over)
+    by_hand = discounted(workings, total_cost(account) - excess).mean()
+    assert excess.max() > 1e5
     assert table.loc["without a correction of cost", "cost_mean"] == pytest.approx(by_hand, rel=2e-3)
 
 
