@@ -120,13 +120,9 @@ def _account(
     return OptionAccount(children, work, costs, savings, avoided, recurrent)
 
 
-def _with_recurrent(
-    option: Option, lines: tuple[MoneyLine, ...], recurrent: np.ndarray
-) -> tuple[MoneyLine, ...]:
+def _with_recurrent(option: Option, lines: tuple[MoneyLine, ...], money: np.ndarray) -> tuple[MoneyLine, ...]:
     later = option.recurrent
-    return (
-        lines if later is None else (*lines, MoneyLine(later.component, later.payer, "recurrent", recurrent))
-    )
+    return lines if later is None else (*lines, MoneyLine(later.component, later.payer, "recurrent", money))
 
 
 def _money(option: Option, system: CareSystem, lines: tuple[MoneyLine, ...]) -> dict[str, Money]:

@@ -254,14 +254,4 @@ def described(effect: Effect) -> str:
     return words + ("; the same prior in every stance" if same else "")
 
 
-__all__ = [
-    "COST_ONLY",
-    "KINDS",
-    "STANCES",
-    "checked",
-    "described",
-    "money_by_effect",
-    "own_entries",
-    "shipped_effects",
-    "work",
-]
+__all__ = ["COST_ONLY", "KINDS", "STANCES", "checked", "described", "own_entries", "shipped_effects", "work"]

@@ -98,9 +98,11 @@ class Work:
 
     def until(self, last: int) -> Work:
         """The same without what it does to prices and shares after a year of the projection, by its place."""
-        shifts = tuple((start, end, _until(share, last)) for start, end, share in self.shifts)
-        cheaper = None if self.cheaper is None else _until(self.cheaper, last)
-        return replace(self, shifts=shifts, cheaper=cheaper)
+        on = (np.arange(self.delivered.shape[1]) <= last).astype(float)
+        shifts = tuple((start, end, on * share) for start, end, share in self.shifts)
+        return replace(
+            self, shifts=shifts, cheaper=None if self.cheaper is None else on[:, None] * self.cheaper
+        )
 
     def scaled(self, times: float) -> Work:
         """The same money with an effect some times as strong; what is delivered stays."""
@@ -116,10 +118,6 @@ class Work:
             shifts=tuple((start, end, times * share) for start, end, share in self.shifts),
             cheaper=None if self.cheaper is None else times * self.cheaper,
         )
-
-
-def _until(path: np.ndarray, last: int) -> np.ndarray:
-    return np.concatenate([path[:, : last + 1], np.zeros_like(path[:, last + 1 :])], axis=1)
 
 
 def share_averted(work: Iterable[Work], *, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,7 +20,6 @@ from cba.appraisal.workings import Workings
 from cba.costs.account import OptionAccount
 from cba.decisions.regression import MINIMUM_DRAWS
 from cba.inputs.analyses import MIXED
-from cba.inputs.options import DO_MINIMUM
 
 CHILDREN, MONEY, SHARES = (
     "Children.",
@@ -142,11 +141,6 @@ FEWEST_DRAWS = MINIMUM_DRAWS
 def review_programme(workings: Workings) -> bool:
     """Whether the analysis appraises the review's programme."""
     return workings.inputs.claims.programme in workings.accounts
-
-
-def funded_already(workings: Workings) -> bool:
-    """Whether the analysis holds options against what is funded already."""
-    return DO_MINIMUM in workings.accounts
 
 
 def a_reform(workings: Workings) -> bool:

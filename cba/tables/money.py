@@ -33,16 +33,7 @@ from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.discounting import DiscountSchedule, discount_factors, find_schedule, list_schedules
 from cba.inputs.options import DO_MINIMUM, Option, ways_of_paying
-from cba.tables.catalogue import (
-    MONEY,
-    SHARES,
-    catalogued,
-    chance,
-    funded_already,
-    reforms,
-    review_programme,
-    spread,
-)
+from cba.tables.catalogue import MONEY, SHARES, catalogued, chance, reforms, review_programme, spread
 from cba.tables.children import by_option_and_year
 
 
@@ -364,9 +355,7 @@ def _financed(workings: Workings, account: OptionAccount, *, full: np.ndarray) -
     helped = (
         account.delivered("family_help") * workings.system.value("family_help.eligible_children")[:, None]
     )
-    later = (
-        line.amount for line in account.costs if line.kind == "recurrent" and line.component not in SUPPORT
-    )
+    paid = [c.amount for c in account.costs if c.kind == "recurrent" and c.component not in SUPPORT]
     return {
         "recurrent_2030": recurrent,
         "shift": np.divide(recurrent, full, out=np.zeros_like(full), where=full > 0),
@@ -374,11 +363,13 @@ def _financed(workings: Workings, account: OptionAccount, *, full: np.ndarray) -
         "helped": helped[:, year],
         "help_years": helped[:, within].sum(axis=1),
         "care_years": child_years(account.children.fewer)[:, within].sum(axis=1),
-        "recurrent": discounted(workings, sum(later, np.zeros_like(helped))),
+        "recurrent": discounted(workings, sum(paid, np.zeros_like(helped))),
     }
 
 
-@catalogued("against_funded", "Options beside what is funded already", MONEY, needs=funded_already)
+@catalogued(
+    "against_funded", "Options beside what is funded already", MONEY, needs=lambda w: DO_MINIMUM in w.accounts
+)
 def against_funded(workings: Workings) -> pd.DataFrame:
     """Each option instead of what is funded already, and on top of it: worth and children beyond it."""
     # Columns reading ("vs_..." or "on_...", as the keys of the headline end), words, option, label, npv_mean,

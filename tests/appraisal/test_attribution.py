@@ -17,9 +17,11 @@ from tests.appraisal.made_workings import option
 def test_credit_sums_to_the_mean_effect_and_net_present_value(appraisal):
     table = appraisal.tables["attribution"]
     assert list(table["component"]) == list(PLAYERS)
-    fewer = appraisal.results["fewer_children_2032.care_review"]["mean"]
+    fewer = appraisal.results["fewer_children_2032.care_review_reinvest"]["mean"]
     assert table["fewer_children"].sum() == pytest.approx(fewer, rel=1e-9)
-    assert table["npv"].sum() == pytest.approx(appraisal.results["npv_fiscal.care_review"]["mean"], rel=1e-9)
+    assert table["npv"].sum() == pytest.approx(
+        appraisal.results["npv_fiscal.care_review_reinvest"]["mean"], rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", ["care_review_injection_only", "ffp_2025", "placement_reform"])
@@ -63,8 +65,10 @@ def test_money_without_effect_earns_no_children_and_its_cost(appraisal, workings
     assert row["npv"] == pytest.approx(-spent, rel=1e-9)
 
 
-def test_foster_recruitment_moves_cost_and_not_numbers(appraisal):
-    row = appraisal.tables["attribution"].set_index("component").loc["foster"]
+def test_foster_recruitment_moves_cost_and_not_numbers(appraisal, workings):
+    """Where what it saves is reinvested it moves numbers too: it pays for family help."""
+    assert appraisal.tables["attribution"].set_index("component").loc["foster", "fewer_children"] > 0.0
+    row = attribution_table(workings, "care_review").set_index("component").loc["foster"]
     assert row["fewer_children"] == pytest.approx(0.0, abs=1e-9)
 
 

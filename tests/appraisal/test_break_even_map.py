@@ -36,7 +36,7 @@ def test_for_family_help_alone_what_is_left_is_its_cost(workings):
     left = map_draws(workings, "family_help_only").cost
     account = workings.accounts["family_help_only"]
     paid = discounted(workings, total_cost(account))
-    assert np.corrcoef(left, paid)[0, 1] > 0.97
+    assert np.abs(left / paid - 1.0).max() < 0.2  # fixed money: what differs by draw is support at home
     assert left.mean() == pytest.approx(paid.mean(), rel=0.03)
 
 

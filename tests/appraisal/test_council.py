@@ -61,7 +61,7 @@ def test_authorities_add_up_to_england(at_national_prices):
 
 
 def test_the_table_of_all_councils_is_the_mean_of_each(workings):
-    table = council_summary(workings, counted_in=2035).set_index("authority")
+    table = council_summary(workings, LEAD, counted_in=2035).set_index("authority")
     assert len(table) == 153
     assert table["children_share"].sum() == pytest.approx(1.0) == pytest.approx(table["care_share"].sum())
     code = "330"

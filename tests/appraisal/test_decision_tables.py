@@ -185,7 +185,7 @@ def known():
     npv = 3e9 * (one - one.mean()) / one.std() + 4e9 * (two - two.mean()) / two.std() + 1e9
     arrays = made.arrays
     together = arrays.npv.copy()
-    together.loc[{"option": "care_review"}] = npv.values
+    together.loc[{"option": "care_review_reinvest"}] = npv.values  # the option the report follows
     return replace(made, arrays=replace(arrays, npv=together)), one, two
 
 
@@ -271,8 +271,8 @@ def test_few_draws_and_a_sure_result_teach_nothing(workings):
     assert not enough_to_learn(sure)
 
 
-def test_the_lead_is_the_review_where_it_is_appraised(workings):
-    assert lead_option(workings) == "care_review"
+def test_the_lead_is_the_review_as_a_shift_where_it_is_appraised(workings):
+    assert lead_option(workings) == "care_review_reinvest"
     accounts = {name: workings.accounts[name] for name in ("bau", "kinship_only")}
     assert lead_option(replace(workings, accounts=accounts)) == "kinship_only"
 

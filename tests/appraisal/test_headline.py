@@ -28,6 +28,11 @@ QUANTITIES = (
     "system_cost_2032_real",
     "prob_system_cost_15bn_2032_cash",
     "prob_system_cost_15bn_2032_real",
+    *(
+        f"{stem}_{end}_ffp_2025"
+        for end in ("vs", "on")
+        for stem in ("fewer_children_2032", "npv_fiscal", "prob_npv_positive")
+    ),
 )
 FIELDS = {"label", "unit", "mean", "median", "lower", "upper", "level", "mcse"}
 UNDEFINED_FOR_BAU = {"prob_npv_positive", "bcr", "payback_year", "prob_never"}
@@ -89,7 +94,7 @@ def test_entries_are_summaries_of_the_draws_that_are_saved(appraisal):
 
 
 def test_ratio_is_of_means_and_never_the_mean_of_ratios(appraisal, workings):
-    for option in ("care_review", "foster_only"):
+    for option in ("care_review", "kinship_only"):  # costs that differ by draw
         account, years = workings.accounts[option], np.array(workings.years)
         analysis = workings.inputs.analysis
         within = (years >= analysis.start_year) & (years < analysis.start_year + analysis.horizon)

@@ -29,7 +29,9 @@ def fits():
 @pytest.fixture(scope="module")
 def analysis():
     chosen = ("bau", "care_review", "kinship_only")
-    return made_inputs("latest", DRAWS, 12).analysis.model_copy(update={"options": chosen})
+    return made_inputs("latest", DRAWS, 12).analysis.model_copy(
+        update={"options": chosen, "lead": "care_review"}
+    )
 
 
 def appraised(analysis, fits, stance, **more):

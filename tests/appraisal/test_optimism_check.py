@@ -11,6 +11,7 @@ from cba.appraisal.quantities import discounted
 from cba.costs.account import total_cost, total_saving
 from cba.costs.optimism_bias import DEVICES, Device
 from cba.errors import InputError
+from cba.inputs.analyses import Scenarios
 from cba.models.parameters import ROLL_OUT
 from cba.tables.accounts import _account, optimism_check, optimism_devices
 from tests.appraisal.made_workings import made_draws, made_inputs, worked
@@ -31,14 +32,42 @@ def test_as_modelled_is_the_headline(workings, table):
     assert all(device.entry in row["devices"] for device in DEVICES)
 
 
-def test_taking_out_the_correction_of_cost_is_dividing_by_the_overrun(workings, table):
-    """Programme and recurrent money scale with the overrun; only support of children does not."""
-    account = workings.accounts[LEAD]
-    overrun = workings.system.value("delivery.cost_overrun")[:, None]
-    support = [c.amount for c in account.costs if c.component.endswith("_support")]
-    rest = total_cost(account) - sum(support)
-    by_hand = discounted(workings, rest / overrun + sum(support)).mean()
+def test_taking_out_the_correction_of_cost_leaves_allowances_without_their_overrun(workings, table):
+    """Allowances, a share of the kinship money, scale with the overrun; all other money is fixed."""
+    account, value = workings.accounts[LEAD], workings.system.value
+    led, over = value("kinship.allowance_share")[:, None], value("delivery.cost_overrun")[:, None] - 1.0
+    kinship = sum(c.amount for c in account.costs if c.component == "kinship")
+    excess = kinship * led * over / (1.0 + led * over)
+    by_hand = discounted(workings, total_cost(account) - excess).mean()
+    assert excess.max() > 1e5
     assert table.loc["without a correction of cost", "cost_mean"] == pytest.approx(by_hand, rel=2e-3)
+
+
+@pytest.mark.parametrize("overrun", [None, "none", "delivery", "money"])
+def test_the_switch_of_an_analysis_reaches_every_account(workings, overrun):
+    """What all money comes to, or what fixed money buys less, has the order of the readings."""
+    inputs = made_inputs()
+    scenarios = Scenarios(overrun=overrun)
+    analysis = inputs.analysis.model_copy(update={"scenarios": scenarios})
+    found = worked(dataclasses.replace(inputs, analysis=analysis), made_draws())
+    over = workings.system.value("delivery.cost_overrun")[:, None]
+    money, usual = (
+        sum(c.amount for c in w.accounts["family_help_only"].costs if c.component == "family_help")
+        for w in (found, workings)
+    )
+    np.testing.assert_allclose(money, usual * over if overrun == "money" else usual, rtol=1e-12)
+    served, before = (w.accounts["family_help_only"].delivered("family_help") for w in (found, workings))
+    if overrun == "delivery":
+        free = before < 1.0
+        np.testing.assert_allclose(served[free], np.minimum(before / over, 1.0)[free], rtol=1e-9)
+        assert np.abs(served - before).max() > 1e-3
+    else:
+        np.testing.assert_array_equal(served, before)
+
+
+def test_a_switch_that_is_none_of_the_readings_is_refused():
+    with pytest.raises(ValueError, match="overrun"):
+        Scenarios(overrun="both")
 
 
 def test_without_attenuation_is_the_appraisal_of_effects_in_a_new_place(workings, table):

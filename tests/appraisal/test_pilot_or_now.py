@@ -8,7 +8,7 @@ import xarray as xr
 
 from cba.appraisal.workings import net_saving
 from cba.costs.account import total_cost
-from cba.costs.option_account import option_account
+from cba.costs.option_account import option_account, run_off_account
 from cba.decisions.staged import learn_then_choose
 from cba.discounting import discount_factors
 from cba.errors import InputError
@@ -27,7 +27,6 @@ from cba.tables.pilots import (
     pilot_option,
     pilot_tables,
     shown_effects,
-    stopped_option,
     study_error,
     within_horizon,
 )
@@ -110,15 +109,14 @@ def test_twice_the_areas_do_twice_as_much(workings, found):
 
 def test_stopping_after_the_horizon_is_not_stopping(workings, found):
     system, basis = within_horizon(workings)
-    ended = stopped_option(shipped(workings, "care_review"), start_year=2023, after=HORIZON)
-    npv = discounted(workings, net_saving(option_account(ended, system, basis)))
+    ended = run_off_account(shipped(workings, "care_review"), system, basis, last_year=2022 + HORIZON)
+    npv = discounted(workings, net_saving(ended))
     np.testing.assert_allclose(npv, found.now.npv, rtol=1e-10)
 
 
 def test_stopping_costs_are_a_share_of_the_last_years_money(workings, found):
     system, basis = within_horizon(workings)
-    ended = stopped_option(shipped(workings, "care_review"), start_year=2023, after=4)
-    account = option_account(ended, system, basis)
+    account = run_off_account(shipped(workings, "care_review"), system, basis, last_year=2026)
     programme = sum(line.amount for line in account.costs if line.kind != "recurrent")
     assert programme[:, -HORIZON + 4 :].max() == 0.0  # money ends; support of children's guardians goes on
     factor = discount_factors(np.array([4]), workings.inputs.analysis.schedule)[0]
@@ -127,10 +125,28 @@ def test_stopping_costs_are_a_share_of_the_last_years_money(workings, found):
     np.testing.assert_allclose(found.stopped.npv, expected, rtol=1e-10)
 
 
+def test_money_reinvested_in_half_of_the_areas_is_half_of_it(workings):
+    """Each area spends what it saves itself, so a part of England is in proportion, as steps and pilots take it."""
+    system, basis = within_horizon(workings)
+    shift = shipped(workings, "care_review_reinvest")
+    spend = tuple(
+        line.model_copy(update={"gbp_million": {y: 0.5 * m for y, m in line.gbp_million.items()}})
+        for line in shift.spend
+    )
+    areas, share = list(system.authority_share), 0.0
+    chosen = []
+    for code in areas:
+        if share + system.authority_share[code] <= 0.5:
+            chosen, share = [*chosen, code], share + system.authority_share[code]
+    assert share == pytest.approx(0.5, abs=0.01)
+    half = shift.model_copy(update={"spend": spend, "areas": tuple(chosen)})
+    half = half.model_copy(update={"effects": half.effects.model_copy(update={"foster_carers_target": 4500})})
+    found, whole = (option_account(o, system, basis).recurrent for o in (half, shift))
+    assert whole.max() > 1e6
+    np.testing.assert_allclose(found, 0.5 * whole, atol=0.02 * whole.max())
+
+
 def test_what_cannot_be_worked_out_is_refused(workings):
-    with pytest.raises(InputError, match="reinvests") as raised:
-        courses(workings, "care_review_reinvest", years=[2])
-    assert raised.value.details["field"] == "financing"
     with pytest.raises(InputError, match="after the horizon"):
         courses(workings, "care_review", years=[2, 8])
 
@@ -167,7 +183,7 @@ def test_error_of_a_study_is_the_scatter_of_placebo_pilots():
 
 
 def test_the_published_design_sees_four_times_what_is_expected_or_less(tables):
-    power = tables["pilot_power"].set_index("option").loc["care_review"]
+    power = tables["pilot_power"].set_index("option").loc["care_review_reinvest"]
     published = power[power["published"]].iloc[0]
     assert (published["areas"], published["years"]) == (12, 2)
     assert published["detectable"] == pytest.approx(0.16, abs=0.01)

@@ -49,7 +49,9 @@ def believing():
     """
     inputs = made_inputs("latest", MANY, 12)
     chosen = tuple(o for o in inputs.options if o.id in ("bau", "care_review", "kinship_only"))
-    analysis = inputs.analysis.model_copy(update={"options": tuple(o.id for o in chosen)})
+    analysis = inputs.analysis.model_copy(
+        update={"options": tuple(o.id for o in chosen), "lead": "care_review"}
+    )
     beliefs = {
         "family_help.log_risk_ratio": np.where(np.arange(MANY) % 3 > 0, -0.9, -0.1),
         "family_help.age_tilt_under_1": 0.3,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cba.appraisal.quantities import discounted
+from cba.appraisal.quantities import discounted, lead_option
 from cba.costs.account import placement_savings, saving_lines, total_cost
 from cba.dimensions import PLACEMENTS
 from cba.projection.care_system import averted_stock
@@ -332,7 +332,7 @@ def test_a_tie_below_a_third_option_is_passed_over_and_possible_sizes_come_first
 
 def test_curves_start_at_the_account_end_where_sizes_do_and_are_straight(workings, tables):
     curves = tables["stress_curves"]
-    npv = workings.arrays.npv.sel(option=LEAD).values
+    npv = workings.arrays.npv.sel(option=lead_option(workings)).values
     for kind in KINDS:
         rows = curves[curves["stress"] == kind.name]
         at_none = rows[rows["size"] == 0.0].iloc[0]

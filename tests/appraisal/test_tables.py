@@ -19,10 +19,11 @@ COLUMNS = {
     "npv": [
         "option", "label", "mean", "median", "lower", "upper", "mcse", "prob_positive", "prob_negative", "prob_mcse",
         "npv_long_mean", "npv_long_lower", "npv_long_upper", "prob_long_positive",
+        "npv_run_off_mean", "npv_run_off_lower", "npv_run_off_upper", "prob_run_off_positive",
     ],
     "payback": ["option", "year", "probability", "mcse"],
     "break_even_values": [
-        "kind", "name", "label", "value_per_child_year", "se", "lower", "upper", "with_harm", "note",
+        "kind", "name", "label", "note", "value_per_child_year", "lower", "upper", "prob_never", "prob_mcse", "grade",
     ],
     "what_it_would_take": [
         "start_year", "target_children", "cut_median", "cut_lower", "cut_upper", "risk_ratio_reach_0_6",
@@ -40,8 +41,20 @@ COLUMNS = {
     "convergence": ["model", "check", "found", "required", "where", "passed"],
     "attribution": ["option", "component", "fewer_children", "npv"],
     "financing_modes": [
-        "option", "label", "recurrent_2030_mean", "prob_recurrent_2030_full", "npv_mean", "npv_lower", "npv_upper",
-        "prob_npv_positive", "fewer_mean",
+        "option", "label", "financing",
+        *(
+            f"{name}_{end}"
+            for name in (
+                "recurrent_2030", "shift", "saving", "helped", "help_years", "care_years", "recurrent", "npv",
+                "npv_before",
+            )
+            for end in ("mean", "lower", "upper")
+        ),
+        "prob_recurrent_2030_full", "prob_npv_positive", "fewer_mean",
+    ],
+    "against_funded": [
+        "reading", "words", "option", "label", "npv_mean", "npv_lower", "npv_upper", "fewer_mean", "fewer_lower",
+        "fewer_upper", "prob_npv_positive", "prob_mcse",
     ],
     "system_cost_by_year": ["option", "year", "price", "mean", "median", "lower", "upper"],
     "cost_ladder": [
@@ -171,6 +184,38 @@ def test_financing_modes_are_in_the_order_of_what_they_spend(appraisal):
     assert money["care_review"] > money["care_review_reinvest"] > money["care_review_injection_only"] == 0.0
     assert table.loc["care_review", "prob_recurrent_2030_full"] == 1.0
     assert table.loc["care_review_reinvest", "prob_recurrent_2030_full"] < 1.0
+
+
+def test_financing_modes_are_counted_by_hand(appraisal, workings):
+    """Help, shift and money of each way of paying, summed here over draws and years in loops."""
+    table = appraisal.tables["financing_modes"].set_index("option")
+    year, value = workings.years.index(2030), workings.system.value
+    own = workings.accounts["care_review"].recurrent[:, year]
+    for name, row in table.iterrows():
+        account = workings.accounts[name]
+        within = [workings.years.index(y) for y in workings.horizon]
+        helped = [
+            [
+                account.delivered("family_help")[d, t] * value("family_help.eligible_children")[d]
+                for t in within
+            ]
+            for d in range(own.size)
+        ]
+        assert row["help_years_mean"] == pytest.approx(np.mean([sum(path) for path in helped]))
+        assert row["helped_mean"] == pytest.approx(np.mean([path[within.index(year)] for path in helped]))
+        shift = [account.recurrent[d, year] / own[d] for d in range(own.size)]
+        assert row["shift_mean"] == pytest.approx(np.mean(shift))
+        assert row["shift_upper"] == pytest.approx(np.quantile(shift, 0.95))
+        saved = sum(line.amount[:, year] for line in account.savings)
+        deflator = workings.inputs.observations["gdp_deflator"]
+        pound = float(deflator.sel(deflator_year=2024) / deflator.sel(deflator_year=2022))
+        assert row["saving_mean"] == pytest.approx(saved.mean() / pound)
+        present = [account.recurrent[:, t] / 1.035**k for k, t in enumerate(within)]
+        assert row["recurrent_mean"] == pytest.approx(np.mean(sum(present)))  # fixed money: no overrun
+        assert row["npv_before_mean"] == pytest.approx(row["npv_mean"] + row["recurrent_mean"])
+        stock = account.children.fewer
+        years = sum((stock[:, t] + (stock[:, t - 1] if t else 0.0)) / 2 for t in within)
+        assert row["care_years_mean"] == pytest.approx(np.mean(years))
 
 
 def test_starts_fall_by_what_is_averted_net_of_what_was_deferred(appraisal, workings):

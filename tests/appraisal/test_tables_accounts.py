@@ -69,12 +69,12 @@ def test_scenarios_start_from_the_headline_and_growth_costs_more(workings, headl
     assert tuple(table.index) == SCENARIOS
     base = table.loc[SCENARIOS[0]]
     for column, key in (
-        ("npv_mean", "npv_fiscal.care_review"),
-        ("npv_lower", "npv_fiscal.care_review"),
+        ("npv_mean", "npv_fiscal.care_review_reinvest"),
+        ("npv_lower", "npv_fiscal.care_review_reinvest"),
         ("system_cost_mean", "system_cost_2032_real.bau"),
         ("prob_15bn_real", "prob_system_cost_15bn_2032_real.bau"),
         ("prob_15bn_cash", "prob_system_cost_15bn_2032_cash.bau"),
-        ("gross_saving_mean", "gross_saving_total.care_review"),
+        ("gross_saving_mean", "gross_saving_total.care_review_reinvest"),
     ):
         entry = headline[key]["lower" if column.endswith("lower") else "mean"]
         assert base[column] == pytest.approx(entry, rel=1e-9), column
