@@ -249,9 +249,7 @@ def _beside(found: Sequence[Summary], claim: Claim | None, *, most: float, draws
             times = f"{claim.value / most:.2f} times the most of any prior draw ({most:,.0f})"
             words += f"; coverage, reach, effect and stay together would have to give {times}"
     elif claim is not None:
-        words = (
-            f"{round(found[0]['mean'] * draws):,} of {draws:,} prior draws reach it, so studies can move it"
-        )
+        words = f"{found[0]['mean']:.1%} of prior draws reach it, so studies can move it"
     numbers = {f"{side}_{field}": entry[field] for side, entry in sides.items() for field in _SAID}
     return {**numbers, "most_fewer": most, "words": words}
 
