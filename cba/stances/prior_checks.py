@@ -240,12 +240,12 @@ def _beside(found: Sequence[Summary], claim: Claim | None, *, most: float, draws
     """Both summaries in one row, with what a claim that no prior draw meets would need."""
     sides, words = dict(zip(("prior", "posterior"), found, strict=True)), ""
     if claim is not None and not found[0]["mean"]:
-        words = f"none of {draws:,} prior draws reaches it: the priors, not the studies, make it unlikely"
+        words = f"none of {draws:,} prior draws reaches it: the priors, not the studies, keep it out of reach"
         if claim.unit == "children" and most > 0.0:
-            times = f"{claim.value / most:.1f} times the most of any prior draw ({most:,.0f})"
+            times = f"{claim.value / most:.2f} times the most of any prior draw ({most:,.0f})"
             words += f"; coverage, reach, effect and stay together would have to give {times}"
     elif claim is not None:
-        words = "some prior draws reach it, so studies can make it likely"
+        words = f"{found[0]['mean']:.1%} of prior draws reach it, so studies can move it"
     numbers = {f"{side}_{field}": entry[field] for side, entry in sides.items() for field in _SAID}
     return {**numbers, "most_fewer": most, "words": words}
 

@@ -86,7 +86,7 @@ def acceptability_table(workings: Workings) -> pd.DataFrame:
 
 @catalogued("best_option", "Best option by value of a child-year at home", f"{MONEY} {SHARES}")
 def best_option_table(workings: Workings) -> pd.DataFrame:
-    """The option to choose at each value of a child-year, how surely it is best, and what being sure is worth.
+    """The option with most expected at each value of a child-year, how surely it is best, and what certainty is worth.
 
     Columns value_per_child_year, best, label, prob_best (the acceptability frontier), mcse, evpi, evpi_se
     (GBP, present value, once for the country).

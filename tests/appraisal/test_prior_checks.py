@@ -117,13 +117,13 @@ def test_a_claim_that_no_prior_draw_meets_says_what_it_would_need(tables):
     rows = tables["prior_beside_posterior"].query("option == 'care_review'").set_index("quantity")
     row = rows.loc["Chance of 30,000 fewer children"]
     assert row["prior_mean"] == 0.0 and row["prior_mcse"] > 0.0
-    assert f"give {30_000 / row['most_fewer']:.1f} times" in row["words"]
+    assert f"give {30_000 / row['most_fewer']:.2f} times" in row["words"]
     family = rows.loc["Chance of 17,000 fewer children because of family help"]
     assert family["most_fewer"] <= row["most_fewer"] + 1.0 or family["words"]
     assert rows.loc["Fewer children", "words"] == ""
     some = {"mean": 0.2} | dict.fromkeys(("median", "lower", "upper", "mcse"))
     within = _beside([some, some], load_claims().fewer_children, most=40_000.0, draws=DRAWS)
-    assert within["words"].startswith("some prior draws reach it")
+    assert within["words"].startswith("20.0% of prior draws")
 
 
 def test_an_analysis_without_the_review_is_checked_on_the_rest(workings):

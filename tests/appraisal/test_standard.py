@@ -108,7 +108,7 @@ def test_harm_in_the_priors_is_counted_on_their_own_draws(table, alone):
 
 
 def test_an_effect_that_cannot_be_negative_is_told_from_one_that_arithmetic_forbids(
-    workings, made, alone, monkeypatch
+    workings, alone, monkeypatch
 ):
     """A step-down that only helps, as it was stated before: the standard says so, unless a reason is written."""
     parameters = alone.system.parameters.copy()

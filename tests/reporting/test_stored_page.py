@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     with (
         pytest.MonkeyPatch.context() as patch
     ):  # draws of the priors alone are tested elsewhere, and are slow
-        patch.setattr(stages, "_prior_checks", lambda _: {})
+        patch.setattr(stages, "_prior_checks", lambda *_: {})
         made = stages.assembled(workings)
     logs = {"tracker": tracker_table(workings), "assumptions_log": assumptions_log(workings)}
     return replace(made, tables=dict(made.tables) | logs).to_directory(

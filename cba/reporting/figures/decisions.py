@@ -116,7 +116,7 @@ def _describe_acceptability(table: pd.DataFrame, view: View) -> str:
     return (
         f"Line chart, one line for each of {len(contenders(view.first))} options that can be best; points mark the "
         "option with the highest expected net benefit. Horizontal axis: value of a child-year in pounds, on a "
-        f"logarithmic scale. Vertical axis: chance of being best, per cent. The option to choose: {'; '.join(parts)}."
+        f"logarithmic scale. Vertical axis: chance of being best, per cent. The highest expected: {'; '.join(parts)}."
     )
 
 
