@@ -278,6 +278,7 @@ def world(tmp_path_factory):
     options = ["bau", LEAD, "cheaper_help", "mentoring.toml", "contracts.toml"]
     text = analysis_file("latest").read_text(encoding="utf-8")
     text = re.sub(r"^name = .*$", 'name = "own"\nframe = "latest"', text, flags=re.M)
+    text = re.sub(r"^lead = .*$", 'lead = "care_review"', text, flags=re.M)
     text = re.sub(r"^options = \[.*?\]", f"options = {json.dumps(options)}", text, flags=re.M | re.S)
     (found.own / "own.toml").write_text(text, encoding="utf-8")
     return found

@@ -82,6 +82,15 @@ def test_no_money_flows_after_the_horizon_and_all_before_is_as_it_was(base, name
     assert later[:, place + 1 :].max() > 0.0
 
 
+def test_programme_money_of_later_years_is_not_spent_either(base):
+    late = base.option("care_review").model_copy(update={"delay_years": 8})  # 2,523 million over 2034 to 2037
+    ended = run_off_account(late, base.system, base.basis, last_year=base.horizon[-1])
+    place = base.years.index(base.horizon[-1])
+    for account, later in ((ended, False), (option_account(late, base.system, base.basis), True)):
+        spent = line_sum(line for line in account.costs if line.kind == "programme")
+        assert spent[:, place - 1 : place + 1].any() and spent[:, place + 1 :].any() == later
+
+
 def test_averted_starts_run_on_and_a_price_does_not(base):
     place = base.years.index(base.horizon[-1])
     last = {"last_year": base.horizon[-1]}
@@ -148,6 +157,8 @@ def test_money_of_both_is_spent_and_coverage_is_capped_jointly(base):
     cover = [a.delivered("family_help") for a in (both, *parts)]
     assert cover[0].max() <= 1.0 and (cover[0] <= cover[1] + cover[2] + 1e-12).all()
     assert (cover[0] < cover[1] + cover[2] - 1e-3).any()
+    free = cover[0] < 1.0  # both programmes start in one year, so set-up is the same share of each
+    np.testing.assert_allclose(cover[0][free], (cover[1] + cover[2])[free], rtol=1e-9, atol=1e-12)
 
 
 def test_money_reinvested_on_top_comes_out_of_the_options_own_savings(base):
@@ -181,6 +192,10 @@ def test_quantities_are_differences_on_the_same_draws(base):
         factors = factors * np.isin(base.system.years, base.horizon)
         more = net_saving(both) @ factors - npv.sel(option=DO_MINIMUM).values
         assert results[f"npv_fiscal_on_{DO_MINIMUM}.{name}"]["mean"] == pytest.approx(more.mean(), rel=1e-9)
+        year = base.years.index(base.inputs.analysis.target_year)
+        alone = base.accounts[DO_MINIMUM].children.fewer[:, year]
+        found = results[f"fewer_children_2032_on_{DO_MINIMUM}.{name}"]["mean"]
+        assert found == pytest.approx((both.children.fewer[:, year] - alone).mean(), abs=1e-6)
     assert not any(QUANTITIES[n].held for n in (f"npv_vs_{DO_MINIMUM}", f"npv_on_{DO_MINIMUM}")), (
         "they follow from quantities that hold a run"
     )

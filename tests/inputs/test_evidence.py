@@ -214,7 +214,7 @@ def test_every_published_row_is_kept_with_its_class_and_reason(shipped):
     assert (excluded["exclusion_reason"].str.len() > 10).all()
     assert excluded["effect"].isna().all()
     assert effects["transport_note"].str.len().gt(0).all()
-    assert (len(shipped.costs), len(shipped.claims)) == (40, 69)
+    assert (len(shipped.costs), len(shipped.claims)) == (40, 72)
 
 
 def test_designs_of_a_stance_select_trials(shipped):
@@ -231,7 +231,7 @@ def test_what_was_not_yet_known_is_listed_not_lost(shipped):
     assert "NWD_NY2019" in set(then.effects["study_id"])  # undated, but known by 2019
     undated = then.left_out.set_index("key").loc["OXON_FSP", "reason"]
     assert undated == "no year"
-    assert set(then.claims["claim_id"].str.split("_").str[0]) == {"review", "windfall", "alma"}
+    assert set(then.claims["claim_id"].str.split("_").str[0]) == {"review", "windfall", "alma", "help"}
     assert then.fingerprint() != shipped.fingerprint()
 
 

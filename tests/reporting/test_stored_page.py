@@ -12,6 +12,7 @@ import pytest
 
 from cba import recipe as stages
 from cba.appraisal.record import Appraisal
+from cba.inputs.evidence import load_claims
 from cba.inputs.observations import load_observations
 from cba.reporting.page import render_report
 from cba.tables.assumptions import assumptions_log
@@ -215,6 +216,19 @@ def test_every_number_says_where_it_comes_from(page):
 def test_no_digit_stands_in_prose_outside_what_may_hold_one(page):
     """Bound numbers, stated constants (years, names of claims), labels, code and tables may; nothing else."""
     assert [c for c in prose_without_numbers(next(page.find("main"))) if c.isdigit()] == []
+
+
+def test_the_page_of_a_shift_says_what_it_is_judged_by_and_what_was_asked(page, stored):
+    """Its net present value is not its test; the review's words, who holds savings and what current policy holds."""
+    text = " ".join(next(page.find("main")).text().split())
+    assert stored.analysis.lead == "care_review_reinvest"
+    assert text.count("net present value is not its test") == 2
+    assert load_claims().annual_saving.words in text and "None of these readings alone" in text
+    assert "family help in the last reading shrinks to what was saved" in text
+    assert "what courts and the NHS save stays with them" in text
+    assert text.count("Families First money flows since April 2025 and is not in it") == 1
+    assert "Instead of what is funded already" in text and "On top of what is funded already" in text
+    assert "carries the money already announced" not in text
 
 
 def test_constants_in_the_prose_are_those_of_the_question(page):
