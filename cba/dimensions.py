@@ -32,3 +32,9 @@ PAYERS = ("council", "dfe", "nhs", "justice", "dwp_hmrc")
 
 KINDS = ("programme", "recurrent", "saving", "deadweight", "unlock")
 """Kinds of cash-flow line; costs are positive, savings negative, in the cash flow."""
+
+STAGE_PRIOR_GROUPS = {
+    "baseline": ("baseline",),
+    "effects": ("effects", "family_help", "kinship", "panel", "stance"),
+}
+"""Groups of prior entries each model reads; `stance` says which studies a stance admits."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from cba.appraisal.inputs import Inputs, sources_of_fits
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, projection_start, total_draws
@@ -23,6 +24,15 @@ PASSED = xr.Dataset(
     },
     coords={"check": ["R-hat"]},
 )
+
+
+def as_made_for(
+    inputs: Inputs, baseline: xr.DataTree, effects: xr.DataTree
+) -> tuple[xr.DataTree, xr.DataTree]:
+    """Let made fits say that they were made from what an analysis makes its fits from."""
+    parts = sources_of_fits(inputs)
+    baseline.attrs, effects.attrs = dict(parts["baseline"]), dict(parts["effects"])
+    return baseline, effects
 
 
 def made_baseline(
@@ -95,7 +105,10 @@ def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataT
     noise = rng.uniform(0.5, 1.5, (len(areas), chains, draws, 1))
     for number, (name, value) in enumerate(areas.items()):
         posterior[name] = (("chain", "draw", "area"), value * noise[number])
-    prior = {name: (("sample", "area"), value * rng.uniform(0, 2, (100, 1))) for name, value in areas.items()}
+    prior = {
+        name: (("chain", "draw", "area"), value * rng.uniform(0, 2, (chains, draws, 1)))
+        for name, value in areas.items()
+    }
     coords = {"estimand": list(ESTIMANDS), "service_class": list(CLASSES), "area": ["AREA_STUDY"]}
     return xr.DataTree.from_dict(
         {

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from cba.errors import InputError
 from cba.inputs.evidence import Claims, Evidence, load_claims, load_evidence
+from cba.inputs.files import library_versions
 from cba.inputs.observations import load_observations
 from cba.inputs.options import Option, load_options
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.inputs.safe_files import strict_json
 from cba.interventions import kinds
+from cba.models.authority_findings import known_panel
 from cba.models.parameters import joint_parameters, require_finite
-from cba.models.sampling import Gates
+from cba.models.sampling import Gates, made_from
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
@@ -24,24 +26,45 @@ if TYPE_CHECKING:
 def fitted(
     inputs: Inputs, *, baseline: xr.DataTree | None, effects: xr.DataTree | None, progress: bool
 ) -> tuple[xr.DataTree, xr.DataTree]:
-    """Return the fits of business as usual and of the effects, made here where left out."""
-    sampler = _sampler(inputs, progress=progress)
+    """Return the fits of business as usual and of the effects, made here where left out; others are refused."""
+    analysis, seen, parts = inputs.analysis, inputs.observations, sources_of_fits(inputs)
+    how = sampler_settings(analysis) | {"progress": progress, "gates": Gates(**analysis.gates.model_dump())}
     if baseline is None:
         from cba.models.baseline import fit_baseline
 
-        baseline = fit_baseline(inputs.observations, inputs.priors, **sampler)
+        baseline = fit_baseline(seen, inputs.priors, **how)
     if effects is None:
-        from cba.models.authority_findings import known_panel
         from cba.models.effects import fit_effects
 
-        effects = fit_effects(
-            inputs.evidence,
-            inputs.priors,
-            observations=inputs.observations,
-            panel=known_panel(inputs.analysis.evidence_until),
-            **sampler,
-        )
+        panel = known_panel(analysis.evidence_until)
+        effects = fit_effects(inputs.evidence, inputs.priors, observations=seen, panel=panel, **how)
+    for name, fit in (("baseline", baseline), ("effects", effects)):
+        _refuse_another(fit, parts[name], name=name)
     return baseline, effects
+
+
+def sources_of_fits(inputs: Inputs) -> dict[str, dict[str, str | int]]:
+    """What the analysis would make each of its fits from, part by part."""
+    shared = {"observations": inputs.observations, **sampler_settings(inputs.analysis)}
+    panel = known_panel(inputs.analysis.evidence_until)
+    return {
+        "baseline": made_from("baseline", inputs.priors, **shared),
+        "effects": made_from("effects", inputs.priors, evidence=inputs.evidence, panel=panel, **shared),
+    }
+
+
+def _refuse_another(fit: xr.DataTree, parts: dict[str, str | int], *, name: str) -> None:
+    """Refuse a fit that was not made from what the analysis would make it from."""
+    other = [part for part, content in parts.items() if str(fit.attrs.get(part)) != str(content)]
+    if other:
+        raise InputError(
+            f"the fit of {name} was not made from what this analysis would make it from",
+            field=name,
+            found="not those of the analysis, or not stated by the fit: " + ", ".join(other),
+            allowed="a fit of the same " + ", ".join(parts),
+            cause="a fit made for another analysis or stance, with other priors or data, or by an earlier version",
+            remedy=f"leave `{name}` out, and it is made here, or fit again with what the analysis names",
+        )
 
 
 def joint_draws(inputs: Inputs, *, baseline: xr.DataTree, effects: xr.DataTree) -> xr.Dataset:
@@ -57,16 +80,10 @@ def joint_draws(inputs: Inputs, *, baseline: xr.DataTree, effects: xr.DataTree) 
     return drawn
 
 
-def _sampler(inputs: Inputs, *, progress: bool) -> dict[str, Any]:
-    analysis = inputs.analysis
-    return {
-        "draws": analysis.draws // analysis.chains,
-        "tune": analysis.tune,
-        "chains": analysis.chains,
-        "seed": analysis.seed,
-        "progress": progress,
-        "gates": Gates(**analysis.gates.model_dump()),
-    }
+def sampler_settings(analysis: Analysis) -> dict[str, Any]:
+    """Arguments of a fit that its draws depend on; the analysis counts draws over all chains, a fit per chain."""
+    each = {"draws": analysis.draws // analysis.chains}
+    return each | {name: getattr(analysis, name) for name in ("tune", "chains", "seed")}
 
 
 # --- What an appraisal reads: analysis, observed series, priors, evidence and options, as known in its … ---
@@ -142,12 +159,5 @@ def provenance(inputs: Inputs) -> dict[str, Any]:
             "evidence": inputs.evidence.fingerprint(),
             "options": {o.id: o.fingerprint() for o in inputs.options},
         },
-        "versions": {name: _version(name) for name in ("cba", "pymc", "nutpie", "numpy", "xarray", "arviz")},
+        "versions": library_versions(("cba", "pymc", "nutpie", "numpy", "xarray", "arviz")),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed as a package"

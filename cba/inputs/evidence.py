@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +29,7 @@ from cba.inputs.evidence_rules import (
 )
 from cba.inputs.files import fingerprint, priors_folder, published_file, read_toml, records_of, shipped_folder
 from cba.inputs.prior_entries import Source
-from cba.inputs.table_words import EVIDENCE
+from cba.inputs.table_words import CLASSES_OF_ESTIMAND, EVIDENCE
 from cba.inputs.written_records import Text, Whole, WrittenRecord, checked_record
 
 # --- Published effects on the scale of the quantity they estimate, with a standard error ---
@@ -217,6 +217,10 @@ _NOT_USED = (math.nan, math.nan, "", *(math.nan,) * 4)
 _EFFECTS, _COSTS, _CLAIMS = "evidence_effects.csv", "evidence_costs.csv", "published_claims.csv"
 
 
+_AWAITED, _STATUS = "evidence_awaited.csv", EVIDENCE["evidence_awaited"].words["status"]
+_CLASSES = CLASSES_OF_ESTIMAND["care_entry_log_rr"]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known about effects, costs and claims, up to a year."""
@@ -232,6 +236,8 @@ class Evidence:
     claims: pd.DataFrame
     left_out: pd.DataFrame  # rows not known by `until`, columns table, key, reason
     until: int | None = None  # last calendar year of publication admitted
+    # Studies whose results are awaited, or published and not read; no model reads them and no fingerprint holds them.
+    awaited: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def synthesis(self, estimand: str, *, designs: tuple[str, ...] | None = None) -> pd.DataFrame:
         """Return the rows that enter the synthesis of one estimand, of the given designs (None for all)."""
@@ -286,7 +292,14 @@ def load_evidence(path: str | Path | None = None, until: int | None = None) -> E
     costs, late_costs = _known(costs, costs["year_end"], until, "costs", "item_id")
     claims, late_claims = _known(claims, claims["known_by"], until, "claims", "claim_id")
     left_out = pd.DataFrame([*late_effects, *late_costs, *late_claims], columns=["table", "key", "reason"])
-    return Evidence(effects, costs, claims, left_out, until)
+    return Evidence(effects, costs, claims, left_out, until, _load_awaited(effects_file.parent / _AWAITED))
+
+
+def _load_awaited(file: Path) -> pd.DataFrame:
+    """Read the studies awaited; none beside tables of a time before they were listed."""
+    if not file.is_file():
+        return pd.DataFrame(columns=list(EVIDENCE["evidence_awaited"].columns))
+    return _checked(file, _AWAITED_CELLS, name="evidence_awaited")
 
 
 def _located(place: Path | None, name: str) -> Path:
@@ -359,6 +372,14 @@ _CLAIM_CELLS = (
     _cell("value", "a claim has no value, or a negative one", lambda row: not row["value"] >= 0),
     *(_cell(column, "a required cell is empty") for column in ("unit", "price_base", "confidence")),
     year_within("known_by", "a claim became known in a year that cannot be"),
+    WEB_ADDRESS,
+)
+_GIVEN = ("design", "registry", "searched", "searched_on", "found")
+_AWAITED_CELLS = (
+    *(_cell(column, "a required cell is empty") for column in _GIVEN),
+    _cell("status", "an unknown status", lambda row: row["status"] not in _STATUS),
+    _cell("service_class", "an unknown class of service", lambda row: row["service_class"] not in _CLASSES),
+    _cell("children", "a size is not positive", lambda row: row["children"] <= 0),
     WEB_ADDRESS,
 )
 

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from glob import escape
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -462,6 +463,21 @@ def fingerprint(content: Mapping[str, Any] | list[Any]) -> str:
     """Return the SHA-256 of the content in canonical JSON: same content, same fingerprint, any key order."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+NUMERICAL_LIBRARIES = tuple("numpy scipy pandas xarray pymc pytensor nutpie arviz-stats numba".split())
+"""Libraries whose version can move a result."""
+
+
+def library_versions(names: Iterable[str] = NUMERICAL_LIBRARIES) -> dict[str, str]:
+    """Return the installed version of each library. Name to version, ``""`` where it is missing."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
 
 
 # --- One writer at a time, and files that are there whole or not at all ---

@@ -8,7 +8,7 @@ another is added.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -105,11 +105,16 @@ class PriorRegistry:
 
         return pd.DataFrame([_row(entry) for entry in self.entries.values()]).set_index("name")
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the content: same priors, same fingerprint, whatever file they stand in."""
-        designs = None if self.evidence_designs is None else list(self.evidence_designs)
-        content = [entry.content() for entry in self.entries.values()]
-        return fingerprint({"stance": self.stance, "evidence_designs": designs, "entries": content})
+    def fingerprint(self, groups: Collection[str] | None = None) -> str:
+        """Return the SHA-256 of the content: same priors, same fingerprint, whatever file they stand in.
+
+        `groups`: only of entries of these groups, whichever stance holds them; ``stance`` is the designs it admits.
+        """
+        kept = [e for name, e in self.entries.items() if groups is None or name.partition(".")[0] in groups]
+        said: dict[str, Any] = {"entries": [entry.content() for entry in kept]}
+        if groups is None or "stance" in groups:
+            said["evidence_designs"] = None if self.evidence_designs is None else list(self.evidence_designs)
+        return fingerprint(said if groups is not None else said | {"stance": self.stance})
 
 
 def _uniforms(name: str, n: int, seed: int) -> Floats:

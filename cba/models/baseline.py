@@ -23,7 +23,7 @@ total starts before ages are published enter as a likelihood on the spread they 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
@@ -32,7 +32,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.sampling import Gates, sample_gated
+from cba.models.sampling import Gates, made_from, sample_gated
 from cba.models.totals import total_flow_posterior, total_flows
 
 if TYPE_CHECKING:
@@ -449,8 +449,10 @@ def fit_baseline(
         ``uasc_persistence``, ``uasc_long_run_starts``, ``uasc_innovation_sd``; and ``constant_data`` with the
         release's ``stock`` (children by age at the last 31 March), ``uasc_share`` (by age), ``population``,
         ``shock_ratio``, ``observed_rates`` (series, year), ``last_year`` and the last change of the
-        totals; ``totals`` with the draws of :func:`total_draws`; ``log_prior`` and ``log_likelihood`` of each draw,
-        by variable.
+        totals; ``totals`` with the draws of :func:`total_draws`; ``prior``, dims (chain, draw, ...), the variables of
+        the posterior before any data; ``log_prior`` of each draw by variable; ``log_likelihood`` and
+        ``posterior_predictive``, dims (chain, draw, ...), and ``observed_data``, by observation, for ArviZ. The
+        attributes say what the fit was made from.
 
     Raises
     ------
@@ -464,12 +466,10 @@ def fit_baseline(
         uasc_leave_share=_fixed(priors, "baseline.uasc_leave_share"),
         uasc_16_plus_share=_fixed(priors, "baseline.uasc_16_plus_share"),
     )
+    how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     tree = sample_gated(
         build_baseline(rates, priors),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
+        **how,
         progress=progress,
         gates=gates,
         keep=KEPT,
@@ -480,6 +480,7 @@ def fit_baseline(
     tree["constant_data"] = xr.DataTree(
         projection_start(observations, priors, rates, last_change=totals["last_change"])
     )
+    tree.attrs = made_from("baseline", priors, observations=observations, **how)
     return tree
 
 

@@ -8,15 +8,12 @@ is counted in each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
-from pytensor.compile.mode import Mode
 from scipy.special import log_ndtr, logsumexp, ndtr
 
 from cba.errors import InputError
@@ -29,8 +26,9 @@ from cba.models.baseline import (
     flow_rates,
     projection_start,
 )
-from cba.models.effects import build_effects, handed_on
+from cba.models.effects import before_studies, build_effects
 from cba.models.effects_areas import care_facts
+from cba.models.sampling import prior_draws
 from cba.models.studies import (
     ESTIMANDS,
     OPEN_END,
@@ -317,27 +315,6 @@ def _log_density(s: StudyArrays, centre: np.ndarray, sd: np.ndarray) -> np.ndarr
 # --- Draws from the priors of a model in the shape of a fit, so that a projection can be made before … ---
 
 
-def prior_draws(model: pm.Model, *, names: Sequence[str], draws: int, chains: int, seed: int) -> xr.Dataset:
-    """Draw variables of a model from its priors.
-
-    Dims (chain, draw, ...). `draws`, `chains`: draws per chain and chains; all are independent, chains only
-    give the shape of a fit.
-    """
-    rng = np.random.default_rng([seed, 11])
-    quick = Mode(linker="py", optimizer="fast_compile")  # run once: compiling would cost more than it saves
-    with np.errstate(over="ignore"):
-        found = pm.draw([model[name] for name in names], draws=draws * chains, random_seed=rng, mode=quick)
-    variables = {}
-    for name, values in zip(names, found, strict=True):
-        dims = model.named_vars_to_dims.get(name) or [f"{name}_{axis}" for axis in range(values.ndim - 1)]
-        variables[name] = (
-            ("chain", "draw", *map(str, dims)),
-            values.reshape(chains, draws, *values.shape[1:]),
-        )
-    used = {d for dims, _ in variables.values() for d in dims} & set(model.coords)
-    return xr.Dataset(variables, coords={d: list(model.coords[d]) for d in used})
-
-
 def prior_baseline(
     observations: xr.Dataset,
     priors: PriorRegistry,
@@ -403,11 +380,10 @@ def prior_effects(
     ``posterior`` with the variables `fit_effects` hands on, drawn from the priors.
     """
     facts, studies = care_facts(observations), studies_used(evidence, priors)
-    model = build_effects(studies, priors, facts=facts)
-    names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
-    found = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
     every = study_arrays(studies, priors, stays=facts.stays)
-    posterior = handed_on(found, every.of(every.area), facts, seed=seed)
+    model = build_effects(studies, priors, facts=facts)
+    shape = {"draws": draws, "chains": chains, "seed": seed}
+    posterior = before_studies(model, every.of(every.area), facts, **shape)
     return xr.DataTree.from_dict({"posterior": posterior})
 
 

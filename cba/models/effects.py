@@ -28,9 +28,9 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from cba.errors import GateError
+from cba.inputs.observations import load_observations
 from cba.models.baseline import prior_term
 from cba.models.effects_areas import (
-    FITTED_ENTRIES,
     CareFacts,
     area_draws,
     area_reports,
@@ -39,26 +39,28 @@ from cba.models.effects_areas import (
     fitted_entries_of,
     reach_terms,
 )
-from cba.models.sampling import Gates, sample_gated, with_log_densities
+from cba.models.sampling import Gates, made_from, prior_draws, sample_gated
 from cba.models.studies import (
     ADJUSTED,
     CLASS_ESTIMAND,
     CLASSES,
     ESTIMANDS,
-    FAMILY_HELP,
-    POOLED_ENTRIES,
     PRECISION,
+    RAW,
     SELECTION,
     SEVERAL,
+    SIGNIFICANT,
     VARIANTS,
     Pooled,
     Reported,
     StudyArrays,
-    add_selection,
     interval_log_density,
     log_one_minus_exp,
     pooled_draws,
     pooled_terms,
+    seen_draw,
+    seen_interval_log_density,
+    seen_log_density,
     served_reports,
     studies_used,
     study_arrays,
@@ -97,11 +99,15 @@ def build_effects(
     served, areas = every.of(~every.area), every.of(every.area)
     coords = {"estimand": list(ESTIMANDS), "several_classes": [CLASSES[place] for place in SEVERAL]}
     with pm.Model(coords=coords) as model:
-        pooled = pooled_terms(priors)
+        # An alternative has the variables that its studies need, and as published they need no other than means.
+        used = served.of(np.full(len(served), variant != RAW))
+        pooled = pooled_terms(priors, needed_by=None if variant == ADJUSTED else used)
         slope = prior_term(priors, "effects.publication_slope") if variant == PRECISION else 0.0
         reports = [served_reports(served, pooled, variant=variant, slope=slope)] if len(served) else []
+        seen = None
         if variant == SELECTION and reports:
-            add_selection(served, reports[0], prior_term(priors, "effects.publication_weight"))
+            weight = prior_term(priors, "effects.publication_weight")
+            seen = (served.sign, SIGNIFICANT * served.se, weight)
         if variant == ADJUSTED:
             prior_term(priors, "effects.authority_spread")
             reach, tilt = reach_terms(priors, facts.starts)
@@ -110,12 +116,15 @@ def build_effects(
                     area_reports(areas, reach=reach, tilt=tilt, starts=facts.starts, pooled=pooled)
                 )
         if reports:
-            _add_reports(reports)
+            _add_reports(reports, seen=seen)
     return model
 
 
-def _add_reports(reports: list[Reported]) -> None:
-    """Add all estimates as one variable of the model in context, and all intervals as another."""
+def _add_reports(reports: list[Reported], *, seen: tuple[np.ndarray, np.ndarray, Any] | None) -> None:
+    """Add all estimates as one variable of the model in context, and all intervals as another.
+
+    `seen`: direction and size of a significant benefit, by study, and the relative chance of others to be seen.
+    """
     centre = pt.concatenate([r.centre for r in reports])
     sd = pt.concatenate([r.sd for r in reports])
     lower, upper = (np.concatenate([getattr(r, end) for r in reports]) for end in ("lower", "upper"))
@@ -125,14 +134,23 @@ def _add_reports(reports: list[Reported]) -> None:
     if len(exact):
         model.add_coord("estimate", names[exact])
         observed = pm.Data("reported", lower[exact], dims="estimate")
-        pm.Normal("effect", centre[exact], sd[exact], observed=observed, dims="estimate")
+        about = {"observed": observed, "dims": "estimate"}
+        if seen is None:
+            pm.Normal("effect", centre[exact], sd[exact], **about)
+        else:
+            known = (centre[exact], sd[exact], seen[0][exact], seen[1][exact], seen[2])
+            pm.CustomDist("effect", *known, logp=seen_log_density, random=seen_draw, **about)
     if len(between):
         # That a result lies in its interval is an event, and it was seen.
         model.add_coord("interval", names[between])
-        log = interval_log_density(lower[between], centre[between], sd[between], upper[between])
-        seen = pm.Data("inside", np.ones(len(between), dtype=int), dims="interval")
+        ends = (lower[between], centre[between], sd[between], upper[between])
+        if seen is None:
+            log = interval_log_density(*ends)
+        else:
+            log = seen_interval_log_density(*ends, seen[0][between], seen[1][between], seen[2])
+        inside = pm.Data("inside", np.ones(len(between), dtype=int), dims="interval")
         odds = log - log_one_minus_exp(log)
-        pm.Bernoulli("between", logit_p=odds, observed=seen, dims="interval")
+        pm.Bernoulli("between", logit_p=odds, observed=inside, dims="interval")
 
 
 def fit_effects(
@@ -173,7 +191,9 @@ def fit_effects(
         left out), ``heterogeneity``; ``class_setting`` and ``new_setting``, a national roll-out at the strength
         of the studies; ``new_authority``, one authority of it; reach and what it is derived from; and for
         area-level studies ``area_coverage``, ``area_reach``, ``area_effect`` (1 - RR) and ``area_change``.
-        ``prior``, dims (sample), holds the same four and ``reach`` before any study.
+        ``prior`` holds the same before any study, alternatives left out; ``log_prior`` each draw by variable;
+        ``log_likelihood`` and ``posterior_predictive``, dims (chain, draw, ...), and ``observed_data`` each
+        observation, for ArviZ. The attributes say what the fit was made from.
 
     Raises
     ------
@@ -182,25 +202,23 @@ def fit_effects(
     InputError
         If a study cannot be placed.
     """
-    facts = care_facts(_newest() if observations is None else observations)
+    observations = load_observations() if observations is None else observations
+    facts = care_facts(observations)
     studies = studies_used(evidence, priors)
-    how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "progress": progress}
-    how |= {"gates": gates, "target_accept": SMALL_STEPS}
+    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    how: dict[str, Any] = {"progress": progress, "gates": gates, "target_accept": SMALL_STEPS, **asked}
     model = build_effects(studies, priors, facts=facts, panel=panel)
-    tree = with_log_densities(sample_gated(model, name="effects", **how), model, latent=STUDY_VARIABLES)
+    tree = sample_gated(model, name="effects", latent=STUDY_VARIABLES, **how)
     every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)
     areas = every.of(every.area)
     posterior = handed_on(tree["posterior"].to_dataset(), areas, facts, seed=seed)
     posterior = posterior.assign(_alternatives(studies, priors, facts=facts, **how))
     tree["posterior"] = xr.DataTree(posterior)
-    tree["prior"] = xr.DataTree(prior_areas(areas, priors, facts, draws=chains * draws, seed=seed))
+    tree["prior"] = xr.DataTree(before_studies(model, areas, facts, draws=draws, chains=chains, seed=seed))
+    tree.attrs = made_from(
+        "effects", priors, observations=observations, evidence=evidence, panel=panel, **asked
+    )
     return tree
-
-
-def _newest() -> xr.Dataset:
-    from cba.inputs.observations import load_observations
-
-    return load_observations()
 
 
 def _alternatives(
@@ -230,6 +248,15 @@ def handed_on(sampled: xr.Dataset, areas: StudyArrays, facts: CareFacts, *, seed
     return posterior.assign(
         _by_chain(xr.merge([predicted, area_draws(areas, pooled, given, facts.starts)]), sampled)
     )
+
+
+def before_studies(
+    model: pm.Model, areas: StudyArrays, facts: CareFacts, *, draws: int, chains: int, seed: int
+) -> xr.Dataset:
+    """What is handed on, drawn from the priors of the headline's model."""
+    names = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
+    drawn = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
+    return handed_on(drawn, areas, facts, seed=seed)
 
 
 def _by_chain(flat: xr.Dataset, like: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -267,39 +294,3 @@ def _predictions(
     variables = {name: (("sample", "service_class"), values) for name, values in by_class.items()}
     variables |= {name: (("sample", "estimand"), values) for name, values in by_estimand.items()}
     return xr.Dataset(variables, coords={"service_class": list(CLASSES), "estimand": list(ESTIMANDS)})
-
-
-def prior_areas(
-    s: StudyArrays, priors: PriorRegistry, facts: CareFacts, *, draws: int, seed: int
-) -> xr.Dataset:
-    """Coverage, reach, effect and product of each area-level study before any study is seen.
-
-    Dims (sample, area).
-    """
-    drawn = priors.sample(draws, seed)
-    rng = np.random.default_rng([seed, 3])
-    given: dict[str, np.ndarray] = {name: drawn[name].values for name in FITTED_ENTRIES}
-    given |= {name: rng.standard_normal((draws, len(s))) for name in ("coverage_offset", "area_offset")}
-    # Only family help has area-level studies, so one draw of each entry stands for every estimand.
-    mean, offset = (
-        drawn[ESTIMANDS[FAMILY_HELP].prior].values[:, None],
-        rng.standard_normal((draws, len(CLASSES))),
-    )
-    alone = {name.rsplit(".", 1)[-1]: drawn[name].values[:, None] for name in _PRIOR_OF_AREAS}
-    pooled = Pooled(
-        class_mean=mean + alone["between_classes"] * offset,
-        heterogeneity=np.repeat(alone["heterogeneity"], len(ESTIMANDS), axis=1),
-        transport=np.repeat(alone["transport"], len(ESTIMANDS), axis=1),
-        stay_ratio=alone["stay_ratio"],
-        attenuation=alone["attenuation"],
-        already_paid=alone["already_paid_share"],
-    )
-    return area_draws(s, pooled, given, facts.starts)
-
-
-_PRIOR_OF_AREAS = (
-    "effects.between_classes",
-    "effects.heterogeneity",
-    "effects.transport",
-    *POOLED_ENTRIES,
-)

@@ -67,15 +67,6 @@ def joint_parameters(
     # them.
     base = _flat(baseline)
     synthesis = _flat(effects)
-    if base.sizes["sample"] != synthesis.sizes["sample"]:
-        raise InputError(
-            "the two fits hold different numbers of draws",
-            field="draws",
-            found=f"{base.sizes['sample']} and {synthesis.sizes['sample']}",
-            allowed="the same number",
-            cause="fits made with different settings",
-            remedy="refit both with the analysis's settings",
-        )
     drawn = priors.sample(base.sizes["sample"], seed)
     fitted = ("baseline.", "effects.")
     parameters = drawn[[n for n in drawn.data_vars if n in STRAIGHT or not str(n).startswith(fitted)]]

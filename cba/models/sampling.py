@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,18 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
+from pymc.sampling.forward import vectorize_over_posterior
 from pytensor.compile.mode import Mode
 from pytensor.graph.replace import graph_replace, vectorize_graph
 
+from cba.dimensions import STAGE_PRIOR_GROUPS
 from cba.errors import GateError
+from cba.inputs.files import fingerprint, library_versions
 from cba.inputs.programs import interrupts_kept
+
+if TYPE_CHECKING:
+    from cba.inputs.evidence import Evidence
+    from cba.inputs.priors import PriorRegistry
 
 # --- Convergence gates: figures of a fit against the thresholds it must meet before its draws may be … ---
 
@@ -102,25 +110,55 @@ def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     return weights / weights.sum(), float(k)
 
 
-# --- Log prior and log likelihood of every draw of a fit, for asking how much each of them moves a … ---
+# --- What a fit was made from, so that one made from something else is refused ---
+
+
+def made_from(
+    model: str,
+    priors: PriorRegistry,
+    *,
+    observations: xr.Dataset,
+    evidence: Evidence | None = None,
+    panel: Any = None,
+    **how: int,
+) -> dict[str, str | int]:
+    """What a fit depends on, part by part, as it holds them in its attributes.
+
+    `model`: ``baseline`` or ``effects``. `how`: ``draws``, ``tune``, ``chains``, ``seed``.
+    """
+    digest = hashlib.sha256()
+    for name, series in sorted(observations.variables.items(), key=lambda item: str(item[0])):
+        digest.update(f"{name}{series.dims}{series.shape}".encode())
+        values = series.values
+        digest.update(repr(values.tolist()).encode() if values.dtype == object else values.tobytes())
+    parts = {
+        "priors": priors.fingerprint(STAGE_PRIOR_GROUPS[model]),
+        "observations": digest.hexdigest(),
+        "libraries": fingerprint(library_versions()),
+    }
+    if evidence is not None:
+        parts["evidence"] = evidence.fingerprint()
+        parts["panel"] = "none" if panel is None else fingerprint(vars(panel))
+    return parts | how
+
+
+# --- Log densities of every draw of a fit and what it predicts: the groups that ArviZ reads ---
 
 
 PRIOR, LIKELIHOOD = "log_prior", "log_likelihood"
 """Names of the two groups of a fit, as ArviZ expects them."""
 
+QUICK = Mode(linker="py", optimizer="fast_compile")
+"""Run once: compiling would cost more than it saves."""
+
 
 def with_log_densities(
-    tree: xr.DataTree,
-    model: pm.Model,
-    *,
-    latent: Sequence[str] = (),
-    aside: Sequence[str] = (),
-    only: Mapping[str, Callable[[str], bool]] | None = None,
+    tree: xr.DataTree, model: pm.Model, *, latent: Sequence[str] = (), seed: int = 0
 ) -> xr.DataTree:
-    """Add to a fit the log density of its draws: of each prior, and of each observed variable.
+    """Add to a fit the log density of its draws, what they predict of the data, and the data.
 
-    A new tree with groups ``log_prior`` and ``log_likelihood``, one variable each, dims (chain, draw), summed
-    over everything but the draws. `only`, by dimension.
+    A new tree: ``log_prior``, one variable each, dims (chain, draw); ``log_likelihood``, ``posterior_predictive`` and
+    ``observed_data`` by observation.
     """
     # `tree`: its ``posterior`` (chain, draw, ...) holds every free variable of the model, untransformed.
     # `latent`: free variables that are part of the model and not prior beliefs (study effects, common
@@ -129,64 +167,76 @@ def with_log_densities(
     # All draws are evaluated at once, without compiling: the graph of the model is vectorised over the draws
     # and run by NumPy.
     posterior = tree["posterior"].to_dataset()
-    left_out = {*latent, *aside}
-    priors = [rv for rv in model.free_RVs if rv.name not in left_out]
-    observed = [rv for rv in model.observed_RVs if rv.name not in left_out]
-    found = _log_densities(model, [*priors, *observed], posterior, only=only or {})
+    priors = [rv for rv in model.free_RVs if rv.name not in latent]
+    found = _log_densities(model, [*priors, *model.observed_RVs], posterior)
     nodes = {name: node.to_dataset() for name, node in tree.children.items()}
-    for group, variables in ((PRIOR, priors), (LIKELIHOOD, observed)):
-        nodes[group] = xr.Dataset({rv.name: found[rv.name] for rv in variables})
+    nodes[PRIOR] = xr.Dataset({rv.name: found[rv.name].sum(found[rv.name].dims[2:]) for rv in priors})
+    nodes[LIKELIHOOD] = xr.Dataset({rv.name: found[rv.name] for rv in model.observed_RVs})
+    numbered = posterior.assign_coords({dim: np.arange(posterior.sizes[dim]) for dim in ("chain", "draw")})
+    again = vectorize_over_posterior(model.observed_RVs, numbered, model.free_RVs)
+    drawn = pm.draw(again, random_seed=np.random.default_rng([seed, 14]), mode=QUICK)
+    values = {rv.name: draws for rv, draws in zip(model.observed_RVs, drawn, strict=True)}
+    nodes["posterior_predictive"] = labelled(model, values, dims=("chain", "draw"))
+    seen = {rv.name: model.rvs_to_values[rv].eval(mode=QUICK) for rv in model.observed_RVs}
+    nodes["observed_data"] = labelled(model, seen)
     return xr.DataTree.from_dict(nodes)
 
 
-def _log_densities(
-    model: pm.Model,
-    variables: list,
-    posterior: xr.Dataset,
-    *,
-    only: Mapping[str, Callable[[str], bool]],
-) -> dict[str, xr.DataArray]:
-    """Log density of each variable in every draw, summed over its own dimensions, dims (chain, draw)."""
-    if not variables:
-        return {}
-    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-    given: list[np.ndarray] = []
+def labelled(model: pm.Model, values: Mapping[str, np.ndarray], *, dims: tuple[str, ...] = ()) -> xr.Dataset:
+    """Name the axes of variables of a model, those of draws (`dims`) before its own."""
+    found = {}
+    for name, held in values.items():
+        own = model.named_vars_to_dims.get(name) or [
+            f"{name}_{axis}" for axis in range(held.ndim - len(dims))
+        ]
+        found[name] = ((*dims, *map(str, own)), held)
+    used = {dim for axes, _ in found.values() for dim in axes} & set(model.coords)
+    return xr.Dataset(found, coords={dim: list(model.coords[dim]) for dim in used})
+
+
+def prior_draws(model: pm.Model, *, names: Sequence[str], draws: int, chains: int, seed: int) -> xr.Dataset:
+    """Draw variables of a model from its priors.
+
+    Dims (chain, draw, ...). `draws`, `chains`: draws per chain and chains; all are independent, chains only
+    give the shape of a fit.
+    """
+    rng = np.random.default_rng([seed, 11])
+    with np.errstate(over="ignore"):
+        found = pm.draw([model[name] for name in names], draws=draws * chains, random_seed=rng, mode=QUICK)
+    shaped = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in zip(names, found, strict=True)}
+    return labelled(model, shaped, dims=("chain", "draw"))
+
+
+def vectorised_densities(model: pm.Model, variables: Sequence) -> tuple[list, list]:
+    """Graphs of the log density of each element of variables for many draws of the free ones, which come first."""
+    given: list = []
     batched: dict[Any, Any] = {}
     values: dict[Any, Any] = {}
     for rv in model.free_RVs:
-        held = posterior[rv.name].transpose("chain", "draw", ...).values
-        given.append(held.reshape(chains * draws, *held.shape[2:]).astype(rv.type.dtype, copy=False))
         one = pt.tensor(rv.name, dtype=rv.type.dtype, shape=rv.type.shape)
         batched[one] = pt.tensor(rv.name, dtype=rv.type.dtype, shape=(None, *rv.type.shape))
+        given.append(batched[one])
         transform = model.rvs_to_transforms[rv]
         values[model.rvs_to_values[rv]] = (
             one if transform is None else transform.forward(one, *rv.owner.inputs)
         )
     # Densities of the priors as stated: without the Jacobian of the transform the sampler works in.
-    logs = graph_replace(model.logp(vars=variables, jacobian=False, sum=False), values, strict=False)
-    run = pytensor.function(
-        list(batched.values()),
-        vectorize_graph(logs, replace=batched),
-        mode=Mode(linker="py", optimizer="fast_compile"),
-        on_unused_input="ignore",
+    logs = graph_replace(model.logp(vars=list(variables), jacobian=False, sum=False), values, strict=False)
+    return given, list(vectorize_graph(logs, replace=batched))
+
+
+def _log_densities(model: pm.Model, variables: list, posterior: xr.Dataset) -> xr.Dataset:
+    """Log density of each element of each variable in every draw, dims (chain, draw, ...)."""
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    given, logs = vectorised_densities(model, variables)
+    run = pytensor.function(given, logs, mode=QUICK, on_unused_input="ignore")
+    held = [posterior[rv.name].transpose("chain", "draw", ...).values for rv in model.free_RVs]
+    flat = (
+        v.reshape(-1, *v.shape[2:]).astype(one.dtype, copy=False) for v, one in zip(held, given, strict=True)
     )
-    found = {}
-    for rv, log in zip(variables, run(*given), strict=True):
-        kept = _of_result(model, rv.name, np.asarray(log), only=only)
-        total = kept.reshape(chains * draws, -1).sum(axis=1)
-        found[rv.name] = xr.DataArray(total.reshape(chains, draws), dims=("chain", "draw"))
-    return found
-
-
-def _of_result(
-    model: pm.Model, name: str, log: np.ndarray, *, only: Mapping[str, Callable[[str], bool]]
-) -> np.ndarray:
-    """Return the elements of a variable whose labels belong to the result; all where nothing is said of them."""
-    for axis, dim in enumerate(model.named_vars_to_dims.get(name, ()), start=1):
-        if dim in only and log.ndim > axis:
-            wanted = [place for place, label in enumerate(model.coords[dim]) if only[dim](str(label))]
-            log = log.take(wanted, axis=axis)
-    return log
+    found = zip(variables, run(*flat), strict=True)
+    shaped = {rv.name: log.reshape(chains, draws, *log.shape[1:]) for rv, log in found}
+    return labelled(model, shaped, dims=("chain", "draw"))
 
 
 SAMPLED_AT_LEAST = 2000
@@ -227,9 +277,11 @@ def sample_gated(
     require_convergence(table, model=name)
     handed = _handed_on(tree, table.set_index("check"), thin=thin)
     if latent is not None:
-        handed = with_log_densities(handed, model, latent=latent)
+        handed = with_log_densities(handed, model, latent=latent, seed=seed)
     if keep is not None:
         handed["posterior"] = xr.DataTree(handed["posterior"].to_dataset()[list(keep)])
+        before = prior_draws(model, names=keep, draws=draws, chains=chains, seed=seed)
+        handed["prior"] = xr.DataTree(before)
     return handed
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.special import gammaln, xlogy
+from scipy.special import gammaln, ndtr, ndtri, xlogy
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
@@ -34,6 +34,10 @@ _ROOT_HALF = np.sqrt(0.5)
 
 
 _TINY = 1e-300
+
+
+_AT_ONCE = 1_000_000
+"""Probabilities of counts held in memory at a time."""
 
 
 def risks_from_ratio(log_ratio: Any, log_odds_product: Any) -> tuple[Any, Any]:
@@ -65,7 +69,7 @@ def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, 
     return pt.switch(treated_lower, lower, higher), pt.switch(treated_lower, higher, lower)
 
 
-def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> Any:
+def arm_log_density(events: Any, risk: Any, people: Any, design_effect: Any) -> Any:
     """Log probability of the events in one arm, its variance multiplied by a design effect.
 
     `events`, `people`: counts; events need not be whole, where they are a published risk times the people.
@@ -82,8 +86,8 @@ def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> 
 
 
 def arm_draw(
-    people: np.ndarray,
     risk: np.ndarray,
+    people: np.ndarray,
     design_effect: np.ndarray,
     *,
     rng: np.random.Generator,
@@ -91,17 +95,19 @@ def arm_draw(
 ) -> np.ndarray:
     """Draw events in each arm from `arm_log_density`, made to add up to 1 over the possible counts."""
     # The density (an extended quasi-likelihood) adds up to nearly, not exactly, 1 where the design effect is not 1.
-    every = np.broadcast_arrays(people, risk, design_effect, np.empty(() if size is None else size))[:3]
-    drawn = np.empty(every[0].shape)
-    for place in np.ndindex(drawn.shape):
-        n, p, extra = (float(values[place]) for values in every)
-        count = np.arange(int(n) + 1)
+    given = np.broadcast_arrays(risk, people, design_effect, np.empty(() if size is None else size))[:3]
+    risks, counts, extra = (np.asarray(values, dtype=float).reshape(-1, 1) for values in given)
+    drawn = np.empty(len(risks))
+    for n in np.unique(counts):
+        count, same = np.arange(int(n) + 1), np.flatnonzero(counts == n)
         coefficient = gammaln(n + 1.0) - gammaln(count + 1.0) - gammaln(n - count + 1.0)
         best = xlogy(count, count / n) + xlogy(n - count, 1.0 - count / n)
-        found = count * np.log(p) + (n - count) * np.log1p(-p)
-        log = coefficient + best + (found - best) / extra
-        drawn[place] = (log + rng.gumbel(size=log.shape)).argmax()
-    return drawn
+        for part in np.array_split(same, 1 + same.size * count.size // _AT_ONCE):
+            found = count * np.log(risks[part]) + (n - count) * np.log1p(-risks[part])
+            log = coefficient + best + (found - best) / extra[part]
+            total = np.exp(log - log.max(axis=1, keepdims=True)).cumsum(axis=1)
+            drawn[part] = (total < total[:, -1:] * rng.random((len(part), 1))).sum(axis=1)
+    return drawn.reshape(given[0].shape)
 
 
 def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
@@ -510,26 +516,68 @@ def _add_arms(s: StudyArrays, centre: pt.TensorVariable, spread: pt.TensorVariab
     names = [f"{s.names[i]}:{('treat', 'control')[j]}" for i, j in order]
     pm.modelcontext(None).add_coord("arm", names)
     seen = pm.Data("events", events[study, arm], dims="arm")
-    known = (people[study, arm], pt.concatenate(risks), design[study])
+    # The risk comes first: by its shape the distribution knows how many draws it is asked for at once.
+    known = (pt.concatenate(risks), people[study, arm], design[study])
     pm.CustomDist("arms", *known, logp=arm_log_density, random=arm_draw, observed=seen, dims="arm")
 
 
-def add_selection(s: StudyArrays, reported: Reported, weight: pt.TensorVariable) -> None:
-    """Divide the density of every study by its chance of being seen; without a benefit that is omega."""
-    significant = s.sign * np.where(s.censored, _inside(s), s.effect) > SIGNIFICANT * s.se
-    chance = pt.exp(log_normal_cdf((s.sign * reported.centre - SIGNIFICANT * s.se) / reported.sd))
-    seen = pt.switch(significant, 0.0, pt.log(weight)) - pt.log(weight + (1.0 - weight) * chance)
-    pm.Potential("selection_seen", pt.sum(seen))
+# What publication favours: significant results in favour of the programme, beyond `cut` in the direction of `sign`;
+# the others are seen with a relative chance of `weight`.
 
 
-def _inside(s: StudyArrays) -> np.ndarray:
-    """A result inside each interval: its middle, or the closed end where the other is open."""
-    low = np.where(s.lower <= -OPEN_END, s.upper, s.lower)
-    return (low + np.where(s.upper >= OPEN_END, s.lower, s.upper)) / 2.0
+def log_chance_seen(centre: Any, sd: Any, sign: Any, cut: Any, weight: Any) -> Any:
+    """Log probability that a study is seen, over that of a significant one."""
+    chance = pt.erfc((cut - sign * centre) / sd * _ROOT_HALF) / 2.0
+    return pt.log(weight + (1.0 - weight) * chance)
 
 
-def pooled_terms(priors: PriorRegistry) -> Pooled:
-    """Add the variables of the pooling to the PyMC model in context."""
+def seen_log_density(value: Any, centre: Any, sd: Any, sign: Any, cut: Any, weight: Any) -> Any:
+    """Log density of a normal result, given that its study was seen."""
+    # Hedges (1992, Statistical Science 7:246): the density of every result is divided by its chance of being seen.
+    weighed = pt.switch(sign * value > cut, 0.0, pt.log(weight))
+    normal = -0.5 * (((value - centre) / sd) ** 2 + np.log(2.0 * np.pi)) - pt.log(sd)
+    return normal + weighed - log_chance_seen(centre, sd, sign, cut, weight)
+
+
+def seen_draw(
+    centre: Any, sd: Any, sign: Any, cut: Any, weight: Any, *, rng: np.random.Generator, size: Any = None
+) -> np.ndarray:
+    """Draw results from `seen_log_density`: which side of significance first, then the result on it."""
+    shape = np.broadcast_shapes(*map(np.shape, (centre, sd, sign, cut, weight)), size or ())
+    beyond = ndtr((sign * centre - cut) / sd)
+    significant = rng.random(shape) < beyond / (beyond + weight * (1.0 - beyond))
+    part = rng.random(shape)
+    place = np.where(significant, -ndtri(part * beyond), ndtri(part * (1.0 - beyond)))
+    return np.asarray(centre + sign * sd * place)
+
+
+def seen_interval_log_density(
+    lower: np.ndarray, centre: Any, sd: Any, upper: np.ndarray, sign: np.ndarray, cut: np.ndarray, weight: Any
+) -> Any:
+    """Log probability that the result of a study that was seen lies between two bounds."""
+    # The part of the interval that is significant counts in full, the rest by its chance of being seen.
+    low = np.where(sign > 0, np.maximum(lower, cut), lower)
+    high = np.maximum(np.where(sign > 0, upper, np.minimum(upper, -cut)), low)
+    whole, part = (_chance_between(a, centre, sd, b) for a, b in ((lower, upper), (low, high)))
+    mass = weight * whole + (1.0 - weight) * part
+    return pt.log(mass) - log_chance_seen(centre, sd, sign, cut, weight)
+
+
+def _chance_between(lower: np.ndarray, centre: Any, sd: Any, upper: np.ndarray) -> Any:
+    """Probability that a normal result lies between two bounds, worked on the side where both tails are small."""
+    a, b = (lower - centre) / sd, (upper - centre) / sd
+    swap = (a + b) > 0.0
+    small, large = pt.switch(swap, b, -a), pt.switch(swap, a, -b)
+    return (pt.erfc(large * _ROOT_HALF) - pt.erfc(small * _ROOT_HALF)) / 2.0
+
+
+def pooled_terms(priors: PriorRegistry, *, needed_by: StudyArrays | None = None) -> Pooled:
+    """Add the variables of the pooling to the PyMC model in context; of an alternative, those its studies need."""
+
+    def needed(what: str) -> bool:
+        return needed_by is None or bool(getattr(needed_by, what).any())
+
+    none = np.zeros(len(ESTIMANDS))
     means = np.array([normal_settings(priors, e.prior) for e in ESTIMANDS.values()])
     mean = pm.Normal("mean", means[:, 0], means[:, 1], dims="estimand")
     offset = pm.Normal("class_offset", 0.0, 1.0, dims="several_classes")
@@ -537,10 +585,10 @@ def pooled_terms(priors: PriorRegistry) -> Pooled:
     return Pooled(
         class_mean=mean[CLASS_ESTIMAND] + prior_term(priors, "effects.between_classes") * apart,
         heterogeneity=prior_term(priors, "effects.heterogeneity", dims="estimand"),
-        transport=prior_term(priors, "effects.transport", dims="estimand"),
-        stay_ratio=prior_term(priors, STAY_RATIO),
-        attenuation=prior_term(priors, ATTENUATION),
-        already_paid=_already_paid(priors),
+        transport=prior_term(priors, "effects.transport", dims="estimand") if needed("foreign") else none,
+        stay_ratio=prior_term(priors, STAY_RATIO) if needed("follow_up_power") else 1.0,
+        attenuation=prior_term(priors, ATTENUATION) if needed("at_scale") else 0.0,
+        already_paid=_already_paid(priors) if needed("from_nothing") else 0.0,
     )
 
 

@@ -11,28 +11,22 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cba.inputs.files import options_folder, ordinary, priors_folder, published_folder, read_toml
+from cba.dimensions import STAGE_PRIOR_GROUPS
+from cba.inputs.files import (
+    fingerprint,
+    library_versions,
+    options_folder,
+    ordinary,
+    priors_folder,
+    published_folder,
+    read_toml,
+)
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """Folder of the package whose code is fingerprinted."""
-
-
-NUMERICAL_LIBRARIES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "xarray",
-    "pymc",
-    "pytensor",
-    "nutpie",
-    "arviz-stats",
-    "numba",
-)
-"""Libraries whose version can move a result."""
 
 
 MODEL_ROOMS = ("dimensions.py", "errors.py", "inputs", "models")
@@ -52,17 +46,11 @@ class Fingerprints:
     @property
     def run(self) -> str:
         """Return the SHA-256 of all four parts; its first eight characters name the run."""
-        return content_sha256(vars(self))
+        return fingerprint(vars(self))
 
     def record(self) -> dict[str, Any]:
         """Return plain values for the manifest."""
         return {"run": self.run, **vars(self)}
-
-
-def content_sha256(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of plain values in canonical JSON: same content, same hash, any order of keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def file_sha256(path: str | Path) -> str:
@@ -116,18 +104,7 @@ def code_fingerprint(rooms: Iterable[str] | None = None) -> str:
         for file in place.rglob("*.toml")
         if file.parent != PACKAGE and PACKAGE / "_shipped" not in file.parents
     }
-    return content_sha256({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in sorted(found)})
-
-
-def library_versions() -> dict[str, str]:
-    """Return the installed version of each numerical library. Name to version, ``""`` where it is missing."""
-    found = {}
-    for name in NUMERICAL_LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = ""
-    return found
+    return fingerprint({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in sorted(found)})
 
 
 def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
@@ -135,8 +112,8 @@ def run_fingerprints(settings: Mapping[str, Any]) -> Fingerprints:
     return Fingerprints(
         inputs=input_fingerprints(),
         code=code_fingerprint(),
-        settings=content_sha256(settings),
-        environment=content_sha256(library_versions()),
+        settings=fingerprint(settings),
+        environment=fingerprint(library_versions()),
     )
 
 
@@ -162,13 +139,6 @@ APPRAISAL_ROOMS = (
 
 EVIDENCE_TABLES = ("published/evidence_",)
 """Start of the names of the published tables that the observed series do not read."""
-
-
-STAGE_PRIOR_GROUPS = {
-    "baseline": ("baseline",),
-    "effects": ("effects", "family_help", "kinship", "panel", "stance"),
-}
-"""Groups of prior entries each model reads; `stance` says which studies a stance admits."""
 
 
 _WHOLE = ("priors/studies/", "priors/checks/", "priors/interventions/", "options/", "costs/")
@@ -209,10 +179,10 @@ def stage_fingerprints(settings: Mapping[str, Any]) -> dict[str, str]:
             "priors": {belief: priors[belief] for belief in needed},
             "fits": [found[f"{model}/{belief}"] for belief in needed for model in ("baseline", "effects")],
         }
-        found[f"appraisal/{stance}"] = content_sha256({**shared, **own})
+        found[f"appraisal/{stance}"] = fingerprint({**shared, **own})
     appraised = [found[f"appraisal/{stance}"] for stance in stances]
     report = {"title": settings.get("title"), "code": report_code_fingerprint(), "appraisals": appraised}
-    return found | {"report": content_sha256(report)}
+    return found | {"report": fingerprint(report)}
 
 
 def fit_fingerprints(
@@ -240,7 +210,7 @@ def fit_fingerprints(
         for model, read in STAGE_PRIOR_GROUPS.items():
             own = {"model": model, "priors": {group: groups.get(group) for group in read}}
             made_from = {**shared, **own, **(known if model == "effects" else {})}
-            found[f"{model}/{belief}"] = content_sha256(made_from)
+            found[f"{model}/{belief}"] = fingerprint(made_from)
     return found
 
 
@@ -249,7 +219,7 @@ def _observations(settings: Mapping[str, Any], files: Mapping[str, Path]) -> str
     published = _hashes(files, "published/").items()
     series = {name: value for name, value in published if not name.startswith(EVIDENCE_TABLES)}
     made_from = {"release": settings["release"], "tables": series, "code": code_fingerprint(INPUT_ROOMS)}
-    return content_sha256(made_from)
+    return fingerprint(made_from)
 
 
 def _hashes(files: Mapping[str, Path], start: str) -> dict[str, str]:
@@ -264,21 +234,21 @@ def stance_priors(files: Mapping[str, Path], *, belief: str) -> dict[str, str]:
     groups: dict[str, list[Any]] = {}
     for name, file in files.items():
         if name.startswith("priors/") and name.count("/") == 1:
-            for group, content in parsed_toml(file).items():
+            for group, content in read_toml(file).items():
                 groups.setdefault(group, []).append(_held_by(belief, {group: content}))
     return {group: _said(parts) for group, parts in sorted(groups.items())}
 
 
 def parsed_sha256(file: Path) -> str:
     """Return the SHA-256 of what a TOML file says: comments, order of keys and layout do not count."""
-    return _said(parsed_toml(file))
+    return _said(read_toml(file))
 
 
 def report_code_fingerprint() -> str:
     """Fingerprint the code, templates and styles that make a report."""
     folder = PACKAGE / "reporting"
     files = sorted(f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    return content_sha256({file.relative_to(folder).as_posix(): file_sha256(file) for file in files})
+    return fingerprint({file.relative_to(folder).as_posix(): file_sha256(file) for file in files})
 
 
 def _held_by(belief: str, content: Any) -> Any:
@@ -296,11 +266,6 @@ def _held_by(belief: str, content: Any) -> Any:
 def _said(content: Any) -> str:
     """Return the SHA-256 of what a TOML file says, dates and infinities included."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def parsed_toml(file: Path) -> dict[str, Any]:
-    """Read a TOML file without loading what checks its content."""
-    return read_toml(file)
 
 
 def prior_stance(stance: str) -> str:

@@ -16,18 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import NeedsPerson, SnapshotDamaged, StoreError
-from cba.inputs.files import analysis_file, held_lock, text_of
+from cba.inputs.files import analysis_file, fingerprint, held_lock, library_versions, read_toml, text_of
 from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import strict_json
-from cba.runs.fingerprints import (
-    content_sha256,
-    file_sha256,
-    library_versions,
-    parsed_sha256,
-    parsed_toml,
-    run_fingerprints,
-    stage_fingerprints,
-)
+from cba.runs.fingerprints import file_sha256, parsed_sha256, run_fingerprints, stage_fingerprints
 from cba.runs.reading import (
     REPORT,
     RunRecord,
@@ -127,10 +119,10 @@ def request_fingerprint(spec: str | Path) -> str | None:
     if file is None:
         return None
     try:
-        written = parsed_toml(file)
+        written = read_toml(file)
         stances = [str(stance) for stance in written.get("stances", _STANCES)]
         years = {name: written.get(name, _NO_YEAR) for name in ("release", "evidence_until")}
-        return content_sha256(
+        return fingerprint(
             {
                 "specification": parsed_sha256(file),
                 "own": {name: _own_sha256(file.parent / name) for name in _own_files(written)},
@@ -312,7 +304,7 @@ def _tables_there(analysis: Analysis) -> str:
     from cba.inputs.releases.snapshots import folder_identifier
 
     newest = _snapshot({"store": analysis.data.store, "snapshot": "current"})
-    return content_sha256({"newest": newest, "shipped": folder_identifier(published_folder())})
+    return fingerprint({"newest": newest, "shipped": folder_identifier(published_folder())})
 
 
 def _unfinished(run: RunRecord) -> bool:
@@ -408,7 +400,7 @@ def _has_sources(spec: str | Path) -> bool:
 
     file = specification_file(spec)
     try:
-        return bool(file and parsed_toml(file).get("data", {}).get("sources"))
+        return bool(file and read_toml(file).get("data", {}).get("sources"))
     except (InputError, OSError, AttributeError):
         return False
 

@@ -106,6 +106,7 @@ def fit_stance(
     ``review`` uses the fits of ``evidence``: it conditions their draws.
     """
     # `use_cache`: false fits again and keeps nothing.
+    from cba.appraisal.inputs import sampler_settings
     from cba.inputs.priors import load_priors
 
     belief = prior_stance(stance)
@@ -135,19 +136,6 @@ def fit_stance(
         cached_fit(root, model="baseline", fingerprint=prints[f"baseline/{belief}"], fit=baseline),
         cached_fit(root, model="effects", fingerprint=prints[f"effects/{belief}"], fit=effects),
     )
-
-
-def sampler_settings(analysis: Analysis) -> dict[str, Any]:
-    """Return the arguments of a fit; the analysis counts draws over all chains, a fit per chain.
-
-    ``draws`` (per chain), ``tune``, ``chains``, ``seed``.
-    """
-    return {
-        "draws": analysis.draws // analysis.chains,
-        "tune": analysis.tune,
-        "chains": analysis.chains,
-        "seed": analysis.seed,
-    }
 
 
 def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) -> Appraisal:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from cba.errors import InputError, StoreError
-from cba.inputs.files import bytes_of, replace_file, to_disk
+from cba.inputs.files import bytes_of, fingerprint, replace_file, to_disk
 from cba.inputs.leftovers import clear_parts
-from cba.runs.fingerprints import content_sha256, file_sha256, input_files
+from cba.runs.fingerprints import file_sha256, input_files
 from cba.runs.reading import (
     CLOCKS,
     MANIFEST,
@@ -264,7 +264,7 @@ def unreferenced(root: str | Path, runs: list[RunRecord]) -> list[Path]:
 
 def _folder_of(inputs: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the name of the folder in which these inputs are laid out."""
-    return content_sha256({name: entry["sha256"] for name, entry in inputs.items()})[:16]
+    return fingerprint({name: entry["sha256"] for name, entry in inputs.items()})[:16]
 
 
 def _layout(name: str) -> str:

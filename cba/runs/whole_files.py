@@ -18,9 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 from cba.errors import StoreError
-from cba.inputs.files import bytes_of, held_lock, replace_file, to_disk
+from cba.inputs.files import bytes_of, fingerprint, held_lock, replace_file, to_disk
 from cba.inputs.safe_files import json_text, strict_json
-from cba.runs.fingerprints import content_sha256
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "free some space, then run again"),
@@ -161,7 +160,7 @@ _SEAL = "manifest_sha256"
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return a manifest with the SHA-256 of its own content, so that damage to it shows."""
     content = {key: value for key, value in manifest.items() if key != _SEAL}
-    return {**content, _SEAL: content_sha256(content)}
+    return {**content, _SEAL: fingerprint(content)}
 
 
 def seal_problem(manifest: Mapping[str, Any]) -> str:

@@ -56,18 +56,9 @@ def mixed_workings(
     number of chains and draws. `work`: ``work(inputs, drawn, baseline=, effects=)``, `worked_options`.
     """
     evidence, sceptical = (beliefs[stance] for stance in MIXED)
-    sizes = [tuple(b.effects["posterior"].sizes[d] for d in ("chain", "draw")) for b in (evidence, sceptical)]
-    if sizes[0] != sizes[1]:
-        raise InputError(
-            "the fits of the stances hold different numbers of draws",
-            field="draws",
-            found=f"chains and draws {sizes[0]} and {sizes[1]}",
-            allowed="the same numbers",
-            cause="fits made with different settings",
-            remedy="refit both with the analysis's settings",
-        )
-    analysis = evidence.inputs.analysis
-    chosen = from_evidence(weights, chains=sizes[0][0], draws=sizes[0][1], seed=analysis.seed)
+    sizes = evidence.effects["posterior"].sizes
+    seed = evidence.inputs.analysis.seed
+    chosen = from_evidence(weights, chains=sizes["chain"], draws=sizes["draw"], seed=seed)
     baseline = evidence.baseline
     if sceptical.baseline is not evidence.baseline:
         baseline = mixed_tree(evidence.baseline, sceptical.baseline, chosen)

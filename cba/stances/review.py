@@ -61,11 +61,11 @@ def kept_workings(workings: Workings, keep: np.ndarray) -> Workings:
 
 
 def kept_tree(tree: xr.DataTree, keep: np.ndarray) -> xr.DataTree:
-    """Return the chosen draws of a fit, chains joined; groups without draws unchanged. Dims (sample, ...)."""
+    """Return the chosen draws of a fit, chains joined; groups of no posterior draws unchanged. Dims (sample, ...)."""
     nodes = {}
     for name, node in tree.children.items():
         data = node.to_dataset()
-        if {"chain", "draw"} <= set(data.dims):
+        if name != "prior" and {"chain", "draw"} <= set(data.dims):
             data = data.stack(sample=("chain", "draw"), create_index=False)
             data = kept(data.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...), keep)
         nodes[name] = data

@@ -254,7 +254,8 @@ def components(workings: Workings) -> dict[tuple[str, str], np.ndarray]:
         for component in ("prior", "likelihood"):
             if f"log_{component}" in tree.children:
                 logs = tree[f"log_{component}"].to_dataset()
-                found[of, component] = np.sum([v.values.ravel() for v in logs.data_vars.values()], axis=0)
+                each = [v.sum(v.dims[2:]).values.ravel() for v in logs.data_vars.values()]
+                found[of, component] = np.sum(each, axis=0)
     priors = workings.inputs.priors
     drawn = priors.sample(workings.system.reach.size, workings.inputs.analysis.seed)
     for name, entry in priors.entries.items():

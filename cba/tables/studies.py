@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.appraisal.quantities import fewer_children, lead_option
 from cba.appraisal.workings import Workings
 from cba.decisions.regression import MINIMUM_DRAWS
 from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, population_value
@@ -21,9 +23,13 @@ from cba.errors import InputError
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import load_priors
 from cba.models.baseline import normal_settings
-from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
+from cba.models.parameters import ROLL_OUT
+from cba.models.studies import ESTIMANDS, FAMILY_HELP
+from cba.tables.catalogue import BY_ROW, MONEY, Table, catalogued_together, enough_to_learn, own_fits
 from cba.tables.decisions import RISK_VALUES
+from cba.tables.fit_checks import weighted_quantiles
 from cba.tables.pilots import (
+    FEWEST_STARTS,
     PUBLISHED_AREAS,
     SET_UP_AND_REPORT,
     Course,
@@ -217,6 +223,106 @@ def _noise(workings: Workings, study: str, *, mean: float, sd: float) -> np.ndar
     words = [workings.inputs.analysis.seed, *study.encode()]
     draws = workings.system.parameters.sizes["sample"]
     return np.random.default_rng(words).normal(mean, sd, draws)
+
+
+# --- What is under way: what each awaited result would do to the headline, worked out before any is read ---
+
+
+RATIOS_FOUND = (0.8, 0.9, 1.0, 1.1)
+"""Risk ratios an awaited study may find."""
+
+
+FEWEST_EFFECTIVE = 100
+"""Effective draws below which weighed draws give no answer."""
+
+
+def stepped_wedge_error(
+    authorities: int, *, steps: int, step_years: float, children: float, risk: float, yearly_sd: float
+) -> float:
+    """Standard error of the log risk ratio of a trial whose authorities start one step after the other.
+
+    `children` in all; `risk` of one of them; `yearly_sd` of an authority's own walk of log starts, a year.
+    """
+    # Weighted least squares over the cells of authority and period, levels of both free, as Hussey and Hughes (2007,
+    # Contemporary Clinical Trials 28:182) but for the walk: with V of one authority's periods and X their columns,
+    #     var = [(sum X' V^-1 X)^-1]_11,   V = (1 - p) / (m p) I + (sd^2 step) min(s, t),   m children to a cell.
+    period = np.arange(steps + 1)
+    counting = (1.0 - risk) / (risk * children / (authorities * period.size))
+    inverse = np.linalg.inv(
+        counting * np.eye(period.size) + yearly_sd**2 * step_years * np.minimum.outer(period, period)
+    )
+    columns = [
+        np.column_stack([period > i % steps, np.eye(period.size)[:, 1:], np.outer(period >= 0, own)])
+        for i, own in enumerate(np.eye(authorities))
+    ]
+    information = sum(x.T @ inverse @ x for x in columns)
+    return float(np.sqrt(np.linalg.inv(information)[0, 0]))
+
+
+def awaited_errors(workings: Workings) -> np.ndarray:
+    """Standard error that the design of each awaited study gives it; NaN where its size is not published."""
+    seen, found = workings.inputs.observations, []
+    starts = seen["starts_by_authority"]
+    counting = float((2.0 / starts.where(starts >= FEWEST_STARTS)).mean())
+    walk = max(authority_scatter(starts, years=1).sd ** 2 - counting, 0.0) ** 0.5
+    referred = seen["children_in_need"].sel(measure="children_referred")
+    # of the last year both are known; releases before 2022 hold no referrals, and then there is no error to give
+    risk = float(np.append(np.nan, (seen["non_uasc_starts"] / referred).dropna("year"))[-1])
+    for row in workings.inputs.evidence.awaited.itertuples():
+        sized = {
+            "children": row.children,
+            "step_years": row.step_months / 12.0,
+            "risk": risk,
+            "yearly_sd": walk,
+        }
+        known = row.steps > 0 and row.children > 0
+        how = {"steps": int(row.steps), **sized} if known else {}
+        found.append(stepped_wedge_error(int(row.authorities), **how) if known else np.nan)
+    return np.array(found)
+
+
+@catalogued_together(
+    Table("awaited_studies", "Studies whose results are not in", BY_ROW),
+    Table("awaited_evidence", "What each awaited result would do to the headline", MONEY),
+    once=True,
+    needs=own_fits,
+)
+def awaited_tables(workings: Workings) -> dict[str, pd.DataFrame]:
+    """Which results are awaited, and what effect and headline would be after each that may be found."""
+    # A result found is that of a setting of its class of service in England, at small scale, with the bias of a trial
+    # of areas. Draws are weighed by its likelihood, ln RR ~ N(class mean + bias, se^2 + heterogeneity^2 + bias_sd^2);
+    # with too few effective draws, or without a published size, there is no answer.
+    awaited, errors = workings.inputs.evidence.awaited, awaited_errors(workings)
+    posterior, option = workings.effects["posterior"].to_dataset(), lead_option(workings)
+    spread = posterior["heterogeneity"].sel(estimand=FAMILY_HELP).values.ravel()
+    bias, bias_sd = normal_settings(workings.inputs.priors, "effects.area_bias_rct")
+    quantities = {
+        "effect": np.exp(workings.system.value(ROLL_OUT[FAMILY_HELP])),
+        "fewer_children": fewer_children(workings, option),
+        "npv": workings.arrays.npv.sel(option=option).values,
+    }
+    ends = [(1.0 + side * workings.inputs.analysis.level) / 2.0 for side in (-1, 1)]
+    rows = []
+    for (study, se), ratio in product(zip(awaited.itertuples(), errors, strict=True), RATIOS_FOUND):
+        means = posterior["class_mean"].sel(service_class=study.service_class).values.ravel()
+        sd = np.sqrt(se**2 + spread**2 + bias_sd**2)
+        away = (np.log(ratio) - means - ESTIMANDS[FAMILY_HELP].favours * bias) / sd
+        likelihood = np.exp(-0.5 * away**2) / sd
+        weights = likelihood / likelihood.sum()
+        effective = 1.0 / (weights**2).sum()
+        row = {"study_id": study.study_id, "risk_ratio_found": ratio, "se": se, "effective_draws": effective}
+        weights = weights if effective >= FEWEST_EFFECTIVE else np.full(weights.size, np.nan)
+        for name, draws in quantities.items():
+            limits = weighted_quantiles(draws, weights, tuple(ends))
+            row |= dict(
+                zip(
+                    (f"{name}_mean", f"{name}_lower", f"{name}_upper"),
+                    (weights @ draws, *limits),
+                    strict=True,
+                )
+            )
+        rows.append(row | {"prob_npv_positive": weights @ (quantities["npv"] > 0)})
+    return {"awaited_studies": awaited.assign(se=errors), "awaited_evidence": pd.DataFrame(rows)}
 
 
 # --- What finding out is worth: value and net value of pathfinders, a trial and better cost returns, … ---

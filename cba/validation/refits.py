@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor
-import pytensor.tensor as pt
 import simuk
 import xarray as xr
 from pymc.model.fgraph import fgraph_from_model, model_from_fgraph
-from pytensor.compile.mode import Mode
-from pytensor.graph.replace import graph_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorConstant
 
 from cba.models import sampling
+from cba.models.sampling import vectorised_densities
 
 
 def with_replaceable_data(model: pm.Model, constants: Mapping[str, TensorConstant]) -> pm.Model:
@@ -67,9 +65,6 @@ LONGEST = 16
 
 
 THIN = 10
-
-
-_QUICK = Mode(linker="py", optimizer="fast_compile")
 
 
 _REDRAWS = 100
@@ -128,7 +123,7 @@ def draw_priors(
     redrawn = 0
     while True:
         with np.errstate(over="ignore"):
-            found = pm.draw([*wanted, *extra], random_seed=rng, mode=_QUICK)
+            found = pm.draw([*wanted, *extra], random_seed=rng, mode=sampling.QUICK)
         values = [np.asarray(value) for value in found[len(wanted) :]]
         if possible(values):
             break
@@ -244,22 +239,9 @@ def _label(model: pm.Model, name: str, place: tuple[int, ...]) -> str:
 
 def _log_likelihood(model: pm.Model) -> Callable[[xr.Dataset, Mapping[str, np.ndarray]], np.ndarray]:
     """Compile, once, the log likelihood of all data of a model for many draws at a time."""
-    terms = [*model.observed_RVs, *model.potentials]
-    given: dict[str, Any] = {}
-    batched: dict[Any, Any] = {}
-    values: dict[Any, Any] = {}
-    for rv in model.free_RVs:
-        one = pt.tensor(rv.name, dtype=rv.type.dtype, shape=rv.type.shape)
-        given[rv.name] = batched[one] = pt.tensor(rv.name, dtype=rv.type.dtype, shape=(None, *rv.type.shape))
-        transform = model.rvs_to_transforms[rv]
-        values[model.rvs_to_values[rv]] = (
-            one if transform is None else transform.forward(one, *rv.owner.inputs)
-        )
-    logs = graph_replace(model.logp(vars=terms, jacobian=False, sum=False), values, strict=False)
-    total = pt.add(*(log.sum() for log in logs)) if len(logs) > 1 else logs[0].sum()
-    run = pytensor.function(
-        list(given.values()), vectorize_graph(total, replace=batched), mode=_QUICK, on_unused_input="ignore"
-    )
+    given, logs = vectorised_densities(model, model.observed_RVs)
+    total = sum(log.reshape((log.shape[0], -1)).sum(axis=1) for log in logs)
+    run = pytensor.function(given, total, mode=sampling.QUICK, on_unused_input="ignore")
     shared = {variable.name: variable for variable in run.get_shared()}
 
     def log_likelihood(draws: xr.Dataset, data: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ from cba.appraisal.workings import Workings, worked_options
 from cba.inputs.analyses import load_analysis
 from cba.inputs.options import Option, load_options
 from cba.models.parameters import joint_parameters
-from tests.made_fits import made_baseline, made_effects
+from tests.made_fits import as_made_for, made_baseline, made_effects
 
 DRAWS = 100
 
@@ -31,7 +31,7 @@ def made_fits(
 ) -> tuple[xr.DataTree, xr.DataTree]:
     inputs = made_inputs(name, draws, long_horizon)
     baseline = made_baseline(inputs.observations, inputs.priors, draws=draws // 2)
-    return baseline, made_effects(draws=draws // 2)
+    return as_made_for(inputs, baseline, made_effects(draws=draws // 2))
 
 
 @cache

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cba.appraisal.inputs import sources_of_fits
 from cba.appraisal.quantities import discounted, headline_results
 from cba.costs.account import total_cost, total_saving
 from cba.costs.option_account import option_account
 from cba.decisions import evpi
 from cba.discounting import discount_factors, present_value
 from cba.errors import InputError
+from cba.inputs.evidence import load_evidence
 from cba.recipe import appraise
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs, made_workings, worked
 from tests.made_fits import made_effects
@@ -245,7 +247,37 @@ def test_the_length_of_the_projection_moves_neither_money_nor_services(name):
         np.testing.assert_allclose(spent[0], spent[1], rtol=1e-9)
 
 
-def test_fits_with_different_numbers_of_draws_are_refused():
+def test_fits_made_from_something_else_are_refused_by_what_differs():
+    """Draws, seed, release, evidence and priors of another run, and fits that say nothing of themselves."""
     inputs = made_inputs()
-    with pytest.raises(InputError, match="different numbers of draws"):
-        appraise(inputs.analysis, baseline=made_fits()[0], effects=made_effects(draws=40), progress=False)
+    baseline, effects = made_fits()
+    entry = inputs.priors["effects.heterogeneity"]
+    moved = dict(inputs.priors.entries) | {entry.name: dataclasses.replace(entry, unit="another")}
+    others = {
+        "draws": {"analysis": inputs.analysis.model_copy(update={"draws": 80})},
+        "seed": {"analysis": inputs.analysis.model_copy(update={"seed": 1})},
+        "observations": {"observations": inputs.observations.isel(year=slice(1, None))},
+        "evidence": {"evidence": load_evidence(until=2022)},
+        "priors": {"priors": dataclasses.replace(inputs.priors, entries=moved)},
+        "priors, observations, libraries, evidence, panel, draws, tune, chains, seed": None,
+    }
+    for named, change in others.items():
+        another = made_effects(draws=50)
+        if change is not None:
+            another.attrs = dict(sources_of_fits(dataclasses.replace(inputs, **change))["effects"])
+        with pytest.raises(InputError, match="the fit of effects was not made from") as caught:
+            appraise(inputs.analysis, baseline=baseline, effects=another, progress=False)
+        found = str(caught.value.details["found"])
+        assert found.partition(": ")[2] == named and "leave `effects` out" in str(caught.value.details)
+    with pytest.raises(InputError, match="the fit of baseline was not made from"):
+        appraise(inputs.analysis, baseline=effects, effects=effects, progress=False)
+
+
+def test_a_prior_that_no_fit_reads_and_the_stance_do_not_count():
+    """One baseline serves stances that agree on it, and money priors are drawn after the fits."""
+    inputs = made_inputs()
+    entry = inputs.priors["delivery.cost_overrun"]
+    moved = dict(inputs.priors.entries) | {entry.name: dataclasses.replace(entry, unit="another")}
+    changed = dataclasses.replace(inputs.priors, entries=moved, stance="sceptical")
+    assert changed.fingerprint() != inputs.priors.fingerprint()
+    assert sources_of_fits(dataclasses.replace(inputs, priors=changed)) == sources_of_fits(inputs)

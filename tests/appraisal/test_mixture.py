@@ -8,13 +8,14 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cba.appraisal.inputs import read_inputs
 from cba.appraisal.record import Appraisal
 from cba.errors import InputError
 from cba.inputs.analyses import Mixture, refuse_review, stance_weights
 from cba.recipe import appraise
 from cba.stances.mixture import HELD, from_evidence, mixed_tree
 from tests.appraisal.made_workings import made_fits, made_inputs
-from tests.made_fits import made_effects
+from tests.made_fits import as_made_for, made_effects
 
 WEIGHTS = {"evidence": 0.7, "sceptical": 0.3}
 DRAWS = 100
@@ -23,7 +24,10 @@ DRAWS = 100
 @pytest.fixture(scope="module")
 def fits():
     baseline, effects = made_fits("latest", DRAWS, 12)
-    return {"baseline": baseline, "effects": {"evidence": effects, "sceptical": made_effects(seed=5)}}
+    inputs = made_inputs("latest", DRAWS, 12)
+    doubting = read_inputs(inputs.analysis, stance="sceptical", observations=inputs.observations)
+    _, others = as_made_for(doubting, made_fits("latest", DRAWS, 12)[0].copy(), made_effects(seed=5))
+    return {"baseline": baseline, "effects": {"evidence": effects, "sceptical": others}}
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +170,11 @@ def test_weights_without_a_mixture_and_one_fit_for_two_stances_are_refused(analy
         appraise(analysis, stance="mixture", weights=WEIGHTS, progress=False, **one)
 
 
-def test_fits_of_different_lengths_are_refused(analysis, fits):
-    unequal = fits | {"effects": fits["effects"] | {"sceptical": made_effects(draws=30, seed=5)}}
-    with pytest.raises(InputError, match="different numbers of draws"):
-        appraised(analysis, unequal, "mixture", weights=WEIGHTS)
+def test_a_fit_of_the_other_stance_is_refused(analysis, fits):
+    swapped = fits | {"effects": fits["effects"] | {"sceptical": fits["effects"]["evidence"]}}
+    with pytest.raises(InputError, match="the fit of effects was not made from") as caught:
+        appraised(analysis, swapped, "mixture", weights=WEIGHTS)
+    assert str(caught.value.details["found"]).endswith(": priors")
 
 
 def test_review_has_no_probability_to_give():

@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import cba
 from cba.cli import main
+from cba.models.sampling import made_from
 from tests.made_fits import made_baseline, made_effects
 from tests.reporting.page_reading import Element, read_page
 
@@ -51,11 +52,18 @@ MASKED_FIELDS = ("commit", "fingerprint", "seconds", "version", "bytes")
 def made_fits() -> Iterator[None]:
     """Put made fits in the place of the two models: nothing is sampled, and all else is as in an ordinary run."""
 
-    def baseline(observations: Any, priors: Any, *, draws: int, chains: int, seed: int, **_: Any) -> Any:
-        return made_baseline(observations, priors, draws=draws, chains=chains, seed=seed)
+    def baseline(observations: Any, priors: Any, *, draws: int, chains: int, seed: int, **more: Any) -> Any:
+        how = {"draws": draws, "chains": chains, "seed": seed}
+        fit = made_baseline(observations, priors, **how)
+        fit.attrs = made_from("baseline", priors, observations=observations, tune=more["tune"], **how)
+        return fit
 
-    def effects(evidence: Any, priors: Any, *, draws: int, chains: int, seed: int, **_: Any) -> Any:
-        return made_effects(draws=draws, chains=chains, seed=seed + 1)
+    def effects(evidence: Any, priors: Any, *, draws: int, chains: int, seed: int, **more: Any) -> Any:
+        fit = made_effects(draws=draws, chains=chains, seed=seed + 1)
+        known = {name: more[name] for name in ("observations", "panel", "tune")}
+        how = {"draws": draws, "chains": chains, "seed": seed, **known}
+        fit.attrs = made_from("effects", priors, evidence=evidence, **how)
+        return fit
 
     models = {cba.fit_baseline: baseline, cba.fit_effects: effects}
     places = [(sys.modules[model.__module__], model.__name__, made) for model, made in models.items()]

@@ -10,11 +10,15 @@ import pytest
 from scipy import integrate, stats
 
 from cba.models.studies import (
+    arm_draw,
     arm_log_density,
     interval_log_density,
     log_normal_cdf,
     risks_from_difference,
     risks_from_ratio,
+    seen_draw,
+    seen_interval_log_density,
+    seen_log_density,
 )
 
 
@@ -49,7 +53,7 @@ def test_risks_have_the_difference_and_the_odds_product(difference, log_odds_pro
 @pytest.mark.parametrize("events, people", [(0, 99), (1, 99), (25, 760), (760, 760)])
 def test_one_arm_is_the_binomial(events, people):
     risks = np.array([0.01, 0.03, 0.4])
-    found = value(arm_log_density(constant(events), constant(people), constant(risks), constant(1.0)))
+    found = value(arm_log_density(constant(events), constant(risks), constant(people), constant(1.0)))
     np.testing.assert_allclose(found, stats.binom(people, risks).logpmf(events), rtol=1e-10)
 
 
@@ -57,7 +61,7 @@ def test_with_a_flat_risk_the_posterior_is_the_beta_of_effective_counts():
     """Deviance over D: the posterior of the risk is Beta(e/D + 1, (n - e)/D + 1), so its variance grows by D."""
     n, share, design = 4000.0, 0.3, 2.5
     grid = np.linspace(0.2, 0.4, 2001)
-    logs = value(arm_log_density(constant(n * share), constant(n), constant(grid), constant(design)))
+    logs = value(arm_log_density(constant(n * share), constant(grid), constant(n), constant(design)))
     weight = np.exp(logs - logs.max())
     weight /= weight.sum()
     exact = stats.beta(n * share / design + 1, n * (1 - share) / design + 1)
@@ -73,7 +77,7 @@ def test_one_arm_alone_teaches_nothing_about_the_design_effect():
     grid = np.linspace(0.15, 0.45, 1201)
     mass = []
     for design in (1.0, 2.0, 5.0):
-        logs = value(arm_log_density(constant(900.0), constant(3000.0), constant(grid), constant(design)))
+        logs = value(arm_log_density(constant(900.0), constant(grid), constant(3000.0), constant(design)))
         mass.append(integrate.trapezoid(np.exp(logs), grid))
     np.testing.assert_allclose(mass, mass[0], rtol=0.01)
 
@@ -101,3 +105,74 @@ def test_far_from_the_mean_the_interval_stays_exact():
 def test_log_of_the_normal_distribution_function():
     at = np.array([-60.0, -8.0, -0.5, 0.0, 0.5, 8.0])
     np.testing.assert_allclose(value(log_normal_cdf(constant(at))), stats.norm.logcdf(at), rtol=1e-9)
+
+
+# --- results of studies of which significant benefits are seen more often than others ---------------------
+
+
+FAVOURED = {"centre": -0.1, "sd": 0.25, "sign": -1.0, "cut": 0.3, "weight": 0.4}
+"""A benefit is a fall, significant below -0.3; other results are seen four times in ten."""
+
+
+def weighed(at, *, centre, sd, sign, cut, weight):
+    """Density of a result that was seen, by Bayes in plain numbers: normal times chance, over the chance of any."""
+    chance = np.where(sign * at > cut, 1.0, weight)
+    grid = np.linspace(centre - 12 * sd, centre + 12 * sd, 400_001)
+    every = integrate.trapezoid(
+        stats.norm.pdf(grid, centre, sd) * np.where(sign * grid > cut, 1.0, weight), grid
+    )
+    return stats.norm.pdf(at, centre, sd) * chance / every
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_density_of_results_that_were_seen(sign):
+    known = FAVOURED | {"sign": sign}
+    at = np.array([-1.0, -0.31, -0.29, 0.0, 0.29, 0.31, 1.0])
+    found = value(seen_log_density(constant(at), *(constant(v) for v in known.values())))
+    np.testing.assert_allclose(np.exp(found), weighed(at, **known), rtol=1e-4)
+
+
+def test_where_all_are_seen_alike_the_results_are_normal():
+    known = FAVOURED | {"weight": 1.0}
+    at = np.array([-1.0, -0.2, 0.5])
+    found = value(seen_log_density(constant(at), *(constant(v) for v in known.values())))
+    np.testing.assert_allclose(found, stats.norm.logpdf(at, -0.1, 0.25), rtol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("low, high", [(-25.0, 0.0), (0.1, 25.0), (-0.5, 0.2), (-0.1, 0.1), (-25.0, -0.4)])
+def test_intervals_of_results_that_were_seen_are_the_mass_of_their_density(low, high, sign):
+    """Half-open and closed, on one side of significance and across it, against the integral of the density."""
+    known = FAVOURED | {"sign": sign}
+    ends = np.clip([low, high], -5.0, 5.0)
+    parts = [ends[0], *(c for c in (-0.3, 0.3) if ends[0] < c < ends[1]), ends[1]]
+    mass = sum(
+        integrate.quad(lambda x: float(weighed(x, **known)), a, b, points=[-0.1] if a < -0.1 < b else None)[0]
+        for a, b in zip(parts, parts[1:], strict=False)
+    )
+    numbers = [np.array([low]), constant([-0.1]), constant([0.25]), np.array([high])]
+    rest = [np.array([sign]), np.array([0.3]), constant(0.4)]
+    found = float(value(seen_interval_log_density(*numbers, *rest))[0])
+    assert math.exp(found) == pytest.approx(mass, rel=1e-4)
+
+
+def test_results_drawn_as_seen_have_their_density():
+    """Shares below points on both sides of significance, within four binomial errors of the integral."""
+    n, rng = 40_000, np.random.default_rng(8)
+    drawn = seen_draw(*FAVOURED.values(), rng=rng, size=(n,))
+    for point in (-0.5, -0.3, -0.1, 0.2):
+        grid = np.linspace(-3.5, point, 20_001)
+        mass = integrate.trapezoid(weighed(grid, **FAVOURED), grid)
+        assert abs((drawn <= point).mean() - mass) < 4 * math.sqrt(mass * (1 - mass) / n) + 1e-3, point
+
+
+def test_events_drawn_have_the_density_of_arms():
+    """Frequencies of counts against `arm_log_density` made to add up to 1, with and without a design effect."""
+    n = 20_000
+    for extra in (1.0, 2.5):
+        drawn = arm_draw(np.full(n, 0.3), np.full(n, 12.0), np.full(n, extra), rng=np.random.default_rng(9))
+        each = [constant(v) for v in (np.arange(13.0), 0.3, 12.0, extra)]
+        share = np.exp(value(arm_log_density(*each)))
+        share /= share.sum()
+        found = np.bincount(drawn.astype(int), minlength=13) / n
+        assert (np.abs(found - share) < 4.5 * np.sqrt(share * (1 - share) / n) + 1e-4).all(), extra

@@ -95,12 +95,6 @@ def test_the_seed_moves_priors_and_not_fits(parts):
     )
 
 
-def test_fits_of_different_size_are_refused(parts):
-    with pytest.raises(InputError, match="different numbers of draws") as caught:
-        joint(parts, effects=made_effects(draws=49))
-    assert "100 and 98" in str(caught.value)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_draw_that_is_not_a_number_is_named(parts, value):
     table = joint(parts)

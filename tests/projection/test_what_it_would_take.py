@@ -11,7 +11,7 @@ from cba.inputs.analyses import load_analysis
 from cba.models.stays import stay_length
 from cba.projection.stay_length import averted_stock_kernel
 from cba.tables.beliefs import what_it_would_take
-from tests.made_fits import made_baseline, made_effects
+from tests.made_fits import as_made_for, made_baseline, made_effects
 
 # Cuts for 17,000 and for 30,000 fewer children that the design found, from 2022-23 and from 2025-26.
 STATED = {"review_2022": ((0.25, 0.30), (0.44, 0.54)), "latest": ((0.28, 0.36), (0.49, 0.64))}
@@ -22,7 +22,8 @@ def workings(request):
     analysis = load_analysis(request.param).model_copy(update={"options": ("bau",), "long_horizon": 10})
     inputs = read_inputs(analysis, stance="evidence")
     baseline = made_baseline(inputs.observations, inputs.priors, draws=250)
-    return work_through(inputs, baseline=baseline, effects=made_effects(draws=250))
+    baseline, effects = as_made_for(inputs, baseline, made_effects(draws=250))
+    return work_through(inputs, baseline=baseline, effects=effects)
 
 
 def gone_by_loops(workings):

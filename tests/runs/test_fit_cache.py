@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cba.dimensions import STAGE_PRIOR_GROUPS
 from cba.errors import GateError
 from cba.inputs.evidence import load_evidence
+from cba.inputs.files import fingerprint as content_sha256
 from cba.inputs.priors import load_priors
-from cba.runs.fingerprints import STAGE_PRIOR_GROUPS, content_sha256, file_sha256
+from cba.runs.fingerprints import file_sha256
 from cba.runs.stages import cached_fit
 
 

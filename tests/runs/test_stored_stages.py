@@ -119,13 +119,14 @@ def test_a_real_run_is_read_and_replayed_to_the_last_bit(tmp_path):
     """Made fits, real appraisals: run, read back from the store, and replay after the priors have changed."""
     import shutil
 
+    from cba.appraisal.inputs import read_inputs
     from cba.inputs.analyses import load_analysis
     from cba.inputs.files import priors_folder, reading_from
-    from cba.inputs.priors import load_priors
-    from tests.made_fits import made_baseline, made_effects
+    from tests.made_fits import as_made_for, made_baseline, made_effects
 
     def fit(analysis, *, stance, observations, root):
-        return made_baseline(observations, load_priors(stance=stance)), made_effects()
+        inputs = read_inputs(analysis, stance=stance, observations=observations)
+        return as_made_for(inputs, made_baseline(observations, inputs.priors), made_effects())
 
     analysis = load_analysis("smoke").model_copy(
         update={"draws": 100, "chains": 2, "stances": ("sceptical",)}
