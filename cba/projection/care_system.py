@@ -21,7 +21,7 @@ from cba.errors import InputError
 from cba.interventions.records import Ground, Leavers, MetInCare, Work, share_averted
 from cba.interventions.remaining import leaving_kernel, of_one_placement
 from cba.models.effects_areas import REACH_ENTRIES, reach_of_draws
-from cba.projection.stay_length import (
+from cba.projection.kernel import (
     QUADRATURE,
     StayLength,
     age_position,

@@ -36,7 +36,7 @@ from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import smoothed_weights
 from cba.models.stays import stay_length
 from cba.models.studies import ESTIMANDS
-from cba.projection.stay_length import averted_stock_kernel
+from cba.projection.kernel import averted_stock_kernel
 from cba.tables.catalogue import (
     AS_INPUTS,
     BY_ROW,

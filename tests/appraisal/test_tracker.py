@@ -8,7 +8,7 @@ import pytest
 from cba.inputs.evidence import load_claims
 from cba.inputs.observations import load_observations
 from cba.models.stays import stay_length
-from cba.projection.stay_length import averted_stock_kernel
+from cba.projection.kernel import averted_stock_kernel
 from cba.tables.beliefs import what_it_would_take
 from cba.tables.children import starts_by_year, tracker_table
 from tests.appraisal.made_workings import made_workings

@@ -9,7 +9,7 @@ import cba
 from cba.dimensions import AGE_BANDS, AGE_LIMITS
 from cba.errors import InputError
 from cba.models.stays import StayLength, age_position, stay_length
-from cba.projection.stay_length import averted_stock_kernel, met_in_care
+from cba.projection.kernel import averted_stock_kernel, met_in_care
 
 DAYS = 365.25
 MIDPOINT_ERROR = 0.002  # eight points a year against four hundred

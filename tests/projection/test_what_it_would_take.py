@@ -9,7 +9,7 @@ from cba.appraisal.inputs import read_inputs
 from cba.appraisal.workings import work_through
 from cba.inputs.analyses import load_analysis
 from cba.models.stays import stay_length
-from cba.projection.stay_length import averted_stock_kernel
+from cba.projection.kernel import averted_stock_kernel
 from cba.tables.beliefs import what_it_would_take
 from tests.made_fits import as_made_for, made_baseline, made_effects
 
