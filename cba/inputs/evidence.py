@@ -374,9 +374,11 @@ _CLAIM_CELLS = (
     year_within("known_by", "a claim became known in a year that cannot be"),
     WEB_ADDRESS,
 )
-_GIVEN = ("design", "registry", "searched", "searched_on", "found")
 _AWAITED_CELLS = (
-    *(_cell(column, "a required cell is empty") for column in _GIVEN),
+    *(
+        _cell(c, "a required cell is empty")
+        for c in ("design", "registry", "searched", "searched_on", "found")
+    ),
     _cell("status", "an unknown status", lambda row: row["status"] not in _STATUS),
     _cell("service_class", "an unknown class of service", lambda row: row["service_class"] not in _CLASSES),
     _cell("children", "a size is not positive", lambda row: row["children"] <= 0),

@@ -13,7 +13,6 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
-from pymc.sampling.forward import vectorize_over_posterior
 from pytensor.compile.mode import Mode
 from pytensor.graph.replace import graph_replace, vectorize_graph
 
@@ -145,8 +144,11 @@ def made_from(
 # --- Log densities of every draw of a fit and what it predicts: the groups that ArviZ reads ---
 
 
-PRIOR, LIKELIHOOD = "log_prior", "log_likelihood"
-"""Names of the two groups of a fit, as ArviZ expects them."""
+PRIOR, LIKELIHOOD, PREDICTIONS = "log_prior", "log_likelihood", "posterior_predictive"
+"""Names of groups of a fit, as ArviZ expects them."""
+
+PREDICTED = 100
+"""Draws of a chain, about, from which the data are predicted."""
 
 QUICK = Mode(linker="py", optimizer="fast_compile")
 """Run once: compiling would cost more than it saves."""
@@ -172,14 +174,24 @@ def with_log_densities(
     nodes = {name: node.to_dataset() for name, node in tree.children.items()}
     nodes[PRIOR] = xr.Dataset({rv.name: found[rv.name].sum(found[rv.name].dims[2:]) for rv in priors})
     nodes[LIKELIHOOD] = xr.Dataset({rv.name: found[rv.name] for rv in model.observed_RVs})
-    numbered = posterior.assign_coords({dim: np.arange(posterior.sizes[dim]) for dim in ("chain", "draw")})
-    again = vectorize_over_posterior(model.observed_RVs, numbered, model.free_RVs)
-    drawn = pm.draw(again, random_seed=np.random.default_rng([seed, 14]), mode=QUICK)
-    values = {rv.name: draws for rv, draws in zip(model.observed_RVs, drawn, strict=True)}
-    nodes["posterior_predictive"] = labelled(model, values, dims=("chain", "draw"))
+    few = posterior.isel(draw=slice(None, None, -(-posterior.sizes["draw"] // PREDICTED)))
+    nodes[PREDICTIONS] = _predictions(model, few, seed=seed)
     seen = {rv.name: model.rvs_to_values[rv].eval(mode=QUICK) for rv in model.observed_RVs}
     nodes["observed_data"] = labelled(model, seen)
     return xr.DataTree.from_dict(nodes)
+
+
+def _predictions(model: pm.Model, posterior: xr.Dataset, *, seed: int) -> xr.Dataset:
+    """Draw the data anew from each draw, dims (chain, draw, ...)."""
+    given = {rv: rv.type(rv.name) for rv in model.free_RVs}
+    again = graph_replace(model.observed_RVs, given, strict=False)
+    how: dict[str, Any] = {"mode": QUICK, "random_seed": [seed, 14], "on_unused_input": "ignore"}
+    predict = pm.compile(list(given.values()), again, **how)
+    held = [posterior[rv.name].transpose("chain", "draw", ...).values for rv in given]
+    drawn = [predict(*(values[i] for values in held)) for i in np.ndindex(held[0].shape[:2])]
+    each = {rv.name: np.stack(v) for rv, v in zip(model.observed_RVs, zip(*drawn, strict=True), strict=True)}
+    shaped = {name: v.reshape(*held[0].shape[:2], *v.shape[1:]) for name, v in each.items()}
+    return labelled(model, shaped, dims=("chain", "draw"))
 
 
 def labelled(model: pm.Model, values: Mapping[str, np.ndarray], *, dims: tuple[str, ...] = ()) -> xr.Dataset:

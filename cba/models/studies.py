@@ -36,10 +36,6 @@ _ROOT_HALF = np.sqrt(0.5)
 _TINY = 1e-300
 
 
-_AT_ONCE = 1_000_000
-"""Probabilities of counts held in memory at a time."""
-
-
 def risks_from_ratio(log_ratio: Any, log_odds_product: Any) -> tuple[Any, Any]:
     """Risks of both arms from their log ratio and the log of the product of their odds.
 
@@ -69,7 +65,7 @@ def risks_from_difference(difference: Any, log_odds_product: Any) -> tuple[Any, 
     return pt.switch(treated_lower, lower, higher), pt.switch(treated_lower, higher, lower)
 
 
-def arm_log_density(events: Any, risk: Any, people: Any, design_effect: Any) -> Any:
+def arm_log_density(events: Any, people: Any, risk: Any, design_effect: Any) -> Any:
     """Log probability of the events in one arm, its variance multiplied by a design effect.
 
     `events`, `people`: counts; events need not be whole, where they are a published risk times the people.
@@ -86,8 +82,8 @@ def arm_log_density(events: Any, risk: Any, people: Any, design_effect: Any) -> 
 
 
 def arm_draw(
-    risk: np.ndarray,
     people: np.ndarray,
+    risk: np.ndarray,
     design_effect: np.ndarray,
     *,
     rng: np.random.Generator,
@@ -95,19 +91,17 @@ def arm_draw(
 ) -> np.ndarray:
     """Draw events in each arm from `arm_log_density`, made to add up to 1 over the possible counts."""
     # The density (an extended quasi-likelihood) adds up to nearly, not exactly, 1 where the design effect is not 1.
-    given = np.broadcast_arrays(risk, people, design_effect, np.empty(() if size is None else size))[:3]
-    risks, counts, extra = (np.asarray(values, dtype=float).reshape(-1, 1) for values in given)
-    drawn = np.empty(len(risks))
-    for n in np.unique(counts):
-        count, same = np.arange(int(n) + 1), np.flatnonzero(counts == n)
+    every = np.broadcast_arrays(people, risk, design_effect, np.empty(() if size is None else size))[:3]
+    drawn = np.empty(every[0].shape)
+    for place in np.ndindex(drawn.shape):
+        n, p, extra = (float(values[place]) for values in every)
+        count = np.arange(int(n) + 1)
         coefficient = gammaln(n + 1.0) - gammaln(count + 1.0) - gammaln(n - count + 1.0)
         best = xlogy(count, count / n) + xlogy(n - count, 1.0 - count / n)
-        for part in np.array_split(same, 1 + same.size * count.size // _AT_ONCE):
-            found = count * np.log(risks[part]) + (n - count) * np.log1p(-risks[part])
-            log = coefficient + best + (found - best) / extra[part]
-            total = np.exp(log - log.max(axis=1, keepdims=True)).cumsum(axis=1)
-            drawn[part] = (total < total[:, -1:] * rng.random((len(part), 1))).sum(axis=1)
-    return drawn.reshape(given[0].shape)
+        found = count * np.log(p) + (n - count) * np.log1p(-p)
+        log = coefficient + best + (found - best) / extra
+        drawn[place] = (log + rng.gumbel(size=log.shape)).argmax()
+    return drawn
 
 
 def interval_log_density(lower: Any, mean: Any, sd: Any, upper: Any) -> Any:
@@ -516,8 +510,7 @@ def _add_arms(s: StudyArrays, centre: pt.TensorVariable, spread: pt.TensorVariab
     names = [f"{s.names[i]}:{('treat', 'control')[j]}" for i, j in order]
     pm.modelcontext(None).add_coord("arm", names)
     seen = pm.Data("events", events[study, arm], dims="arm")
-    # The risk comes first: by its shape the distribution knows how many draws it is asked for at once.
-    known = (pt.concatenate(risks), people[study, arm], design[study])
+    known = (people[study, arm], pt.concatenate(risks), design[study])
     pm.CustomDist("arms", *known, logp=arm_log_density, random=arm_draw, observed=seen, dims="arm")
 
 

@@ -29,7 +29,7 @@ HELD = "mixture.evidence"
 _STREAM = 7
 
 
-_DENSITIES = ("log_prior", "log_likelihood")
+_DENSITIES = ("log_prior", "log_likelihood", "posterior_predictive")
 
 
 def from_evidence(weights: Mixture, *, chains: int, draws: int, seed: int) -> np.ndarray:

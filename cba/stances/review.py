@@ -65,7 +65,7 @@ def kept_tree(tree: xr.DataTree, keep: np.ndarray) -> xr.DataTree:
     nodes = {}
     for name, node in tree.children.items():
         data = node.to_dataset()
-        if name != "prior" and {"chain", "draw"} <= set(data.dims):
+        if name not in ("prior", "posterior_predictive") and {"chain", "draw"} <= set(data.dims):
             data = data.stack(sample=("chain", "draw"), create_index=False)
             data = kept(data.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...), keep)
         nodes[name] = data

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -261,24 +262,19 @@ def stepped_wedge_error(
 
 def awaited_errors(workings: Workings) -> np.ndarray:
     """Standard error that the design of each awaited study gives it; NaN where its size is not published."""
-    seen, found = workings.inputs.observations, []
+    seen, awaited = workings.inputs.observations, workings.inputs.evidence.awaited
     starts = seen["starts_by_authority"]
     counting = float((2.0 / starts.where(starts >= FEWEST_STARTS)).mean())
     walk = max(authority_scatter(starts, years=1).sd ** 2 - counting, 0.0) ** 0.5
     referred = seen["children_in_need"].sel(measure="children_referred")
     # of the last year both are known; releases before 2022 hold no referrals, and then there is no error to give
     risk = float(np.append(np.nan, (seen["non_uasc_starts"] / referred).dropna("year"))[-1])
-    for row in workings.inputs.evidence.awaited.itertuples():
-        sized = {
-            "children": row.children,
-            "step_years": row.step_months / 12.0,
-            "risk": risk,
-            "yearly_sd": walk,
-        }
-        known = row.steps > 0 and row.children > 0
-        how = {"steps": int(row.steps), **sized} if known else {}
-        found.append(stepped_wedge_error(int(row.authorities), **how) if known else np.nan)
-    return np.array(found)
+    found = {}
+    for row in awaited.dropna(subset=["steps", "children"]).itertuples():
+        size: dict[str, Any] = {"steps": int(row.steps), "children": row.children, "risk": risk}
+        size |= {"step_years": row.step_months / 12.0, "yearly_sd": walk}
+        found[row.study_id] = stepped_wedge_error(int(row.authorities), **size)
+    return awaited["study_id"].map(found).to_numpy(float)
 
 
 @catalogued_together(
@@ -301,7 +297,7 @@ def awaited_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "fewer_children": fewer_children(workings, option),
         "npv": workings.arrays.npv.sel(option=option).values,
     }
-    ends = [(1.0 + side * workings.inputs.analysis.level) / 2.0 for side in (-1, 1)]
+    ends = tuple((1.0 + side * workings.inputs.analysis.level) / 2.0 for side in (-1, 1))
     rows = []
     for (study, se), ratio in product(zip(awaited.itertuples(), errors, strict=True), RATIOS_FOUND):
         means = posterior["class_mean"].sel(service_class=study.service_class).values.ravel()
@@ -313,14 +309,8 @@ def awaited_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         row = {"study_id": study.study_id, "risk_ratio_found": ratio, "se": se, "effective_draws": effective}
         weights = weights if effective >= FEWEST_EFFECTIVE else np.full(weights.size, np.nan)
         for name, draws in quantities.items():
-            limits = weighted_quantiles(draws, weights, tuple(ends))
-            row |= dict(
-                zip(
-                    (f"{name}_mean", f"{name}_lower", f"{name}_upper"),
-                    (weights @ draws, *limits),
-                    strict=True,
-                )
-            )
+            lower, upper = weighted_quantiles(draws, weights, ends)
+            row |= {f"{name}_mean": weights @ draws, f"{name}_lower": lower, f"{name}_upper": upper}
         rows.append(row | {"prob_npv_positive": weights @ (quantities["npv"] > 0)})
     return {"awaited_studies": awaited.assign(se=errors), "awaited_evidence": pd.DataFrame(rows)}
 

@@ -179,7 +179,7 @@ def effects_case(
 
 def _possible(found: list[np.ndarray]) -> bool:
     """Say whether risks lie between 0 and 1: a difference in risks beyond 1 has no arms."""
-    risks = found[-3]
+    risks = found[-2]
     return bool(np.isfinite(risks).all() and (risks > 0).all() and (risks < 1).all())
 
 

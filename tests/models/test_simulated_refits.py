@@ -147,7 +147,7 @@ def test_events_vary_by_their_design_effect():
     rng = np.random.default_rng(6)
     n = 3000
     for extra in (1.0, 1.8):
-        drawn = arm_draw(np.full(n, 0.3), np.full(n, 400.0), np.full(n, extra), rng=rng)
+        drawn = arm_draw(np.full(n, 400.0), np.full(n, 0.3), np.full(n, extra), rng=rng)
         assert drawn.mean() == pytest.approx(120.0, abs=4 * np.sqrt(84 * extra / n))
         assert drawn.var() == pytest.approx(84 * extra, rel=4 * np.sqrt(2 / n) + 0.02)
 
