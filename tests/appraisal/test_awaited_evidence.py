@@ -152,9 +152,8 @@ def toy():
     return workings, mean, type(workings.effects).from_dict({"posterior": grown})
 
 
-@pytest.fixture(scope="module")
-def answers(toy):
-    """The table where the effect is exp(mean), fewer children -10,000 times the mean and the value its negative."""
+def answered(toy, *, bias=None):
+    """The table where the effect is exp(mean), fewer children and value are so many times the mean, less than 0."""
     workings, mean, effects = toy
     npv = workings.arrays.npv.isel(sample=np.zeros(COUNT, dtype=int)).copy()
     npv[:] = -1e9 * (mean[:, None] if npv.dims[0] == "sample" else mean[None, :])
@@ -168,13 +167,22 @@ def answers(toy):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(studies, "fewer_children", lambda workings, option: -1e4 * mean)
+        if bias is not None:
+            patch.setattr(studies, "normal_settings", lambda priors, entry: bias)
         return awaited_tables(made)["awaited_evidence"].dropna(subset="se")
 
 
-def test_answers_are_the_conjugate_posterior_of_a_normal(toy, answers):
+@pytest.fixture(scope="module")
+def answers(toy):
+    return answered(toy)
+
+
+@pytest.mark.parametrize("bias", [None, (0.2, 0.15)], ids=["as shipped", "large"])
+def test_answers_are_the_conjugate_posterior_of_a_normal(toy, bias):
     """Prior N(-0.1, 0.15^2) and a result with error and bias: precisions add; four Monte Carlo errors."""
     workings, mean, _ = toy
-    bias, bias_sd = normal_settings(workings.inputs.priors, "effects.area_bias_rct")
+    answers = answered(toy, bias=bias)
+    bias, bias_sd = bias or normal_settings(workings.inputs.priors, "effects.area_bias_rct")
     assert set(answers["study_id"]) == set(TRIALS) and len(answers) == len(TRIALS) * len(RATIOS_FOUND)
     for row in answers.itertuples():
         variance = row.se**2 + bias_sd**2

@@ -131,6 +131,7 @@ def test_groups_of_a_fit_that_cannot_be_mixed_are_left_out():
             coords={"study": studies},
         )
         nodes = {"posterior": posterior, "log_prior": posterior[["mean"]], "constant": xr.Dataset({"a": 1.0})}
+        nodes["posterior_predictive"] = posterior.isel(draw=slice(2))  # of fewer draws, and of one posterior
         return xr.DataTree.from_dict(nodes)
 
     one, other = fit(["a", "b"]), fit(["a", "c"])
