@@ -334,6 +334,13 @@ _ENTRIES = (
         spoken=4,
         settled="At least {claim} fewer in {year}",
     ),
+    _chance(
+        name="prob_more_children",
+        key="prob_more_children_{year}",
+        label="Probability of more children looked after at 31 March {year} than under business as usual",
+        words="Chance of more children",
+        draws=_unless_usual(lambda w, o: fewer_children(w, o) < 0),
+    ),
     Quantity(
         name="npv",
         key="npv_fiscal",

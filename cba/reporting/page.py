@@ -85,6 +85,7 @@ TARGET_KEYS = {
     "stock": stem_of("children_in_care"),
     "fewer": stem_of("fewer_children"),
     "prob_fewer": stem_of("prob_fewer_30000"),
+    "prob_more": stem_of("prob_more_children"),
     "yearly": stem_of("annual_saving"),
     "prob_yearly": stem_of("prob_annual_saving"),
     "system_cash": stem_of("system_cost_cash"),

@@ -16,6 +16,7 @@ QUANTITIES = (
     "children_in_care_2032",
     "fewer_children_2032",
     "prob_fewer_30000_2032",
+    "prob_more_children_2032",
     "npv_fiscal",
     "prob_npv_positive",
     "bcr",
@@ -35,7 +36,7 @@ QUANTITIES = (
     ),
 )
 FIELDS = {"label", "unit", "mean", "median", "lower", "upper", "level", "mcse"}
-UNDEFINED_FOR_BAU = {"prob_npv_positive", "bcr", "payback_year", "prob_never"}
+UNDEFINED_FOR_BAU = {"prob_more_children_2032", "prob_npv_positive", "bcr", "payback_year", "prob_never"}
 
 
 def test_every_quantity_of_every_option_is_there_and_nothing_else(appraisal):
