@@ -47,6 +47,7 @@ from cba.reporting.numbers import (
     bound,
     cell_text,
     is_defined,
+    matching_rows,
     result_number,
     show,
     style_of,
@@ -127,7 +128,9 @@ def lookups(by_stance: Mapping[str, Appraisal], first: Appraisal, lead: str) -> 
         "claim_of": lambda name: load_claims().each[name],
         "claim_prices": lambda: Markup('<span class="given">{}</span>').format(load_claims().prices),
         "csv": lambda table_name, name: csv_link(first, table_name, name=name),
-        "has_rows": lambda name: len(first.tables.get(name, ())) > 0,
+        "has_rows": lambda name, **where: (
+            name in first.tables and len(matching_rows(first.tables[name], where)) > 0
+        ),
         "holds": View((first,), lead).holds,
         "columns": columns,
         "range_columns": range_columns,

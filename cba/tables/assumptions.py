@@ -355,7 +355,7 @@ def specification_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         places = curve.groupby("option")[f"{name}_mean"].rank(method="first")
         curve[f"{name}_place"] = places.astype(int)
     groups = {str(option): rows for option, rows in curve.groupby("option", sort=False)}
-    summary = [_over_the_curve(rows, name) for rows in groups.values() for name in SHOWN]
+    summary = [over_the_curve(rows, name) for rows in groups.values() for name in SHOWN]
     effects = [_of_level(rows, level, levels) for rows in groups.values() for _, level in levels.iterrows()]
     return {
         "specification_curve": curve,
@@ -364,7 +364,7 @@ def specification_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     }
 
 
-def _over_the_curve(rows: pd.DataFrame, name: str) -> dict[str, object]:
+def over_the_curve(rows: pd.DataFrame, name: str) -> dict[str, object]:
     """Least, median and greatest mean of one option, where the headline stands, and the spread within and between."""
     means = rows[f"{name}_mean"]
     first, third = means.quantile([0.25, 0.75])

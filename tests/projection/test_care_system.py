@@ -178,7 +178,9 @@ def test_starts_deferred_beyond_the_last_year_do_not_come_back(observations, lag
     """Of three years nobody is back within, of four the first quarter, of six the first three."""
     stays, ratio = stay_length(observations), np.array([0.8, 1.1])
     long = _deferred(stays, ratio, lags=9, returns=(3, 4, 5, 6))
-    np.testing.assert_allclose(_deferred(stays, ratio, lags=lags, returns=(3, 4, 5, 6)), long[..., :lags], rtol=1e-12)
+    np.testing.assert_allclose(
+        _deferred(stays, ratio, lags=lags, returns=(3, 4, 5, 6)), long[..., :lags], rtol=1e-12
+    )
     kernel = averted_stock_kernel(stays, stay_ratio=ratio, lags=9)
     waits = [wait for wait in (3, 4, 5, 6) if wait < lags]
     came_back = sum(kernel[:, 1, :, lags - 1 - wait].sum(axis=1) for wait in waits) / 4 + np.zeros(2)

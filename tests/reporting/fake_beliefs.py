@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from cba.tables.assumptions import over_the_curve
+
 LEAD = "care_review"
 LINES = ("total_cla", "total_safeguarding", "total_family_support", "total")
 
@@ -22,6 +24,34 @@ def belief_tables() -> dict[str, pd.DataFrame]:
         **_delay_and_payback(),
         **_checks(),
         "councils": _councils(),
+        **_curve(),
+    }
+
+
+def _curve() -> dict[str, pd.DataFrame]:
+    """A curve of six specifications, made of kept tables as a real one is."""
+    tried = [("headline", "", ""), ("alone", "reach", "low"), ("alone", "reach", "high")]
+    tried += [("less_favourable", "", ""), ("more_favourable", "", ""), ("fraction", "", "")]
+    about = pd.DataFrame(tried, columns=["kind", "axis", "level"])
+    curve = about.assign(option=LEAD, number=range(6), fewer_mean=[400.0, 300.0, 520.0, -90.0, 2900.0, 410.0])
+    curve["npv_mean"] = -8e9 + 1e6 * curve["fewer_mean"]
+    for name, width in (("fewer", 900.0), ("npv", 1e9)):
+        curve[f"{name}_lower"], curve[f"{name}_upper"] = (curve[f"{name}_mean"] + s * width for s in (-1, 1))
+        curve[f"{name}_place"] = curve[f"{name}_mean"].rank().astype(int)
+    levels = [
+        ("", "derived", "headline", ""),
+        ("low", "median 0.35", "less", "children in care at two years"),
+    ]
+    names = ["level", "label", "direction", "why"]
+    table = pd.DataFrame(levels, columns=names).assign(
+        option=LEAD, axis="reach", axis_label="Reach", fits=False
+    )
+    for name, alone in (("fewer", -100.0), ("npv", -1e8)):
+        table[f"{name}_mean_alone"] = table[f"{name}_mean_average"] = [np.nan, alone]
+    return {
+        "specification_curve": curve,
+        "specification_summary": pd.DataFrame([over_the_curve(curve, name) for name in ("fewer", "npv")]),
+        "specification_levels": table,
     }
 
 
