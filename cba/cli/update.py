@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -330,7 +331,9 @@ def refresh(
     ] = None,
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
     replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
-    workers: Annotated[int, typer.Option(help="Processes of the calibration or the curve.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of the calibration or the curve; 2 where dask is installed.")
+    ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster to use instead.")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -341,6 +344,7 @@ def refresh(
     from cba.models.slow_results import SLOW_RESULTS, how_made, slow_results_named
 
     asked = slow_results_named(name) if name else ()
+    workers = workers or (1 if find_spec("distributed") is None else 2)
     code = 0
     for result in asked:
         if name == "all" and how_made(result.name).get("current"):

@@ -18,7 +18,10 @@ def test_alone_it_lists_every_result_with_its_state_and_command(capsys):
         assert {"command", "minutes", "made", "release", "version", "current"} <= set(kept)
     assert main(["refresh"]) == 0
     said = capsys.readouterr().out
-    assert said.count("made from release 2024, version") == 4 and "cba refresh calibration" in said
+    assert (
+        said.count("made from release 2024, version") == len(slow_results.SLOW_RESULTS)
+        and "cba refresh calibration" in said
+    )
 
 
 def test_a_misspelt_name_is_refused(capsys):
@@ -30,6 +33,7 @@ def test_a_misspelt_name_is_refused(capsys):
 def test_all_makes_only_what_is_stale(monkeypatch, current, made):
     calls = []
     monkeypatch.setattr("cba.validation.authority_panel.refresh_panel", lambda: calls.append("panel"))
+    monkeypatch.setattr("cba.validation.curve.refresh_curve", lambda **how: calls.append("curve"))
     monkeypatch.setattr("cba.cli.update._backtest", lambda **how: calls.append("backtest"))
     monkeypatch.setattr("cba.cli.update._calibration", lambda model, **how: calls.append(model) or 3)
     key = slow_results.made_from
@@ -37,7 +41,7 @@ def test_all_makes_only_what_is_stale(monkeypatch, current, made):
         slow_results, "made_from", lambda name: _kept(name) if current else key("panel") + name
     )
     assert main(["refresh", "all", "--json"]) == (0 if current else 3)
-    assert calls == ([*made, "baseline", "effects"] if made else [])
+    assert calls == ([*made, "baseline", "effects", "curve"] if made else [])
 
 
 def _kept(name):

@@ -107,6 +107,7 @@ def headline_draws(stored, key, *, levels):
         "children_in_care_2032": lambda: own,
         "fewer_children_2032": lambda: usual - own,
         "prob_fewer_30000_2032": lambda: usual - own >= 30_000,
+        "prob_more_children_2032": lambda: usual < own,
         "npv_fiscal": lambda: net @ _factors(),
         "prob_npv_positive": lambda: net @ _factors() > 0,
         "bcr": lambda: (saving @ _factors()) / (cost @ _factors()),

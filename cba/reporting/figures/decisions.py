@@ -216,8 +216,8 @@ def _describe_curve(table: pd.DataFrame, quantity: str, view: View, *, said: Cal
         for option, rows in table.groupby("option", sort=False)
     ]
     return (
-        "Specification curve: a point with its interval for each combination of choices, from the least to the "
-        f"greatest, the ways of paying side by side; a diamond marks the headline. {'; '.join(parts)}."
+        "Dot chart, a point with its interval for each combination of choices, from the least to the greatest along "
+        f"the horizontal axis, the ways of paying side by side; a diamond marks the headline. {'; '.join(parts)}."
     )
 
 
