@@ -326,7 +326,7 @@ def _levels_table() -> pd.DataFrame:
         about = {"axis": axis, "axis_label": written["label"], "fits": any(level.fits for level in mine)}
         rows.append(about | {"level": "", "label": written["headline"], "direction": "headline"})
         rows[-1]["why"] = (
-            f"no level less favourable: {written['none_less']}" if "none_less" in written else ""
+            f"No level less favourable: {written['none_less']}" if "none_less" in written else ""
         )
         rows += [
             about | {"level": v.name, "label": v.label, "direction": v.direction, "why": v.why} for v in mine

@@ -197,7 +197,9 @@ def _draw_curve(
         ax.vlines(places, low, high, color=chart.GREY, lw=0.8)
         ax.plot(places, mean, "o", color=chart.colours(3)[number % 3], ms=2.2)
         own = (rows["kind"] == "headline").to_numpy()
-        ax.plot(places[own], mean[own], "D", color=chart.TEXT, ms=7, label="_" if number else "The headline")
+        ax.plot(places[own], mean[own], "D", color=chart.TEXT, ms=7)
+        if not number and own.any():
+            chart.note(ax, "headline", (places[own][0], mean[own][0]), (0, -42), ha="center")
         middles.append(start + len(rows) / 2)
         names.append(fill(view.label(str(option)), 16))
         start += len(rows) + 15
@@ -206,7 +208,6 @@ def _draw_curve(
     ax.grid(axis="x", visible=False)
     ax.yaxis.set_major_formatter(chart.signed(",g"))
     chart.name_values(ax, values)
-    ax.legend(loc="lower left", borderaxespad=0.2)
 
 
 def _describe_curve(table: pd.DataFrame, quantity: str, view: View, *, said: Callable[[float], str]) -> str:
