@@ -96,7 +96,7 @@ def merged_tables(appraisals: Mapping[str, Appraisal]) -> dict[str, pd.DataFrame
     for name in names:
         held = {stance: a.tables[name] for stance, a in appraisals.items() if name in a.tables}
         own = {stance: table.rename(columns={"stance": "set_by_stance"}) for stance, table in held.items()}
-        merged[name] = pd.concat(own, names=["stance"]).reset_index("stance").reset_index(drop=True)
+        merged[name] = pd.concat(own, names=["stance"]).copy().reset_index("stance").reset_index(drop=True)
     return merged
 
 

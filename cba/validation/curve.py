@@ -127,7 +127,7 @@ def _fraction() -> Iterator[Setting]:
     beside += [{a: n for a, n in _corner(d).items() if a in fitted} for d in CORNERS]
     rng = np.random.default_rng(plan()["seed"])
     columns = {}
-    free = [axis for axis in plan()["axis"] if axis not in fitted]
+    free = [axis for axis in plan()["axis"] if axis not in fitted]  # what is tried alone has fits
     for axis, form in zip(free, rng.permutation(FORMS)[: len(free)], strict=True):
         named = [v.name for v in levels() if v.axis == axis and v.direction in CORNERS]
         columns[axis] = form, rng.permutation(["", *named])
@@ -315,7 +315,9 @@ def curve_tables(*, workers: int = 1, scheduler: str | None = None) -> dict[str,
         scheduler=scheduler,
     )
     table = pd.DataFrame(rows).sort_values(["number", "option"], kind="stable", ignore_index=True)
-    return {"specifications": table, "levels": _levels_table()}
+    notes = [(kind, words) for kind in ("left_out", "incompatible") for words in plan()[kind]]
+    notes_table = pd.DataFrame(notes, columns=["kind", "words"])
+    return {"specifications": table, "levels": _levels_table(), "notes": notes_table}
 
 
 def _levels_table() -> pd.DataFrame:
