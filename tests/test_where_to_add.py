@@ -59,7 +59,7 @@ from cba.tables import stress
 from cba.tables.catalogue import CHILDREN, TABLES, all_tables, catalogue, catalogued
 from cba.tables.fit_checks import decision_convergence
 from cba.tables.stress import Slopes, StressKind
-from cba.validation import backtest
+from cba.validation import backtest, curve
 from cba.workbook.sheets import heading_of, write_workbook
 from tests.inputs import release_files
 from tests.interventions.test_own_intervention import MENTORING
@@ -621,6 +621,31 @@ from cba.models.slow_results import keep_result
 def refresh_visits():
     keep_result("visits", {"visits": pd.DataFrame({"visits": [3]})}, release=2024)
 """
+
+
+@adds("a choice of the specification curve")
+def test_a_choice_of_the_curve_is_tried_alone_and_in_the_fraction(monkeypatch):
+    """A choice between two lengths of stay, which needs no fit: alone, in a corner, and in a third of the fraction."""
+    long = {"label": "long", "direction": "more", "why": "made up", "values": {"family_help.stay_ratio": 1.5}}
+    short = {
+        "label": "short",
+        "direction": "less",
+        "why": "made up",
+        "values": {"family_help.stay_ratio": 0.5},
+    }
+    plan = curve.plan()
+    kept = {name: axis for name, axis in plan["axis"].items() if name != "stay"}
+    more = {"label": "Stays", "headline": "as fitted", "level": {"long": long, "short": short}}
+    curve.levels.cache_clear()
+    monkeypatch.setattr(curve, "plan", lambda: {**plan, "axis": {**kept, "stays": more}})
+    try:
+        settings = curve.specifications()
+        assert ("alone", {"stays": "long"}) in settings
+        assert all(("stays" in setting) for kind, setting in settings if kind.endswith("favourable"))
+        drawn = [setting.get("stays", "") for kind, setting in settings if kind == "fraction"]
+        assert {drawn.count(name) for name in ("", "long", "short")} == {len(drawn) // 3}
+    finally:
+        curve.levels.cache_clear()
 
 
 @adds("a slow result")

@@ -75,7 +75,7 @@ SECTIONS = (
     Section("options", "Options and stances side by side", BELIEF, choices=choices.option_choices),
     Section(
         "worth",
-        "Which option is best, by the value of a child-year",
+        "How options compare as the value of a child-year changes",
         BELIEF,
         ("acceptability", "best_option", "break_even_values"),
         choices=choices.worth_choices,
@@ -97,7 +97,7 @@ SECTIONS = (
     ),
     Section("tracker", "The tracker: what to watch", BELIEF, ("tracker",), choices=choices.tracker_choices),
     Section("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
-    Section("curve", "Under every defensible choice", BELIEF, ("specification_curve",)),
+    Section("curve", "Under other defensible choices", BELIEF, ("specification_curve",)),
     Section(
         "stress",
         "What the model cannot see, and how large it would have to be",

@@ -304,17 +304,21 @@ def _inputs_of(effect: Effect) -> set[str]:
 
 def _compared(workings: Workings, effects: Sequence[Effect], *, rule: Standard) -> dict[str, Any]:
     """Which controlled comparisons speak of each effect of an option; the weakest of them is the option's."""
-    grades, said = [], []
+    grades: dict[str, str] = {}
+    said = []
     for effect in effects:
         named = [estimand for estimand, name in ROLL_OUT.items() if name in _inputs_of(effect)]
         studies = workings.inputs.evidence.synthesis("".join(named[:1]), designs=rule.controlled_designs)
         here = studies["country"] == rule.place_studied
         used = studies[here | (studies["transport_note"] != "")]
-        grades.append("direct" if here.any() else "transported" if len(used) else "none")
+        grades[effect.label] = "direct" if here.any() else "transported" if len(used) else "none"
         said.append(f"{effect.label}: {', '.join(dict.fromkeys(used['study_id'])) or 'none'}")
     return {
         "mechanism": "; ".join(effect.label for effect in effects) or "no modelled effect",
-        "controlled_comparison": min(grades, key=("none", "transported", "direct").index, default="none"),
+        "controlled_comparison": min(
+            grades.values(), key=("none", "transported", "direct").index, default="none"
+        ),
+        "not_compared": ", ".join(label for label, grade in grades.items() if grade == "none"),
         "studies": "; ".join(said),
     }
 
@@ -325,8 +329,9 @@ def _prior_signs(alone: Workings, option: str, *, rule: Standard) -> dict[str, A
     harm = {done.name: float((_gain(done, prices) < 0.0).mean()) for done in alone.accounts[option].work}
     forbidden = rule.arithmetic_forbids
     said = [f"{labels[name]}: {share:.0%} {forbidden.get(name, '')}".strip() for name, share in harm.items()]
-    both = all(0.0 < share < 1.0 or name in forbidden for name, share in harm.items())
-    return {"prior_both_signs": bool(harm) and both, "prior_harm": "; ".join(said)}
+    one = [labels[name] for name, share in harm.items() if share in (0.0, 1.0) and name not in forbidden]
+    both = bool(harm) and not one
+    return {"prior_both_signs": both, "one_sign": ", ".join(one), "prior_harm": "; ".join(said)}
 
 
 def _gain(done: Work, prices: np.ndarray) -> np.ndarray:
@@ -338,13 +343,13 @@ def _gain(done: Work, prices: np.ndarray) -> np.ndarray:
 
 
 def _settled_by(made: Mapping[str, pd.DataFrame], effects: Sequence[Effect], *, rule: Standard) -> str:
-    """The study on offer that is worth most of those that measure one of the effects, in words."""
+    """The study on offer that is worth most of those that measure one of the effects, in words; empty where none is."""
     designs = [d for effect in effects for name in _inputs_of(effect) for d in rule.studies.get(name, ())]
     table = made.get("study_values", pd.DataFrame(columns=["design", "best", "value_per_child_year"]))
     at_value = table["value_per_child_year"] == rule.value_per_child_year
     rows = table[table["design"].isin(designs) & table["best"].astype(bool) & at_value]
     if rows.empty:
-        return "a controlled comparison of its own outcome: none is on offer, so size and value are not known"
+        return ""
     row = rows.loc[rows["enbs"].idxmax()]
     worth, cost = (f"£{row[name] / 1e6:,.1f}m" for name in ("value", "cost"))
     study = str(row["design"]).replace("_", " ")
@@ -354,13 +359,17 @@ def _settled_by(made: Mapping[str, pd.DataFrame], effects: Sequence[Effect], *, 
 def _verdict(row: Mapping[str, Any], *, rule: Standard, condition: str) -> dict[str, str]:
     """The verdict on one option, with every part of the standard it does not meet."""
     likely, turned = row["prob_npv_positive"], row["sign_turned_by"]
+    lacking, sided = row["not_compared"] or row["mechanism"], row["one_sign"] or row["mechanism"]
     parts = (
-        ("no controlled comparison of its own mechanism", row["controlled_comparison"] == "none"),
-        ("a prior that rules harm out where arithmetic does not", not row["prior_both_signs"]),
+        (f"no controlled comparison of {lacking}", row["controlled_comparison"] == "none"),
+        (f"a prior of {sided} with one sign, which arithmetic does not ask for", not row["prior_both_signs"]),
         (f"a chance below {rule.recommended_from:.0%}", likely < rule.recommended_from),
         (f"what turns the sign of the median, one at a time: {turned}", turned != ""),
     )
     reason = "; ".join(words for words, missed in parts if missed)
     promising = reason != "" and likely >= rule.promising_from
+    if promising and not condition:
+        reason += "; likely enough to be promising, but no study on offer would settle it"
+        promising = False
     verdict = "promising if" if promising else "not shown" if reason else "recommended"
     return {"verdict": verdict, "condition": condition if promising else "", "reason": reason}

@@ -338,6 +338,11 @@ def kept_curve(workings: Workings) -> bool:
 @catalogued_together(
     Table("specification_curve", "The answer under every combination of choices tried", BY_ROW),
     Table("specification_summary", "How far the choices move the answer", BY_ROW),
+    Table(
+        "specification_notes",
+        "What the curve does not vary, and combinations that cannot be",
+        "Words; no figures.",
+    ),
     Table("specification_levels", "What each choice does to the answer, alone and on average", BY_ROW),
     once=True,
     needs=kept_curve,
@@ -361,6 +366,7 @@ def specification_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "specification_curve": curve,
         "specification_summary": pd.DataFrame(summary),
         "specification_levels": pd.DataFrame(effects),
+        "specification_notes": kept_table("curve", "notes"),
     }
 
 

@@ -340,9 +340,13 @@ def financing_modes(workings: Workings) -> pd.DataFrame:
         draws["npv"] = npv = workings.arrays.npv.sel(option=option.id).values
         draws["npv_before"] = npv + draws["recurrent"]
         row: dict[str, Any] = {"option": option.id, "label": option.label, "financing": option.financing}
+        if option.financing == "new_recurrent":  # new money shifts nothing
+            draws["shift"] = np.full_like(npv, np.nan)
         for name, drawn in draws.items():
             row |= spread(workings, drawn, f"{name}_")
-        row["prob_recurrent_2030_full"] = (draws["shift"] >= 1.0 - 1e-9).mean() if full.any() else np.nan
+        row["prob_recurrent_2030_full"] = (
+            (draws["recurrent_2030"] >= full - 1.0).mean() if full.any() else np.nan
+        )
         row["prob_npv_positive"] = (npv > 0).mean()
         rows.append(row | {"fewer_mean": fewer_children(workings, option.id).mean()})
     return pd.DataFrame(rows)

@@ -27,6 +27,9 @@ from tests.appraisal.made_workings import made_inputs, made_workings
 RULE = load_standard()
 DRAWS = 200
 GOOD = {
+    "mechanism": "Help",
+    "not_compared": "",
+    "one_sign": "",
     "controlled_comparison": "direct",
     "prior_both_signs": True,
     "prob_npv_positive": 0.7,
@@ -55,7 +58,7 @@ def table(workings, alone):
         ({}, "recommended", ""),
         ({"controlled_comparison": "transported"}, "recommended", ""),
         ({"controlled_comparison": "none"}, "promising if", "no controlled comparison"),
-        ({"prior_both_signs": False}, "promising if", "rules harm out"),
+        ({"prior_both_signs": False}, "promising if", "one sign"),
         ({"prob_npv_positive": 0.699}, "promising if", "a chance below 70%"),
         ({"prob_npv_positive": 0.3}, "promising if", "a chance below 70%"),
         ({"prob_npv_positive": 0.299}, "not shown", "a chance below 70%"),
@@ -71,6 +74,9 @@ def test_each_part_of_the_standard_decides(change, verdict, missing):
         and (found["reason"] == "") == (not missing)
     )
     assert found["condition"] == ("a trial" if verdict == "promising if" else "")
+    without = _verdict(GOOD | change, rule=RULE, condition="")  # nothing on offer would settle it
+    assert without["verdict"] == verdict.replace("promising if", "not shown")
+    assert ("no study on offer" in without["reason"]) == (verdict == "promising if")
 
 
 def test_every_option_but_business_as_usual_passes_the_same_standard(table, workings):
@@ -123,7 +129,7 @@ def test_an_effect_that_cannot_be_negative_is_told_from_one_that_arithmetic_forb
     row = standard_table(workings, {}, alone=one_sided).set_index("option").loc["placement_reform"]
     assert (
         not row["prior_both_signs"]
-        and "rules harm out" in row["reason"]
+        and "with one sign" in row["reason"]
         and "step-down: 0%" in row["prior_harm"]
     )
     reasoned = RULE.model_copy(update={"arithmetic_forbids": {"step_down": "(nobody is there to move back)"}})
@@ -172,8 +178,8 @@ def test_the_study_that_would_settle_it_is_the_one_worth_most_of_those_that_meas
     effects = checked(workings.option("family_help_only"))
     said = _settled_by(made, effects, rule=RULE)
     assert said == "pathfinder 2 with 12 authorities: worth £9.0m, at a cost of £5.0m"
-    assert "none is on offer" in _settled_by(made, checked(workings.option("placement_reform")), rule=RULE)
-    assert "none is on offer" in _settled_by({}, effects, rule=RULE)
+    assert _settled_by(made, checked(workings.option("placement_reform")), rule=RULE) == ""
+    assert _settled_by({}, effects, rule=RULE) == ""
 
 
 def test_a_standard_that_is_not_complete_is_refused(tmp_path):

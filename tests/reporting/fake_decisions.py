@@ -91,14 +91,24 @@ def _switching() -> pd.DataFrame:
 
 def _break_even(names: dict[str, str]) -> pd.DataFrame:
     rows = [
-        ("option", name, label, 4.1e5, 2e4, np.nan, np.nan, 5.2e5, "")
+        ("option", name, label, 4.1e5, 1.2e5, np.nan, 0.11, 0.005, "")
         for name, label in names.items()
         if name != "bau"
     ]
     rows.append(
-        ("anchor", "wellby", "A point of life satisfaction", 14_300.0, np.nan, 11e3, 17e3, np.nan, "made up")
+        ("anchor", "wellby", "A point of life satisfaction", 14_300.0, 11e3, 17e3, np.nan, np.nan, "made up")
     )
-    columns = ["kind", "name", "label", "value_per_child_year", "se", "lower", "upper", "with_harm", "note"]
+    columns = [
+        "kind",
+        "name",
+        "label",
+        "value_per_child_year",
+        "lower",
+        "upper",
+        "prob_never",
+        "prob_mcse",
+        "note",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

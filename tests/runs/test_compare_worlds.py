@@ -22,7 +22,7 @@ DRAWS = 40
 
 
 def small(**changes):
-    settings = {"draws": DRAWS, "chains": 2, "long_horizon": 14, "options": OPTIONS_HERE}
+    settings = {"draws": DRAWS, "chains": 2, "long_horizon": 14, "options": OPTIONS_HERE, "lead": None}
     return load_analysis("latest").model_copy(update=settings | changes)
 
 

@@ -155,10 +155,8 @@ def test_the_tables_say_what_stands_in_the_kept_curve(monkeypatch):
             for level in ("", "a" if axis == "x" else "b")
         ]
     )
-    monkeypatch.setattr(assumptions, "kept_table", {"specifications": every, "levels": levels}.get)
-    monkeypatch.setattr(
-        assumptions, "kept_table", lambda _, name: {"specifications": every, "levels": levels}[name]
-    )
+    kept = {"specifications": every, "levels": levels, "notes": pd.DataFrame({"kind": [], "words": []})}
+    monkeypatch.setattr(assumptions, "kept_table", lambda _, name: kept[name])
     tables = assumptions.specification_tables(made_workings())
     summary = tables["specification_summary"].set_index("quantity").loc["fewer"]
     assert (summary["least"], summary["median"], summary["greatest"]) == (50.0, 100.0, 140.0)
