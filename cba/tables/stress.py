@@ -20,7 +20,7 @@ import pandas as pd
 
 from cba.appraisal.quantities import discounted, fewer_children, lead_option
 from cba.appraisal.workings import Workings
-from cba.costs.account import OptionAccount, cashable, child_years, total_saving
+from cba.costs.account import SUPPORT, OptionAccount, cashable, child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
@@ -45,6 +45,10 @@ BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_r
 
 OWN_CARERS = ("foster_in_house",)
 """Placements with carers that councils recruit and pay."""
+
+
+GUARDIANS = SUPPORT[1]
+"""Component of what councils pay to guardians of children who left care for them."""
 
 
 PER_HELPED = 1000.0
@@ -91,6 +95,10 @@ KINDS = (
         "share of averted starts replaced", 0.0, 1.0,
     ),
     StressKind(
+        "guardians", "Support of guardians of children who left care costs more",
+        "share more than in the account, which pays it until they are 18", 0.0, np.inf,
+    ),
+    StressKind(
         "harm", "Children kept at home who should not have been", "GBP for each child-year of theirs", 0.0, np.inf
     ),
 )  # fmt: skip
@@ -123,6 +131,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - empty: minus the cashable saving of placements with fewer children (a lower price and proceedings not
     #   begun stay saved; what an option makes dearer stays dearer);
     # - threshold: minus what a start costs and leaves in care, times starts averted (`one_more_start`);
+    # - guardians: minus the support of guardians in the account;
     # - harm: minus the discounted child-years at home that should not have been.
     costs = other_unit_costs(workings).set_index("item")["mean"]
     need = float(costs["social work and commissioning"])
@@ -139,6 +148,8 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         slopes["found"][option] = _more_starts(start, helped)
         slopes["threshold"][option] = _more_starts(start, averted)
         slopes["empty"][option] = Slopes(-discounted(workings, _placements_saved(workings, account)), none)
+        guardians = sum((c.amount for c in account.costs if c.component == GUARDIANS), np.zeros_like(helped))
+        slopes["guardians"][option] = Slopes(-discounted(workings, guardians), none)
         slopes["harm"][option] = Slopes(-workings.arrays.child_years_harm.sel(option=option).values, none)
         slopes["displaced"][option] = Slopes(
             -discounted(workings, total_saving(account)), -fewer_children(workings, option)

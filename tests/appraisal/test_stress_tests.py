@@ -164,6 +164,21 @@ def test_places_that_stand_empty_take_the_saving_of_each_placement_and_nothing_e
     assert not drawn["empty"].slopes[option].fewer.any()
 
 
+def test_dearer_guardians_cost_what_their_support_costs_already(workings, drawn):
+    """A quarter more: a quarter of the account's support of guardians, present value, from a plain loop."""
+    factors = workings.factors
+    for option in drawn["guardians"].npv:
+        paid = np.zeros(workings.system.reach.size)
+        for line in workings.accounts[option].costs:
+            if line.component == "guardianship_support":
+                for year, factor in zip(workings.horizon, factors, strict=True):
+                    paid += line.amount[:, workings.years.index(year)] * factor
+        change = drawn["guardians"].npv_at(option, 0.25) - drawn["guardians"].npv[option]
+        np.testing.assert_allclose(change, -0.25 * paid, rtol=1e-9, atol=1e-3)
+    assert drawn["guardians"].slopes[LEAD].npv.mean() < 0.0
+    assert not drawn["guardians"].slopes["foster_only"].npv.any()
+
+
 def test_starts_that_are_all_replaced_leave_as_many_children_and_proceedings_as_before(workings, drawn):
     """Children averted at the ages of all starts: full replacement undoes every one of them, and its cost stays."""
     option = "family_help_only"
