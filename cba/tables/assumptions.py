@@ -330,9 +330,13 @@ SHOWN = ("fewer", "npv")
 
 
 def kept_curve(workings: Workings) -> bool:
-    """Whether a specification curve is kept that was made for the data and stance of these workings."""
-    made, analysis = how_made("curve"), workings.inputs.analysis
-    return made.get("release") == analysis.release and workings.inputs.stance == "evidence"
+    """Whether a specification curve is kept for the data and stance of these workings, of options they hold."""
+    made, inputs = how_made("curve"), workings.inputs
+    if made.get("release") != inputs.analysis.release or inputs.stance != "evidence":
+        return False
+    every = kept_table("curve", "specifications")
+    shown = set(every.loc[every["panel_of_curve"].astype(bool), "option"])
+    return lead_option(workings) in shown <= set(workings.accounts)
 
 
 @catalogued_together(

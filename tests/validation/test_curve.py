@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -171,6 +172,17 @@ def test_the_tables_say_what_stands_in_the_kept_curve(monkeypatch):
     assert by_level.loc[("x", "a"), "fewer_mean_average"] == 60.0 - 120.0
     assert by_level.loc[("y", "b"), "fewer_mean_average"] == 105.0 - 75.0
     assert by_level.loc[("y", "b"), "npv_mean_alone"] == -30.0
+
+
+def test_the_curve_is_shown_only_where_its_options_are():
+    workings = made_workings()
+    assert assumptions.kept_curve(workings)
+    fewer = {
+        name: account for name, account in workings.accounts.items() if name != "care_review_injection_only"
+    }
+    assert not assumptions.kept_curve(replace(workings, accounts=fewer))
+    other = replace(workings.inputs, stance="sceptical")
+    assert not assumptions.kept_curve(replace(workings, inputs=other))
 
 
 @pytest.mark.slow
