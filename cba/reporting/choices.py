@@ -342,7 +342,7 @@ def option_choices(view: View) -> dict[str, Any]:
     return {
         "financing_modes": list(modes["option"]),
         "financing_in_full": "financing" in modes,  # runs stored before lack it
-        # Whether the option followed spends what it saves: then net present value is not its test.
+        # Whether the option followed spends what it saves: then net present value does not judge it.
         "shift": how.get(view.option) == "reinvest",
         "funded_readings": dict(zip(funded["reading"], funded["words"], strict=True)),
     }

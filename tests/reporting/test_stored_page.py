@@ -220,10 +220,10 @@ def test_no_digit_stands_in_prose_outside_what_may_hold_one(page):
 
 
 def test_the_page_of_a_shift_says_what_it_is_judged_by_and_what_was_asked(page, stored):
-    """Its net present value is not its test; the review's words, who holds savings and what current policy holds."""
+    """Net present value does not judge it; the review's words, who holds savings and what current policy holds."""
     text = " ".join(next(page.find("main")).text().split())
     assert stored.analysis.lead == "care_review_reinvest"
-    assert text.count("net present value is not its test") == 2
+    assert text.count("net present value does not judge the shift") == 2
     assert load_claims().annual_saving.words in text and "None of these readings alone" in text
     assert "family help in the last reading shrinks to what was saved" in text
     assert "what courts and the NHS save stays with them" in text
