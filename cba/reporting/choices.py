@@ -358,12 +358,11 @@ def worth_choices(view: View) -> dict[str, Any]:
 
 
 def standard_choices(view: View) -> dict[str, Any]:
-    """Return how each option stands by the standard, and those recommended: None where a run did not hold it."""
+    """Return the options that the standard recommends; None where a run did not hold it."""
     table = view.first.tables.get("standard")
     if table is None or table.empty:
-        return {"standard_rows": [], "recommended": None}
-    names = table.loc[table["verdict"] == "recommended", "option"]
-    return {"standard_rows": table.to_dict("records"), "recommended": [str(name) for name in names]}
+        return {"recommended": None}
+    return {"recommended": [str(name) for name in table.loc[table["verdict"] == "recommended", "option"]]}
 
 
 # --- Learning: a pilot, and research ---
