@@ -11,7 +11,7 @@ import xarray as xr
 from cba.appraisal.inputs import Inputs, sources_of_fits
 from cba.dimensions import AGE_BANDS
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.baseline import SERIES, TOTALS, WALKS, flow_rates, projection_start, total_draws
+from cba.models.baseline import SERIES, flow_rates, projection_start
 from cba.models.effects_areas import FITTED_ENTRIES, by_estimand_of
 from cba.models.studies import CLASS_ESTIMAND, CLASSES, ESTIMANDS
 
@@ -47,27 +47,23 @@ def made_baseline(
     posterior = xr.Dataset(
         {
             "last_level": ((*dims, "series"), last),
-            "innovation_sd": ((*dims, "walk"), rng.uniform(0.02, 0.06, (*shape, len(WALKS)))),
+            "innovation_sd": ((*dims, "series"), rng.uniform(0.02, 0.06, (*shape, len(SERIES)))),
             "start_common_loading": ((*dims, "age"), rng.uniform(0.02, 0.05, (*shape, 5))),
             "exit_common_loading": ((*dims, "age"), rng.uniform(0.01, 0.1, (*shape, 5))),
             "common_correlation": (dims, rng.uniform(0.4, 0.8, shape)),
             "shock_probability": (dims, rng.uniform(0.02, 0.08, shape)),
-            "uasc_persistence": (dims, rng.uniform(0.7, 0.95, shape)),
-            "uasc_long_run_starts": (dims, rng.uniform(4000, 7000, shape)),
-            "uasc_innovation_sd": (dims, rng.uniform(0.2, 0.35, shape)),
+            "growth_mean": (dims, rng.normal(0.008, 0.007, shape)),
+            "growth_innovation_sd": (dims, rng.uniform(0.014, 0.022, shape)),
+            "growth_through_starts": (dims, rng.uniform(0.2, 0.8, shape)),
+            "growth_split_sd": (dims, rng.uniform(0.014, 0.022, shape)),
+            "uasc_half_life": (dims, rng.uniform(2.5, 8.0, shape)),
+            "uasc_long_run_stock": (dims, rng.uniform(3500, 7000, shape)),
+            "uasc_innovation_sd": (dims, rng.uniform(0.15, 0.25, shape)),
         },
-        coords={"series": list(SERIES), "walk": list(WALKS), "age": list(AGE_BANDS)},
+        coords={"series": list(SERIES), "age": list(AGE_BANDS)},
     )
-    totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
-    constants = projection_start(observations, priors, rates, last_change=totals["last_change"])
-    return xr.DataTree.from_dict(
-        {
-            "posterior": posterior,
-            "totals": totals[list(TOTALS)],
-            "constant_data": constants,
-            "convergence": PASSED,
-        }
-    )
+    constants = projection_start(observations, priors, rates)
+    return xr.DataTree.from_dict({"posterior": posterior, "constant_data": constants, "convergence": PASSED})
 
 
 def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataTree:

@@ -23,7 +23,6 @@ import pandas as pd
 import pytest
 from jinja2 import ChoiceLoader, DictLoader, PackageLoader
 
-import cba
 from cba.appraisal import quantities
 from cba.appraisal.inputs import read_inputs
 from cba.appraisal.quantities import QUANTITIES, Quantity, headline_draws, headline_results, key_of
@@ -31,6 +30,7 @@ from cba.appraisal.workings import worked_options
 from cba.cli import main
 from cba.costs.account import child_years
 from cba.inputs.analyses import load_analysis
+from cba.inputs.distributions import distribution
 from cba.inputs.evidence import load_claims, load_evidence, refuse_unpublished
 from cba.inputs.files import analysis_file, priors_folder, published_folder, reading_from
 from cba.inputs.options import load_options
@@ -42,8 +42,6 @@ from cba.interventions.records import Work
 from cba.models import slow_results
 from cba.models.parameters import joint_parameters
 from cba.models.slow_results import how_made
-from cba.models.totals import total_flow_posterior, total_flows
-from cba.projection import processes
 from cba.reporting import page as report
 from cba.reporting import sections
 from cba.reporting.card import result_card
@@ -666,29 +664,15 @@ def test_a_slow_result_is_made_and_listed_by_its_name(tmp_path, monkeypatch, cap
     assert {name: slow_results.made_from(name) for name in others} == others
 
 
-@adds("a process of business as usual")
-def test_a_process_is_rolled_forward_and_scored_beside_the_others(monkeypatch):
-    """A walk with half the noise: a year ahead the number in care spreads half as wide."""
-    step = processes._Totals.next_year
-
-    def next_year(state, innovation):
-        if state.process != "quiet":
-            return step(state, innovation)
-        return step(state, 0.5 * innovation)
-
-    monkeypatch.setattr(processes._Totals, "next_year", next_year)
-    for reader in (processes, backtest):  # in its file the tuple is written once; both have read it already
-        monkeypatch.setattr(reader, "PROCESSES", (*processes.PROCESSES, "quiet"))
-    observations, priors = cba.load_observations(), load_priors()
-    posterior = total_flow_posterior(total_flows(observations), priors, draws=400, seed=1)
-    stock = {
-        name: processes.total_paths(posterior, process=name, years=1, seed=2)["stock"].isel(ahead=0)
-        for name in ("walk", "quiet")
-    }
-    assert float(stock["quiet"].std() / stock["walk"].std()) == pytest.approx(0.5, abs=0.1)
-    drift = {
-        "drift": backtest.REFERENCES["drift"]
-    }  # the other simple forecasts take seconds and nothing here
-    monkeypatch.setattr(backtest, "REFERENCES", drift)
-    scored = backtest.backtest_totals(backtest.known_origins(first=2023), priors, draws=200)
-    assert {"quiet", "walk", backtest.SHIPPED} <= set(scored.scores["forecast"])
+@adds("another growth of business as usual")
+def test_another_growth_is_fitted_and_scored_beside_the_others(monkeypatch):
+    """A growth that is known to return to half a per cent: fitted with that held, and scored from 2023."""
+    half = distribution("Fixed", parameters={"value": 0.005})
+    monkeypatch.setattr(
+        backtest, "CANDIDATES", {backtest.SHIPPED: {}, "half a per cent": {"growth_mean": half}}
+    )
+    monkeypatch.setattr(
+        backtest, "REFERENCES", {"drift": backtest.REFERENCES["drift"]}
+    )  # the others take seconds
+    found = backtest.rows_of_origin(backtest.ORIGINS.index(2023), draws=400)
+    assert {row["forecast"] for row in found["rows"]} == {backtest.SHIPPED, "half a per cent", "drift"}

@@ -21,9 +21,8 @@ from cba.inputs.analyses import Analysis
 from cba.inputs.options import DO_MINIMUM, Option
 from cba.models.parameters import with_family_help
 from cba.models.stays import stay_length
-from cba.projection.business_as_usual import business_as_usual, future_population
+from cba.projection.business_as_usual import business_as_usual, future_population, usual_rates
 from cba.projection.care_system import RETURN_YEARS, CareSystem, care_system
-from cba.projection.processes import usual_rates
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def _care_system(
         parameters,
         stays=stay_length(inputs.observations),
         reachable_starts=reachable,
-        uasc_starts=float(np.exp(constant["observed_rates"].isel(year=-1, series=-1))),
+        uasc_starts=float(constant["uasc_starts"]),
         returns=RETURN_YEARS if after is None else tuple(range(after, after + len(RETURN_YEARS))),
     )
 

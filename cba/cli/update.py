@@ -332,7 +332,7 @@ def refresh(
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
     replicates: Annotated[int, typer.Option(help="Made-up data sets per model of the calibration.")] = 200,
     workers: Annotated[
-        int | None, typer.Option(help="Processes of the calibration or the curve; 2 where dask is installed.")
+        int | None, typer.Option(help="Processes of all but the panel; 2 where dask is installed.")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster to use instead.")] = None,
     as_json: AsJson = False,
@@ -358,7 +358,7 @@ def refresh(
 
             refresh_curve(workers=workers, scheduler=scheduler)
         elif result.name == "backtest":
-            _backtest(draws=draws, silent=as_json)
+            _backtest(draws=draws, workers=workers, scheduler=scheduler, silent=as_json)
         else:
             model = result.name.removeprefix("calibration_")
             how = {"replicates": replicates, "workers": workers, "scheduler": scheduler}
@@ -366,10 +366,10 @@ def refresh(
     return _list_results([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
 
 
-def _backtest(*, draws: int, silent: bool) -> None:
+def _backtest(*, silent: bool, **how: Any) -> None:
     from cba.validation.backtest import refresh_backtest
 
-    tables = refresh_backtest(draws=draws, tell=lambda what: say(f"{what} ...", err=True))
+    tables = refresh_backtest(tell=lambda what: say(f"{what} ...", err=True), **how)
     if not silent:
         _print_backtest(tables)
 
@@ -410,15 +410,16 @@ def _counting(model: str) -> Any:
 def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
     """Print the scores of the totals, what was asked and found, and what was left out."""
     rows = []
-    for row in tables["headline"].itertuples():
-        gap = f"{row.less_best:+,.0f} ({row.se:,.0f})"
+    shown = tables["headline"].query("against == 'first published' and origins == 'all'")
+    for row in shown.itertuples():
+        gap = f"{row.crps_less_drift:+,.0f} ({row.crps_less_drift_se:,.0f})"
         held = (f"{row.inside_80:.0%}", f"{row.inside_90:.0%}")
         rows.append((row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}"))
-    figures = ("score", "less best reference (se)", "80% held", "90% held", "log score")
+    figures = ("score", "less drift (se)", "80% held", "90% held", "log score")
     title = "Number in care, mean score over one to five years ahead (lower is better)"
     tell(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
     for row in tables["reached"].itertuples():
-        tell(f"{'met    ' if row.met else 'not met'}  {row.asked}: {row.found}")
+        tell(f"{'met    ' if row.met else 'not met'}  {row.quantity}, {row.asked}: {row.found}")
     for row in tables["skipped"].itertuples():
         tell(f"left out: {row.what}, {row.reason}")
 

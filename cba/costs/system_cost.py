@@ -60,9 +60,8 @@ def running_total(past: np.ndarray, flow: np.ndarray, *, years: int) -> np.ndarr
 
 def future_drivers(observations: xr.Dataset, system: CareSystem) -> np.ndarray:
     """Counts of every driver under business as usual. Shape (sample, year, driver)."""
-    # Returned: orders are made at the last published rate per child looked after; unaccompanied children
-    # follow their starts of two years from the last published number; need is a rate per child of the
-    # population with a path of its own.
+    # Returned: orders are made at the last published rate per child looked after; need is a rate per child of
+    # the population with a path of its own.
     seen = published_drivers(observations).isel(year=-1)
     last = int(seen["year"])
     usual = system.baseline.transpose("sample", "year", "age")
@@ -70,8 +69,6 @@ def future_drivers(observations: xr.Dataset, system: CareSystem) -> np.ndarray:
     placed = total[..., None] * system.placement_mix
     orders = guardianship_orders(observations).sel(year=slice(None, last)).values
     leaving = observations["ceases_by_age"].sel(age="16_plus", year=slice(None, last)).values
-    alone = (usual["starts"] - usual["starts_reachable"]).values.sum(-1)
-    before = np.concatenate([alone[:, :1], alone[:, :-1]], axis=1)
     steps = system.years - last
     rate = np.exp(system.value(f"system.{NEED}_level"))[:, None] * unit_cost_path(
         system.parameters, (f"system.{NEED}",), steps=int(steps[-1]), settles=False
@@ -84,7 +81,7 @@ def future_drivers(observations: xr.Dataset, system: CareSystem) -> np.ndarray:
         "guardianship": running_total(
             orders, total * orders[-1] / float(seen.sel(driver="looked_after")), years=GUARDIANSHIP_YEARS
         ),
-        "unaccompanied": float(seen.sel(driver="unaccompanied")) * (alone + before) / (2.0 * alone[:, :1]),
+        "unaccompanied": usual["unaccompanied"].values,
         "looked_after": total,
         "need": people * float(seen.sel(driver="need") / seen.sel(driver="population")) * rate[:, steps - 1],
         "population": people,

@@ -22,8 +22,7 @@ from cba.models.authority_data import (
     authority_panel,
     years_since_launch,
 )
-from cba.models.baseline import normal_settings, prior_term
-from cba.models.sampling import Gates, sample_gated
+from cba.models.sampling import Gates, normal_settings, prior_term, sample_gated
 
 if TYPE_CHECKING:
     import pandas as pd

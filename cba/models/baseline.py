@@ -9,15 +9,10 @@ changes follow
 
 with one national common factor f for the start rates and one for the exit rates, correlated: years when
 more children start are years when more cease. The mixture gives heavy tails, so that 2020-21 does not widen
-every later year; unlike Student's t it keeps the mean of exp(z) finite. Rates therefore follow a random walk
-without drift: the process that leaves the level where the last release put it, and adds uncertainty with
-every year. Starts of unaccompanied children follow migration instead and return slowly towards a long-run
-level,
-
-    log U(t) = m + phi (log U(t-1) - m) + v(t),    v(t) ~ N(0, sigma_U).
-
-England's counts are large, so e is close to its prior and the geometry is nearly Gaussian. The changes of
-total starts before ages are published enter as a likelihood on the spread they imply.
+every later year; unlike Student's t it keeps the mean of exp(z) finite. Rates by themselves follow a random
+walk without drift; how the number in care grows is the model of :mod:`cba.models.growth`, to which the
+projection holds them. England's counts are large, so e is close to its prior and the geometry is nearly
+Gaussian. The changes of total starts before ages are published enter as a likelihood on the spread they imply.
 """
 
 from __future__ import annotations
@@ -32,8 +27,8 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.sampling import Gates, made_from, sample_gated
-from cba.models.totals import total_flow_posterior, total_flows
+from cba.models import growth
+from cba.models.sampling import Gates, made_from, prior_term, sample_gated
 
 if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
@@ -48,9 +43,8 @@ SERIES = (
     *(f"logit_ageing_{age}" for age in AGE_BANDS[1:4]),
     "logit_stay_under_1",
     "log_closure_rate",
-    "log_uasc_starts",
 )
-"""Rows of the rate matrix: 5 start, 5 exit, 3 ageing rates, the stay rate, closure, unaccompanied starts."""
+"""Rows of the rate matrix: 5 start, 5 exit, 3 ageing rates, the stay rate, closure."""
 
 
 MINIMUM_YEARS = 5
@@ -63,6 +57,7 @@ class FlowRates:
     values: np.ndarray  # (series, year): rates on the log or logit scale, rows in the order of `SERIES`
     noise: np.ndarray  # (series, year): standard deviation of the counting noise of each value, same scale
     years: np.ndarray  # (year,)
+    uasc_starts: np.ndarray  # (year,): starts of unaccompanied children, published or implied by their stock
     uasc_share: np.ndarray  # (age,): share of unaccompanied starts by age band, sums to 1
     population: float  # children aged 0 to 17 used as denominator for the last year
     # (years before the ages begin,): yearly changes of the log of total starts before ages are published.
@@ -158,6 +153,7 @@ def flow_rates(
         values=np.stack(columns, axis=1),
         noise=np.stack(noises, axis=1),
         years=np.array(years[1:]),
+        uasc_starts=uasc.sel(year=years[1:]).values.astype(float),
         uasc_share=share,
         population=float(observations["population_0_17"].sel(year=years[-1])),
         total_start_changes=np.diff(np.log(totals.values)),
@@ -182,7 +178,7 @@ def _one_year(
     _require_possible(year, shares=shares, closure=closure, reachable=reachable)
     population = float(observations["population_0_17"].sel(year=year))
     values = np.concatenate(
-        [np.log(reachable / population), _logit(shares), [np.log(closure / reachable.sum()), np.log(uasc)]]
+        [np.log(reachable / population), _logit(shares), [np.log(closure / reachable.sum())]]
     )
     noise = np.concatenate(
         [
@@ -190,7 +186,7 @@ def _one_year(
             1.0 / np.sqrt(ceases * (1.0 - exits)),
             1.0 / np.sqrt(ageing * (1.0 - ageing) * np.maximum(before[1:4], 1.0)),
             [1.0 / np.sqrt(stay * (1.0 - stay) * starts[0])],
-            [1.0 / np.sqrt(closure), 1.0 / np.sqrt(uasc)],
+            [1.0 / np.sqrt(closure)],
         ]
     )
     return values, noise
@@ -213,91 +209,30 @@ def _require_possible(year: int, *, shares: np.ndarray, closure: float, reachabl
     )
 
 
-# --- Read entries of the prior registry that enter a model in closed form; loads no sampler ---
-
-
-def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
-    """Mean and standard deviation of an entry that enters a model in closed form, so must be normal.
-
-    `entry`: dotted name, for example ``"effects.bias_rct"``.
-    """
-    family, settings = priors[entry].distribution, priors[entry].parameters
-    if family != "Normal":
-        raise InputError(
-            "this prior must be normal",
-            file="priors/",
-            field=entry,
-            found=family,
-            allowed="Normal, without bounds",
-            cause="a prior that enters a closed form, where no other family fits",
-            remedy="restate the entry as a Normal",
-        )
-    return float(settings["mu"]), float(settings["sigma"])
-
-
-# --- Turn entries of the prior registry into PyMC random variables ---
-
-
-FAMILIES = ("Normal", "LogNormal", "HalfNormal", "Gamma", "Beta")
-"""Families a model can use."""
-
-
-def prior_term(
-    priors: PriorRegistry, entry: str, *, name: str | None = None, dims: str | tuple[str, ...] | None = None
-) -> pt.TensorVariable:
-    """Add one registry entry to the PyMC model in context.
-
-    `entry`: dotted name of the entry, for example ``"baseline.start_innovation_sd"``.
-    """
-    family = priors[entry].distribution
-    if family not in FAMILIES:
-        raise InputError(
-            "a model cannot use this family of prior",
-            file="priors/",
-            field=entry,
-            found=family,
-            allowed=", ".join(FAMILIES),
-            cause="a family meant for quantities drawn outside the fitted models",
-            remedy="restate the entry with one of the allowed families",
-        )
-    # The registry names parameters as PyMC does.
-    return getattr(pm, family)(name or entry.rsplit(".", 1)[-1], **priors[entry].parameters, dims=dims)
-
-
-WALKS = SERIES[:-1]
-"""Series that follow a random walk; the last one, unaccompanied starts, returns to a level."""
-
-
 MOVEMENTS = (
     "innovation_sd",
     "start_common_loading",
     "exit_common_loading",
     "common_correlation",
     "shock_probability",
-    "uasc_persistence",
-    "uasc_long_run_starts",
-    "uasc_innovation_sd",
+    *growth.MOVEMENTS,
 )
-"""Variables that say how rates move."""
+"""Variables that say how rates, and the number in care, move."""
+
+
+LATENT = ("common_factor", "counting_noise", "unpublished_growth")
+"""Variables of the model of which there is one a year: no prior beliefs."""
 
 
 KEPT = ("last_level", *MOVEMENTS, "common_factor")
 """Variables of the posterior that leave the fit; the gates are checked on all."""
 
 
-TOTALS = ("trend_persistence", "long_run_pace")
-"""What the totals since the 1990s add, in closed form (:mod:`cba.models.totals`)."""
-
-
-def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
-    """Build, without sampling, the model of yearly changes in the flow rates.
-
-    Free of observed data other than the yearly changes, so prior predictive sampling works as usual.
-    """
+def build_baseline(rates: FlowRates, number: growth.GrowthSeries, priors: PriorRegistry) -> pm.Model:
+    """Build, without sampling, the model of yearly changes in the flow rates, and of how the number in care grows."""
     changes = np.diff(rates.values, axis=1)
     coords = {
         "series": SERIES,
-        "walk": WALKS,
         "year": rates.years,
         "change_year": rates.years[1:],
         "age": AGE_BANDS,
@@ -305,7 +240,7 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
     }
     with pm.Model(coords=coords) as model:
         tails = prior_term(priors, "baseline.shock_probability"), _fixed(priors, "baseline.shock_ratio")
-        sigma = pm.Deterministic("innovation_sd", _innovation_sds(priors), dims="walk")
+        sigma = pm.Deterministic("innovation_sd", _innovation_sds(priors), dims="series")
         start_loading = prior_term(priors, "baseline.start_common_loading", dims="age")
         exit_loading = prior_term(priors, "baseline.exit_common_loading", dims="age")
         factor = pm.Normal("common_factor", 0.0, 1.0, dims=("factor", "change_year"))
@@ -323,15 +258,15 @@ def build_baseline(rates: FlowRates, priors: PriorRegistry) -> pm.Model:
         noise_change = scaled[:, 1:] - scaled[:, :-1]
         _change(
             "walk_change",
-            common + noise_change[:-1],
+            common + noise_change,
             sigma[:, None],
             tails,
-            changes[:-1],
-            dims=("walk", "change_year"),
+            changes,
+            dims=("series", "change_year"),
         )
         pm.Deterministic("last_level", rates.values[:, -1] - scaled[:, -1], dims="series")
-        _unaccompanied(rates, priors, scaled[-1])
         _early_totals(rates, start_loading, sigma, tails)
+        growth.add_growth(number, priors)
     return model
 
 
@@ -393,26 +328,6 @@ def _early_totals(
     _change("early_total_change", pt.zeros(len(changes)), spread, tails, changes)
 
 
-def _unaccompanied(rates: FlowRates, priors: PriorRegistry, noise: pt.TensorVariable) -> None:
-    """Add the process of unaccompanied starts: slow return to a long-run level.
-
-    Its yearly changes are normal: their spread already carries migration swings, and shocks on top of it put
-    a hundredfold rise within reach.
-    """
-    persistence = prior_term(priors, "baseline.uasc_persistence")
-    level = pt.log(prior_term(priors, "baseline.uasc_long_run_starts"))
-    sd = prior_term(priors, "baseline.uasc_innovation_sd")
-    observed = rates.values[-1]
-    before = observed[:-1] - noise[:-1]
-    pm.Normal(
-        "uasc_change",
-        (1.0 - persistence) * (level - before) + noise[1:] - noise[:-1],
-        sd,
-        observed=np.diff(observed),
-        dims="change_year",
-    )
-
-
 def fit_baseline(
     observations: xr.Dataset,
     priors: PriorRegistry,
@@ -444,15 +359,17 @@ def fit_baseline(
     Returns
     -------
     DataTree
-        ``posterior`` with dims (chain, draw, ...): ``last_level`` (series), ``innovation_sd`` (walk),
-        ``start_common_loading`` and ``exit_common_loading`` (age), ``shock_probability``,
-        ``uasc_persistence``, ``uasc_long_run_starts``, ``uasc_innovation_sd``; and ``constant_data`` with the
-        release's ``stock`` (children by age at the last 31 March), ``uasc_share`` (by age), ``population``,
-        ``shock_ratio``, ``observed_rates`` (series, year), ``last_year`` and the last change of the
-        totals; ``totals`` with the draws of :func:`total_draws`; ``prior``, dims (chain, draw, ...), the variables of
-        the posterior before any data; ``log_prior`` of each draw by variable; ``log_likelihood`` and
-        ``posterior_predictive``, dims (chain, draw, ...), and ``observed_data``, by observation, for ArviZ. The
-        attributes say what the fit was made from.
+        ``posterior`` with dims (chain, draw, ...): ``last_level`` and ``innovation_sd`` (series),
+        ``start_common_loading`` and ``exit_common_loading`` (age), ``common_correlation``,
+        ``shock_probability``; ``growth_mean``, ``growth_persistence``, ``growth_innovation_sd`` and
+        ``last_growth`` of the number in care who are not unaccompanied, per child, log points a year;
+        ``growth_through_starts``, the share of growth that comes through starts; ``uasc_half_life`` (years),
+        ``uasc_long_run_stock`` (children), ``uasc_innovation_sd``; and ``constant_data`` with the release's
+        ``stock`` (children by age at the last 31 March), ``uasc_stock``, ``uasc_share`` (by age),
+        ``population``, ``observed_rates`` (series, year) and ``last_year``; ``prior``, dims (chain, draw,
+        ...), the variables of the posterior before any data; ``log_prior`` of each draw by variable;
+        ``log_likelihood`` and ``posterior_predictive``, dims (chain, draw, ...), and ``observed_data``, by
+        observation, for ArviZ. The attributes say what the fit was made from.
 
     Raises
     ------
@@ -467,55 +384,40 @@ def fit_baseline(
         uasc_16_plus_share=_fixed(priors, "baseline.uasc_16_plus_share"),
     )
     how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    tree = sample_gated(
-        build_baseline(rates, priors),
-        **how,
-        progress=progress,
-        gates=gates,
-        keep=KEPT,
-        latent=("common_factor", "counting_noise"),
-    )
-    totals = total_draws(observations, priors, draws=draws, chains=chains, seed=seed)
-    tree["totals"] = xr.DataTree(totals[list(TOTALS)])
-    tree["constant_data"] = xr.DataTree(
-        projection_start(observations, priors, rates, last_change=totals["last_change"])
-    )
+    model = build_baseline(rates, growth.growth_series(observations), priors)
+    keep = [name for name in (*KEPT, "last_growth") if name in model.named_vars]
+    tree = sample_gated(model, **how, progress=progress, gates=gates, keep=keep, latent=LATENT)
+    tree["constant_data"] = xr.DataTree(projection_start(observations, priors, rates))
     tree.attrs = made_from("baseline", priors, observations=observations, **how)
     return tree
 
 
-def total_draws(
-    observations: xr.Dataset, priors: PriorRegistry, *, draws: int, chains: int, seed: int
-) -> xr.Dataset:
-    """Draws of momentum and pace from the totals, in the shape of the sampled posterior.
-
-    Dims (chain, draw). The variables of `TOTALS`; and ``last_change`` (lever).
-    """
-    found = total_flow_posterior(total_flows(observations), priors, draws=draws * chains, seed=seed)
-    shaped = {name: (("chain", "draw"), found[name].values.reshape(chains, draws)) for name in TOTALS}
-    return xr.Dataset(shaped | {"last_change": found["last_change"]})
-
-
 def projection_start(
-    observations: xr.Dataset,
-    priors: PriorRegistry,
-    rates: FlowRates,
-    *,
-    last_change: xr.DataArray,
-    last_year: int | None = None,
+    observations: xr.Dataset, priors: PriorRegistry, rates: FlowRates, *, last_year: int | None = None
 ) -> xr.Dataset:
     """What the projection needs, beside the draws, of the year it starts from: the last one by default."""
     year = int(rates.years[-1]) if last_year is None else last_year
-    known, seen = observations.sel(year=year), rates.years <= year
+    seen = rates.years <= year
+    known = observations.sel(year=slice(None, year))
+    stock = known["stock_by_age"].sel(year=year, age=list(AGE_BANDS)).values.astype(float)
     return xr.Dataset(
         {
-            "stock": ("age", known["stock_by_age"].sel(age=list(AGE_BANDS)).values.astype(float)),
+            **growth.growth_start(growth.growth_series(known), children=stock.sum()),
+            "stock": ("age", stock),
+            "uasc_starts": float(rates.uasc_starts[seen][-1]),
             "uasc_share": ("age", rates.uasc_share),
-            "population": float(known["population_0_17"]),
+            "uasc_leave_share": _leave_share(known, usual=_fixed(priors, "baseline.uasc_leave_share")),
+            "population": float(known["population_0_17"].sel(year=year)),
             "shock_ratio": _fixed(priors, "baseline.shock_ratio"),
-            "last_year": year,
             "observed_rates": (("series", "year"), rates.values[:, seen]),
-            "last_change": last_change,
         },
         coords={"age": list(AGE_BANDS), "series": list(SERIES), "year": rates.years[seen]},
     )
+
+
+def _leave_share(known: xr.Dataset, *, usual: float) -> float:
+    """Share of unaccompanied children (stock and half the starts) who cease in a year, as published figures imply."""
+    stock, starts = known["uasc_stock"], known["uasc_starts"]
+    before = stock.shift(year=1)
+    found = ((before + starts - stock) / (before + starts / 2.0)).dropna("year")
+    return float(found.mean()) if found.size else usual

@@ -20,7 +20,6 @@ from cba.errors import InputError
 from cba.models.baseline import (
     MOVEMENTS,
     SERIES,
-    TOTALS,
     FlowRates,
     build_baseline,
     flow_rates,
@@ -28,6 +27,7 @@ from cba.models.baseline import (
 )
 from cba.models.effects import before_studies, build_effects
 from cba.models.effects_areas import care_facts
+from cba.models.growth import growth_series
 from cba.models.sampling import prior_draws
 from cba.models.studies import (
     ESTIMANDS,
@@ -39,7 +39,6 @@ from cba.models.studies import (
     studies_used,
     study_arrays,
 )
-from cba.models.totals import LEVERS, total_flows
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
@@ -69,9 +68,6 @@ class MovementDraws:
     exit_loading: np.ndarray  # (draw, 5)
     correlation: np.ndarray  # (draw,)
     shock_probability: np.ndarray  # (draw,)
-    persistence: np.ndarray  # (draw,)
-    log_long_run: np.ndarray  # (draw,)
-    unaccompanied_sd: np.ndarray  # (draw,)
     shock_ratio: float
     place: np.ndarray  # (draw,): which of all draws of the fit, chain after chain, these are
 
@@ -99,9 +95,6 @@ def movement_draws(fit: xr.DataTree, *, most: int = MOST_DRAWS) -> MovementDraws
         exit_loading=of("exit_common_loading"),
         correlation=of("common_correlation"),
         shock_probability=of("shock_probability"),
-        persistence=of("uasc_persistence"),
-        log_long_run=np.log(of("uasc_long_run_starts")),
-        unaccompanied_sd=of("uasc_innovation_sd"),
         shock_ratio=float(fit["constant_data"]["shock_ratio"]),
         place=place,
     )
@@ -138,11 +131,7 @@ def yearly_log_density(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
         blocks.append(_log_mixture(gap, sd, noise[None, rows, :, None], draws).sum(axis=1))
     together = _integrated(blocks[0], blocks[1], draws.correlation)
     alone = changes[None, _ALONE] - np.zeros((len(draws.sd), 1, 1))
-    alone_density = _log_mixture(alone, draws.sd[:, _ALONE, None], noise[None, _ALONE], draws).sum(axis=1)
-    mean, variance = unaccompanied_moments(draws, rates)
-    gap = changes[-1] - mean
-    unaccompanied = -0.5 * (np.log(2.0 * np.pi * variance) + gap**2 / variance)
-    return together + alone_density + unaccompanied
+    return together + _log_mixture(alone, draws.sd[:, _ALONE, None], noise[None, _ALONE], draws).sum(axis=1)
 
 
 def _integrated(starts: np.ndarray, exits: np.ndarray, correlation: np.ndarray) -> np.ndarray:
@@ -155,17 +144,6 @@ def _integrated(starts: np.ndarray, exits: np.ndarray, correlation: np.ndarray) 
     half = np.exp(starts - tops[0]) @ density
     whole = (half * np.exp(exits - tops[1])).sum(axis=2) * (_FACTOR[1] - _FACTOR[0]) ** 2
     return np.log(whole) + tops[0][..., 0] + tops[1][..., 0]
-
-
-def unaccompanied_moments(draws: MovementDraws, rates: FlowRates) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each year's change in the log of unaccompanied starts, given the year before.
-
-    Returns `mean`, `variance` (draw, year - 1).
-    """
-    pull = (1.0 - draws.persistence)[:, None]
-    mean = pull * (draws.log_long_run[:, None] - rates.values[-1, :-1])
-    noise = rates.noise[-1, 1:] ** 2 + draws.persistence[:, None] ** 2 * rates.noise[-1, :-1] ** 2
-    return mean, draws.unaccompanied_sd[:, None] ** 2 + noise
 
 
 def left_out(log_density: np.ndarray) -> YearsLeftOut:
@@ -190,14 +168,11 @@ def change_probabilities(draws: MovementDraws, rates: FlowRates) -> np.ndarray:
     """
     changes, noise = np.diff(rates.values, axis=1), _noise_variance(rates)
     common = np.concatenate([draws.start_loading, draws.exit_loading, np.zeros((len(draws.sd), 5))], axis=1)
-    found = np.empty((len(draws.sd), *changes.shape))
+    found = np.zeros((len(draws.sd), *changes.shape))
     chance = draws.shock_probability[:, None, None]
-    found[:, :-1] = 0.0
     for ratio, share in ((1.0, 1.0 - chance), (draws.shock_ratio, chance)):
-        variance = (ratio * draws.sd[..., None]) ** 2 + common[..., None] ** 2 + noise[:-1]
-        found[:, :-1] += share * ndtr(changes[:-1] / np.sqrt(variance))
-    mean, variance = unaccompanied_moments(draws, rates)
-    found[:, -1] = np.exp(log_ndtr((changes[-1] - mean) / np.sqrt(variance)))
+        variance = (ratio * draws.sd[..., None]) ** 2 + common[..., None] ** 2 + noise
+        found += share * ndtr(changes / np.sqrt(variance))
     return found
 
 
@@ -211,17 +186,13 @@ def replicated_changes(draws: MovementDraws, rates: FlowRates, *, seed: int) -> 
     factor = rng.standard_normal((count, 2, years))
     rho = draws.correlation[:, None]
     exits = rho * factor[:, 0] + np.sqrt(1.0 - rho**2) * factor[:, 1]
-    shock = rng.random((count, 15, years)) < draws.shock_probability[:, None, None]
+    shock = rng.random((count, len(SERIES), years)) < draws.shock_probability[:, None, None]
     steps = np.where(shock, draws.shock_ratio, 1.0) * draws.sd[..., None]
     noise = rates.noise * rng.standard_normal((count, *rates.noise.shape))
     found = np.diff(noise, axis=2)
-    found[:, :-1] += steps * rng.standard_normal(steps.shape)
+    found += steps * rng.standard_normal(steps.shape)
     found[:, _STARTS] += draws.start_loading[..., None] * factor[:, None, 0]
     found[:, _EXITS] += draws.exit_loading[..., None] * exits[:, None]
-    pull = (1.0 - draws.persistence)[:, None]
-    before = rates.values[-1, :-1] - noise[:, -1, :-1]
-    found[:, -1] += pull * (draws.log_long_run[:, None] - before)
-    found[:, -1] += draws.unaccompanied_sd[:, None] * rng.standard_normal((count, years))
     return found
 
 
@@ -333,37 +304,17 @@ def prior_baseline(
     rates = flow_rates(observations, uasc_leave_share=float(priors["baseline.uasc_leave_share"].median))
     place = _place(rates, since)
     start = int(rates.years[place])
-    totals = total_flows(observations.sel(year=slice(None, start)))
-    last_change = xr.DataArray(
-        np.diff(totals.rates, axis=1)[:, -1], dims="lever", coords={"lever": list(LEVERS)}
-    )
-    model = build_baseline(rates, priors)
-    posterior = prior_draws(model, names=MOVEMENTS, draws=draws, chains=chains, seed=seed)
+    number = growth_series(observations.sel(year=slice(None, start)))
+    model = build_baseline(rates, number, priors)
+    names = [name for name in MOVEMENTS if name in model.named_vars]
+    posterior = prior_draws(model, names=names, draws=draws, chains=chains, seed=seed)
     noise = np.random.default_rng([seed, 12]).standard_normal((chains, draws, len(SERIES)))
     levels = rates.values[:, place] - rates.noise[:, place] * noise
     posterior["last_level"] = xr.DataArray(
         levels, dims=("chain", "draw", "series"), coords={"series": list(SERIES)}
     )
-    return xr.DataTree.from_dict(
-        {
-            "posterior": posterior,
-            "totals": _prior_totals(priors, draws=draws, chains=chains, seed=seed),
-            "constant_data": projection_start(
-                observations, priors, rates, last_change=last_change, last_year=start
-            ),
-        }
-    )
-
-
-def _prior_totals(priors: PriorRegistry, *, draws: int, chains: int, seed: int) -> xr.Dataset:
-    """Momentum and pace before any total was seen, dims (chain, draw)."""
-    rng = np.random.default_rng([seed, 13])
-    return xr.Dataset(
-        {
-            name: (("chain", "draw"), priors[f"baseline.{name}"].fitted.ppf(rng.random((chains, draws))))
-            for name in TOTALS
-        }
-    )
+    start_of = projection_start(observations, priors, rates, last_year=start)
+    return xr.DataTree.from_dict({"posterior": posterior, "constant_data": start_of})
 
 
 def prior_effects(

@@ -29,7 +29,6 @@ import xarray as xr
 
 from cba.errors import GateError
 from cba.inputs.observations import load_observations
-from cba.models.baseline import prior_term
 from cba.models.effects_areas import (
     CareFacts,
     area_draws,
@@ -39,7 +38,7 @@ from cba.models.effects_areas import (
     fitted_entries_of,
     reach_terms,
 )
-from cba.models.sampling import Gates, made_from, prior_draws, sample_gated
+from cba.models.sampling import Gates, made_from, prior_draws, prior_term, sample_gated
 from cba.models.studies import (
     ADJUSTED,
     CLASS_ESTIMAND,

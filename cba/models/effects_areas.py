@@ -21,7 +21,8 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models.baseline import flow_rates, prior_term
+from cba.models.baseline import flow_rates
+from cba.models.sampling import prior_term
 from cba.models.stays import StayLength, stay_length
 from cba.models.studies import (
     CLASS_ESTIMAND,

@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.models.baseline import TOTALS
 from cba.models.effects_areas import (
     FITTED_ENTRIES,
     START_SHARES,
@@ -18,6 +17,7 @@ from cba.models.effects_areas import (
     overall_reach,
     tier_shares,
 )
+from cba.models.growth import GROWTH
 from cba.models.studies import ALREADY_PAID, ATTENUATION, ESTIMANDS
 from cba.models.unit_costs import unit_cost_draws
 
@@ -32,15 +32,8 @@ ROLL_OUT = {
 }
 """Estimand to the name of its effect in a national roll-out."""
 
-STRAIGHT = (
-    "baseline.population_growth",
-    "baseline.process_rank",
-    "baseline.pace_weight",
-    "baseline.pace_weight_beyond",
-    "baseline.pace_fade",
-    "baseline.pace_through_starts",
-)
-"""Entries of the fitted models' groups that are drawn straight from their priors."""
+STRAIGHT = "baseline.population_growth"
+"""Entry of the fitted models' groups that is drawn straight from its prior."""
 
 
 def joint_parameters(
@@ -59,7 +52,7 @@ def joint_parameters(
     # Dims (sample). One variable per registry entry (``baseline.*`` and ``effects.*`` excepted, which enter
     # through the fits), those of `FITTED_ENTRIES` as the synthesis leaves them; the roll-out effects of
     # `ROLL_OUT`; growth, level and surprise of every unit cost (`unit_cost_draws`);
-    # ``baseline.trend_persistence`` and ``baseline.long_run_pace`` as the totals leave them; and
+    # ``baseline.growth_mean`` and ``baseline.growth_persistence`` as the fit leaves them; and
     # ``baseline.level_*``, the fitted last level of each rate.
     #
     # Roll-out effect = effect in a new setting x (1 - attenuation): the same share is lost at scale by every
@@ -69,7 +62,7 @@ def joint_parameters(
     synthesis = _flat(effects)
     drawn = priors.sample(base.sizes["sample"], seed)
     fitted = ("baseline.", "effects.")
-    parameters = drawn[[n for n in drawn.data_vars if n in STRAIGHT or not str(n).startswith(fitted)]]
+    parameters = drawn[[n for n in drawn.data_vars if n == STRAIGHT or not str(n).startswith(fitted)]]
     for entry in FITTED_ENTRIES:
         values = synthesis[entry.rsplit(".", 1)[-1]].values
         parameters[entry] = ("sample", values, drawn[entry].attrs)
@@ -77,9 +70,9 @@ def joint_parameters(
     parameters = parameters.merge(
         unit_cost_draws(observations, priors=priors, draws=base.sizes["sample"], seed=seed)
     )
-    totals = _flat(baseline, group="totals")
-    for name in TOTALS:
-        parameters[f"baseline.{name}"] = ("sample", totals[name].values, drawn[f"baseline.{name}"].attrs)
+    for entry in (f"baseline.{name}" for name in GROWTH):  # a fixed one is no variable of the fit
+        fitted_draws = base.get(entry.removeprefix("baseline."), drawn[entry])
+        parameters[entry] = ("sample", fitted_draws.values, drawn[entry].attrs)
     for series in base["series"].values:
         parameters[f"baseline.level_{series}"] = ("sample", base["last_level"].sel(series=series).values)
     return parameters
@@ -151,8 +144,8 @@ def family_help_tiers(draws: Mapping[str, np.ndarray], starts: np.ndarray) -> xr
     )
 
 
-def _flat(tree: xr.DataTree, *, group: str = "posterior") -> xr.Dataset:
-    posterior = tree[group].to_dataset()
+def _flat(tree: xr.DataTree) -> xr.Dataset:
+    posterior = tree["posterior"].to_dataset()
     held = posterior[[name for name in posterior.data_vars if posterior[name].size]]  # no area was studied
     flat = held.stack(sample=("chain", "draw"), create_index=False)
     return flat.drop_vars(["chain", "draw"], errors="ignore").transpose("sample", ...)

@@ -17,7 +17,7 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.replace import graph_replace, vectorize_graph
 
 from cba.dimensions import STAGE_PRIOR_GROUPS
-from cba.errors import GateError
+from cba.errors import GateError, InputError
 from cba.inputs.files import fingerprint, library_versions
 from cba.inputs.programs import interrupts_kept
 
@@ -332,3 +332,53 @@ def _handed_on(tree: xr.DataTree, table: pd.DataFrame, *, thin: int) -> xr.DataT
             "convergence": xr.Dataset.from_dataframe(checks),
         }
     )
+
+
+# --- Entries of the prior registry in a model: in closed form, and as random variables of PyMC ---
+
+
+def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
+    """Mean and standard deviation of an entry that enters a model in closed form, so must be normal.
+
+    `entry`: dotted name, for example ``"effects.bias_rct"``.
+    """
+    family, settings = priors[entry].distribution, priors[entry].parameters
+    if family != "Normal":
+        raise InputError(
+            "this prior must be normal",
+            file="priors/",
+            field=entry,
+            found=family,
+            allowed="Normal, without bounds",
+            cause="a prior that enters a closed form, where no other family fits",
+            remedy="restate the entry as a Normal",
+        )
+    return float(settings["mu"]), float(settings["sigma"])
+
+
+FAMILIES = ("Fixed", "Normal", "LogNormal", "HalfNormal", "Gamma", "Beta")
+"""Families a model can use; a fixed entry is a constant of it."""
+
+
+def prior_term(
+    priors: PriorRegistry, entry: str, *, name: str | None = None, dims: str | tuple[str, ...] | None = None
+) -> pt.TensorVariable:
+    """Add one registry entry to the PyMC model in context.
+
+    `entry`: dotted name of the entry, for example ``"baseline.start_innovation_sd"``.
+    """
+    family = priors[entry].distribution
+    if family not in FAMILIES:
+        raise InputError(
+            "a model cannot use this family of prior",
+            file="priors/",
+            field=entry,
+            found=family,
+            allowed=", ".join(FAMILIES),
+            cause="a family meant for quantities drawn outside the fitted models",
+            remedy="restate the entry with one of the allowed families",
+        )
+    if family == "Fixed":
+        return pt.constant(float(priors[entry].parameters["value"]))
+    # The registry names parameters as PyMC does.
+    return getattr(pm, family)(name or entry.rsplit(".", 1)[-1], **priors[entry].parameters, dims=dims)

@@ -300,7 +300,7 @@ class _Substance(ast.NodeTransformer):
 # --- the kept tables, as a run shows them ---
 
 
-BACKTEST_TABLES = ("headline", "reached", "by_horizon", "stacking", "vintages", "skipped")
+BACKTEST_TABLES = ("headline", "reached", "by_horizon", "by_origin", "candidates", "vintages", "skipped")
 """Tables of the backtest shown with a run; single scores stay in ``scores.csv``."""
 
 CALIBRATED = ("baseline", "effects")

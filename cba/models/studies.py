@@ -21,7 +21,7 @@ from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.inputs.evidence_rules import IN_MODEL
 from cba.inputs.table_words import CLASSES_OF_ESTIMAND
-from cba.models.baseline import normal_settings, prior_term
+from cba.models.sampling import normal_settings, prior_term
 from cba.models.stays import StayLength, follow_up_power
 
 if TYPE_CHECKING:

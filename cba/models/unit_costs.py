@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from cba.errors import InputError
-from cba.models.baseline import normal_settings
+from cba.models.sampling import normal_settings
 from cba.models.unit_costs_accounts import (
     PARTS,
     driver_index,

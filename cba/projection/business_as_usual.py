@@ -1,4 +1,11 @@
-"""Children looked after in England if nothing changes: stock and flows rolled forward by age."""
+"""Children looked after in England if nothing changes: stock and flows rolled forward by age.
+
+The number in care grows as :mod:`cba.models.growth` says; by themselves the rates of ages would walk. A shift common
+to all ages, of which a share kappa lies on the log start rates and the rest on the odds of ceasing, is laid over them
+and solved for each year, so that every draw has the number of its growth path and every child of it starts, ages and
+ceases in the account. What the walks of single rates would add to the growth of the total is thereby taken off again;
+what they do to its composition stays.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from scipy.special import expit, logit
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
+from cba.models.baseline import SERIES
+from cba.models.growth import GROWTH, number_paths
 from cba.projection.kernel import project
 
 
 def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataArray) -> xr.Dataset:
     """Roll the stock forward from the last published 31 March. `rates`, dims (sample, year, age)."""
-    # Returned: ``children`` (sample, year, age) at 31 March; ``starts_reachable`` (sample, year, age), starts
-    # of children who are not unaccompanied; ``starts``, ``ceases`` (sample, year, age); ``closure`` and
-    # ``population`` (sample, year). Every draw conserves children: change in stock = starts - ceases +
-    # closure.
+    # Returned: ``children`` (sample, year, age) at 31 March, ``unaccompanied`` of them (sample, year);
+    # ``starts_reachable`` (sample, year, age), starts of children who are not unaccompanied; ``starts``,
+    # ``ceases`` (sample, year, age); ``closure`` and ``population`` (sample, year). Every draw conserves
+    # children: change in stock = starts - ceases + closure.
     flows = _flows(rates, population, fit)
     account, closure = flows.account, flows.closure
     constant = fit["constant_data"].to_dataset()
@@ -40,22 +50,10 @@ def business_as_usual(fit: xr.DataTree, rates: xr.Dataset, population: xr.DataAr
             "ceases": ceases,
             "exits": rates["exit"].transpose("sample", "year", "age"),
             "closure": closure,
+            "unaccompanied": rates["uasc_stock"].transpose("sample", "year"),
             "population": population.broadcast_like(closure),
         }
     )
-
-
-def next_stock(
-    rates: xr.Dataset, stock: np.ndarray, *, population: xr.DataArray, fit: xr.DataTree
-) -> np.ndarray:
-    """Roll the stock one year on.
-
-    Shape (sample, age), children. By the account of `business_as_usual`. `rates`, dims (sample, year, age).
-    `stock` (sample, age): children at the 31 March before. `population`, dims (year) or (sample, year).
-    """
-    account = _flows(rates, population, fit).account
-    moved = np.einsum("sa,sab->sb", stock, _moves(account)[:, 0])
-    return moved + _entries(account)[:, 0]
 
 
 class _Flows(NamedTuple):
@@ -181,8 +179,64 @@ def future_population(
 # --- Future yearly flow rates, drawn forward from the fitted business-as-usual model ---
 
 
-def _expit(value: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-value))
+CLOSE = 1e-10
+"""Growth, log points, to within which the number in care is met."""
+
+
+STEPS = 60
+"""Steps of the secant method after which a draw has no rates that give its number; six are usual."""
+
+
+def usual_rates(
+    fit: xr.DataTree, *, years: Sequence[int], population: xr.DataArray, parameters: xr.Dataset, seed: int
+) -> xr.Dataset:
+    """Draw flow rates of future years under which the number in care grows as the fitted model says.
+
+    Dims (sample, year, age), as `as_rates`. `population`, dims (year) or (sample, year). `parameters`: what growth
+    returns to, and how slowly.
+    """
+    _require_next(years, last=int(fit["constant_data"]["last_year"]))
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    posterior = posterior.transpose("sample", ...)
+    last = fit["constant_data"].to_dataset()
+    growing = {name: ("sample", parameters[f"baseline.{name}"].values) for name in GROWTH}
+    people = population.broadcast_like(posterior["growth_mean"]).transpose("sample", "year").values
+    relative = people / float(last["population"])
+    paths = number_paths(posterior.assign(growing), last, people=relative, seed=seed)
+    stock = paths["unaccompanied"].values
+    alone = _unaccompanied_starts(stock, leave=float(last["uasc_leave_share"])), stock[:, 1:]
+    rates = as_rates(rate_paths(posterior, last, steps=len(years), seed=seed), alone, years)
+    return held_to(
+        rates,
+        last,
+        people=people,
+        number=paths["children"].values[:, 1:],
+        through_starts=posterior["growth_through_starts"].values,
+    )
+
+
+def _unaccompanied_starts(stock: np.ndarray, *, leave: float) -> np.ndarray:
+    """Starts of unaccompanied children that their stock implies, (sample, year).
+
+    Where the number falls by more than that share leaves in a year nobody starts, and more leave.
+    """
+    return np.maximum((stock[:, 1:] - (1.0 - leave) * stock[:, :-1]) / (1.0 - leave / 2.0), 0.0)
+
+
+def rate_paths(posterior: xr.Dataset, last: xr.Dataset, *, steps: int, seed: int) -> np.ndarray:
+    """Draw log rates and log odds of future years as the walks of `cba.models.baseline`, (sample, year, series)."""
+    draws = posterior.sizes["sample"]
+    rng = np.random.default_rng([seed, 1])
+    probability = posterior["shock_probability"].values[:, None, None]
+    sd = np.broadcast_to(posterior["innovation_sd"].values[:, None, :], (draws, steps, len(SERIES)))
+    changes = _shocks(rng, sd=sd, probability=probability, ratio=float(last["shock_ratio"]))
+    factors = rng.standard_normal((draws, steps, 2))
+    changes[..., 0:5] += posterior["start_common_loading"].values[:, None, :] * factors[..., :1]
+    shared = posterior["common_correlation"].values[:, None, None]
+    exits = shared * factors[..., :1] + np.sqrt(1.0 - shared**2) * factors[..., 1:]
+    changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * exits
+    walks: np.ndarray = posterior["last_level"].values[:, None] + np.cumsum(changes, axis=1)
+    return walks
 
 
 def _shocks(rng: np.random.Generator, *, sd: np.ndarray, probability: np.ndarray, ratio: float) -> np.ndarray:
@@ -205,92 +259,109 @@ def _require_next(years: Sequence[int], *, last: int) -> None:
         )
 
 
-def rate_paths(
-    fit: xr.DataTree, years: Sequence[int], *, seed: int, persistence: np.ndarray | None = None
+def as_rates(
+    series: np.ndarray, unaccompanied: tuple[np.ndarray, np.ndarray], years: Sequence[int]
 ) -> xr.Dataset:
-    """Draw the flow rates of future years, one path per posterior draw.
+    """Return log rates and log odds (sample, year, series) as the rates a projection reads.
 
-    Dims (sample, year, age). `seed`: seed of the yearly innovations; the same seed gives the same paths
-    whatever the options.
+    `unaccompanied`: starts and stock at 31 March, each (sample, year), children.
     """
-    # Returned: ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to 17),
-    # ``exit`` and ``ageing`` (shares of the year's pools, see `cba.models.baseline`; ``ageing`` is 0 outside
-    # 1-15), and, with dims (sample, year): ``stay`` (share of the youngest who stay under 1),
-    # ``closure_rate`` (children per start) and ``uasc_starts`` (children). `persistence` (sample,): share of
-    # a year's change of start rates and exits that is repeated the year after, 0 to 1; the first change is
-    # that of the last year's totals. 0, a random walk, where left out.
-    #
-    # Rates follow the process of `cba.models.baseline`: a random walk with a national common factor, and for
-    # unaccompanied starts a slow return to a level. With persistence phi the change of a year is
-    # ``d(t) = phi d(t-1) + e(t)``, e being the walk's innovation and d before the first year the last change
-    # of the totals, the same for every age.
-    _require_next(years, last=int(fit["constant_data"]["last_year"]))
-    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    posterior = posterior.transpose("sample", ...)
-    draws, steps = posterior.sizes["sample"], len(years)
-    rng = np.random.default_rng([seed, 1])
-    ratio = float(fit["constant_data"]["shock_ratio"])
-    probability = posterior["shock_probability"].values[:, None, None]
-    sd = np.broadcast_to(posterior["innovation_sd"].values[:, None, :], (draws, steps, 15))
-    changes = _shocks(rng, sd=sd, probability=probability, ratio=ratio)
-    factors = rng.standard_normal((draws, steps, 2))
-    changes[..., 0:5] += posterior["start_common_loading"].values[:, None, :] * factors[..., :1]
-    shared = posterior["common_correlation"].values[:, None, None]
-    exits = shared * factors[..., :1] + np.sqrt(1.0 - shared**2) * factors[..., 1:]
-    changes[..., 5:10] += posterior["exit_common_loading"].values[:, None, :] * exits
-    if persistence is not None:
-        changes = _carried_on(changes, persistence, fit=fit)
-    level = posterior["last_level"].values
-    walks = level[:, None, :15] + np.cumsum(changes, axis=1)
-    uasc = _unaccompanied_path(posterior, level[:, 15], steps=steps, rng=rng)
-    return as_rates(np.concatenate([walks, uasc[..., None]], axis=-1), years)
-
-
-def as_rates(series: np.ndarray, years: Sequence[int]) -> xr.Dataset:
-    """Return the log rates and log odds of the model, (sample, year, series), as the rates a projection reads."""
-    exits, growing, staying = (_expit(series[..., place]) for place in (slice(5, 10), slice(10, 13), 13))
+    # Dims (sample, year, age): ``start_rate`` (starts of children who are not unaccompanied, per child aged 0 to
+    # 17), ``exit`` and ``ageing`` (shares of the year's pools, see `cba.models.baseline`; ``ageing`` is 0 outside
+    # 1-15); dims (sample, year): ``stay`` (share of the youngest who stay under 1), ``closure_rate`` (children per
+    # start), ``uasc_starts`` and ``uasc_stock`` (children).
     by_age, by_year = ("sample", "year", "age"), ("sample", "year")
     ageing = np.zeros_like(series[..., :5])
-    ageing[..., 1:4] = growing
+    ageing[..., 1:4] = expit(series[..., 10:13])
     return xr.Dataset(
         {
             "start_rate": (by_age, np.exp(series[..., 0:5])),
-            "exit": (by_age, exits),
+            "exit": (by_age, expit(series[..., 5:10])),
             "ageing": (by_age, ageing),
-            "stay": (by_year, staying),
+            "stay": (by_year, expit(series[..., 13])),
             "closure_rate": (by_year, np.exp(series[..., 14])),
-            "uasc_starts": (by_year, np.exp(series[..., 15])),
+            "uasc_starts": (by_year, unaccompanied[0]),
+            "uasc_stock": (by_year, unaccompanied[1]),
         },
         coords={"year": list(years), "age": list(AGE_BANDS)},
     )
 
 
-def _carried_on(changes: np.ndarray, persistence: np.ndarray, *, fit: xr.DataTree) -> np.ndarray:
-    """Changes of which a share is repeated the year after, for start rates and exits; (sample, year, walk)."""
-    last = fit["constant_data"].to_dataset()["last_change"].values
-    before = np.zeros((changes.shape[0], changes.shape[2]))
-    for lever, rows in enumerate((slice(0, 5), slice(5, 10))):
-        before[:, rows] = last[lever]
-    moving = np.zeros((changes.shape[0], changes.shape[2]))
-    moving[:, :10] = persistence[:, None]
-    carried = np.empty_like(changes)
-    for step in range(changes.shape[1]):
-        before = moving * before + changes[:, step]
-        carried[:, step] = before
-    return carried
+def held_to(
+    rates: xr.Dataset, last: xr.Dataset, *, people: np.ndarray, number: np.ndarray, through_starts: np.ndarray
+) -> xr.Dataset:
+    """Shift start rates and odds of ceasing so that the number in care is the one given.
+
+    `people`, `number` (sample, year): children aged 0 to 17, and in care at 31 March; `through_starts` (sample,).
+    """
+    by_start, by_exit = _responses(last)
+    on_starts, on_exits = through_starts / by_start, -(1.0 - through_starts) / by_exit
+    stock = np.broadcast_to(last["stock"].values, (len(number), 5))
+    shift, found = np.zeros(len(number)), rates.copy(deep=True)
+    starts, exits = found["start_rate"].values, found["exit"].values
+    for step in range(number.shape[1]):
+        year = _Year(stock, rates.isel(year=step), people[:, step], last, on_starts, on_exits)
+        shift = _solved(year, number[:, step], first=shift)
+        starts[:, step], exits[:, step] = year.shifted(shift)
+        stock = year.stock_after(shift)
+    return found
 
 
-def _unaccompanied_path(
-    posterior: xr.Dataset, last: np.ndarray, *, steps: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Log unaccompanied starts, (sample, year): first-order return towards the long-run level."""
-    level = np.log(posterior["uasc_long_run_starts"].values)
-    persistence = posterior["uasc_persistence"].values
-    sd = posterior["uasc_innovation_sd"].values
-    swings = rng.standard_normal((last.size, steps))
-    path = np.empty((last.size, steps))
-    current = last
-    for step in range(steps):
-        current = level + persistence * (current - level) + sd * swings[:, step]
-        path[:, step] = current
-    return path
+class _Year(NamedTuple):
+    """A year to come: the stock before it, its rates by themselves, and what a unit of shift adds to their logs."""
+
+    stock: np.ndarray
+    rates: xr.Dataset
+    people: np.ndarray
+    last: xr.Dataset
+    on_starts: np.ndarray
+    on_exits: np.ndarray
+
+    def shifted(self, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start rates and exits under a shift, each (sample, age)."""
+        starts = self.rates["start_rate"].values * np.exp(self.on_starts * shift)[:, None]
+        return starts, expit(logit(self.rates["exit"].values) + (self.on_exits * shift)[:, None])
+
+    def stock_after(self, shift: np.ndarray) -> np.ndarray:
+        """Children by age at the end of the year, by the account of `business_as_usual`."""
+        rate, exits = self.shifted(shift)
+        reachable = rate * self.people[:, None]
+        alone = self.rates["uasc_starts"].values[:, None] * self.last["uasc_share"].values
+        account = _Account(
+            starts=(reachable + alone)[:, None],
+            residual=(self.rates["closure_rate"].values[:, None] * reachable)[:, None],
+            exits=exits[:, None],
+            ageing=self.rates["ageing"].values[:, None],
+            stay=self.rates["stay"].values[:, None],
+        )
+        moved = np.einsum("sa,sab->sb", self.stock, _moves(account)[:, 0])
+        return np.asarray(moved + _entries(account)[:, 0])
+
+
+def _solved(year: _Year, number: np.ndarray, *, first: np.ndarray) -> np.ndarray:
+    """Shift at which each draw has its number: the secant method, all draws at once, from that of the year before."""
+
+    def miss(shift: np.ndarray) -> np.ndarray:
+        return np.asarray(np.log(year.stock_after(shift).sum(-1) / number))
+
+    before, off = first, miss(first)
+    now = before - off
+    for _ in range(STEPS):
+        left = miss(now)
+        met = np.abs(left) < CLOSE
+        if met.all():
+            return now
+        slope = np.where(met, 1.0, (left - off) / np.where(now == before, 1.0, now - before))
+        before, off, now = now, left, now - left / slope
+    raise AssertionError(f"{(~met).sum()} draws have no rates that give their number in care")
+
+
+def _responses(last: xr.Dataset) -> tuple[float, float]:
+    """Growth that a unit of log start rates brings, and of log odds of ceasing takes, at the last year."""
+    rates, stock = last["observed_rates"].isel(year=-1).values, last["stock"].values
+    reachable = np.exp(rates[:5]) * float(last["population"])
+    starts = reachable + float(last["uasc_starts"]) * last["uasc_share"].values
+    exits = expit(rates[5:10])
+    by_start = (reachable * (1.0 - exits / 2.0 + np.exp(rates[14]))).sum() / stock.sum()
+    by_exit = (exits * (1.0 - exits) * (stock + starts / 2.0)).sum() / stock.sum()
+    return float(by_start), float(by_exit)

@@ -96,7 +96,7 @@ SECTIONS = (
         choices=choices.information_choices,
     ),
     Section("tracker", "The tracker: what to watch", BELIEF, ("tracker",), choices=choices.tracker_choices),
-    Section("structure", "How far it hangs on the path of current policy", BELIEF, ("structural",)),
+    Section("structure", "How far it hangs on the path of current policy", BELIEF, ("growth",)),
     Section("curve", "Under other defensible choices", BELIEF, ("specification_curve",)),
     Section(
         "stress",

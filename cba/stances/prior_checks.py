@@ -36,8 +36,7 @@ from cba.models.checks import prior_baseline, prior_effects
 from cba.models.parameters import ROLL_OUT, joint_parameters
 from cba.models.slow_results import kept_table
 from cba.models.unit_costs import prior_unit_cost_draws
-from cba.projection.business_as_usual import business_as_usual
-from cba.projection.processes import usual_rates
+from cba.projection.business_as_usual import business_as_usual, usual_rates
 from cba.stances.review import claims_reached
 from cba.tables.assumptions import kept_curve
 from cba.tables.catalogue import chance, reforms

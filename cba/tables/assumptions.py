@@ -73,7 +73,6 @@ FITTED_NAMES = (
     | {f"{group}.{share}": w.format(said) for group, said in _SETS.items() for share, w in _SHARES.items()}
     | {
         "baseline.level_log_closure_rate": "Rate of change that neither starts nor ceases explain, last level",
-        "baseline.level_log_uasc_starts": "Starts of unaccompanied children, last level",
     }
 )
 """Name of a draw to its words; the first letter of what is counted is small inside them."""

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import children_in_care, discounted, fewer_children, lead_option, spread_at
+from cba.appraisal.quantities import discounted, lead_option, spread_at
 from cba.appraisal.workings import Workings, reachable_starts, stacked
 from cba.costs.account import avoidable_share, starts_averted, total_cost
-from cba.decisions.draws import mcse_mean, mcse_probability
 from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
 from cba.interventions.effects import Effect
 from cba.interventions.kinds import checked
 from cba.models.effects_areas import TIERS
+from cba.models.growth import GROWTH, number_paths
 from cba.models.parameters import family_help_tiers
-from cba.projection.processes import SCORED_YEARS, at_pace
+from cba.models.sampling import normal_settings
 from cba.tables.attribution import component_account, players_of, split_options, splits
 from cba.tables.beliefs import children_of_all_starts
 from cba.tables.catalogue import (
     BY_ROW,
     CHILDREN,
-    MONEY,
     a_reform,
     catalogued,
     chance,
@@ -132,68 +131,61 @@ def _proceedings(workings: Workings, factors: np.ndarray, *, size: int) -> np.nd
     return np.asarray(case[:, None] * (factors[None, :size] - deferred * again[None, :]))
 
 
-# --- How far the headline depends on which process the number in care follows ---
+# --- How the number in care grows: what the model was told and what it found, and the number under other growth ---
 
 
-FEWEST = 100
-"""Draws below which a process has no results."""
+@catalogued("growth", "How the number in care grows, before and after the data", BY_ROW)
+def growth_table(workings: Workings) -> pd.DataFrame:
+    """Prior and posterior of what growth returns to and how slowly, and the target year under stated ones.
 
-
-@catalogued("structural", "Headline quantities by process the number in care may follow", MONEY)
-def structural_results(workings: Workings) -> pd.DataFrame:
-    """Headline quantities under the mixture and under each process.
-
-    Columns process, label, weight (share of draws), draws, quantity, option, mean, lower, upper, mcse.
-    Probabilities have no interval; a process with fewer than 100 draws has no results.
+    Columns quantity, label, when (``prior``, ``posterior`` or ``stated``), mean, lower, upper. Growth is per child,
+    of children who are not unaccompanied, log points a year; the number is of all children, on the same draws.
     """
-    # Draws of one process are independent of the others given the weights, but chains are broken up, so the
-    # Monte Carlo error is that of independent draws within a process.
-    parameters = workings.system.parameters
-    near, far = (at_pace(parameters, years_ahead=ahead) for ahead in (1, SCORED_YEARS + 1))
-    everyone = np.ones(near.size, dtype=bool)
-    kinds = {
-        "mixture": ("All processes, as weighted", everyone),
-        "momentum": ("Rates carry on from where they are", ~near & ~far),
-        "pace_five_years": ("Long-run pace for five years, then rates carry on", near & ~far),
-        "pace": ("Long-run pace of growth, slowly fading after five years", near & far),
-        "momentum_five_years": ("Rates carry on for five years, then the long-run pace", ~near & far),
+    priors, posterior = workings.inputs.priors, workings.system.parameters
+    tails = (1.0 - workings.inputs.analysis.level) / 2.0
+    rows, evenly = [], (np.arange(POINTS) + 0.5) / POINTS
+    for name, label in GROWTH_LABELS.items():
+        before = priors[f"baseline.{name}"]
+        ends = {"lower": before.quantile(tails), "upper": before.quantile(1.0 - tails)}
+        about = {"quantity": name, "label": label}
+        rows.append({**about, "when": "prior", "mean": float(before.fitted.ppf(evenly).mean()), **ends})
+        found = posterior[f"baseline.{name}"].values
+        rows.append({**about, "when": "posterior", "mean": found.mean(), **spread(workings, found)})
+    mean, sd = normal_settings(priors, "baseline.growth_mean")
+    stated: dict[str, dict[str, float]] = {
+        "growth as the model found it": {},
+        "mean growth at its prior mean less one standard deviation": {"growth_mean": mean - sd},
+        "mean growth at its prior mean, nought": {"growth_mean": mean},
+        "mean growth at its prior mean and one standard deviation": {"growth_mean": mean + sd},
     }
-    rows: list[dict[str, Any]] = []
-    for process, (label, chosen) in kinds.items():
-        if not chosen.any():
-            continue
-        about = {
-            "process": process,
-            "label": label,
-            "weight": float(chosen.mean()),
-            "draws": int(chosen.sum()),
-        }
-        rows.extend({**about, **row} for row in _rows(workings, chosen))
-    return pd.DataFrame(rows)
+    for label, values in stated.items():
+        number = _number_under(workings, values)
+        about = {"quantity": "children_in_care", "label": label, "when": "stated" if values else "posterior"}
+        rows.append({**about, "mean": number.mean(), **spread(workings, number)})
+    return pd.DataFrame(rows, columns=["quantity", "label", "when", "mean", "lower", "upper"])
 
 
-def _rows(workings: Workings, chosen: np.ndarray) -> list[dict[str, Any]]:
-    """Quantities of one group of draws."""
-    analysis, arrays, lead = workings.inputs.analysis, workings.arrays, lead_option(workings)
-    fewer, npv = fewer_children(workings, lead), arrays.npv.sel(option=lead).values
-    given: dict[tuple[str, str], np.ndarray] = {
-        ("children_in_care", "bau"): children_in_care(workings, "bau"),
-        ("system_cost", "bau"): arrays.system_cost.sel(option="bau", year=analysis.target_year).values,
-        ("fewer_children", lead): fewer,
-        ("prob_fewer_30000", lead): fewer >= workings.inputs.claims.fewer_children.value,
-        ("npv", lead): npv,
-        ("prob_npv_positive", lead): npv > 0,
+GROWTH_LABELS = {
+    "growth_mean": "Mean growth a year of the number per child",
+    "growth_persistence": "Share of a departure from it that remains the year after",
+}
+
+
+def _number_under(workings: Workings, values: Mapping[str, float]) -> np.ndarray:
+    """Children in care in the target year with growth held at stated values, (sample,)."""
+    analysis, usual = workings.inputs.analysis, workings.system.baseline
+    posterior = (
+        workings.baseline["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    )
+    last = workings.baseline["constant_data"].to_dataset()
+    people = usual["population"].transpose("sample", "year").values / float(last["population"])
+    drawn = workings.system.parameters
+    held = {
+        n: np.full(len(people), values[n]) if n in values else drawn[f"baseline.{n}"].values for n in GROWTH
     }
-    known = int(chosen.sum()) >= FEWEST
-    rows = []
-    for (quantity, option), values in given.items():
-        found, picked = dict.fromkeys(("mean", "lower", "upper", "mcse"), np.nan), values[chosen]
-        if known and picked.dtype == bool:
-            found |= {"mean": picked.mean(), "mcse": mcse_probability(picked)}
-        elif known:
-            found |= spread(workings, picked) | {"mcse": mcse_mean(picked)}
-        rows.append({"quantity": quantity, "option": option, **found})
-    return rows
+    growing = posterior.assign({name: ("sample", column) for name, column in held.items()})
+    paths = number_paths(growing, last, people=people, seed=analysis.seed)
+    return np.asarray(paths["children"].values[:, analysis.target_year - int(last["last_year"])])
 
 
 # --- From money to children: each step of family help's effect, so that a reader sees where a large … ---

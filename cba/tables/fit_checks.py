@@ -29,14 +29,22 @@ from cba.models.checks import (
     replicated_changes,
     spread_of_total_starts,
     study_checks,
-    unaccompanied_moments,
     yearly_log_density,
 )
 from cba.models.slow_results import backtest_tables, calibration_tables
 from cba.models.stays import stay_length
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import as_rates, business_as_usual
-from cba.tables.catalogue import CHILDREN, MONEY, SHARES, Table, catalogued, catalogued_together, own_fits
+from cba.tables.catalogue import (
+    BY_ROW,
+    CHILDREN,
+    MONEY,
+    SHARES,
+    Table,
+    catalogued,
+    catalogued_together,
+    own_fits,
+)
 
 # --- Starts, ceases and the stock of each published year, predicted a year ahead by a fit that left … ---
 
@@ -98,7 +106,9 @@ def _predicted(changes: np.ndarray, *, rates: FlowRates, observations: xr.Datase
         }
     )
     population = xr.DataArray(np.tile(people, draws)[:, None], dims=("sample", "year"), coords={"year": [1]})
-    rolled = business_as_usual(fit, as_rates(next_rates[:, None], [1]), population)
+    # Unaccompanied starts as published: they are not what is held against the draws.
+    alone = np.tile(rates.uasc_starts[1:], draws)[:, None]
+    rolled = business_as_usual(fit, as_rates(next_rates[:, None], (alone, alone), [1]), population)
     each = {
         name: rolled[source].sum("age").values.reshape(draws, years)
         for name, source in (("starts", "starts"), ("ceases", "ceases"), ("stock", "children"))
@@ -133,9 +143,8 @@ SERIES_LABELS = (
     *(f"Growing out of {age}" for age in _AGES[1:4]),
     "Staying under 1",
     "Closure residual",
-    "Unaccompanied starts",
 )
-"""What the 16 series are called, in the order of the model."""
+"""What the 15 series are called, in the order of the model."""
 
 
 LAGS = 3
@@ -203,7 +212,9 @@ def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     leave = float(inputs.priors["baseline.uasc_leave_share"].median)
     rates = flow_rates(inputs.observations, uasc_leave_share=leave)
     draws = movement_draws(workings.baseline)
-    weighed = left_out(yearly_log_density(draws, rates))
+    grown = workings.baseline["log_likelihood"]["growth"].sel(growth_year=rates.years[1:])
+    grown = grown.stack(sample=("chain", "draw")).transpose("sample", ...).values[draws.place]
+    weighed = left_out(yearly_log_density(draws, rates) + grown)
     again = replicated_changes(draws, rates, seed=seed)
     pit = np.einsum("dt,dst->st", weighed.weights, change_probabilities(draws, rates))
     totals = totals_checks(again, weighed, rates=rates, observations=inputs.observations, level=level)
@@ -215,7 +226,7 @@ def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
         "fit_checks_pit_curves": pit_curves(
             {"series": pit.ravel(), "studies": studies["pit"].dropna().to_numpy()}
         ),
-        "fit_checks_autocorrelation": autocorrelation_checks(draws, rates, again, level=level),
+        "fit_checks_autocorrelation": autocorrelation_checks(rates, again, level=level),
         "fit_checks_influence": influence_checks(
             draws, weighed, rates=rates, target=_target(workings)[draws.place]
         ),
@@ -295,9 +306,7 @@ def pit_curves(values: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def autocorrelation_checks(
-    draws: MovementDraws, rates: FlowRates, again: np.ndarray, *, level: float
-) -> pd.DataFrame:
+def autocorrelation_checks(rates: FlowRates, again: np.ndarray, *, level: float) -> pd.DataFrame:
     """Set the relation between changes of successive years against that of changes drawn from the model.
 
     `again` (draw, series, change): changes drawn anew from the same draws.
@@ -305,22 +314,20 @@ def autocorrelation_checks(
     # Returned: ``series`` ("All series together" last), ``lag`` (years; 0 for all lags together), ``found``,
     # ``lower`` and ``upper`` of changes drawn anew, ``p_value`` (two-sided; for all series together that
     # their squares add up to as much).
-    expected = np.zeros(again.shape)
-    expected[:, -1] = unaccompanied_moments(draws, rates)[0]
-    found = autocorrelations(np.diff(rates.values, axis=1) - expected, lags=LAGS)
-    drawn = autocorrelations(again - expected, lags=LAGS)
+    found = autocorrelations(np.diff(rates.values, axis=1), lags=LAGS)
+    drawn = autocorrelations(again, lags=LAGS)
     lower, upper = interval(drawn, level=level)
     above = (drawn >= found).mean(axis=0)
     p = np.minimum(1.0, 2.0 * np.minimum(above, 1.0 - above))
     rows = [
-        (label, lag + 1, found[:, s, lag].mean(), lower[s, lag], upper[s, lag], p[s, lag])
+        (label, lag + 1, found[s, lag], lower[s, lag], upper[s, lag], p[s, lag])
         for s, label in enumerate(SERIES_LABELS)
         for lag in range(LAGS)
     ]
     for lag, chosen in ((1, [0]), (2, [1]), (3, [2]), (0, [0, 1, 2])):
-        seen, usual = (np.sqrt((part[..., chosen] ** 2).mean(axis=(1, 2))) for part in (found, drawn))
+        seen, usual = (np.sqrt((part[..., chosen] ** 2).mean(axis=(-2, -1))) for part in (found, drawn))
         ends = interval(usual, level=level)
-        rows.append(("All series together", lag, seen.mean(), *ends, (usual >= seen).mean()))
+        rows.append(("All series together", lag, float(seen), *ends, (usual >= seen).mean()))
     return pd.DataFrame(rows, columns=["series", "lag", "found", "lower", "upper", "p_value"])
 
 
@@ -390,7 +397,12 @@ catalogued_together(
         "Scores of past forecasts by quantity and years ahead",
         "Units of the quantity.",
     ),
-    Table("backtest_stacking", "Weights of the processes that would have scored best", SHARES),
+    Table(
+        "backtest_by_origin",
+        "Scores of past forecasts by the year they were made from",
+        "Children; lower is better.",
+    ),
+    Table("backtest_candidates", "What each candidate for the growth of the number finds", BY_ROW),
     Table("backtest_vintages", "The target year as seen from each release", MONEY),
     Table("backtest_skipped", "Forecasts that could not be scored", "Words; no figures."),
     Table("backtest_about", "How the record of past forecasts was made", "As each row says."),

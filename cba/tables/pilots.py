@@ -30,7 +30,7 @@ from cba.errors import InputError
 from cba.inputs.options import Option, load_options
 from cba.interventions.kinds import shipped_effect
 from cba.interventions.records import share_averted
-from cba.models.baseline import normal_settings
+from cba.models.sampling import normal_settings
 from cba.projection.care_system import CareSystem
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 

@@ -23,8 +23,8 @@ from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, po
 from cba.errors import InputError
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import load_priors
-from cba.models.baseline import normal_settings
 from cba.models.parameters import ROLL_OUT
+from cba.models.sampling import normal_settings
 from cba.models.studies import ESTIMANDS, FAMILY_HELP
 from cba.tables.catalogue import BY_ROW, MONEY, Table, catalogued_together, enough_to_learn, own_fits
 from cba.tables.decisions import RISK_VALUES

@@ -1,9 +1,11 @@
-"""What was known at each past origin: totals as published then, or, marked so, as published since."""
+"""Past forecasts, scored: the number in care from every origin, ages, spending, and the target year by release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,45 +13,55 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.inputs import joint_draws, read_inputs
-from cba.appraisal.quantities import headline_results, stem_of
+from cba.appraisal.quantities import headline_results, spread_at, stem_of
 from cba.appraisal.workings import Workings, worked_options
 from cba.costs.system_cost import by_line, forecast_history, published_real
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import AGE_BANDS
 from cba.errors import GateError, InputError
 from cba.inputs.analyses import Analysis, load_analysis
+from cba.inputs.distributions import Distribution, distribution
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.baseline import TOTALS, fit_baseline
+from cba.inputs.safe_files import frame_of
+from cba.models.baseline import fit_baseline
 from cba.models.checks import prior_effects
+from cba.models.growth import GROWTH, GrowthSeries, build_growth, growth_series, growth_start, number_paths
+from cba.models.sampling import sample_gated
 from cba.models.slow_results import keep_result
-from cba.models.totals import TotalFlows, checked_totals, total_flow_posterior
-from cba.projection.business_as_usual import business_as_usual, future_population
-from cba.projection.processes import PROCESSES, total_paths, usual_rates
+from cba.projection.business_as_usual import business_as_usual, future_population, usual_rates
+from cba.validation.calibration import run_replicates
 from cba.validation.scores import (
     AHEAD,
+    FIRST,
+    LATEST,
     REFERENCES,
     SHIPPED,
-    MixtureTerms,
     headline_scores,
-    mixture_terms,
     reached,
     rows_beside_simple,
     score_rows,
     score_summary,
-    stacking_table,
-    weights_known_then,
+    scores_by_origin,
 )
 
-FIRST_ORIGIN = 2003
-"""First origin scored: nine yearly changes of the totals are known by then."""
+ORIGINS = range(2003, 2024)
+"""Years ending 31 March from which the number in care is forecast: nine yearly changes are known by the first."""
 
 
-QUANTITIES = ("stock", "starts", "ceases")
+RELEASES = (*range(2010, 2020), 2021, 2022, 2023, 2024)
+"""Releases the record may read: the one of 2020 is not in the archive, and none before 2010."""
 
 
 HISTORY_RELEASE = 2021
 """First release that carries the totals of every year since 1994."""
+
+
+KNOWN = ("stock", "uasc_stock", "population_0_17", "starts", "ceases")
+
+
+SMALL_STEPS = 0.99
+"""Acceptance to tune to: where few numbers of unaccompanied children are known some steps diverged at 0.8."""
 
 
 AS_PUBLISHED = "as published then"
@@ -58,19 +70,35 @@ AS_PUBLISHED = "as published then"
 SINCE_REVISED = "pseudo-real-time"
 
 
+CANDIDATES: Mapping[str, Mapping[str, Distribution]] = {
+    SHIPPED: {},
+    "growth with memory, as first specified": {
+        "growth_persistence": distribution("Beta", parameters={"alpha": 2.0, "beta": 2.0})
+    },
+    "number per child stays": {"growth_mean": distribution("Fixed", parameters={"value": 0.0})},
+}
+"""What each candidate changes in the registry. The second was specified before any was scored, by a rule that said what
+is shipped where it is not as good as drift: the simplest candidate that is."""
+
+
+FORMER = Path(__file__).parents[1] / "inputs" / "forecast_record" / "former_candidates.csv"
+"""Scores of every candidate that was scored before and is no longer part of the code."""
+
+
 Load = Callable[[int | None], xr.Dataset]
 """Release (None for the newest) to the series as known in it."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A year from which forecasts are made, with the totals known at it."""
+    """A year from which forecasts are made, with the series known at it."""
 
     year: int  # year ending 31 March, the last one known
-    # `AS_PUBLISHED` where the figures are those of the release of that year (years before 2006, which no
-    # release before 2021 carries, are from that one), `SINCE_REVISED` where later figures stand in.
+    # `AS_PUBLISHED` where the figures of the year are those of its own release, `SINCE_REVISED` where those of the
+    # earliest later release that has it stand in, cut at the year; earlier years that a release does not carry are
+    # from `HISTORY_RELEASE`.
     kind: str
-    flows: TotalFlows  # totals to that year
+    known: xr.Dataset  # `KNOWN` by year, to the origin
 
 
 class Skipped(NamedTuple):
@@ -80,177 +108,144 @@ class Skipped(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class KnownOrigins:
-    """Every origin forecasts can be made from, what was left out, and what happened since."""
+def known_at(year: int) -> Origin:
+    """Return the series as known at an origin."""
+    release = _first_release_with(year)
+    carried = load_observations(release)[list(KNOWN)].sel(year=slice(None, year))
+    carried = carried.isel(year=slice(int(carried["stock"].notnull().values.argmax()), None))
+    earlier = load_observations(HISTORY_RELEASE)[list(KNOWN)]
+    earlier = earlier.sel(year=slice(None, int(carried["year"][0]) - 1))
+    known = xr.concat([earlier, carried], dim="year")
+    return Origin(year, AS_PUBLISHED if release == year else SINCE_REVISED, known)
 
-    origins: tuple[Origin, ...]
-    skipped: tuple[Skipped, ...]
-    # Dims (year): ``stock``, ``starts`` and ``ceases`` as published in the latest release.
-    outturns: xr.Dataset
+
+def _first_release_with(year: int) -> int:
+    """First release that gives the number in care of a year."""
+    for release in RELEASES:
+        if release >= year and year in _stock(release):
+            return release
+    raise InputError(
+        "no release gives the number in care of a year",
+        field="year",
+        found=year,
+        allowed=f"{RELEASES[0] - 4} to {RELEASES[-1]}",
+        cause="a year after the newest release read here",
+        remedy="score the years that have happened",
+    )
 
 
-def known_origins(*, first: int = FIRST_ORIGIN) -> KnownOrigins:
-    """Collect the origins of the backtest from the published releases; the newest says what happened."""
-    names = list(QUANTITIES)
-    outturns = load_observations()[names].dropna("year", how="any")
-    history = load_observations(HISTORY_RELEASE)[names].dropna("year", how="any")
-    origins, skipped = [], []
-    for year in range(first, int(outturns["year"][-1])):
+@cache
+def _stock(release: int) -> dict[int, float]:
+    series = load_observations(release)["stock"].dropna("year")
+    return {int(year): float(value) for year, value in zip(series["year"], series, strict=True)}
+
+
+# --- Rolling-origin backtest of the number in care: the shipped model, what is nested in it, and references ---
+
+
+def rows_of_origin(number: int, *, draws: int, seed: int = 20220523) -> dict[str, Any]:
+    """Forecast from one origin and score; ``rows`` and ``skipped`` depend on the number alone."""
+    origin, skipped = known_at(ORIGINS[number]), []
+    forecasts = {}
+    how: dict[str, Any] = {"years": AHEAD, "draws": draws, "seed": seed + origin.year}
+    for name, changed in CANDIDATES.items():
         try:
-            published = _as_published(year, history) if year >= 2010 else None
-        except InputError as error:
-            skipped.append(Skipped(f"release {year}", error.problem))
-            published = None
-        if published is not None:
-            origins.append(Origin(year, AS_PUBLISHED, published))
-            continue
+            forecasts[name] = number_forecast(origin.known, with_changed(load_priors(), changed), **how)
+        except GateError as error:
+            skipped.append(Skipped(f"{name} from {origin.year}", f"not converged: {error.problem}"))
+    past = origin.known["stock"].dropna("year").values
+    for name, reference in REFERENCES.items():
         try:
-            origins.append(Origin(year, SINCE_REVISED, _flows(outturns.sel(year=slice(None, year)))))
-        except InputError as error:
-            skipped.append(Skipped(f"origin {year}", error.problem))
-    return KnownOrigins(tuple(origins), tuple(skipped), outturns)
-
-
-def _as_published(year: int, history: xr.Dataset) -> TotalFlows:
-    """Totals as the release of `year` and those before it had them; earlier years as first published together."""
-    known = load_observations(year)[list(QUANTITIES)].dropna("year", how="any")
-    if known.sizes["year"] == 0 or int(known["year"][-1]) != year:
-        raise InputError(
-            "the release has no starts and ceases of its own year",
-            field="starts, ceases",
-            found=[int(y) for y in known["year"].values[-1:]],
-            allowed=f"{year}",
-            cause="tables the archive does not hold",
-            remedy="score this origin with later figures, marked so",
-        )
-    earlier = history.sel(year=slice(None, int(known["year"][0]) - 1))
-    return _flows(xr.concat([earlier, known], dim="year"))
-
-
-def _flows(known: xr.Dataset) -> TotalFlows:
-    years = known["year"].values
-    series = (known[name].values.astype(float) for name in QUANTITIES)
-    return checked_totals(TotalFlows(np.asarray(years), *series))
-
-
-# --- Rolling-origin backtest of the totals: every candidate process and every reference forecast, … ---
-
-
-STACKED_THEN = "cba, weights as known then"
-"""The same candidates at weights stacked, at every origin, on outturns known by then."""
-
-
-@dataclass(frozen=True)
-class TotalsBacktest:
-    """Scores of every forecast, the terms weights are stacked on, and what could not be scored."""
-
-    scores: pd.DataFrame  # one row per origin, quantity, years ahead and forecast; see `backtest_totals`
-    terms: tuple[MixtureTerms, ...]  # of the number in care, candidates in the order of `PROCESSES`
-    skipped: tuple[Skipped, ...]
-
-
-def backtest_totals(
-    known: KnownOrigins, priors: PriorRegistry, *, draws: int = 4000, seed: int = 20220523
-) -> TotalsBacktest:
-    """Forecast from every origin, and score.
-
-    ``scores`` has columns origin, kind, quantity, ahead, year, forecast, mean, outturn, then those of
-    `scores`. `priors`: of `total_flow_posterior`, and the shipped weight ``baseline.pace_weight``.
-    """
-    rows: list[dict[str, object]] = []
-    terms: list[MixtureTerms] = []
-    skipped = list(known.skipped)
-    paths: dict[int, dict[str, Mapping[str, np.ndarray]]] = {}
-    by_year = {origin.year: origin for origin in known.origins}
-    for origin in known.origins:
-        paths[origin.year] = _candidates(origin, priors, draws=draws, seed=seed)
-        forecasts = dict(paths[origin.year])
-        weight = float(priors["baseline.pace_weight"].median)
-        shipped = {"momentum": 1.0 - weight, "pace": weight}
-        forecasts[SHIPPED] = _mixed(forecasts, shipped, seed=seed)
-        forecasts |= _references(origin, draws=draws, seed=seed, skipped=skipped)
-        rows.extend(_scored_totals(origin, forecasts, known))
-        terms.extend(_terms(origin, paths[origin.year], known))
-    for year, weights in weights_known_then(terms).items():
-        then = dict(zip(PROCESSES, weights, strict=True))
-        mixed = {STACKED_THEN: _mixed(paths[year], then, seed=seed)}
-        rows.extend(_scored_totals(by_year[year], mixed, known))
-    return TotalsBacktest(pd.DataFrame(rows), tuple(terms), tuple(skipped))
-
-
-def _candidates(
-    origin: Origin, priors: PriorRegistry, *, draws: int, seed: int
-) -> dict[str, Mapping[str, np.ndarray]]:
-    """Draws (sample, ahead) of each quantity under each candidate."""
-    posterior = total_flow_posterior(origin.flows, priors, draws=draws, seed=seed + origin.year)
-    found: dict[str, Mapping[str, np.ndarray]] = {}
-    for process in PROCESSES:
-        paths = total_paths(posterior, process=process, years=AHEAD, seed=seed + origin.year)
-        found[process] = {quantity: paths[quantity].values for quantity in QUANTITIES}
-    return found
-
-
-def _mixed(
-    forecasts: Mapping[str, Mapping[str, np.ndarray]], weights: Mapping[str, float], *, seed: int
-) -> Mapping[str, np.ndarray]:
-    """Whole paths of the candidates in the shares of their weights, by one rank per draw."""
-    names = list(weights)
-    edges = np.cumsum([weights[name] for name in names])
-    size = forecasts[names[0]]["stock"].shape[0]
-    rank = np.random.default_rng([seed, 37]).permutation((np.arange(size) + 0.5) / size)
-    chosen = np.minimum(np.searchsorted(edges, rank), len(names) - 1)
-    return {
-        quantity: np.stack([forecasts[name][quantity] for name in names])[chosen, np.arange(size)]
-        for quantity in QUANTITIES
-    }
-
-
-def _references(
-    origin: Origin, *, draws: int, seed: int, skipped: list[Skipped]
-) -> dict[str, Mapping[str, np.ndarray]]:
-    """Reference forecasts of each series on its own; one that cannot be made is left out with its reason."""
-    found: dict[str, Mapping[str, np.ndarray]] = {}
-    for name, forecast in REFERENCES.items():
-        try:
-            found[name] = {
-                quantity: forecast(
-                    getattr(origin.flows, quantity), years=AHEAD, draws=draws, seed=seed + origin.year
-                )
-                for quantity in QUANTITIES
-            }
+            forecasts[name] = reference(past, **how)
         except (InputError, ValueError, np.linalg.LinAlgError) as error:
             reason = error.problem if isinstance(error, InputError) else str(error)
             skipped.append(Skipped(f"{name} from {origin.year}", reason))
-    return found
+    rows: list[dict[str, object]] = []
+    years = [year for year in range(origin.year + 1, origin.year + AHEAD + 1) if year <= RELEASES[-1]]
+    for against in (FIRST, LATEST):
+        outturns = {y - origin.year: _outturn(y, against=against) for y in years}
+        scored = score_rows(forecasts, outturns, origin=origin.year, kind=origin.kind, quantity="stock")
+        rows += [row | {"against": against} for row in scored]
+    return {"rows": rows, "skipped": skipped}
 
 
-def _outturns(origin: Origin, known: KnownOrigins, quantity: str) -> dict[int, float]:
-    """Years ahead with an outturn, to the outturn."""
-    series = known.outturns[quantity]
-    years = {ahead: origin.year + ahead for ahead in range(1, AHEAD + 1)}
-    return {
-        ahead: float(series.sel(year=year)) for ahead, year in years.items() if year in series["year"].values
+def _outturn(year: int, *, against: str) -> float:
+    """What happened, as the first release that has it says, or the latest."""
+    return _stock(_first_release_with(year) if against == FIRST else RELEASES[-1])[year]
+
+
+def with_changed(priors: PriorRegistry, changed: Mapping[str, Distribution]) -> PriorRegistry:
+    """Return the registry with other distributions of entries of business as usual."""
+    entries = {f"baseline.{name}": fitted for name, fitted in changed.items()}
+    return priors.joined({name: replace(priors[name], fitted=fitted) for name, fitted in entries.items()})
+
+
+def number_forecast(
+    known: xr.Dataset, priors: PriorRegistry, *, years: int, draws: int, seed: int
+) -> np.ndarray:
+    """Draws of the number in care one to `years` years ahead, (sample, ahead), from totals alone."""
+    series = growth_series(known)
+    posterior = growth_draws(series, priors, draws=draws, seed=seed)
+    last = xr.Dataset(growth_start(series, children=float(known["stock"].values[-1])))
+    growth = priors["baseline.population_growth"].fitted.ppf(np.random.default_rng([seed, 32]).random(draws))
+    people = np.exp(growth[:, None] * np.arange(1, years + 1))
+    return number_paths(posterior, last, people=people, seed=seed)["children"].values[:, 1:]
+
+
+def growth_draws(series: GrowthSeries, priors: PriorRegistry, *, draws: int, seed: int) -> xr.Dataset:
+    """Fit growth and return draws, dims (sample); what is fixed is the same in each."""
+    how: dict[str, Any] = {
+        "draws": draws // 4,
+        "tune": 1000,
+        "chains": 4,
+        "seed": seed,
+        "target_accept": SMALL_STEPS,
     }
+    fit = sample_gated(build_growth(series, priors), name="growth", **how)
+    flat = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    fixed = {name: priors[f"baseline.{name}"].median for name in GROWTH if name not in flat}
+    return flat.assign({name: ("sample", np.full(draws, float(value))) for name, value in fixed.items()})
 
 
-def _scored_totals(
-    origin: Origin, forecasts: Mapping[str, Mapping[str, np.ndarray]], known: KnownOrigins
-) -> Iterator[dict[str, object]]:
-    """One row per quantity, horizon and forecast."""
-    for quantity in QUANTITIES:
-        paths = {name: draws[quantity] for name, draws in forecasts.items()}
-        outturns = _outturns(origin, known, quantity)
-        yield from score_rows(paths, outturns, origin=origin.year, kind=origin.kind, quantity=quantity)
+def candidate_table(*, draws: int, seed: int = 20220523) -> pd.DataFrame:
+    """What each candidate finds from the newest release: growth before and after the data, and five years ahead.
+
+    Columns candidate, quantity (of `GROWTH`, or ``children`` in the last year ahead), when, mean, lower, upper.
+    """
+    known, rows, evenly = load_observations(), [], (np.arange(1000) + 0.5) / 1000
+    for name, changed in CANDIDATES.items():
+        priors = with_changed(load_priors(), changed)
+        found = growth_draws(growth_series(known), priors, draws=draws, seed=seed)
+        for quantity in GROWTH:
+            prior = priors[f"baseline.{quantity}"].fitted.ppf(evenly)
+            for when, values in (("prior", prior), ("posterior", found[quantity].values)):
+                rows.append({"candidate": name, "quantity": quantity, "when": when, **spread_at(0.9, values)})
+        ahead = number_forecast(known, priors, years=AHEAD, draws=draws, seed=seed)[:, -1]
+        about = {"candidate": name, "quantity": "children", "when": "posterior"}
+        rows.append({**about, **spread_at(0.9, ahead)})
+    return pd.DataFrame(rows)
 
 
-def _terms(
-    origin: Origin, candidates: Mapping[str, Mapping[str, np.ndarray]], known: KnownOrigins
-) -> Iterator[MixtureTerms]:
-    """What weights are stacked on: the candidates' draws of the number in care."""
-    for ahead, outturn in _outturns(origin, known, "stock").items():
-        draws = [candidates[process]["stock"][:, ahead - 1] for process in PROCESSES]
-        yield mixture_terms(draws, outturn, origin=origin.year, ahead=ahead)
+def backtest_number(
+    *, draws: int, workers: int = 1, scheduler: str | None = None
+) -> tuple[pd.DataFrame, list[Skipped]]:
+    """Forecast the number in care from every origin, and score, beside candidates scored before.
+
+    Columns origin, kind, quantity, ahead, year, forecast, mean, outturn, those of `scores`, and against: the outturn
+    as first published, or as the latest release has it.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    run_replicates(
+        partial(rows_of_origin, draws=draws),
+        range(len(ORIGINS)),
+        keep=found.__setitem__,
+        workers=workers,
+        scheduler=scheduler,
+    )
+    rows = [row for number in sorted(found) for row in found[number]["rows"]]
+    former = frame_of(FORMER).assign(quantity="stock")
+    skipped = [Skipped(*each) for number in sorted(found) for each in found[number]["skipped"]]
+    return pd.concat([pd.DataFrame(rows), former], ignore_index=True), skipped
 
 
 # --- Backtest of the model that is shipped: ages refitted at every origin that has enough of them, and … ---
@@ -340,9 +335,10 @@ def _forecast(
     """Draws (sample, ahead) of every quantity."""
     fit = fit_baseline(known, priors, draws=draws // 4, tune=1000, chains=4, seed=seed)
     drawn = priors.sample(draws, seed)
-    totals = fit["totals"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    for name in TOTALS:
-        drawn[f"baseline.{name}"] = ("sample", totals[name].values)
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    for name in GROWTH:
+        if name in posterior:
+            drawn[f"baseline.{name}"] = ("sample", posterior[name].values)
     first = int(fit["constant_data"]["last_year"]) + 1
     ahead = range(first, first + years)
     people = future_population(known, years=ahead, growth=drawn["baseline.population_growth"])
@@ -412,7 +408,7 @@ def backtest_spending(
 # --- What the path the review claims looks like from each release ---
 
 
-RELEASES = (2021, 2022, 2023, 2024)
+VINTAGES = (2021, 2022, 2023, 2024)
 """Releases with accounts of spending and ages enough for the whole model."""
 
 
@@ -423,7 +419,7 @@ def vintage_record(*, draws: int) -> pd.DataFrame:
     Probabilities have a mean and its error alone. `draws`: in all, over four chains.
     """
     rows: list[dict[str, Any]] = []
-    for release in RELEASES:
+    for release in VINTAGES:
         workings = _usual_alone(_analysis(release, draws=draws))
         rows.extend({"release": release, **row} for row in _rows(workings))
     return pd.DataFrame(rows)
@@ -487,38 +483,43 @@ PRICE_BASE = 2024
 """Prices in which past spending is scored; the last year of the deflator is 2023-24."""
 
 
-def backtest_record(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
+def backtest_record(
+    *, draws: int, tell: Callable[[str], None], workers: int = 1, scheduler: str | None = None
+) -> dict[str, pd.DataFrame]:
     """Forecast from every origin and score.
 
-    ``scores``, ``headline``, ``reached``, ``by_horizon``, ``stacking``, ``vintages`` and ``skipped``.
+    ``scores``, ``headline``, ``reached``, ``by_horizon``, ``by_origin``, ``candidates``, ``vintages``, ``skipped``.
     """
     priors, newest = load_priors(), load_observations()
-    tell("totals")
-    totals = backtest_totals(known_origins(), priors, draws=draws)
+    tell("number in care")
+    number, skipped = backtest_number(draws=draws, workers=workers, scheduler=scheduler)
     tell("spending")
     spent = backtest_spending(newest, priors, price_base=PRICE_BASE, draws=draws)
     tell("ages")
     ages = backtest_ages(priors, draws=draws // 2)
     tell("vintages")
     vintages = vintage_record(draws=draws)
-    by_age = ages[0][ages[0]["quantity"].str.contains(",")]
-    shipped = ages[0][~ages[0]["quantity"].str.contains(",")]
-    shipped = shipped.assign(quantity=shipped["quantity"] + " (model by age)")
-    scores = pd.concat([totals.scores, spent[0], by_age, shipped], ignore_index=True)
+    by_age = ages[0].assign(against=LATEST)
+    whole = ~by_age["quantity"].str.contains(",")
+    by_age.loc[whole, "quantity"] += " (model by age)"
+    scores = pd.concat([number, spent[0].assign(against=LATEST), by_age], ignore_index=True)
     return {
         "scores": scores,
-        "headline": headline_scores(totals.scores),
-        "reached": reached(totals.scores),
+        "headline": headline_scores(number),
+        "reached": reached(scores),
         "by_horizon": score_summary(scores),
-        "stacking": stacking_table(totals.terms),
+        "by_origin": scores_by_origin(number),
+        "candidates": candidate_table(draws=draws),
         "vintages": vintages,
-        "skipped": pd.DataFrame([*totals.skipped, *spent[1], *ages[1]], columns=list(Skipped._fields)),
+        "skipped": pd.DataFrame([*skipped, *spent[1], *ages[1]], columns=list(Skipped._fields)),
     }
 
 
-def refresh_backtest(*, draws: int, tell: Callable[[str], None]) -> dict[str, pd.DataFrame]:
+def refresh_backtest(
+    *, draws: int, tell: Callable[[str], None], workers: int = 1, scheduler: str | None = None
+) -> dict[str, pd.DataFrame]:
     """Make the record of past forecasts again, keep it and return its tables."""
-    tables = backtest_record(draws=draws, tell=tell)
+    tables = backtest_record(draws=draws, tell=tell, workers=workers, scheduler=scheduler)
     release = int(load_observations().attrs["release"])
     keep_result("backtest", tables, release=release, draws=draws)
     return tables

@@ -363,7 +363,7 @@ def shipped_refit(replicate: int, *, model: str, seed: int, fingerprint: str) ->
 SEED = 20220523
 
 
-LATENT = {"baseline": ("common_factor", "counting_noise"), "effects": ()}
+LATENT = {"baseline": ("common_factor", "counting_noise", "unpublished_growth"), "effects": ()}
 """Variables of which a model has hundreds, one per year and series: judged as a family of their own."""
 
 

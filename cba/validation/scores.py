@@ -6,17 +6,14 @@ The last two need statsmodels, which only those who run the backtest install.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.optimize import minimize
 
 from cba.errors import InputError
-from cba.projection.processes import PROCESSES
 
 ORDERS = ((0, 1, 0), (1, 1, 0), (0, 1, 1), (1, 1, 1), (0, 2, 1), (0, 2, 0), (1, 2, 0))
 """ARIMA orders among which the corrected Akaike criterion chooses."""
@@ -192,89 +189,7 @@ def rows_beside_simple(
     return score_rows(paths, outturns, **about)
 
 
-# --- Weights of a mixture of forecasts that would have scored best: stacking on the continuous ranked … ---
-
-
-@dataclass(frozen=True)
-class MixtureTerms:
-    """What the score of a mixture is made of, for one origin and horizon."""
-
-    origin: int
-    ahead: int
-    error: np.ndarray  # (candidate,)
-    spread: np.ndarray  # (candidate, candidate)
-
-    def crps(self, weights: np.ndarray) -> float:
-        """Score of the mixture. `weights` (candidate,)."""
-        return float(weights @ self.error - weights @ self.spread @ weights / 2.0)
-
-
-def mixture_terms(
-    candidates: Sequence[np.ndarray], outturn: float, *, origin: int, ahead: int
-) -> MixtureTerms:
-    """Work out the terms of one forecast.
-
-    Mean absolute differences between two samples come from their sorted union:
-    ``E|X - Y| = integral of F(1 - G) + G(1 - F)``.
-    """
-    ordered = [np.sort(np.asarray(draws, dtype=float)) for draws in candidates]
-    error = np.array([np.abs(draws - outturn).mean() for draws in ordered])
-    spread = np.array([[_mean_gap(one, other) for other in ordered] for one in ordered])
-    return MixtureTerms(origin, ahead, error, spread)
-
-
-def _mean_gap(one: np.ndarray, other: np.ndarray) -> float:
-    """Return E|X - Y| for two sorted samples."""
-    points = np.sort(np.concatenate([one, other]))
-    below_one = np.searchsorted(one, points[:-1], side="right") / one.size
-    below_other = np.searchsorted(other, points[:-1], side="right") / other.size
-    apart = below_one * (1.0 - below_other) + below_other * (1.0 - below_one)
-    return float((apart * np.diff(points)).sum())
-
-
-def stacked_weights(terms: Sequence[MixtureTerms]) -> np.ndarray:
-    """Weights with the best mean score over the given forecasts. Shape (candidate,). At least 0, sum 1."""
-    if not terms:
-        raise InputError(
-            "there is no scored forecast to weigh candidates by",
-            field="terms",
-            found="none",
-            allowed="one or more",
-            cause="no outturn was known yet",
-            remedy="use equal weights until there is one",
-        )
-    size = terms[0].error.size
-    first = np.eye(size)[0]
-    scale = {
-        ahead: np.mean([t.crps(first) for t in terms if t.ahead == ahead])
-        for ahead in {t.ahead for t in terms}
-    }
-    error = np.mean([t.error / scale[t.ahead] for t in terms], axis=0)
-    spread = np.mean([t.spread / scale[t.ahead] for t in terms], axis=0)
-    found = minimize(
-        lambda w: w @ error - w @ spread @ w / 2.0,
-        np.full(size, 1.0 / size),
-        jac=lambda w: error - spread @ w,
-        bounds=[(0.0, 1.0)] * size,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones(size)},
-        method="SLSQP",
-        options={"ftol": 1e-12, "maxiter": 500},
-    )
-    kept = np.where(found.x < 1e-9, 0.0, found.x)
-    return kept / kept.sum()
-
-
-def weights_known_then(terms: Sequence[MixtureTerms], *, fewest: int = 10) -> Mapping[int, np.ndarray]:
-    """Weights stacked, at every origin, on the forecasts whose outturn was known by then."""
-    found = {}
-    for origin in sorted({term.origin for term in terms}):
-        past = [term for term in terms if term.origin + term.ahead <= origin]
-        size = terms[0].error.size
-        found[origin] = stacked_weights(past) if len(past) >= fewest else np.full(size, 1.0 / size)
-    return found
-
-
-# --- What the record comes to: mean scores, differences with their error, coverage, stacked weights ---
+# --- What the record comes to: mean scores, differences with their error, coverage, and whether that is enough ---
 
 
 AHEAD = 5
@@ -282,123 +197,132 @@ AHEAD = 5
 
 
 SHIPPED = "cba"
-"""Name, in the record, of the mixture as shipped: momentum and pace at the weights in the registry."""
+"""Name, in the record, of the model as shipped."""
 
 
-COVERED = (50, 80, 90)
+HELD_AGAINST = "drift"
+"""Forecast the shipped one is judged by."""
+
+
+FIRST, LATEST = "first published", "latest"
+"""Figures a forecast is scored against: of the first release that has the year, and of the newest."""
+
+
+BLOCK = 5
+"""Years that neighbouring origins share at most: the length of a block of the standard errors."""
+
+
+MOST_OF_DRIFT, MOST_AT_A_HORIZON = 1.05, 1.25
+"""As good as drift: the most its score may be of drift's, on average and at any horizon; stated before scoring."""
+
+
+HOLDING = {80: (0.70, 0.90), 90: (0.82, 0.97)}
+"""Shares of intervals that must hold, by level; stated before scoring."""
 
 
 def score_summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean score and coverage of every forecast, by quantity and years ahead."""
-    # Columns quantity, forecast, ahead, forecasts (number scored), crps, log_score, pit (means), inside_50,
-    # inside_80, inside_90 (shares) and their standard errors, then ``crps_less_best``: mean score less that
-    # of the best reference at this horizon, with its standard error over origins.
-    #
-    # Forecasts h years ahead from neighbouring origins share h - 1 years, so the standard error of a share
-    # counts n / h of them, and that of a mean difference is Newey and West's with h - 1 lags.
-    # Source: Newey & West (1987), A Simple, Positive Semi-definite, Heteroskedasticity and Autocorrelation
-    # Consistent Covariance Matrix, Econometrica 55:703-708.
+    """Mean score and coverage of every forecast, by quantity, what it is held against and years ahead."""
+    # Columns quantity, against, forecast, ahead, forecasts (number scored), crps, log_score, pit (means), inside_50,
+    # inside_80, inside_90 (shares), then crps_ratio (to drift's on the same origins) and crps_less_drift, with its
+    # standard error over origins.
     rows = []
-    for key, block in scores.groupby(["quantity", "ahead"], sort=False):
-        quantity, ahead = str(key[0]), int(key[1])
-        wide = block.pivot(index="origin", columns="forecast", values="crps").sort_index()
-        references = [name for name in REFERENCES if name in wide]
-        best = min(references, key=lambda name: wide[name].mean()) if references else None
+    for key, block in scores.groupby(["quantity", "against", "ahead"], sort=False):
+        about = dict(zip(("quantity", "against", "ahead"), key, strict=True))
+        wide = block.pivot_table(index="origin", columns="forecast", values="crps")
         for forecast, part in block.groupby("forecast", sort=False):
-            row = {"quantity": quantity, "forecast": forecast, "ahead": ahead, "forecasts": len(part)}
-            row |= {name: float(part[name].mean()) for name in ("crps", "log_score", "pit")}
-            for level in COVERED:
-                share = float(part[f"inside_{level}"].mean())
-                row[f"inside_{level}"] = share
-                row[f"inside_{level}_se"] = np.sqrt(level / 100 * (1 - level / 100) * ahead / len(part))
-            gap = (wide[forecast] - wide[best]).dropna().to_numpy() if best else np.array([np.nan])
-            row |= {"best_reference": best or "", "crps_less_best": float(gap.mean())}
-            row["crps_less_best_se"] = long_run_error(gap, lags=ahead - 1)
-            rows.append(row)
+            row = {**about, "forecast": forecast, "forecasts": len(part)}
+            row |= {name: float(part[name].mean()) for name in ("crps", "log_score", "pit", *COVERAGES)}
+            rows.append(row | _beside_drift(wide, str(forecast)))
     return pd.DataFrame(rows)
+
+
+COVERAGES = tuple(f"inside_{round(100 * level)}" for level in INTERVALS)
+
+
+GAP = ("crps_less_drift", "crps_less_drift_se")
+
+
+def _beside_drift(wide: pd.DataFrame, forecast: str) -> dict[str, float]:
+    """Ratio and mean difference of a forecast's scores to drift's, origin by origin, with its standard error."""
+    if HELD_AGAINST not in wide:
+        return dict.fromkeys(("crps_ratio", "crps_less_drift", "crps_less_drift_se"), np.nan)
+    both = wide[[forecast, HELD_AGAINST]].dropna() if forecast != HELD_AGAINST else wide[[forecast]].dropna()
+    ours, drifting = both[forecast], both[HELD_AGAINST]
+    gap = (ours - drifting).to_numpy()
+    found = {"crps_ratio": float(ours.mean() / drifting.mean()), "crps_less_drift": float(gap.mean())}
+    return found | {"crps_less_drift_se": block_error(gap)}
 
 
 def headline_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean score over one to five years ahead, horizons counted alike, beside the best reference.
+    """Mean score over one to five years ahead, horizons counted alike, by what origins and outturns are counted.
 
-    Columns forecast, crps, less_best (crps less that of the best reference), se, inside_80, inside_90,
-    log_score; best first.
+    Columns against, origins (all, or one kind of them), forecast, crps, crps_ratio and crps_less_drift with its
+    standard error, inside_80, inside_90, log_score; best first.
     """
-    # The standard error is that of the mean over origins of each origin's mean difference, with four lags.
-    chosen = scores[scores["quantity"] == "stock"]
-    means = chosen.groupby(["forecast", "ahead"])[["crps", "log_score", "inside_80", "inside_90"]].mean()
-    found = means.groupby("forecast").mean()
-    best = found.loc[[name for name in REFERENCES if name in found.index], "crps"].idxmin()
-    by_origin = chosen.pivot_table(index="origin", columns="forecast", values="crps")
-    rows = []
-    for forecast, row in found.sort_values("crps").iterrows():
-        gap = (by_origin[forecast] - by_origin[best]).dropna().to_numpy()
-        error = long_run_error(gap, lags=AHEAD - 1)
-        rows.append(
-            {
-                "forecast": forecast,
-                "crps": row["crps"],
-                "less_best": row["crps"] - found.loc[best, "crps"],
-                "se": error,
-            }
-            | {name: row[name] for name in ("inside_80", "inside_90", "log_score")}
-        )
+    chosen, rows = scores[scores["quantity"] == "stock"], []
+    kinds = ("all", *chosen["kind"].unique())
+    for against in (FIRST, LATEST):
+        for kind in kinds:
+            part = chosen[(chosen["against"] == against) & ((kind == "all") | (chosen["kind"] == kind))]
+            columns = ["crps", "log_score", "inside_80", "inside_90"]
+            means = part.groupby(["forecast", "ahead"])[columns].mean().groupby("forecast").mean()
+            wide = part.pivot_table(index="origin", columns="forecast", values="crps")
+            for forecast, row in means.sort_values("crps").iterrows():
+                about = {"against": against, "origins": kind, "forecast": forecast, **row}
+                rows.append(about | _beside_drift(wide, str(forecast)))
     return pd.DataFrame(rows)
 
 
-def long_run_error(values: np.ndarray, *, lags: int) -> float:
-    """Standard error of the mean of values that overlap.
+def scores_by_origin(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean score of each origin against first published figures. Columns origin, kind, cba, drift."""
+    chosen = scores[(scores["quantity"] == "stock") & (scores["against"] == FIRST)]
+    wide = chosen.pivot_table(index=["origin", "kind"], columns="forecast", values="crps")
+    return wide[[SHIPPED, HELD_AGAINST]].reset_index().rename_axis(columns=None)
 
-    NaN for fewer than two values. ``sqrt((g0 + 2 sum_k (1 - k / (L + 1)) g_k) / n)``, g the autocovariances.
+
+def block_error(values: np.ndarray) -> float:
+    """Standard error of the mean of values of which neighbours overlap, from blocks of `BLOCK`; NaN for fewer than two.
+
+    ``sqrt((g0 + 2 sum_k (1 - k / BLOCK) g_k) / n)``, g the autocovariances: Bartlett's weights, which overlapping
+    blocks come to (Newey and West 1987, Econometrica 55:703-708).
     """
     if values.size < 2:
         return float("nan")
     centred = values - values.mean()
     total = float(centred @ centred) / values.size
-    for lag in range(1, min(lags, values.size - 1) + 1):
-        share = 1.0 - lag / (lags + 1.0)
-        total += 2.0 * share * float(centred[lag:] @ centred[:-lag]) / values.size
+    for lag in range(1, min(BLOCK - 1, values.size - 1) + 1):
+        total += 2.0 * (1.0 - lag / BLOCK) * float(centred[lag:] @ centred[:-lag]) / values.size
     return float(np.sqrt(max(total, 0.0) / values.size))
 
 
-def stacking_table(terms: Sequence[MixtureTerms]) -> pd.DataFrame:
-    """Weights of the candidate processes stacked on several parts of the record.
-
-    Columns scored_on, process, weight.
-    """
-    origins = [t.origin for t in terms]
-    middle = (min(origins) + max(origins)) // 2
-    parts = {
-        "all origins, one to five years": list(terms),
-        "one and two years": [t for t in terms if t.ahead <= 2],
-        "four and five years": [t for t in terms if t.ahead >= 4],
-        f"origins to {middle}": [t for t in terms if t.origin <= middle],
-        f"origins from {middle + 1}": [t for t in terms if t.origin > middle],
-    }
-    return pd.DataFrame(
-        {"scored_on": name, "process": process, "weight": weight}
-        for name, part in parts.items()
-        for process, weight in zip(PROCESSES, stacked_weights(part), strict=True)
-    )
-
-
 def reached(scores: pd.DataFrame) -> pd.DataFrame:
-    """Hold the shipped mixture against what was asked of it. Columns asked, found, met."""
-    summary = score_summary(scores[scores["quantity"] == "stock"])
-    ours = summary[summary["forecast"] == SHIPPED]
-    top = headline_scores(scores).set_index("forecast")
-    gap, error = top.loc[SHIPPED, "less_best"], top.loc[SHIPPED, "se"]
-    rows = [
-        ("mean score over one to five years below the best reference", f"{gap:+,.0f} ({error:,.0f})", gap < 0)
-    ]
-    worst = (ours["crps_less_best"] - ours["crps_less_best_se"]).max()
-    rows.append(
-        ("at no horizon worse by more than the standard error", f"{worst:+,.0f} beyond it", worst <= 0)
-    )
-    for level in (80, 90):
-        off = (ours[f"inside_{level}"] - level / 100).abs() / ours[f"inside_{level}_se"]
-        found = ", ".join(f"{share:.0%}" for share in ours[f"inside_{level}"])
-        rows.append(
-            (f"{level}% intervals hold {level}% within two standard errors", found, bool((off <= 2).all()))
-        )
-    return pd.DataFrame(rows, columns=["asked", "found", "met"])
+    """Hold the shipped forecasts against what was asked of them beforehand. Columns quantity, asked, found, met."""
+    rows = []
+    for quantity, against in (("stock", FIRST), ("spending", LATEST)):
+        part = scores[(scores["quantity"] == quantity) & (scores["against"] == against)]
+        both = part.pivot_table(index=["origin", "ahead"], columns="forecast", values="crps")
+        both = both[[SHIPPED, HELD_AGAINST]].dropna()
+        means = both.groupby("ahead").mean().mean()
+        ratio = float(means[SHIPPED] / means[HELD_AGAINST])
+        gap, error = (both.groupby("origin").mean().pipe(_beside_drift, SHIPPED)[n] for n in GAP)
+        ours = score_summary(part).query("forecast == @SHIPPED")
+        worst = float(ours["crps_ratio"].max())
+        asked = [
+            (
+                "better: mean score below drift by two standard errors",
+                f"{ratio:.2f} of it",
+                gap < -2.0 * error,
+            ),
+            (f"as good: mean score at most {MOST_OF_DRIFT} of drift", f"{ratio:.2f}", ratio <= MOST_OF_DRIFT),
+            (
+                f"as good: at most {MOST_AT_A_HORIZON} at any horizon",
+                f"{worst:.2f}",
+                worst <= MOST_AT_A_HORIZON,
+            ),
+        ]
+        for level, (low, high) in HOLDING.items():
+            share = float(ours[f"inside_{level}"].mean())
+            words = f"as good: {low:.0%} to {high:.0%} of {level}% intervals hold"
+            asked.append((words, f"{share:.0%}", low <= share <= high))
+        rows += [(quantity, *row) for row in asked]
+    return pd.DataFrame(rows, columns=["quantity", "asked", "found", "met"])

@@ -21,6 +21,8 @@ from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
 from cba.models.effects import SMALL_STEPS, build_effects
 from cba.models.effects_areas import CareFacts, by_estimand_of, care_facts, fitted_entries_of, reach_of_draws
+from cba.models.growth import SHOCK, GrowthSeries, growth_series
+from cba.models.sampling import normal_settings
 from cba.models.studies import CLASS_ESTIMAND, ESTIMANDS, arm_draw, class_means, studies_used
 from cba.validation.refits import Case, Simulated, constant_above, draw_priors, with_replaceable_data
 
@@ -32,7 +34,8 @@ def shipped_baseline() -> Case:
     """Return business as usual of the newest release."""
     priors = load_priors()
     leave = float(priors["baseline.uasc_leave_share"].median)
-    return baseline_case(flow_rates(load_observations(), uasc_leave_share=leave), priors)
+    seen = load_observations()
+    return baseline_case(flow_rates(seen, uasc_leave_share=leave), growth_series(seen), priors)
 
 
 def shipped_effects() -> Case:
@@ -49,20 +52,23 @@ SHIPPED = {"baseline": shipped_baseline, "effects": shipped_effects}
 # --- Histories of the flow rates ---
 
 
-def baseline_case(rates: FlowRates, priors: PriorRegistry) -> Case:
+def baseline_case(rates: FlowRates, number: GrowthSeries, priors: PriorRegistry) -> Case:
     """Return the baseline model with replaceable data, and how to make up data for it.
 
-    Everything the model observes is made up: the changes of all 16 series and of total starts before ages.
+    Everything the model observes is made up: the changes of all 15 series and of total starts before ages, and the
+    growth of the number in care, its split and the unaccompanied children.
     """
-    model = build_baseline(rates, priors)
+    model = build_baseline(rates, number, priors)
     constants = {rv.name: model.rvs_to_values[rv] for rv in model.observed_RVs}
-    constants["rates_before"] = constant_above(model["uasc_change"], rates.values[-1, :-1])
+    constants["growth_before"] = constant_above(model["growth"], number.growth)
+    constants["alone_before"] = constant_above(model["unaccompanied"], np.log(number.uasc_stock)[:-1])
     constants["last_rates"] = constant_above(model["last_level"], rates.values[:, -1])
     ratio = float(priors["baseline.shock_ratio"].median)
 
     def simulate(rng: np.random.Generator) -> Simulated:
         truth, redrawn = draw_priors(model, rng)
         data = simulated_history(rates, truth, shock_ratio=ratio, rng=rng)
+        data |= simulated_growth(number, truth, priors, rng=rng)
         last = data["last_rates"] - rates.noise[:, -1] * truth["counting_noise"].values[:, -1]
         truth = truth.assign(last_level=("series", last))
         return Simulated(truth, {name: data[name] for name in constants}, redrawn)
@@ -82,8 +88,8 @@ def simulated_history(
 ) -> dict[str, np.ndarray]:
     """Make up one history of the rates.
 
-    ``walk_change`` (15, year - 1), ``uasc_change``, ``rates_before`` and ``early_total_change`` (year - 1),
-    ``last_rates`` (series), and ``rates`` (series, year). `rates`: first year, counting noise and years.
+    ``walk_change`` (series, year - 1), ``early_total_change``, ``last_rates`` (series), and ``rates`` (series,
+    year). `rates`: first year, counting noise and years.
     """
     # `truth`: one value of every free variable of the model, and ``innovation_sd`` (walk).
     #
@@ -101,21 +107,51 @@ def simulated_history(
         step = _steps(sd, given["shock_probability"], shock_ratio, rng)
         step[:5] += given["start_common_loading"] * f_starts
         step[5:10] += given["exit_common_loading"] * exits
-        target = np.log(given["uasc_long_run_starts"])
-        pull = (1.0 - given["uasc_persistence"]) * (target - level[-1])
-        unaccompanied = pull + given["uasc_innovation_sd"] * rng.standard_normal()
-        level = level + np.append(step, unaccompanied)
+        level = level + step
         latent.append(level)
     seen = np.stack(latent, axis=1) + noise
     changes = np.diff(seen, axis=1)
     spread = np.full(len(rates.total_start_changes), _spread(rates, given))
     return {
         "rates": seen,
-        "walk_change": changes[:-1],
-        "uasc_change": changes[-1],
-        "rates_before": seen[-1, :-1],
+        "walk_change": changes,
         "last_rates": seen[:, -1],
         "early_total_change": _steps(spread, given["shock_probability"], shock_ratio, rng),
+    }
+
+
+def simulated_growth(
+    number: GrowthSeries, truth: Mapping, priors: PriorRegistry, *, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Make up the growth of the number in care, its split and unaccompanied children, year by year."""
+    given = {name: np.asarray(truth[name]) for name in truth}
+    ratio = float(priors["baseline.shock_ratio"].median)
+    people = normal_settings(priors, "baseline.population_growth")[1]
+    mean, memory, sd = (given[f"growth_{name}"] for name in ("mean", "persistence", "innovation_sd"))
+    now = mean + sd / np.sqrt(1.0 - memory**2) * rng.standard_normal()
+    clean = [now]
+    for year in number.years[1:]:
+        now = mean + memory * (now - mean) + sd * (ratio if year == SHOCK else 1.0) * rng.standard_normal()
+        clean.append(now)
+    unknown = np.hypot(
+        people * number.without_people, number.unaccompanied_share * given["uasc_innovation_sd"]
+    )
+    noise = np.zeros(number.years.size)
+    noise[unknown > 0] = given["unpublished_growth"] * unknown[unknown > 0]
+    seen = np.array(clean) + noise
+    level, kept = np.log(given["uasc_long_run_stock"]), 0.5 ** (1.0 / given["uasc_half_life"])
+    alone = [np.log(number.uasc_stock[0])]
+    for _ in number.uasc_years[1:]:
+        step = given["uasc_innovation_sd"] * rng.standard_normal()
+        alone.append(level + kept * (alone[-1] - level) + step)
+    split = given["growth_through_starts"] * number.split[0]
+    split = split + given["growth_split_sd"] * rng.standard_normal(split.size)
+    return {
+        "growth": seen,
+        "growth_before": seen,
+        "unaccompanied": np.array(alone[1:]),
+        "alone_before": np.array(alone[:-1]),
+        "growth_split": split,
     }
 
 

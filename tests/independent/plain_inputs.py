@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from cba.models.parameters import joint_parameters
-from cba.projection.processes import usual_rates
+from cba.projection.business_as_usual import usual_rates
 from tests.appraisal.made_workings import made_fits, made_inputs, made_workings
 from tests.independent import plain_care, plain_money
 

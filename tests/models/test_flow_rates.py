@@ -45,7 +45,8 @@ def hindcast_inputs(observations, rates):
             "ageing": (by_age, ageing[None]),
             "stay": (by_year, share(value["logit_stay_under_1"])[None]),
             "closure_rate": (by_year, np.exp(value["log_closure_rate"])[None]),
-            "uasc_starts": (by_year, np.exp(value["log_uasc_starts"])[None]),
+            "uasc_starts": (by_year, rates.uasc_starts[None]),
+            "uasc_stock": (by_year, rates.uasc_starts[None]),
         },
         coords={"year": rates.years, "age": list(AGE_BANDS)},
     )

@@ -13,6 +13,7 @@ from pytensor.compile.mode import Mode
 import cba
 from cba.errors import InputError
 from cba.models.baseline import build_baseline, flow_rates
+from cba.models.growth import growth_series
 from cba.models.studies import arm_draw
 from cba.validation.calibration import shipped_refit
 from cba.validation.refits import (
@@ -57,12 +58,15 @@ def test_a_baseline_with_replaced_data_is_the_model_built_on_them(baseline_case)
     priors = cba.load_priors()
     rates = flow_rates(cba.load_observations(), uasc_leave_share=0.55)
     made = baseline_case.simulate(np.random.default_rng(2)).data
-    values = np.concatenate([rates.values[:, :1], np.zeros((16, 13))], axis=1)
-    values[:-1, 1:] = values[:-1, :1] + made["walk_change"].cumsum(axis=1)
-    values[-1] = np.append(made["rates_before"], made["last_rates"][-1])
-    np.testing.assert_allclose(values[:, -1], made["last_rates"])
+    first = made["last_rates"] - made["walk_change"].sum(axis=1)
+    values = np.column_stack([first, first[:, None] + made["walk_change"].cumsum(axis=1)])
+    number = growth_series(cba.load_observations())
+    stock = np.exp(np.append(made["alone_before"], made["unaccompanied"][-1]))
+    split = np.stack([number.split[0], made["growth_split"]])
     built = build_baseline(
-        dataclasses.replace(rates, values=values, total_start_changes=made["early_total_change"]), priors
+        dataclasses.replace(rates, values=values, total_start_changes=made["early_total_change"]),
+        dataclasses.replace(number, growth=made["growth"], uasc_stock=stock, split=split),
+        priors,
     )
     before = log_density(baseline_case.model)
     model = replaced(baseline_case, made)
@@ -111,7 +115,7 @@ def test_results_made_up_for_the_synthesis_follow_its_priors():
 
 
 def test_histories_follow_the_process():
-    """Without noise and innovations walks stand still and unaccompanied starts return to their level by phi a year."""
+    """Without noise and innovations walks stand still but for their common factors."""
     rates = flow_rates(cba.load_observations())
     truth = {
         "innovation_sd": np.zeros(15),
@@ -121,17 +125,11 @@ def test_histories_follow_the_process():
         "exit_common_loading": np.full(5, 0.03),
         "common_factor": np.stack([np.ones(13), np.zeros(13)]),
         "counting_noise": np.zeros(rates.noise.shape),
-        "uasc_persistence": 0.8,
-        "uasc_long_run_starts": 5000.0,
-        "uasc_innovation_sd": 0.0,
     }
     made = simulated_history(rates, truth, shock_ratio=3.0, rng=np.random.default_rng(1))
     np.testing.assert_allclose(made["walk_change"][:5], 0.02)
     np.testing.assert_allclose(made["walk_change"][5:10], 0.03 * 0.5)
     np.testing.assert_allclose(made["walk_change"][10:], 0.0, atol=1e-12)
-    gap = rates.values[-1, 0] - np.log(5000.0)
-    np.testing.assert_allclose(made["rates"][-1], np.log(5000.0) + gap * 0.8 ** np.arange(14))
-    np.testing.assert_array_equal(made["rates_before"], made["rates"][-1, :-1])
 
 
 def test_counting_noise_enters_as_published_less_latent():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import cba
 from cba.appraisal.workings import reachable_starts
 from cba.models.parameters import joint_parameters, with_family_help
 from cba.models.stays import stay_length
-from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
+from cba.projection.business_as_usual import business_as_usual, future_population, usual_rates
 from cba.projection.care_system import care_system
 from tests.made_fits import made_baseline, made_effects
 
@@ -27,15 +26,15 @@ def made_system(observations, priors, *, draws=100, years=YEARS, **changes):
     parameters = with_family_help(parameters, reachable_starts(baseline))
     growth = parameters["baseline.population_growth"]
     people = future_population(observations, years=years, growth=growth)
-    usual = business_as_usual(baseline, rate_paths(baseline, years, seed=2), people)
-    last = np.exp(baseline["constant_data"]["observed_rates"].isel(year=-1).values)
+    rates = usual_rates(baseline, years=years, population=people, parameters=parameters, seed=2)
+    usual = business_as_usual(baseline, rates, people)
     return care_system(
         observations,
         usual,
         parameters,
         stays=stay_length(observations),
         reachable_starts=reachable_starts(baseline),
-        uasc_starts=float(last[-1]),
+        uasc_starts=float(baseline["constant_data"]["uasc_starts"]),
     )
 
 

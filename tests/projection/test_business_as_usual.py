@@ -8,12 +8,12 @@ import xarray as xr
 
 import cba
 from cba.dimensions import AGE_BANDS
+from cba.models.growth import GROWTH
 from cba.projection.business_as_usual import (
     _require_closed,
     business_as_usual,
     future_population,
-    next_stock,
-    rate_paths,
+    usual_rates,
 )
 from tests.made_fits import made_baseline
 
@@ -37,8 +37,16 @@ def people(observations):
 
 
 @pytest.fixture(scope="module")
-def path(fit, people):
-    return business_as_usual(fit, rate_paths(fit, YEARS, seed=0), people)
+def rates(fit, people):
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    held = {name: posterior.get(name, xr.zeros_like(posterior["growth_mean"])) for name in GROWTH}
+    parameters = xr.Dataset({f"baseline.{name}": values for name, values in held.items()})
+    return usual_rates(fit, years=YEARS, population=people, parameters=parameters, seed=0)
+
+
+@pytest.fixture(scope="module")
+def path(fit, rates, people):
+    return business_as_usual(fit, rates, people)
 
 
 def test_every_draw_conserves_children(path, fit):
@@ -51,8 +59,7 @@ def test_every_draw_conserves_children(path, fit):
     assert (path["children"] >= 0).all() and (path["ceases"] > 0).all()
 
 
-def test_starts_are_rates_times_population_plus_unaccompanied_children(path, fit, people):
-    rates = rate_paths(fit, YEARS, seed=0)
+def test_starts_are_rates_times_population_plus_unaccompanied_children(path, rates, people):
     reachable = rates["start_rate"] * people
     xr.testing.assert_allclose(path["starts_reachable"], reachable.transpose("sample", "year", "age"))
     added = (path["starts"] - path["starts_reachable"]).sum("age")
@@ -78,8 +85,7 @@ def one_year_by_hand(stock, starts, residual, exits, ageing, stay):
     return np.array(following)
 
 
-def test_children_by_age_equal_the_account_written_out(path, fit, people):
-    rates = rate_paths(fit, YEARS, seed=0)
+def test_children_by_age_equal_the_account_written_out(path, fit, rates):
     for draw in (0, 123, 399):
         stock = fit["constant_data"]["stock"].values
         for year in YEARS[:4]:
@@ -107,6 +113,7 @@ def constant_rates(*, years, exits, ageing, stay, start_rate, uasc=0.0, closure=
             "stay": (by_year, np.full((1, years), stay)),
             "closure_rate": (by_year, np.full((1, years), closure)),
             "uasc_starts": (by_year, np.full((1, years), uasc)),
+            "uasc_stock": (by_year, np.full((1, years), uasc)),
         },
         coords={"year": list(range(2025, 2025 + years)), "age": list(AGE_BANDS)},
     )
@@ -178,8 +185,7 @@ def test_eight_year_ratios_are_of_the_size_history_shows(path, observations):
     assert float(spread.sel(year=2032)) > 2 * float(spread.sel(year=2025))
 
 
-def test_population_carries_starts_in_proportion(fit, people):
-    rates = rate_paths(fit, YEARS, seed=0)
+def test_population_carries_starts_in_proportion(fit, rates, people):
     usual, doubled = (business_as_usual(fit, rates, scale * people) for scale in (1.0, 2.0))
     np.testing.assert_allclose(doubled["starts_reachable"], 2 * usual["starts_reachable"])
     np.testing.assert_allclose(
@@ -198,16 +204,8 @@ def test_an_account_that_loses_a_child_is_refused():
             _require_closed(np.array([change]), **flows)
 
 
-def test_next_stock_is_the_first_year_of_the_path(path, fit, people):
-    rates = rate_paths(fit, YEARS, seed=0)
-    stock = np.broadcast_to(fit["constant_data"]["stock"].values, (400, 5))
-    first = next_stock(rates.isel(year=[0]), stock, population=people.isel(year=[0]), fit=fit)
-    np.testing.assert_allclose(first, path["children"].isel(year=0).transpose("sample", "age"), rtol=1e-12)
-
-
-def test_ceases_by_age_equal_the_account_written_out(path, fit):
+def test_ceases_by_age_equal_the_account_written_out(path, fit, rates):
     """h (N + S/2 + A/2), with A the children who grew into the band."""
-    rates = rate_paths(fit, YEARS, seed=0)
     for draw, step in ((0, 0), (17, 3), (399, 30)):
         here = {"sample": draw, "year": step}
         now = path.isel(here)

@@ -1,4 +1,4 @@
-"""Future rates: the spread and the mean of the stated process, and nothing else."""
+"""Future rates: walks with the stated spread, held to the number that growth gives, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,91 +7,87 @@ import pytest
 import xarray as xr
 
 import cba
-from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.models.baseline import SERIES
-from cba.projection.business_as_usual import rate_paths
-from tests.made_fits import made_baseline
+from cba.models.growth import GROWTH, number_paths
+from cba.models.parameters import joint_parameters
+from cba.projection.business_as_usual import (
+    as_rates,
+    business_as_usual,
+    future_population,
+    held_to,
+    rate_paths,
+    usual_rates,
+)
+from tests.made_fits import made_baseline, made_effects
 
 YEARS = range(2025, 2033)
 DRAWS = 20_000
+ALONE = np.full((20, 8), 5000.0), np.full((20, 8), 6000.0)  # unaccompanied children: starts, stock
 
 
 @pytest.fixture(scope="module")
-def made():
-    return made_baseline(cba.load_observations(), cba.load_priors(), draws=10)
+def observations():
+    return cba.load_observations()
 
 
-def fixed_fit(made, *, draws=DRAWS, scale=1.0, shock_probability=0.0, persistence=0.8, long_run=5000.0):
-    """Every draw holds the same parameters, so paths differ by their innovations alone."""
-    template = made["posterior"].to_dataset().isel(chain=[0], draw=[0])
-    fixed = template.isel(draw=np.zeros(draws, dtype=int))
-    sizes = np.linspace(0.01, 0.05, fixed.sizes["walk"])
-    loadings = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
-    fixed = fixed.assign(
-        innovation_sd=scale * xr.ones_like(fixed["innovation_sd"]) * sizes,
-        start_common_loading=scale * xr.ones_like(fixed["start_common_loading"]) * loadings,
-        exit_common_loading=scale * xr.ones_like(fixed["exit_common_loading"]) * loadings[::-1],
-        common_correlation=xr.full_like(fixed["common_correlation"], 0.6),
-        shock_probability=xr.full_like(fixed["shock_probability"], shock_probability),
-        uasc_persistence=xr.full_like(fixed["uasc_persistence"], persistence),
-        uasc_long_run_starts=xr.full_like(fixed["uasc_long_run_starts"], long_run),
-        uasc_innovation_sd=xr.full_like(fixed["uasc_innovation_sd"], scale * 0.3),
+@pytest.fixture(scope="module")
+def made(observations):
+    return made_baseline(observations, cba.load_priors(), draws=10)
+
+
+@pytest.fixture(scope="module")
+def last(made):
+    return made["constant_data"].to_dataset()
+
+
+@pytest.fixture(scope="module")
+def parameters(made, observations):
+    effects = made_effects(draws=10)
+    return joint_parameters(
+        cba.load_priors(), baseline=made, effects=effects, observations=observations, seed=1
     )
-    return xr.DataTree.from_dict({"posterior": fixed, "constant_data": made["constant_data"].to_dataset()})
 
 
-def logit(share):
-    return np.log(share) - np.log1p(-share)
+@pytest.fixture(scope="module")
+def people(observations):
+    return future_population(observations, years=YEARS, growth=xr.DataArray(np.zeros(20), dims="sample"))
 
 
-def latent(paths):
-    """The 15 walks on the scale they move on, (sample, year, walk)."""
-    ageing = paths["ageing"].sel(age=list(AGE_BANDS[1:4]))
-    parts = [np.log(paths["start_rate"]), logit(paths["exit"]), logit(ageing)]
-    stay, closure = logit(paths["stay"]).values, np.log(paths["closure_rate"]).values
-    return np.concatenate([*(part.values for part in parts), stay[..., None], closure[..., None]], axis=-1)
+def flat(fit):
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    return posterior.transpose("sample", ...)
 
 
-def test_same_seed_same_paths_and_other_seed_others(made):
-    first, again = rate_paths(made, YEARS, seed=0), rate_paths(made, YEARS, seed=0)
-    xr.testing.assert_identical(first, again)
-    other = rate_paths(made, YEARS, seed=1)
-    assert (first["exit"] != other["exit"]).all()
+def fixed(made, *, draws=DRAWS, scale=1.0, shock_probability=0.0):
+    """Every draw holds the same parameters, so paths differ by their innovations alone."""
+    every = flat(made).isel(sample=np.zeros(draws, dtype=int))
+    loadings = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
+    return every.assign(
+        innovation_sd=scale * xr.ones_like(every["innovation_sd"]) * np.linspace(0.01, 0.05, len(SERIES)),
+        start_common_loading=scale * xr.ones_like(every["start_common_loading"]) * loadings,
+        exit_common_loading=scale * xr.ones_like(every["exit_common_loading"]) * loadings[::-1],
+        common_correlation=xr.full_like(every["common_correlation"], 0.6),
+        shock_probability=xr.full_like(every["shock_probability"], shock_probability),
+    )
 
 
-def test_a_longer_horizon_does_not_change_what_a_draw_believes_now(made):
-    """Shapes, labels and the ageing of bands that have none."""
-    paths = rate_paths(made, YEARS, seed=0)
-    assert paths["start_rate"].dims == ("sample", "year", "age")
-    assert paths.sizes == {"sample": 20, "year": 8, "age": 5}
-    assert list(paths["year"].values) == list(YEARS)
-    assert (paths["ageing"].sel(age=["under_1", "16_plus"]) == 0).all()
-    for name in ("exit", "stay"):
-        assert ((paths[name] > 0) & (paths[name] < 1)).all()
+def test_without_innovations_rates_stay(made, last):
+    posterior = fixed(made, draws=3, scale=0.0)
+    level = posterior["last_level"].values
+    np.testing.assert_allclose(
+        rate_paths(posterior, last, steps=8, seed=5), np.repeat(level[:, None], 8, axis=1)
+    )
 
 
-def test_without_innovations_rates_stay_and_unaccompanied_starts_return_by_the_closed_form(made):
-    """log U(t) = m + phi^t (log U(0) - m)."""
-    fit = fixed_fit(made, draws=3, scale=0.0, persistence=0.8, long_run=5000.0)
-    paths = rate_paths(fit, YEARS, seed=5)
-    level = fit["posterior"]["last_level"].values[0]
-    np.testing.assert_allclose(latent(paths), np.broadcast_to(level[:, None, :15], (3, 8, 15)), atol=1e-9)
-    steps = np.arange(1, 9)
-    start = level[:, SERIES.index("log_uasc_starts")][:, None]
-    expected = np.log(5000.0) + 0.8**steps * (start - np.log(5000.0))
-    np.testing.assert_allclose(np.log(paths["uasc_starts"]), expected, rtol=1e-12)
-
-
-def test_increments_have_the_stated_spread_and_correlation(made):
+def test_increments_have_the_stated_spread_and_correlation(made, last):
     """Var = sigma^2 + loading^2; start rates covary by the product of loadings, starts with exits by 0.6 of it."""
-    fit = fixed_fit(made)
-    walks = latent(rate_paths(fit, range(2025, 2028), seed=2))
-    steps = np.diff(walks, axis=1).reshape(-1, 15)
-    sigma = fit["posterior"]["innovation_sd"].values[0, 0]
+    posterior = fixed(made)
+    steps = np.diff(rate_paths(posterior, last, steps=3, seed=2), axis=1).reshape(-1, 15)
+    sigma = posterior["innovation_sd"].values[0]
     loading = np.zeros((15, 2))
-    loading[:5, 0] = fit["posterior"]["start_common_loading"].values[0, 0]
-    loading[5:10] = fit["posterior"]["exit_common_loading"].values[0, 0][:, None] * np.array([0.6, 0.8])
+    loading[:5, 0] = posterior["start_common_loading"].values[0]
+    loading[5:10] = posterior["exit_common_loading"].values[0][:, None] * np.array([0.6, 0.8])
     expected = np.diag(sigma**2) + loading @ loading.T
     found = np.cov(steps.T)
     size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
@@ -100,71 +96,142 @@ def test_increments_have_the_stated_spread_and_correlation(made):
     assert (np.abs(steps.mean(axis=0)) < 4 * np.sqrt(np.diag(expected) / steps.shape[0])).all()
 
 
-def test_shocks_widen_as_the_mixture_says(made):
+def test_shocks_widen_as_the_mixture_says(made, last):
     """Variance of (1 - w) N(0, s) + w N(0, k s) is s^2 (1 - w + w k^2); its kurtosis is the mixture's."""
-    weight, ratio = 0.1, float(made["constant_data"]["shock_ratio"])
-    fit = fixed_fit(made, shock_probability=weight)
-    walks = latent(rate_paths(fit, range(2025, 2027), seed=3))
-    step = (walks[:, 1] - walks[:, 0])[:, 10:] / fit["posterior"]["innovation_sd"].values[0, 0, 10:]
+    weight, ratio = 0.1, float(last["shock_ratio"])
+    posterior = fixed(made, shock_probability=weight)
+    walks = rate_paths(posterior, last, steps=2, seed=3)
+    step = (walks[:, 1] - walks[:, 0])[:, 10:] / posterior["innovation_sd"].values[0, 10:]
     variance = 1 - weight + weight * ratio**2
     fourth = 3 * (1 - weight + weight * ratio**4)
-    error = np.sqrt((fourth - variance**2) / step.size)
-    assert abs((step**2).mean() - variance) < 4 * error
+    assert abs((step**2).mean() - variance) < 4 * np.sqrt((fourth - variance**2) / step.size)
     eighth = 105 * (1 - weight + weight * ratio**8)
     assert abs((step**4).mean() - fourth) < 4 * np.sqrt((eighth - fourth**2) / step.size)
 
 
-def test_spread_grows_with_the_root_of_time(made):
-    walks = latent(rate_paths(fixed_fit(made), YEARS, seed=4))
-    ratio = walks[:, 7].std(axis=0) / walks[:, 1].std(axis=0)
-    np.testing.assert_allclose(ratio, 2.0, rtol=4 * np.sqrt(1 / DRAWS))
-
-
-def test_unaccompanied_starts_settle(made):
-    """Variance sd^2 (1 - phi^2n)/(1 - phi^2), not n sd^2; mean as without innovations."""
-    fit = fixed_fit(made, persistence=0.8)
-    log_starts = np.log(rate_paths(fit, range(2025, 2055), seed=6)["uasc_starts"].values)
-    steps = np.arange(1, 31)
-    expected = 0.3**2 * (1 - 0.8 ** (2 * steps)) / (1 - 0.8**2)
-    np.testing.assert_allclose(log_starts.var(axis=0), expected, rtol=4.5 * np.sqrt(2 / DRAWS))
-    start = float(fit["posterior"]["last_level"].values[0, 0, -1])
-    centre = np.log(5000.0) + 0.8**steps * (start - np.log(5000.0))
-    assert (np.abs(log_starts.mean(axis=0) - centre) < 4.5 * np.sqrt(expected / DRAWS)).all()
-
-
-@pytest.mark.parametrize("years", [range(2026, 2033), range(2024, 2030), [2025, 2027], [2026, 2025], []])
-def test_years_that_do_not_follow_on_are_refused(made, years):
-    """One step is one year: a start two years on would carry one year's spread."""
-    with pytest.raises(InputError, match="do not follow the last observed one") as caught:
-        rate_paths(made, years, seed=0)
-    assert "consecutive years from 2025" in str(caught.value)
-
-
-def test_paths_equal_the_process_written_out(made):
-    """One draw and year after another from the numbers of (seed, 1): shocks, sizes, common factors, asylum starts."""
+def test_walks_equal_the_process_written_out(made, last):
+    """One draw and year after another from the numbers of (seed, 1): shocks, sizes, common factors."""
     rng = np.random.default_rng([7, 1])
     shocked, sizes = rng.random((20, 4, 15)), rng.standard_normal((20, 4, 15))
-    factors, swings = rng.standard_normal((20, 4, 2)), rng.standard_normal((20, 4))
-    phi = np.linspace(0.0, 0.9, 20)
-    paths = rate_paths(made, range(2025, 2029), seed=7, persistence=phi)
-    posterior = made["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    ratio = float(made["constant_data"]["shock_ratio"])
-    last = made["constant_data"].to_dataset()["last_change"].values
+    factors = rng.standard_normal((20, 4, 2))
+    posterior = flat(made)
+    walks = rate_paths(posterior, last, steps=4, seed=7)
     for draw in (0, 5, 19):
         mine = posterior.isel(sample=draw)
-        level = mine["last_level"].values.copy()
-        change = np.r_[np.full(5, last[0]), np.full(5, last[1]), np.zeros(5)]
-        shared = float(mine["common_correlation"])
+        level, shared = mine["last_level"].values.copy(), float(mine["common_correlation"])
         for step in range(4):
-            wide = np.where(shocked[draw, step] < float(mine["shock_probability"]), ratio, 1.0)
+            wide = np.where(
+                shocked[draw, step] < float(mine["shock_probability"]), float(last["shock_ratio"]), 1.0
+            )
             moved = sizes[draw, step] * wide * mine["innovation_sd"].values
             one, two = factors[draw, step]
             moved[:5] += mine["start_common_loading"].values * one
             moved[5:10] += mine["exit_common_loading"].values * (shared * one + (1 - shared**2) ** 0.5 * two)
-            change = np.r_[np.full(10, phi[draw]), np.zeros(5)] * change + moved
-            level[:15] += change
-            long_run = np.log(float(mine["uasc_long_run_starts"]))
-            back = float(mine["uasc_persistence"]) * (level[15] - long_run)
-            level[15] = long_run + back + float(mine["uasc_innovation_sd"]) * swings[draw, step]
-            np.testing.assert_allclose(latent(paths)[draw, step], level[:15], atol=1e-9)
-            assert np.log(float(paths["uasc_starts"][draw, step])) == pytest.approx(level[15], abs=1e-9)
+            level += moved
+            np.testing.assert_allclose(walks[draw, step], level, atol=1e-9)
+
+
+# --- the number in care -------------------------------------------------------------------------------------
+
+
+def test_every_draw_has_the_number_of_its_growth_path(made, last, people, parameters):
+    rates = usual_rates(made, years=YEARS, population=people, parameters=parameters, seed=4)
+    children = business_as_usual(made, rates, people)["children"].sum("age").transpose("sample", "year")
+    growing = {name: ("sample", parameters[f"baseline.{name}"].values) for name in GROWTH}
+    relative = people.transpose("sample", "year").values / float(last["population"])
+    expected = number_paths(flat(made).assign(growing), last, people=relative, seed=4)["children"].values
+    np.testing.assert_allclose(children.values, expected[:, 1:], rtol=1e-8)
+    assert ((rates["exit"] > 0) & (rates["exit"] < 1)).all() and (rates["start_rate"] > 0).all()
+    assert (rates["ageing"].sel(age=["under_1", "16_plus"]) == 0).all()
+
+
+def test_what_growth_returns_to_is_that_of_the_parameters(made, people, parameters):
+    """Half a per cent a year more from the first year on, nothing else changed: 8 years of a geometric approach."""
+    memory = parameters["baseline.growth_persistence"]
+    parameters = parameters.assign({"baseline.growth_persistence": memory + np.linspace(0.0, 0.8, 20)})
+    more = parameters.assign({"baseline.growth_mean": parameters["baseline.growth_mean"] + 0.005})
+    number = [
+        business_as_usual(
+            made, usual_rates(made, years=YEARS, population=people, parameters=p, seed=4), people
+        )["children"]
+        .sum("age")
+        .sel(year=2032)
+        for p in (parameters, more)
+    ]
+    phi = parameters["baseline.growth_persistence"].values
+    gained = 0.005 * sum(1 - phi**h for h in range(1, 9))
+    assert (number[1] > number[0]).all()
+    others = np.log(number[1].values / number[0].values) / gained
+    assert (others > 0.8).all() and (others < 1.0).all()  # unaccompanied children do not follow
+
+
+def test_all_through_starts_leaves_exits_alone_and_the_other_way_round(made, last, people):
+    posterior = flat(made)
+    rates = as_rates(rate_paths(posterior, last, steps=8, seed=1), ALONE, YEARS)
+    number = np.full((20, 8), 83_630.0) * 1.02 ** np.arange(1, 9)
+    for share, kept, moved in ((1.0, "exit", "start_rate"), (0.0, "start_rate", "exit")):
+        every = np.full(20, share)
+        held = held_to(rates, last, people=people.values, number=number, through_starts=every)
+        np.testing.assert_allclose(held[kept], rates[kept], rtol=1e-12)
+        assert (np.abs(held[moved].values - rates[moved].values) > 0).any()
+        children = business_as_usual(made, held, people)["children"].sum("age").transpose("sample", "year")
+        np.testing.assert_allclose(children, number, rtol=1e-8)
+
+
+def test_the_shift_is_split_as_stated(made, last, people):
+    """Log start rates of all ages move by w c / b_s, log odds of ceasing by -(1 - w) c / b_x, for one c a year."""
+    posterior, share = flat(made), np.linspace(0.1, 0.9, 20)
+    rates = as_rates(rate_paths(posterior, last, steps=8, seed=1), ALONE, YEARS)
+    number = np.full((20, 8), 80_000.0)
+    held = held_to(rates, last, people=people.values, number=number, through_starts=share)
+    began = np.log(held["start_rate"] / rates["start_rate"]).values
+
+    def odds(values):
+        return np.log(values) - np.log1p(-values)
+
+    left = odds(held["exit"].values) - odds(rates["exit"].values)
+    for part in (began, left):
+        np.testing.assert_allclose(part, np.repeat(part[..., :1], 5, axis=-1), atol=1e-9)
+    observed, stock = last["observed_rates"].isel(year=-1).values, last["stock"].values
+    reachable = np.exp(observed[:5]) * float(last["population"])
+    starts = reachable + float(last["uasc_starts"]) * last["uasc_share"].values
+    leaving = 1 / (1 + np.exp(-observed[5:10]))
+    by_start = sum(reachable * (1 - leaving / 2) + np.exp(observed[14]) * reachable) / sum(stock)
+    by_exit = sum(leaving * (1 - leaving) * (stock + starts / 2)) / sum(stock)
+    shift = began[..., 0] * by_start / share[:, None]
+    np.testing.assert_allclose(left[..., 0], -(1 - share[:, None]) * shift / by_exit, atol=1e-9)
+
+
+def test_unaccompanied_starts_solve_their_account(made, last, people, parameters):
+    """U' = U + s - h (U + s / 2) with the leave share that published starts and stocks imply."""
+    rates = usual_rates(made, years=YEARS, population=people, parameters=parameters, seed=4)
+    growing = {name: ("sample", parameters[f"baseline.{name}"].values) for name in GROWTH}
+    stock = number_paths(flat(made).assign(growing), last, people=np.ones((20, 8)), seed=4)[
+        "unaccompanied"
+    ].values
+    leave = float(last["uasc_leave_share"])
+    assert 0.5 < leave < 0.66
+    starts = rates["uasc_starts"].values
+    rolled = stock[:, :-1] + starts - leave * (stock[:, :-1] + starts / 2)
+    np.testing.assert_allclose(rolled[starts > 0], stock[:, 1:][starts > 0], rtol=1e-10)
+    assert (rolled[starts == 0] >= stock[:, 1:][starts == 0]).all()
+
+
+def test_same_seed_same_paths_and_other_seed_others(made, people, parameters):
+    how = {"years": YEARS, "population": people, "parameters": parameters}
+    first, again = usual_rates(made, seed=0, **how), usual_rates(made, seed=0, **how)
+    xr.testing.assert_identical(first, again)
+    assert (first["exit"] != usual_rates(made, seed=1, **how)["exit"]).all()
+
+
+@pytest.mark.parametrize("years", [range(2026, 2033), range(2024, 2030), [2025, 2027], [2026, 2025], []])
+def test_years_that_do_not_follow_on_are_refused(made, people, parameters, years):
+    """One step is one year: a start two years on would carry one year's spread."""
+    with pytest.raises(InputError, match="do not follow the last observed one") as caught:
+        usual_rates(made, years=years, population=people, parameters=parameters, seed=0)
+    assert "consecutive years from 2025" in str(caught.value)
+
+
+def test_a_single_year_can_be_drawn(made, people, parameters):
+    one = usual_rates(made, years=[2025], population=people.isel(year=[0]), parameters=parameters, seed=4)
+    assert one["exit"].shape == (20, 1, 5) and ((one["exit"] > 0) & (one["exit"] < 1)).all()

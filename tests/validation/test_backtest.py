@@ -2,104 +2,88 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import cba
 from cba.errors import InputError
-from cba.models.totals import TotalFlows
+from cba.validation import backtest
 from cba.validation.backtest import (
-    AHEAD,
     AS_PUBLISHED,
+    CANDIDATES,
+    FORMER,
+    ORIGINS,
     SINCE_REVISED,
-    STACKED_THEN,
-    KnownOrigins,
-    Origin,
     backtest_ages,
-    backtest_totals,
-    known_origins,
+    known_at,
+    number_forecast,
+    rows_of_origin,
 )
 from cba.validation.scores import (
+    AHEAD,
+    BLOCK,
+    FIRST,
+    HELD_AGAINST,
+    LATEST,
     REFERENCES,
     SHIPPED,
     arima,
-    crps_draws,
+    block_error,
     drift,
     ets,
     headline_scores,
-    long_run_error,
-    mixture_terms,
     naive,
+    reached,
     score_summary,
     scores,
-    stacked_weights,
-    stacking_table,
-    weights_known_then,
+    scores_by_origin,
 )
 
 YEARS, DRAWS = 5, 40_000
 
 
-@pytest.fixture(scope="module", autouse=True)
-def each_release_is_read_once():
-    """Origins are collected from every release there is, twice in this file: half a second each."""
+@pytest.fixture(scope="module")
+def simple():
+    """Two origins with the model left out: references against both kinds of outturn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cba.validation.backtest.load_observations", cache(cba.load_observations))
-        yield
-
-
-@pytest.fixture(scope="module")
-def known():
-    return known_origins()
-
-
-@pytest.fixture(scope="module")
-def some(known):
-    """Four origins, two of each kind."""
-    chosen = tuple(origin for origin in known.origins if origin.year in (2008, 2012, 2019, 2021))
-    return KnownOrigins(chosen, known.skipped, known.outturns)
-
-
-@pytest.fixture(scope="module")
-def found(some):
-    return backtest_totals(some, cba.load_priors(), draws=400)
+        patch.setattr(
+            backtest,
+            "number_forecast",
+            lambda known, priors, **how: drift(known["stock"].dropna("year").values, **how),
+        )
+        found = [rows_of_origin(ORIGINS.index(year), draws=400) for year in (2012, 2021)]
+    return pd.DataFrame([row for one in found for row in one["rows"]])
 
 
 # What was known then
 
 
-def test_origins_hold_the_figures_of_their_own_release(known):
-    by_year = {origin.year: origin for origin in known.origins}
-    assert by_year[2018].kind == AS_PUBLISHED
-    assert by_year[2018].flows.stock[-1] == 75_420  # restated to 75,360 since
-    assert by_year[2021].flows.stock[-1] == 80_850  # restated to 80,780 since
-    assert by_year[2010].flows.stock[-2:].tolist() == [60_900, 64_400]
-    for year in (2005, 2019, 2020):
-        assert by_year[year].kind == SINCE_REVISED
+def test_origins_hold_the_figures_of_their_own_release():
+    assert known_at(2018).kind == AS_PUBLISHED
+    assert float(known_at(2018).known["stock"][-1]) == 75_420  # restated to 75,360 since
+    assert float(known_at(2021).known["stock"][-1]) == 80_850  # restated to 80,780 since
+    assert known_at(2010).known["stock"].values[-2:].tolist() == [60_900, 64_400]
+    assert known_at(2019).kind == AS_PUBLISHED  # the number and unaccompanied children are in its own release
 
 
-def test_no_origin_knows_its_future(known):
-    for origin in known.origins:
-        assert origin.flows.years[-1] == origin.year
-        assert (np.diff(origin.flows.years) == 1).all()
+def test_other_origins_are_the_earliest_later_release_cut_there():
+    assert {known_at(year).kind for year in (2003, 2009, 2020)} == {SINCE_REVISED}
+    assert float(known_at(2008).known["stock"][-1]) == 59_400  # rounded to hundreds in release 2010
+    assert float(known_at(2020).known["stock"][-1]) == 80_000
 
 
-def test_releases_without_their_own_year_are_named_with_a_reason(known):
-    left_out = dict(known.skipped)
-    assert set(left_out) == {"release 2019", "release 2020"}
-    assert "no starts and ceases" in left_out["release 2019"]
+@pytest.mark.parametrize("year", [2003, 2009, 2010, 2015, 2020, 2023])
+def test_no_origin_knows_its_future_and_none_has_a_gap(year):
+    known = known_at(year).known
+    years = known["stock"].dropna("year")["year"].values
+    assert years[0] == 1994 and years[-1] == year and (np.diff(years) == 1).all()
+    assert int(known["year"][-1]) == year
 
 
-def test_an_origin_with_too_little_history_is_skipped_with_its_reason():
-    early = known_origins(first=1997)
-    assert [gap.what for gap in early.skipped if gap.what.startswith("origin")] == [
-        "origin 1997",
-        "origin 1998",
-    ]
-    assert min(origin.year for origin in early.origins) == 1999
+def test_a_year_that_has_not_happened_is_refused():
+    with pytest.raises(InputError, match="no release gives the number in care"):
+        known_at(2031)
 
 
 # Reference forecasts
@@ -131,7 +115,7 @@ def test_ets_continues_a_line():
     assert abs(made.mean() - 300.0) < 2.0
 
 
-# Scores and weights
+# Scores
 
 
 def test_scores_of_normal_draws_are_the_closed_forms():
@@ -150,91 +134,114 @@ def test_a_forecast_without_spread_is_refused():
     assert "leave this forecast out" in str(refused.value)
 
 
-def test_score_of_a_mixture_is_that_of_its_draws():
-    """The quadratic form equals the score of the pooled draws, exactly, for weights in whole shares."""
-    rng = np.random.default_rng(3)
-    one, other = rng.standard_normal(300), 2.0 + 0.5 * rng.standard_normal(300)
-    terms = mixture_terms([one, other], 1.3, origin=1, ahead=1)
-    pooled = np.concatenate([one, other, other])
-    assert terms.crps(np.array([1 / 3, 2 / 3])) == pytest.approx(crps_draws(pooled, 1.3), rel=1e-10)
-
-
-def test_weights_recover_a_true_mixture():
-    """Outturns that come from one candidate in three years of ten: weights near 0.3 and 0.7."""
-    rng = np.random.default_rng(5)
-    candidates = [rng.standard_normal(800), 6.0 + rng.standard_normal(800)]
-    terms = []
-    for origin in range(300):
-        outturn = rng.standard_normal() + (0.0 if rng.random() < 0.3 else 6.0)
-        terms.append(mixture_terms(candidates, outturn, origin=origin, ahead=1))
-    assert abs(stacked_weights(terms)[0] - 0.3) < 4 * np.sqrt(0.21 / 300)
-
-
-def test_weights_as_known_then_use_no_later_outturn():
-    rng = np.random.default_rng(6)
-    terms = [
-        mixture_terms(
-            [rng.standard_normal(100), 3 + rng.standard_normal(100)], rng.standard_normal(), origin=o, ahead=h
-        )
-        for o in range(2000, 2010)
-        for h in (1, 2)
-    ]
-    early = weights_known_then(terms, fewest=4)
-    changed = [term for term in terms if term.origin + term.ahead <= 2006]
-    assert early[2006].tolist() == stacked_weights(changed).tolist()
-    assert early[2000].tolist() == [0.5, 0.5]
-
-
 # The record
 
 
-def test_every_forecast_is_scored_for_every_outturn_there_is(found):
-    rows = found.scores
-    years = {2008: 5, 2012: 5, 2019: 5, 2021: 3}
-    names = {SHIPPED, STACKED_THEN, *REFERENCES}
-    for origin, ahead in years.items():
-        part = rows[(rows["origin"] == origin) & (rows["quantity"] == "stock")]
-        assert names <= set(part["forecast"])
-        assert sorted(part[part["forecast"] == SHIPPED]["ahead"]) == list(range(1, ahead + 1))
-    assert (rows["year"] <= 2024).all() and (rows["ahead"] <= AHEAD).all()
+def test_every_forecast_is_scored_for_every_outturn_there_is(simple):
+    for origin, ahead in {2012: 5, 2021: 3}.items():
+        for against in (FIRST, LATEST):
+            part = simple[(simple["origin"] == origin) & (simple["against"] == against)]
+            assert {*CANDIDATES, *REFERENCES} == set(part["forecast"])
+            assert sorted(part[part["forecast"] == SHIPPED]["ahead"]) == list(range(1, ahead + 1))
+    assert (simple["year"] <= 2024).all() and (simple["ahead"] <= AHEAD).all()
 
 
-def test_summary_counts_and_averages_what_was_scored(found):
-    summary = score_summary(found.scores)
-    ours = summary[(summary["forecast"] == SHIPPED) & (summary["quantity"] == "stock")].set_index("ahead")
-    raw = found.scores[(found.scores["forecast"] == SHIPPED) & (found.scores["quantity"] == "stock")]
-    assert ours.loc[5, "forecasts"] == 3 and ours.loc[1, "forecasts"] == 4
-    assert ours.loc[5, "crps"] == pytest.approx(raw[raw["ahead"] == 5]["crps"].mean())
-    top = headline_scores(found.scores).set_index("forecast")
-    assert top.loc[SHIPPED, "crps"] == pytest.approx(ours["crps"].mean())
-    references = [name for name in REFERENCES if name in top.index]
-    assert top.loc[references, "less_best"].min() == 0.0
+def test_outturns_are_as_first_published_and_as_the_latest_release_has_them(simple):
+    rows = simple[(simple["year"] == 2022) & (simple["forecast"] == "drift")].set_index("against")["outturn"]
+    assert rows[FIRST] == 82_170 and rows[LATEST] == 82_090
 
 
-def test_error_of_overlapping_values_is_newey_and_west():
-    """For an average of three independent shocks the long-run variance is the square of the sum of its weights."""
+def test_summary_averages_what_was_scored_and_sets_it_beside_drift(simple):
+    summary = score_summary(simple[simple["against"] == FIRST])
+    ours = summary[summary["forecast"] == "last value"].set_index("ahead")
+    raw = simple[(simple["forecast"] == "last value") & (simple["against"] == FIRST)]
+    assert ours.loc[5, "forecasts"] == 1 and ours.loc[1, "forecasts"] == 2
+    assert ours.loc[1, "crps"] == pytest.approx(raw[raw["ahead"] == 1]["crps"].mean())
+    drifting = simple[(simple["forecast"] == "drift") & (simple["against"] == FIRST) & (simple["ahead"] == 1)]
+    assert ours.loc[1, "crps_ratio"] == pytest.approx(ours.loc[1, "crps"] / drifting["crps"].mean())
+    top = headline_scores(simple)
+    whole = top[(top["against"] == FIRST) & (top["origins"] == "all")].set_index("forecast")
+    assert whole.loc["last value", "crps"] == pytest.approx(ours["crps"].mean())
+    assert whole.loc[HELD_AGAINST, ["crps_ratio", "crps_less_drift"]].tolist() == [1.0, 0.0]
+    assert scores_by_origin(simple)["origin"].tolist() == [2012, 2021]
+
+
+def test_error_of_overlapping_values_counts_blocks():
+    """An average of three shocks: blocks of five see four and three fifths of its covariances."""
     shocks = np.random.default_rng(7).standard_normal(200_002)
     averaged = (shocks[2:] + shocks[1:-1] + shocks[:-2]) / 3
-    assert long_run_error(averaged, lags=60) * np.sqrt(averaged.size) == pytest.approx(1.0, rel=0.03)
-    assert long_run_error(averaged, lags=0) < 0.7 * long_run_error(averaged, lags=60)
+    expected = (3 + 2 * (0.8 * 2 + 0.6 * 1)) / 9
+    assert BLOCK == 5
+    assert block_error(averaged) ** 2 * averaged.size == pytest.approx(expected, rel=0.03)
+    assert np.isnan(block_error(np.array([1.0])))
 
 
-def test_stacking_table_weights_add_up(found):
-    table = stacking_table(found.terms)
-    assert np.allclose(table.groupby("scored_on")["weight"].sum(), 1.0)
+def made_scores(*, factor, inside):
+    """Ours is `factor` of drift at 20 origins, one year ahead, and `inside` of its intervals hold."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for origin in range(20):
+        crps = 1000.0 + 50.0 * rng.standard_normal()
+        held = float(origin < inside * 20)
+        for forecast, score in ((SHIPPED, factor * crps), (HELD_AGAINST, crps)):
+            row = {"origin": origin, "forecast": forecast, "crps": score, "ahead": 1, "against": FIRST}
+            rows.append(
+                row
+                | {"quantity": "stock", "log_score": 1.0, "pit": 0.5, "inside_50": held}
+                | {"inside_80": held, "inside_90": held}
+            )
+    stock = pd.DataFrame(rows)
+    return pd.concat([stock, stock.assign(quantity="spending", against=LATEST)])
 
 
-def test_a_series_that_cannot_be_forecast_is_left_out_with_its_reason(some, monkeypatch):
+@pytest.mark.parametrize(
+    "factor, inside, met",
+    [
+        (0.9, 0.85, [True, True, True, True, True]),
+        (1.0, 0.85, [False, True, True, True, True]),
+        (1.1, 0.85, [False, False, True, True, True]),
+        (1.3, 0.95, [False, False, False, False, True]),
+        (1.0, 0.60, [False, True, True, False, False]),
+    ],
+)
+def test_what_was_asked_is_judged_by_the_stated_limits(factor, inside, met):
+    table = reached(made_scores(factor=factor, inside=inside))
+    for quantity in ("stock", "spending"):
+        assert table[table["quantity"] == quantity]["met"].tolist() == met
+
+
+def test_a_series_that_cannot_be_forecast_is_left_out_with_its_reason(monkeypatch):
     """A reference that fails is named, and the others are scored."""
 
     def failing(series, **settings):
         raise ValueError("no convergence")
 
     monkeypatch.setitem(REFERENCES, "ETS", failing)  # type: ignore[arg-type]
-    one = KnownOrigins(some.origins[-1:], (), some.outturns)
-    found = backtest_totals(one, cba.load_priors(), draws=200)
-    assert [tuple(gap) for gap in found.skipped] == [("ETS from 2021", "no convergence")]
-    assert "ETS" not in set(found.scores["forecast"]) and "drift" in set(found.scores["forecast"])
+    monkeypatch.setattr(
+        backtest,
+        "number_forecast",
+        lambda known, priors, **how: drift(known["stock"].dropna("year").values, **how),
+    )
+    found = rows_of_origin(ORIGINS.index(2021), draws=200)
+    assert [tuple(gap) for gap in found["skipped"]] == [("ETS from 2021", "no convergence")]
+    assert {"ETS"}.isdisjoint(row["forecast"] for row in found["rows"])
+
+
+def test_former_candidates_stay_in_the_record():
+    """Scored for earlier versions against the same outturns: origins 2003 to 2023, five years ahead where known."""
+    former = pd.read_csv(FORMER)
+    assert former["forecast"].nunique() == 6 and set(former["against"]) == {FIRST, LATEST}
+    assert sorted(former["origin"].unique()) == list(ORIGINS)
+
+
+@pytest.mark.slow
+def test_the_number_is_forecast_from_what_was_known_then():
+    """From 2021, the same seed twice: the same bits, near what happened, and wider with every year."""
+    known, how = known_at(2021).known, {"years": 3, "draws": 400, "seed": 1}
+    first, again = (number_forecast(known, cba.load_priors(), **how) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert 78_000 < first[:, 0].mean() < 86_000
+    assert (np.diff(first.std(axis=0)) > 0).all()
 
 
 def test_a_release_missing_an_age_band_is_skipped_with_its_reason():
@@ -261,11 +268,3 @@ def test_the_model_by_age_is_refitted_as_known_then():
     assert len(ours) == 18  # stock, starts, ceases: total and five bands
     total = ours[ours["quantity"] == "stock"].iloc[0]
     assert total["outturn"] == 83_630 and 80_000 < total["mean"] < 89_000
-
-
-def test_origins_are_records():
-    flows = TotalFlows(*(np.arange(3.0) for _ in range(4)))
-    origin = Origin(2, SINCE_REVISED, flows)
-    with pytest.raises(AttributeError):
-        origin.year = 3  # type: ignore[misc]
-    assert pd.Series([origin.kind]).eq(SINCE_REVISED).all()

@@ -1,4 +1,4 @@
-"""Figures of how far the models can be trusted: past scores, processes, even probabilities, and the past refitted."""
+"""Figures of how far the models can be trusted: past scores, growth, even probabilities, and the past refitted."""
 
 from __future__ import annotations
 
@@ -125,30 +125,26 @@ def _describe_vintages(rows: pd.DataFrame, view: View) -> str:
     )
 
 
-# --- The processes the number in care may follow ---
+# --- The number in care under other growth ---
 
 
-def _processes(view: View) -> pd.DataFrame:
-    rows = view.rows("structural", quantity="children_in_care")
-    return rows[rows["mean"].notna()]
-
-
-def _draw_structure(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw children in care in the target year under current policy, by process."""
+def _draw_growth(ax: Axes, rows: pd.DataFrame, view: View) -> None:
+    """Draw children in care in the target year under current policy, by what their growth returns to."""
     first, places = chart.colours(3)[0], np.arange(len(rows))
     ax.hlines(places, rows["lower"], rows["upper"], color=first, lw=3)
     ax.plot(rows["mean"], places, "o", color=first, ms=8, mec="white")
-    labels = [fill(label, 24) for label in rows["label"]]
-    chart.name_rows(ax, labels, values="Children in care", form=",.0f", ticks=3)
+    chart.name_rows(
+        ax, [fill(label, 30) for label in rows["label"]], values="Children in care", form=",.0f", ticks=3
+    )
 
 
-def _describe_structure(rows: pd.DataFrame, view: View) -> str:
+def _describe_growth(rows: pd.DataFrame, view: View) -> str:
     parts = [
         f"{row['label']}: mean {counted(row['mean'])}, {spanned(row, counted)}"
         for row in rows.to_dict("records")
     ]
     return (
-        "Interval chart, one row for each process the number in care may follow, a dot at the mean. Horizontal axis: "
+        "Interval chart, one row for each way the number in care may grow, a dot at the mean. Horizontal axis: "
         f"children in care in the target year under current policy. {'; '.join(parts)}."
     )
 
@@ -373,7 +369,7 @@ FIGURES = (
                 number={"log_score": "Log score"},
             ),
             "Scores of forecasts of the number in care by years ahead, England; lower scores are better",
-            chart.rows_with(quantity="stock"),
+            chart.rows_with(quantity="stock", against="first published"),
         ),
         _draw_backtest,
         _describe_backtest,
@@ -397,21 +393,19 @@ FIGURES = (
     ),
     Figure(
         "structure",
-        "Children in care in the target year by process",
+        "Children in care in the target year by how their number grows",
         Data(
-            "structural",
+            "growth",
             columns(
-                text={"label": "Process"},
-                share={"weight": "Share of draws"},
                 name={"quantity": "Quantity"},
-                option={"option": "Option"},
-                number={"mean": "Mean", **ENDS, **ERROR},
+                text={"label": "In words", "when": "When"},
+                number={"mean": "Mean", **ENDS},
             ),
-            "Headline quantities under each process the number in care may follow",
+            "What growth returns to and how slowly, before and after the data, and the target year under other growth",
         ),
-        _draw_structure,
-        _describe_structure,
-        rows=_processes,
+        _draw_growth,
+        _describe_growth,
+        rows=lambda view: view.rows("growth", quantity="children_in_care"),
         height=lambda rows: 1.2 + 0.55 * len(rows),
     ),
     _total_figure(
