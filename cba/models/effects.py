@@ -70,7 +70,7 @@ from cba.models.studies import (
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
-    from cba.models.authorities import PanelFinding
+    from cba.models.authority_findings import PanelFinding
 
 SMALL_STEPS = 0.99
 """Acceptance to tune to: where few studies inform the heterogeneity the posterior narrows towards none, and at 0.98 one

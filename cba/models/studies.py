@@ -27,7 +27,7 @@ from cba.models.stays import StayLength, follow_up_power
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
-    from cba.models.authorities import PanelFinding
+    from cba.models.authority_findings import PanelFinding
 
 
 _ROOT_HALF = np.sqrt(0.5)
@@ -302,8 +302,8 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
         "service_class": "family_support",
         "at_scale": "no",
         "usual_help": "yes",
-        "effect": panel.log_change,
-        "effect_se": panel.se,
+        "effect": panel.estimate[0],
+        "effect_se": math.sqrt(panel.covariance[0][0]),
         "coverage_low": panel.coverage_low,
         "coverage_high": panel.coverage_high,
     }

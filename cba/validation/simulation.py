@@ -15,8 +15,7 @@ import xarray as xr
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.authorities import PanelFinding
-from cba.models.authority_findings import known_panel
+from cba.models.authority_findings import PanelFinding, known_panel
 from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
 from cba.models.effects import SMALL_STEPS, build_effects

@@ -23,7 +23,7 @@ from cba.inputs.distributions import distribution
 from cba.inputs.priors import PriorRegistry
 from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.models import effects
-from cba.models.authorities import PanelFinding
+from cba.models.authority_findings import PanelFinding
 from cba.models.effects import build_effects, fit_effects
 from cba.models.effects_areas import care_facts, fitted_entries_of, reach_of_draws
 from cba.models.sampling import Gates, prior_draws
@@ -89,11 +89,16 @@ def test_an_unknown_estimand_is_refused(shipped):
     assert FAMILY_HELP in message and "set use to excluded" in message
 
 
-def test_a_panel_finding_of_a_name_in_the_table_is_refused(shipped):
-    finding = PanelFinding(
-        study_id="study_0", log_change=0.0, se=0.1, coverage_low=0.1, coverage_high=0.5,
-        age_note="all", known_by=2024,
+def a_finding(study_id, *, starts=0.0, se=0.1):
+    """A finding whose errors are independent, and whose placebo dates found nothing."""
+    return PanelFinding(
+        study_id=study_id, estimate=(starts,) + (0.0,) * 7, covariance=tuple(map(tuple, se**2 * np.eye(8))),
+        seen=(1.0, 1.0, 0.3, 0.3, 0.6, 0.6, 0.9, 0.9), coverage_low=0.6, coverage_high=0.9, known_by=2024,
     )  # fmt: skip
+
+
+def test_a_panel_finding_of_a_name_in_the_table_is_refused(shipped):
+    finding = a_finding("study_0")
     with pytest.raises(InputError, match="name of a study") as caught:
         built(studies([0.0], [0.1]), shipped, panel=finding)
     assert "study_0" in str(caught.value) and "rename" in str(caught.value)
@@ -682,10 +687,7 @@ def test_the_shipped_evidence_fits_at_the_shipped_gates(stance):
 def test_a_panel_finding_moves_effect_and_leaves_reach_correlated_with_it(shipped):
     """A precise fall in starts with little bias: the effect must be beneficial, and the larger the smaller reach."""
     changed = registry(shipped, area_bias_england_panel=normal(0.0, 0.01))
-    finding = PanelFinding(
-        study_id="PANEL", log_change=-0.08, se=0.01, coverage_low=0.6, coverage_high=0.9,
-        age_note="all ages", known_by=2024,
-    )  # fmt: skip
+    finding = a_finding("PANEL", starts=-0.08, se=0.01)
     # so tight a finding makes sharp corners: with another compile cache one draw in 2,400 has diverged
     gates = Gates(ess=200, divergences=3)
     settings = {"draws": 600, "tune": 800, "seed": 4, "gates": gates}

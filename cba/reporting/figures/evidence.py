@@ -239,6 +239,7 @@ def _map_tables(view: View) -> Below:
 
 PANEL = {
     "starts": ("Starts to be looked after", "Starts to be looked after by years since launch"),
+    "exits": ("Odds of leaving care in a year", "Odds of leaving care by years since launch"),
     "stock": ("Children looked after at 31 March", "Children looked after by years since launch"),
 }
 """Outcome of the panel to what its axis shows and the title of its figure."""
