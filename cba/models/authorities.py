@@ -21,12 +21,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from scipy.linalg import cho_factor, cho_solve
 
-from cba.models.authority_data import (
-    OUTCOMES,
-    AuthorityPanel,
-    Launches,
-    exposure,
-)
+from cba.models.authority_data import OUTCOMES, AuthorityPanel, Launches, exposure
 from cba.models.baseline import normal_settings, prior_term
 from cba.models.sampling import Gates, sample_gated
 

@@ -118,7 +118,7 @@ def placebo_adopters(
     """Estimate the effects in random authorities that never launched a programme.
 
     Columns outcome, placebo (0 is the real adopters), effect (log points at the horizon, the programmes' inventors
-    left out), se (none for stock) and innovators, the effect in the inventors' place.
+    left out) and se (none for stock).
     """
     # Real adopters are left out of the placebo panel altogether, so that a real effect cannot leak into it.
     # Under no effect of any kind the real estimate is one more draw from this distribution
@@ -126,21 +126,22 @@ def placebo_adopters(
     never = np.setdiff1d(np.arange(len(panel.authority)), panel.launch_row)
     controls, rng = panel_rows(panel, never), np.random.default_rng([seed, 3])
     groups, size = [~panel.launches.innovator, panel.launches.innovator], len(panel.launch_row)
-    found = [(panel, panel.launch_row)]
+    found, fitted = (
+        [(panel, panel.launch_row)],
+        {id(one): least_squares(one, values) for one in (panel, controls)},
+    )
     found += [(controls, rng.permutation(len(never))[:size]) for _ in range(sets)]
-    fits = {id(one): least_squares(one, values) for one in (panel, controls)}
-    effects, errors = [], []
-    for one, rows in found:
-        gain, variance = fits[id(one)].estimator(panel.launches, rows, groups)
-        effects.append((gain * flat(one.value)).sum(axis=(1, 2)))
-        errors.append(np.sqrt(np.diag(variance)[: len(OUTCOMES)]))
-    both = np.array(effects).reshape(sets + 1, len(groups), len(OUTCOMES))
-    spread, inventors = (with_stock(both[:, g], panel, values["ramp_years"]) for g in range(len(groups)))
-    se = dict(zip(OUTCOMES, np.array(errors).T, strict=True)) | {STOCK: np.full(sets + 1, np.nan)}
-    about = {"placebo": np.arange(sets + 1)}
+    effects, errors = np.zeros((2, sets + 1, len(OUTCOMES)))
+    for place, (one, rows) in enumerate(found):
+        gain, variance = fitted[id(one)].estimator(panel.launches, rows, groups)
+        effects[place] = (gain * flat(one.value)).sum(axis=(1, 2))[: len(OUTCOMES)]
+        errors[place] = np.sqrt(np.diag(variance)[: len(OUTCOMES)])
+    se = dict(zip(OUTCOMES, errors.T, strict=True)) | {STOCK: np.nan}
+    by_outcome = with_stock(effects, panel, values["ramp_years"]).items()
+    number = np.arange(sets + 1)
     return pd.concat(
-        pd.DataFrame({"outcome": o, **about, "effect": spread[o], "se": se[o], "innovators": inventors[o]})
-        for o in spread
+        pd.DataFrame({"outcome": o, "placebo": number, "effect": effect, "se": se[o]})
+        for o, effect in by_outcome
     )
 
 

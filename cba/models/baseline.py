@@ -238,7 +238,7 @@ def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
 # --- Turn entries of the prior registry into PyMC random variables ---
 
 
-FAMILIES = ("Normal", "LogNormal", "HalfNormal", "Gamma", "Beta")
+FAMILIES = ("Normal", "LogNormal", "HalfNormal", "Gamma", "Beta", "Uniform")
 """Families a model can use."""
 
 

@@ -198,8 +198,11 @@ FOLLOW_UP = 24.0
 """Months of follow-up of a study that states none."""
 
 
+ARMS = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
+
+
 PANEL = "england_panel"
-"""Design of the finding of England's own panel: it has a bias prior of its own."""
+"""Design of the finding of England's own panel: its bias is a variable of the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,10 +321,11 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry, *, stays: StayLen
     designs = [
         f"area_bias_{d}" if of else f"bias_{d}" for of, d in zip(area, studies["design_class"], strict=True)
     ]
-    bias = np.reshape([normal_settings(priors, f"effects.{name}") for name in designs], (-1, 2))
+    # The bias of England's own panel is a variable of the model, shared with its placebo dates.
+    stated = [(0.0, 0.0) if PANEL in d else normal_settings(priors, f"effects.{d}") for d in designs]
+    bias = np.reshape(stated, (-1, 2))
     design = _log_range(studies, "design_effect", log=np.log)
     coverage = _log_range(studies, "coverage", log=_logit)
-    arms = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
     later = (studies["outcome_class"] == "in_care_at_follow_up") & (studies["estimand"] == FAMILY_HELP)
     years = studies["follow_up_months"].fillna(FOLLOW_UP).to_numpy(float) / 12.0
     return StudyArrays(
@@ -343,7 +347,7 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry, *, stays: StayLen
         risk_sd=_risk_sd(studies, about, priors),
         censored=(studies["use"] == "censored").to_numpy(bool),
         area=area,
-        arms=studies[arms].to_numpy(float),
+        arms=studies[ARMS].to_numpy(float),
         design_log_mean=np.nan_to_num(design[0]),
         design_log_sd=np.nan_to_num(design[1]),
         coverage_mean=coverage[0],

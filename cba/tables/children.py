@@ -284,6 +284,7 @@ def _family_help(workings: Workings, option: str) -> list[Step]:
     fall = 1.0 - np.exp(value("family_help.log_risk_ratio"))
     starts = system.ground.starts[:, year].sum(axis=-1)
     averted = account.children.averted_starts[:, year].sum(axis=-1)
+    sooner = sum(w.leavers.fewer[:, year].sum(axis=-1) for w in account.work if w.leavers is not None)
     return [
         ("Money for family help", "money", "GBP per year", total_cost(account)[:, year]),
         ("New money for one child served", "money", "GBP per child", value("family_help.cost_per_child")),
@@ -293,6 +294,7 @@ def _family_help(workings: Workings, option: str) -> list[Step]:
         ("Effect on a child reached: fall in the risk of entering care", "share", "share", fall),
         ("Starts, unaccompanied children aside", "children", "children per year", starts),
         ("Starts averted", "children", "children per year", averted),
+        ("Fewer in care because more left, or fewer did", "children", "children", np.asarray(sooner)),
         ("Fewer children in care at 31 March", "children", "children", account.children.fewer[:, year]),
     ]
 

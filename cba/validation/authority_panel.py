@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import interval, probability, spread_at
+from cba.appraisal.quantities import probability, spread_at
 from cba.inputs.observations import load_observations, load_programme_rollout
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.authorities import HORIZON, fit_authority_panel, mean_values, reached
@@ -33,12 +33,8 @@ from cba.models.authority_findings import (
 )
 from cba.models.slow_results import keep_result
 
-Paths = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
-"""Paths (sample, years since launch) of the real launches and of placebo adopters, by outcome and group."""
-
-
-GROUPS = {"spread": ("effect", "effect"), "innovators": ("innovator_effect", "innovators")}
-"""Whose effect it is, those the programmes spread to or those that invented them: names in the fit and in placebos."""
+GROUPS = {"spread": "effect", "innovators": "innovator_effect"}
+"""Whose effect it is, those the programmes spread to or those that invented them, to its name in the fit."""
 
 
 OUTCOME_WORDS = {
@@ -48,48 +44,33 @@ OUTCOME_WORDS = {
 }
 
 
-def paths_of(effect: np.ndarray, ramp: np.ndarray, panel: AuthorityPanel) -> dict[str, np.ndarray]:
-    """Log change by outcome, (sample, years since launch), from full effects (sample, outcome)."""
-    path = effect[..., None] * reached(ramp[..., None], np.array(PATH_YEARS, float))
-    found = {outcome: path[:, place] for place, outcome in enumerate(OUTCOMES)}
-    return found | {STOCK: stock_path(effect, ramp, panel.account)}
-
-
-def panel_paths(fit: xr.DataTree, placebos: pd.DataFrame, panel: AuthorityPanel) -> Paths:
-    """Paths of the real launches and of placebo adopters, by outcome and group."""
+def panel_paths(fit: xr.DataTree, panel: AuthorityPanel) -> dict[tuple[str, str], np.ndarray]:
+    """Log change by outcome and group, (sample, years since launch), that of stock through the account."""
     drawn = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
     drawn = drawn.transpose("sample", ...)
-    found: Paths = {}
+    found: dict[tuple[str, str], np.ndarray] = {}
     ramp = drawn["ramp_years"].values
-    usual = ramp.mean(axis=0)
-    for group, (name, column) in GROUPS.items():
-        sets = placebos[placebos["placebo"] > 0].pivot(index="placebo", columns="outcome", values=column)
-        made = paths_of(sets[list(OUTCOMES)].to_numpy(float) / reached(usual, HORIZON), usual, panel)
-        real = paths_of(drawn[name].values, ramp, panel)
-        found |= {(outcome, group): (path, made[outcome]) for outcome, path in real.items()}
+    grown = reached(ramp[..., None], np.array(PATH_YEARS, float))
+    for group, name in GROUPS.items():
+        effect = drawn[name].values
+        found |= {(o, group): effect[:, place, None] * grown[:, place] for place, o in enumerate(OUTCOMES)}
+        found[STOCK, group] = stock_path(effect, ramp, panel.account)
     return found
 
 
 def panel_path(
-    paths: Paths,
-    panel: AuthorityPanel,
-    *,
-    chains: int,
-    level: float,
+    paths: Mapping[tuple[str, str], np.ndarray], panel: AuthorityPanel, *, chains: int, level: float
 ) -> pd.DataFrame:
     """Effect of the Strengthening Families programmes by years since launch. `level`, in (0, 1)."""
     # Columns outcome, group, since_launch (years), reached (launches that had run so long when the data end;
     # what lies beyond is the shape of the curve, not data), mean, lower, upper (change as a share of what it
-    # would have been, of odds for exits), prob_reduction, mcse, placebo_lower, placebo_upper (the same interval over
-    # placebo adopters).
+    # would have been, of odds for exits), prob_reduction, mcse.
     rows = []
-    for (outcome, group), (path, made) in paths.items():
-        for place, since in enumerate(PATH_YEARS):
+    for (outcome, group), path in paths.items():
+        for since, draws in zip(PATH_YEARS, path.T, strict=True):
             about = {"outcome": outcome, "group": group, "since_launch": since}
             about["reached"] = _reached(panel, group, since=since)
-            lower, upper = interval(np.expm1(made[:, place]), level=level)
-            band = {"placebo_lower": lower, "placebo_upper": upper}
-            rows.append(about | _change(path[:, place], level=level, chains=chains) | band)
+            rows.append(about | _change(draws, level=level, chains=chains))
     return pd.DataFrame(rows)
 
 
@@ -108,7 +89,7 @@ def _change(draws: np.ndarray, *, level: float, chains: int) -> dict[str, float]
 
 
 def panel_summary(
-    paths: Paths,
+    paths: Mapping[tuple[str, str], np.ndarray],
     panel: AuthorityPanel,
     *,
     placebos: pd.DataFrame,
@@ -123,7 +104,7 @@ def panel_summary(
     place, rows = placebo_position(placebos).set_index("outcome"), []
     moved = dates[(dates["shift"] > 0) & (dates["used"] == "all")].groupby("outcome")["effect"]
     for outcome in OUTCOME_WORDS:
-        draws = paths[outcome, "spread"][0][:, PATH_YEARS.index(int(HORIZON))]
+        draws = paths[outcome, "spread"][:, PATH_YEARS.index(int(HORIZON))]
         row = {
             "outcome": outcome,
             "children": panel.children,
@@ -249,7 +230,7 @@ def panel_results(
         "own_trends": by_dates(panel, values, simulated, trend_sd=trend_sd),
         "all_children": by_dates(everyone, values, simulated_panels(everyone, fit, seed=SEED)),
     }
-    paths = panel_paths(fit, placebos, panel)
+    paths = panel_paths(fit, panel)
     how: dict[str, Any] = {"chains": fit["posterior"].sizes["chain"], "level": LEVEL}
     dates = dates_table(panel, dated, values["ramp_years"])
     coverage = (priors.quantile("panel.coverage", 0.05), priors.quantile("panel.coverage", 0.95))

@@ -73,7 +73,7 @@ def placebos():
     for place, outcome in enumerate(OUTCOME_WORDS):
         effect = np.concatenate([[-0.04], quantiles(0.0, 0.06, SETS, seed=9 + place)])
         about = {"outcome": outcome, "placebo": np.arange(SETS + 1), "se": 0.05}
-        rows.append(pd.DataFrame({**about, "effect": effect, "innovators": 2 * effect}))
+        rows.append(pd.DataFrame({**about, "effect": effect}))
     return pd.concat(rows)
 
 
@@ -86,8 +86,8 @@ def dated():
 
 
 @pytest.fixture(scope="module")
-def paths(fit, placebos, panel):
-    return panel_paths(fit, placebos, panel)
+def paths(fit, panel):
+    return panel_paths(fit, panel)
 
 
 def test_path_against_the_normal(paths, panel):
@@ -106,9 +106,9 @@ def test_path_against_the_normal(paths, panel):
 def test_stock_is_worked_out_draw_by_draw(paths, fit, panel):
     effect = fit["posterior"]["effect"].values.reshape(-1, 2)
     np.testing.assert_allclose(
-        paths["stock", "spread"][0], stock_path(effect, np.full_like(effect, RAMP), panel.account)
+        paths["stock", "spread"], stock_path(effect, np.full_like(effect, RAMP), panel.account)
     )
-    np.testing.assert_allclose(paths["starts", "innovators"][0], 2 * paths["starts", "spread"][0])
+    np.testing.assert_allclose(paths["starts", "innovators"], 2 * paths["starts", "spread"])
 
 
 def test_path_says_how_many_launches_have_run_so_long(paths, panel):
@@ -117,16 +117,6 @@ def test_path_says_how_many_launches_have_run_so_long(paths, panel):
     reached = table.set_index(["outcome", "group", "since_launch"])["reached"].sort_index()
     assert reached.loc[("stock", "spread")].tolist() == [3, 2, 2, 1, 0, 0, 0, 0]
     assert reached.loc[("exits", "innovators")].tolist() == [1] * 8
-
-
-def test_placebo_band_is_the_interval_over_placebos(paths, panel):
-    table = panel_path(paths, panel, chains=4, level=LEVEL).set_index(["outcome", "group", "since_launch"])
-    at_horizon = table.loc[("starts", "spread", 5)]
-    assert at_horizon["placebo_lower"] == pytest.approx(np.expm1(-1.6449 * 0.06), abs=2e-3)
-    earlier = table.loc[("starts", "spread", 1), "placebo_upper"]
-    assert np.log1p(earlier) == pytest.approx(1.6449 * 0.06 * (1 - np.exp(-0.5)) / GROWN, abs=2e-3)
-    inventors = table.loc[("exits", "innovators", 5), "placebo_upper"]
-    assert inventors == pytest.approx(np.expm1(2 * 1.6449 * 0.06), abs=4e-3)
 
 
 def test_summary_puts_placebo_adopters_and_placebo_dates_beside_the_estimate(paths, panel, placebos, dated):
@@ -182,16 +172,3 @@ def test_authorities_lists_who_is_in_and_who_is_out(panel):
     assert table.loc["1", "detail"] == "inventor of No Wrong Door, 2015.2 (date published)"
     assert table.loc["3", "detail"] == "No Wrong Door, 2020.5 to 2022.3 (date not published)"
     assert table.loc["9"].tolist() == ["E", "left out or joined", "2011 to 2024: not published: starts 2011"]
-
-
-def test_figure_draws_the_table(paths, panel):
-    from tests.reporting.drawing import plot, words
-
-    path = panel_path(paths, panel, chains=4, level=LEVEL)
-    appraisal = SimpleNamespace(tables={"panel_path": path})
-    ax = plot("panel_exits", [appraisal])
-    rows = path[(path["outcome"] == "exits") & (path["group"] == "spread")]
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), rows["mean"] * 100)
-    np.testing.assert_allclose(ax.lines[1].get_ydata(), rows["placebo_lower"] * 100)
-    said = words("panel_exits", [appraisal])
-    assert "year 8" in said and "placebo adopters" in said
