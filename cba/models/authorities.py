@@ -19,11 +19,11 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import block_diag, cho_factor, cho_solve
 
 from cba.models.authority_data import OUTCOMES, AuthorityPanel, Launches, exposure
 from cba.models.baseline import normal_settings, prior_term
-from cba.models.sampling import Gates, sample_gated
+from cba.models.sampling import sample_gated
 
 if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
@@ -32,17 +32,11 @@ PAIRS = ("shock_correlation", "level_correlation")
 """Registry entries of correlations of starts and exits, as shares: (1 + correlation) / 2."""
 
 
-KEPT = (
-    "effect",
-    "innovator_effect",
-    "ramp_years",
-    "persistence",
-    "shock_sd",
-    "level_sd",
-    "noise_sd",
-    "region_year_sd",
-    *PAIRS,
-)
+OWN = ("persistence", "shock_sd", "level_sd", "noise_sd")
+"""Registry entries of an authority's own movements, one for each outcome."""
+
+
+KEPT = ("effect", "innovator_effect", "ramp_years", "region_year_sd", *OWN, *PAIRS)
 """Variables of the posterior that leave the fit; the gates are checked on all."""
 
 
@@ -54,16 +48,17 @@ def own_covariance(values: Mapping[str, Any], years: np.ndarray, *, arrays: Any 
     lag = years[:, None] - years[None, :]
     later, earlier = np.maximum(lag, 0), np.maximum(-lag, 0)
     share, shock, level = (values[name] for name in ("persistence", "shock_sd", "level_sd"))
-    together = [2.0 * values[name] - 1.0 for name in PAIRS]
-    rows = []
-    for o in range(len(OUTCOMES)):
-        row = []
-        for p in range(len(OUTCOMES)):
-            shocks, levels = (1.0, 1.0) if o == p else together
-            settled = shocks * shock[o] * shock[p] / (1.0 - share[o] * share[p])
-            row.append(settled * share[o] ** later * share[p] ** earlier + levels * level[o] * level[p])
-        rows.append(arrays.concatenate(row, axis=1))
-    return arrays.concatenate(rows, axis=0)
+    shocks, levels = (2.0 * values[name] - 1.0 for name in PAIRS)
+
+    def block(o: int, p: int) -> Any:
+        joint, lasting = (1.0, 1.0) if o == p else (shocks, levels)
+        settled = joint * shock[o] * shock[p] / (1.0 - share[o] * share[p])
+        return settled * share[o] ** later * share[p] ** earlier + lasting * level[o] * level[p]
+
+    sides = range(len(OUTCOMES))
+    return arrays.concatenate(
+        [arrays.concatenate([block(o, p) for p in sides], axis=1) for o in sides], axis=0
+    )
 
 
 def exposures(launches: Launches, years: np.ndarray, ramp: Any, *, arrays: Any = np) -> Any:
@@ -94,8 +89,7 @@ def build_authority_panel(panel: AuthorityPanel, priors: PriorRegistry) -> pm.Mo
         theta = pt.switch(first, inventors[None], effect[None])
         moved = theta[..., None] * exposures(panel.launches, panel.years, ramp, arrays=pt)
         mean = pt.inc_subtensor(mean[panel.launch_row], moved)
-        names = ("persistence", "shock_sd", "level_sd", "noise_sd")
-        values = {name: prior_term(priors, f"panel.{name}", dims="outcome") for name in names}
+        values = {name: prior_term(priors, f"panel.{name}", dims="outcome") for name in OWN}
         values |= {name: prior_term(priors, f"panel.{name}") for name in PAIRS}
         own = own_covariance(values, panel.years, arrays=pt)
         shape = (len(panel.authority), len(cells))
@@ -106,21 +100,10 @@ def build_authority_panel(panel: AuthorityPanel, priors: PriorRegistry) -> pm.Mo
     return model
 
 
-def fit_authority_panel(
-    panel: AuthorityPanel,
-    priors: PriorRegistry,
-    *,
-    draws: int = 1000,
-    tune: int = 500,
-    chains: int = 4,
-    seed: int = 20220523,
-    progress: bool = False,
-    gates: Gates | None = None,
-) -> xr.DataTree:
+def fit_authority_panel(panel: AuthorityPanel, priors: PriorRegistry, *, seed: int) -> xr.DataTree:
     """Fit the panel and refuse draws that have not converged; ``posterior`` holds `KEPT`, (chain, draw, ...)."""
-    how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "gates": gates}
-    model = build_authority_panel(panel, priors)
-    return sample_gated(model, progress=progress, keep=KEPT, name="authority panel", **how)
+    how: dict[str, Any] = {"draws": 1000, "tune": 500, "chains": 4, "seed": seed}
+    return sample_gated(build_authority_panel(panel, priors), keep=KEPT, name="authority panel", **how)
 
 
 # --- The same by least squares in closed form, at mean covariance parameters: for hundreds of refits ---
@@ -192,14 +175,10 @@ def least_squares(
     years = panel.years
     regions, region = np.unique(panel.region, return_inverse=True)
     precision = np.linalg.inv(figures_covariance(panel, values, trend_sd=trend_sd))
-    sides, places = len(OUTCOMES), len(years)
-    steps = np.tril(np.ones((places, places)))
+    steps = np.tril(np.ones((len(years), len(years))))
     apart = np.linalg.svd(np.eye(len(regions)) - 1.0 / len(regions))[0][:, :-1]  # contrasts of regions
-    national = np.kron(np.eye(sides), values["year_sd"] * steps)
-    regional = np.zeros((sides * places, sides * (places - 1)))
-    for o in range(sides):
-        at = slice(o * places, (o + 1) * places), slice(o * (places - 1), (o + 1) * (places - 1))
-        regional[at] = values["region_year_sd"][o] * steps[:, 1:]
+    national = np.kron(np.eye(len(OUTCOMES)), values["year_sd"] * steps)
+    regional = block_diag(*(sd * steps[:, 1:] for sd in values["region_year_sd"]))
     design = np.stack([np.hstack([national, np.kron(row, regional)]) for row in apart])
     by_region = np.zeros((len(regions), *precision.shape[1:]))
     np.add.at(by_region, region, precision)

@@ -113,10 +113,9 @@ def calendar_year(date: str) -> float:
 
     `date`: ``YYYY``, ``YYYY-MM`` (taken as the first of the month) or ``YYYY-MM-DD``.
     """
-    parts = date.split("-")
     try:
-        day = dt.date(*[int(part) for part in parts + ["1", "1"][len(parts) - 1 :]])
-    except (TypeError, ValueError):
+        day = dt.date.fromisoformat(f"{date}-01-01"[:10])
+    except ValueError:
         raise InputError(
             "a launch date cannot be read",
             file="programme_rollout.csv",
@@ -126,8 +125,8 @@ def calendar_year(date: str) -> float:
             cause="a date written in words or in another order",
             remedy="write it as year, month and day with hyphens",
         ) from None
-    start = dt.date(day.year, 1, 1)
-    return day.year + (day - start).days / ((dt.date(day.year + 1, 1, 1) - start).days)
+    start, end = dt.date(day.year, 1, 1), dt.date(day.year + 1, 1, 1)
+    return day.year + (day - start) / (end - start)
 
 
 def _refuse_two_programmes(table: pd.DataFrame) -> None:
@@ -228,9 +227,10 @@ def authority_panel(
             (counted is not everyone) * doubt[name].loc[kept, years].to_numpy(float) for name in SERIES[:2]
         ],
     )
-    later = _later_programme(rollout, unit, kept, years)
+    whole = {code: one for one in unit for code in one.split("+")}
+    later = _later_programme(rollout, whole, kept, years)
     noise[np.broadcast_to(later[:, None], noise.shape)] = NO_WEIGHT
-    launches, row, absent = _in_panel(programme_launches(rollout, priors), unit, kept)
+    launches, row, absent = _in_panel(programme_launches(rollout, priors), whole, kept)
     left_out = _left_out(units, reasons, years, later=later, kept=kept)
     starts, ceases, stock = (figures[name].sum(axis=0) for name in SERIES)
     return AuthorityPanel(
@@ -347,10 +347,11 @@ def _reasons(units: pd.DataFrame, counted: dict[str, pd.DataFrame], span: list[i
     return pd.Series(reasons)
 
 
-def _later_programme(rollout: pd.DataFrame, unit: np.ndarray, kept: pd.Index, years: list[int]) -> np.ndarray:
+def _later_programme(
+    rollout: pd.DataFrame, whole: dict[str, str], kept: pd.Index, years: list[int]
+) -> np.ndarray:
     """Mark the years after an authority was announced as a pathfinder, (authority, year)."""
     found = np.zeros((len(kept), len(years)), dtype=bool)
-    whole = {code: one for one in unit for code in one.split("+")}
     for row in rollout[rollout["programme"] == PATHFINDER].to_dict("records"):
         after = np.array(years) + YEAR_END > calendar_year(str(row["date"]))
         found[np.ix_(kept == whole.get(str(row["authority"]), ""), after)] = True
@@ -374,10 +375,9 @@ def _left_out(
 
 
 def _in_panel(
-    launches: Launches, unit: np.ndarray, kept: pd.Index
+    launches: Launches, whole: dict[str, str], kept: pd.Index
 ) -> tuple[Launches, np.ndarray, list[tuple[str, ...]]]:
     """Keep the launches of authorities in the panel; name those that are not."""
-    whole = {code: one for one in unit for code in one.split("+")}
     units = launches.table["authority"].map(whole)
     inside = units.isin(kept).to_numpy(bool)
     absent: list[tuple[str, ...]] = [

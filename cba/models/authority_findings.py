@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.errors import InputError
 from cba.models.authorities import HORIZON, exposures, figures_covariance, least_squares, reached
 from cba.models.authority_data import (
     NO_WEIGHT,
@@ -66,19 +65,6 @@ class PanelFinding:
     coverage_low: float
     coverage_high: float
     known_by: int  # last calendar year of the data behind it
-
-    def __post_init__(self) -> None:
-        size, spread = len(SHIFTS) * len(OUTCOMES), np.array(self.covariance)
-        square = spread.shape == (size, size) and len(self.estimate) == len(self.seen) == size
-        if not (square and np.isfinite(self.estimate).all() and np.linalg.eigvalsh(spread).min() > 0):
-            raise InputError(
-                "the finding of the panel is not one",
-                field="estimate, covariance",
-                found=f"{len(self.estimate)} effects, covariance {spread.shape}",
-                allowed=f"{size} numbers with a positive definite covariance",
-                cause="a summary of a fit that did not converge, or a kept table cut short",
-                remedy="make it again with `cba refresh panel`",
-            )
 
 
 # --- Effects on stock, through the account ---

@@ -263,18 +263,18 @@ def area_terms(
     if panel and own.any():
         place = int(np.flatnonzero(own)[0])
         add_panel(panel, priors, [change[place], coverage[place] * leaving])
-    return [] if own.all() else [area_reports(s.of(~own), change[np.flatnonzero(~own)])]
-
-
-def area_reports(s: StudyArrays, change: pt.TensorVariable) -> Reported:
-    """Return what area-level studies report of the change in starts."""
-    return Reported(
-        centre=change + s.sign * s.bias_mean,
-        sd=pt.constant(np.sqrt(s.se**2 + s.bias_sd**2)),
-        names=tuple(s.names.tolist()),
-        lower=np.where(s.censored, s.lower, s.effect),
-        upper=np.where(s.censored, s.upper, s.effect),
-    )
+    if own.all():
+        return []
+    rest = s.of(~own)
+    return [
+        Reported(
+            centre=change[np.flatnonzero(~own)] + rest.sign * rest.bias_mean,
+            sd=pt.constant(np.sqrt(rest.se**2 + rest.bias_sd**2)),
+            names=tuple(rest.names.tolist()),
+            lower=np.where(rest.censored, rest.lower, rest.effect),
+            upper=np.where(rest.censored, rest.upper, rest.effect),
+        )
+    ]
 
 
 def add_panel(panel: PanelFinding, priors: PriorRegistry, theta: list[pt.TensorVariable]) -> None:

@@ -283,16 +283,6 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
     admitted = priors.evidence_designs is None or "panel" in priors.evidence_designs
     if panel is None or not admitted:
         return studies
-    if panel.study_id in set(studies["study_id"]):
-        raise InputError(
-            "the panel finding has the name of a study in the evidence table",
-            file="evidence_effects.csv",
-            field="study_id",
-            found=panel.study_id,
-            allowed="a name of its own",
-            cause="the finding typed into the table as well",
-            remedy="remove that row, or rename the finding",
-        )
     row = {
         "study_id": panel.study_id,
         "estimand": FAMILY_HELP,

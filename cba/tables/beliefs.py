@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
 
 from cba.appraisal.quantities import (
     children_in_care,
@@ -31,8 +30,7 @@ from cba.inputs.evidence import Claim, Evidence
 from cba.inputs.prior_checks import prior_alternatives
 from cba.inputs.priors import PriorRegistry
 from cba.inputs.table_words import CLASSES_OF_ESTIMAND
-from cba.models.authority_data import OUTCOMES
-from cba.models.authority_findings import STUDY, panel_tables
+from cba.models.authority_findings import panel_tables
 from cba.models.effects_areas import FITTED_ENTRIES
 from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import smoothed_weights
@@ -505,35 +503,6 @@ def _claimed(workings: Workings) -> Iterator[tuple[Claim, str, np.ndarray]]:
         yield claims.fewer_children, "fewer children under the care review", fewer
         for claim in (claims.annual_saving, claims.family_help_saving):
             yield claim, "yearly cashable saving under the care review", saved
-
-
-@catalogued("panel_reconciled", "England's panel beside its placebos and what the model believes", SHARES)
-def panel_reconciled(workings: Workings) -> pd.DataFrame:
-    """Change in starts and in odds of leaving: found by the panel, by its placebos, and believed of the same areas.
-
-    Columns outcome, kind (panel, placebo or model), label, mean, lower, upper (shares). No rows without the panel.
-    """
-    level, rows = workings.inputs.analysis.level, []
-    sides = [workings.effects[group].to_dataset() for group in ("prior", "posterior")]
-    held = panel_tables(workings.inputs.analysis.evidence_until) if "panel_bias" in sides[1] else {}
-    for outcome in OUTCOMES if held else ():
-        found = held["panel_finding"].query("specification == 'base' and outcome == @outcome")
-        width = norm.ppf((1.0 + level) / 2.0)
-        for shift, effect, se in found[["shift", "effect", "se"]].itertuples(index=False):
-            moved = f"launches {shift} years earlier, before them"
-            label, kind = (moved, "placebo") if shift else ("the panel, five years after launch", "panel")
-            rows.append((outcome, kind, label, effect, effect - width * se, effect + width * se))
-        place = held["panel_summary"].set_index("outcome").loc[outcome]
-        ends = place[["placebo_mean", "placebo_lower", "placebo_upper"]]
-        rows.append((outcome, "placebo", "authorities without a programme", *ends))
-        for side, words in zip(sides, ("before", "after"), strict=True):
-            area = side.sel(area=STUDY)
-            leaving = area["area_coverage"] * side["log_odds_of_leaving"]
-            draws = (area["area_change"] if outcome == "starts" else leaving).values.ravel()
-            believed = spread(workings, draws)
-            rows.append((outcome, "model", f"the model, {words} the data", *believed.values()))
-    table = pd.DataFrame(rows, columns=["outcome", "kind", "label", "mean", "lower", "upper"])
-    return table.assign(**{name: np.expm1(table[name].astype(float)) for name in ("mean", "lower", "upper")})
 
 
 # --- Tables that other rooms make: other families for the priors, and what the panel of authorities says ---

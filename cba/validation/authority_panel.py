@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.quantities import probability, spread_at
+from cba.appraisal.quantities import spread_at
 from cba.inputs.observations import load_observations, load_programme_rollout
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.authorities import HORIZON, fit_authority_panel, mean_values, reached
@@ -59,18 +59,18 @@ def panel_paths(fit: xr.DataTree, panel: AuthorityPanel) -> dict[tuple[str, str]
 
 
 def panel_path(
-    paths: Mapping[tuple[str, str], np.ndarray], panel: AuthorityPanel, *, chains: int, level: float
+    paths: Mapping[tuple[str, str], np.ndarray], panel: AuthorityPanel, *, level: float
 ) -> pd.DataFrame:
     """Effect of the Strengthening Families programmes by years since launch. `level`, in (0, 1)."""
     # Columns outcome, group, since_launch (years), reached (launches that had run so long when the data end;
     # what lies beyond is the shape of the curve, not data), mean, lower, upper (change as a share of what it
-    # would have been, of odds for exits), prob_reduction, mcse.
+    # would have been, of odds for exits), prob_reduction.
     rows = []
     for (outcome, group), path in paths.items():
         for since, draws in zip(PATH_YEARS, path.T, strict=True):
             about = {"outcome": outcome, "group": group, "since_launch": since}
             about["reached"] = _reached(panel, group, since=since)
-            rows.append(about | _change(draws, level=level, chains=chains))
+            rows.append(about | _change(draws, level=level))
     return pd.DataFrame(rows)
 
 
@@ -81,11 +81,10 @@ def _reached(panel: AuthorityPanel, group: str, *, since: int) -> int:
     return int((chosen & (panel.years[-1] + YEAR_END - latest >= since)).sum())
 
 
-def _change(draws: np.ndarray, *, level: float, chains: int) -> dict[str, float]:
+def _change(draws: np.ndarray, *, level: float) -> dict[str, float]:
     """Log points as a share of what it would have been, with the chance of any reduction."""
     found = {name: float(value) for name, value in spread_at(level, np.expm1(draws)).items()}
-    fewer = probability(draws < 0, label="", chains=chains)
-    return found | {"prob_reduction": fewer["mean"], "mcse": fewer["mcse"]}
+    return found | {"prob_reduction": float((draws < 0).mean())}
 
 
 def panel_summary(
@@ -94,12 +93,11 @@ def panel_summary(
     *,
     placebos: pd.DataFrame,
     dates: pd.DataFrame,
-    chains: int,
     level: float,
 ) -> pd.DataFrame:
     """What the panel says five years after launch, in one row per outcome, with a sentence."""
-    # Columns outcome, children (which are counted), log_mean, log_sd (log points), mean, lower, upper, prob_reduction,
-    # mcse (as in `panel_path`, the inventors left out), launches, authorities, those of `placebo_position`,
+    # Columns outcome, children (which are counted), log_mean, log_sd (log points), mean, lower, upper, prob_reduction
+    # (as in `panel_path`, the inventors left out), launches, authorities, those of `placebo_position`,
     # before_lower and before_upper (least and greatest of the placebo dates, as a share), sentence.
     place, rows = placebo_position(placebos).set_index("outcome"), []
     moved = dates[(dates["shift"] > 0) & (dates["used"] == "all")].groupby("outcome")["effect"]
@@ -111,7 +109,7 @@ def panel_summary(
             "log_mean": draws.mean(),
             "log_sd": draws.std(),
         }
-        row |= _change(draws, level=level, chains=chains) | place.loc[outcome].to_dict()
+        row |= _change(draws, level=level) | place.loc[outcome].to_dict()
         row |= {"launches": int((~panel.launches.innovator).sum()), "authorities": len(panel.authority)}
         row["before_lower"], row["before_upper"] = np.expm1([moved.min()[outcome], moved.max()[outcome]])
         rows.append({**row, "sentence": panel_sentence(row, level=level)})
@@ -155,12 +153,10 @@ def dates_table(panel: AuthorityPanel, dated: Mapping[str, Dated], ramp: np.ndar
     """Effects by real and by placebo dates, log points: used, outcome, shift, launches, effect, se, z."""
     rows = []
     for used, found in dated.items():
-        effects = with_stock(found.estimate, panel, ramp)
         errors = with_stock(found.simulated, panel, ramp)
-        for outcome, effect in effects.items():
-            for place, shift in enumerate(SHIFTS):
-                se = float(errors[outcome][:, place].std(ddof=1))
-                rows.append((used, outcome, shift, found.launches, effect[place], se, effect[place] / se))
+        for outcome, effects in with_stock(found.estimate, panel, ramp).items():
+            for shift, effect, se in zip(SHIFTS, effects, errors[outcome].std(axis=0, ddof=1), strict=True):
+                rows.append((used, outcome, shift, found.launches, effect, se, effect / se))
     return pd.DataFrame(rows, columns=["used", "outcome", "shift", "launches", "effect", "se", "z"])
 
 
@@ -202,9 +198,6 @@ LEVEL = 0.9
 SEED = 20220523
 
 
-PLACEBO_SETS = 500
-
-
 def refresh_panel() -> Path:
     """Fit the panel to the newest release and keep its tables."""
     observations, rollout, priors = load_observations(), load_programme_rollout(), load_priors()
@@ -219,7 +212,7 @@ def panel_results(
 ) -> dict[str, pd.DataFrame]:
     """Every table kept of the panel; `everyone`: the same with unaccompanied children."""
     values = mean_values(fit, priors)
-    placebos = placebo_adopters(panel, values, sets=PLACEBO_SETS, seed=SEED)
+    placebos = placebo_adopters(panel, values, seed=SEED)
     wider = placebo_position(placebos).set_index("outcome").loc[list(OUTCOMES), "wider"].to_numpy(float)
     simulated = simulated_panels(panel, fit, seed=SEED)
     base = by_dates(panel, values, simulated)
@@ -231,12 +224,11 @@ def panel_results(
         "all_children": by_dates(everyone, values, simulated_panels(everyone, fit, seed=SEED)),
     }
     paths = panel_paths(fit, panel)
-    how: dict[str, Any] = {"chains": fit["posterior"].sizes["chain"], "level": LEVEL}
     dates = dates_table(panel, dated, values["ramp_years"])
     coverage = (priors.quantile("panel.coverage", 0.05), priors.quantile("panel.coverage", 0.95))
     return {
-        "path": panel_path(paths, panel, **how),
-        "summary": panel_summary(paths, panel, placebos=placebos, dates=dates, **how),
+        "path": panel_path(paths, panel, level=LEVEL),
+        "summary": panel_summary(paths, panel, placebos=placebos, dates=dates, level=LEVEL),
         "authorities": panel_authorities(panel),
         "placebo_adopters": placebos,
         "placebo_dates": dates,

@@ -127,7 +127,8 @@ def _fraction() -> Iterator[Setting]:
     beside += [{a: n for a, n in _corner(d).items() if a in fitted} for d in CORNERS]
     rng = np.random.default_rng(plan()["seed"])
     columns = {}
-    free = [axis for axis in plan()["axis"] if axis not in fitted]  # what is tried alone has fits
+    varied = [v.axis for v in levels() if v.direction in CORNERS]  # the others are tried alone
+    free = [axis for axis in plan()["axis"] if axis in varied and axis not in fitted]
     for axis, form in zip(free, rng.permutation(FORMS)[: len(free)], strict=True):
         named = [v.name for v in levels() if v.axis == axis and v.direction in CORNERS]
         columns[axis] = form, rng.permutation(["", *named])

@@ -49,7 +49,7 @@ UNIT_COSTS = tuple(f"{n}_{what}" for n in sorted(NAMES.values()) for what in ("g
 THRESHOLDS = ("baseline.process_rank", "baseline.pace_weight", "baseline.pace_weight_beyond")
 """Say which draws follow which process: few draws change side for a small change, so they are moved in several."""
 
-LIMITED = ("kinship.route_share", "kinship.uncovered_share")
+LIMITED = ("kinship.route_share", "kinship.uncovered_share", "delivery.reinvest_share")
 """Stop at a limit in many draws, so they are moved in several too."""
 
 JOINED = "effects.attenuation"

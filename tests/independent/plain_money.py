@@ -160,7 +160,7 @@ def _leaving_with_help(value, help_, *, world):
         before = away[t - 1][:] if t else [0.0] * 5
         for a in range(5):
             odds = world["exits"][t][a] / (1 - world["exits"][t][a]) * math.exp(log * help_[t])
-            more = odds / (1 + odds) - world["exits"][t][a]
+            more = odds / (1 + odds) - world["exits"][t][a] if help_[t] else 0.0
             for later in range(t, len(span)):
                 for b in range(5):
                     stay = world["met"][a][later - t][b]

@@ -38,7 +38,6 @@ from cba.models.authority_data import (
 from cba.models.authority_findings import (
     OUTCOMES,
     PATH_YEARS,
-    PanelFinding,
     by_dates,
     by_programme,
     panel_rows,
@@ -433,28 +432,6 @@ def test_stock_follows_the_account_year_by_year():
 
 
 # What is handed on
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"estimate": (0.1,) * 7},
-        {"covariance": tuple(map(tuple, np.ones((8, 8))))},
-        {"estimate": (np.nan,) * 8},
-    ],
-)
-def test_refusals_of_a_finding(change):
-    good = {
-        "study_id": "X",
-        "estimate": (0.0,) * 8,
-        "covariance": tuple(map(tuple, np.eye(8))),
-        "seen": (1.0,) * 8,
-    }
-    good |= {"coverage_low": 0.3, "coverage_high": 0.8, "known_by": 2024}
-    assert PanelFinding(**good)
-    with pytest.raises(InputError, match="positive definite") as refused:
-        PanelFinding(**{**good, **change})
-    assert "cba refresh panel" in str(refused.value)
 
 
 def test_the_fit_keeps_what_the_closed_form_reads():

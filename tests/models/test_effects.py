@@ -23,7 +23,7 @@ from cba.inputs.distributions import distribution
 from cba.inputs.priors import PriorRegistry
 from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.models import effects
-from cba.models.authority_findings import PanelFinding
+from cba.models.authority_findings import STUDY, PanelFinding
 from cba.models.effects import build_effects, fit_effects
 from cba.models.effects_areas import care_facts, fitted_entries_of, reach_of_draws
 from cba.models.sampling import Gates, prior_draws
@@ -97,11 +97,9 @@ def a_finding(study_id, *, starts=0.0, se=0.1):
     )  # fmt: skip
 
 
-def test_a_panel_finding_of_a_name_in_the_table_is_refused(shipped):
-    finding = a_finding("study_0")
-    with pytest.raises(InputError, match="name of a study") as caught:
-        built(studies([0.0], [0.1]), shipped, panel=finding)
-    assert "study_0" in str(caught.value) and "rename" in str(caught.value)
+def test_the_finding_of_the_panel_is_no_row_of_the_table_as_well():
+    """It would count twice."""
+    assert STUDY not in set(cba.load_evidence().effects["study_id"])
 
 
 @pytest.mark.parametrize("family", ["Beta", "BetaScaled"])

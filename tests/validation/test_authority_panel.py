@@ -92,7 +92,7 @@ def paths(fit, panel):
 
 def test_path_against_the_normal(paths, panel):
     """Bounds of exp of a normal are exp of its quantiles; its mean is log-normal."""
-    table = panel_path(paths, panel, chains=4, level=LEVEL).query("group == 'spread'")
+    table = panel_path(paths, panel, level=LEVEL).query("group == 'spread'")
     table = table.set_index(["outcome", "since_launch"])
     for outcome, (mean, sd) in EFFECTS.items():
         for years in (1, 5, 8):
@@ -113,7 +113,7 @@ def test_stock_is_worked_out_draw_by_draw(paths, fit, panel):
 
 def test_path_says_how_many_launches_have_run_so_long(paths, panel):
     """The panel ends at 2024.25: launches by 2020, 2022.3 and 2021 have certainly run four, one and three years."""
-    table = panel_path(paths, panel, chains=4, level=LEVEL)
+    table = panel_path(paths, panel, level=LEVEL)
     reached = table.set_index(["outcome", "group", "since_launch"])["reached"].sort_index()
     assert reached.loc[("stock", "spread")].tolist() == [3, 2, 2, 1, 0, 0, 0, 0]
     assert reached.loc[("exits", "innovators")].tolist() == [1] * 8
@@ -121,7 +121,7 @@ def test_path_says_how_many_launches_have_run_so_long(paths, panel):
 
 def test_summary_puts_placebo_adopters_and_placebo_dates_beside_the_estimate(paths, panel, placebos, dated):
     dates = dates_table(panel, {"all": dated}, np.full(2, RAMP))
-    summary = panel_summary(paths, panel, placebos=placebos, dates=dates, chains=4, level=LEVEL)
+    summary = panel_summary(paths, panel, placebos=placebos, dates=dates, level=LEVEL)
     row = summary.set_index("outcome").loc["starts"]
     assert (row["launches"], row["authorities"], row["placebo_sets"]) == (3, 120, SETS)
     assert row["closed_form"] == -0.04 and row["log_sd"] == pytest.approx(0.1 * GROWN, rel=1e-2)
