@@ -2,7 +2,8 @@
 
 Of the children in care a share c is served, and the yearly odds of leaving are 1 - c (1 - OR) times as high:
 with a share h who leave, f h / (1 - h + f h) do, f that factor. Who leaves early would have stayed as long as
-children met in care do. It can be stated as a difference in cumulative permanence RD over T years instead: a
+children met in care do. Where help serves families, and `eligible` are theirs, the odds are OR^c times as high, for a
+whole area (`log_ratio`). It can be stated as a difference in cumulative permanence RD over T years instead: a
 rate of -ln(1 - RD)/T a year.
 """
 
@@ -30,9 +31,11 @@ class Exits(Form):
     ages: tuple[AgeBand, ...] | None = None
     placement: Placement | None = None
     ratio: Drawn | None = None
+    log_ratio: Drawn | None = None
     gain: Drawn | None = None
     gain_years: Drawn | None = None
     cost_per_child: Drawn
+    eligible: Drawn | None = None
     returns: Drawn | None = None
     existing: Mapping[str, tuple[str, ...]] | None = None
     support_until_18: Drawn | None = None
@@ -40,6 +43,11 @@ class Exits(Form):
 
 UNITS = {
     "ratio": ("odds ratio", "ratio of the yearly odds of leaving care, child served against not served"),
+    "log_ratio": (
+        "log odds ratio",
+        "log odds ratio of leaving care in a year, where all the eligible are served",
+    ),
+    "eligible": ("children", "eligible children a year, where those served are not the children in care"),
     "gain": ("risk difference", "difference in cumulative permanence"),
     "gain_years": ("years", "years over which the difference builds up"),
     "cost_per_child": ("GBP per child", "cost of serving one child for a year"),
@@ -48,13 +56,18 @@ UNITS = {
 }
 
 
+RATIOS = {"ratio": "odds ratio", "log_ratio": "log odds ratio"}
+
+
 def _check(effect: Effect) -> None:
     parts = effect.has("gain") + effect.has("gain_years")
     require_one(
         effect,
         "an effect on exits needs one odds ratio",
-        allowed="`ratio`; or `gain` with `gain_years` where permanence was studied",
-        given=2 if parts == 1 else effect.has("ratio") + parts // 2,  # half of a difference says nothing
+        allowed="`ratio`; `log_ratio`; or `gain` with `gain_years` where permanence was studied",
+        given=2
+        if parts == 1
+        else effect.has("ratio") + effect.has("log_ratio") + parts // 2,  # half of a difference says nothing
     )
 
 
@@ -98,7 +111,8 @@ def _covered(
     """Coverage, money that buys nothing, and money for people who would have done the same."""
     cost = effect.draws(ground, "cost_per_child")
     if effect.form.existing is None:
-        there = _there(effect, ground).sum(axis=-1)
+        stated = effect.has("eligible")
+        there = effect.draws(ground, "eligible") if stated else _there(effect, ground).sum(axis=-1)
         return *coverage(ground, money, cost=cost, eligible=there), None
     people = sum((ground.value(n) for n in effect.form.existing[str(effect.switch)]), np.zeros(cost.size))
     bill = (cost * people)[:, None]
@@ -114,7 +128,10 @@ def _rate(effect: Effect, ground: Ground, share: np.ndarray, ages: list[int]) ->
         yearly = -np.log1p(-effect.draws(ground, "gain")) / effect.draws(ground, "gain_years")
         return np.asarray(yearly[:, None] * share)[..., None]
     usual = ground.exits[..., ages]
-    change = share[..., None] * (effect.draws(ground, "ratio") - 1.0)[:, None, None]
+    if effect.has("log_ratio"):
+        change = np.expm1(share * effect.draws(ground, "log_ratio")[:, None])[..., None]
+    else:
+        change = share[..., None] * (effect.draws(ground, "ratio") - 1.0)[:, None, None]
     # f h / (1 - h + f h) - h with f = 1 + change, written so that no change is exactly nothing
     return np.asarray(change * usual * (1.0 - usual) / (1.0 + change * usual))
 
@@ -128,7 +145,8 @@ def _supported(effect: Effect, ground: Ground, leavers: Leavers, weights: np.nda
 
 
 def _words(effect: Effect) -> str:
-    number = f"odds ratio {middle(effect, 'ratio')}" if effect.has("ratio") else "a fitted difference"
+    stated = [f"{words} {middle(effect, name)}" for name, words in RATIOS.items() if effect.has(name)]
+    number = "".join(stated) or "a fitted difference"
     back = "" if effect.has("returns") else "; no return to care is stated, so none is counted"
     return (
         f"Changes how many children leave care in a year: {number} for a child served, "

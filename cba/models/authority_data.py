@@ -1,4 +1,4 @@
-"""When each authority began a Strengthening Families programme, with what is not known about the date.
+"""England's panel of authorities: start rates and exit shares by year, and when each began a programme.
 
 A launch is never guessed: it is a handful of equally likely dates, from the published date, the lag from a project's
 start to changed practice, or the window in which launches with no published date happened.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.errors import InputError
+from cba.inputs.files import published_folder
+from cba.inputs.tables import read_tables
+from cba.models.baseline import unaccompanied_starts
 
 if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
@@ -34,6 +37,10 @@ LAUNCHED = ("launch", "go live", "start", "implementation", "go live (New Roads)
 
 DATES = 5
 """Equally likely launch dates an uncertain launch is represented by."""
+
+
+UNDATED = "date not published"
+"""How the launch of an authority that joined in a published window is known."""
 
 
 YEAR_END = 0.25
@@ -56,15 +63,9 @@ class Launches:
         """Which launches are those of the programmes' inventors, who were chosen for their results."""
         return self.table["innovator"].to_numpy(bool)
 
-    @property
-    def programme(self) -> np.ndarray:
-        """Position of each launch's programme in :data:`PROGRAMMES`."""
-        return np.array([PROGRAMMES.index(p) for p in self.table["programme"]], dtype=int)
-
-    @property
-    def certain(self) -> np.ndarray:
-        """Which launches have one date."""
-        return np.ptp(self.dates, axis=1) == 0.0
+    def of(self, chosen: np.ndarray) -> Launches:
+        """Return the chosen launches."""
+        return Launches(self.table[chosen].reset_index(drop=True), self.dates[chosen])
 
 
 def programme_launches(rollout: pd.DataFrame, priors: PriorRegistry) -> Launches:
@@ -98,7 +99,7 @@ def _candidates(
 ) -> tuple[str, np.ndarray]:
     """How a launch date is known, and its equally likely values."""
     if pd.isna(row["date"]):
-        return "date not published", unknown
+        return UNDATED, unknown
     begun, precision = calendar_year(str(row["date"])), str(row["date_precision"])
     if row["event"] not in LAUNCHED:
         return "dated before practice changed", begun + lag
@@ -112,10 +113,9 @@ def calendar_year(date: str) -> float:
 
     `date`: ``YYYY``, ``YYYY-MM`` (taken as the first of the month) or ``YYYY-MM-DD``.
     """
-    parts = date.split("-")
     try:
-        day = dt.date(*[int(part) for part in parts + ["1", "1"][len(parts) - 1 :]])
-    except (TypeError, ValueError):
+        day = dt.date.fromisoformat(f"{date}-01-01"[:10])
+    except ValueError:
         raise InputError(
             "a launch date cannot be read",
             file="programme_rollout.csv",
@@ -125,8 +125,8 @@ def calendar_year(date: str) -> float:
             cause="a date written in words or in another order",
             remedy="write it as year, month and day with hyphens",
         ) from None
-    start = dt.date(day.year, 1, 1)
-    return day.year + (day - start).days / ((dt.date(day.year + 1, 1, 1) - start).days)
+    start, end = dt.date(day.year, 1, 1), dt.date(day.year + 1, 1, 1)
+    return day.year + (day - start) / (end - start)
 
 
 def _refuse_two_programmes(table: pd.DataFrame) -> None:
@@ -143,171 +143,245 @@ def _refuse_two_programmes(table: pd.DataFrame) -> None:
         )
 
 
-def years_since_launch(dates: np.ndarray, years: np.ndarray, *, outcome: str) -> np.ndarray:
-    """Years a programme had run when a figure was taken. Shape (..., year). 0 before the launch."""
-    # For starts, the mean over the year, with the months before the launch as 0.
-    end = np.maximum(years + YEAR_END - dates[..., None], 0.0)
-    if outcome == "stock":
-        return np.asarray(end)
-    begin = np.maximum(years + YEAR_END - 1.0 - dates[..., None], 0.0)
-    return np.asarray((end**2 - begin**2) / 2.0)
+def exposure(dates: np.ndarray, years: np.ndarray, ramp: Any, *, arrays: Any = np) -> Any:
+    """Share of its full effect a programme has in each year, averaged over the year; 0 before launch.
+
+    Mean of ``1 - exp(-s / ramp)`` over the year to 31 March, s years since launch. Shape (..., year).
+    """
+    # `arrays`: NumPy, or ``pytensor.tensor`` inside a model.
+    to_end = years + YEAR_END - dates[..., None]
+    end, begin = np.maximum(to_end, 0.0), np.maximum(to_end - 1.0, 0.0)
+    return end - begin - ramp * (arrays.exp(-begin / ramp) - arrays.exp(-end / ramp))
 
 
-# --- The panel of authorities: who is in it, in which years, who is left out and why ---
+# --- The panel of authorities: who is in it, in which years, who is left out or added together and why ---
 
 
-OUTCOMES = ("starts", "stock")
-"""Series the panel is read on: children starting to be looked after, and looked after at 31 March."""
+OUTCOMES = ("starts", "exits")
+"""What the panel is read on: log of starts per child, and log odds of leaving care in a year."""
+
+
+FIRST_YEAR = 2011
+"""Figures of authorities are not rounded from the release of this year on."""
 
 
 MOST = 0.9
-"""A year is in the panel if this share of the authorities then existing published all three series."""
+"""A year is in the panel if this share of the authorities then existing published all series."""
 
 
-FULL_YEARS = 2.0
-"""Years after the latest possible launch that an authority needs to say anything about an effect that grows."""
+NO_WEIGHT = 1e6
+"""Noise variance of a figure that does not count, so that the blocks of all authorities stay alike."""
 
 
-FEWEST_LAUNCHES = 8
-"""Launches that long ago without which the panel is not asked: to 2022 there are four, of one programme in one month,
-which nothing tells apart from whatever else those four councils had in common."""
+SERIES = ("starts", "ceases", "stock")
+
+JOINED = "boundaries changed: predecessors and successors are added together"
+
+NOT_ALONE, ALL = "children who are not unaccompanied", "all children, unaccompanied ones included"
 
 
 @dataclass(frozen=True)
 class AuthorityPanel:
-    """Counts by authority and year, with launches; dims (authority, year) unless said otherwise."""
+    """Start rates and exit shares by authority and year, with launches."""
 
-    authority: np.ndarray  # (authority,)
-    name: np.ndarray  # (authority,)
+    authority: (
+        np.ndarray
+    )  # (authority,): codes, joined by + where predecessors and successors are added together
     region: np.ndarray  # (authority,)
-    # (year,): years ending 31 March, without gaps; the first only serves as the first known rate.
-    years: np.ndarray
-    # starts, stock, population: children; people aged 0 to 17.
-    starts: np.ndarray
-    stock: np.ndarray
-    population: np.ndarray
-    usable: np.ndarray  # false where an authority was in a later programme with the same aim
+    years: np.ndarray  # (year,): years ending 31 March, without gaps
+    value: np.ndarray  # (authority, outcome, year): log rate and log odds, less the mean of each outcome
+    noise: np.ndarray  # the same: variance of the counting noise; `NO_WEIGHT` where a figure does not count
+    account: tuple[
+        float, float
+    ]  # England: starts per child in care; share of stock and half the starts who leave
     launches: Launches
     launch_row: np.ndarray  # (launch,)
-    excluded: pd.DataFrame  # columns authority, authority_name, years, reason: everything left out
+    excluded: pd.DataFrame  # columns authority, authority_name, years, reason: left out, or added together
     release: int
-
-    def counts(self, outcome: str) -> np.ndarray:
-        """Counts of one of :data:`OUTCOMES`."""
-        return self.starts if outcome == "starts" else self.stock
-
-    @property
-    def not_informative(self) -> str:
-        """Why the panel cannot be asked about the programmes; empty if it can."""
-        spread = ~self.launches.innovator
-        elapsed = self.years[-1] + YEAR_END - self.launches.table["latest"].to_numpy(float)
-        found = int((spread & (elapsed >= FULL_YEARS)).sum())
-        if found >= FEWEST_LAUNCHES:
-            return ""
-        return (
-            f"by 31 March {self.years[-1]} only {found} authorities beside the programmes' inventors had run a "
-            f"programme for {FULL_YEARS:g} years; {FEWEST_LAUNCHES} are needed"
-        )
+    children: str  # which are counted, in words
 
 
-def authority_panel(observations: xr.Dataset, rollout: pd.DataFrame, priors: PriorRegistry) -> AuthorityPanel:
-    """Read the panel of authorities as known in one release.
+def authority_panel(
+    observations: xr.Dataset, rollout: pd.DataFrame, priors: PriorRegistry, *, all_children: bool = False
+) -> AuthorityPanel:
+    """Read the panel as known in one release; unaccompanied children are left out where the release tells them.
 
-    `priors`: needs ``panel.unknown_launch`` and ``panel.launch_lag``.
+    `priors`: needs ``panel.unknown_launch``, ``panel.launch_lag`` and ``baseline.uasc_leave_share``.
     """
-    names = ("starts_by_authority", "stock_by_authority", "population_by_authority")
-    series = np.stack([observations[n].transpose("authority", "year").values for n in names])
-    years = observations["year"].values.astype(int)
-    chosen = _years(series, years)
-    series, years = series[:, :, chosen], years[chosen]
-    reasons = _reasons(observations, series, years)
-    kept = np.array([not reason for reason in reasons])
-    codes = observations["authority"].values.astype(str)
-    titles = observations["authority_name"].values.astype(str)
-    usable = _usable(rollout, codes[kept], years)
-    launches, row, absent = _in_panel(programme_launches(rollout, priors), codes[kept])
-    excluded: list[tuple[str, ...]] = [
-        (code, title, f"{years[0]} to {years[-1]}", reason)
-        for code, title, reason in zip(codes, titles, reasons, strict=True)
-        if reason
-    ]
-    excluded += _pathfinders(codes[kept], titles[kept], usable, years) + absent
+    units, unit = _units(observations)
+    everyone = {name: _by_unit(observations, f"{name}_by_authority", unit) for name in SERIES}
+    years = _years(observations, everyone)
+    span = [years[0] - 1, *years]
+    leave = float(priors["baseline.uasc_leave_share"].median)
+    alone, doubt = _unaccompanied(observations, unit, leave_share=leave)
+    told = all(frame[years].notna().any().all() for frame in alone.values())
+    counted = everyone if all_children or not told else {n: everyone[n] - alone[n] for n in SERIES}
+    reasons = _reasons(units, counted, span)
+    kept = units.index[reasons == ""]
+    people = _by_unit(observations, "population_by_authority", unit).bfill(axis=1).ffill(axis=1)
+    figures = {name: frame.loc[kept, span].to_numpy(float) for name, frame in counted.items()}
+    value, noise = _rates(
+        figures,
+        people=people.loc[kept, years].to_numpy(float),
+        doubt=[
+            (counted is not everyone) * doubt[name].loc[kept, years].to_numpy(float) for name in SERIES[:2]
+        ],
+    )
+    whole = {code: one for one in unit for code in one.split("+")}
+    later = _later_programme(rollout, whole, kept, years)
+    noise[np.broadcast_to(later[:, None], noise.shape)] = NO_WEIGHT
+    launches, row, absent = _in_panel(programme_launches(rollout, priors), whole, kept)
+    left_out = _left_out(units, reasons, years, later=later, kept=kept)
+    starts, ceases, stock = (figures[name].sum(axis=0) for name in SERIES)
     return AuthorityPanel(
-        authority=codes[kept],
-        name=titles[kept],
-        region=observations["region"].values.astype(str)[kept],
-        years=years,
-        starts=series[0][kept],
-        stock=series[1][kept],
-        population=series[2][kept],
-        usable=usable,
+        authority=kept.to_numpy(str),
+        region=units.loc[kept, "region"].to_numpy(str),
+        years=np.array(years),
+        value=np.where(noise == NO_WEIGHT, 0.0, value),
+        noise=noise,
+        account=(starts[-1] / stock[-2], ceases[-1] / (stock[-2] + starts[-1] / 2.0)),
         launches=launches,
         launch_row=row,
-        excluded=pd.DataFrame(excluded, columns=["authority", "authority_name", "years", "reason"]),
+        excluded=pd.DataFrame(left_out + absent, columns=["authority", "authority_name", "years", "reason"]),
         release=int(observations.attrs["release"]),
+        children=ALL if counted is everyone else NOT_ALONE,
     )
 
 
-def _years(series: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Positions of the last unbroken run of years that nearly every authority published in full."""
-    complete = np.isfinite(series).all(axis=0).sum(axis=0)
-    existing = np.isfinite(series).any(axis=0).sum(axis=0)
-    good = complete >= MOST * np.maximum(existing, 1)
-    last = int(np.flatnonzero(good)[-1])
+def _units(observations: xr.Dataset) -> tuple[pd.DataFrame, np.ndarray]:
+    """Units of the panel with name and region, and the unit of each code: what became of one another is one unit."""
+    about = observations[["authority_name", "region", "first_year", "last_year"]].to_dataframe()
+    table = read_tables((), folder=published_folder())["authorities"].set_index("authority")
+    about = about[about["last_year"] >= FIRST_YEAR - 1]
+    unit = {str(code): str(code) for code in observations["authority"].values}
+    for code, after in table.loc[list(about.index), "successors"].dropna().items():
+        members = {part for one in (code, *str(after).split()) for part in unit[one].split("+")}
+        unit |= dict.fromkeys(members, "+".join(sorted(members)))
+    about["unit"] = [unit[str(code)] for code in about.index]
+    last = about[about["last_year"] == about["last_year"].max()]
+    units = last.groupby("unit").agg({"authority_name": " with ".join, "region": "first"})
+    return units, np.array([unit[str(code)] for code in observations["authority"].values])
+
+
+def _by_unit(observations: xr.Dataset, name: str, unit: np.ndarray) -> pd.DataFrame:
+    """Add up a series over the codes of each unit that existed; one that is missing leaves the sum missing."""
+    series = observations[name].transpose("authority", "year")
+    return _added(series.where(_existed(observations), 0.0), unit)
+
+
+def _existed(observations: xr.Dataset) -> xr.DataArray:
+    return (observations["first_year"] <= observations["year"]) & (
+        observations["year"] <= observations["last_year"]
+    )
+
+
+def _added(series: xr.DataArray, unit: np.ndarray) -> pd.DataFrame:
+    codes, place = np.unique(unit, return_inverse=True)
+    total = np.zeros((len(codes), series.sizes["year"]))
+    np.add.at(total, place, series.values)
+    return pd.DataFrame(total, index=codes, columns=series["year"].values.astype(int))
+
+
+def _years(observations: xr.Dataset, series: dict[str, pd.DataFrame]) -> list[int]:
+    """The last unbroken run of years that nearly every unit published in full, the stock a year before included."""
+    known = [frame.notna() for frame in series.values()] + [series["stock"].shift(axis=1).notna()]
+    share = np.logical_and.reduce(known).mean(axis=0)
+    years = observations["year"].values.astype(int)
+    good = [bool(s >= MOST and y >= FIRST_YEAR) for s, y in zip(share, years, strict=True)]
+    last = max(np.flatnonzero(good))
     first = last
-    while first > 0 and good[first - 1]:
+    while good[first - 1]:
         first -= 1
-    return np.arange(first, last + 1)
+    return [int(year) for year in years[first : last + 1]]
 
 
-def _reasons(observations: xr.Dataset, series: np.ndarray, years: np.ndarray) -> list[str]:
-    """Why each authority is left out; empty where it is kept."""
-    first, last = observations["first_year"].values, observations["last_year"].values
-    reasons = []
-    for row in range(series.shape[1]):
+def _unaccompanied(
+    observations: xr.Dataset, unit: np.ndarray, *, leave_share: float
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Unaccompanied children by unit: stock; starts and ceases implied by it; and the variance of these two."""
+    # What England's total holds beyond the printed cells is spread evenly over those suppressed (1 to 5 children).
+    # U' = (1 - h) U + (1 - h/2) S gives starts, no fewer than none, scaled to England's; leavers h (U + S/2) likewise.
+    printed = observations["uasc_stock_by_authority"].transpose("authority", "year")
+    hidden = printed.isnull() & observations["stock_by_authority"].notnull() & _existed(observations)
+    rest = (observations["uasc_stock_by_authority_total"] - printed.sum("authority")) / hidden.sum(
+        "authority"
+    )
+    stock = _added(printed.fillna(0.0) + rest.fillna(0.0) * hidden, unit)
+    england = observations["uasc_stock"].to_series()
+    stock = stock * (england / stock.sum())
+    before = stock.shift(axis=1)
+    implied = ((stock - (1.0 - leave_share) * before) / (1.0 - leave_share / 2.0)).clip(lower=0.0)
+    arrived = unaccompanied_starts(observations, leave_share=leave_share).to_series()
+    starts = implied * (arrived / implied.sum())
+    leaving = leave_share * (before + starts / 2.0)
+    ceases = leaving * ((england.shift() + arrived - england) / leaving.sum())
+    variance = leaving * (1.0 - leave_share)
+    doubt = {"starts": variance / (1.0 - leave_share / 2.0) ** 2, "ceases": variance}
+    return {"starts": starts, "ceases": ceases, "stock": stock}, doubt
+
+
+def _rates(
+    figures: dict[str, np.ndarray], *, people: np.ndarray, doubt: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log start rates and log odds of leaving, with the variance of what counting leaves to chance."""
+    starts, ceases = figures["starts"][:, 1:], figures["ceases"][:, 1:]
+    there = figures["stock"][:, :-1] + starts / 2.0
+    share = ceases / there
+    value = np.stack([np.log(starts / people), np.log(share / (1.0 - share))], axis=1)
+    spread = there * share * (1.0 - share)
+    noise = np.stack([(starts + doubt[0]) / starts**2, (spread + doubt[1]) / spread**2], axis=1)
+    return value - value.mean(axis=(0, 2), keepdims=True), noise
+
+
+def _reasons(units: pd.DataFrame, counted: dict[str, pd.DataFrame], span: list[int]) -> pd.Series:
+    """Why each unit is left out; empty where it is kept."""
+    reasons = {}
+    for unit in units.index:
+        figures = {name: frame.loc[unit, span] for name, frame in counted.items()}
         missing = [
-            f"{word} {', '.join(str(y) for y in years[~np.isfinite(values)])}"
-            for word, values in zip(("starts", "stock", "population"), series[:, row], strict=True)
-            if not np.isfinite(values).all()
+            f"{n} {', '.join(map(str, f.index[f.isna()]))}" for n, f in figures.items() if f.isna().any()
         ]
-        if first[row] > years[0] or last[row] < years[-1]:
-            reasons.append(f"boundaries changed: existed in years ending {first[row]} to {last[row]}")
-        elif missing:
-            reasons.append(f"not published: {'; '.join(missing)}")
-        elif (series[:2, row] <= 0).any():
-            reasons.append("a year without any child, which has no rate to follow")
-        else:
-            reasons.append("")
-    return reasons
+        none = any((figure <= 0).any() for figure in figures.values())
+        empty = "a year without any child, which has no rate to follow" if none else ""
+        reasons[unit] = f"not published: {'; '.join(missing)}" if missing else empty
+    return pd.Series(reasons)
 
 
-def _usable(rollout: pd.DataFrame, codes: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Mark the years before an authority was announced as a pathfinder."""
-    usable = np.ones((len(codes), len(years)), dtype=bool)
+def _later_programme(
+    rollout: pd.DataFrame, whole: dict[str, str], kept: pd.Index, years: list[int]
+) -> np.ndarray:
+    """Mark the years after an authority was announced as a pathfinder, (authority, year)."""
+    found = np.zeros((len(kept), len(years)), dtype=bool)
     for row in rollout[rollout["programme"] == PATHFINDER].to_dict("records"):
-        after = years + YEAR_END > calendar_year(str(row["date"]))
-        usable[np.ix_(codes == str(row["authority"]), after)] = False
-    return usable
+        after = np.array(years) + YEAR_END > calendar_year(str(row["date"]))
+        found[np.ix_(kept == whole.get(str(row["authority"]), ""), after)] = True
+    return found
 
 
-def _pathfinders(
-    codes: np.ndarray, titles: np.ndarray, usable: np.ndarray, years: np.ndarray
+def _left_out(
+    units: pd.DataFrame, reasons: pd.Series, years: list[int], *, later: np.ndarray, kept: pd.Index
 ) -> list[tuple[str, ...]]:
-    reason = f"{PATHFINDER}, a later programme with the same aim"
-    return [
-        (codes[row], titles[row], ", ".join(str(year) for year in years[~usable[row]]), reason)
-        for row in np.flatnonzero(~usable.all(axis=1))
+    """Whatever is left out or added together, with its reason."""
+    span = f"{years[0]} to {years[-1]}"
+    names = units["authority_name"]
+    found: list[tuple[str, ...]] = [
+        (str(code), names[code], span, why) for code, why in reasons[reasons != ""].items()
     ]
+    found += [(code, names[code], span, JOINED) for code in kept if "+" in code]
+    reason = f"{PATHFINDER}, a later programme with the same aim"
+    for row in np.flatnonzero(later.any(axis=1)):
+        found.append((kept[row], names[kept[row]], ", ".join(map(str, np.array(years)[later[row]])), reason))
+    return found
 
 
-def _in_panel(launches: Launches, codes: np.ndarray) -> tuple[Launches, np.ndarray, list[tuple[str, ...]]]:
+def _in_panel(
+    launches: Launches, whole: dict[str, str], kept: pd.Index
+) -> tuple[Launches, np.ndarray, list[tuple[str, ...]]]:
     """Keep the launches of authorities in the panel; name those that are not."""
-    place = {code: row for row, code in enumerate(codes)}
-    kept = launches.table["authority"].isin(list(place)).to_numpy(bool)
-    table = launches.table[kept].reset_index(drop=True)
-    rows = np.array([place[code] for code in table["authority"]], dtype=int)
+    units = launches.table["authority"].map(whole)
+    inside = units.isin(kept).to_numpy(bool)
     absent: list[tuple[str, ...]] = [
         (row.authority, row.authority_name, "all", f"began {row.programme} but is not in the panel")
-        for row in launches.table[~kept].itertuples()
+        for row in launches.table[~inside].itertuples()
     ]
-    return Launches(table, launches.dates[kept]), rows, absent
+    return launches.of(inside), kept.get_indexer(units[inside]), absent

@@ -264,6 +264,11 @@ def _expected(posterior: xr.Dataset, s: StudyArrays) -> tuple[np.ndarray, np.nda
         areas = flat["area_change"].sel(area=list(s.names[s.area])).values
         centre[:, s.area] = areas + s.sign[s.area] * s.bias_mean[s.area]
         variance[:, s.area] = s.se[s.area] ** 2 + s.bias_sd[s.area] ** 2
+    if (
+        "panel_bias" in flat
+    ):  # the row without a bias of its own: that is a variable of the model, starts first
+        own = s.area & (s.bias_sd == 0.0)
+        centre[:, own] += (flat["panel_bias_lasting"] * flat["panel_bias"][:, 0]).values[:, None]
     return centre, np.sqrt(variance)
 
 

@@ -32,11 +32,10 @@ from cba.inputs.observations import load_observations
 from cba.models.effects_areas import (
     CareFacts,
     area_draws,
-    area_reports,
+    area_terms,
     by_estimand_of,
     care_facts,
     fitted_entries_of,
-    reach_terms,
 )
 from cba.models.sampling import Gates, made_from, prior_draws, prior_term, sample_gated
 from cba.models.studies import (
@@ -69,13 +68,19 @@ from cba.models.studies import (
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
-    from cba.models.authorities import PanelFinding
+    from cba.models.authority_findings import PanelFinding
 
 SMALL_STEPS = 0.99
 """Acceptance to tune to: where few studies inform the heterogeneity the posterior narrows towards none, and at 0.98 one
 transition of 8,000 diverged in two of six runs of the trials alone, at 0.99 none in twelve: seconds more."""
 
-STUDY_VARIABLES = ("counted_offset", "log_odds_product", "coverage_offset", "area_offset")
+STUDY_VARIABLES = (
+    "counted_offset",
+    "log_odds_product",
+    "coverage_offset",
+    "area_offset",
+    "panel_bias_offset",
+)
 """Variables of single studies: part of the model, and no prior belief whose power one would scale."""
 
 
@@ -89,7 +94,7 @@ def build_effects(
 ) -> pm.Model:
     """Build, without sampling, the synthesis of all estimands, or one of the alternatives beside it.
 
-    `panel`: what England's panel of authorities says of starts. `variant`: a member of `VARIANTS`; the
+    `panel`: what England's panel of authorities says of starts and exits. `variant`: a member of `VARIANTS`; the
     alternatives pool what is said of children served.
     """
     # Returned: ``mean``, ``heterogeneity`` and ``transport``, dims (estimand); what reach is derived from; and the
@@ -109,11 +114,7 @@ def build_effects(
             seen = (served.sign, SIGNIFICANT * served.se, weight)
         if variant == ADJUSTED:
             prior_term(priors, "effects.authority_spread")
-            reach, tilt = reach_terms(priors, facts.starts)
-            if len(areas):
-                reports.append(
-                    area_reports(areas, reach=reach, tilt=tilt, starts=facts.starts, pooled=pooled)
-                )
+            reports += area_terms(areas, panel, priors, starts=facts.starts, pooled=pooled)
         if reports:
             _add_reports(reports, seen=seen)
     return model
@@ -177,7 +178,7 @@ def fit_effects(
         Published series, of which starts by age and lengths of stay are used; those of the newest shipped
         release when left out.
     panel
-        What England's panel of authorities says of starts; left out, it does not count.
+        What England's panel of authorities says of starts and exits; left out, it does not count.
     draws, tune, chains, seed, progress, gates
         As in :func:`cba.fit_baseline`.
 
@@ -237,7 +238,10 @@ def handed_on(sampled: xr.Dataset, areas: StudyArrays, facts: CareFacts, *, seed
     """Return the posterior under the names the other rooms use, with predictions and area-level products."""
     entries = fitted_entries_of(sampled)
     shared = ["mean", "heterogeneity", "transport", "between_classes", "class_offset", "authority_spread"]
-    posterior = sampled[shared].assign({name.rsplit(".", 1)[-1]: draws for name, draws in entries.items()})
+    bias = [name for name in ("panel_bias", "panel_bias_lasting") if name in sampled]
+    posterior = sampled[shared + bias].assign(
+        {name.rsplit(".", 1)[-1]: draws for name, draws in entries.items()}
+    )
     flat = sampled.stack(sample=("chain", "draw"), create_index=False).transpose("sample", ...)
     given: dict[str, np.ndarray] = {name: draws.values.ravel() for name, draws in entries.items()}
     for name in ("coverage_offset", "area_offset"):

@@ -5,7 +5,11 @@ A study of whole areas, with share c of the eligible served, speaks of
     ln(1 - c sum_a s_a phi_a (1 - RR^tilt_a)),   s_a the shares of the starts it counts,
 
 so coverage, reach and the effect are variables of the model and leave it correlated. The bias of such a design, an
-area's own trend, acts on the change of the whole area and is stated on it (``effects.area_bias_*``).
+area's own trend, acts on the change of the whole area and is stated on it (``effects.area_bias_*``). England's own
+panel speaks of starts and of exits, theta = (that change, c times the log odds of leaving), and of placebo dates, when
+nothing had happened. One bias b serves all, of which a share g lasts after launch:
+
+    y = theta + g b + e_0,     d_k = m_k b + e_k,     b ~ N(0, diag s^2),     Cov(e_0, e_2, e_3, e_4) as simulated
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
+from cba.models.authority_data import OUTCOMES
 from cba.models.baseline import flow_rates
 from cba.models.sampling import prior_term
 from cba.models.stays import StayLength, stay_length
@@ -29,6 +34,7 @@ from cba.models.studies import (
     CLASSES,
     ESTIMANDS,
     FAMILY_HELP,
+    PANEL,
     POOLED_ENTRIES,
     Pooled,
     Reported,
@@ -39,6 +45,7 @@ from cba.models.studies import (
 
 if TYPE_CHECKING:
     from cba.inputs.priors import PriorRegistry
+    from cba.models.authority_findings import PanelFinding
 
 
 # --- Reach: the share of would-be starts that help could prevent, by age, and the tiers of need it comes from ---
@@ -76,7 +83,10 @@ VECTORS = {
 REACH_ENTRIES = (IN_TIME, OF_KIND, *(entry for entries in VECTORS.values() for entry in entries))
 
 
-FITTED_ENTRIES = (*REACH_ENTRIES, *POOLED_ENTRIES)
+LEAVING = "family_help.log_odds_of_leaving"
+
+
+FITTED_ENTRIES = (*REACH_ENTRIES, *POOLED_ENTRIES, LEAVING)
 """Registry entries that are random variables of the synthesis: their posterior goes downstream."""
 
 
@@ -223,17 +233,26 @@ def _settings(
 
 def fitted_entries_of(posterior: xr.Dataset) -> dict[str, xr.DataArray]:
     """Draws of the entries of `FITTED_ENTRIES`, by name, out of the variables of the model."""
-    found = {entry: posterior[entry.rsplit(".", 1)[-1]] for entry in (IN_TIME, OF_KIND, *POOLED_ENTRIES)}
+    found = {
+        entry: posterior[entry.rsplit(".", 1)[-1]] for entry in (IN_TIME, OF_KIND, *POOLED_ENTRIES, LEAVING)
+    }
     for name, entries in VECTORS.items():
         values = posterior[name]
         found |= {entry: values.isel({values.dims[-1]: i}, drop=True) for i, entry in enumerate(entries)}
     return found
 
 
-def area_reports(
-    s: StudyArrays, *, reach: pt.TensorVariable, tilt: pt.TensorVariable, starts: np.ndarray, pooled: Pooled
-) -> Reported:
-    """Return what area-level studies report of the product, given the variables of the model in context."""
+def area_terms(
+    s: StudyArrays, panel: PanelFinding | None, priors: PriorRegistry, *, starts: np.ndarray, pooled: Pooled
+) -> list[Reported]:
+    """Add reach, exits and what belongs to studies of areas to the model in context; returns what these report.
+
+    England's own panel, one of them, is added as a normal of its own.
+    """
+    leaving = prior_term(priors, LEAVING)
+    reach, tilt = reach_terms(priors, starts)
+    if not len(s):
+        return []
     pm.modelcontext(None).add_coord("area", s.names)
     offset = pm.Normal("coverage_offset", 0.0, 1.0, dims="area")
     setting = pm.Normal("area_offset", 0.0, 1.0, dims="area")
@@ -241,13 +260,36 @@ def area_reports(
     log_ratio = effect_behind(s, pooled, spread=pooled.heterogeneity[s.estimand] * setting)
     ages = age_weights(s.ages, starts / starts.sum())
     change = log_change_in_starts(coverage, reach, log_ratio, tilt, ages, arrays=pt)
-    return Reported(
-        centre=change + s.sign * s.bias_mean,
-        sd=pt.constant(np.sqrt(s.se**2 + s.bias_sd**2)),
-        names=tuple(s.names.tolist()),
-        lower=np.where(s.censored, s.lower, s.effect),
-        upper=np.where(s.censored, s.upper, s.effect),
-    )
+    own = s.names == (panel.study_id if panel else "")
+    if panel and own.any():
+        place = int(np.flatnonzero(own)[0])
+        add_panel(panel, priors, [change[place], coverage[place] * leaving])
+    if own.all():
+        return []
+    rest = s.of(~own)
+    return [
+        Reported(
+            centre=change[np.flatnonzero(~own)] + rest.sign * rest.bias_mean,
+            sd=pt.constant(np.sqrt(rest.se**2 + rest.bias_sd**2)),
+            names=tuple(rest.names.tolist()),
+            lower=np.where(rest.censored, rest.lower, rest.effect),
+            upper=np.where(rest.censored, rest.upper, rest.effect),
+        )
+    ]
+
+
+def add_panel(panel: PanelFinding, priors: PriorRegistry, theta: list[pt.TensorVariable]) -> None:
+    """Add what England's own panel found, by the real launches and by placebo dates, to the model in context.
+
+    `theta`: effects on log starts and on log odds of leaving.
+    """
+    sd = pt.stack([prior_term(priors, f"effects.panel_bias_sd_{outcome}") for outcome in OUTCOMES])
+    lasting = prior_term(priors, "effects.panel_bias_lasting")
+    bias = pm.Deterministic("panel_bias", sd * pm.Normal("panel_bias_offset", 0.0, 1.0, shape=len(OUTCOMES)))
+    before = np.reshape(panel.seen[len(OUTCOMES) :], (-1, len(OUTCOMES)))
+    centre = pt.concatenate([pt.stack(theta) + lasting * bias, (before * bias).ravel()])
+    reported = pm.Data("panel_reported", np.array(panel.estimate))
+    pm.MvNormal(PANEL, centre, np.array(panel.covariance), observed=reported)
 
 
 def area_draws(

@@ -356,7 +356,7 @@ def normal_settings(priors: PriorRegistry, entry: str) -> tuple[float, float]:
     return float(settings["mu"]), float(settings["sigma"])
 
 
-FAMILIES = ("Fixed", "Normal", "LogNormal", "HalfNormal", "Gamma", "Beta")
+FAMILIES = ("Fixed", "Normal", "LogNormal", "HalfNormal", "Gamma", "Beta", "Uniform")
 """Families a model can use; a fixed entry is a constant of it."""
 
 

@@ -27,7 +27,7 @@ from cba.models.stays import StayLength, follow_up_power
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
-    from cba.models.authorities import PanelFinding
+    from cba.models.authority_findings import PanelFinding
 
 
 _ROOT_HALF = np.sqrt(0.5)
@@ -198,8 +198,11 @@ FOLLOW_UP = 24.0
 """Months of follow-up of a study that states none."""
 
 
+ARMS = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
+
+
 PANEL = "england_panel"
-"""Design of the finding of England's own panel: it has a bias prior of its own."""
+"""Design of the finding of England's own panel: its bias is a variable of the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,16 +283,6 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
     admitted = priors.evidence_designs is None or "panel" in priors.evidence_designs
     if panel is None or not admitted:
         return studies
-    if panel.study_id in set(studies["study_id"]):
-        raise InputError(
-            "the panel finding has the name of a study in the evidence table",
-            file="evidence_effects.csv",
-            field="study_id",
-            found=panel.study_id,
-            allowed="a name of its own",
-            cause="the finding typed into the table as well",
-            remedy="remove that row, or rename the finding",
-        )
     row = {
         "study_id": panel.study_id,
         "estimand": FAMILY_HELP,
@@ -302,8 +295,8 @@ def with_panel(studies: pd.DataFrame, panel: PanelFinding | None, priors: PriorR
         "service_class": "family_support",
         "at_scale": "no",
         "usual_help": "yes",
-        "effect": panel.log_change,
-        "effect_se": panel.se,
+        "effect": panel.estimate[0],
+        "effect_se": math.sqrt(panel.covariance[0][0]),
         "coverage_low": panel.coverage_low,
         "coverage_high": panel.coverage_high,
     }
@@ -318,10 +311,11 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry, *, stays: StayLen
     designs = [
         f"area_bias_{d}" if of else f"bias_{d}" for of, d in zip(area, studies["design_class"], strict=True)
     ]
-    bias = np.reshape([normal_settings(priors, f"effects.{name}") for name in designs], (-1, 2))
+    # The bias of England's own panel is a variable of the model, shared with its placebo dates.
+    stated = [(0.0, 0.0) if PANEL in d else normal_settings(priors, f"effects.{d}") for d in designs]
+    bias = np.reshape(stated, (-1, 2))
     design = _log_range(studies, "design_effect", log=np.log)
     coverage = _log_range(studies, "coverage", log=_logit)
-    arms = ["arm_events_treat", "arm_n_treat", "arm_events_control", "arm_n_control"]
     later = (studies["outcome_class"] == "in_care_at_follow_up") & (studies["estimand"] == FAMILY_HELP)
     years = studies["follow_up_months"].fillna(FOLLOW_UP).to_numpy(float) / 12.0
     return StudyArrays(
@@ -343,7 +337,7 @@ def study_arrays(studies: pd.DataFrame, priors: PriorRegistry, *, stays: StayLen
         risk_sd=_risk_sd(studies, about, priors),
         censored=(studies["use"] == "censored").to_numpy(bool),
         area=area,
-        arms=studies[arms].to_numpy(float),
+        arms=studies[ARMS].to_numpy(float),
         design_log_mean=np.nan_to_num(design[0]),
         design_log_sd=np.nan_to_num(design[1]),
         coverage_mean=coverage[0],

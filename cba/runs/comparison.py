@@ -21,7 +21,7 @@ from cba.inputs.analyses import lead_among
 if TYPE_CHECKING:
     from cba.appraisal.inputs import Inputs
     from cba.inputs.prior_entries import PriorEntry
-    from cba.models.authorities import PanelFinding
+    from cba.models.authority_findings import PanelFinding
 
 
 TWO_ERRORS = 2.0

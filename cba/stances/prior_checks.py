@@ -32,7 +32,9 @@ from cba.inputs.prior_checks import Bounds, Standard, load_plausibility, load_st
 from cba.interventions import kinds
 from cba.interventions.effects import Effect
 from cba.interventions.records import Work
+from cba.models.authority_findings import STUDY
 from cba.models.checks import prior_baseline, prior_effects
+from cba.models.effects_areas import LEAVING
 from cba.models.parameters import ROLL_OUT, joint_parameters
 from cba.models.slow_results import kept_table
 from cba.models.unit_costs import prior_unit_cost_draws
@@ -309,9 +311,11 @@ def _compared(workings: Workings, effects: Sequence[Effect], *, rule: Standard) 
         named = [estimand for estimand, name in ROLL_OUT.items() if name in _inputs_of(effect)]
         studies = workings.inputs.evidence.synthesis("".join(named[:1]), designs=rule.controlled_designs)
         here = studies["country"] == rule.place_studied
-        used = studies[here | (studies["transport_note"] != "")]
-        grades[effect.label] = "direct" if here.any() else "transported" if len(used) else "none"
-        said.append(f"{effect.label}: {', '.join(dict.fromkeys(used['study_id'])) or 'none'}")
+        used = list(dict.fromkeys(studies[here | (studies["transport_note"] != "")]["study_id"]))
+        # England's own panel, where the fit holds it, is the one controlled comparison of exits.
+        own = [STUDY] * (LEAVING in _inputs_of(effect) and "panel_bias" in workings.effects["posterior"])
+        grades[effect.label] = "direct" if here.any() or own else "transported" if used else "none"
+        said.append(f"{effect.label}: {', '.join(used + own) or 'none'}")
     return {
         "mechanism": "; ".join(effect.label for effect in effects) or "no modelled effect",
         "controlled_comparison": min(

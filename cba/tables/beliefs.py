@@ -519,7 +519,7 @@ catalogued(
 
 
 catalogued_together(
-    Table("panel_path", "Starts after launch in the panel of authorities", "Ratio to what would have been."),
+    Table("panel_path", "Change after launch in the panel of authorities", "Ratio to what would have been."),
     Table("panel_summary", "Effect found in England's own panel", "Ratio."),
     Table(
         "panel_authorities",
@@ -527,5 +527,7 @@ catalogued_together(
         "Names and dates; no figures.",
     ),
     Table("panel_placebo_dates", "Effect found at made-up launch dates", "Log ratio."),
+    Table("panel_programmes", "Effect of each programme by itself", "Log ratio."),
+    Table("panel_finding", "Effect found under each specification, at real and made-up dates", "Log ratio."),
     of=attrgetter("inputs.analysis.evidence_until"),
 )(panel_tables)

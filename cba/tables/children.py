@@ -9,6 +9,7 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import norm
 
 from cba.appraisal.quantities import discounted, lead_option, spread_at
 from cba.appraisal.workings import Workings, reachable_starts, stacked
@@ -17,6 +18,8 @@ from cba.dimensions import AGE_BANDS
 from cba.inputs.observations import load_observations
 from cba.interventions.effects import Effect
 from cba.interventions.kinds import checked
+from cba.models.authority_data import OUTCOMES
+from cba.models.authority_findings import STUDY, panel_tables
 from cba.models.effects_areas import TIERS
 from cba.models.growth import GROWTH, number_paths
 from cba.models.parameters import family_help_tiers
@@ -26,6 +29,7 @@ from cba.tables.beliefs import children_of_all_starts
 from cba.tables.catalogue import (
     BY_ROW,
     CHILDREN,
+    SHARES,
     a_reform,
     catalogued,
     chance,
@@ -276,6 +280,7 @@ def _family_help(workings: Workings, option: str) -> list[Step]:
     fall = 1.0 - np.exp(value("family_help.log_risk_ratio"))
     starts = system.ground.starts[:, year].sum(axis=-1)
     averted = account.children.averted_starts[:, year].sum(axis=-1)
+    sooner = sum(w.leavers.fewer[:, year].sum(axis=-1) for w in account.work if w.leavers is not None)
     return [
         ("Money for family help", "money", "GBP per year", total_cost(account)[:, year]),
         ("New money for one child served", "money", "GBP per child", value("family_help.cost_per_child")),
@@ -285,6 +290,7 @@ def _family_help(workings: Workings, option: str) -> list[Step]:
         ("Effect on a child reached: fall in the risk of entering care", "share", "share", fall),
         ("Starts, unaccompanied children aside", "children", "children per year", starts),
         ("Starts averted", "children", "children per year", averted),
+        ("Fewer in care because more left, or fewer did", "children", "children", np.asarray(sooner)),
         ("Fewer children in care at 31 March", "children", "children", account.children.fewer[:, year]),
     ]
 
@@ -417,6 +423,41 @@ def reach_table(workings: Workings) -> pd.DataFrame:
             rows.append(row | {"learned": 1.0 - after.std() / before.std()})
     columns = ["study_id", "quantity", "label", "unit", "prior_mean", "prior_lower", "prior_upper"]
     return pd.DataFrame(rows, columns=[*columns, "mean", "lower", "upper", "learned"])
+
+
+SIDES = {"before": "prior", "after": "posterior"}
+
+
+@catalogued("panel_reconciled", "England's panel beside its placebos and what the model believes", SHARES)
+def panel_reconciled(workings: Workings) -> pd.DataFrame:
+    """Change in starts and in odds of leaving: found by the panel, by its placebos, and believed of the same areas.
+
+    Columns outcome, kind (panel, placebo or model), label, mean, lower, upper (shares). No rows without the panel.
+    """
+    level, rows = workings.inputs.analysis.level, []
+    sides = {f"the model, {s} the data": workings.effects[g].to_dataset() for s, g in SIDES.items()}
+    known = "panel_bias" in workings.effects["posterior"]
+    held = panel_tables(workings.inputs.analysis.evidence_until) if known else {}
+    for outcome in OUTCOMES if held else ():
+        found = held["panel_finding"].query("specification == 'base' and outcome == @outcome")
+        for shift, effect, se in found[["shift", "effect", "se"]].itertuples(index=False):
+            label = (
+                f"launches {shift} years earlier, before them"
+                if shift
+                else "the panel, five years after launch"
+            )
+            ends = norm.interval(level, effect, se)
+            rows.append((outcome, "placebo" if shift else "panel", label, effect, *ends))
+        place = held["panel_summary"].set_index("outcome").loc[outcome]
+        ends = place[["placebo_mean", "placebo_lower", "placebo_upper"]]
+        rows.append((outcome, "placebo", "authorities without a programme", *ends))
+        for label, side in sides.items():
+            area = side.sel(area=STUDY)
+            exits = area["area_coverage"] * side["log_odds_of_leaving"]
+            draws = (area["area_change"] if outcome == "starts" else exits).values.ravel()
+            rows.append((outcome, "model", label, *spread(workings, draws).values()))
+    table = pd.DataFrame(rows, columns=["outcome", "kind", "label", "mean", "lower", "upper"])
+    return table.assign(**{name: np.expm1(table[name].astype(float)) for name in ("mean", "lower", "upper")})
 
 
 # --- The tracker: children starting care each year under each belief, beside what has been published … ---

@@ -32,7 +32,7 @@ from cba.inputs.distributions import distribution
 from cba.inputs.files import read_toml
 from cba.inputs.options import ways_of_paying
 from cba.inputs.priors import PriorRegistry
-from cba.models.authority_findings import known_panel
+from cba.models.authority_findings import BASE, known_panel
 from cba.models.baseline import fit_baseline
 from cba.models.effects import SMALL_STEPS, build_effects, handed_on
 from cba.models.effects_areas import IN_TIME, OF_KIND, START_SHARES, care_facts, overall_reach
@@ -66,7 +66,7 @@ class Level:
     @property
     def fits(self) -> bool:
         """Whether the effects are fitted again for it."""
-        return not {"params", "designs", "without", "small", "panel"}.isdisjoint(self.change)
+        return not {"params", "designs", "without", "small", "panel", "specification"}.isdisjoint(self.change)
 
 
 @cache
@@ -127,7 +127,8 @@ def _fraction() -> Iterator[Setting]:
     beside += [{a: n for a, n in _corner(d).items() if a in fitted} for d in CORNERS]
     rng = np.random.default_rng(plan()["seed"])
     columns = {}
-    free = [axis for axis in plan()["axis"] if axis not in fitted]  # what is tried alone has fits
+    varied = [v.axis for v in levels() if v.direction in CORNERS]  # the others are tried alone
+    free = [axis for axis in plan()["axis"] if axis in varied and axis not in fitted]
     for axis, form in zip(free, rng.permutation(FORMS)[: len(free)], strict=True):
         named = [v.name for v in levels() if v.axis == axis and v.direction in CORNERS]
         columns[axis] = form, rng.permutation(["", *named])
@@ -170,7 +171,8 @@ def fitted_effects(inputs: Inputs, fit: tuple[Level, ...]) -> xr.DataTree:
     if any("small" in level.change for level in fit):
         studies = studies.assign(at_scale="no")
     counts = all(level.change.get("panel", True) for level in fit)
-    panel = known_panel(analysis.evidence_until) if counts else None
+    said = next((level.change["specification"] for level in fit if "specification" in level.change), BASE)
+    panel = known_panel(analysis.evidence_until, specification=said) if counts else None
     model = build_effects(studies, priors, facts=facts, panel=panel)
     tree = sample_gated(model, name="effects", target_accept=SMALL_STEPS, **_sampler(analysis))
     every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)

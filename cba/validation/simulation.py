@@ -15,15 +15,14 @@ import xarray as xr
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import PriorRegistry, load_priors
-from cba.models.authorities import PanelFinding
-from cba.models.authority_findings import known_panel
+from cba.models.authority_findings import PanelFinding, known_panel
 from cba.models.baseline import FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
 from cba.models.effects import SMALL_STEPS, build_effects
 from cba.models.effects_areas import CareFacts, by_estimand_of, care_facts, fitted_entries_of, reach_of_draws
 from cba.models.growth import SHOCK, GrowthSeries, growth_series
 from cba.models.sampling import normal_settings
-from cba.models.studies import CLASS_ESTIMAND, ESTIMANDS, arm_draw, class_means, studies_used
+from cba.models.studies import CLASS_ESTIMAND, ESTIMANDS, PANEL, arm_draw, class_means, studies_used
 from cba.validation.refits import Case, Simulated, constant_above, draw_priors, with_replaceable_data
 
 YEARS_AHEAD = 8
@@ -192,16 +191,21 @@ def effects_case(
     facts: CareFacts,
     panel: PanelFinding | None = None,
 ) -> Case:
-    """Return the synthesis, and how to make up data for it. All three kinds of data are made up."""
+    """Return the synthesis, and how to make up data for it. All kinds of data are made up."""
     model = build_effects(studies, priors, facts=facts, panel=panel)
     for variable in model.free_RVs:  # starting points set by the published results mean nothing here
         model.rvs_to_initial_values[variable] = None
-    made = [variable for name in ("effect", "between", "arms") for variable in model[name].owner.inputs[2:]]
+    kinds = [name for name in (PANEL, "effect", "between", "arms") if name in model.named_vars]
+    made = [variable for name in kinds for variable in model[name].owner.inputs[2:]]
 
     def simulate(rng: np.random.Generator) -> Simulated:
         truth, found, redrawn = draw_priors(model, rng, extra=tuple(made), possible=_possible)
-        centre, sd, inside, *arms = found
-        data = {"reported": rng.normal(centre, sd), "inside": rng.random(inside.shape) < inside}
+        *joint, centre, sd, inside = found[:-3]
+        arms, data = (
+            found[-3:],
+            {"reported": rng.normal(centre, sd), "inside": rng.random(inside.shape) < inside},
+        )
+        data |= {"panel_reported": rng.multivariate_normal(*joint)} if joint else {}
         return Simulated(truth, data | {"events": arm_draw(*arms, rng=rng)}, redrawn)
 
     return Case(

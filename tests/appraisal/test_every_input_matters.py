@@ -47,7 +47,7 @@ ROLL_OUT_EFFECTS = ("kinship.log_risk_ratio", "family_help.log_risk_ratio", "fos
 SHARES = tuple(f"{cost}.{part}_share" for cost in ("unit_costs", "system") for part in ("lasting", "error"))
 UNIT_COSTS = tuple(f"{n}_{what}" for n in sorted(NAMES.values()) for what in ("growth", "level", "surprise"))
 
-LIMITED = ("kinship.route_share", "kinship.uncovered_share")
+LIMITED = ("kinship.route_share", "kinship.uncovered_share", "delivery.reinvest_share")
 """Stop at a limit in many draws, so they are moved in several."""
 
 JOINED = "effects.attenuation"
@@ -166,9 +166,9 @@ def test_moving_one_input_moves_an_output(name, moving, before, society, asked):
 
 @pytest.mark.parametrize("name", sorted(n for n in load_priors().entries if n.startswith(AUTHORITY_MODEL)))
 def test_the_model_of_authorities_names_every_entry_of_its_own(name):
-    code = "".join(file.read_text(encoding="utf-8") for file in MODELS.glob("authorit*.py"))
-    by_outcome = f"{name.rpartition('_')[0]}_{{outcome}}"
-    assert f'"{name}"' in code or f'"{by_outcome}"' in code
+    files = [*MODELS.glob("authorit*.py"), *(MODELS.parent / "validation").glob("authorit*.py")]
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert f'"{name}"' in code or (f'"{name.partition(".")[2]}"' in code and 'f"panel.{name}"' in code)
 
 
 def test_attenuation_moves_every_effect():

@@ -91,8 +91,10 @@ def test_comparisons_are_those_of_the_evidence_table(table, workings):
     used = used[used["design_class"].isin(("rct", "matched", "panel"))]
     by = {name: set(rows["study_id"]) for name, rows in used.groupby("estimand")}
     family = table.loc["family_help_only"]
-    assert family["controlled_comparison"] == "direct"
-    assert set(family["studies"].removeprefix("Family help: ").split(", ")) == by["care_entry_log_rr"]
+    # the made fit holds no panel, the one comparison of exits
+    assert family["controlled_comparison"] == "none" and family["not_compared"] == "Family help: leaving care"
+    starts, exits = family["studies"].removeprefix("Family help: ").split("; ")
+    assert set(starts.split(", ")) == by["care_entry_log_rr"] and exits == "Family help: leaving care: none"
     assert "NWD_NY2019" not in family["studies"] and "BEZECZKY2020_12m" not in family["studies"]
     assert set(used.loc[used["estimand"] == "permanence_risk_diff", "country"]) == {"USA"}
     assert (

@@ -89,6 +89,10 @@ def _shared(seen, *, lags):
         "stock": stock,
         "starts": starts,
         "leavers": plain_care.leaver_kernel(points, ages=leaving, starts=starts, lags=lags),
+        "met": [
+            plain_care.leaver_kernel(points, ages=[float(a == b) for b in range(5)], starts=starts, lags=lags)
+            for a in range(5)
+        ],
         "guarded": [
             sum(leaving[a] * sum(plain_care.under_18(lag + 0.5)[a]) for a in range(5)) for lag in range(lags)
         ],
@@ -162,6 +166,8 @@ def _world(seen, value, paths, *, shared, years, level, start):
             for lag, row in enumerate(shared["leavers"])
         ],
         "guarded": shared["guarded"],
+        "met": shared["met"],
+        "exits": paths["exit"],
         "entrants": entrants,
         "mix": plain_care.placement_mix(
             stock,

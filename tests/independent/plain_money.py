@@ -121,6 +121,13 @@ def children_changed(value, services, *, world):
             for p in range(8):
                 by_place[t][p] += there * world["entrants"][lag][p]
     at_home = [sum(row) for row in by_age]
+    away = _leaving_with_help(value, services["help"], world=world)
+    for t in span:
+        there = world["usual"][t]["children"]
+        left = [away[t][b] * (1 - by_age[t][b] / there[b]) for b in range(5)]
+        by_age[t] = [by_age[t][b] + left[b] for b in range(5)]
+        by_place[t] = [by_place[t][p] + sum(left) * world["mix"][t][p] for p in range(8)]
+        at_home[t] += sum(left)
     rate = -math.log(1 - value["kinship.permanence_gain"]) / value["kinship.permanence_years"]
     leavers, gone = [], [0.0 for _ in span]
     for t in span:
@@ -143,6 +150,22 @@ def children_changed(value, services, *, world):
         "at_home": at_home,
         "guarded": guarded,
     }
+
+
+def _leaving_with_help(value, help_, *, world):
+    """Children fewer by age because the odds of leaving are OR^coverage times as high, at every age."""
+    span, log = range(len(world["years"])), value["family_help.log_odds_of_leaving"]
+    away = [[0.0] * 5 for _ in span]
+    for t in span:
+        before = away[t - 1][:] if t else [0.0] * 5
+        for a in range(5):
+            odds = world["exits"][t][a] / (1 - world["exits"][t][a]) * math.exp(log * help_[t])
+            more = odds / (1 + odds) - world["exits"][t][a] if help_[t] else 0.0
+            for later in range(t, len(span)):
+                for b in range(5):
+                    stay = world["met"][a][later - t][b]
+                    away[later][b] += more * (world["usual"][t]["children"][a] - before[a]) * stay
+    return away
 
 
 def _moved(value, services, t, *, world, gone):

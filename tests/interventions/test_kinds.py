@@ -51,6 +51,17 @@ def test_exits_by_hand():
     assert found.leavers.fewer[0, 0, BAND] == pytest.approx(more * (1.0 - LEAVE), rel=1e-12)
 
 
+@pytest.mark.parametrize("log", [-0.3, 0.0, 0.4])
+def test_exits_of_a_whole_area_by_hand(log):
+    """A quarter of 40,000 eligible children served: the odds of 1/4 that any of 1,000 in care leaves, times OR^0.25."""
+    stated = effect("exits", log_ratio="log", eligible="all", cost_per_child="cost")
+    found = act(stated, ground(**{"log": log, "all": 40_000.0, "cost": 1000.0}), money(1e7))
+    odds = 0.25 * np.exp(0.25 * log)
+    assert found.delivered[0, 0] == pytest.approx(0.25, rel=1e-12)
+    assert found.leavers.number[0, 0] == pytest.approx(1000.0 * (odds / (1.0 + odds) - LEAVE), rel=1e-12)
+    assert log != 0.0 or (found.leavers.fewer == 0.0).all()
+
+
 def test_exits_end_with_the_money_and_returns_are_taken_off():
     stated = effect("exits", ratio="ratio", cost_per_child="cost", returns="back")
     found = act(stated, ground(8, ratio=1.4, cost=1000.0, back=0.5), money(250_000.0, *[0.0] * 7))

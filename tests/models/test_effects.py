@@ -23,7 +23,7 @@ from cba.inputs.distributions import distribution
 from cba.inputs.priors import PriorRegistry
 from cba.inputs.table_words import CLASSES_OF_ESTIMAND
 from cba.models import effects
-from cba.models.authorities import PanelFinding
+from cba.models.authority_findings import STUDY, PanelFinding
 from cba.models.effects import build_effects, fit_effects
 from cba.models.effects_areas import care_facts, fitted_entries_of, reach_of_draws
 from cba.models.sampling import Gates, prior_draws
@@ -89,14 +89,17 @@ def test_an_unknown_estimand_is_refused(shipped):
     assert FAMILY_HELP in message and "set use to excluded" in message
 
 
-def test_a_panel_finding_of_a_name_in_the_table_is_refused(shipped):
-    finding = PanelFinding(
-        study_id="study_0", log_change=0.0, se=0.1, coverage_low=0.1, coverage_high=0.5,
-        age_note="all", known_by=2024,
+def a_finding(study_id, *, starts=0.0, se=0.1):
+    """A finding whose errors are independent, and whose placebo dates found nothing."""
+    return PanelFinding(
+        study_id=study_id, estimate=(starts,) + (0.0,) * 7, covariance=tuple(map(tuple, se**2 * np.eye(8))),
+        seen=(1.0, 1.0, 0.3, 0.3, 0.6, 0.6, 0.9, 0.9), coverage_low=0.6, coverage_high=0.9, known_by=2024,
     )  # fmt: skip
-    with pytest.raises(InputError, match="name of a study") as caught:
-        built(studies([0.0], [0.1]), shipped, panel=finding)
-    assert "study_0" in str(caught.value) and "rename" in str(caught.value)
+
+
+def test_the_finding_of_the_panel_is_no_row_of_the_table_as_well():
+    """It would count twice."""
+    assert STUDY not in set(cba.load_evidence().effects["study_id"])
 
 
 @pytest.mark.parametrize("family", ["Beta", "BetaScaled"])
@@ -678,14 +681,41 @@ def test_the_shipped_evidence_fits_at_the_shipped_gates(stance):
             assert (posterior[part].std(("chain", "draw")) > 0.8 * prior[part].std(("chain", "draw"))).all()
 
 
+def test_the_panel_is_one_normal_of_real_and_placebo_dates(shipped):
+    """The density of what the panel found at a random point: y = theta + g b + e, d_k = m_k b + e_k, by hand."""
+    rng = np.random.default_rng(6)
+    root = rng.normal(0.0, 0.1, (8, 8))
+    finding = replace(
+        a_finding("PANEL"),
+        estimate=tuple(rng.normal(0.0, 0.1, 8)),
+        covariance=tuple(map(tuple, root @ root.T + 0.01 * np.eye(8))),
+    )
+    model = built(studies([0.0], [0.1]), shipped, panel=finding)
+    point = {k: v + 0.3 * rng.standard_normal(np.shape(v)) for k, v in model.initial_point().items()}
+    names = ["panel_bias", "panel_bias_lasting", "log_odds_of_leaving"]
+    centre = model["england_panel"].owner.inputs[2]
+    outputs = model.replace_rvs_by_values([*(model[name] for name in names), centre])
+    outputs += [model.logp(vars=[model["england_panel"]])]
+    how = {"mode": "FAST_COMPILE", "on_unused_input": "ignore"}
+    evaluate = model.compile_fn(outputs, inputs=model.value_vars, point_fn=True, **how)
+    bias, lasting, leaving, mean, found = evaluate(point)
+    low, high = (np.log(c / (1 - c)) for c in (0.6, 0.9))
+    covered = 1 / (
+        1 + np.exp(-((low + high) / 2 + (high - low) / 3.2897072539 * point["coverage_offset"][0]))
+    )
+    expected = [mean[0], covered * leaving + lasting * bias[1]]
+    expected += [m * bias[side] for m in (0.3, 0.6, 0.9) for side in (0, 1)]
+    np.testing.assert_allclose(mean, expected, rtol=1e-8)
+    exact = stats.multivariate_normal(expected, finding.covariance).logpdf(finding.estimate)
+    assert float(found) == pytest.approx(exact, rel=1e-8)
+    assert mean[0] - lasting * bias[0] != 0.0
+
+
 @pytest.mark.slow
 def test_a_panel_finding_moves_effect_and_leaves_reach_correlated_with_it(shipped):
     """A precise fall in starts with little bias: the effect must be beneficial, and the larger the smaller reach."""
-    changed = registry(shipped, area_bias_england_panel=normal(0.0, 0.01))
-    finding = PanelFinding(
-        study_id="PANEL", log_change=-0.08, se=0.01, coverage_low=0.6, coverage_high=0.9,
-        age_note="all ages", known_by=2024,
-    )  # fmt: skip
+    changed = registry(shipped, panel_bias_sd_starts=("HalfNormal", {"sigma": 0.01}))
+    finding = a_finding("PANEL", starts=-0.08, se=0.01)
     # so tight a finding makes sharp corners: with another compile cache one draw in 2,400 has diverged
     gates = Gates(ess=200, divergences=3)
     settings = {"draws": 600, "tune": 800, "seed": 4, "gates": gates}

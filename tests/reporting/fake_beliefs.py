@@ -86,30 +86,21 @@ def _break_even_map() -> pd.DataFrame:
 
 
 def _panel() -> dict[str, pd.DataFrame]:
-    path = [
-        (outcome, "spread", since, 25 - 3 * since, -0.01 * since, -0.03 * since, 0.01 * since, 0.84, 0.006)
-        + (-0.01 * since, 0.012 * since)
-        for outcome, since in product(("starts", "stock"), range(1, 6))
+    labels = {
+        "the panel, five years after launch": "panel",
+        "launches 3 years earlier, before them": "placebo",
+        "the model, before the data": "model",
+        "the model, after the data": "model",
+    }
+    found = [
+        (o, kind, label, -0.07, -0.18, 0.05) for o in ("starts", "exits") for label, kind in labels.items()
     ]
-    names = [
-        "outcome",
-        "group",
-        "since_launch",
-        "reached",
-        "mean",
-        "lower",
-        "upper",
-        "prob_reduction",
-        "mcse",
-    ]
-    summary = [
-        (outcome, -0.07, -0.18, 0.05, 0.84, 0.006, f"On {outcome} the panel tells little.")
-        for outcome in ("starts", "stock")
-    ]
-    heads = ["outcome", "mean", "lower", "upper", "prob_reduction", "mcse", "sentence"]
+    names = ["outcome", "kind", "label", "mean", "lower", "upper"]
+    summary = [(o, f"On {o} the panel tells little.") for o in ("starts", "exits", "stock")]
     return {
-        "panel_path": pd.DataFrame(path, columns=[*names, "placebo_lower", "placebo_upper"]),
-        "panel_summary": pd.DataFrame(summary, columns=heads),
+        "panel_reconciled": pd.DataFrame(found, columns=names),
+        "panel_path": pd.DataFrame({"outcome": ["starts"], "since_launch": [1], "mean": [-0.01]}),
+        "panel_summary": pd.DataFrame(summary, columns=["outcome", "sentence"]),
         "panel_authorities": pd.DataFrame({"authority": ["A"], "launched": [2016]}),
         "panel_placebo_dates": pd.DataFrame({"outcome": ["starts"], "shift": [2], "effect": [0.02]}),
     }

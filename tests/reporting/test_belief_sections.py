@@ -119,7 +119,14 @@ def test_an_input_whose_shift_could_be_chance_is_not_listed(page):
 
 def test_the_sections_are_left_out_without_their_tables():
     appraisal = make_appraisal()
-    gone = ("accounts_reconciliation", "councils", "perspectives", "break_even_map", "panel_path", "reach")
+    gone = (
+        "accounts_reconciliation",
+        "councils",
+        "perspectives",
+        "break_even_map",
+        "panel_reconciled",
+        "reach",
+    )
     for table in (*gone, "panel_summary", "prior_predictive", "power_scaling", "payback_measures"):
         del appraisal.tables[table]
     page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))

@@ -234,77 +234,66 @@ def _map_tables(view: View) -> Below:
     return tables, [csv_link(view.first, "break_even_map", name="break_even_map", where=where)]
 
 
-# --- England's own panel: the effect by years since launch, against placebo adopters ---
+# --- England's own panel beside its placebos, the chain from money to children, and a pilot ---
 
 
-PANEL = {
-    "starts": ("Starts to be looked after", "Starts to be looked after by years since launch"),
-    "stock": ("Children looked after at 31 March", "Children looked after by years since launch"),
-}
-"""Outcome of the panel to what its axis shows and the title of its figure."""
+_PILOT = {"outcome": "starts", "kind": "pilot", "label": "Pilot areas: fall expected"}
 
 
-def _panel_figure(outcome: str) -> Figure:
-    what, title = PANEL[outcome]
-    shown = columns(
-        columns(plain={"since_launch": "Years since launch"}, count={"reached": "Launches that long ago"}),
-        range_columns("share"),
-        probability={"prob_reduction": "Chance of a reduction"},
-        share={"placebo_lower": "Placebos: lower", "placebo_upper": "Upper"},
-    )
-    return Figure(
-        f"panel_{outcome}",
-        title,
-        Data(
-            "panel_path",
-            shown,
-            f"{title}: change against authorities without the programme",
-            chart.rows_with(outcome=outcome, group="spread"),
-        ),
-        partial(_draw_panel, what=what),
-        partial(_describe_panel, what=what),
-        anchor=f"panel-{outcome}",
+def _reconciled_rows(view: View) -> pd.DataFrame:
+    """Return the rows of the panel and the chain, and the fall that the announced pilot is expected to show."""
+    rows = view.rows("panel_reconciled")
+    if not view.holds("pilot_power"):
+        return rows
+    announced = view.rows("pilot_power", published=True).iloc[:1]
+    falls = {end: -announced[f"fall_percent_{other}"] / 100.0 for end, other in _TURNED.items()}
+    place = rows["outcome"].eq("starts").sum()
+    return pd.concat(
+        [rows.iloc[:place], announced.assign(**falls, **_PILOT)[rows.columns], rows.iloc[place:]]
     )
 
 
-def _draw_panel(ax: Axes, rows: pd.DataFrame, view: View, *, what: str) -> None:
-    """Draw the effect of the Strengthening Families programmes by years since launch."""
-    first, second = chart.duo()
-    since, last = rows["since_launch"].to_numpy(), int(rows["since_launch"].iloc[-1])
-    ax.fill_between(since, rows["lower"] * 100, rows["upper"] * 100, color=first, alpha=0.22, lw=0)
-    ax.plot(since, rows["mean"] * 100, color=first, lw=2.2)
-    chart.label_end(ax, last, rows["mean"].iloc[-1] * 100, "Estimate")
-    if rows["placebo_lower"].notna().all():
-        for side in ("placebo_lower", "placebo_upper"):
-            ax.plot(since, rows[side] * 100, color=second, lw=1.6, ls="--")
-        chart.label_end(ax, last, rows["placebo_upper"].iloc[-1] * 100, "Placebos")
-    ax.axhline(0.0, color=chart.TEXT, lw=1)
-    ax.set_xticks(since, [str(int(year)) for year in since])
-    ax.set_xlim(since[0] - 0.2, last + 0.2 + 0.22 * (last - since[0]))
-    ax.grid(axis="x", visible=False)
-    ax.set_xlabel("Years since launch")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{chart.signed('g')(value, None)}%")
-    chart.name_values(ax, f"{what}, change")
+_TURNED = {"mean": "mean", "lower": "upper", "upper": "lower"}
+"""Ends of a change and of the fall it is."""
 
 
-def _describe_panel(rows: pd.DataFrame, view: View, *, what: str) -> str:
-    def share(value: float) -> str:
-        return f"{show(100 * value, unit=0.1)}%"
+def _draw_reconciled(ax: Axes, rows: pd.DataFrame, view: View) -> None:
+    """Draw every estimate of the same change under each other; placebos are dashed."""
+    main, aside = chart.duo()
+    for place, row in enumerate(rows.to_dict("records")):
+        colour, line = (aside, "--") if row["kind"] == "placebo" else (main, "-")
+        ax.plot([row["lower"] * 100, row["upper"] * 100], [place] * 2, color=colour, lw=2.2, ls=line)
+        ax.plot(row["mean"] * 100, place, "o", color=colour, mec="white", ms=8)
+    names = [f"{row.outcome.capitalize()}: {row.label}" for row in rows.itertuples()]
+    chart.name_rows(ax, names, values="Change in the area, per cent", zero=True, form="g")
 
+
+def _describe_reconciled(rows: pd.DataFrame, view: View) -> str:
     parts = [
-        f"year {row['since_launch']}: {share(row['mean'])} (interval {share(row['lower'])} to {share(row['upper'])})"
-        for row in rows.to_dict("records")
+        f"{row.outcome}, {row.label}: {show(100 * row.mean, unit=0.1)}% "
+        f"({show(100 * row.lower, unit=0.1)} to {show(100 * row.upper, unit=0.1)}%)"
+        for row in rows.itertuples()
     ]
-    last, placebos = rows.iloc[-1], ""
-    if rows["placebo_lower"].notna().all():
-        placebos = (
-            f" Dashed lines: the same interval over placebo adopters, {share(last['placebo_lower'])} to "
-            f"{share(last['placebo_upper'])} in the last year."
-        )
     return (
-        "Line chart with an interval. Horizontal axis: years since launch. Vertical axis: change in "
-        f"{what[0].lower()}{what[1:]}; the line marks no effect. {'; '.join(parts)}.{placebos}"
+        f"Interval chart of {len(rows)} estimates of the same change in an area. Horizontal axis: change in starts, or "
+        f"in the odds of leaving care, per cent; the line marks none. {'; '.join(parts)}."
     )
+
+
+RECONCILED = Figure(
+    "panel",
+    "England’s panel, placebos, the chain and a pilot",
+    Data(
+        "panel_reconciled",
+        columns(columns(text={"outcome": "Outcome", "label": "Estimate"}), range_columns("share")),
+        "Change in an area: what the panel finds, also where there was nothing to find, and what the model believes",
+    ),
+    _draw_reconciled,
+    _describe_reconciled,
+    rows=_reconciled_rows,
+    height=lambda rows: 1.2 + 0.4 * len(rows),
+    anchor="panel-reconciled",
+)
 
 
 # --- What area-level studies teach: each part of the product, and the product, before and after ---
@@ -367,6 +356,7 @@ def _describe_reach(rows: pd.DataFrame, view: View, *, study: str) -> str:
 
 
 FIGURES = (
+    RECONCILED,
     Figure(
         "attribution",
         "Fewer children in care by intervention",
@@ -399,7 +389,5 @@ FIGURES = (
 
 
 def figures_of_run(view: View) -> list[Figure]:
-    """Return the figures that depend on what a run holds: outcomes of the panel, and the study learned most."""
-    held = set(view.first.tables["panel_path"]["outcome"]) if view.holds("panel_path") else ()
-    made = [_panel_figure(outcome) for outcome in PANEL if outcome in held]
-    return [*made, reach_figure(view)] if view.holds("reach") else made
+    """Return the figure that depends on what a run holds: the study learned most."""
+    return [reach_figure(view)] if view.holds("reach") else []
