@@ -279,6 +279,7 @@ def _with_fixed_effect(workings: Workings, *, ratio: float, reach: float | None 
     drawn, size = workings.system.parameters, workings.system.reach.size
     fixed = {
         "family_help.log_risk_ratio": np.log(ratio),
+        "family_help.log_odds_of_leaving": 0.0,
         "family_help.age_tilt_under_1": 1.0,
         "family_help.age_tilt_16_plus": 1.0,
     }

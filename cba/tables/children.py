@@ -435,22 +435,18 @@ def panel_reconciled(workings: Workings) -> pd.DataFrame:
     Columns outcome, kind (panel, placebo or model), label, mean, lower, upper (shares). No rows without the panel.
     """
     level, rows = workings.inputs.analysis.level, []
-    sides = {f"the model, {s} the data": workings.effects[g].to_dataset() for s, g in SIDES.items()}
+    sides = {f"model, {s} the data": workings.effects[g].to_dataset() for s, g in SIDES.items()}
     known = "panel_bias" in workings.effects["posterior"]
     held = panel_tables(workings.inputs.analysis.evidence_until) if known else {}
     for outcome in OUTCOMES if held else ():
         found = held["panel_finding"].query("specification == 'base' and outcome == @outcome")
         for shift, effect, se in found[["shift", "effect", "se"]].itertuples(index=False):
-            label = (
-                f"launches {shift} years earlier, before them"
-                if shift
-                else "the panel, five years after launch"
-            )
+            label = f"placebo, {shift} years back" if shift else "panel, after five years"
             ends = norm.interval(level, effect, se)
             rows.append((outcome, "placebo" if shift else "panel", label, effect, *ends))
         place = held["panel_summary"].set_index("outcome").loc[outcome]
         ends = place[["placebo_mean", "placebo_lower", "placebo_upper"]]
-        rows.append((outcome, "placebo", "authorities without a programme", *ends))
+        rows.append((outcome, "placebo", "placebo adopters", *ends))
         for label, side in sides.items():
             area = side.sel(area=STUDY)
             exits = area["area_coverage"] * side["log_odds_of_leaving"]

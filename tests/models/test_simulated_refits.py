@@ -110,7 +110,8 @@ def test_results_made_up_for_the_synthesis_follow_its_priors():
     reported = np.array([data["reported"] for data in made])
     assert np.isfinite(reported).all() and (reported.std(axis=0) > 0.05).all()
     assert {name: np.shape(values) for name, values in made[0].items()} == {
-        name: case.model[name].get_value().shape for name in ("reported", "inside", "events")
+        name: case.model[name].get_value().shape
+        for name in ("panel_reported", "reported", "inside", "events")
     }
 
 

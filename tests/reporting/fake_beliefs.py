@@ -87,10 +87,10 @@ def _break_even_map() -> pd.DataFrame:
 
 def _panel() -> dict[str, pd.DataFrame]:
     labels = {
-        "the panel, five years after launch": "panel",
-        "launches 3 years earlier, before them": "placebo",
-        "the model, before the data": "model",
-        "the model, after the data": "model",
+        "panel, after five years": "panel",
+        "placebo, 3 years back": "placebo",
+        "model, before the data": "model",
+        "model, after the data": "model",
     }
     found = [
         (o, kind, label, -0.07, -0.18, 0.05) for o in ("starts", "exits") for label, kind in labels.items()

@@ -237,7 +237,7 @@ def _map_tables(view: View) -> Below:
 # --- England's own panel beside its placebos, the chain from money to children, and a pilot ---
 
 
-_PILOT = {"outcome": "starts", "kind": "pilot", "label": "Pilot areas: fall expected"}
+_PILOT = {"outcome": "starts", "kind": "pilot", "label": "pilot areas, expected"}
 
 
 def _reconciled_rows(view: View) -> pd.DataFrame:
@@ -265,7 +265,7 @@ def _draw_reconciled(ax: Axes, rows: pd.DataFrame, view: View) -> None:
         ax.plot([row["lower"] * 100, row["upper"] * 100], [place] * 2, color=colour, lw=2.2, ls=line)
         ax.plot(row["mean"] * 100, place, "o", color=colour, mec="white", ms=8)
     names = [f"{row.outcome.capitalize()}: {row.label}" for row in rows.itertuples()]
-    chart.name_rows(ax, names, values="Change in the area, per cent", zero=True, form="g")
+    chart.name_rows(ax, names, values="Change, per cent", zero=True, form="g")
 
 
 def _describe_reconciled(rows: pd.DataFrame, view: View) -> str:
