@@ -218,7 +218,8 @@ def authority_panel(
     counted = everyone if all_children or not told else {n: everyone[n] - alone[n] for n in SERIES}
     reasons = _reasons(units, counted, span)
     kept = units.index[reasons == ""]
-    people = _by_unit(observations, "population_by_authority", unit).bfill(axis=1).ffill(axis=1)
+    published = _by_unit(observations, "population_by_authority", unit)
+    people = published.bfill(axis=1).ffill(axis=1)
     figures = {name: frame.loc[kept, span].to_numpy(float) for name, frame in counted.items()}
     value, noise = _rates(
         figures,
@@ -232,6 +233,7 @@ def authority_panel(
     noise[np.broadcast_to(later[:, None], noise.shape)] = NO_WEIGHT
     launches, row, absent = _in_panel(programme_launches(rollout, priors), whole, kept)
     left_out = _left_out(units, reasons, years, later=later, kept=kept)
+    left_out += _filled(published.loc[kept, years], units)
     starts, ceases, stock = (figures[name].sum(axis=0) for name in SERIES)
     return AuthorityPanel(
         authority=kept.to_numpy(str),
@@ -246,6 +248,19 @@ def authority_panel(
         release=int(observations.attrs["release"]),
         children=ALL if counted is everyone else NOT_ALONE,
     )
+
+
+def _filled(published: pd.DataFrame, units: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Name the years whose population is that of the nearest one published."""
+    words, missing = "population not published: that of the nearest year stands", published.isna()
+    every = missing.columns[missing.all()]
+    rows = [("", "Every authority", ", ".join(map(str, every)), words)] if len(every) else []
+    some = missing.drop(columns=every)
+    return rows + [
+        (code, units.loc[code, "authority_name"], ", ".join(map(str, some.columns[row])), words)
+        for code, row in zip(some.index, some.to_numpy(), strict=True)
+        if row.any()
+    ]
 
 
 def _units(observations: xr.Dataset) -> tuple[pd.DataFrame, np.ndarray]:

@@ -38,11 +38,13 @@ from cba.models.studies import (
     served_spread,
     studies_used,
     study_arrays,
+    with_panel,
 )
 
 if TYPE_CHECKING:
     from cba.inputs.evidence import Evidence
     from cba.inputs.priors import PriorRegistry
+    from cba.models.authority_findings import PanelFinding
 
 
 MOST_DRAWS = 1000
@@ -266,7 +268,7 @@ def _expected(posterior: xr.Dataset, s: StudyArrays) -> tuple[np.ndarray, np.nda
         variance[:, s.area] = s.se[s.area] ** 2 + s.bias_sd[s.area] ** 2
     if (
         "panel_bias" in flat
-    ):  # the row without a bias of its own: that is a variable of the model, starts first
+    ):  # of the row without a bias of its own it is a variable of the model, starts first
         own = s.area & (s.bias_sd == 0.0)
         centre[:, own] += (flat["panel_bias_lasting"] * flat["panel_bias"][:, 0]).values[:, None]
     return centre, np.sqrt(variance)
@@ -330,14 +332,15 @@ def prior_effects(
     draws: int,
     chains: int,
     seed: int,
+    panel: PanelFinding | None = None,
 ) -> xr.DataTree:
     """Effects and reach before any study, and the effect in a new setting.
 
     ``posterior`` with the variables `fit_effects` hands on, drawn from the priors.
     """
     facts, studies = care_facts(observations), studies_used(evidence, priors)
-    every = study_arrays(studies, priors, stays=facts.stays)
-    model = build_effects(studies, priors, facts=facts)
+    every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)
+    model = build_effects(studies, priors, facts=facts, panel=panel)
     shape = {"draws": draws, "chains": chains, "seed": seed}
     posterior = before_studies(model, every.of(every.area), facts, **shape)
     return xr.DataTree.from_dict({"posterior": posterior})

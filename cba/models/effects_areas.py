@@ -232,10 +232,13 @@ def _settings(
 
 
 def fitted_entries_of(posterior: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Draws of the entries of `FITTED_ENTRIES`, by name, out of the variables of the model."""
-    found = {
-        entry: posterior[entry.rsplit(".", 1)[-1]] for entry in (IN_TIME, OF_KIND, *POOLED_ENTRIES, LEAVING)
-    }
+    """Draws of the entries of `FITTED_ENTRIES`, by name, out of the variables of the model.
+
+    Only England's panel speaks of leaving care: where it does not count there is no effect on exits.
+    """
+    found = {entry: posterior[entry.rsplit(".", 1)[-1]] for entry in (IN_TIME, OF_KIND, *POOLED_ENTRIES)}
+    none = xr.zeros_like(found[IN_TIME])
+    found[LEAVING] = posterior.get(LEAVING.rsplit(".", 1)[-1], none)
     for name, entries in VECTORS.items():
         values = posterior[name]
         found |= {entry: values.isel({values.dims[-1]: i}, drop=True) for i, entry in enumerate(entries)}
@@ -249,7 +252,6 @@ def area_terms(
 
     England's own panel, one of them, is added as a normal of its own.
     """
-    leaving = prior_term(priors, LEAVING)
     reach, tilt = reach_terms(priors, starts)
     if not len(s):
         return []
@@ -263,7 +265,7 @@ def area_terms(
     own = s.names == (panel.study_id if panel else "")
     if panel and own.any():
         place = int(np.flatnonzero(own)[0])
-        add_panel(panel, priors, [change[place], coverage[place] * leaving])
+        add_panel(panel, priors, [change[place], coverage[place] * prior_term(priors, LEAVING)])
     if own.all():
         return []
     rest = s.of(~own)

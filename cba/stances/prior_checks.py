@@ -32,7 +32,7 @@ from cba.inputs.prior_checks import Bounds, Standard, load_plausibility, load_st
 from cba.interventions import kinds
 from cba.interventions.effects import Effect
 from cba.interventions.records import Work
-from cba.models.authority_findings import STUDY
+from cba.models.authority_findings import STUDY, known_panel
 from cba.models.checks import prior_baseline, prior_effects
 from cba.models.effects_areas import LEAVING
 from cba.models.parameters import ROLL_OUT, joint_parameters
@@ -84,7 +84,10 @@ def prior_workings(inputs: Inputs, *, draws: int, work: Callable[..., Workings])
     analysis = inputs.analysis
     each = {"draws": draws // CHAINS, "chains": CHAINS, "seed": analysis.seed}
     baseline = prior_baseline(inputs.observations, inputs.priors, **each)
-    effects = prior_effects(inputs.evidence, inputs.priors, observations=inputs.observations, **each)
+    panel = known_panel(analysis.evidence_until)
+    effects = prior_effects(
+        inputs.evidence, inputs.priors, observations=inputs.observations, panel=panel, **each
+    )
     drawn = joint_parameters(
         inputs.priors,
         baseline=baseline,
