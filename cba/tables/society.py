@@ -229,23 +229,6 @@ def perspectives_table(workings: Workings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@catalogued("social_account", "Costs and benefits to society, line by line", MONEY, once=True)
-def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.DataFrame:
-    """Who gains and who pays in the social account, by option, line by line.
-
-    Columns option, payer, kind, mean, lower, upper: GBP, present value, positive is a gain.
-    """
-    # Means of an option's lines add up to its row ``all``, ``total``.
-    rows = []
-    for option in reforms(workings):
-        lines = social_lines(workings, option, measure)
-        rows += [
-            {"option": option, "payer": line.payer, "kind": line.kind} | spread(workings, line.amount)
-            for line in (*lines, Gain("all", "total", added(lines)))
-        ]
-    return pd.DataFrame(rows)
-
-
 # --- Who bears and who gains by income, with a pound weighted by income as a sensitivity; pounds of … ---
 
 
