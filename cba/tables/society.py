@@ -13,7 +13,7 @@ import xarray as xr
 
 from cba.appraisal.quantities import discounted, lead_option, review_prices
 from cba.appraisal.workings import Workings, stacked
-from cba.costs.account import child_years
+from cba.costs.account import GUARDIANSHIP_SUPPORT, child_years
 from cba.costs.social_value import (
     FIFTHS,
     MEASURES,
@@ -131,10 +131,6 @@ def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
 # --- Who gains and who pays beyond public budgets: families, benefits and children's lives, line by … ---
 
 
-GUARDIANS = "guardianship_support"
-"""Component of what councils pay special guardians: a transfer, as allowances to existing carers are."""
-
-
 COUNCIL, CENTRAL = ("council",), ("dfe", "nhs", "justice", "dwp_hmrc")
 
 
@@ -158,7 +154,9 @@ def social_lines(workings: Workings, option: str, measure: str | None = None) ->
     for cost in account.costs:
         amount = discounted(workings, cost.amount)
         payers[cost.payer] = payers.get(cost.payer, 0.0) - amount
-        if cost.kind == "deadweight" or cost.component == GUARDIANS:
+        if (
+            cost.kind == "deadweight" or cost.component == GUARDIANSHIP_SUPPORT
+        ):  # a transfer, as allowances are
             carers = carers + amount
     for saving in account.savings:
         payers[saving.payer] = payers.get(saving.payer, 0.0) + discounted(workings, saving.amount)

@@ -20,7 +20,7 @@ import pandas as pd
 
 from cba.appraisal.quantities import discounted, fewer_children, lead_option
 from cba.appraisal.workings import Workings
-from cba.costs.account import SUPPORT, OptionAccount, cashable, child_years, total_saving
+from cba.costs.account import GUARDIANSHIP_SUPPORT, OptionAccount, cashable, child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
@@ -45,10 +45,6 @@ BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_r
 
 OWN_CARERS = ("foster_in_house",)
 """Placements with carers that councils recruit and pay."""
-
-
-GUARDIANS = SUPPORT[1]
-"""Component of what councils pay to guardians of children who left care for them."""
 
 
 PER_HELPED = 1000.0
@@ -148,7 +144,9 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         slopes["found"][option] = _more_starts(start, helped)
         slopes["threshold"][option] = _more_starts(start, averted)
         slopes["empty"][option] = Slopes(-discounted(workings, _placements_saved(workings, account)), none)
-        guardians = sum((c.amount for c in account.costs if c.component == GUARDIANS), np.zeros_like(helped))
+        guardians = sum(
+            (c.amount for c in account.costs if c.component == GUARDIANSHIP_SUPPORT), 0.0 * helped
+        )
         slopes["guardians"][option] = Slopes(-discounted(workings, guardians), none)
         slopes["harm"][option] = Slopes(-workings.arrays.child_years_harm.sel(option=option).values, none)
         slopes["displaced"][option] = Slopes(
