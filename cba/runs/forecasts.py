@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from cba.decisions.draws import refuse_non_finite
 from cba.errors import InputError
@@ -237,30 +238,21 @@ def _as_csv(scores: list[Score]) -> str:
     return csv_text(pd.DataFrame([asdict(score) for score in scores], columns=COLUMNS))
 
 
-_READ: Mapping[str, Any] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": {"True": True, "False": False}.__getitem__,
-}
-
-
 def _read_row(row: Mapping[str, str], *, file: Path, line: int) -> Score:
-    values: dict[str, Any] = {}
-    for column in fields(Score):
-        try:
-            values[column.name] = _READ[str(column.type)](row[column.name])
-        except (KeyError, ValueError, TypeError):
-            raise InputError(
-                "the record of forecast scores is not what was written",
-                file=file,
-                field=f"row {line}, column {column.name}",
-                found=row.get(column.name, "no such column"),
-                allowed=str(column.type),
-                cause="edited by hand, or cut short",
-                remedy="restore the file from a copy, or remove it: scores are worked out again",
-            ) from None
-    return Score(**values)
+    try:
+        return TypeAdapter(Score).validate_python(row)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        column = str(wrong["loc"][0])
+        raise InputError(
+            "the record of forecast scores is not what was written",
+            file=file,
+            field=f"row {line}, column {column}",
+            found=row.get(column, "no such column"),
+            allowed=wrong["msg"],
+            cause="edited by hand, or cut short",
+            remedy="restore the file from a copy, or remove it: scores are worked out again",
+        ) from None
 
 
 # --- Scores of forecasts in plain sentences: where the new figure fell, and how earlier ones did ---
