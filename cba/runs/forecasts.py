@@ -30,42 +30,16 @@ Key = tuple[str, str, int]
 
 
 def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
-    """Return the forecasts of a run under its headline stance.
-
-    Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
-    """
-    stance = run.manifest["stances"][0]
+    """Return the forecasts of a run under its headline stance, as equally weighted draws; none where it holds none."""
     file = run.path / FORECASTS
-    if file.is_file():
-        rows = [row for row in records_of(file) if row["stance"] == stance]
-        return {
-            (row["quantity"], row["age"], int(row["year"])): np.array(
-                [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
-            )
-            for row in rows
-        }
-    return _from_draws(run, stance=stance)
-
-
-def _from_draws(run: RunRecord, *, stance: str) -> dict[Key, np.ndarray]:
-    from cba.tables.children import ALL_AGES, YEARS_AHEAD
-
-    file = run.path / "stances" / stance / "draws.nc"
-    if not file.is_file():
-        return {}
-    import xarray as xr
-
-    with xr.open_datatree(file, engine="h5netcdf") as tree:
-        held = tree["draws"].to_dataset()
-        if "children" not in held:
-            return {}
-        children = held["children"].sel(option="bau").isel(year=slice(0, YEARS_AHEAD)).load()
-    found: dict[Key, np.ndarray] = {}
-    for year in map(int, children["year"].values):
-        of_year = children.sel(year=year).transpose("sample", "age")
-        found["stock", ALL_AGES, year] = of_year.values.sum(axis=-1)
-        found |= {("stock", str(age), year): of_year.sel(age=age).values for age in of_year["age"].values}
-    return found
+    rows = records_of(file) if file.is_file() else []
+    return {
+        (row["quantity"], row["age"], int(row["year"])): np.array(
+            [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
+        )
+        for row in rows
+        if row["stance"] == run.manifest["stances"][0]
+    }
 
 
 # --- Scores of earlier runs' forecasts, worked out when a release brings what happened and kept for … ---
