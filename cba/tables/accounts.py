@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from cba.costs.system_cost import (
 from cba.decisions.draws import mcse_mean
 from cba.models.parameters import ROLL_OUT
 from cba.models.unit_costs import HALF_LIFE, NAMES, NEED
-from cba.models.unit_costs_accounts import WEEKS, last_account_year
+from cba.models.unit_costs_accounts import last_account_year
 from cba.tables.catalogue import MONEY, catalogued, chance, review_programme, spread
 
 _NO_ATTENUATION = "effects.attenuation"
@@ -277,40 +276,6 @@ def review_price_base(workings: Workings) -> pd.DataFrame:
 
 
 # --- Unit costs beside placements ---
-
-
-OTHER_COSTS: Mapping[str, tuple[str, str]] = {
-    "special guardianship support": ("kinship.guardianship_support", "GBP per child per year"),
-    "gap between guardianship and kinship foster allowances": (
-        "kinship.allowance_gap",
-        "GBP per child per week",
-    ),
-    "care proceedings": ("legal.cost_per_case", "GBP per child"),
-    "family-network meeting": ("kinship.meeting_cost", "GBP per family"),
-    "family help": ("family_help.cost_per_child", "GBP per child"),
-}
-"""Unit costs beside placements: what each is for, its entry and unit."""
-
-
-@catalogued("other_unit_costs", "Unit costs that are not published", MONEY, once=True)
-def other_unit_costs(workings: Workings) -> pd.DataFrame:
-    """Unit costs beside placements: guardianship, proceedings, meetings, help, social work.
-
-    Columns item, unit, mean, lower, upper: GBP of the price base.
-    """
-    # Care proceedings per start are those per case times the share of starts that lead to them; social work
-    # per child is spending on social work and commissioning over children in need, as published.
-    value = workings.system.value
-    found = {item: (value(name), unit) for item, (name, unit) in OTHER_COSTS.items()}
-    per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
-    found["care proceedings, per start"] = (per_start, "GBP per start of a child not unaccompanied")
-    weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
-    pound = workings.pound_of(int(weekly["year"][-1]))
-    yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS * pound)
-    found["social work and commissioning"] = (yearly, "GBP per child in need per year")
-    return pd.DataFrame(
-        {"item": item, "unit": unit} | spread(workings, draws) for item, (draws, unit) in found.items()
-    )
 
 
 def _money_of(workings: Workings, account: OptionAccount) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cba.costs.account import GUARDIANSHIP_SUPPORT, OptionAccount, cashable, chi
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
-from cba.tables.accounts import other_unit_costs
+from cba.models.unit_costs_accounts import WEEKS
 from cba.tables.catalogue import (
     BY_ROW,
     MONEY,
@@ -129,8 +129,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - threshold: minus what a start costs and leaves in care, times starts averted (`one_more_start`);
     # - guardians: minus the support of guardians in the account;
     # - harm: minus the discounted child-years at home that should not have been.
-    costs = other_unit_costs(workings).set_index("item")["mean"]
-    need = float(costs["social work and commissioning"])
+    need = social_work(workings)
     placed, start = _placed(workings), one_more_start(workings)
     none = np.zeros(workings.system.reach.size)
     slopes: dict[str, dict[str, Slopes]] = {kind.name: {} for kind in KINDS}
@@ -155,6 +154,12 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
         slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
     return slopes
+
+
+def social_work(workings: Workings) -> float:
+    """Social work and commissioning of a child in need, as last published: GBP of the price base a year."""
+    weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
+    return float(weekly[-1]) * WEEKS * workings.pound_of(int(weekly["year"][-1]))
 
 
 def _more_starts(start: OneStart, number: np.ndarray) -> Slopes:

@@ -15,7 +15,6 @@ from cba.tables.accounts import (
     accounts_backtest,
     accounts_reconciliation,
     growth_scenarios,
-    other_unit_costs,
     review_price_base,
 )
 from cba.tables.money import cost_ladder
@@ -94,11 +93,3 @@ def test_ladder_goes_down_and_shares_are_shares(workings):
     assert ((table["avoidable_share_lower"] > 0) & (table["avoidable_share_upper"] < 1)).all()
     for name in ("average", "avoidable", "cashable_first_year", "cashable_later"):
         assert (table[f"{name}_lower"] <= table[name]).all() and (table[name] <= table[f"{name}_upper"]).all()
-
-
-def test_other_unit_costs_by_hand(workings):
-    table = other_unit_costs(workings).set_index("item")
-    value = workings.system.value
-    per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
-    assert table.loc["care proceedings, per start", "mean"] == pytest.approx(per_start.mean(), rel=1e-12)
-    assert table.loc["social work and commissioning", "mean"] == pytest.approx(165 * 365 / 7, rel=1e-12)
