@@ -187,6 +187,10 @@ SUPPORT = ("home_support", "guardianship_support")
 """Components of what councils spend on children who are not in care because of an option."""
 
 
+GUARDIANSHIP_SUPPORT = "guardianship_support"
+"""The one of them that is paid to guardians of children who left care for them."""
+
+
 def overrun_of(system: CareSystem, led: np.ndarray, *, overrun: str | None) -> np.ndarray:
     """What money comes to over what was planned, (sample, year); a share `led` of it is led by demand.
 

@@ -124,7 +124,7 @@ MEASURES = {
         SocialMeasure("need_cost", "Lifetime cost of needing a social worker", IN_NEED, False),
     )
 }
-"""By name. `need_cost` has a switching value and no value: nothing says how much of it help avoids."""
+"""By name. `need_cost` has no value: nothing says how much of it help avoids."""
 
 
 VALUED = tuple(name for name, m in MEASURES.items() if m.population == IN_CARE)
@@ -194,5 +194,5 @@ def child_year_value(
         found=chosen.name,
         allowed=", ".join(VALUED),
         cause="£720,000 is of children who need a social worker, whether or not they enter care",
-        remedy="read its switching value: the share of it that help would have to avoid",
+        remedy="read in break_even_values what a year of help would have to be worth",
     )

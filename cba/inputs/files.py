@@ -506,19 +506,24 @@ def held_lock(
         lock.release()
 
 
-def replace_file(file: Path, content: str | bytes) -> None:
-    """Write a file so that it is there complete or not at all, replacing what was there."""
+@contextmanager
+def written_beside(file: Path) -> Iterator[Path]:
+    """Yield where to write a file so that it is there complete or not at all, replacing what was there."""
     clear_parts(file.parent, escape(file.name))
     beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as handle:
-            handle.write(content.encode() if isinstance(content, str) else content)
-            handle.flush()
-            os.fsync(handle.fileno())
+        yield beside
+        to_disk(beside)
         os.replace(beside, file)
         to_disk(file.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def replace_file(file: Path, content: str | bytes) -> None:
+    """Write a file so that it is there complete or not at all, replacing what was there."""
+    with written_beside(file) as beside:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def to_disk(place: Path) -> None:

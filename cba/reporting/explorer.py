@@ -40,17 +40,18 @@ def explorer_parts(appraisals: Sequence[Appraisal], *, lead: str) -> dict[str, M
     """Return the section and the script of the explorer.
 
     ``explorer_section`` for inside ``main`` and ``explorer_script`` for the end of ``body``; both empty where
-    the run stored no draws for it.
+    the run stored no draws for it, or stored them before money held the overrun of its draw.
     """
-    draws = {a.stance: a.explorer for a in appraisals if a.explorer is not None}
+    stored = {a.stance: a.explorer for a in appraisals if a.explorer is not None}
+    draws = {stance: part for stance, part in stored.items() if "overrun" not in part}
     first = next((a for a in appraisals if a.stance in draws), None)
     if first is None or first is not appraisals[0] or lead not in draws[first.stance]["option"].values:
         return {"explorer_section": Markup(""), "explorer_script": Markup("")}
     payload = explorer_payload(first, draws, lead=lead)
     section = templates().get_template("explorer.html.j2").render(_section(first, draws, payload, lead=lead))
-    stored = _in_script(json.dumps(payload, separators=(",", ":"), allow_nan=False))
+    packed = _in_script(json.dumps(payload, separators=(",", ":"), allow_nan=False))
     code = resources.files("cba.reporting").joinpath("templates", "explorer.js").read_text(encoding="utf-8")
-    script = f'<script type="application/json" id="explorer-data">{stored}</script>\n<script>{code}</script>'
+    script = f'<script type="application/json" id="explorer-data">{packed}</script>\n<script>{code}</script>'
     return {"explorer_section": Markup(section), "explorer_script": Markup(script)}
 
 
@@ -104,8 +105,6 @@ def _packed(draws: xr.Dataset) -> dict[str, Any]:
         "packed": _base64(table[varies].astype("<i2")),
         "scale": draws["scale"].values.tolist(),
         "at": at.tolist(),
-        # Runs stored before state money without the overrun drawn.
-        "overrun": _base64(draws.get("overrun", 0.0 * draws["harm_share"] + 1.0).values.astype("<f4")),
         "harm_share": _base64(draws["harm_share"].values.astype("<f4")),
         "place": {
             option: {

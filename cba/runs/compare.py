@@ -47,7 +47,7 @@ from cba.runs.comparison import (
     is_remade,
     split_differences,
 )
-from cba.runs.fingerprints import file_sha256, input_fingerprints
+from cba.runs.fingerprints import file_sha256
 from cba.runs.reading import MANIFEST
 from cba.runs.stages import fit_stance
 
@@ -415,23 +415,8 @@ def _common_stance(before: RunRecord, after: RunRecord, stance: str | None) -> s
 
 
 def kept_folders(run: RunRecord) -> Folders:
-    """Return the folders of a run's inputs: those kept with it, else the package's where nothing has changed."""
-    if run.manifest.get("inputs"):
-        from cba.runs.store import archived_inputs
+    """Return the folders of the inputs kept with a run."""
+    from cba.runs.store import archived_inputs
 
-        place = archived_inputs(run)
-        return place / "published", place / "priors"
-    stored, now = run.manifest["fingerprints"]["inputs"], input_fingerprints()
-    other = [name for name in stored if name.startswith(("priors", "options", "published"))]
-    moved = [name for name in other if stored[name] != now.get(name)]
-    if moved:
-        raise InputError(
-            "the inputs of a run are not known any more",
-            file=run.path,
-            field=moved[0],
-            found=f"{len(moved)} files changed since the run",
-            allowed="inputs kept with the run, or unchanged since",
-            cause="a run stored before inputs were kept with it",
-            remedy="compare runs made since, or run the analysis again",
-        )
-    return None, None
+    place = archived_inputs(run)
+    return place / "published", place / "priors"

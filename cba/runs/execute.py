@@ -107,38 +107,38 @@ ROUNDS = 3
 """Times draws are added at most: the first guess of how many are needed is itself uncertain."""
 
 
-def with_precision[Result](
+def with_precision(
     analysis: Analysis,
     *,
-    appraise: Callable[[Analysis], Result],
-    results: Callable[[Result], Mapping[str, Mapping[str, Any]]],
-    tell: Callable[[str], None] = lambda what: None,
-) -> tuple[Result, dict[str, Any] | None]:
-    """Appraise, and appraise again with more draws while the headline is less precise than asked.
+    root: Path,
+    stages: Stages,
+    tell: Callable[[str], None],
+    prints: Mapping[str, str],
+) -> tuple[StanceAppraisals, dict[str, Any] | None]:
+    """Appraise every stance, and again with more draws while the headline is less precise than asked.
 
     What was found, and the record for the manifest: ``asked``, ``draws``, ``met`` and ``missed`` (a sentence
     for each quantity less precise than asked); None where nothing was asked.
     """
-    # `analysis`: its ``precision`` says what is asked; None takes the draws as they are. `results`: what was
-    # found to headline entries of the headline stance, each with its ``mcse``.
+    # `analysis`: its ``precision`` says what is asked; None takes the draws as they are.
     #
     # Every round starts the samplers anew with the analysis's seed, so a run with precision asked is as
-    # reproducible as one without.
-    found = appraise(analysis)
-    asked = analysis.precision
+    # reproducible as one without. Only the draws first asked for are read from the store.
+    found = appraised_stances(analysis, root=root, stages=stages, tell=tell, prints=prints)
+    asked, first = analysis.precision, analysis.stances[0]
     if asked is None:
         return found, None
     from cba.tables.fit_checks import draws_needed, precision_missed
 
     made = analysis
     for _ in range(ROUNDS):
-        needed = draws_needed(results(found), asked, draws=made.draws, chains=analysis.chains)
+        results = found.appraisals[first].results
+        needed = draws_needed(results, asked, draws=made.draws, chains=analysis.chains)
         if needed <= made.draws:
             break
-        tell(f"{needed:,} draws")
         made = made.model_copy(update={"draws": needed})
-        found = appraise(made)
-    missed = precision_missed(results(found), asked)
+        found = appraised_stances(made, root=root, stages=stages, tell=tell)
+    missed = precision_missed(found.appraisals[first].results, asked)
     return found, {
         "asked": asked.model_dump(mode="json"),
         "draws": made.draws,
@@ -224,7 +224,7 @@ def execute(
     tell = _counted(progress, analysis)
     try:
         with interrupts_kept():
-            found, precision = _precise_enough(analysis, root=root, stages=stages, tell=tell, prints=prints)
+            found, precision = with_precision(analysis, root=root, stages=stages, tell=tell, prints=prints)
     except GateError as error:
         note_failure(error, root=root, settings=settings, fingerprints=fingerprints)
         raise
@@ -289,24 +289,6 @@ def appraised_stances(
             appraisals[stance] = stages.appraise(analysis, stance=stance, progress=False, **given)
     tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
     return StanceAppraisals(stages.compare(appraisals), stored, tables)
-
-
-def _precise_enough(
-    analysis: Analysis,
-    *,
-    root: Path,
-    stages: Stages,
-    tell: Callable[[str], None],
-    prints: Mapping[str, str],
-) -> tuple[StanceAppraisals, dict[str, Any] | None]:
-    """Appraise every stance until the precision asked for is met."""
-    return with_precision(
-        analysis,
-        appraise=lambda asked: appraised_stances(
-            asked, root=root, stages=stages, tell=tell, prints=prints if asked is analysis else None
-        ),
-        results=lambda found: found.appraisals[analysis.stances[0]].results,
-    )
 
 
 def _account(
@@ -383,7 +365,7 @@ def replay_run(
     """Run an old run again from its archived inputs, whatever the shipped files say now.
 
     ``results`` of the headline stance and ``results_by_stance`` of the others, as in headline.json: the same
-    to the last bit with the same code and libraries on the same platform (`same_code`).
+    to the last bit with the same code and libraries on the same platform.
     """
     # Discount schedules and the results of the panel come with the code and are taken from the package
     # installed.
@@ -405,15 +387,3 @@ def archived_analysis(run: RunRecord) -> Analysis:
 
     file = archived_inputs(run) / ANALYSIS
     return stored_analysis(read_json(file), file=file)
-
-
-def same_code(run: RunRecord) -> bool:
-    """Return whether a run's stages would be made by the code, libraries and package files of now.
-
-    True where a replay must give the same results to the last bit on the platform of the run.
-    """
-    folder = archived_inputs(run)
-    with reading_from(published=folder / "published", priors=folder / "priors"):
-        now = stage_fingerprints(archived_analysis(run).model_dump(mode="json", by_alias=True))
-    stored = run.manifest["stages"]
-    return all(now[stage] == value for stage, value in stored.items() if stage != "report")

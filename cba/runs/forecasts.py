@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from cba.decisions.draws import refuse_non_finite
 from cba.errors import InputError
@@ -29,42 +30,16 @@ Key = tuple[str, str, int]
 
 
 def run_forecasts(run: RunRecord) -> dict[Key, np.ndarray]:
-    """Return the forecasts of a run under its headline stance.
-
-    Equally weighted draws. Runs stored without a table of forecasts give those of the stock from their draws.
-    """
-    stance = run.manifest["stances"][0]
+    """Return the forecasts of a run under its headline stance, as equally weighted draws; none where it holds none."""
     file = run.path / FORECASTS
-    if file.is_file():
-        rows = [row for row in records_of(file) if row["stance"] == stance]
-        return {
-            (row["quantity"], row["age"], int(row["year"])): np.array(
-                [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
-            )
-            for row in rows
-        }
-    return _from_draws(run, stance=stance)
-
-
-def _from_draws(run: RunRecord, *, stance: str) -> dict[Key, np.ndarray]:
-    from cba.tables.children import ALL_AGES, YEARS_AHEAD
-
-    file = run.path / "stances" / stance / "draws.nc"
-    if not file.is_file():
-        return {}
-    import xarray as xr
-
-    with xr.open_datatree(file, engine="h5netcdf") as tree:
-        held = tree["draws"].to_dataset()
-        if "children" not in held:
-            return {}
-        children = held["children"].sel(option="bau").isel(year=slice(0, YEARS_AHEAD)).load()
-    found: dict[Key, np.ndarray] = {}
-    for year in map(int, children["year"].values):
-        of_year = children.sel(year=year).transpose("sample", "age")
-        found["stock", ALL_AGES, year] = of_year.values.sum(axis=-1)
-        found |= {("stock", str(age), year): of_year.sel(age=age).values for age in of_year["age"].values}
-    return found
+    rows = records_of(file) if file.is_file() else []
+    return {
+        (row["quantity"], row["age"], int(row["year"])): np.array(
+            [float(value) for name, value in row.items() if name[0] == "q" and name[1:].isdigit()]
+        )
+        for row in rows
+        if row["stance"] == run.manifest["stances"][0]
+    }
 
 
 # --- Scores of earlier runs' forecasts, worked out when a release brings what happened and kept for … ---
@@ -237,30 +212,21 @@ def _as_csv(scores: list[Score]) -> str:
     return csv_text(pd.DataFrame([asdict(score) for score in scores], columns=COLUMNS))
 
 
-_READ: Mapping[str, Any] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": {"True": True, "False": False}.__getitem__,
-}
-
-
 def _read_row(row: Mapping[str, str], *, file: Path, line: int) -> Score:
-    values: dict[str, Any] = {}
-    for column in fields(Score):
-        try:
-            values[column.name] = _READ[str(column.type)](row[column.name])
-        except (KeyError, ValueError, TypeError):
-            raise InputError(
-                "the record of forecast scores is not what was written",
-                file=file,
-                field=f"row {line}, column {column.name}",
-                found=row.get(column.name, "no such column"),
-                allowed=str(column.type),
-                cause="edited by hand, or cut short",
-                remedy="restore the file from a copy, or remove it: scores are worked out again",
-            ) from None
-    return Score(**values)
+    try:
+        return TypeAdapter(Score).validate_python(row)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        column = str(wrong["loc"][0])
+        raise InputError(
+            "the record of forecast scores is not what was written",
+            file=file,
+            field=f"row {line}, column {column}",
+            found=row.get(column, "no such column"),
+            allowed=wrong["msg"],
+            cause="edited by hand, or cut short",
+            remedy="restore the file from a copy, or remove it: scores are worked out again",
+        ) from None
 
 
 # --- Scores of forecasts in plain sentences: where the new figure fell, and how earlier ones did ---

@@ -352,16 +352,16 @@ class IndexRow:
     finished: str
     status: str  # "published", "held", "superseded", "not published" or "damaged"
     reasons: tuple[str, ...]  # why it is held, or what is damaged
-    approved_by: str  # empty where nobody released it
+    approved_by: str = ""  # empty where nobody released it
     # The headline result shown; empty where the run has none.
-    key: str
-    label: str
+    key: str = ""
+    label: str = ""
     # mean, lower, upper: in its unit.
-    mean: float | None
-    lower: float | None
-    upper: float | None
-    level: float | None
-    report: str  # address of its report, relative to the page; empty where it has none
+    mean: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    level: float | None = None
+    report: str = ""  # address of its report, relative to the page; empty where it has none
 
 
 def index_rows(root: str | Path) -> list[IndexRow]:
@@ -370,13 +370,10 @@ def index_rows(root: str | Path) -> list[IndexRow]:
     shown = {run.analysis: run for run in runs if run.published}
     newest_first = sorted(runs, key=lambda run: (run_moment(run), run.analysis), reverse=True)
     rows = [_row(run, shown=shown.get(run.analysis)) for run in newest_first]
-    return rows + [_pointer_row(file, problem) for file, problem in damaged_pointers(root).items()]
-
-
-def _pointer_row(file: Path, problem: str) -> IndexRow:
-    """Return the row of a pointer that names no run."""
-    words = ("damaged", (f"{POINTER}: {problem}",), "", "", "", None, None, None, None, "")
-    return IndexRow(file.parent.name, file.parent.name, POINTER, "", *words)
+    for file, problem in damaged_pointers(root).items():
+        name = file.parent.name
+        rows.append(IndexRow(name, name, POINTER, "", "damaged", (f"{POINTER}: {problem}",)))
+    return rows
 
 
 def write_index(root: str | Path, *, render: Callable[[Sequence[IndexRow]], str]) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,7 +208,6 @@ class Outcome:
     analysis: str
     run: RunRecord | None = None  # the run stored, else the newest there is
     notes: tuple[str, ...] = ()  # what the reader must know: reasons to hold, steps that failed
-    records: Mapping[str, Any] = field(default_factory=dict)
     waiting: tuple[
         str, ...
     ] = ()  # what an earlier re-run left for a person to decide, and nobody has decided yet
@@ -419,13 +418,13 @@ def _finish(run: RunRecord, rerun: _Rerun, *, update: Update) -> Outcome:
     if rerun.steps.render is not None:
         run, failed = _rendered(run, render=rerun.steps.render, records=records, log=rerun.log)
         if failed:
-            return Outcome(UNPUBLISHED, run.analysis, run, (failed, *run.held, *notes), records)
+            return Outcome(UNPUBLISHED, run.analysis, run, (failed, *run.held, *notes))
     held = tuple(dict.fromkeys((*run.held, *update.held, *([trouble] if trouble else ()))))
     if held:
-        return Outcome("held", run.analysis, run, (*held, *notes), records)
+        return Outcome("held", run.analysis, run, (*held, *notes))
     run = publish_run(run)
     rerun.log("published", run=run.name)
-    return Outcome("published", run.analysis, run, notes, records)
+    return Outcome("published", run.analysis, run, notes)
 
 
 def _records(

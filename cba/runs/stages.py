@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError
-from cba.inputs.files import text_of, to_disk
+from cba.inputs.files import text_of, written_beside
 from cba.inputs.leftovers import clear_parts
 from cba.inputs.safe_files import shown, strict_json, write_csv
 from cba.runs.fingerprints import MODEL_ROOMS, code_fingerprint, file_sha256, fit_fingerprints, prior_stance
@@ -213,23 +212,17 @@ def _made(path: Path, key: str, fit: Callable[[], xr.DataTree]) -> xr.DataTree:
     """Make the fit and keep it; return what the cache will return next time."""
     tree = fit()
     clear_parts(path.parent, f"{path.name.partition('-')[0]}-*")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         kept = tree.copy()
         kept.attrs[_KEY] = key
-        kept.to_netcdf(beside, engine="h5netcdf")
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        digest = file_sha256(beside)
-        _side(path).unlink(missing_ok=True)  # killed between the renames: no hash, so it is made again
-        os.replace(beside, path)
+        with written_beside(path) as beside:
+            kept.to_netcdf(beside, engine="h5netcdf")
+            digest = file_sha256(beside)
+            _side(path).unlink(missing_ok=True)  # killed between the renames: no hash, so it is made again
         write_whole(_side(path), digest + "\n")
-        to_disk(path.parent)
     except Exception as error:  # keeping it is a convenience: whatever stops it must not cost the fit
         _warn(f"the fit could not be kept in {path}: {error}")
         return tree
-    finally:
-        beside.unlink(missing_ok=True)
     return _read(path, key) or tree
 
 

@@ -139,7 +139,7 @@ def _place(
 
     Only the rename is done inside `keeping`: all analyses share the archive, and filling takes long.
     """
-    staging.mkdir()
+    staging.mkdir(parents=True)
     try:
         complete(staging)
         sync_tree(staging)
@@ -230,20 +230,18 @@ def archived_inputs(run: RunRecord) -> Path:
     if _laid_out(place, inputs):
         return place
     with archive_lock(archive.parent), store_errors("the inputs could not be laid out", file=place):
-        staging = place.with_name(f".{place.name}.{os.getpid()}.part")
         for stale in (place, *place.parent.glob(".*.part")):
             shutil.rmtree(stale, ignore_errors=True)
-        try:
+
+        def lay_out(staging: Path) -> None:
             for file, entry in inputs.items():
                 kept = archive / entry["sha256"]
                 _require_sound(kept, entry["sha256"], name=file)
                 target = staging / _layout(file)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(kept, target)
-            sync_tree(staging)
-            os.rename(staging, place)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+
+        _place(lay_out, staging=place.with_name(f".{place.name}.{os.getpid()}.part"), place=place)
     return place
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,9 @@ from cba.costs.system_cost import (
 )
 from cba.decisions.draws import mcse_mean
 from cba.models.parameters import ROLL_OUT
-from cba.models.unit_costs import HALF_LIFE, NAMES, NEED, SETS, cost_history
-from cba.models.unit_costs_accounts import PARTS, WEEKS, driver_weights, last_account_year
-from cba.tables.catalogue import AS_INPUTS, MONEY, catalogued, chance, review_programme, spread
+from cba.models.unit_costs import HALF_LIFE, NAMES, NEED
+from cba.models.unit_costs_accounts import last_account_year
+from cba.tables.catalogue import MONEY, catalogued, chance, review_programme, spread
 
 _NO_ATTENUATION = "effects.attenuation"
 
@@ -81,19 +80,6 @@ def optimism_check(workings: Workings, option: str | None = None) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-@catalogued("optimism_devices", "How each input is corrected for optimism", AS_INPUTS, once=True)
-def optimism_devices(workings: Workings) -> pd.DataFrame:
-    """List the inputs corrected for optimism, each with its one device.
-
-    Columns entry, corrects, device, neutral, mean, lower, upper: in the entry's unit.
-    """
-    return pd.DataFrame(
-        {"entry": d.entry, "corrects": d.corrects, "device": d.kind, "neutral": d.neutral}
-        | spread(workings, workings.system.value(d.entry))
-        for d in DEVICES
-    )
-
-
 def _account(workings: Workings, option: str, *, without: tuple[str, ...]) -> OptionAccount:
     """Return the option's account with some devices at their neutral values, on the same draws."""
     drawn = workings.system.parameters
@@ -120,7 +106,7 @@ def _less(benefit: np.ndarray, bias: float) -> np.ndarray:
     return np.where(benefit > 0.0, benefit * (1.0 - bias), benefit)
 
 
-# --- Tables of accounts: calibration to section 251, forecasts from earlier years, parts of the … ---
+# --- Tables of accounts: calibration to section 251, forecasts from earlier years ---
 
 
 FIRST_ORIGIN = 2019
@@ -196,34 +182,6 @@ def accounts_backtest(workings: Workings) -> pd.DataFrame:
     table = pd.concat(frames, ignore_index=True)
     table.insert(0, "origin", table.pop("origin"))
     return table
-
-
-@catalogued("system_cost_parts", "Parts of the cost of children's social care", "GBP million.", once=True)
-def system_cost_parts(workings: Workings) -> pd.DataFrame:
-    """Parts of the system's yearly cost under business as usual: today, in the target year, and what they follow.
-
-    Columns part, follows, published (last account), mean, lower, upper (target year), unit_cost_growth (mean
-    real growth today, a proportion); GBP of the price base; the last row is the total.
-    """
-    analysis, observations = workings.inputs.analysis, workings.inputs.observations
-    position = workings.target
-    weights = driver_weights(observations)[0]
-    today = published_real(observations, price_base=analysis.price_base).isel(year=-1)
-    parts = {part: workings.arrays.bau_parts[part][:, position] for part in PARTS}
-    names = {"homes": "residential_care", "fostering": "fostering"}
-    rows = []
-    for part, amounts in parts.items():
-        shares = weights.sel(part=part).to_series()
-        most = shares[shares > 0].sort_values(ascending=False, kind="stable")
-        growth = workings.system.value(f"{NAMES[names.get(part, part)]}_growth")
-        row = {
-            "part": part,
-            "follows": ", ".join(f"{driver} {share:.0%}" for driver, share in most.items()),
-            "published": float(today.sel(part=part)),
-        }
-        rows.append(row | spread(workings, amounts) | {"unit_cost_growth": np.expm1(growth).mean()})
-    total = {"part": "total", "follows": "", "published": float(today.sum())}
-    return pd.DataFrame([*rows, total | spread(workings, np.sum(list(parts.values()), axis=0))])
 
 
 # --- The same draws costed again: other growth of unit costs, another price year for the review's … ---
@@ -317,85 +275,7 @@ def review_price_base(workings: Workings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- Tables of unit costs: real growth as published and as estimated, and unit costs beside placements ---
-
-
-TURN = 2021
-"""Year in which the growth of homes' prices changed; growth is shown up to it and since."""
-
-
-OTHER_COSTS: Mapping[str, tuple[str, str]] = {
-    "special guardianship support": ("kinship.guardianship_support", "GBP per child per year"),
-    "gap between guardianship and kinship foster allowances": (
-        "kinship.allowance_gap",
-        "GBP per child per week",
-    ),
-    "care proceedings": ("legal.cost_per_case", "GBP per child"),
-    "family-network meeting": ("kinship.meeting_cost", "GBP per family"),
-    "family help": ("family_help.cost_per_child", "GBP per child"),
-}
-"""Unit costs beside placements: what each is for, its entry and unit."""
-
-
-@catalogued(
-    "unit_cost_growth", "Growth of unit costs, published and estimated", "Log points a year.", once=True
-)
-def unit_cost_growth(workings: Workings) -> pd.DataFrame:
-    """Real growth of unit costs as published over windows of years, and today's as estimated."""
-    # Columns cost, set, first_year, last_year, whole, until_2021, since_2021 (published growth a year,
-    # proportions; missing where a window has no year), today_mean, today_lower, today_upper (estimated), and
-    # level_sd, the standard deviation of true about published cost in the last year, log points.
-    rows = []
-    for costs in SETS:
-        history = cost_history(workings.inputs.observations, costs=costs)
-        for cost in history["cost"].values:
-            row = {"cost": str(cost), "set": costs} | _windows(history.sel(cost=cost))
-            if cost in NAMES:
-                grown = np.expm1(workings.system.value(f"{NAMES[cost]}_growth"))
-                level = workings.system.value(f"{NAMES[cost]}_level")
-                row |= spread(workings, grown, "today_") | {"level_sd": level.std()}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _windows(history: xr.DataArray) -> dict[str, float]:
-    """Published growth a year over the whole series, up to the turn and since."""
-    first, last = int(history["year"][0]), int(history["year"][-1])
-
-    def between(start: int, end: int) -> float:
-        if end <= start:
-            return np.nan
-        moved = float(history.sel(year=end) - history.sel(year=start))
-        return float(np.expm1(moved / (end - start)))
-
-    return {
-        "first_year": first,
-        "last_year": last,
-        "whole": between(first, last),
-        f"until_{TURN}": between(first, min(TURN, last)),
-        f"since_{TURN}": between(TURN, last),
-    }
-
-
-@catalogued("other_unit_costs", "Unit costs that are not published", MONEY, once=True)
-def other_unit_costs(workings: Workings) -> pd.DataFrame:
-    """Unit costs beside placements: guardianship, proceedings, meetings, help, social work.
-
-    Columns item, unit, mean, lower, upper: GBP of the price base.
-    """
-    # Care proceedings per start are those per case times the share of starts that lead to them; social work
-    # per child is spending on social work and commissioning over children in need, as published.
-    value = workings.system.value
-    found = {item: (value(name), unit) for item, (name, unit) in OTHER_COSTS.items()}
-    per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
-    found["care proceedings, per start"] = (per_start, "GBP per start of a child not unaccompanied")
-    weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
-    pound = workings.pound_of(int(weekly["year"][-1]))
-    yearly = np.full_like(per_start, float(weekly[-1]) * WEEKS * pound)
-    found["social work and commissioning"] = (yearly, "GBP per child in need per year")
-    return pd.DataFrame(
-        {"item": item, "unit": unit} | spread(workings, draws) for item, (draws, unit) in found.items()
-    )
+# --- Unit costs beside placements ---
 
 
 def _money_of(workings: Workings, account: OptionAccount) -> dict[str, Any]:

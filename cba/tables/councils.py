@@ -126,8 +126,6 @@ class CouncilPosition:
     # by authority): its share of every change in care.
     care_share: float
     price_ratio: dict[str, np.ndarray]  # (sample,): own unit cost over England's, by service: draws
-    # Published years each ratio rests on; 0 where the authority has none and the spread of all stands in.
-    price_years: dict[str, int]
 
 
 def find_authority(seen: xr.Dataset, authority: str) -> str:
@@ -171,7 +169,6 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
             cause="suppression, or a reorganisation after the release",
             remedy="choose a later release",
         )
-    ratios, years = _price_ratios(workings, code)
     name = str(own["authority_name"].values) if "authority_name" in own.coords else code
     region = str(own["region"].values) if "region" in own.coords else ""
     return CouncilPosition(
@@ -181,8 +178,7 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
         stock=float(stock.sel(authority=code)),
         children_share=workings.system.authority_share[code],
         care_share=shares[code],
-        price_ratio=ratios,
-        price_years=years,
+        price_ratio=_price_ratios(workings, code),
     )
 
 
@@ -204,15 +200,15 @@ def care_shares(seen: xr.Dataset) -> tuple[dict[str, float], xr.DataArray]:
     return {str(code): float(value) for code, value in pairs}, stock
 
 
-def _price_ratios(workings: Workings, code: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Draws of own unit cost over England's by service, and the years they rest on."""
+def _price_ratios(workings: Workings, code: str) -> dict[str, np.ndarray]:
+    """Draws of own unit cost over England's by service."""
     size = workings.system.reach.size
     rng = np.random.default_rng([workings.inputs.analysis.seed, int(code)])
-    ratios, years = {}, {}
+    ratios = {}
     for service in SERVICES.values():
-        mean, spread, years[service] = price_moments(workings.inputs.observations, service)[code]
-        ratios[service] = np.exp(mean + spread * rng.standard_normal(size))
-    return ratios, years
+        mean, sd, _ = price_moments(workings.inputs.observations, service)[code]
+        ratios[service] = np.exp(mean + sd * rng.standard_normal(size))
+    return ratios
 
 
 def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, float, int]]:
@@ -220,10 +216,9 @@ def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, floa
 
     By code: mean, standard deviation and number of years it rests on.
     """
-    own = seen["unit_cost_weekly_by_authority"].sel(service=service).transpose("authority", "year")
-    ratio = own.values / seen["unit_cost_weekly"].sel(service=service).values
-    ratio = ratio[:, np.isfinite(ratio).any(axis=0)][:, -RECENT_YEARS:]
-    if ratio.shape[1] == 0:
+    ratio = seen["unit_cost_weekly_by_authority"] / seen["unit_cost_weekly"]
+    known = xr.ufuncs.log(ratio.sel(service=service)).dropna("year", how="all")
+    if not known.sizes["year"]:
         raise InputError(
             "the release has no unit costs by authority",
             file="unit_costs.csv",
@@ -233,20 +228,13 @@ def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, floa
             cause="unit costs by authority begin in 2015-16",
             remedy="choose a release from 2017",
         )
-    log_ratio = np.log(ratio)
-    known = np.isfinite(log_ratio)
-    count = known.sum(axis=1)
-    means = np.where(known, log_ratio, 0.0).sum(axis=1) / np.maximum(count, 1)
-    off = np.where(known, log_ratio - means[:, None], 0.0)
-    within = np.sqrt((off**2).sum() / np.maximum(count - 1, 0).sum())
-    others = means[count > 0]
-    found = {}
-    for code, mean, years in zip(own["authority"].values, means, count, strict=True):
-        if years:
-            found[str(code)] = (float(mean), float(within * np.sqrt(1.0 + 1.0 / years)), int(years))
-        else:
-            found[str(code)] = (float(others.mean()), float(others.std(ddof=1)), 0)
-    return found
+    recent = known.isel(year=slice(-RECENT_YEARS, None))
+    count, means = recent.count("year"), recent.mean("year")
+    within = (((recent - means) ** 2).sum() / (count - 1).clip(min=0).sum()) ** 0.5
+    sd = (within * (1.0 + 1.0 / count) ** 0.5).where(count > 0, means.std(ddof=1))
+    moments = (means.fillna(means.mean()), sd, count)
+    values = zip(recent["authority"].values, *(each.values for each in moments), strict=True)
+    return {str(code): (float(mean), float(sd), int(years)) for code, mean, sd, years in values}
 
 
 # --- One council's own account of an option: who pays, who gains, when the money can be cashed, in … ---
@@ -414,11 +402,8 @@ def _divided(
 
 def _cashed(workings: Workings, avoided: np.ndarray) -> np.ndarray:
     """Cash from an avoidable cost, as slow for places too many as for places too few, so that means stay."""
-    system = workings.system
-    share = {
-        "at_once": system.value("cashable.share_at_once"),
-        "rest_later": system.value("cashable.rest_later"),
-    }
+    value = workings.system.value
+    share = {"at_once": value("cashable.share_at_once"), "rest_later": value("cashable.rest_later")}
     more, less = cashable(np.maximum(avoided, 0.0), **share), cashable(np.maximum(-avoided, 0.0), **share)
     return more - less
 
@@ -471,42 +456,30 @@ def council_view(workings: Workings, authority: str, option: str, *, years: int 
 
 
 @catalogued("councils", "Children and money by council", MONEY, once=True, needs=review_programme)
-def council_summary(
-    workings: Workings,
-    option: str | None = None,
-    *,
-    years: int | None = None,
-    counted_in: int | None = None,
-) -> pd.DataFrame:
-    """Return one row per authority with means over the years of an account, nominal.
+def council_summary(workings: Workings, option: str | None = None) -> pd.DataFrame:
+    """Return one row per authority with means over the horizon, nominal.
 
-    `years`: years from the start of the analysis; by default the horizon, because what councils pay begins
-    late and an account of the first years alone would leave it out.
+    The whole horizon, because what councils pay begins late and an account of the first years would leave it out.
     """
     # Columns authority, name, region, option, stock (children today), children_share, care_share,
-    # home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children at the end of
-    # `counted_in`), fewer_chance_sd (standard deviation by chance alone), grant (from central government),
-    # council_cost, council_saving and council_net (saving less cost): GBP, cash, over the years, means;
-    # first_year, last_year and counted_in, years ending 31 March. An authority without published children in
-    # care has no row. `counted_in`: year at whose end, 31 March, children are counted; by default the
-    # target year.
+    # home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children in the target year),
+    # fewer_chance_sd (standard deviation by chance alone), grant (from central government), council_cost,
+    # council_saving and council_net (saving less cost): GBP, cash, over the years, means; first_year, last_year and
+    # counted_in, years ending 31 March. An authority without published children in care has no row.
     #
     # Means of `council_view` without its draws: own prices are independent of everything national, so the
     # mean of a product is the product of means. Costs of all authorities add up to the national account in
     # cash; savings do where own prices are England's. Chance: Poisson, the variance is the mean number of
     # children fewer or more.
     option = option or lead_option(workings)
-    analysis, projected = workings.inputs.analysis, workings.years
-    first = projected.index(analysis.start_year)
-    last = first + (analysis.horizon if years is None else years)
-    at = analysis.target_year if counted_in is None else counted_in
-    _refuse_unprojected(projected, first, last, at=at, asked=f"{years}, {counted_in}")
+    years = workings.horizon
+    first = workings.years.index(years[0])
     seen, system, account = workings.inputs.observations, workings.system, workings.accounts[option]
     shares, stock = care_shares(seen)
     codes = sorted(set(system.authority_share) & set(shares))
     children, care = (np.array([share[c] for c in codes]) for share in (system.authority_share, shares))
     ratios = {service: _mean_ratios(seen, service, codes) for service in SERVICES.values()}
-    fewer = account.children.fewer_by_placement[:, projected.index(at)]
+    fewer = account.children.fewer_by_placement[:, workings.target]
     own = seen.sel(authority=codes)
     about = {"authority": codes, "name": own["authority_name"].values, "region": own["region"].values}
     about |= {"option": option, "stock": stock.sel(authority=codes).values, "children_share": children}
@@ -514,9 +487,9 @@ def council_summary(
     about |= {"home_price_ratio": ratios["residential_care"], "foster_price_ratio": ratios["fostering"]}
     about["fewer_mean"] = fewer.sum(axis=-1).mean() * care
     about["fewer_chance_sd"] = np.sqrt(np.abs(fewer).sum(axis=-1).mean() * care)
-    about |= _council_money(workings, account, slice(first, last), (children, care), ratios)
-    about |= {"first_year": projected[first], "last_year": projected[last - 1], "counted_in": at}
-    return pd.DataFrame(about)
+    about |= _council_money(workings, account, slice(first, first + len(years)), (children, care), ratios)
+    counted_in = workings.inputs.analysis.target_year
+    return pd.DataFrame(about | {"first_year": years[0], "last_year": years[-1], "counted_in": counted_in})
 
 
 def _council_money(
@@ -542,16 +515,3 @@ def _mean_ratios(seen: xr.Dataset, service: str, codes: list[str]) -> np.ndarray
     """Mean of each authority's ratio of unit cost to England's, whose log is normal."""
     moments = price_moments(seen, service)
     return np.exp([moments[code][0] + moments[code][1] ** 2 / 2.0 for code in codes])
-
-
-def _refuse_unprojected(projected: list[int], first: int, last: int, *, at: int, asked: str) -> None:
-    """Refuse an account of years, or children counted in a year, that are not projected."""
-    if not first < last <= len(projected) or at not in projected[first:]:
-        raise InputError(
-            "the account of councils is asked for years that are not projected",
-            field="years, counted_in",
-            found=asked,
-            allowed=f"1 to {len(projected) - first} years, counted in {projected[first]} to {projected[-1]}",
-            cause="more years than the projection has",
-            remedy="ask for fewer years, or lengthen long_horizon of the analysis",
-        )

@@ -273,11 +273,8 @@ def _by_draw(
     """Net present value, children fewer in the target year and payback year of every draw of one stance."""
     stream = {str(name): unpacked(draws, str(name), option) for name in draws["quantity"].values}
     saved, other, fewer = (stream[name] + stream[f"{name}_help"] for name in ("placements", "other", "fewer"))
-    cost = stream["money"]
-    if "overrun" in draws:  # runs stored before state money without it
-        cost = draws["overrun"].values.astype(float)[:, None] * cost
     years, horizon = draws["year"].values, analysis.horizon
-    net = (saved + other - cost)[:, :horizon]
+    net = (saved + other - stream["money"])[:, :horizon]
     npv = net @ discount_factors(np.arange(horizon), analysis.schedule, mid_year=analysis.mid_year)
     flow = xr.DataArray(net, dims=("sample", "year"), coords={"year": years[:horizon]})
     paid = payback_year(flow, schedule=analysis.schedule, base_year=analysis.start_year).values

@@ -13,7 +13,7 @@ import xarray as xr
 
 from cba.appraisal.quantities import discounted, lead_option, review_prices
 from cba.appraisal.workings import Workings, stacked
-from cba.costs.account import child_years
+from cba.costs.account import GUARDIANSHIP_SUPPORT, child_years
 from cba.costs.social_value import (
     FIFTHS,
     MEASURES,
@@ -60,8 +60,8 @@ def unmonetised_measures() -> dict[str, Measure]:
 HEALTH_SCHEDULE = "green_book_2026_health"
 
 
-CARE_CLAIM, NEED_CLAIM = "alma_social_cost_lifetime_care", "alma_social_cost_lifetime_social_worker"
-"""Rows of the published claims with the lifetime costs; neither states its price base: read as 2021-22."""
+CARE_CLAIM = "alma_social_cost_lifetime_care"
+"""Row of the published claims with the lifetime cost of care; it states no price base: read as 2021-22."""
 
 
 WELLBY_YEAR = 2020
@@ -131,10 +131,6 @@ def worth_of_lives(workings: Workings, option: str, measure: str) -> np.ndarray:
 # --- Who gains and who pays beyond public budgets: families, benefits and children's lives, line by … ---
 
 
-GUARDIANS = "guardianship_support"
-"""Component of what councils pay special guardians: a transfer, as allowances to existing carers are."""
-
-
 COUNCIL, CENTRAL = ("council",), ("dfe", "nhs", "justice", "dwp_hmrc")
 
 
@@ -142,12 +138,12 @@ COUNCIL, CENTRAL = ("council",), ("dfe", "nhs", "justice", "dwp_hmrc")
 class Gain:
     """One line of the social account."""
 
-    payer: str  # who gains or, below 0, pays: a public payer, ``families`` or ``children``
-    kind: str  # ``fiscal``, ``benefits``, ``allowances``, ``keep`` or the measure that values child-years
+    payer: str  # who gains or, below 0, pays: a public payer or ``families``
+    kind: str  # ``fiscal``, ``benefits``, ``allowances`` or ``keep``
     amount: np.ndarray  # (sample,): present value over the headline horizon, GBP; positive is a gain
 
 
-def social_lines(workings: Workings, option: str, measure: str | None = None) -> tuple[Gain, ...]:
+def social_lines(workings: Workings, option: str) -> tuple[Gain, ...]:
     """Every line of an option's social account, positive for who gains.
 
     They add up to the social net present value.
@@ -158,22 +154,20 @@ def social_lines(workings: Workings, option: str, measure: str | None = None) ->
     for cost in account.costs:
         amount = discounted(workings, cost.amount)
         payers[cost.payer] = payers.get(cost.payer, 0.0) - amount
-        if cost.kind == "deadweight" or cost.component == GUARDIANS:
+        # Support of guardians is a transfer, as allowances to existing carers are.
+        if cost.kind == "deadweight" or cost.component == GUARDIANSHIP_SUPPORT:
             carers = carers + amount
     for saving in account.savings:
         payers[saving.payer] = payers.get(saving.payer, 0.0) + discounted(workings, saving.amount)
     at_home = discounted(workings, child_years(account.children.fewer))
     benefits = at_home * system.value("social.benefits_per_child_year")
-    lines = [Gain(payer, "fiscal", amount) for payer, amount in payers.items()]
-    lines += [
+    return (
+        *(Gain(payer, "fiscal", amount) for payer, amount in payers.items()),
         Gain("dwp_hmrc", "benefits", -benefits),
         Gain("families", "benefits", benefits),
         Gain("families", "allowances", carers),
         Gain("families", "keep", -at_home * system.value("social.family_cost_per_child_year")),
-    ]
-    if measure is not None:
-        lines.append(Gain("children", measure, worth_of_lives(workings, option, measure)))
-    return tuple(lines)
+    )
 
 
 def added(lines: tuple[Gain, ...], keep: Callable[[Gain], bool] = lambda _: True) -> np.ndarray:
@@ -225,23 +219,6 @@ def perspectives_table(workings: Workings) -> pd.DataFrame:
             | spread(workings, draws, median=True)
             | chance(workings, draws > 0, "prob_positive")
             for name, (label, draws) in found.items()
-        ]
-    return pd.DataFrame(rows)
-
-
-@catalogued("social_account", "Costs and benefits to society, line by line", MONEY, once=True)
-def social_account(workings: Workings, measure: str = "lifetime_cost") -> pd.DataFrame:
-    """Who gains and who pays in the social account, by option, line by line.
-
-    Columns option, payer, kind, mean, lower, upper: GBP, present value, positive is a gain.
-    """
-    # Means of an option's lines add up to its row ``all``, ``total``.
-    rows = []
-    for option in reforms(workings):
-        lines = social_lines(workings, option, measure)
-        rows += [
-            {"option": option, "payer": line.payer, "kind": line.kind} | spread(workings, line.amount)
-            for line in (*lines, Gain("all", "total", added(lines)))
         ]
     return pd.DataFrame(rows)
 
@@ -367,44 +344,6 @@ def mvpf_table(workings: Workings) -> pd.DataFrame:
 
 
 # --- How large a change in children's lives would have to be for an option to break even in social … ---
-
-
-@catalogued("social_switching", "Value of a life's outcome at which an option breaks even", MONEY, once=True)
-def social_switching(workings: Workings) -> pd.DataFrame:
-    """Value of each social input at which an option's mean social net present value is zero.
-
-    Columns option, measure, unit, switching_value, prior_median, prob_beyond (share of the input's draws
-    above the switching value). Measures are alternatives.
-    """
-    # For ``need_cost`` nothing says what the value is, so median and probability are missing: the switching
-    # value is the share of the lifetime cost of a child who needs a social worker that a year of family help
-    # would have to avoid. Missing where the option changes nothing the measure counts.
-    #
-    # ``-E[social NPV] / E[worth of one unit]``: a ratio of means over common draws.
-    value, rows = workings.system.value, []
-    per_year = claimed_amount(workings, CARE_CLAIM) / years_in_care(workings)
-    per_need = claimed_amount(workings, NEED_CLAIM)
-    for option, account in reforms(workings).items():
-        gap = -float(np.mean([line.amount for line in social_lines(workings, option)], axis=1).sum())
-        years = safe_child_years(workings, option)
-        healthy = discounted(workings, years, schedule=HEALTH_SCHEDULE)
-        served = account.delivered("family_help") * value("family_help.eligible_children")[:, None]
-        points, need = "life_satisfaction_change", discounted(workings, served) * per_need
-        units = (
-            ("lifetime_cost", "causal share", discounted(workings, years) * per_year, "causal_share"),
-            ("wellby", "points of life satisfaction", healthy * value("social.wellby"), points),
-            ("qaly", "QALYs per child-year", healthy * value("social.qaly"), "health_utility_change"),
-            ("need_cost", "share avoided per child served for a year", need, None),
-        )
-        for measure, unit, worth, entry in units:
-            needed = gap / worth.mean() if worth.mean() > 0 else np.nan
-            row = {"option": option, "measure": measure, "unit": unit, "switching_value": needed}
-            if entry is not None:
-                draws = value(f"social.{entry}")
-                row |= {"prior_median": np.median(draws)}
-                row |= {"prob_beyond": (draws > needed).mean() if np.isfinite(needed) else np.nan}
-            rows.append(row)
-    return pd.DataFrame(rows)
 
 
 # --- What measures without a modelled effect would have to bring for an option to break even, and what … ---

@@ -20,11 +20,11 @@ import pandas as pd
 
 from cba.appraisal.quantities import discounted, fewer_children, lead_option
 from cba.appraisal.workings import Workings
-from cba.costs.account import SUPPORT, OptionAccount, cashable, child_years, total_saving
+from cba.costs.account import GUARDIANSHIP_SUPPORT, OptionAccount, cashable, child_years, total_saving
 from cba.decisions.draws import mcse_mean
 from cba.dimensions import PLACEMENTS
 from cba.models.unit_costs import cost_history
-from cba.tables.accounts import other_unit_costs
+from cba.models.unit_costs_accounts import WEEKS
 from cba.tables.catalogue import (
     BY_ROW,
     MONEY,
@@ -45,10 +45,6 @@ BOUGHT = ("foster_agency", "childrens_home", "supported_accommodation", "other_r
 
 OWN_CARERS = ("foster_in_house",)
 """Placements with carers that councils recruit and pay."""
-
-
-GUARDIANS = SUPPORT[1]
-"""Component of what councils pay to guardians of children who left care for them."""
 
 
 PER_HELPED = 1000.0
@@ -133,8 +129,7 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
     # - threshold: minus what a start costs and leaves in care, times starts averted (`one_more_start`);
     # - guardians: minus the support of guardians in the account;
     # - harm: minus the discounted child-years at home that should not have been.
-    costs = other_unit_costs(workings).set_index("item")["mean"]
-    need = float(costs["social work and commissioning"])
+    need = social_work(workings)
     placed, start = _placed(workings), one_more_start(workings)
     none = np.zeros(workings.system.reach.size)
     slopes: dict[str, dict[str, Slopes]] = {kind.name: {} for kind in KINDS}
@@ -148,7 +143,9 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         slopes["found"][option] = _more_starts(start, helped)
         slopes["threshold"][option] = _more_starts(start, averted)
         slopes["empty"][option] = Slopes(-discounted(workings, _placements_saved(workings, account)), none)
-        guardians = sum((c.amount for c in account.costs if c.component == GUARDIANS), np.zeros_like(helped))
+        guardians = sum(
+            (c.amount for c in account.costs if c.component == GUARDIANSHIP_SUPPORT), 0.0 * helped
+        )
         slopes["guardians"][option] = Slopes(-discounted(workings, guardians), none)
         slopes["harm"][option] = Slopes(-workings.arrays.child_years_harm.sel(option=option).values, none)
         slopes["displaced"][option] = Slopes(
@@ -157,6 +154,12 @@ def stress_slopes(workings: Workings) -> dict[str, dict[str, Slopes]]:
         slopes["market"][option] = Slopes(_price_saving(workings, gone, placed, BOUGHT), none)
         slopes["fees"][option] = Slopes(_price_saving(workings, children.moved, placed, OWN_CARERS), none)
     return slopes
+
+
+def social_work(workings: Workings) -> float:
+    """Social work and commissioning of a child in need, as last published: GBP of the price base a year."""
+    weekly = workings.inputs.observations["unit_cost_weekly"].sel(service="social_work").dropna("year")
+    return float(weekly[-1]) * WEEKS * workings.pound_of(int(weekly["year"][-1]))
 
 
 def _more_starts(start: OneStart, number: np.ndarray) -> Slopes:

@@ -113,11 +113,12 @@ def studies_on_offer(workings: Workings) -> list[StudyDesign]:
     lengths = [years for years in PATHFINDER_YEARS if years + SET_UP_AND_REPORT < horizon]
     pilots = pilot_by_length(workings, sorted({1, *lengths}))
     designs = [_pathfinder(workings, price, pilots[years], years=years) for years in lengths]
-    designs += [
-        _trial(workings, price, pilots[1]),
-        _help_return(workings, price),
-        _homes_return(workings, price),
-    ]
+    # Costs on a common definition: what a child served for a year costs, and what one placement fewer avoids.
+    value = workings.system.value
+    helped, avoidable = np.log(value("family_help.cost_per_child")), value("avoidable.childrens_home")
+    designs.append(_trial(workings, price, pilots[1]))
+    designs.append(_cost_return(workings, price, "help", asked="help", truth=helped))
+    designs.append(_cost_return(workings, price, "homes", asked="avoidable", truth=avoidable))
     return [design for design in designs if design.wait < horizon]
 
 
@@ -192,27 +193,18 @@ def _trial(workings: Workings, price: dict[str, float], pilot: Course) -> StudyD
     )
 
 
-def _help_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
-    """What authorities pay to serve one child for a year, on a common definition."""
-    name, error = "family_help.cost_per_child", price["cost_return.help_error"]
-    shown = np.log(workings.system.value(name)) + _noise(workings, "help_return", mean=0.0, sd=error)
-    return _cost_return("help", price, shown=shown)
-
-
-def _homes_return(workings: Workings, price: dict[str, float]) -> StudyDesign:
-    """How much of a children's home placement's cost authorities avoid with one placement fewer."""
-    noise = _noise(workings, "homes_return", mean=0.0, sd=price["cost_return.avoidable_error"])
-    return _cost_return("homes", price, shown=workings.system.value("avoidable.childrens_home") + noise)
-
-
-def _cost_return(name: str, price: dict[str, float], *, shown: np.ndarray) -> StudyDesign:
-    spread = price[f"cost_return.{'help' if name == 'help' else 'avoidable'}_spread"]
+def _cost_return(
+    workings: Workings, price: dict[str, float], name: str, *, asked: str, truth: np.ndarray
+) -> StudyDesign:
+    """What authorities report of a cost. `asked`: the entries that say how well they know it."""
+    spread = price[f"cost_return.{asked}_spread"]
+    noise = _noise(workings, f"{name}_return", mean=0.0, sd=price[f"cost_return.{asked}_error"])
     return StudyDesign(
         name=f"cost_return_{name}",
         unit="authorities",
         sizes=RETURN_AUTHORITIES,
         standard_errors=tuple(spread / count**0.5 for count in RETURN_AUTHORITIES),
-        shown=xr.DataArray(shown, dims="sample"),
+        shown=xr.DataArray(truth + noise, dims="sample"),
         wait=RETURN_WAIT,
         fixed_cost=price["cost_return.fixed"],
         cost_per_unit=price["cost_return.per_authority"],

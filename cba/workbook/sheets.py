@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from cba.inputs.files import written_beside
 from cba.reporting.choices import Appraisals, headline_first, run_identity
 from cba.reporting.names import full_name, quantities_by_name, stance_name
 from cba.tables.catalogue import TABLES
@@ -361,12 +361,8 @@ def write_workbook(
     # https://analysisfunction.civilservice.gov.uk/policy-store/making-spreadsheets-accessible-a-brief-checklist-of-the-basics/
     given = headline_first(appraisals, headline)
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_beside(path) as beside:
         _write(given, manifest=manifest, path=beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

@@ -21,7 +21,7 @@ from cba.models.effects_areas import by_estimand_of, care_facts
 from cba.models.growth import growth_series
 from cba.models.studies import VARIANTS, studies_used
 from cba.models.unit_costs import NAMES
-from cba.tables.society import distributional_sensitivity, mvpf_table, perspectives_table, social_switching
+from cba.tables.society import distributional_sensitivity, mvpf_table, perspectives_table
 from tests.appraisal.made_workings import made_draws, made_fits, made_inputs
 
 MODELS = Path(cba.__file__).parent / "models"
@@ -90,7 +90,7 @@ def by_draw(workings: Workings) -> np.ndarray:
 
 def of_society(workings: Workings) -> np.ndarray:
     """Numbers of the tables on society, which are means over draws."""
-    tables = (perspectives_table, distributional_sensitivity, mvpf_table, social_switching)
+    tables = (perspectives_table, distributional_sensitivity, mvpf_table)
     parts = [table(workings).select_dtypes("number").to_xarray().to_array() for table in tables]
     return np.concatenate([np.ravel(part.values) for part in parts])
 

@@ -13,7 +13,7 @@ from cba.costs.optimism_bias import DEVICES, Device
 from cba.errors import InputError
 from cba.inputs.analyses import Scenarios
 from cba.models.parameters import ROLL_OUT
-from cba.tables.accounts import _account, optimism_check, optimism_devices
+from cba.tables.accounts import _account, optimism_check
 from tests.appraisal.made_workings import made_draws, made_inputs, worked
 
 LEAD = "care_review"
@@ -110,9 +110,3 @@ def test_two_devices_on_one_input_stop_the_table(workings, monkeypatch):
     monkeypatch.setattr("cba.tables.accounts.DEVICES", twice)
     with pytest.raises(InputError, match="corrected for optimism twice"):
         optimism_check(workings, LEAD)
-
-
-def test_the_record_of_devices_shows_what_each_corrects(workings):
-    table = optimism_devices(workings).set_index("entry")
-    assert (table["mean"] > table["neutral"]).all()
-    assert table.loc["delivery.cost_overrun", "mean"] == workings.system.value("delivery.cost_overrun").mean()

@@ -15,10 +15,7 @@ from cba.tables.accounts import (
     accounts_backtest,
     accounts_reconciliation,
     growth_scenarios,
-    other_unit_costs,
     review_price_base,
-    system_cost_parts,
-    unit_cost_growth,
 )
 from cba.tables.money import cost_ladder
 from tests.appraisal.made_workings import made_draws, made_inputs, made_workings, worked
@@ -55,15 +52,6 @@ def test_the_backtest_starts_from_every_year_with_an_estimate(workings):
     assert (np.diff(width) > 0).all()
 
 
-def test_parts_add_up_to_the_system_cost(workings, headline):
-    table = system_cost_parts(workings).set_index("part")
-    parts = table.drop("total")
-    assert parts["mean"].sum() == pytest.approx(table.loc["total", "mean"], rel=1e-12)
-    base = workings.arrays.system_cost.sel(option="bau", year=2032).mean()
-    assert table.loc["total", "mean"] == pytest.approx(float(base), rel=1e-12)
-    assert parts["published"].sum() == pytest.approx(13.32e9, abs=0.01e9)
-
-
 def test_scenarios_start_from_the_headline_and_growth_costs_more(workings, headline):
     table = growth_scenarios(workings).set_index("scenario")
     assert tuple(table.index) == SCENARIOS
@@ -97,15 +85,6 @@ def test_review_price_base_is_the_scenario_switch(workings):
     assert table["cost_mean"].is_monotonic_decreasing  # later prices are worth less each
 
 
-def test_unit_cost_growth_is_the_published_one(workings):
-    table = unit_cost_growth(workings).set_index("cost")
-    homes = table.loc["residential_care"]
-    assert homes["whole"] == pytest.approx(0.062, abs=0.001)
-    assert homes["since_2021"] == pytest.approx(0.095, abs=0.0015)
-    assert homes["today_lower"] < homes["today_mean"] < homes["today_upper"]
-    assert np.isnan(table.loc["cla_all", "today_mean"])
-
-
 def test_ladder_goes_down_and_shares_are_shares(workings):
     table = cost_ladder(workings)
     for upper, lower in (("average", "avoidable"), ("avoidable", "cashable_later")):
@@ -114,11 +93,3 @@ def test_ladder_goes_down_and_shares_are_shares(workings):
     assert ((table["avoidable_share_lower"] > 0) & (table["avoidable_share_upper"] < 1)).all()
     for name in ("average", "avoidable", "cashable_first_year", "cashable_later"):
         assert (table[f"{name}_lower"] <= table[name]).all() and (table[name] <= table[f"{name}_upper"]).all()
-
-
-def test_other_unit_costs_by_hand(workings):
-    table = other_unit_costs(workings).set_index("item")
-    value = workings.system.value
-    per_start = value("legal.cost_per_case") * value("legal.proceedings_share")
-    assert table.loc["care proceedings, per start", "mean"] == pytest.approx(per_start.mean(), rel=1e-12)
-    assert table.loc["social work and commissioning", "mean"] == pytest.approx(165 * 365 / 7, rel=1e-12)

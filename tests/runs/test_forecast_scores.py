@@ -24,7 +24,6 @@ from cba.runs.forecasts import (
     ordinal,
     outturn_of,
     read_scores,
-    run_forecasts,
     score_arrival,
     score_sentences,
 )
@@ -126,33 +125,6 @@ def test_a_run_that_foretold_no_year_of_the_release_is_named(tmp_path):
     observations = observed(2023)
     assert score_arrival(tmp_path, "small", observations) == []
     assert run.name in not_scored(tmp_path, "small", observations)[0]
-
-
-def test_a_run_without_a_table_of_forecasts_gives_its_stock_from_draws(tmp_path):
-    children = xr.DataArray(
-        np.random.default_rng(0).uniform(15_000, 17_000, (50, 2, 3, 5)),
-        dims=("sample", "option", "year", "age"),
-        coords={"option": ["bau", "care_review"], "year": [2024, 2025, 2026], "age": list(AGE_BANDS)},
-    )
-
-    def fill(folder: Path, name: str) -> None:
-        (folder / "stances" / "evidence").mkdir(parents=True)
-        tree = xr.DataTree.from_dict({"draws": children.to_dataset(name="children")})
-        tree.to_netcdf(folder / "stances" / "evidence" / "draws.nc", engine="h5netcdf")
-
-    run = write_run(
-        tmp_path,
-        analysis="small",
-        moment=datetime(2024, 1, 1, tzinfo=UTC),
-        fingerprint="0123abcd",
-        manifest={"settings": {"release": 2023}, "stances": ["evidence"]},
-        fill=fill,
-    )
-    forecasts = run_forecasts(run)
-    usual = children.sel(option="bau", year=2025)
-    assert forecasts["stock", "all", 2025] == pytest.approx(usual.sum("age").values)
-    assert forecasts["stock", "under_1", 2025] == pytest.approx(usual.sel(age="under_1").values)
-    assert len(score_arrival(tmp_path, "small", observed())) == 6
 
 
 def test_outturns_are_the_published_figures():

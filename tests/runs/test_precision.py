@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -26,25 +28,29 @@ def found_at(analysis, *, sd=1e9, chance=0.2):
     }
 
 
-def test_draws_are_added_until_the_precision_is_met():
-    """An error of 1e9/sqrt(n) needs n = 10,000 for 1e7; the record holds what was asked and made."""
+def asked_for(analysis, monkeypatch):
+    """The draws of each round, and what the manifest says of them."""
     made = []
 
-    def appraise(analysis):
-        made.append(analysis.draws)
-        return analysis
+    def appraised_stances(asked, **how):
+        made.append(asked.draws)
+        return SimpleNamespace(appraisals={asked.stances[0]: SimpleNamespace(results=found_at(asked))})
 
-    _, record = with_precision(asking(), appraise=appraise, results=found_at)
+    monkeypatch.setattr("cba.runs.execute.appraised_stances", appraised_stances)
+    _, record = with_precision(analysis, root=None, stages=None, tell=None, prints=None)
+    return made, record
+
+
+def test_draws_are_added_until_the_precision_is_met(monkeypatch):
+    """An error of 1e9/sqrt(n) needs n = 10,000 for 1e7; the record holds what was asked and made."""
+    made, record = asked_for(asking(), monkeypatch)
     assert made[0] == cba.load_analysis("smoke").draws and made[-1] >= 10_000
     assert made[-1] <= 1.3 * 10_000 and made[-1] % asking().chains == 0
     assert record["met"] and record["missed"] == [] and record["draws"] == made[-1]
 
 
-def test_the_most_draws_are_not_passed_and_the_run_says_what_it_missed():
-    made = []
-    _, record = with_precision(
-        asking(most_draws=4000), appraise=lambda a: made.append(a.draws) or a, results=found_at
-    )
+def test_the_most_draws_are_not_passed_and_the_run_says_what_it_missed(monkeypatch):
+    made, record = asked_for(asking(most_draws=4000), monkeypatch)
     assert max(made) == 4000
     assert not record["met"]
     assert record["missed"][0].startswith(
@@ -52,10 +58,9 @@ def test_the_most_draws_are_not_passed_and_the_run_says_what_it_missed():
     )
 
 
-def test_nothing_is_added_where_the_precision_is_met_or_not_asked():
+def test_nothing_is_added_where_the_precision_is_met_or_not_asked(monkeypatch):
     for analysis in (asking(npv=1e10, probability=0.4), cba.load_analysis("smoke")):
-        made = []
-        with_precision(analysis, appraise=lambda a, made=made: made.append(a.draws) or a, results=found_at)
+        made, _ = asked_for(analysis, monkeypatch)
         assert made == [analysis.draws]
 
 

@@ -26,7 +26,6 @@
       for (var i = 0; i < n; i += 1) { out[i] = at < 0 ? scale : whole[at * n + i] * scale; }
       return out;
     });
-    stance.overrunDrawn = little(bytes(stance.overrun), 4, "getFloat32");
     stance.harm = little(bytes(stance.harm_share), 4, "getFloat32");
   }
   Object.keys(data.stances).forEach(function (name) { unpack(data.stances[name]); });
@@ -44,7 +43,7 @@
         if (t < horizon) {
           var net = set.avoidable * (column("placements", t)[i] + set.effect * column("placements_help", t)[i])
             + column("other", t)[i] + set.effect * column("other_help", t)[i]
-            - set.overrun * stance.overrunDrawn[i] * column("money", t)[i];
+            - set.overrun * column("money", t)[i];
           npv += net * schedule.npv[t];
           safe += (before + fewer) / 2 * schedule.npv[t];
           running += net * schedule.payback[t];

@@ -61,7 +61,6 @@ def made_draws(seed: int, *, draws: int = 160) -> xr.Dataset:
             "packed": (("column", "sample"), packed.astype(np.int16)),
             "scale": ("column", scale),
             "place": (("quantity", "option", "year"), place),
-            "overrun": ("sample", rng.lognormal(0.2, 0.1, draws).astype(np.float32)),
             "harm_share": ("sample", rng.beta(2, 30, draws).astype(np.float32)),
             "supported": (("control", "bound"), [[0.8, 1.2], [0.7, 1.1], [0.0, 2.0 + 0.5 * seed]]),
             "npv_error": ("option", [2.5e6, 0.0, math.nan]),
@@ -114,8 +113,8 @@ def held_by(html: str) -> dict[str, Any]:
             [scale] * stance["draws"] if at < 0 else [int(x) * scale for x in whole[at]]
             for scale, at in zip(stance["scale"], stance["at"], strict=True)
         ]
-        for name in ("overrun", "harm_share"):
-            stance[name] = np.frombuffer(base64.b64decode(stance[name]), dtype="<f4").astype(float).tolist()
+        harm = np.frombuffer(base64.b64decode(stance["harm_share"]), dtype="<f4")
+        stance["harm_share"] = harm.astype(float).tolist()
     return data
 
 
@@ -164,7 +163,7 @@ def _world(data, stance, draw, asked) -> dict[str, float]:
     for year in range(len(data["years"])):
         placed = at("placements", year) + asked["effect"] * at("placements_help", year)
         other = at("other", year) + asked["effect"] * at("other_help", year)
-        cost = asked["overrun"] * stance["overrun"][draw] * at("money", year)
+        cost = asked["overrun"] * at("money", year)
         cash.append(asked["avoidable"] * placed + other - cost)
         fewer.append(at("fewer", year) + asked["effect"] * at("fewer_help", year))
     years = range(data["horizon"])
