@@ -13,7 +13,7 @@ from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.files import published_folder
 from cba.inputs.priors import load_priors
-from cba.models.baseline import normal_settings
+from cba.models.sampling import normal_settings
 from cba.models.studies import studies_used
 from cba.tables import studies
 from cba.tables.studies import RATIOS_FOUND, awaited_errors, awaited_tables, stepped_wedge_error

@@ -12,9 +12,9 @@ import cba
 from cba.errors import InputError
 from cba.inputs.distributions import distribution
 from cba.inputs.priors import PriorRegistry
-from cba.models.baseline import normal_settings, prior_term
 from cba.models.effects import build_effects
 from cba.models.effects_areas import care_facts
+from cba.models.sampling import normal_settings, prior_term
 from cba.models.studies import studies_used
 from cba.models.unit_costs import unit_cost_draws
 
