@@ -228,6 +228,10 @@ KEPT = ("last_level", *MOVEMENTS, "common_factor")
 """Variables of the posterior that leave the fit; the gates are checked on all."""
 
 
+ACCEPTED = 0.9
+"""Acceptance to tune to: no step diverged from any release that was fitted."""
+
+
 def build_baseline(rates: FlowRates, number: growth.GrowthSeries, priors: PriorRegistry) -> pm.Model:
     """Build, without sampling, the model of yearly changes in the flow rates, and of how the number in care grows."""
     changes = np.diff(rates.values, axis=1)
@@ -386,7 +390,8 @@ def fit_baseline(
     how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     model = build_baseline(rates, growth.growth_series(observations), priors)
     keep = [name for name in (*KEPT, "last_growth") if name in model.named_vars]
-    tree = sample_gated(model, **how, progress=progress, gates=gates, keep=keep, latent=LATENT)
+    how_sampled: dict[str, Any] = {"progress": progress, "gates": gates, "target_accept": ACCEPTED}
+    tree = sample_gated(model, keep=keep, latent=LATENT, **how, **how_sampled)
     tree["constant_data"] = xr.DataTree(projection_start(observations, priors, rates))
     tree.attrs = made_from("baseline", priors, observations=observations, **how)
     return tree

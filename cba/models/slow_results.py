@@ -102,6 +102,11 @@ def how_made(name: str, folder: Path | None = None) -> dict[str, Any]:
     return kept and kept | {"current": kept["made_from"] == made_from(name)}
 
 
+def kept_release(name: str) -> int | None:
+    """Return the release a result was made from; None where none is kept."""
+    return _sound_record(name).get("release")
+
+
 def _sound_record(name: str, folder: Path | None = None) -> dict[str, Any]:
     """Return the record of a result, empty where none is kept, or refuse it where a file is not what was kept."""
     result = SLOW_RESULTS[name]

@@ -36,7 +36,6 @@ from cba.models.authority_findings import STUDY, known_panel
 from cba.models.checks import prior_baseline, prior_effects
 from cba.models.effects_areas import LEAVING
 from cba.models.parameters import ROLL_OUT, joint_parameters
-from cba.models.slow_results import kept_table
 from cba.models.unit_costs import prior_unit_cost_draws
 from cba.projection.business_as_usual import business_as_usual, usual_rates
 from cba.stances.review import claims_reached
@@ -283,7 +282,7 @@ def standard_table(workings: Workings, made: Mapping[str, pd.DataFrame], *, alon
     # sign_turned_by, verdict, condition, reason.
     rule, rows, both = load_standard(), [], (workings.arrays.npv, net_effects(workings))
     anchors = break_even_values(workings).query("kind == 'anchor'").set_index("name")["value_per_child_year"]
-    curve = kept_table("curve", "specifications") if kept_curve(workings) else None
+    curve = kept_curve(workings)
     for option in reforms(workings):
         effects = kinds.checked(workings.option(option))
         row: dict[str, Any] = {"option": option, "label": workings.option(option).label}

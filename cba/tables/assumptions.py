@@ -16,7 +16,7 @@ from cba.decisions.shares import shapley_effects
 from cba.inputs.options import Option
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.interventions.kinds import own_entries
-from cba.models.slow_results import how_made, kept_table
+from cba.models.slow_results import kept_release, kept_table
 from cba.tables.catalogue import BY_ROW, FEWEST_DRAWS, Table, catalogued, catalogued_together
 
 _AGES = {
@@ -328,14 +328,19 @@ SHOWN = ("fewer", "npv")
 """Results that the curve shows: children fewer in the target year, and net present value."""
 
 
-def kept_curve(workings: Workings) -> bool:
-    """Whether a specification curve is kept for the data and stance of these workings, of options they hold."""
-    made, inputs = how_made("curve"), workings.inputs
-    if made.get("release") != inputs.analysis.release or inputs.stance != "evidence":
-        return False
+def kept_curve(workings: Workings) -> pd.DataFrame | None:
+    """Return the specification curve kept for the data and stance of these workings, of options they hold."""
+    inputs = workings.inputs
+    if kept_release("curve") != inputs.analysis.release or inputs.stance != "evidence":
+        return None
     every = kept_table("curve", "specifications")
     shown = set(every.loc[every["panel_of_curve"].astype(bool), "option"])
-    return lead_option(workings) in shown <= set(workings.accounts)
+    return every if lead_option(workings) in shown <= set(workings.accounts) else None
+
+
+def holds_curve(workings: Workings) -> bool:
+    """Whether one is kept."""
+    return kept_curve(workings) is not None
 
 
 @catalogued_together(
@@ -348,7 +353,7 @@ def kept_curve(workings: Workings) -> bool:
     ),
     Table("specification_levels", "What each choice does to the answer, alone and on average", BY_ROW),
     once=True,
-    needs=kept_curve,
+    needs=holds_curve,
 )
 def specification_tables(workings: Workings) -> dict[str, pd.DataFrame]:
     """How far the answer moves over combinations of defensible choices, none weighed against another."""

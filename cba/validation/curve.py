@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.inputs import Inputs, joint_draws, read_inputs
+from cba.appraisal.inputs import Inputs, joint_draws, read_inputs, sampler_settings
 from cba.appraisal.quantities import QUANTITIES, spread_at
 from cba.appraisal.workings import Workings, run_off, worked_options
+from cba.dimensions import STAGE_PRIOR_GROUPS
 from cba.errors import GateError
 from cba.inputs.analyses import Analysis, Scenarios, load_analysis
 from cba.inputs.distributions import distribution
@@ -66,7 +67,9 @@ class Level:
     @property
     def fits(self) -> bool:
         """Whether the effects are fitted again for it."""
-        return not {"params", "designs", "without", "small", "panel", "specification"}.isdisjoint(self.change)
+        groups = {name.partition(".")[0] for name in self.change.get("params", {})}
+        fitted = not groups.isdisjoint(STAGE_PRIOR_GROUPS["effects"])
+        return fitted or not {"designs", "without", "small", "panel", "specification"}.isdisjoint(self.change)
 
 
 @cache
@@ -174,7 +177,7 @@ def fitted_effects(inputs: Inputs, fit: tuple[Level, ...]) -> xr.DataTree:
     said = next((level.change["specification"] for level in fit if "specification" in level.change), BASE)
     panel = known_panel(analysis.evidence_until, specification=said) if counts else None
     model = build_effects(studies, priors, facts=facts, panel=panel)
-    tree = sample_gated(model, name="effects", target_accept=SMALL_STEPS, **_sampler(analysis))
+    tree = sample_gated(model, name="effects", target_accept=SMALL_STEPS, **sampler_settings(analysis))
     every = study_arrays(with_panel(studies, panel, priors), priors, stays=facts.stays)
     posterior = handed_on(tree["posterior"].to_dataset(), every.of(every.area), facts, seed=analysis.seed)
     tree["posterior"] = xr.DataTree(posterior)
@@ -228,6 +231,7 @@ def worked(
     scenarios = Scenarios(**inputs.analysis.scenarios.model_dump() | switches)
     some = replace(
         inputs,
+        priors=changed_priors(inputs.priors, chosen(setting)),  # of the fit, and those that need none
         analysis=inputs.analysis.model_copy(update={"scenarios": scenarios}),
         options=tuple(option for option in inputs.options if option.id in options),
     )
@@ -267,11 +271,6 @@ def curve_inputs() -> Inputs:
     return read_inputs(analysis, stance="evidence")
 
 
-def _sampler(analysis: Analysis) -> dict[str, Any]:
-    settings = {"tune": analysis.tune, "chains": analysis.chains, "seed": analysis.seed}
-    return settings | {"draws": analysis.draws // analysis.chains}
-
-
 def rows_of_fit(number: int, *, baseline: xr.DataTree) -> dict[str, Any]:
     """Fit the effects for one of `fits` and work out every specification that rests on it.
 
@@ -307,7 +306,7 @@ def curve_tables(*, workers: int = 1, scheduler: str | None = None) -> dict[str,
     `workers` processes, or the workers of a Dask cluster at `scheduler`; the same bits whichever.
     """
     inputs = curve_inputs()
-    baseline = fit_baseline(inputs.observations, inputs.priors, **_sampler(inputs.analysis))
+    baseline = fit_baseline(inputs.observations, inputs.priors, **sampler_settings(inputs.analysis))
     rows: list[dict[str, Any]] = []
     run_replicates(
         partial(rows_of_fit, baseline=baseline),

@@ -277,7 +277,7 @@ def scores_by_origin(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean score of each origin against first published figures. Columns origin, kind, cba, drift."""
     chosen = scores[(scores["quantity"] == "stock") & (scores["against"] == FIRST)]
     wide = chosen.pivot_table(index=["origin", "kind"], columns="forecast", values="crps")
-    return wide[[SHIPPED, HELD_AGAINST]].reset_index().rename_axis(columns=None)
+    return wide[[SHIPPED, HELD_AGAINST]].dropna().reset_index().rename_axis(columns=None)
 
 
 def block_error(values: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.models.authority_findings import PanelFinding, known_panel
-from cba.models.baseline import FlowRates, build_baseline, flow_rates
+from cba.models.baseline import ACCEPTED, FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
 from cba.models.effects import SMALL_STEPS, build_effects
 from cba.models.effects_areas import CareFacts, by_estimand_of, care_facts, fitted_entries_of, reach_of_draws
@@ -78,7 +78,7 @@ def baseline_case(rates: FlowRates, number: GrowthSeries, priors: PriorRegistry)
         simulate=simulate,
         quantities=lambda draws, rng: _baseline_quantities(draws, rates=rates, shock_ratio=ratio, rng=rng),
         also=("last_level",),
-        target_accept=0.8,
+        target_accept=ACCEPTED,
     )
 
 
@@ -126,7 +126,12 @@ def simulated_growth(
     given = {name: np.asarray(truth[name]) for name in truth}
     ratio = float(priors["baseline.shock_ratio"].median)
     people = normal_settings(priors, "baseline.population_growth")[1]
-    mean, memory, sd = (given[f"growth_{name}"] for name in ("mean", "persistence", "innovation_sd"))
+    fixed = priors["baseline.growth_persistence"].median
+    mean, sd, memory = (
+        given["growth_mean"],
+        given["growth_innovation_sd"],
+        given.get("growth_persistence", fixed),
+    )
     now = mean + sd / np.sqrt(1.0 - memory**2) * rng.standard_normal()
     clean = [now]
     for year in number.years[1:]:

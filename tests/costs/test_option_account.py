@@ -216,7 +216,7 @@ def test_a_dearer_unit_never_raises_savings_where_the_effect_helps(base, entry, 
             base.system.value("family_help.age_tilt_under_1"),
             base.system.value("family_help.age_tilt_16_plus"),
         )
-        helps = (effect < 0) & (tilt > 0)
+        helps = (effect < 0) & (tilt > 0) & (base.system.value("family_help.log_odds_of_leaving") >= 0)
     elif entry == "kinship.meeting_cost":
         helps = base.system.value("kinship.log_risk_ratio") <= 0
     elif entry == "kinship.guardianship_support":

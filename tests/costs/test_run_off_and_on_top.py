@@ -32,6 +32,14 @@ def base():
     return made_workings("latest", 40, 24)
 
 
+def without_exits(system):
+    """The same with family help that changes no exits."""
+    none = xr.zeros_like(system.parameters["family_help.log_odds_of_leaving"])
+    return dataclasses.replace(
+        system, parameters=system.parameters.assign({"family_help.log_odds_of_leaving": none})
+    )
+
+
 def scaled(name, times):
     """An option with all of its money some times as much."""
     whole = option(name)
@@ -50,6 +58,7 @@ def scaled(name, times):
 
 def test_one_averted_start_of_a_known_stay_is_followed_to_its_end(base):
     """Each averted start keeps one child away at the next three year ends: a half, two and a half child-years."""
+    base = dataclasses.replace(base, system=without_exits(base.system))
     kernel = np.zeros_like(base.system.averted_kernel)
     for age in range(kernel.shape[1]):
         kernel[:, age, age, :STAY] = 1.0
@@ -129,7 +138,11 @@ def test_little_money_adds_up(base, name):
     whole = xr.ones_like(base.system.parameters["cashable.share_at_once"])
     parameters = base.system.parameters.assign({"cashable.share_at_once": whole})
     system = dataclasses.replace(base.system, parameters=parameters)
-    good = (value("family_help.log_risk_ratio") < 0) & (value("kinship.log_risk_ratio") < 0)
+    good = (
+        (value("family_help.log_odds_of_leaving") > 0)
+        & (value("family_help.log_risk_ratio") < 0)
+        & (value("kinship.log_risk_ratio") < 0)
+    )
     good &= value("kinship.permanence_gain") > 0
     good &= (value("family_help.age_tilt_under_1") > 0) & (value("family_help.age_tilt_16_plus") > 0)
     assert good.sum() >= 10

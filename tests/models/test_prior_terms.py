@@ -60,11 +60,16 @@ def test_dims_give_independent_priors(priors):
 
 
 def test_another_family_is_refused(priors):
-    changed = with_family(priors, "baseline.shock_probability", "Uniform", {"lower": 0.0, "upper": 1.0})
+    changed = with_family(
+        priors,
+        "baseline.shock_probability",
+        "BetaScaled",
+        {"alpha": 1.0, "beta": 1.0, "lower": 0.0, "upper": 1.0},
+    )
     with pm.Model(), pytest.raises(InputError, match="cannot use this family") as caught:
         prior_term(changed, "baseline.shock_probability")
     message = str(caught.value)
-    assert "baseline.shock_probability" in message and "Uniform" in message and "HalfNormal" in message
+    assert "baseline.shock_probability" in message and "BetaScaled" in message and "HalfNormal" in message
 
 
 @pytest.mark.parametrize(
