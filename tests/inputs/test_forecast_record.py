@@ -13,7 +13,10 @@ import cba
 from cba.dimensions import AGE_BANDS
 
 RECORD = Path(cba.__file__).parent / "inputs" / "forecast_record"
-WRITTEN = {"2024_shipped.csv": "20335921489bc6912bd379b2c6a21c9d59e0ce19c71bbf592efd6b1cef7e3c13"}
+WRITTEN = {
+    "2024_shipped.csv": "20335921489bc6912bd379b2c6a21c9d59e0ce19c71bbf592efd6b1cef7e3c13",
+    "former_candidates.csv": "9eda1a412a5e2bb69ab21e412095513e8a9363224efda73eafaf477f592b054b",
+}
 """SHA-256 of each file as it was written; a forecast is never corrected."""
 
 
