@@ -95,6 +95,8 @@ def made_effects(*, draws: int = 50, chains: int = 2, seed: int = 1) -> xr.DataT
         "new_setting": (dims, over[0].reshape(mean.shape)),
         "new_authority": (dims, over[1].reshape(mean.shape)),
     }
+    # children leave care sooner, a little, in every draw: what is dearer then never saves
+    drawn["family_help.log_odds_of_leaving"] = rng.uniform(0.0, 0.01, chains * draws)
     for entry, values in drawn.items():
         posterior[entry.rsplit(".", 1)[-1]] = (("chain", "draw"), values.reshape(chains, draws))
     areas = {"area_coverage": 0.3, "area_reach": 0.4, "area_effect": 0.1, "area_change": -0.012}

@@ -218,22 +218,19 @@ def authority_panel(
     counted = everyone if all_children or not told else {n: everyone[n] - alone[n] for n in SERIES}
     reasons = _reasons(units, counted, span)
     kept = units.index[reasons == ""]
-    published = _by_unit(observations, "population_by_authority", unit)
-    people = published.bfill(axis=1).ffill(axis=1)
-    figures = {name: frame.loc[kept, span].to_numpy(float) for name, frame in counted.items()}
+    people = _by_unit(observations, "population_by_authority", unit)
+    figures = {name: _at(frame, kept, span) for name, frame in counted.items()}
     value, noise = _rates(
         figures,
-        people=people.loc[kept, years].to_numpy(float),
-        doubt=[
-            (counted is not everyone) * doubt[name].loc[kept, years].to_numpy(float) for name in SERIES[:2]
-        ],
+        people=_at(people.bfill(axis=1).ffill(axis=1), kept, years),
+        doubt=[(counted is not everyone) * _at(doubt[name], kept, years) for name in SERIES[:2]],
     )
     whole = {code: one for one in unit for code in one.split("+")}
     later = _later_programme(rollout, whole, kept, years)
     noise[np.broadcast_to(later[:, None], noise.shape)] = NO_WEIGHT
     launches, row, absent = _in_panel(programme_launches(rollout, priors), whole, kept)
     left_out = _left_out(units, reasons, years, later=later, kept=kept)
-    left_out += _filled(published.loc[kept, years], units)
+    left_out += absent + _filled(people.loc[kept, years], units)
     starts, ceases, stock = (figures[name].sum(axis=0) for name in SERIES)
     return AuthorityPanel(
         authority=kept.to_numpy(str),
@@ -244,10 +241,14 @@ def authority_panel(
         account=(starts[-1] / stock[-2], ceases[-1] / (stock[-2] + starts[-1] / 2.0)),
         launches=launches,
         launch_row=row,
-        excluded=pd.DataFrame(left_out + absent, columns=["authority", "authority_name", "years", "reason"]),
+        excluded=pd.DataFrame(left_out, columns=["authority", "authority_name", "years", "reason"]),
         release=int(observations.attrs["release"]),
         children=ALL if counted is everyone else NOT_ALONE,
     )
+
+
+def _at(frame: pd.DataFrame, kept: pd.Index, years: list[int]) -> np.ndarray:
+    return frame.loc[kept, years].to_numpy(float)
 
 
 def _filled(published: pd.DataFrame, units: pd.DataFrame) -> list[tuple[str, ...]]:

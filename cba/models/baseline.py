@@ -27,7 +27,8 @@ import xarray as xr
 
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
-from cba.models import growth
+from cba.models.growth import MOVEMENTS as GROWTH_MOVEMENTS
+from cba.models.growth import GrowthSeries, add_growth, growth_series, growth_start
 from cba.models.sampling import Gates, made_from, prior_term, sample_gated
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ MOVEMENTS = (
     "exit_common_loading",
     "common_correlation",
     "shock_probability",
-    *growth.MOVEMENTS,
+    *GROWTH_MOVEMENTS,
 )
 """Variables that say how rates, and the number in care, move."""
 
@@ -232,7 +233,7 @@ ACCEPTED = 0.9
 """Acceptance to tune to: no step diverged from any release that was fitted."""
 
 
-def build_baseline(rates: FlowRates, number: growth.GrowthSeries, priors: PriorRegistry) -> pm.Model:
+def build_baseline(rates: FlowRates, number: GrowthSeries, priors: PriorRegistry) -> pm.Model:
     """Build, without sampling, the model of yearly changes in the flow rates, and of how the number in care grows."""
     changes = np.diff(rates.values, axis=1)
     coords = {
@@ -270,7 +271,7 @@ def build_baseline(rates: FlowRates, number: growth.GrowthSeries, priors: PriorR
         )
         pm.Deterministic("last_level", rates.values[:, -1] - scaled[:, -1], dims="series")
         _early_totals(rates, start_loading, sigma, tails)
-        growth.add_growth(number, priors)
+        add_growth(number, priors)
     return model
 
 
@@ -388,7 +389,7 @@ def fit_baseline(
         uasc_16_plus_share=_fixed(priors, "baseline.uasc_16_plus_share"),
     )
     how: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    model = build_baseline(rates, growth.growth_series(observations), priors)
+    model = build_baseline(rates, growth_series(observations), priors)
     keep = [name for name in (*KEPT, "last_growth") if name in model.named_vars]
     how_sampled: dict[str, Any] = {"progress": progress, "gates": gates, "target_accept": ACCEPTED}
     tree = sample_gated(model, keep=keep, latent=LATENT, **how, **how_sampled)
@@ -407,7 +408,7 @@ def projection_start(
     stock = known["stock_by_age"].sel(year=year, age=list(AGE_BANDS)).values.astype(float)
     return xr.Dataset(
         {
-            **growth.growth_start(growth.growth_series(known), children=stock.sum()),
+            **growth_start(growth_series(known), children=stock.sum()),
             "stock": ("age", stock),
             "uasc_starts": float(rates.uasc_starts[seen][-1]),
             "uasc_share": ("age", rates.uasc_share),

