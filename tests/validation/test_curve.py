@@ -30,7 +30,7 @@ def test_the_plan_holds_what_it_must():
     assert kinds["headline"] == 1 and kinds["alone"] == len(curve.levels())
     assert kinds["less_favourable"] == kinds["more_favourable"] == 1
     assert kinds["fraction"] >= 96
-    assert len(curve.fits()) <= 18  # the headline's and 17: one over what was planned, because the panel takes five
+    assert len(curve.fits()) <= 18  # the headline's and 17: the panel takes five
     for axis, written in curve.plan()["axis"].items():
         directions = {level.direction for level in curve.levels() if level.axis == axis}
         both = directions | ({"less"} if "none_less" in written else set())
