@@ -19,7 +19,7 @@ from cba.models.sampling import Gates
 FEW = {"draws": 150, "tune": 500, "chains": 2, "seed": 6, "gates": Gates(rhat=1.05, ess=50, divergences=20)}
 LOO = {
     "effects": ["effect", "between", "arms"],
-    "baseline": ["walk_change", "uasc_change", "early_total_change"],
+    "baseline": ["walk_change", "growth", "unaccompanied", "growth_split", "early_total_change"],
 }
 SOME = {"effects": ["mean", "heterogeneity"], "baseline": ["innovation_sd"]}
 
@@ -66,7 +66,8 @@ def test_the_prior_holds_what_the_posterior_holds_before_any_data(fits):
     assert abs(drawn.mean() - mean["mu"]) < 4 * mean["sigma"] / np.sqrt(drawn.size)
     assert not set(STUDY_VARIABLES) & set(before.data_vars)
     usual = fits["baseline"]
-    assert set(usual["prior"].data_vars) == set(usual["posterior"].data_vars) == set(KEPT)
+    assert set(usual["prior"].data_vars) == set(usual["posterior"].data_vars)
+    assert set(usual["prior"].data_vars) == set(KEPT) - {"growth_persistence"}  # fixed, as shipped
 
 
 @pytest.mark.slow
@@ -82,9 +83,7 @@ def test_each_observation_has_a_log_likelihood_and_predictions_in_every_draw(fit
         assert np.isfinite(logs[variable].values).all() and np.isfinite(again[variable].values).all()
         assert len(np.unique(again[variable].values)) > 2 or variable == "between"
     if name == "baseline":
-        assert {str(year) for year in seen["uasc_change"]["change_year"].values} <= set(
-            map(str, range(1990, 2030))
-        )
+        assert set(seen["growth"]["growth_year"].values) <= set(range(1990, 2030))
     else:
         assert "CORAM2023_CLA12:treat" in seen["arms"]["arm"].values
         assert set(np.unique(again["between"].values)) <= {0, 1} and (seen["between"] == 1).all()

@@ -245,6 +245,7 @@ def test_constants_in_the_prose_are_those_of_the_question(page):
         "2025": "when Families First money began to flow",
         "2030": "the year of the review's claim of a shift",
         "1990s": "when growth in the number in care turned",
+        "1994": "the first year of which the number in care is published",
         "2000s": "first origins of the record of forecasts",
         "1": "a risk ratio of no effect",
         "0.6": "reach shown",

@@ -192,6 +192,7 @@ def test_the_models_read_no_prior_outside_their_groups(model):
     from cba.models.baseline import build_baseline, flow_rates
     from cba.models.effects import build_effects
     from cba.models.effects_areas import care_facts
+    from cba.models.growth import growth_series
     from cba.models.studies import VARIANTS, studies_used
 
     priors = load_priors()
@@ -203,7 +204,9 @@ def test_the_models_read_no_prior_outside_their_groups(model):
     only = replace(priors, entries=kept)
     if model == "baseline":
         share = only["baseline.uasc_leave_share"].quantile(0.5)
-        assert build_baseline(flow_rates(load_observations(), uasc_leave_share=share), only).free_RVs
+        seen = load_observations()
+        rates = flow_rates(seen, uasc_leave_share=share)
+        assert build_baseline(rates, growth_series(seen), only).free_RVs
     else:
         studies, facts = studies_used(load_evidence(), only), care_facts(load_observations())
         for variant in VARIANTS:
