@@ -184,12 +184,19 @@ def number_forecast(
     known: xr.Dataset, priors: PriorRegistry, *, years: int, draws: int, seed: int
 ) -> np.ndarray:
     """Draws of the number in care one to `years` years ahead, (sample, ahead), from totals alone."""
-    series = growth_series(known)
-    posterior = growth_draws(series, priors, draws=draws, seed=seed)
-    last = xr.Dataset(growth_start(series, children=float(known["stock"].values[-1])))
-    growth = priors["baseline.population_growth"].fitted.ppf(np.random.default_rng([seed, 32]).random(draws))
+    posterior = growth_draws(growth_series(known), priors, draws=draws, seed=seed)
+    return number_ahead(known, posterior, priors, years=years, seed=seed)
+
+
+def number_ahead(
+    known: xr.Dataset, posterior: xr.Dataset, priors: PriorRegistry, *, years: int, seed: int
+) -> np.ndarray:
+    """Draws of the number in care ahead, as `number_forecast`, from draws of its growth (sample)."""
+    last = xr.Dataset(growth_start(growth_series(known), children=float(known["stock"].values[-1])))
+    ranks = np.random.default_rng([seed, 32]).random(posterior.sizes["sample"])
+    growth = priors["baseline.population_growth"].fitted.ppf(ranks)
     people = np.exp(growth[:, None] * np.arange(1, years + 1))
-    return number_paths(posterior, last, people=people, seed=seed)["children"].values[:, 1:]
+    return np.asarray(number_paths(posterior, last, people=people, seed=seed)["children"].values[:, 1:])
 
 
 def growth_draws(series: GrowthSeries, priors: PriorRegistry, *, draws: int, seed: int) -> xr.Dataset:
@@ -220,7 +227,7 @@ def candidate_table(*, draws: int, seed: int = 20220523) -> pd.DataFrame:
             prior = priors[f"baseline.{quantity}"].fitted.ppf(evenly)
             for when, values in (("prior", prior), ("posterior", found[quantity].values)):
                 rows.append({"candidate": name, "quantity": quantity, "when": when, **spread_at(0.9, values)})
-        ahead = number_forecast(known, priors, years=AHEAD, draws=draws, seed=seed)[:, -1]
+        ahead = number_ahead(known, found, priors, years=AHEAD, seed=seed)[:, -1]
         about = {"candidate": name, "quantity": "children", "when": "posterior"}
         rows.append({**about, **spread_at(0.9, ahead)})
     return pd.DataFrame(rows)
