@@ -110,24 +110,29 @@ def _require_run(years: np.ndarray, stock: np.ndarray) -> None:
 
 def _splits(observations: xr.Dataset) -> np.ndarray:
     """Growth beyond what last year's rates give, and what more starts bring of it; (2, year) where both are known."""
-    flows = observations[["stock", "starts", "ceases"]].dropna("year", how="any")
-    run = flows["year"].values[np.append(True, np.diff(flows["year"].values) == 1).cumprod().astype(bool)]
-    stock, starts, ceases = (flows[n].sel(year=run).values.astype(float) for n in flows.data_vars)
+    known = observations[["stock", "starts", "ceases"]].dropna("year", how="any")
+    run = known["year"].values[np.append(True, np.diff(known["year"].values) == 1).cumprod().astype(bool)]
+    stock, starts, ceases = (known[n].sel(year=run).values.astype(float) for n in known.data_vars)
     before, starts, ceases = stock[:-1], starts[1:], ceases[1:]
     exits = ceases / (before + starts / 2.0)
     closure = (np.diff(stock) - starts + ceases) / starts
-    by_start, by_exit = responses(before, starts, exits, closure)
+    flows = {"starts": starts, "everyone": starts, "exits": exits, "closure": closure}
+    by_start, by_exit = responses(before[:, None], **{name: flow[:, None] for name, flow in flows.items()})
     through = by_start[1:] * np.diff(np.log(starts))
     return np.stack([through - by_exit[1:] * np.diff(np.log(exits / (1.0 - exits))), through])
 
 
 def responses(
-    stock: np.ndarray, starts: np.ndarray, exits: np.ndarray, closure: np.ndarray
+    stock: np.ndarray, *, starts: np.ndarray, everyone: np.ndarray, exits: np.ndarray, closure: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Growth of the number that one log point of starts brings, and that one log point of the odds of ceasing takes."""
-    return starts / stock * (1.0 - exits / 2.0 + closure), exits * (1.0 - exits) * (
-        1.0 + starts / (2.0 * stock)
-    )
+    """Growth of the number that a log point of starts brings, and that one of the odds of ceasing takes.
+
+    Summed over the last axis, that of ages. `starts`: those that move; `everyone`: all starts, who cease in the year.
+    """
+    total = stock.sum(axis=-1, keepdims=True)
+    by_start = starts / total * (1.0 - exits / 2.0 + closure)
+    by_exit = exits * (1.0 - exits) * (stock / total + everyone / (2.0 * total))
+    return by_start.sum(axis=-1), by_exit.sum(axis=-1)
 
 
 def add_growth(series: GrowthSeries, priors: PriorRegistry) -> None:

@@ -209,8 +209,8 @@ def made_from(name: str) -> str:
 # --- what code does, wherever it stands and however it is laid out ---
 
 
-_BY_CONTENT = ("cba.inputs", "cba.errors", "cba.dimensions")
-"""Rooms whose code does not count: what they read counts by its content."""
+_BY_CONTENT = ("cba.inputs", "cba.errors", "cba.dimensions", "cba.models.slow_results")
+"""Rooms and files whose code does not count: what they read counts by its content."""
 
 
 def code_reached(makers: tuple[str, ...]) -> list[str]:
@@ -245,22 +245,43 @@ def _reached(makers: tuple[str, ...]) -> dict[tuple[str, str], ast.stmt]:
         defined, imported = _definitions(module)
         if name in defined:
             found[module, name] = defined[name]
-            left += [(module, part.id) for part in ast.walk(defined[name]) if isinstance(part, ast.Name)]
+            left += _used(defined[name], module=module, imported=imported)
         elif name in imported:
             left.append(imported[name])
     return found
 
 
+def _used(
+    node: ast.stmt, *, module: str, imported: Mapping[str, tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what a definition names: of an imported file what it reads, or all of it where it is passed on."""
+    files = {name: ".".join(of) for name, of in imported.items() if _path(".".join(of)).is_file()}
+    read_of = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in files:
+            read_of.add(part.value)
+            yield files[part.value.id], part.attr
+        elif isinstance(part, ast.Name) and part.id not in files:
+            yield module, part.id
+        elif isinstance(part, ast.Name) and part not in read_of:
+            file = files[part.id]
+            yield from ((file, name) for name in _definitions(file)[0])
+
+
+def _path(module: str) -> Path:
+    """Return where a module of the package is written; no file where there is no such module."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 @cache
 def _definitions(module: str) -> tuple[dict[str, ast.stmt], dict[str, tuple[str, str]]]:
     """Return what a module defines, and for the names it imports from the package where they are from."""
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    tree = ast.parse(text_of(file))
+    tree = ast.parse(text_of(_path(module)))
     imported = {
         alias.asname or alias.name: (str(node.module), alias.name)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("cba.")
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("cba.")
         for alias in node.names
     }
     defined = {name: node for node in _Substance().visit(tree).body for name in _names(node)}

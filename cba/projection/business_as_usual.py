@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.models.baseline import SERIES
-from cba.models.growth import GROWTH, number_paths
+from cba.models.growth import GROWTH, number_paths, responses
 from cba.projection.kernel import project
 
 
@@ -196,13 +196,9 @@ def usual_rates(
     returns to, and how slowly.
     """
     _require_next(years, last=int(fit["constant_data"]["last_year"]))
-    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    posterior = posterior.transpose("sample", ...)
-    last = fit["constant_data"].to_dataset()
-    growing = {name: ("sample", parameters[f"baseline.{name}"].values) for name in GROWTH}
+    posterior, last = _drawn(fit)
+    paths = number_in_care(fit, population=population, parameters=parameters, seed=seed)
     people = population.broadcast_like(posterior["growth_mean"]).transpose("sample", "year").values
-    relative = people / float(last["population"])
-    paths = number_paths(posterior.assign(growing), last, people=relative, seed=seed)
     stock = paths["unaccompanied"].values
     alone = _unaccompanied_starts(stock, leave=float(last["uasc_leave_share"])), stock[:, 1:]
     rates = as_rates(rate_paths(posterior, last, steps=len(years), seed=seed), alone, years)
@@ -213,6 +209,22 @@ def usual_rates(
         number=paths["children"].values[:, 1:],
         through_starts=posterior["growth_through_starts"].values,
     )
+
+
+def _drawn(fit: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draws of a fit, dims (sample, ...), and what it knew of the last year."""
+    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
+    return posterior.transpose("sample", ...), fit["constant_data"].to_dataset()
+
+
+def number_in_care(
+    fit: xr.DataTree, *, population: xr.DataArray, parameters: xr.Dataset, seed: int
+) -> xr.Dataset:
+    """Draw the number in care from the last year known on, as `number_paths`. Arguments as `usual_rates`."""
+    posterior, last = _drawn(fit)
+    growing = {name: ("sample", parameters[f"baseline.{name}"].values) for name in GROWTH}
+    people = population.broadcast_like(posterior["growth_mean"]).transpose("sample", "year").values
+    return number_paths(posterior.assign(growing), last, people=people / float(last["population"]), seed=seed)
 
 
 def _unaccompanied_starts(stock: np.ndarray, *, leave: float) -> np.ndarray:
@@ -358,10 +370,13 @@ def _solved(year: _Year, number: np.ndarray, *, first: np.ndarray) -> np.ndarray
 
 def _responses(last: xr.Dataset) -> tuple[float, float]:
     """Growth that a unit of log start rates brings, and of log odds of ceasing takes, at the last year."""
-    rates, stock = last["observed_rates"].isel(year=-1).values, last["stock"].values
-    reachable = np.exp(rates[:5]) * float(last["population"])
-    starts = reachable + float(last["uasc_starts"]) * last["uasc_share"].values
-    exits = expit(rates[5:10])
-    by_start = (reachable * (1.0 - exits / 2.0 + np.exp(rates[14]))).sum() / stock.sum()
-    by_exit = (exits * (1.0 - exits) * (stock + starts / 2.0)).sum() / stock.sum()
+    rates = last["observed_rates"].isel(year=-1).values
+    starts = np.exp(rates[:5]) * float(last["population"])
+    by_start, by_exit = responses(
+        last["stock"].values,
+        starts=starts,
+        everyone=starts + float(last["uasc_starts"]) * last["uasc_share"].values,
+        exits=expit(rates[5:10]),
+        closure=np.exp(rates[14]),
+    )
     return float(by_start), float(by_exit)

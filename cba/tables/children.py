@@ -21,9 +21,9 @@ from cba.interventions.kinds import checked
 from cba.models.authority_data import OUTCOMES
 from cba.models.authority_findings import STUDY, panel_tables
 from cba.models.effects_areas import TIERS
-from cba.models.growth import GROWTH, number_paths
 from cba.models.parameters import family_help_tiers
 from cba.models.sampling import normal_settings
+from cba.projection.business_as_usual import number_in_care
 from cba.tables.attribution import component_account, players_of, split_options, splits
 from cba.tables.beliefs import children_of_all_starts
 from cba.tables.catalogue import (
@@ -178,19 +178,16 @@ GROWTH_LABELS = {
 
 def _number_under(workings: Workings, values: Mapping[str, float]) -> np.ndarray:
     """Children in care in the target year with growth held at stated values, (sample,)."""
-    analysis, usual = workings.inputs.analysis, workings.system.baseline
-    posterior = (
-        workings.baseline["posterior"].to_dataset().stack(sample=("chain", "draw"), create_index=False)
-    )
-    last = workings.baseline["constant_data"].to_dataset()
-    people = usual["population"].transpose("sample", "year").values / float(last["population"])
-    drawn = workings.system.parameters
+    analysis, drawn = workings.inputs.analysis, workings.system.parameters
     held = {
-        n: np.full(len(people), values[n]) if n in values else drawn[f"baseline.{n}"].values for n in GROWTH
+        f"baseline.{name}": xr.full_like(drawn[f"baseline.{name}"], value) for name, value in values.items()
     }
-    growing = posterior.assign({name: ("sample", column) for name, column in held.items()})
-    paths = number_paths(growing, last, people=people, seed=analysis.seed)
-    return np.asarray(paths["children"].values[:, analysis.target_year - int(last["last_year"])])
+    people = workings.system.baseline["population"]
+    paths = number_in_care(
+        workings.baseline, population=people, parameters=drawn.assign(held), seed=analysis.seed
+    )
+    last = int(workings.baseline["constant_data"]["last_year"])
+    return np.asarray(paths["children"].values[:, analysis.target_year - last])
 
 
 # --- From money to children: each step of family help's effect, so that a reader sees where a large … ---

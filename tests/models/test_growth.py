@@ -100,8 +100,14 @@ def test_responses_are_the_slopes_of_the_account():
     rise = (following(at[0] + step, at[1]) - following(at[0] - step, at[1])) / (2 * step)
     fall = -(following(at[0], at[1] + step) - following(at[0], at[1] - step)) / (2 * step)
     scale = np.exp(following(*at)) / stock  # growth is stated over the stock before
-    found = responses(*(np.array([x]) for x in (stock, starts, exits, closure)))
-    np.testing.assert_allclose(np.ravel(found), [rise * scale, fall * scale], rtol=1e-6)
+    flows = {"starts": starts, "everyone": starts, "exits": exits, "closure": closure}
+    flows = {name: np.array([flow]) for name, flow in flows.items()}
+    found = responses(np.array([stock]), **flows)
+    np.testing.assert_allclose(found, [rise * scale, fall * scale], rtol=1e-6)
+    # two alike bands of half the children are the same account
+    halves = {name: np.repeat(flow / 2, 2) for name, flow in flows.items() if name in ("starts", "everyone")}
+    same = {name: np.repeat(flows[name], 2) for name in ("exits", "closure")}
+    np.testing.assert_allclose(responses(np.full(2, stock / 2), **halves, **same), found, rtol=1e-12)
 
 
 def test_density_equals_plain_loops(series, priors):

@@ -82,6 +82,15 @@ def test_what_code_does_counts_at_any_depth(package, old, new):
     assert package(FIT, USED.replace("3 * x", "4 * x")) != package()
 
 
+@pytest.mark.parametrize("use", ["other.used(x)", "getattr(other, name)(x)"])
+def test_what_is_read_of_an_imported_file_counts(package, use):
+    by_file = FIT.replace("from cba.other import used", "from cba import other").replace("used(x)", use)
+    assert package(by_file, USED.replace("3 * x", "4 * x")) != package(by_file, USED)
+    beside = USED + "def beside(x):\n    return x\n"
+    # what is beside it counts only where the whole file is passed on
+    assert (package(by_file, beside) == package(by_file, USED)) == use.startswith("other")
+
+
 def test_a_maker_that_is_gone_is_named(package):
     with pytest.raises(ValueError, match="does not define fit"):
         package(FIT.replace("def fit(", "def gone("))
