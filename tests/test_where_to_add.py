@@ -674,5 +674,5 @@ def test_another_growth_is_fitted_and_scored_beside_the_others(monkeypatch):
     monkeypatch.setattr(
         backtest, "REFERENCES", {"drift": backtest.REFERENCES["drift"]}
     )  # the others take seconds
-    found = backtest.rows_of_origin(backtest.ORIGINS.index(2023), draws=400)
+    found = backtest.rows_of_origin(backtest.origins().index(2023), draws=400)
     assert {row["forecast"] for row in found["rows"]} == {backtest.SHIPPED, "half a per cent", "drift"}

@@ -140,6 +140,12 @@ def load_observations(release: int | None = None, path: str | Path | None = None
     return _observed(release, folder, _stamp(folder)).copy(deep=True)
 
 
+def published_releases() -> tuple[int, ...]:
+    """Years of the releases that the published tables hold, in order."""
+    children = read_tables(("england_children",), folder=published_folder())["england_children"]
+    return tuple(sorted({int(value) for value in children["release"]}))
+
+
 def _stamp(folder: Path) -> str:
     """Return the hash of the tables of a folder, by which what was read from it before is known to hold still."""
     found = hashlib.sha256()

@@ -21,7 +21,7 @@ from cba.dimensions import AGE_BANDS
 from cba.errors import GateError, InputError
 from cba.inputs.analyses import Analysis, load_analysis
 from cba.inputs.distributions import Distribution, distribution
-from cba.inputs.observations import load_observations
+from cba.inputs.observations import load_observations, published_releases
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.inputs.safe_files import frame_of
 from cba.models.baseline import fit_baseline
@@ -45,12 +45,8 @@ from cba.validation.scores import (
     scores_by_origin,
 )
 
-ORIGINS = range(2003, 2024)
-"""Years ending 31 March from which the number in care is forecast: nine yearly changes are known by the first."""
-
-
-RELEASES = (*range(2010, 2020), 2021, 2022, 2023, 2024)
-"""Releases the record may read: the one of 2020 is not in the archive, and none before 2010."""
+FIRST_ORIGIN = 2003
+"""First year ending 31 March from which the number in care is forecast: nine yearly changes are known by it."""
 
 
 HISTORY_RELEASE = 2021
@@ -108,6 +104,17 @@ class Skipped(NamedTuple):
     reason: str
 
 
+@cache
+def releases() -> tuple[int, ...]:
+    """Releases the record reads: every one published."""
+    return published_releases()
+
+
+def origins() -> range:
+    """Years ending 31 March from which the number in care is forecast: all that a later release tells of."""
+    return range(FIRST_ORIGIN, releases()[-1])
+
+
 def known_at(year: int) -> Origin:
     """Return the series as known at an origin."""
     release = _first_release_with(year)
@@ -121,14 +128,14 @@ def known_at(year: int) -> Origin:
 
 def _first_release_with(year: int) -> int:
     """First release that gives the number in care of a year."""
-    for release in RELEASES:
+    for release in releases():
         if release >= year and year in _stock(release):
             return release
     raise InputError(
         "no release gives the number in care of a year",
         field="year",
         found=year,
-        allowed=f"{RELEASES[0] - 4} to {RELEASES[-1]}",
+        allowed=f"{releases()[0] - 4} to {releases()[-1]}",
         cause="a year after the newest release read here",
         remedy="score the years that have happened",
     )
@@ -145,7 +152,7 @@ def _stock(release: int) -> dict[int, float]:
 
 def rows_of_origin(number: int, *, draws: int, seed: int = 20220523) -> dict[str, Any]:
     """Forecast from one origin and score; ``rows`` and ``skipped`` depend on the number alone."""
-    origin, skipped = known_at(ORIGINS[number]), []
+    origin, skipped = known_at(origins()[number]), []
     forecasts = {}
     how: dict[str, Any] = {"years": AHEAD, "draws": draws, "seed": seed + origin.year}
     for name, changed in CANDIDATES.items():
@@ -161,7 +168,7 @@ def rows_of_origin(number: int, *, draws: int, seed: int = 20220523) -> dict[str
             reason = error.problem if isinstance(error, InputError) else str(error)
             skipped.append(Skipped(f"{name} from {origin.year}", reason))
     rows: list[dict[str, object]] = []
-    years = [year for year in range(origin.year + 1, origin.year + AHEAD + 1) if year <= RELEASES[-1]]
+    years = [year for year in range(origin.year + 1, origin.year + AHEAD + 1) if year <= releases()[-1]]
     for against in (FIRST, LATEST):
         outturns = {y - origin.year: _outturn(y, against=against) for y in years}
         scored = score_rows(forecasts, outturns, origin=origin.year, kind=origin.kind, quantity="stock")
@@ -171,7 +178,7 @@ def rows_of_origin(number: int, *, draws: int, seed: int = 20220523) -> dict[str
 
 def _outturn(year: int, *, against: str) -> float:
     """What happened, as the first release that has it says, or the latest."""
-    return _stock(_first_release_with(year) if against == FIRST else RELEASES[-1])[year]
+    return _stock(_first_release_with(year) if against == FIRST else releases()[-1])[year]
 
 
 def with_changed(priors: PriorRegistry, changed: Mapping[str, Distribution]) -> PriorRegistry:
@@ -244,7 +251,7 @@ def backtest_number(
     found: dict[int, dict[str, Any]] = {}
     run_replicates(
         partial(rows_of_origin, draws=draws),
-        range(len(ORIGINS)),
+        range(len(origins())),
         keep=found.__setitem__,
         workers=workers,
         scheduler=scheduler,
