@@ -326,7 +326,7 @@ def refresh(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="panel, backtest, calibration, curve or another that is listed without a name; or all that are stale.",
+            help="panel, backtest, authorities, calibration, curve, as listed without a name; or all that are stale.",
         ),
     ] = None,
     draws: Annotated[int, typer.Option(min=200, help="Draws of each forecast of the backtest.")] = 4000,
@@ -352,11 +352,8 @@ def refresh(
         say(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
         if result.refreshed_by:
             module, _, name_of_maker = result.refreshed_by.partition(":")
-            getattr(import_module(module), name_of_maker)()
-        elif result.name == "curve":
-            from cba.validation.curve import refresh_curve
-
-            refresh_curve(workers=workers, scheduler=scheduler)
+            spread = {} if result.name == "panel" else {"workers": workers, "scheduler": scheduler}
+            getattr(import_module(module), name_of_maker)(**spread)
         elif result.name == "backtest":
             _backtest(draws=draws, workers=workers, scheduler=scheduler, silent=as_json)
         else:

@@ -285,6 +285,12 @@ def _by_unit(observations: xr.Dataset, name: str, unit: np.ndarray) -> pd.DataFr
     return _added(series.where(_existed(observations), 0.0), unit)
 
 
+def series_by_unit(observations: xr.Dataset) -> tuple[np.ndarray, dict[str, pd.DataFrame]]:
+    """Unit of each authority, and starts, ceases and stock of all children by unit and year."""
+    _, unit = _units(observations)
+    return unit, {name: _by_unit(observations, f"{name}_by_authority", unit) for name in SERIES}
+
+
 def _existed(observations: xr.Dataset) -> xr.DataArray:
     return (observations["first_year"] <= observations["year"]) & (
         observations["year"] <= observations["last_year"]
