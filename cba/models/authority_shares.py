@@ -1,15 +1,18 @@
-"""Each authority's share of England's children in care, forecast: log shares walk, with some memory.
+"""Each authority's share of England's children in care, forecast: log shares walk.
 
 With s_i the share of authority i, N_i its children and d_it = log s_it - log s_i,t-1,
 
-    d_it = m_it d_i,t-1 - kappa / (2 N_i,t-1) + e_it,    v_it = sigma^2 + kappa / N_i,t-1,    m_it = phi sigma^2 / v_i,t-1
-    e_it ~ N(0, v_it) in ordinary years, N(0, 9 v_it) with probability p
+    d_it = m_it d_i,t-1 - kappa / (2 N_i,t-1) + e_it,    e_it ~ N(0, v_it), with probability p N(0, 9 v_it)
+    v_it = sigma^2 + kappa / N_i,t-1,    m_it = phi sigma^2 / v_i,t-1
 
-kappa / N is what counting children leaves to chance, and leaves the expected number where it is; what carries over to
-the next year is a share phi of the part of a change that is not chance of counting. phi = 0 is a random walk. The four
-parameters are maximum likelihood over the yearly changes of all authorities, about 150 a year. Shares are normalised in
-every draw, so that authorities add up to England whatever England does. The memory was specified from release 2015
-alone, before any forecast was scored: changes of five years had 1.4 times the variance of five changes of a year.
+kappa / N is what counting children leaves to chance, and leaves the expected number where it is. Shares are normalised
+in every draw, so that authorities add up to England whatever England does. The parameters are maximum likelihood over
+the yearly changes of all authorities, about 150 a year.
+
+In use is the random walk, phi = 0. Memory, a share phi of the part of a change that is not chance of counting carrying
+over to the next year, was specified first, from release 2015 alone (changes of five years had 1.4 times the variance of
+five changes of a year), with the rule that it must not forecast worse than the walk by a standard error at any horizon:
+it did five years ahead, and its intervals were too wide (:mod:`cba.validation.authority_skill`).
 """
 
 from __future__ import annotations
@@ -64,8 +67,8 @@ class ShareWalk:
         return self.memory * self.sigma**2 / self.variance
 
 
-def share_walk(observations: xr.Dataset, *, memory: bool = True) -> ShareWalk:
-    """Read how shares move from ``stock_by_authority`` of one release. `memory`: without it phi is nought."""
+def share_walk(observations: xr.Dataset, *, memory: bool = False) -> ShareWalk:
+    """Read how shares move from ``stock_by_authority`` of one release. `memory`: phi is learned too."""
     # A code that begins or ends with a reorganisation has no change across it. A cell that is missing in the last year
     # is filled by the last number published; changes from or to a missing cell do not count.
     stock = observations["stock_by_authority"].transpose("year", "authority").dropna("year", how="all")
@@ -87,7 +90,7 @@ def share_walk(observations: xr.Dataset, *, memory: bool = True) -> ShareWalk:
             remedy="choose a later release, or complete the table",
         )
     sigma, kappa, probability, phi = _most_likely(changes, before, memory=memory)
-    variance = sigma**2 + kappa / before[-1]
+    variance = sigma**2 + kappa / np.maximum(before[-1], 1.0)
     return ShareWalk(
         authority=stock["authority"].values[today],
         year=year,

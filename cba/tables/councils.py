@@ -1,7 +1,8 @@
 """Children of one authority as they would be counted: expectations, and the chance of a small number of children.
 
 England's numbers are large and their randomness can be left out. In one authority whole children enter and leave:
-the number of them fewer in a placement is Poisson, and so is the number in care around its expected path.
+the number of them fewer in a placement is Poisson; its number in care is England's times a share that walks, by more
+where children are few.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cba.costs.account import SUPPORT, OptionAccount, cashable, placement_saving
 from cba.dimensions import PLACEMENTS
 from cba.errors import InputError
 from cba.inputs.options import Option
+from cba.models.authority_shares import share_paths, share_walk
 from cba.projection.care_system import authority_share
 from cba.projection.kernel import project
 from cba.tables.catalogue import MONEY, catalogued, review_programme, spread
@@ -83,18 +85,18 @@ def usual_stock(
 ) -> np.ndarray:
     """Looked-after children of one authority under business as usual, from the first projected year on.
 
-    Shape (sample, year), children. Its own number moves as England's does, with England's turnover, until
-    there is a model of authorities. `position`: gives its own number in care today.
+    Shape (sample, year), children, not rounded: in every draw all authorities add up to England. Its share of England's
+    walks (:mod:`cba.models.authority_shares`). `position`: gives its own number in care today. `rng`: None for the
+    expectation, today's share of England's number in every draw.
     """
-    usual = workings.system.baseline[["children", "starts"]].sum("age").transpose("sample", "year")
-    national, starts = (usual[name].values[:, :years] for name in ("children", "starts"))
-    today = float(workings.inputs.observations["stock"].dropna("year").isel(year=-1))
-    part = position.stock / today
+    national = workings.system.baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
+    seen = workings.inputs.observations
     if rng is None:
-        return national * part
-    before = np.concatenate([np.full((national.shape[0], 1), today), national[:, :-1]], axis=1)
-    moves = (national - starts) / before
-    return one_stock(np.full(national.shape[0], position.stock), starts * part, moves, rng=rng)
+        return national * (position.stock / float(seen["stock"].dropna("year").isel(year=-1)))
+    # One seed for all authorities, whichever is asked for: their shares are of the same draws.
+    walk = share_walk(seen)
+    shares = share_paths(walk, size=len(national), years=years, seed=workings.inputs.analysis.seed)
+    return np.asarray(national * shares[..., list(walk.authority).index(position.code)])
 
 
 # --- One authority's place in the national account: its share of children and of care, and its own … ---

@@ -31,7 +31,7 @@ from cba.models.checks import (
     study_checks,
     yearly_log_density,
 )
-from cba.models.slow_results import backtest_tables, calibration_tables
+from cba.models.slow_results import backtest_tables, calibration_tables, how_made, kept_table
 from cba.models.stays import stay_length
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import as_rates, business_as_usual
@@ -409,6 +409,22 @@ catalogued_together(
     of=lambda _: None,
     once=True,
 )(backtest_tables)
+
+
+@catalogued_together(
+    Table(
+        "authorities_by_horizon",
+        "Scores of past forecasts by authority and years ahead",
+        "Children and shares.",
+    ),
+    Table("authorities_by_size", "Scores of past forecasts by authority and size", "Children and shares."),
+    Table("authorities_reached", "What was asked of forecasts by authority, and what was found", BY_ROW),
+    once=True,
+)
+def authority_record_tables(_: Workings) -> dict[str, pd.DataFrame]:
+    """How past forecasts of each authority's children would have done, as ``authorities_<name>``."""
+    kept = ("by_horizon", "by_size", "reached") if how_made("authorities") else ()
+    return {f"authorities_{name}": kept_table("authorities", name) for name in kept}
 
 
 # --- Convergence of the decision quantities themselves: whether chains agree on what is decided, and how precisely ---
