@@ -85,10 +85,10 @@ def usual_stock(
 ) -> np.ndarray:
     """Looked-after children of one authority under business as usual, from the first projected year on.
 
-    Shape (sample, year), children, not rounded: in every draw all authorities add up to England. Its share of England's
-    walks (:mod:`cba.models.authority_shares`). `position`: gives its own number in care today. `rng`: None for the
-    expectation, today's share of England's number in every draw.
+    Shape (sample, year), children, not rounded: in every draw all authorities add up to England.
     """
+    # Its share of England's number walks (`cba.models.authority_shares`). `rng`: None for the expectation, its share today
+    # of England's number. `position`: gives its own number in care today.
     national = workings.system.baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
     seen = workings.inputs.observations
     if rng is None:

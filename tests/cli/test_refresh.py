@@ -29,10 +29,13 @@ def test_a_misspelt_name_is_refused(capsys):
     assert "no such result" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("current", "made"), [(True, []), (False, ["panel", "backtest"])])
+@pytest.mark.parametrize(("current", "made"), [(True, []), (False, ["panel", "backtest", "authorities"])])
 def test_all_makes_only_what_is_stale(monkeypatch, current, made):
     calls = []
     monkeypatch.setattr("cba.validation.authority_panel.refresh_panel", lambda: calls.append("panel"))
+    monkeypatch.setattr(
+        "cba.validation.authority_skill.refresh_authorities", lambda **how: calls.append("authorities")
+    )
     monkeypatch.setattr("cba.validation.curve.refresh_curve", lambda **how: calls.append("curve"))
     monkeypatch.setattr("cba.cli.update._backtest", lambda **how: calls.append("backtest"))
     monkeypatch.setattr("cba.cli.update._calibration", lambda model, **how: calls.append(model) or 3)

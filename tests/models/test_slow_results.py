@@ -104,8 +104,8 @@ def test_every_maker_stands_and_each_result_has_a_key_of_its_own():
 @pytest.mark.parametrize(
     ("entry", "moves"),
     [
-        ("panel.effect", {"panel"}),
-        ("baseline.uasc_half_life", {"backtest", "calibration_baseline"}),
+        ("panel.effect", {"panel", "authorities"}),
+        ("baseline.uasc_half_life", {"backtest", "authorities", "calibration_baseline"}),
         ("effects.transport", {"calibration_effects"}),
         ("family_help.children_per_family", set()),
     ],
