@@ -87,7 +87,7 @@ def usual_stock(
 
     Shape (sample, year), children, not rounded: in every draw all authorities add up to England.
     """
-    # Its share of England's number walks (`cba.models.authority_shares`). `rng`: None for the expectation, its share today
+    # Its share of England's number walks (`cba.models.authority_shares`). `rng`: None for the expectation, today's
     # of England's number. `position`: gives its own number in care today.
     national = workings.system.baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
     seen = workings.inputs.observations

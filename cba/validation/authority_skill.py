@@ -36,12 +36,12 @@ from cba.models.authority_findings import flat
 from cba.models.authority_shares import share_paths, share_walk
 from cba.models.sampling import normal_settings
 from cba.models.slow_results import keep_result
-from cba.validation.backtest import RELEASES, SINCE_REVISED, known_at, number_forecast
+from cba.validation.backtest import SINCE_REVISED, known_at, number_forecast, releases
 from cba.validation.calibration import run_replicates
 from cba.validation.scores import AHEAD, block_error, drift, naive, score_rows
 
-ORIGINS = range(2015, 2024)
-"""Years ending 31 March from which authorities are forecast: nine yearly changes are known by the first."""
+FIRST_ORIGIN = 2015
+"""Year ending 31 March from which authorities are first forecast: nine yearly changes are known by it."""
 
 
 WALK, WITH_MEMORY, JOINT = "share walk", "share walk with memory", "joint model of starts and exits"
@@ -61,7 +61,7 @@ HOLDING = {80: (0.77, 0.83), 90: (0.87, 0.93)}
 @cache
 def seen_at(origin: int) -> xr.Dataset:
     """Series as known at an origin: of the first release that tells its stock, starts and ceases by authority."""
-    known = (load_observations(r).sel(year=slice(None, origin)) for r in RELEASES if r >= origin)
+    known = (load_observations(r).sel(year=slice(None, origin)) for r in releases() if r >= origin)
     flows = [f"{name}_by_authority" for name in SERIES]
     return next(seen for seen in known if all(seen[flow].sel(year=origin).notnull().any() for flow in flows))
 
@@ -69,7 +69,7 @@ def seen_at(origin: int) -> xr.Dataset:
 @cache
 def published_stock(year: int) -> pd.Series:
     """Children in care by unit at 31 March of a year, as first published."""
-    told = (series_by_unit(load_observations(r))[1]["stock"][year] for r in RELEASES if r >= year)
+    told = (series_by_unit(load_observations(r))[1]["stock"][year] for r in releases() if r >= year)
     return next(stock for stock in told if (stock > 0).any())
 
 
@@ -169,7 +169,7 @@ def joint_stock(panel: AuthorityPanel, flows: Mapping[str, pd.DataFrame], ahead:
 
 def scored_origin(number: int, *, draws: int = DRAWS) -> dict[str, Any]:
     """Forecast every unit from one origin and score; ``rows`` depend on the number alone."""
-    origin, priors = ORIGINS[number], load_priors()
+    origin, priors = FIRST_ORIGIN + number, load_priors()
     seen, seed = seen_at(origin), SEED + origin
     how = {"years": AHEAD, "draws": draws, "seed": seed}
     england = number_forecast(known_at(origin).known, priors, **how)
@@ -194,7 +194,7 @@ def _of_england(stock: pd.Series, flows: Mapping[str, pd.DataFrame]) -> np.ndarr
 
 def _rows(origin: int, ahead: Mapping[str, np.ndarray], stock: pd.DataFrame, *, how: dict[str, int]) -> Any:
     """Score the forecasts of each unit beside last value and drift of its own past."""
-    years = range(origin + 1, min(origin + AHEAD, RELEASES[-1]) + 1)
+    years = range(origin + 1, min(origin + AHEAD, releases()[-1]) + 1)
     quarter = pd.qcut(stock[origin], 4, labels=[1, 2, 3, 4])
     for place, code in enumerate(stock.index):
         past = stock.loc[code].to_numpy(float)
@@ -293,7 +293,13 @@ def authority_record(
     """Forecast from every origin and score: ``by_horizon``, ``by_size``, ``reached``."""
     found: dict[int, dict[str, Any]] = {}
     work = partial(scored_origin, draws=draws)
-    run_replicates(work, range(len(ORIGINS)), keep=found.__setitem__, workers=workers, scheduler=scheduler)
+    run_replicates(
+        work,
+        range(releases()[-1] - FIRST_ORIGIN),
+        keep=found.__setitem__,
+        workers=workers,
+        scheduler=scheduler,
+    )
     scores = pd.DataFrame([row for number in sorted(found) for row in found[number]["rows"]])
     return {"by_horizon": by_horizon(scores), "by_size": by_size(scores), "reached": asked_beforehand(scores)}
 
@@ -301,4 +307,4 @@ def authority_record(
 def refresh_authorities(*, workers: int = 1, scheduler: str | None = None) -> Path:
     """Score past forecasts by authority again and keep the tables."""
     tables = authority_record(workers=workers, scheduler=scheduler)
-    return keep_result("authorities", tables, release=RELEASES[-1], draws=DRAWS)
+    return keep_result("authorities", tables, release=releases()[-1], draws=DRAWS)
