@@ -54,8 +54,6 @@ _MODULE_OF = {
     "mvpf": "ratios",
     "normal_study": "studies",
     "optimal_design": "studies",
-    "pathfinder": "studies",
-    "pathfinder_standard_error": "studies",
     "payback_distribution": "ratios",
     "payback_year": "ratios",
     "plane_quadrants": "choice",

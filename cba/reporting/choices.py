@@ -369,8 +369,8 @@ def standard_choices(view: View) -> dict[str, Any]:
 
 
 def announced_row(appraisal: Appraisal, option: str) -> pd.Series:
-    """Return the row of ``pilot_power`` of the design announced in 2023; the first design where it is not there."""
-    rows = matching_rows(appraisal.tables["pilot_power"], {"option": option})
+    """Return the row of ``pilot_power`` of the design announced in 2023, with the arms asked about; else the first."""
+    rows = matching_rows(appraisal.tables["pilot_power"], {"option": option, "asked": True})
     return rows.sort_values("published", ascending=False, kind="stable").iloc[0]
 
 
@@ -395,7 +395,7 @@ def pilot_choices(view: View) -> dict[str, Any]:
     learning = published_learning(view.first, view.option)
     top = learning.loc[learning["value_of_learning"].idxmax()]
     return {
-        "announced": {**where, "design": str(row["design"])},
+        "announced": {**where, "design": str(row["design"]), "asked": True},
         "announced_design": design,
         "pilot_steps": [
             {**where, "strategy": str(name), "value_per_child_year": float(value)}

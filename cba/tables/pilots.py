@@ -24,13 +24,15 @@ from cba.decisions.staged import (
     learn_then_choose,
     mean_payoff,
 )
-from cba.decisions.studies import pathfinder_standard_error
 from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
+from cba.inputs.analyses import Analysis
 from cba.inputs.options import Option, load_options
 from cba.interventions.kinds import shipped_effect
 from cba.interventions.records import share_averted
+from cba.models.authority_findings import STOCK, known_panel
 from cba.models.sampling import normal_settings
+from cba.models.slow_results import kept_table
 from cba.projection.care_system import CareSystem
 from cba.tables.catalogue import MONEY, Table, catalogued_together, enough_to_learn
 
@@ -201,135 +203,130 @@ def _require_within_horizon(workings: Workings, years: Sequence[int]) -> None:
         )
 
 
-# --- What a comparison of authorities could see: their scatter, the effect to be found and the power … ---
-
-
-FEWEST_STARTS = 10
-"""Authorities with fewer starts a year are left out: the log of a handful says nothing."""
+# --- What a comparison of authorities could see: its error, what its arms differ by, the effect and the power ---
 
 
 SIGNIFICANT, DETECTED = 1.959964, 0.841621
 """Normal quantiles of a two-sided test at 5% and of a power of 80%."""
 
 
-@dataclass(frozen=True)
-class AuthorityScatter:
-    """How authorities differ in the log change between totals of starts over so many years."""
-
-    years: int  # years in each of the two adjacent totals
-    sd: float  # standard deviation between authorities, root mean square over the periods published
-    authorities: int  # authorities in the newest period
+NATIONAL_SINCE = 2026
+"""First year, ending 31 March, in which Families First is delivered in every authority."""
 
 
-def authority_scatter(starts: xr.DataArray, *, years: int) -> AuthorityScatter:
-    """Standard deviation between authorities of the log change between adjacent totals of starts.
+GONE = "no longer available: Families First has been national since April 2025"
 
-    Periods with fewer than half of the authorities that ever report are left out. `starts`, dims
-    (authority, year), children; `years`, >= 1.
+
+CONTRASTS = (1.0, 0.5, 0.25)
+"""Shares of the full dose by which arms may differ where no authority is without: more in some, or in steps."""
+
+
+POSSIBLE = 0.5
+"""The contrast asked about then. Families First brings about half of the £1bn a year the review asked for
+(£582m in 2026-27), so that about half of the full dose is left to give to some areas and not to others."""
+
+
+def contrast(analysis: Analysis) -> float:
+    """Share of the full dose by which areas with and without would differ: 1 while some areas had nothing."""
+    return 1.0 if analysis.start_year < NATIONAL_SINCE else POSSIBLE
+
+
+def pilot_errors(years: int, *, outcome: str = "starts") -> pd.DataFrame:
+    """Error of a study of so many years by number of areas, half of all last: standard_error (log points), wider.
+
+    At full contrast, from England's panel of authorities and widened to the spread of its placebo pilots.
     """
-    # Measured for each length: it falls far more slowly than one over the root of the length, because
-    # authorities drift apart.
-    values = starts.transpose("authority", "year").values
-    found: list[np.ndarray] = []
-    for end in range(values.shape[1], 2 * years - 1, -1):
-        after = values[:, end - years : end].sum(axis=1)
-        before = values[:, end - 2 * years : end - years].sum(axis=1)
-        usable = (after > 0) & (before >= FEWEST_STARTS * years)  # false where a year is missing
-        found.append(np.log(after[usable] / before[usable]))
-    most = max((change.size for change in found), default=0)
-    kept = [change for change in found if change.size > most / 2]
-    variance = np.mean([change.var(ddof=1) for change in kept])
-    return AuthorityScatter(years, float(np.sqrt(variance)), kept[0].size)
+    rows = kept_table("panel", "pilot_power").query("years == @years and outcome == @outcome")
+    rows = rows.assign(standard_error=rows["standard_error"] * rows["wider"])
+    return rows.set_index("areas")[["standard_error", "wider"]]
 
 
-def study_error(scatter: AuthorityScatter, *, areas: int) -> float:
-    """Standard error of the difference in log change between areas with and without help."""
-    return pathfinder_standard_error(
-        pilots=areas,
-        comparisons=scatter.authorities - areas,
-        years=scatter.years,
-        yearly_sd=scatter.sd * scatter.years**0.5,
-    )
-
-
-def first_step_areas(scatter: AuthorityScatter) -> int:
-    """Return the number of authorities in the first step of a roll-out in steps."""
-    return round(FIRST_STEP * scatter.authorities)
-
-
-def shown_effects(
-    workings: Workings, found: Courses, scatter: AuthorityScatter
-) -> tuple[xr.Dataset, xr.Dataset]:
+def shown_effects(workings: Workings, found: Courses, *, years: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Log change in starts in the areas studied: as it is, and as a study without sampling error would show it.
 
-    Returns `true`, `shown`: ``pilot`` in pilot areas, ``steps`` in the first step, log points; negative is
-    fewer starts. In `true` also ``pilot_full`` and ``steps_full``, were every eligible child there served.
+    Returns `true`, `shown`: ``pilot`` in pilot areas, ``steps`` in the first step, log points of the full dose;
+    negative is fewer starts. In `true` also ``pilot_full`` and ``steps_full``, were every eligible child there served.
     """
     # Pilot areas see the effect before what is lost in a national roll-out; the first step is a part of the
-    # roll-out and sees it after. Both are shown with the bias of an area panel (``effects.area_bias_panel``),
-    # drawn anew, on the change of the whole area: no number of areas removes it. A study informs the product of
-    # coverage, reach and effect only.
+    # roll-out and sees it after. Both are shown with the bias of an area panel (``effects.area_bias_panel``), or of
+    # arms by lot where no area is without (``effects.area_bias_rct``), drawn anew, on the change of the whole area:
+    # no number of areas removes it. Arms that differ by a part of the dose show a part of the effect, so error and
+    # bias in units of the full dose are those over the contrast. A study informs the product of coverage, reach and
+    # effect only.
     roll_out = workings.system.value("family_help.log_risk_ratio")
     in_pilot = roll_out / (1.0 - workings.system.value("effects.attenuation"))
     rng = np.random.default_rng([workings.inputs.analysis.seed, 2023])
-    mean, sd = normal_settings(workings.inputs.priors, "effects.area_bias_panel")
+    part = contrast(workings.inputs.analysis)
+    known_bias = "effects.area_bias_panel" if part == 1.0 else "effects.area_bias_rct"
+    mean, sd = normal_settings(workings.inputs.priors, known_bias)
     # a bias in favour of the programme shows as a lower risk than there is
     bias = {name: -rng.normal(mean, sd, roll_out.size) for name in ("pilot", "steps")}
     effect = {"pilot": in_pilot, "steps": roll_out}
-    share_of_country = PUBLISHED_AREAS / scatter.authorities
+    share_of_country = FIRST_STEP * PUBLISHED_AREAS / pilot_errors(years).index[-1]
     coverage = {
-        "pilot": np.minimum(_best_years(found.pilot.coverage, scatter.years) / share_of_country, 1.0),
-        "steps": _best_years(found.now.coverage, scatter.years),
+        "pilot": np.minimum(_best_years(found.pilot.coverage, years) / share_of_country, 1.0),
+        "steps": _best_years(found.now.coverage, years),
     }
     true, shown = xr.Dataset(), xr.Dataset()
     everyone = np.ones_like(roll_out)
     for name in ("pilot", "steps"):
         true[f"{name}_full"] = ("sample", _log_change(workings, everyone, effect[name]))
         true[name] = ("sample", _log_change(workings, coverage[name], effect[name]))
-        shown[name] = true[name] + bias[name]
+        shown[name] = true[name] + bias[name] / part
     return true, shown
 
 
-def power_table(
-    true: dict[int, xr.Dataset],
-    scatters: dict[int, AuthorityScatter],
-    *,
-    areas: Sequence[int],
-    level: float,
-) -> pd.DataFrame:
-    """What each design could detect beside what there is to be found. `level`, in (0, 1)."""
-    # Columns design ("pilot", "first step"), areas, years, published, authorities, between_authority_sd,
-    # standard_error, detectable (fall in log starts found with a power of 80%), expected, lower, upper
-    # (fall believed in), full_coverage (fall believed in were every eligible child served), power
-    # (probability of finding a significant fall, over what is believed), detectable_percent,
-    # fall_percent_mean, fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
-    rows = []
-    for years, scatter in scatters.items():
-        designs = [("pilot", "pilot", count) for count in areas]
-        designs.append(("first step", "steps", first_step_areas(scatter)))
-        for design, name, count in designs:
-            change, error = true[years][name].values, study_error(scatter, areas=count)
-            detectable = (SIGNIFICANT + DETECTED) * error
-            believed = spread_at(level, -change)
-            rows.append(
-                {
-                    "design": design,
-                    "areas": count,
-                    "years": years,
-                    "published": (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS),
-                    "authorities": scatter.authorities,
-                    "between_authority_sd": scatter.sd,
-                    "standard_error": error,
-                    "detectable": detectable,
-                    "expected": believed.pop("mean"),
-                    **believed,
-                    "full_coverage": -float(true[years][f"{name}_full"].mean()),
-                    "power": ndtr(-change / error - SIGNIFICANT).mean(),
-                    "detectable_percent": -100.0 * np.expm1(-detectable),
-                    **spread_at(level, -100.0 * np.expm1(change), "fall_percent_"),
-                }
-            )
+def power_table(true: dict[int, xr.Dataset], analysis: Analysis) -> pd.DataFrame:
+    """What each design could detect beside what there is to be found."""
+    # Columns design ("pilot", "first step"), areas, years, published (areas and years as announced in 2023), controls
+    # ("untreated", "lower dose"), contrast, available, asked (the arms that the value of learning is worked out for),
+    # hindsight (the panel was not out by then), standard_error, wider, detectable (fall in log starts found with a
+    # power of 80%; all in units of the full dose), expected, lower, upper (fall believed in), full_coverage (fall
+    # believed in were every eligible child served), power (probability of finding a significant fall, over what is
+    # believed), detectable_percent, detectable_stock_percent (of the number in care, at the end), fall_percent_mean,
+    # fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
+    part, rows = contrast(analysis), []
+    arms = [("untreated", 1.0, "yes" if part == 1.0 else GONE)]
+    arms += [("lower dose", one, "yes") for one in CONTRASTS if part < 1.0]
+    for years, (controls, share, available) in product(true, arms):
+        starts, stock = (pilot_errors(years, outcome=o) for o in ("starts", STOCK))
+        for count in (*AREAS, starts.index[-1]):
+            design = "pilot" if count in AREAS else "first step"
+            row = {
+                "design": design,
+                "areas": count,
+                "years": years,
+                "published": (design, count, years) == ("pilot", PUBLISHED_AREAS, PUBLISHED_YEARS),
+                "controls": controls,
+                "contrast": share,
+                "available": available,
+                "asked": available == "yes" and share == part,
+                "hindsight": known_panel(analysis.evidence_until) is None,
+                "standard_error": starts.loc[count, "standard_error"] / share,
+                "wider": starts.loc[count, "wider"],
+            }
+            stock_error = stock.loc[count, "standard_error"] / share
+            change = true[years]["pilot" if design == "pilot" else "steps"].values
+            full = true[years]["pilot_full" if design == "pilot" else "steps_full"]
+            row["full_coverage"] = -float(full.mean())
+            row |= _seen(change, row["standard_error"], stock_error=stock_error, level=analysis.level)
+            rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _seen(change: np.ndarray, error: float, *, stock_error: float, level: float) -> dict[str, float]:
+    """What a study with these errors could detect of a change in log starts, beside what is believed of it."""
+    detectable, in_stock = ((SIGNIFICANT + DETECTED) * one for one in (error, stock_error))
+    believed = spread_at(level, -change)
+    return {
+        "detectable": detectable,
+        "expected": believed.pop("mean"),
+        **believed,
+        "power": ndtr(-change / error - SIGNIFICANT).mean(),
+        "detectable_percent": -100.0 * np.expm1(-detectable),
+        "detectable_stock_percent": -100.0 * np.expm1(-in_stock),
+        **spread_at(level, -100.0 * np.expm1(change), "fall_percent_"),
+    }
 
 
 def _best_years(coverage: np.ndarray, years: int) -> np.ndarray:
@@ -398,19 +395,17 @@ def pilot_tables(workings: Workings, *, options: Sequence[str] | None = None) ->
     lengths = [years for years in YEARS if years <= latest]
     if not asked or not lengths:
         return {}
-    starts = workings.inputs.observations["starts_by_authority"]
-    scatters = {years: authority_scatter(starts, years=years) for years in lengths}
     pilots = pilot_by_length(workings, lengths)
     frames: dict[str, list[pd.DataFrame]] = {}
     for option in asked:
-        studied = {n: s for n, s in scatters.items() if option == asked[0] or n == PUBLISHED_YEARS}
+        studied = [n for n in lengths if option == asked[0] or n == PUBLISHED_YEARS]
         if not studied:
             continue
-        found = courses(workings, option, years=list(studied), pilots=pilots)
-        effects = {n: shown_effects(workings, found[n], scatter) for n, scatter in studied.items()}
+        found = courses(workings, option, years=studied, pilots=pilots)
+        effects = {n: shown_effects(workings, found[n], years=n) for n in studied}
         true, shown = ({n: pair[side] for n, pair in effects.items()} for side in (0, 1))
-        made = pilot_or_now(found, shown, studied)
-        made["pilot_power"] = power_table(true, studied, areas=AREAS, level=workings.inputs.analysis.level)
+        made = pilot_or_now(found, shown, part=contrast(workings.inputs.analysis))
+        made["pilot_power"] = power_table(true, workings.inputs.analysis)
         for name, table in made.items():
             table.insert(0, "option", option)
             frames.setdefault(name, []).append(table)
@@ -418,14 +413,13 @@ def pilot_tables(workings: Workings, *, options: Sequence[str] | None = None) ->
 
 
 def pilot_or_now(
-    found: dict[int, Courses],
-    shown: dict[int, xr.Dataset],
-    scatters: dict[int, AuthorityScatter],
+    found: dict[int, Courses], shown: dict[int, xr.Dataset], *, part: float
 ) -> dict[str, pd.DataFrame]:
     """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
 
-    ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy,
-    expected_payoff, se (GBP, present value), best (one per value, areas and years).
+    `part`: share of the full dose by which areas differ. ``pilot_or_now``: columns value_per_child_year,
+    value_per_harm_year, areas, years, strategy, expected_payoff, se (GBP, present value), best (one per value, areas
+    and years).
     """
     # ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
     # each with its error; piloting first is the better of never and now, plus learning, less delay and cost.
@@ -433,38 +427,34 @@ def pilot_or_now(
     # Errors take the draws as independent.
     rows: list[dict[str, Any]] = []
     learnt: list[dict[str, Any]] = []
-    for value, (years, scatter) in product(VALUES, scatters.items()):
-        decisions = _decisions(found[years], shown[years], scatter, value=value)
+    errors = {years: pilot_errors(years)["standard_error"] / part for years in found}
+    for value, years in product(VALUES, found):
+        decisions = _decisions(found[years], shown[years], errors[years], part=part, value=value)
         for count, decision in zip(AREAS, decisions, strict=True):
             place = dict.fromkeys(("value_per_child_year", "value_per_harm_year"), value)
             place |= {"areas": count, "years": years}
             for name, payoff in decision.payoffs.items():
                 worth = {"expected_payoff": payoff.value, "se": payoff.se, "best": name == decision.best}
                 rows.append(place | {"strategy": name} | worth)
-            for part in ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping"):
-                estimate = getattr(decision, part)
-                place |= {part: estimate.value, f"{part}_se": estimate.se}
+            for name in ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping"):
+                estimate = getattr(decision, name)
+                place |= {name: estimate.value, f"{name}_se": estimate.se}
             learnt.append(place)
     return {"pilot_or_now": pd.DataFrame(rows), "pilot_learning": pd.DataFrame(learnt)}
 
 
 def _decisions(
-    found: Courses, shown: xr.Dataset, scatter: AuthorityScatter, *, value: float
+    found: Courses, shown: xr.Dataset, errors: pd.Series, *, part: float, value: float
 ) -> list[StagedDecision]:
     """One decision per number of pilot areas; what does not depend on it is worked out once."""
     payoffs = xr.Dataset({name: ("sample", course.worth(value)) for name, course in vars(found).items()})
-    (after_step,) = _learned(
-        payoffs["stopped"],
-        payoffs["continued"],
-        shown["steps"],
-        errors=[study_error(scatter, areas=first_step_areas(scatter))],
-    )
-    errors = [study_error(scatter, areas=count) for count in AREAS]
+    first_step = [errors.iloc[-1]]
+    (after_step,) = _learned(payoffs["stopped"], payoffs["continued"], shown["steps"], errors=first_step)
     never = xr.zeros_like(payoffs["later"])
-    chosen = _learned(never, payoffs["later"], shown["pilot"], errors=errors)
+    chosen = _learned(never, payoffs["later"], shown["pilot"], errors=list(errors[list(AREAS)]))
     return [
         compare_strategies(
-            payoffs.assign(pilot=payoffs["pilot"] * count / PUBLISHED_AREAS),
+            payoffs.assign(pilot=payoffs["pilot"] * part * count / PUBLISHED_AREAS),
             after_pilot=after_pilot,
             after_step=after_step,
         )

@@ -30,21 +30,21 @@ from cba.tables.catalogue import BY_ROW, MONEY, Table, catalogued_together, enou
 from cba.tables.decisions import RISK_VALUES
 from cba.tables.fit_checks import weighted_quantiles
 from cba.tables.pilots import (
-    FEWEST_STARTS,
     PUBLISHED_AREAS,
     SET_UP_AND_REPORT,
     Course,
     Courses,
-    authority_scatter,
+    contrast,
     pilot_by_length,
+    pilot_errors,
     shown_effects,
-    study_error,
 )
 
 PATHFINDER_YEARS = (1, 2, 3)
 
 
-PATHFINDER_AREAS = (3, 6, 12, 24, 48, 75)
+FEWEST_STARTS = 10
+"""Authorities with fewer starts a year are left out: the log of a handful says nothing."""
 
 
 TRIAL_FAMILIES = (500, 1_500, 5_000, 15_000, 50_000)
@@ -142,21 +142,20 @@ def _to_price_base(workings: Workings, price_year: int | None) -> float:
 
 
 def _pathfinder(workings: Workings, price: dict[str, float], pilot: Course, *, years: int) -> StudyDesign:
-    """Areas with help against the other authorities, as published in 2023, for so many years."""
-    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=years)
+    """Areas with help, or with more of it, against the other authorities, for so many years."""
     alone = Courses(now=pilot, later=pilot, pilot=pilot, continued=pilot, stopped=pilot)
-    _, shown = shown_effects(workings, alone, scatter)
-    areas = tuple(count for count in PATHFINDER_AREAS if count < scatter.authorities)
+    _, shown = shown_effects(workings, alone, years=years)
+    errors, part = pilot_errors(years)["standard_error"], contrast(workings.inputs.analysis)
     return StudyDesign(
         name=f"pathfinder_{years}",
         unit="authorities",
-        sizes=areas,
-        standard_errors=tuple(study_error(scatter, areas=count) for count in areas),
+        sizes=tuple(map(int, errors.index)),
+        standard_errors=tuple(errors / part),
         shown=shown["pilot"],
         wait=years + SET_UP_AND_REPORT,
         fixed_cost=price["pathfinder.evaluation_fixed"],
         cost_per_unit=price["pathfinder.evaluation_per_area"],
-        service=pilot.scaled(1.0 / PUBLISHED_AREAS),
+        service=pilot.scaled(part / PUBLISHED_AREAS),
     )
 
 
@@ -256,8 +255,11 @@ def awaited_errors(workings: Workings) -> np.ndarray:
     """Standard error that the design of each awaited study gives it; NaN where its size is not published."""
     seen, awaited = workings.inputs.observations, workings.inputs.evidence.awaited
     starts = seen["starts_by_authority"]
-    counting = float((2.0 / starts.where(starts >= FEWEST_STARTS)).mean())
-    walk = max(authority_scatter(starts, years=1).sd ** 2 - counting, 0.0) ** 0.5
+    before = starts.where(starts >= FEWEST_STARTS)
+    change = xr.apply_ufunc(np.log, starts.where(starts > 0) / before.shift(year=1))
+    most = change.count("authority")
+    spread = change.var("authority", ddof=1).where(most > most.max() / 2).mean()
+    walk = max(float(spread - (2.0 / before).mean()), 0.0) ** 0.5
     referred = seen["children_in_need"].sel(measure="children_referred")
     # of the last year both are known; releases before 2022 hold no referrals, and then there is no error to give
     risk = float(np.append(np.nan, (seen["non_uasc_starts"] / referred).dropna("year"))[-1])

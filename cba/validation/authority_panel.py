@@ -31,6 +31,7 @@ from cba.models.authority_findings import (
     stock_path,
     with_stock,
 )
+from cba.models.authority_pilots import pilot_power
 from cba.models.slow_results import keep_result
 
 GROUPS = {"spread": "effect", "innovators": "innovator_effect"}
@@ -233,6 +234,7 @@ def panel_results(
         "placebo_adopters": placebos,
         "placebo_dates": dates,
         "programmes": by_programme(panel, values),
+        "pilot_power": pilot_power(panel, fit, priors, seed=SEED),
         "convergence": fit["convergence"].to_dataset().to_dataframe().reset_index(),
         **finding_tables(specifications, wider=wider, coverage=coverage, known_by=panel.release),
     }

@@ -1,10 +1,13 @@
-"""Courses agree with the appraisal's own accounts, scatter with placebo pilots, tables with their parts."""
+"""Courses agree with the appraisal's own accounts, errors with the kept panel, tables with their parts."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import norm
 
 from cba.appraisal.workings import net_saving
 from cba.costs.account import total_cost
@@ -12,28 +15,33 @@ from cba.costs.option_account import option_account, run_off_account
 from cba.decisions.staged import learn_then_choose
 from cba.discounting import discount_factors
 from cba.errors import InputError
-from cba.inputs.observations import load_observations
+from cba.inputs.analyses import load_analysis
+from cba.models.sampling import normal_settings
+from cba.models.slow_results import kept_table
 from cba.tables.decisions import QUESTIONS, break_even_values, information_value
 from cba.tables.pilots import (
     AREAS,
+    CONTRASTS,
     FIRST_STEP,
     STOPPING_SHARE,
     VALUES,
     YEARS,
     _learned,
-    authority_scatter,
+    contrast,
     courses,
     pilot_by_length,
+    pilot_errors,
     pilot_option,
     pilot_tables,
+    power_table,
     shown_effects,
-    study_error,
     within_horizon,
 )
 from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400
 HORIZON = 10
+EFFECTS = ("pilot", "steps", "pilot_full", "steps_full")
 
 
 @pytest.fixture(scope="module")
@@ -152,43 +160,23 @@ def test_what_cannot_be_worked_out_is_refused(workings):
         courses(workings, "care_review", years=[2, 8])
 
 
-def test_scatter_of_authorities_is_the_published_one():
-    starts = load_observations(2021)["starts_by_authority"]
-    assert authority_scatter(starts, years=2).sd == pytest.approx(0.195, abs=0.01)
-    three, one = authority_scatter(starts, years=3).sd, authority_scatter(starts, years=1).sd
-    assert three > 1.3 * one / np.sqrt(3)  # longer totals help far less than the root of their length
-
-
-def test_scatter_of_a_made_panel():
-    """Independent log-normal totals of sd s: the log change between two single years has sd s sqrt(2)."""
-    values = 500 * np.exp(np.random.default_rng(0).normal(0.0, 0.1, (400, 12)))
-    panel = xr.DataArray(values, dims=("authority", "year"))
-    assert authority_scatter(panel, years=1).sd == pytest.approx(0.1 * np.sqrt(2), rel=0.04)
-
-
-def test_error_of_a_study_is_the_scatter_of_placebo_pilots():
-    """Areas chosen by lot in years without a pilot: how far they differ from the rest by chance."""
-    starts = load_observations(2021)["starts_by_authority"]
-    scatter = authority_scatter(starts, years=2)
-    rng, differences = np.random.default_rng(1), []
-    for last in (2013, 2015, 2017, 2019, 2021):
-        before, after = (
-            starts.sel(year=slice(y - 1, y)).sum("year", skipna=False).values for y in (last - 2, last)
-        )
-        usable = (before >= 20) & (after > 0)
-        change = np.log(after[usable] / before[usable])
-        for _ in range(400):
-            mixed = rng.permutation(change)
-            differences.append(mixed[:12].mean() - mixed[12:].mean())
-    assert study_error(scatter, areas=12) == pytest.approx(np.std(differences), rel=0.08)
+def test_errors_are_those_kept_of_the_panel_widened():
+    rows = kept_table("panel", "pilot_power").set_index(["outcome", "years", "areas"])
+    found = pilot_errors(2, outcome="stock")
+    assert found.index[-1] == 74 and found.index.is_monotonic_increasing
+    for areas, row in found.iterrows():
+        kept = rows.loc[("stock", 2, areas)]
+        assert row["standard_error"] == pytest.approx(kept["standard_error"] * kept["wider"])
 
 
 def test_the_published_design_sees_four_times_what_is_expected_or_less(tables):
     power = tables["pilot_power"].set_index("option").loc["care_review_reinvest"]
+    assert power["hindsight"].all() and (power["available"] == "yes").all() and (power["contrast"] == 1).all()
     published = power[power["published"]].iloc[0]
     assert (published["areas"], published["years"]) == (12, 2)
-    assert published["detectable"] == pytest.approx(0.16, abs=0.01)
-    assert published["expected"] < 0.05
+    error = pilot_errors(2).loc[12, "standard_error"]
+    assert published["detectable"] == pytest.approx((norm.ppf(0.975) + norm.ppf(0.8)) * error, rel=1e-5)
+    assert published["expected"] < 0.05 < published["detectable"]
     assert published["detectable_percent"] == pytest.approx(100 * (1 - np.exp(-published["detectable"])))
     # The share is concave in the fall of the log: its mean lies below that of the mean, by little for small falls.
     at_mean = 100 * (1 - np.exp(-published["expected"]))
@@ -197,12 +185,42 @@ def test_the_published_design_sees_four_times_what_is_expected_or_less(tables):
         assert published[f"fall_percent_{end}"] == pytest.approx(
             100 * (1 - np.exp(-published[end])), rel=0.02
         )
-    assert 0.025 < published["power"] < 0.1  # hardly above the size of the one-sided test
+    assert 0.025 < published["power"] < 0.12  # hardly above the size of the one-sided test
+
+
+def test_arms_that_differ_by_half_see_half_as_well():
+    """No area is without since April 2025: the full dose is seen through a part of it, in proportion."""
+    true = {2: xr.Dataset({name: ("sample", np.full(4, -0.03)) for name in EFFECTS})}
+    analysis = load_analysis("latest")
+    table = power_table(true, analysis).set_index(["controls", "contrast", "areas"]).sort_index()
+    gone = table.loc["untreated"]
+    assert gone["available"].str.startswith("no longer available").all() and not gone["asked"].any()
+    assert not table["hindsight"].any()
+    for part in CONTRASTS:
+        rows = table.loc[("lower dose", part)]
+        assert (rows["asked"] == (part == contrast(analysis))).all() and (rows["available"] == "yes").all()
+        np.testing.assert_allclose(rows["detectable"] * part, gone.loc[1.0, "detectable"])
+        in_stock = np.log1p(-rows["detectable_stock_percent"] / 100) * part
+        np.testing.assert_allclose(in_stock, np.log1p(-gone.loc[1.0, "detectable_stock_percent"] / 100))
+
+
+def test_half_the_dose_has_twice_the_bias_of_a_trial_of_areas(workings, found):
+    """The same draws of the bias, at its spread by lot and in units of the full dose."""
+    later = replace(
+        workings.inputs, analysis=workings.inputs.analysis.model_copy(update={"start_year": 2026})
+    )
+    both = []
+    for inputs in (workings.inputs, later):
+        true, shown = shown_effects(replace(workings, inputs=inputs), found, years=2)
+        both.append((shown["pilot"] - true["pilot"]).values)
+    sd = [
+        normal_settings(workings.inputs.priors, f"effects.area_bias_{kind}")[1] for kind in ("panel", "rct")
+    ]
+    np.testing.assert_allclose(both[1], both[0] * sd[1] / sd[0] / 0.5)
 
 
 def test_effects_shown_vanish_without_effect_and_grow_with_coverage(workings, found):
-    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=2)
-    true, shown = shown_effects(workings, found, scatter)
+    true, shown = shown_effects(workings, found, years=2)
     helps = workings.system.value("family_help.log_risk_ratio") < 0
     full = true["pilot_full"].values
     assert (full[helps] < 0).all() and (full[~helps] > 0).all()
@@ -317,8 +335,7 @@ def test_pilots_worked_out_once_are_those_of_each_option(workings, found):
 
 def test_a_course_better_in_every_draw_is_chosen_without_a_study(workings, found):
     """The short cut gives what the full calculation gives: nothing to be learnt, to rounding."""
-    scatter = authority_scatter(workings.inputs.observations["starts_by_authority"], years=2)
-    _, shown = shown_effects(workings, found, scatter)
+    _, shown = shown_effects(workings, found, years=2)
     later = xr.DataArray(found.later.worth(0.0), dims="sample")
     assert (later < 0).all()
     (short,) = _learned(xr.zeros_like(later), later, shown["pilot"], errors=[0.06])

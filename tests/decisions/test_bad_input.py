@@ -35,7 +35,6 @@ PAYOFFS = xr.Dataset({name: ONE + place for place, name in enumerate(("now", "la
 SEEN = xr.Dataset({"pilot": ONE, "steps": ONE + 1})
 CHOICE = d.LearnedChoice(*(d.Estimate(1.0, 0.1) for _ in range(3)))
 NORMAL = {"standard_errors": [0.5]}
-DESIGN = {"pilots": 3, "comparisons": 9, "years": 2, "yearly_sd": 0.2}
 
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "acceptability": (lambda c, e: d.acceptability(c, e, [0.0, 1.0]), (OPTIONS, EFFECTS)),
@@ -70,7 +69,6 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "mean_payoff": (d.mean_payoff, (ONE,)),
     "mvpf": (d.mvpf, (ONE, RISK)),
     "normal_study": (lambda x: d.normal_study(x, standard_error=1.0, seed=0), (ONE,)),
-    "pathfinder": (lambda x: d.pathfinder(x, seed=0, **DESIGN), (ONE,)),
     "payback_year": (lambda f: d.payback_year(f, base_year=2023), (FLOW,)),
     "plane_quadrants": (d.plane_quadrants, (OPTIONS, EFFECTS)),
     "probability_at_least": (lambda x: d.probability_at_least(x, [0.0]), (ONE,)),
@@ -88,7 +86,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 """Each function that takes draws, with good ones."""
 
 NO_DRAWS = {
-    "enbs", "optimal_design", "pathfinder_standard_error", "population_value", "round_to_error", "shapley",
+    "enbs", "optimal_design", "population_value", "round_to_error", "shapley",
     "sobol", "payback_distribution", "mcse_probability",
 }  # fmt: skip
 """Functions that take no draws, or only events and years with gaps; tested where they are."""
@@ -278,11 +276,3 @@ def test_a_prior_without_quantiles_is_refused(prior):
     with pytest.raises(InputError, match="no rising, finite quantiles") as caught:
         d.evsi_normal_study(OPTIONS, ONE, **NORMAL, prior=prior)
     assert "field: prior" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "field, value", [("pilots", 0), ("comparisons", -1), ("years", 0), ("yearly_sd", np.nan)]
-)
-def test_an_impossible_pathfinder_is_refused(field, value):
-    with pytest.raises(InputError, match="above zero"):
-        d.pathfinder_standard_error(**{**DESIGN, field: value})

@@ -14,8 +14,6 @@ from cba.decisions import (
     evsi_normal_study,
     evsi_with_covariance,
     normal_study,
-    pathfinder,
-    pathfinder_standard_error,
     randomised_trial,
 )
 from cba.errors import InputError
@@ -247,12 +245,6 @@ class TestDesigns:
         assert float(log_ratio.std()) == pytest.approx(sd, rel=0.03)
         assert float(log_ratio.mean()) == pytest.approx(np.log(0.8), abs=0.005)
 
-    def test_pathfinder(self):
-        truth = xr.DataArray(np.full(40_000, -0.04), dims="sample")
-        design = {"pilots": 12, "comparisons": 100, "years": 2, "yearly_sd": 0.27}
-        seen = pathfinder(truth, seed=2, **design)
-        assert float(seen.std()) == pytest.approx(pathfinder_standard_error(**design), rel=0.02)
-
     def test_seed_zero_is_a_seed(self):
         truth = xr.DataArray(np.zeros(50), dims="sample")
         first, again = (normal_study(truth, standard_error=1.0, seed=0) for _ in range(2))
@@ -265,7 +257,6 @@ class TestDesigns:
             (lambda x: normal_study(x, standard_error=0.0, seed=0), "standard_error"),
             (lambda x: randomised_trial(x + 0.9, x + 2.0, families=10, seed=0), "control_risk, risk_ratio"),
             (lambda x: randomised_trial(x, x, families=1, seed=0), "families"),
-            (lambda x: pathfinder(x, pilots=0, comparisons=1, years=1, yearly_sd=1, seed=0), "pilots"),
         ],
     )
     def test_bad_design_is_refused(self, call, field):

@@ -202,14 +202,23 @@ def _pilot() -> dict[str, pd.DataFrame]:
                 1e6,
             )
         )
-    for years, (design, areas) in product((1, 2), (("pilot", 6), ("pilot", 12), ("first step", 75))):
-        error = 0.2 / areas**0.5
+    designs = (("pilot", 6), ("pilot", 12), ("pilot", 24), ("pilot", 48), ("first step", 74))
+    arms = [("untreated", 1.0, "no longer available: a reason", False)]
+    arms += [("lower dose", part, "yes", part == 0.5) for part in (1.0, 0.5, 0.25)]
+    for years, (design, areas), (controls, part, available, asked) in product((1, 2), designs, arms):
+        error = 0.2 / areas**0.5 / part
         announced = (areas, years) == (12, 2)
-        power.append((LEAD, design, areas, years, announced, 150, 0.193, error, 2.8 * error, 0.021, -0.004, 0.06,
-                      0.03, 0.07, -100 * np.expm1(-2.8 * error), 2.05, -0.41, 5.82))  # fmt: skip
+        power.append((LEAD, design, areas, years, announced, controls, part, available, asked, False, error, 1.05,
+                      0.03, 2.8 * error, 0.021, -0.004, 0.06, 0.07, -100 * np.expm1(-2.8 * error),
+                      -100 * np.expm1(-1.4 * error), 2.05, -0.41, 5.82))  # fmt: skip
     place = ["option", "value_per_child_year", "value_per_harm_year", "areas", "years"]
     each = ("value_of_learning", "cost_of_delay", "pilot_cost", "value_of_stopping")
-    names = "option design areas years published authorities between_authority_sd standard_error detectable expected"
+    names = (
+        "option design areas years published controls contrast available asked hindsight standard_error wider"
+    )
+    names += (
+        " full_coverage detectable expected lower upper power detectable_percent detectable_stock_percent"
+    )
     return {
         "pilot_or_now": pd.DataFrame(payoffs, columns=[*place, "strategy", "expected_payoff", "se", "best"]),
         "pilot_learning": pd.DataFrame(
@@ -217,8 +226,7 @@ def _pilot() -> dict[str, pd.DataFrame]:
         ),
         "pilot_power": pd.DataFrame(
             power,
-            columns=[*names.split(), "lower", "upper", "full_coverage", "power", "detectable_percent"]
-            + ["fall_percent_mean", "fall_percent_lower", "fall_percent_upper"],
+            columns=[*names.split(), "fall_percent_mean", "fall_percent_lower", "fall_percent_upper"],
         ),
     }
 

@@ -186,7 +186,7 @@ def test_every_option_to_choose_is_drawn_however_many_they_are():
 
 def test_the_power_of_a_pilot_is_drawn_in_per_cent_of_starts(stances):
     ax = plot("pilot_power", stances)
-    rows = stances[0].tables["pilot_power"].query("years == 2")
+    rows = stances[0].tables["pilot_power"].query("years == 2 and asked")
     marks = {line.get_label(): line.get_xdata() for line in ax.lines}
     np.testing.assert_allclose(marks["Smallest detectable"], 100 * (1 - np.exp(-rows["detectable"])))
     assert ax.get_xlabel() == "Fall in starts, %"

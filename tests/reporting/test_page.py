@@ -298,11 +298,22 @@ def test_ways_of_financing_say_their_prices_and_do_not_compare_one_with_itself(p
 
 
 def test_the_pilot_and_the_tracker_speak_of_starts_in_words(page, stances):
-    row = stances[0].tables["pilot_power"].query("areas == 12 and years == 2").iloc[0]
+    row = stances[0].tables["pilot_power"].query("areas == 12 and years == 2 and asked").iloc[0]
     headings = [re.sub(r"\s+", " ", heading.text()) for heading in page.find("h3")]
-    pilot = next(words for words in headings if words.startswith("The announced pilot could detect"))
+    pilot = next(words for words in headings if words.startswith("The announced pilot, its arms 50%"))
     assert f"a fall in starts of about {row['detectable_percent']:.0f}%; 2" in pilot and "log" not in pilot
     assert any(words.startswith("Unaccompanied children aside,") for words in headings)
+    section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "pilot")
+    words = re.sub(r"\s+", " ", section.text())
+    table = stances[0].tables["pilot_power"].query("years == 2").set_index(["areas", "contrast", "controls"])
+    seen = [table.loc[(size, 0.5, "lower dose"), "detectable_percent"] for size in (12, 24, 48)]
+    assert f"12 areas watched for 2 years would see starts fall by {seen[0]:.1f}% or more" in words
+    assert all(f"{size} areas {seen[place]:.1f}%" in words for place, size in ((1, 24), (2, 48)))
+    quarter = table.loc[(12, 0.25, "lower dose"), "detectable_percent"]
+    assert (
+        "no longer available" in words
+        and f"25% apart, they see what the full dose does from {quarter:.1f}%" in words
+    )
 
 
 def test_the_pilot_is_said_to_be_best_as_often_as_it_is(page, stances):

@@ -245,7 +245,7 @@ def _reconciled_rows(view: View) -> pd.DataFrame:
     rows = view.rows("panel_reconciled")
     if not view.holds("pilot_power"):
         return rows
-    announced = view.rows("pilot_power", published=True).iloc[:1]
+    announced = view.rows("pilot_power", published=True, asked=True).iloc[:1]
     falls = {end: -announced[f"fall_percent_{other}"] / 100.0 for end, other in _TURNED.items()}
     place = rows["outcome"].eq("starts").sum()
     return pd.concat(

@@ -52,7 +52,7 @@ def _describe_information(rows: pd.DataFrame, view: View) -> str:
 
 def _announced_length(view: View) -> pd.DataFrame:
     years = announced_row(view.first, view.option)["years"]
-    return view.rows("pilot_power", option=view.option, years=years)
+    return view.rows("pilot_power", option=view.option, years=years, asked=True)
 
 
 def _draw_power(ax: Axes, rows: pd.DataFrame, view: View) -> None:
@@ -230,12 +230,13 @@ FIGURES = (
             "pilot_power",
             columns(
                 columns(columns(name={"design": "Design"}), _DESIGN, text={"published": "Announced"}),
-                columns(number={"between_authority_sd": "Spread between authorities"}),
-                columns(number={"detectable_percent": "Smallest detectable fall, %"}),
+                columns(text={"controls": "Others"}, share={"contrast": "Arms differ by, of the full dose"}),
+                columns(text={"available": "Available"}, number={"detectable_percent": "Detectable fall, %"}),
+                columns(number={"detectable_stock_percent": "Detectable fall in number, %"}),
                 range_columns("number", "fall_percent_", mean="Expected fall, %"),
                 probability={"power": "Chance of finding it"},
             ),
-            "Power of each design: fall in starts as a per cent of starts; spread of their logs",
+            "Power of each design: falls by the full dose, in starts and at the end in the number in care, per cent",
             chart.of_option,
         ),
         _draw_power,
