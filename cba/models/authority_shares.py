@@ -157,18 +157,10 @@ def share_paths(walk: ShareWalk, *, size: int, years: int, seed: int) -> np.ndar
     return np.stack(paths, axis=1)
 
 
-def authority_forecast(
-    walk: ShareWalk, england: np.ndarray, *, seed: int, levels: Sequence[float]
-) -> pd.DataFrame:
-    """Quantiles of children in care by authority: authority, year, mean and one column per level, ``q<level>``.
-
-    `england` (sample, year): draws of England's number from the year after the last one known.
-    """
-    size, years = england.shape
-    stock = england[..., None] * share_paths(walk, size=size, years=years, seed=seed)
-    found = np.concatenate([stock.mean(axis=0)[None], np.quantile(stock, levels, axis=0)])
-    index = pd.MultiIndex.from_product(
-        [range(walk.year + 1, walk.year + 1 + years), walk.authority], names=["year", "authority"]
-    )
+def authority_quantiles(draws: np.ndarray, walk: ShareWalk, *, levels: Sequence[float]) -> pd.DataFrame:
+    """Mean and quantiles of draws (sample, ahead, authority), a row for each: year, authority, mean, ``q<level>``."""
+    found = np.concatenate([draws.mean(axis=0)[None], np.quantile(draws, levels, axis=0)])
+    years = range(walk.year + 1, walk.year + 1 + draws.shape[1])
+    index = pd.MultiIndex.from_product([years, walk.authority], names=["year", "authority"])
     names = ["mean", *(f"q{level:g}" for level in levels)]
     return pd.DataFrame(found.reshape(len(names), -1).T, index=index, columns=names).reset_index()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import cba
 from cba.dimensions import AGE_BANDS
+from cba.inputs.observations import published_releases
 
 RECORD = Path(cba.__file__).parent / "inputs" / "forecast_record"
 WRITTEN = {
@@ -68,3 +70,24 @@ def test_it_is_what_that_version_published(shipped):
     low, middle, high = (np.mean(row[[f"q{i:03d}", f"q{i + 1:03d}"]].astype(float)) for i in (10, 100, 190))
     assert (round(low, -3), round(high, -3)) == (68_000, 107_000)
     assert round(row["mean"], -4) == round(middle, -4) == 90_000
+
+
+def test_no_later_release_is_read_before_the_forecast_is_frozen():
+    """Release 2025 or later among the shipped tables asks for a commit named under Freeze, and what it froze."""
+    changelog = (Path(cba.__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert refused_release(published_releases(), changelog, written=set(WRITTEN)) is None
+    later = (*published_releases(), 2025)
+    for words in ("", "## Freeze\n", "## Freeze\nCommit `abc`\n", "`0123abc`\n## Other\n"):
+        assert refused_release(later, words, written=FROZEN) == 2025
+    assert refused_release(later, "## Freeze\nCommit `0123abc` ...\n", written=FROZEN) is None
+    assert refused_release(later, "## Freeze\nCommit `0123abc` ...\n", written={"2024_shipped.csv"}) == 2025
+
+
+FROZEN = {"2024_frozen.csv", "2024_frozen_authorities.csv"}
+
+
+def refused_release(releases, changelog, *, written):
+    """The newest release, where it may not be shipped yet."""
+    _, _, freeze = changelog.partition("## Freeze\n")
+    named = re.search(r"`[0-9a-f]{7,40}`", freeze.partition("\n## ")[0])
+    return max(releases) if max(releases) > 2024 and not (named and written >= FROZEN) else None

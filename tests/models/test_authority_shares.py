@@ -10,7 +10,7 @@ import xarray as xr
 
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
-from cba.models.authority_shares import ShareWalk, authority_forecast, share_paths, share_walk
+from cba.models.authority_shares import ShareWalk, authority_quantiles, share_paths, share_walk
 
 KNOWN = {"sigma": 0.05, "kappa": 1.0, "shock_probability": 0.0, "memory": 0.5}
 
@@ -47,7 +47,7 @@ def test_authorities_add_up_to_england_in_every_draw():
     assert shares.shape == (300, 5, 153) and (shares >= 0.0).all()
     np.testing.assert_allclose(shares.sum(axis=2), 1.0, rtol=1e-14)
     np.testing.assert_allclose((england[..., None] * shares).sum(axis=2), england, rtol=1e-14)
-    found = authority_forecast(walk, england, seed=2, levels=(0.05, 0.5, 0.95))
+    found = authority_quantiles(england[..., None] * shares, walk, levels=(0.05, 0.5, 0.95))
     assert found["year"].unique().tolist() == [2025, 2026, 2027, 2028, 2029] and len(found) == 5 * 153
     np.testing.assert_allclose(found.groupby("year")["mean"].sum(), england.mean(axis=0))
     assert (found["q0.05"] <= found["q0.95"]).all()
