@@ -275,11 +275,6 @@ class Appraisal:
         InputError
             If the council or the option is unknown, they do not belong together, a figure that is needed is not
             published, or the appraisal was read from a folder.
-
-        Examples
-        --------
-        >>> result = cba.appraise("smoke")  # doctest: +SKIP
-        >>> result.council("Hertfordshire", option="care_review", years=10)  # doctest: +SKIP
         """
         return self._ask("council")(name, option=option, years=years)
 
