@@ -202,10 +202,10 @@ def load_programme_rollout(path: str | Path | None = None) -> pd.DataFrame:
 def load_authorities(path: str | Path | None = None) -> pd.DataFrame:
     """Every authority, of today or before, with its ONS code and how deprived its children are.
 
-    Index three-digit code; beside the columns of ``authorities``: `edition` of the index, `deprivation` (share of
-    children aged 0 to 15 in families on low income, missing where the index has none) and `deprivation_of` (what
-    stands in, where it is of another area).
+    Index three-digit code; beside the columns of ``authorities`` `edition`, `deprivation` and `deprivation_of`.
     """
+    # Deprivation: share of children aged 0 to 15 in families on low income, missing where the index has none; `of`
+    # says whose figure it is where that is another area's.
     folder = published_folder() if path is None else Path(path)
     tables = read_tables(("deprivation",), folder=folder)
     index = tables["deprivation"].set_index("authority")

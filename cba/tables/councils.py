@@ -452,10 +452,10 @@ def council_view(
 ) -> pd.DataFrame:
     """Show one council's children and cash flow of an option by year, the horizon where no number is given.
 
-    Columns authority, name, option, year, payer, kind, row, own, england_average (what of it is which), mean, lower,
-    upper. Rows ``children``: in care under business as usual, and how many fewer. The others: GBP, cash of the year,
-    costs positive, cashable savings negative.
+    Rows ``children``, then GBP, cash of the year: costs positive, cashable savings negative.
     """
+    # Columns authority, name, option, year, payer, kind, row, own, england_average (what of it is which), mean,
+    # lower, upper. Rows ``children``: in care under business as usual, and how many fewer.
     # Means of rows ``line`` add up to rows ``payer``, and those to rows ``total``; rows ``memo`` (places
     # freed that no budget can release yet) are in no total. No row is of noughts alone.
     account = council_account(workings, authority, option, years=years)
@@ -484,10 +484,11 @@ def council_view(
 def council_options(workings: Workings, authority: str, *, years: int | None = None) -> pd.DataFrame:
     """Show what each option brings one council over the whole horizon; those limited to other areas are left out.
 
-    Columns authority, name, option, first_year, last_year, counted_in, then `fewer` (whole children in the target
-    year, or the last one shown), `grant` (from central government), `council_cost`, `council_saving` and
-    `council_net` (saving less cost), each with mean, lower and upper; GBP, cash, over the years.
+    Means and limits; GBP, cash, over the years.
     """
+    # Columns authority, name, option, first_year, last_year, counted_in, then `fewer` (whole children in the target
+    # year, or the last one shown), `grant` (from central government), `council_cost`, `council_saving` and
+    # `council_net` (saving less cost), each with mean, lower and upper.
     target, rows = workings.inputs.analysis.target_year, []
     code = find_authority(workings.inputs.observations, authority)
     for option in workings.inputs.options:
