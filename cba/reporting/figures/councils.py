@@ -97,6 +97,13 @@ def _below(view: View) -> Below:
 
 FIGURES = (
     Figure(
-        "councils", "Councils by size and change", _below, _draw, _describe, _drawn, 4.2, needs="councils"
+        "councils",
+        "Councils by size and change",
+        _below,
+        _draw,
+        _describe,
+        _drawn,
+        4.2,
+        needs="councils_by_group",
     ),
 )
