@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import xarray as xr
 
-from cba.appraisal.inputs import provenance, read_inputs
+from cba.appraisal.inputs import Inputs, provenance, read_inputs
 from cba.appraisal.quantities import headline_results, of_headline_stance
 from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings, work_through, worked_options
@@ -18,6 +20,8 @@ from cba.stances.mixture import HELD, as_mixture, check_stance, fit_of, mixed_be
 from cba.stances.prior_checks import prior_tables
 from cba.stances.review import claims_found, conditioned_on_claims, review_without_draws
 from cba.tables.catalogue import all_tables, own_fits
+from cba.tables.council_groups import council_summary
+from cba.tables.councils import council_options, council_view
 from cba.tables.explorer import explorer_draws
 from cba.tables.society import social_net_benefit
 
@@ -105,7 +109,25 @@ def appraise(
         workings = work_through(inputs, **fits, progress=progress)
         if stance == "review":
             return conditioned_on_claims(workings, assemble=assembled)
-        return assembled(workings)
+        return replace(assembled(workings), asked=_asked(inputs, workings.baseline, workings.effects))
+
+
+def _asked(
+    inputs: Inputs, baseline: xr.DataTree, effects: xr.DataTree
+) -> dict[str, Callable[..., pd.DataFrame]]:
+    """Return what works out a council when it is asked for: fits are kept, the larger workings made again."""
+
+    @cache
+    def workings() -> Workings:
+        with tables_of(inputs.analysis):
+            return work_through(inputs, baseline=baseline, effects=effects)
+
+    def council(name: str, *, option: str | None, years: int | None) -> pd.DataFrame:
+        if option is None:
+            return council_options(workings(), name, years=years)
+        return council_view(workings(), name, option, years=years)
+
+    return {"council": council, "councils": lambda option: council_summary(workings(), option)}
 
 
 def assembled(workings: Workings) -> Appraisal:

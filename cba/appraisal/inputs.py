@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import xarray as xr
 
 from cba.errors import InputError
 from cba.inputs.evidence import Claims, Evidence, load_claims, load_evidence
 from cba.inputs.files import library_versions
-from cba.inputs.observations import load_observations
+from cba.inputs.observations import load_authorities, load_observations
 from cba.inputs.options import Option, load_options
 from cba.inputs.priors import PriorRegistry, load_priors
 from cba.inputs.safe_files import strict_json
@@ -100,6 +101,7 @@ class Inputs:
     evidence: Evidence
     options: tuple[Option, ...]  # in the order of the analysis
     claims: Claims
+    authorities: pd.DataFrame  # by three-digit code: ONS code and deprivation, which no fit reads
 
 
 def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | None = None) -> Inputs:
@@ -116,6 +118,7 @@ def read_inputs(analysis: Analysis, *, stance: str, observations: xr.Dataset | N
         load_evidence(until=analysis.evidence_until),
         options,
         claims,
+        load_authorities(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -141,6 +142,9 @@ class Appraisal:
     explorer : Dataset or None
         Draws in parts a reader can scale (:func:`cba.tables.explorer.explorer_draws`); None where a stance
         has none, and in runs stored before there were any.
+    asked : mapping of str to callable
+        What works out :meth:`council` and :meth:`councils` anew; empty where an appraisal was read from a folder, and
+        under ``mixture`` and ``review``.
     """
 
     analysis: Analysis
@@ -159,6 +163,9 @@ class Appraisal:
     results: Mapping[str, Mapping[str, Any]]
     provenance: Mapping[str, Any]
     explorer: xr.Dataset | None = None
+    asked: Mapping[str, Callable[..., pd.DataFrame]] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def headline(self) -> dict[str, Any]:
@@ -242,6 +249,71 @@ class Appraisal:
             + value_per_child_year * self.child_years_safe
             - value_per_harm_year * self.child_years_harm
         ).rename("net_benefit")
+
+    def council(self, name: str, *, option: str | None = None, years: int | None = None) -> pd.DataFrame:
+        """Show what one council gets: each option over the whole horizon, or one of them by year.
+
+        Parameters
+        ----------
+        name : str
+            Name or three-digit code of an authority of today.
+        option : str, optional
+            An option of the analysis. When left out, one row per option.
+        years : int, optional
+            Years of the programme to show; those of the horizon when left out.
+
+        Returns
+        -------
+        DataFrame
+            With `option`: a row per year, payer and kind with mean and limits; children in care and how many fewer
+            first, then money (cash of the year, GBP; costs positive, savings negative). ``own`` and ``england_average``
+            say what of it is which. Without: per option children fewer in the target year, grant,
+            own cost, own saving and saving less cost over the years.
+
+        Raises
+        ------
+        InputError
+            If the council or the option is unknown, they do not belong together, a figure that is needed is not
+            published, or the appraisal was read from a folder.
+        """
+        return self._ask("council")(name, option=option, years=years)
+
+    def councils(self, option: str | None = None) -> pd.DataFrame:
+        """Show every council side by side, with what a map needs to find them.
+
+        Parameters
+        ----------
+        option : str, optional
+            An option of the analysis; its lead option when left out.
+
+        Returns
+        -------
+        DataFrame
+            A row per authority of today, or per area of an option limited to some: ``ons_code``, ``region``,
+            ``deprivation`` (share of children in families on low income) and its fifth, children, children in care,
+            then children fewer in the target year and money over the horizon (cash, GBP), in all and per child.
+
+        Raises
+        ------
+        InputError
+            If the option is unknown, or is not the one whose table a folder holds.
+        """
+        held = self.tables.get("councils")
+        if held is not None and option in (None, held["option"].iloc[0]):
+            return held.copy()
+        return self._ask("councils")(option)
+
+    def _ask(self, what: str) -> Callable[..., pd.DataFrame]:
+        if what in self.asked:
+            return self.asked[what]
+        raise InputError(
+            "this appraisal cannot be asked about councils",
+            field=what,
+            found=f"stance {self.stance}, without its fits",
+            allowed="what appraise returned under evidence or sceptical",
+            cause="read from a folder, which keeps tables and draws but no fits",
+            remedy="run `cba council NAME`, which finds the fits kept with the runs, or appraise again",
+        )
 
     def to_directory(self, path: str | Path) -> Path:
         """Write appraisal.json, draws.nc and tables/*.csv into a folder, which is made if needed.
@@ -332,6 +404,7 @@ class Appraisal:
             results=kept["results"],
             provenance=kept["provenance"],
             explorer=explorer,
+            asked={},
         )
 
     def _repr_html_(self) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from cba import __version__
-from cba.cli import check, priors, run, runs, update
+from cba.cli import check, council, priors, run, runs, update
 from cba.cli.answers import fail
 
 _INTERRUPTED = 130
@@ -36,7 +36,7 @@ for _command in (
     check.check,
     update.rerun,
     priors.priors,
-    run.council,
+    council.council,
     run.report,
     update.update,
     update.refresh,

@@ -199,6 +199,21 @@ def load_programme_rollout(path: str | Path | None = None) -> pd.DataFrame:
     return read_tables(("programme_rollout",), folder=folder)["programme_rollout"]
 
 
+def load_authorities(path: str | Path | None = None) -> pd.DataFrame:
+    """Every authority, of today or before, with its ONS code and how deprived its children are.
+
+    Index three-digit code; beside the columns of ``authorities`` `edition`, `deprivation` and `deprivation_of`.
+    """
+    # Deprivation: share of children aged 0 to 15 in families on low income, missing where the index has none; `of`
+    # says whose figure it is where that is another area's.
+    folder = published_folder() if path is None else Path(path)
+    tables = read_tables(("deprivation",), folder=folder)
+    index = tables["deprivation"].set_index("authority")
+    newest = index.loc[index["edition"] == index["edition"].max(), ["edition", "value", "note"]]
+    named = newest.set_axis(["edition", "deprivation", "deprivation_of"], axis=1)
+    return tables["authorities"].set_index("authority").join(named)
+
+
 def _chosen_release(release: int | None, *, releases: list[int], folder: Path) -> int:
     """Take the release asked for, or the newest; refuse one that the tables do not hold."""
     if release is None:

@@ -87,8 +87,9 @@ def _table(written: Mapping[str, Any]) -> Table:
 TABLES: Mapping[str, Table] = {name: _table(written) for name, written in _WRITTEN["tables"].items()}
 """Every published table; the file is the name with ``.csv``."""
 
-OBSERVED = tuple(name for name in TABLES if name not in ("sources", "authorities", "programme_rollout"))
-"""Tables of figures, which the Dataset of observations is made of."""
+_ABOUT = ("sources", "authorities", "deprivation", "programme_rollout")
+OBSERVED = tuple(name for name in TABLES if name not in _ABOUT)
+"""Tables of figures, which the Dataset of observations is made of and a fit may read."""
 
 EVIDENCE: Mapping[str, Table] = {
     name: _table(

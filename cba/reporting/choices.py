@@ -482,22 +482,13 @@ def payback_choices(view: View) -> dict[str, Any]:
     return {"worst_payer": never_by_payer(view.first, view.option).iloc[0].to_dict()}
 
 
-COUNCILS_SHOWN = 10
-"""Authorities printed at each end of the list."""
-
-
 def council_choices(view: View) -> dict[str, Any]:
-    """Return what picks the authorities whose own saving less cost is highest and lowest."""
-    mine = view.rows("councils", option=view.option).sort_values("council_net")["council_net"]
-    shown = min(COUNCILS_SHOWN, len(mine) // 2)
-    if shown == 0:
-        return {"council_ends": []}
-    high, low = float(mine.iloc[-shown]), float(mine.iloc[shown - 1])
+    """Return the groups of councils by grouping, each with its place in the table of them."""
+    rows = view.first.tables["councils_by_group"].reset_index(names="position")
     return {
-        "council_ends": [
-            {"caption": "highest", "where": {"option": view.option, "council_net__from": high}},
-            {"caption": "lowest", "where": {"option": view.option, "council_net__to": low}},
-        ]
+        "council_groups": {
+            str(grouping): held.to_dict("records") for grouping, held in rows.groupby("grouping")
+        }
     }
 
 

@@ -109,7 +109,11 @@ SECTIONS = (
     Section("payback", "Payback", MONEY, choices=choices.payback_choices),
     Section("payers", "Who pays and who gains", MONEY, choices=choices.payer_choices),
     Section(
-        "councils", "What it means for one council", MONEY, ("councils",), choices=choices.council_choices
+        "councils",
+        "What it means for councils",
+        MONEY,
+        ("councils", "councils_by_group"),
+        choices=choices.council_choices,
     ),
     Section("risk", "Risk, regret and ranks", MONEY, ("risk", "ranking")),
     Section("counting", "Other ways of counting", MONEY, ("perspectives",)),

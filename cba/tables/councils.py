@@ -8,7 +8,7 @@ where children are few.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ import pandas as pd
 import xarray as xr
 
 from cba.appraisal.inputs import Inputs
-from cba.appraisal.quantities import lead_option
 from cba.appraisal.workings import Workings
 from cba.costs.account import SUPPORT, OptionAccount, cashable, placement_savings
 from cba.dimensions import PLACEMENTS
@@ -26,7 +25,7 @@ from cba.inputs.options import Option
 from cba.models.authority_shares import share_paths, share_walk
 from cba.projection.care_system import authority_share
 from cba.projection.kernel import project
-from cba.tables.catalogue import MONEY, catalogued, review_programme, spread
+from cba.tables.catalogue import spread
 
 
 def counted(expected: np.ndarray, *, stay: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -118,8 +117,7 @@ HIDDEN = 5.0
 class CouncilPosition:
     """What places one authority in the national account."""
 
-    # code, name, region: three-digit code, name and region.
-    code: str
+    code: str  # three digits
     name: str
     region: str
     stock: float  # looked-after children at the last published 31 March
@@ -128,6 +126,7 @@ class CouncilPosition:
     # by authority): its share of every change in care.
     care_share: float
     price_ratio: dict[str, np.ndarray]  # (sample,): own unit cost over England's, by service: draws
+    priced_years: int  # recent years for which it published both unit costs
 
 
 def find_authority(seen: xr.Dataset, authority: str) -> str:
@@ -154,9 +153,6 @@ def find_authority(seen: xr.Dataset, authority: str) -> str:
 
 def council_position(workings: Workings, authority: str) -> CouncilPosition:
     """Place one authority in the national account."""
-    # Ratio of unit costs: the mean of the log ratios of the last three published years plus what a new year
-    # brings, Normal with the pooled spread s within authorities: variance ``s^2 (1 + 1/n)``. An authority
-    # without unit costs has the mean and spread of all authorities.
     seen = workings.inputs.observations
     code = find_authority(seen, authority)
     own = seen.sel(authority=code)
@@ -171,16 +167,16 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
             cause="suppression, or a reorganisation after the release",
             remedy="choose a later release",
         )
-    name = str(own["authority_name"].values) if "authority_name" in own.coords else code
-    region = str(own["region"].values) if "region" in own.coords else ""
+    drawn, years = price_ratios(workings, [code])
     return CouncilPosition(
         code=code,
-        name=name,
-        region=region,
+        name=str(own["authority_name"].values) if "authority_name" in own.coords else code,
+        region=str(own["region"].values) if "region" in own.coords else "",
         stock=float(stock.sel(authority=code)),
         children_share=workings.system.authority_share[code],
         care_share=shares[code],
-        price_ratio=_price_ratios(workings, code),
+        price_ratio={service: ratio[:, 0] for service, ratio in drawn.items()},
+        priced_years=int(years[0]),
     )
 
 
@@ -202,15 +198,24 @@ def care_shares(seen: xr.Dataset) -> tuple[dict[str, float], xr.DataArray]:
     return {str(code): float(value) for code, value in pairs}, stock
 
 
-def _price_ratios(workings: Workings, code: str) -> dict[str, np.ndarray]:
-    """Draws of own unit cost over England's by service."""
-    size = workings.system.reach.size
-    rng = np.random.default_rng([workings.inputs.analysis.seed, int(code)])
-    ratios = {}
-    for service in SERVICES.values():
-        mean, sd, _ = price_moments(workings.inputs.observations, service)[code]
-        ratios[service] = np.exp(mean + sd * rng.standard_normal(size))
-    return ratios
+def price_ratios(workings: Workings, codes: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draws of own unit cost over England's by service, (sample, code), and the published years behind both.
+
+    Every authority has draws of its own, the same whichever others are asked for.
+    """
+    # Ratio of unit costs: the mean of the log ratios of the last three published years plus what a new year
+    # brings, Normal with the pooled spread s within authorities: variance ``s^2 (1 + 1/n)``. An authority
+    # without unit costs has the mean and spread of all authorities.
+    seen, size = workings.inputs.observations, workings.system.reach.size
+    moments = {service: price_moments(seen, service) for service in SERVICES.values()}
+    columns: dict[str, list[np.ndarray]] = {service: [] for service in moments}
+    for code in codes:
+        rng = np.random.default_rng([workings.inputs.analysis.seed, int(code)])
+        for service, of_all in moments.items():
+            mean, sd, _ = of_all[code]
+            columns[service].append(np.exp(mean + sd * rng.standard_normal(size)))
+    years = np.array([min(of_all[code][2] for of_all in moments.values()) for code in codes])
+    return {service: np.stack(drawn, axis=1) for service, drawn in columns.items()}, years
 
 
 def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, float, int]]:
@@ -242,10 +247,6 @@ def price_moments(seen: xr.Dataset, service: str) -> dict[str, tuple[float, floa
 # --- One council's own account of an option: who pays, who gains, when the money can be cashed, in … ---
 
 
-YEARS = 4
-"""Years of a medium-term financial plan."""
-
-
 NOT_YET = "freed, not yet cashable"
 """Kind of the rows with what places that are no longer needed would be worth, and that no budget can release."""
 
@@ -264,33 +265,23 @@ class CouncilAccount:
     lines: dict[tuple[str, str], np.ndarray]
     # (sample, year): avoidable cost of places no longer needed less what is cashable in the year, GBP, cash.
     not_yet: np.ndarray
-    # usual and fewer: (sample, year): looked-after children under business as usual, and how many fewer there
-    # are.
-    usual: np.ndarray
-    fewer: np.ndarray
+    fewer: np.ndarray  # (sample, year): looked-after children fewer than under business as usual
 
 
 def council_account(
-    workings: Workings, authority: str, option: str, *, years: int = YEARS, noise: bool = True
+    workings: Workings, authority: str, option: str, *, years: int | None = None, noise: bool = True
 ) -> CouncilAccount:
-    """Work out one authority's part in an option."""
+    """Work out one authority's part in an option, over the horizon where no number of years is given."""
     # Money lines are the national ones times the share of children. Savings are the national ones times the
     # share of looked-after children and the ratio of own to England's unit cost; whole children add
     # ``(counted - expected) x own price x avoidable share``, cashed as savings are, which is zero on average.
-    chosen = _option(workings.inputs, option)
+    chosen = known_option(workings.inputs, option)
     position = council_position(workings, authority)
-    money, care = _shares_within_areas(workings, chosen, position)
+    _refuse_outside(chosen, position.code, name=position.name)
+    money, care = (share[position.code] for share in option_shares(workings, chosen))
     rng = np.random.default_rng([workings.inputs.analysis.seed, int(position.code), 1]) if noise else None
-    first = workings.years.index(workings.inputs.analysis.start_year)
-    last = first + years
-    if last > len(workings.years):
-        raise InputError(
-            "more years are asked for than the projection has",
-            field="years",
-            found=years,
-            allowed=f"up to {len(workings.years) - first}",
-            remedy="ask for fewer years, or lengthen long_horizon of the analysis",
-        )
+    shown = years_shown(workings, years)
+    last = shown.stop
     children = workings.accounts[option].children
     expected, moved = children.fewer_by_placement[:, :last] * care, children.moved[:, :last] * care
     fewer = expected if rng is None else fewer_counted(expected, workings=workings, rng=rng)
@@ -305,25 +296,40 @@ def council_account(
     for payer, cash in _paid_by(workings, released).items():
         lines[payer, "saving"] = lines.get((payer, "saving"), 0.0) - cash
     freed = (avoided + by_chance - _cashed(workings, avoided) - released).sum(axis=-1)
-    nominal, shown = _nominal(workings, last), slice(first, last)
+    nominal = in_cash_of(workings, last)
     return CouncilAccount(
         position=position,
         years=np.array(workings.years[shown]),
         lines={key: (amount * nominal)[:, shown] for key, amount in lines.items()},
         not_yet=(freed * nominal)[:, shown],
-        usual=usual_stock(workings, position, years=last, rng=rng)[:, shown],
         fewer=fewer.sum(axis=-1)[:, shown],
     )
 
 
+def years_shown(workings: Workings, years: int | None = None) -> slice:
+    """Places of the years of a programme among those of the projection; the horizon where no number is given."""
+    first = workings.years.index(workings.inputs.analysis.start_year)
+    wanted, most = years or len(workings.horizon), len(workings.years) - first
+    if not 0 < wanted <= most:
+        raise InputError(
+            "more years are asked for than the projection has" if wanted > 0 else "no year is asked for",
+            field="years",
+            found=years,
+            allowed=f"1 to {most}",
+            remedy="ask for fewer years, or lengthen long_horizon of the analysis",
+        )
+    return slice(first, first + wanted)
+
+
 def refuse_unknown(inputs: Inputs, authority: str, option: str) -> None:
     """Refuse an authority or option that an analysis does not have, or that do not belong together."""
-    chosen = _option(inputs, option)
+    chosen = known_option(inputs, option)
     code = find_authority(inputs.observations, authority)
     _refuse_outside(chosen, code, name=authority)
 
 
-def _option(inputs: Inputs, option: str) -> Option:
+def known_option(inputs: Inputs, option: str) -> Option:
+    """Return an option of an analysis, or refuse one that it does not have."""
     for known in inputs.options:
         if known.id == option and option != "bau":
             return known
@@ -351,18 +357,18 @@ def _refuse_outside(option: Option, code: str, *, name: str) -> None:
         )
 
 
-def _shares_within_areas(
-    workings: Workings, option: Option, position: CouncilPosition
-) -> tuple[float, float]:
-    """Share of the option's money and of its change in care that falls on the authority."""
-    _refuse_outside(option, position.code, name=position.name)
-    if not option.areas:
-        return position.children_share, position.care_share
-    placed = [council_position(workings, code) for code in option.areas]
-    return (
-        position.children_share / sum(p.children_share for p in placed),
-        position.care_share / sum(p.care_share for p in placed),
-    )
+def option_shares(workings: Workings, option: Option) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of an option's money, and of its change in care, that falls on each authority of its areas, by code.
+
+    Over all authorities, or over the areas of an option that is limited to some, both add up to 1.
+    """
+    care, _ = care_shares(workings.inputs.observations)
+    return _within(workings.system.authority_share, option.areas), _within(care, option.areas)
+
+
+def _within(shares: Mapping[str, float], areas: Sequence[str]) -> dict[str, float]:
+    kept = {code: share for code, share in shares.items() if not areas or code in areas}
+    return {code: share / sum(kept.values()) for code, share in kept.items()}
 
 
 def _ratios(position: CouncilPosition) -> np.ndarray:
@@ -382,12 +388,12 @@ def _lines(
     """Real money by payer and kind: costs positive, cashable savings negative, (sample, year)."""
     ratios = {service: ratio[:, None] for service, ratio in position.price_ratio.items()}
     lines: dict[tuple[str, str], np.ndarray] = {}
-    for payer, kind, amount, share in _divided(workings.accounts[option], (money, care), ratios):
+    for payer, kind, amount, share in divided(workings.accounts[option], (money, care), ratios):
         lines[payer, kind] = lines.get((payer, kind), 0.0) + amount[:, :last] * share
     return lines
 
 
-def _divided(
+def divided(
     account: OptionAccount, shares: tuple[Any, Any], ratios: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, np.ndarray, Any]]:
     """Payer, kind and national amount of every line, and the share of it that falls on an authority, or on each.
@@ -417,7 +423,7 @@ def _paid_by(workings: Workings, cash: np.ndarray) -> dict[str, np.ndarray]:
     return {"council": cash.sum(axis=-1) - nhs, "nhs": nhs}
 
 
-def _nominal(workings: Workings, last: int) -> np.ndarray:
+def in_cash_of(workings: Workings, last: int) -> np.ndarray:
     """Cash per pound of the price base, (sample or 1, year)."""
     index = workings.to_cash(workings.years[:last])
     if "sample" not in index.dims:
@@ -426,94 +432,86 @@ def _nominal(workings: Workings, last: int) -> np.ndarray:
     return found
 
 
-def council_view(workings: Workings, authority: str, option: str, *, years: int = YEARS) -> pd.DataFrame:
-    """Show one council's cash flow of an option: nominal, by year, payer and kind.
+BASIS = {
+    "in care": ("number today", "growth"),
+    "fewer": ("share of children in care", "take-up, effect, length of stay"),
+    "saving": ("share of children in care, unit costs", "effect, placements, what can be cashed and when"),
+    "saving without unit costs": (
+        "share of children in care",
+        "unit costs, effect, placements, what can be cashed and when",
+    ),
+    "cost": (
+        "share of children; for support at home, of children in care",
+        "take-up, cost per family, timing",
+    ),
+    "net": ("all of these", "all of these"),
+}
+"""What of a figure is the council's own and what is England's average, by kind of row."""
 
-    Columns authority, name, option, year, payer, kind, row, mean, lower, upper: GBP, cash of the year, costs
-    positive, cashable savings negative.
+
+def council_view(
+    workings: Workings, authority: str, option: str, *, years: int | None = None
+) -> pd.DataFrame:
+    """Show one council's children and cash flow of an option by year, the horizon where no number is given.
+
+    Rows ``children``, then GBP, cash of the year: costs positive, cashable savings negative.
     """
+    # Columns authority, name, option, year, payer, kind, row, own, england_average (what of it is which), mean,
+    # lower, upper. Rows ``children``: in care under business as usual, and how many fewer.
     # Means of rows ``line`` add up to rows ``payer``, and those to rows ``total``; rows ``memo`` (places
-    # freed that no budget can release yet) are in no total.
+    # freed that no budget can release yet) are in no total. No row is of noughts alone.
     account = council_account(workings, authority, option, years=years)
-    rows = [(payer, kind, "line", money) for (payer, kind), money in account.lines.items() if money.any()]
-    zero = np.zeros((workings.system.reach.size, account.years.size))
-    for payer in dict.fromkeys(payer for payer, *_ in rows):
+    position, shown = account.position, years_shown(workings, years)
+    rng = np.random.default_rng([workings.inputs.analysis.seed, int(position.code), 2])
+    usual = usual_stock(workings, position, years=shown.stop, rng=rng)[:, shown]
+    rows = [("", "in care", "children", usual), ("", "fewer", "children", account.fewer)]
+    rows += [(payer, kind, "line", money) for (payer, kind), money in account.lines.items()]
+    zero = np.zeros_like(account.not_yet)
+    for payer in dict.fromkeys(payer for payer, _ in account.lines):
         total = sum((money for (p, _), money in account.lines.items() if p == payer), zero)
         rows.append((payer, "net", "payer", total))
     rows.append(("all", "net", "total", sum(account.lines.values(), zero)))
     rows.append(("council", NOT_YET, "memo", account.not_yet))
-    about = {"authority": account.position.code, "name": account.position.name, "option": option}
-    frames = [
-        pd.DataFrame(
-            about
-            | {"year": account.years, "payer": payer, "kind": kind, "row": row}
-            | spread(workings, money)
-        )
-        for payer, kind, row, money in rows
-    ]
+    about = {"authority": position.code, "name": position.name, "option": option, "year": account.years}
+    saving = "saving" if position.priced_years else "saving without unit costs"
+    frames = []
+    for payer, kind, row, amount in rows:
+        if amount.any():
+            own, average = BASIS.get(saving if kind in ("saving", NOT_YET) else kind, BASIS["cost"])
+            held = {"payer": payer, "kind": kind, "row": row, "own": own, "england_average": average}
+            frames.append(pd.DataFrame(about | held | spread(workings, amount)))
     return pd.concat(frames).sort_values("year", kind="stable", ignore_index=True)
 
 
-# --- Every council in one table: what an option brings it over the whole horizon, on average ---
+def council_options(workings: Workings, authority: str, *, years: int | None = None) -> pd.DataFrame:
+    """Show what each option brings one council over the whole horizon; those limited to other areas are left out.
 
-
-@catalogued("councils", "Children and money by council", MONEY, once=True, needs=review_programme)
-def council_summary(workings: Workings, option: str | None = None) -> pd.DataFrame:
-    """Return one row per authority with means over the horizon, nominal.
-
-    The whole horizon, because what councils pay begins late and an account of the first years would leave it out.
+    Means and limits; GBP, cash, over the years.
     """
-    # Columns authority, name, region, option, stock (children today), children_share, care_share,
-    # home_price_ratio, foster_price_ratio (own unit cost over England's), fewer_mean (children in the target year),
-    # fewer_chance_sd (standard deviation by chance alone), grant (from central government), council_cost,
-    # council_saving and council_net (saving less cost): GBP, cash, over the years, means; first_year, last_year and
-    # counted_in, years ending 31 March. An authority without published children in care has no row.
-    #
-    # Means of `council_view` without its draws: own prices are independent of everything national, so the
-    # mean of a product is the product of means. Costs of all authorities add up to the national account in
-    # cash; savings do where own prices are England's. Chance: Poisson, the variance is the mean number of
-    # children fewer or more.
-    option = option or lead_option(workings)
-    years = workings.horizon
-    first = workings.years.index(years[0])
-    seen, system, account = workings.inputs.observations, workings.system, workings.accounts[option]
-    shares, stock = care_shares(seen)
-    codes = sorted(set(system.authority_share) & set(shares))
-    children, care = (np.array([share[c] for c in codes]) for share in (system.authority_share, shares))
-    ratios = {service: _mean_ratios(seen, service, codes) for service in SERVICES.values()}
-    fewer = account.children.fewer_by_placement[:, workings.target]
-    own = seen.sel(authority=codes)
-    about = {"authority": codes, "name": own["authority_name"].values, "region": own["region"].values}
-    about |= {"option": option, "stock": stock.sel(authority=codes).values, "children_share": children}
-    about["care_share"] = care
-    about |= {"home_price_ratio": ratios["residential_care"], "foster_price_ratio": ratios["fostering"]}
-    about["fewer_mean"] = fewer.sum(axis=-1).mean() * care
-    about["fewer_chance_sd"] = np.sqrt(np.abs(fewer).sum(axis=-1).mean() * care)
-    about |= _council_money(workings, account, slice(first, first + len(years)), (children, care), ratios)
-    counted_in = workings.inputs.analysis.target_year
-    return pd.DataFrame(about | {"first_year": years[0], "last_year": years[-1], "counted_in": counted_in})
+    # Columns authority, name, option, first_year, last_year, counted_in, then `fewer` (whole children in the target
+    # year, or the last one shown), `grant` (from central government), `council_cost`, `council_saving` and
+    # `council_net` (saving less cost), each with mean, lower and upper.
+    target, rows = workings.inputs.analysis.target_year, []
+    code = find_authority(workings.inputs.observations, authority)
+    for option in workings.inputs.options:
+        if option.id == "bau" or (option.areas and code not in option.areas):
+            continue
+        account = council_account(workings, code, option.id, years=years)
+        first, last = (int(account.years[end]) for end in (0, -1))
+        counted_in = min(max(target, first), last)
+        about: dict[str, Any] = {"authority": code, "name": account.position.name, "option": option.id}
+        about |= {"first_year": first, "last_year": last, "counted_in": counted_in}
+        about |= spread(workings, account.fewer[:, counted_in - first], "fewer_")
+        over_years = {key: money.sum(axis=1) for key, money in account.lines.items()}
+        for name, draws in budget_of(over_years, zero=np.zeros(len(account.fewer))).items():
+            about |= spread(workings, draws, f"{name}_")
+        rows.append(about)
+    return pd.DataFrame(rows)
 
 
-def _council_money(
-    workings: Workings,
-    account: OptionAccount,
-    shown: slice,
-    shares: tuple[np.ndarray, np.ndarray],
-    ratios: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    """Grant, cost, saving and net of every council over the years shown, means in cash."""
-    nominal = _nominal(workings, shown.stop)[:, shown]
-    grant, cost, saving = (np.zeros_like(shares[1]) for _ in range(3))
-    into = {("dfe", False): grant, ("council", False): cost, ("council", True): saving}
-    for payer, kind, amount, share in _divided(account, shares, ratios):
-        saved = kind == "saving"
-        if (payer, saved) in into:
-            in_cash = float((amount[:, shown] * nominal).sum(axis=1).mean())
-            into[payer, saved] += (-in_cash if saved else in_cash) * share
+def budget_of(lines: Mapping[tuple[str, str], np.ndarray], *, zero: np.ndarray) -> dict[str, np.ndarray]:
+    """Grant, own cost, own saving, and saving less cost, of councils, from their lines by payer and kind."""
+    grant = sum((m for (payer, kind), m in lines.items() if payer == "dfe" and kind != "saving"), zero)
+    cost = sum((m for (payer, kind), m in lines.items() if payer == "council" and kind != "saving"), zero)
+    saving = -lines.get(("council", "saving"), zero)
     return {"grant": grant, "council_cost": cost, "council_saving": saving, "council_net": saving - cost}
-
-
-def _mean_ratios(seen: xr.Dataset, service: str, codes: list[str]) -> np.ndarray:
-    """Mean of each authority's ratio of unit cost to England's, whose log is normal."""
-    moments = price_moments(seen, service)
-    return np.exp([moments[code][0] + moments[code][1] ** 2 / 2.0 for code in codes])

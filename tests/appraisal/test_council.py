@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from cba.appraisal.record import Appraisal
 from cba.costs.prices import cash_index
 from cba.errors import InputError
 from cba.inputs.observations import load_observations
+from cba.recipe import _asked
+from cba.tables.council_groups import FIFTHS, council_profiles, council_summary, councils_by_group, fifths
 from cba.tables.councils import (
+    BASIS,
     care_shares,
     council_account,
+    council_options,
     council_position,
-    council_summary,
     council_view,
     counted,
     find_authority,
@@ -46,7 +51,7 @@ def test_authorities_add_up_to_england(at_national_prices):
     lines: dict[tuple[str, str], np.ndarray] = {}
     fewer = 0.0
     for code in w.system.authority_share:
-        one = council_account(w, code, LEAD, noise=False)
+        one = council_account(w, code, LEAD, years=4, noise=False)
         fewer = fewer + one.fewer
         for key, amount in one.lines.items():
             lines[key] = lines.get(key, 0.0) + amount
@@ -63,16 +68,21 @@ def test_authorities_add_up_to_england(at_national_prices):
 def test_the_table_of_all_councils_is_the_mean_of_each(workings):
     table = council_summary(workings, LEAD).set_index("authority")
     assert len(table) == 153
-    assert table["children_share"].sum() == pytest.approx(1.0) == pytest.approx(table["care_share"].sum())
+    people = workings.inputs.observations["population_by_authority"].sel(year=2024)
+    assert table["children"].sum() == pytest.approx(float(people.sum()))
     code = "330"
-    account = council_account(workings, code, LEAD, years=workings.inputs.analysis.horizon, noise=False)
+    account = council_account(workings, code, LEAD, noise=False)
     fewer = account.fewer[:, list(account.years).index(2032)]
     assert table.loc[code, "fewer_mean"] == pytest.approx(fewer.mean(), rel=1e-9)
     grant = sum(m.sum(axis=1).mean() for (payer, _), m in account.lines.items() if payer == "dfe")
     assert table.loc[code, "grant"] == pytest.approx(grant, rel=1e-9)
     saving = -account.lines["council", "saving"].sum(axis=1)
-    error = saving.std() / np.sqrt(saving.size)
-    assert abs(table.loc[code, "council_saving"] - saving.mean()) < 4 * error
+    assert table.loc[code, "council_saving"] == pytest.approx(saving.mean(), rel=1e-9), (
+        "the same draws of prices"
+    )
+    assert table.loc[code, "ons_code"] == "E08000025" and table.loc[code, "region"] == "West Midlands"
+    per_child = table.loc[code, "council_net"] / float(people.sel(authority=code))
+    assert table.loc[code, "net_per_child"] == pytest.approx(per_child)
 
 
 def test_all_councils_together_are_the_national_account_in_cash(at_national_prices):
@@ -115,8 +125,129 @@ def test_lines_add_up_to_payers_and_payers_to_the_total(workings):
     total = view[view["row"] == "total"].groupby("year")["mean"].sum()
     for row in ("line", "payer"):
         np.testing.assert_allclose(view[view["row"] == row].groupby("year")["mean"].sum(), total, rtol=1e-9)
-    assert sorted(view["year"].unique()) == [2026, 2027, 2028, 2029]
-    assert set(view["payer"]) == {"council", "dfe", "nhs", "justice", "all"}
+    assert sorted(view["year"].unique()) == list(range(2026, 2036)), "the whole horizon"
+    assert set(view["payer"]) == {"", "council", "dfe", "nhs", "justice", "all"}
+    later = view[(view["payer"] == "council") & (view["kind"] == "recurrent") & (view["year"] > 2029)]
+    assert (later["mean"] > 1e6).all(), "what councils pay begins after four years"
+
+
+def test_no_row_is_of_noughts_and_each_says_what_is_its_own(workings):
+    view = council_view(workings, "Rutland", LEAD)
+    assert (
+        (view[["mean", "lower", "upper"]].abs().sum(axis=1) > 0)
+        .groupby([view["payer"], view["kind"]])
+        .any()
+        .all()
+    )
+    assert list(view["kind"][:2]) == ["in care", "fewer"] and (view["row"][:2] == "children").all()
+    assert set(zip(view["own"], view["england_average"], strict=True)) <= set(BASIS.values())
+    saving = view[view["kind"] == "saving"]
+    assert saving["own"].str.contains("unit costs").all()
+
+
+def test_a_council_without_unit_costs_is_told_that_they_are_an_average(workings):
+    seen = workings.inputs.observations
+    none = [
+        code
+        for code, (_, _, years) in price_moments(seen, "residential_care").items()
+        if years == 0 and code in workings.system.authority_share
+    ]
+    view = council_view(workings, none[0], LEAD, years=6)
+    saving = view[view["kind"] == "saving"]
+    assert saving["england_average"].str.startswith("unit costs").all()
+    assert not saving["own"].str.contains("unit costs").any()
+
+
+def test_options_of_a_council_are_its_accounts_added_up(workings):
+    table = council_options(workings, "Leeds").set_index("option")
+    assert list(table.index) == [o.id for o in workings.inputs.options if o.id != "bau"]
+    account = council_account(workings, "Leeds", LEAD)
+    net = -sum(m.sum(axis=1) for (payer, _), m in account.lines.items() if payer == "council")
+    row = table.loc[LEAD]
+    found = [row[f"council_net_{end}"] for end in ("mean", "lower", "upper")]
+    np.testing.assert_allclose(found, [net.mean(), *np.quantile(net, [0.05, 0.95])], rtol=1e-9)
+    assert row["fewer_mean"] == account.fewer[:, 6].mean() and row["counted_in"] == 2032
+    short = council_options(workings, "Leeds", years=3).set_index("option").loc[LEAD]
+    assert (short["last_year"], short["counted_in"]) == (2028, 2028)
+
+
+def test_groups_add_up_to_england_draw_by_draw(at_national_prices):
+    """Both groupings hold every council once, and their means and money are the table of councils added up."""
+    w = at_national_prices
+    groups, councils = councils_by_group(w, LEAD), council_summary(w, LEAD)
+    for _, held in groups.groupby("grouping"):
+        assert held["councils"].sum() == len(councils) == 153
+        for name in ("grant", "council_cost", "council_saving", "council_net"):
+            assert held[f"{name}_mean"].sum() == pytest.approx(councils[name].sum(), rel=1e-9)
+        assert held["fewer_mean"].sum() == pytest.approx(councils["fewer_mean"].sum(), rel=1e-9)
+    fewer = w.accounts[LEAD].children.fewer_by_placement[:, w.target].sum(axis=-1)
+    north = groups[groups["group"] == "North East"].iloc[0]
+    share = sum(care_shares(w.inputs.observations)[0][c] for c in council_profiles(w, LEAD).query(
+        "region == 'North East'").index)  # fmt: skip
+    ends = np.quantile(fewer * share, [0.05, 0.95])
+    np.testing.assert_allclose(north[["fewer_lower", "fewer_upper"]].astype(float), ends, rtol=1e-9)
+    rate = north["fewer_mean"] * 1e4 / north["children"]
+    assert north["fewer_per_10000_mean"] == pytest.approx(rate)
+
+
+def test_own_prices_of_a_group_average_out(workings):
+    """A region's saving is less uncertain, for its size, than one council's: errors of prices are independent."""
+    groups = councils_by_group(workings, LEAD).set_index("group")
+    code = "330"
+    one = council_account(workings, code, LEAD, noise=False)
+    drawn = -one.lines["council", "saving"].sum(axis=1)
+    own = np.subtract(*np.quantile(drawn, [0.95, 0.05])) / drawn.mean()
+    row = groups.loc["West Midlands"]
+    assert (row["council_saving_upper"] - row["council_saving_lower"]) / row["council_saving_mean"] < own
+
+
+def test_fifths_hold_a_fifth_of_the_children_each(workings):
+    table = council_profiles(workings, LEAD)
+    held = table.groupby("deprivation_fifth")["children"].sum() / table["children"].sum()
+    assert set(held.index) == set(FIFTHS) and held.between(0.17, 0.23).all()
+    worst = table.groupby("deprivation_fifth")["deprivation"].agg(["min", "max"]).loc[list(FIFTHS)]
+    assert (worst["min"].to_numpy()[:-1] >= worst["max"].to_numpy()[1:]).all()
+
+
+def test_fifths_by_hand():
+    """Children 1, 3, 1: middles at 10%, 50% and 90%; one without an index belongs to none."""
+    children = pd.Series([1.0, 3.0, 1.0, 9.0], index=list("abcd"))
+    found = fifths(pd.Series([0.3, 0.2, 0.1, np.nan], index=list("abcd")), children)
+    assert found.to_dict() == {"a": FIFTHS[0], "b": FIFTHS[2], "c": FIFTHS[4], "d": "not in the index"}
+
+
+def test_every_council_of_today_has_an_index_and_those_of_a_divided_county_say_so(workings):
+    table = council_profiles(workings, LEAD)
+    assert table["deprivation"].notna().all()
+    stands_in = table[table["deprivation_of"] != ""]
+    assert set(stands_in.index) == {"940", "941", "942", "943"}
+    assert (
+        stands_in.loc["942", "deprivation"] == workings.inputs.authorities.loc["909", "deprivation"] == 0.138
+    )
+    assert table.loc["806", "deprivation"] == table["deprivation"].max() == 0.327, (
+        "Middlesbrough, as published"
+    )
+
+
+def test_the_result_answers_for_one_council_and_for_all(workings):
+    """The methods of an appraisal give the tables of its workings; one read from a folder says what to do."""
+    inputs = workings.inputs
+    asked = _asked(inputs, workings.baseline, workings.effects)
+    found = asked["council"]("Leeds", option=LEAD, years=2)
+    pd.testing.assert_frame_equal(found, council_view(workings, "Leeds", LEAD, years=2))
+    result = Appraisal(
+        **{f.name: None for f in dataclasses.fields(Appraisal)} | {"tables": {}, "asked": asked}
+    )
+    assert result.council("Leeds", years=2)["option"].tolist()[0] == LEAD
+    table = result.councils()
+    assert table["ons_code"].str.match(r"E\d{8}$").all() and len(table) == 153
+    with pytest.raises(InputError, match="no such option"):
+        result.councils("care_reveiw")
+    stored = dataclasses.replace(result, asked={}, tables={"councils": table})
+    assert stored.councils(table["option"].iloc[0]).equals(table)
+    with pytest.raises(InputError, match="cannot be asked") as caught:
+        stored.council("Leeds")
+    assert "cba council NAME" in str(caught.value)
 
 
 def test_counted_children_are_poisson_in_every_year():
@@ -138,8 +269,8 @@ def test_counted_children_are_poisson_in_every_year():
 
 def test_chance_widens_and_does_not_move(workings):
     """Means agree within Monte Carlo error; the variance grows by the mean number counted."""
-    with_chance = council_account(workings, "Leeds", LEAD)
-    expected = council_account(workings, "Leeds", LEAD, noise=False)
+    with_chance = council_account(workings, "Leeds", LEAD, years=4)
+    expected = council_account(workings, "Leeds", LEAD, years=4, noise=False)
     gap = with_chance.fewer[:, -1] - expected.fewer[:, -1]
     assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(gap.size)
     care = expected.position.care_share
@@ -230,7 +361,7 @@ def test_an_unknown_option_or_horizon_is_refused(workings):
 def test_a_pathfinder_programme_is_shared_by_its_areas_alone():
     w = made_workings("review_2022")
     areas = option("dfe_2023").areas
-    shares = {code: council_account(w, code, "dfe_2023", noise=False) for code in areas}
+    shares = {code: council_account(w, code, "dfe_2023", years=4, noise=False) for code in areas}
     shown = slice(w.years.index(2023), w.years.index(2023) + 4)
     index = cash_index(w.years[shown], price_base=w.basis.price_base, prices=w.basis.index)
     factor = index.transpose("sample", "year").values if "sample" in index.dims else index.values
@@ -240,3 +371,20 @@ def test_a_pathfinder_programme_is_shared_by_its_areas_alone():
     with pytest.raises(InputError, match="limited to other authorities") as caught:
         council_view(w, "Leeds", "dfe_2023")
     assert "Leeds (383)" in str(caught.value) and "209" in str(caught.value)
+
+
+def test_the_tables_of_an_option_of_some_areas_are_of_them_alone():
+    """Its own children: money and change are divided among its areas, none is left and none is invented."""
+    w = made_workings("review_2022")
+    areas = option("dfe_2023").areas
+    table = council_summary(w, "dfe_2023")
+    assert set(table["authority"]) == set(areas)
+    fewer = w.accounts["dfe_2023"].children.fewer_by_placement[:, w.target].sum(axis=-1).mean()
+    assert table["fewer_mean"].sum() == pytest.approx(fewer, rel=1e-9)
+    for code in (areas[0], areas[-1]):
+        own = council_account(w, code, "dfe_2023", noise=False)
+        grant = sum(m.sum(axis=1).mean() for (payer, _), m in own.lines.items() if payer == "dfe")
+        assert table.set_index("authority").loc[code, "grant"] == pytest.approx(grant, rel=1e-9)
+    groups = councils_by_group(w, "dfe_2023")
+    assert (groups.groupby("grouping")["councils"].sum() == len(areas)).all()
+    assert "dfe_2023" not in set(council_options(w, "Leeds")["option"])

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cba.cli.run import council
+from cba.cli.council import _children, council
 from cba.errors import InputError
+from cba.inputs.analyses import load_analysis
 from cba.inputs.files import published_folder
 from cba.inputs.releases.snapshots import current_snapshot
 from cba.inputs.releases.update import update_from_files
-from cba.tables.councils import council_view
+from cba.reporting.numbers import pounds
+from cba.tables.councils import council_options, council_view
 from tests.appraisal.made_workings import made_workings
 from tests.inputs import release_files as made
 
@@ -47,14 +49,15 @@ def worked(monkeypatch):
         asked.append((inputs.analysis.name, inputs.stance, published_folder()))
         return made_workings()
 
-    monkeypatch.setattr("cba.cli.run.worked_inputs", made_of)
+    monkeypatch.setattr("cba.cli.council.worked_inputs", made_of)
     return asked
 
 
 def test_json_holds_every_row(worked, capsys):
     council("Leeds", as_json=True, root=Path("reports"))
     answer = json.loads(capsys.readouterr().out)
-    view = council_view(made_workings(), "Leeds", "care_review")
+    view = council_view(made_workings(), "Leeds", load_analysis("latest").lead_option)
+    assert len(answer["options"]) == len(council_options(made_workings(), "Leeds"))
     assert len(answer["rows"]) == len(view) and answer["exit_code"] == 0
     assert answer["rows"][0]["mean"] == pytest.approx(view["mean"].iloc[0])
     assert [asked[:2] for asked in worked] == [("latest", "evidence")]
@@ -63,8 +66,33 @@ def test_json_holds_every_row(worked, capsys):
 def test_the_screen_names_the_council_the_years_and_who_pays(worked, capsys):
     council("383", root=Path("reports"))
     said = capsys.readouterr().out
-    for words in ("Leeds: care_review", "2025-26", "2028-29", "Freed", "Department", "Councils"):
+    for words in ("Leeds: of about", "2025-26", "2034-35", "Freed", "Department", "England's average"):
         assert words in said
+    own = (
+        council_options(made_workings(), "Leeds").set_index("option").loc[load_analysis("latest").lead_option]
+    )
+    more = "saves" if own["council_net_mean"] > 0 else "pays"
+    assert f"the council {more} {pounds(abs(own['council_net_mean']))} more" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    "mean, lower, upper, words",
+    [
+        (0.0199, 0.0, 1.0, "fewer than one (0 to 1)"),
+        (-0.4, -2.0, 1.0, "fewer than one (\N{MINUS SIGN}2 to 1)"),
+        (3.2, 0.0, 8.0, "about 3 (0 to 8)"),
+        (-2.6, -9.0, 2.0, "about \N{MINUS SIGN}3 (\N{MINUS SIGN}9 to 2)"),
+        (0.0, 0.0, 0.0, "none (0 to 0)"),
+    ],
+)
+def test_no_part_of_a_child_is_printed(mean, lower, upper, words):
+    assert _children({"mean": mean, "lower": lower, "upper": upper}) == words
+
+
+def test_no_year_of_noughts_is_printed_and_other_years_can_be_asked_for(worked, capsys):
+    council("Rutland", years=12, root=Path("reports"))
+    said = capsys.readouterr().out
+    assert "2036-37" in said and "0.00 (0.00 to 0.00)" not in said
 
 
 def test_an_unknown_name_is_refused_with_near_ones_before_anything_is_fitted(worked):

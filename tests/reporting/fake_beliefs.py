@@ -24,6 +24,7 @@ def belief_tables() -> dict[str, pd.DataFrame]:
         **_delay_and_payback(),
         **_checks(),
         "councils": _councils(),
+        "councils_by_group": _councils_by_group(),
         **_curve(),
     }
 
@@ -301,21 +302,45 @@ def _standards() -> dict[str, pd.DataFrame]:
 def _councils() -> pd.DataFrame:
     number = np.arange(30)
     net = ((number * 7) % 30 - 9) * 1_000.0  # no order of its own
+    groups = ["most deprived fifth", "third fifth", "least deprived fifth"]
     return pd.DataFrame(
         {
             "authority": 200 + number,
             "name": [f"Council {n}" for n in number],
             "region": "North",
+            "ons_code": [f"E{n:08d}" for n in number],
+            "edition": 2019.0,
+            "deprivation": 0.1 + number / 100,
+            "children": 20_000.0,
+            "stock": 100.0 + number - (number == 3) * 103.0,
+            "deprivation_fifth": [groups[n % 3] for n in number],
             "option": LEAD,
-            "stock": 100.0 + number,
-            "fewer_mean": 0.3 + number / 100,
-            "fewer_chance_sd": 1.0,
+            "fewer_mean": 0.805 + number / 100,
+            "fewer_lower": -1.0,
+            "fewer_upper": 3.0,
+            "fewer_per_10000": (0.805 + number / 100) / 2.0,
             "grant": 1e7,
             "council_cost": 4e3,
             "council_saving": net + 4e3,
             "council_net": net,
+            "net_per_child": net / 20_000.0,
             "first_year": 2026,
             "last_year": 2035,
             "counted_in": 2032,
         }
     )
+
+
+def _councils_by_group() -> pd.DataFrame:
+    pairs = [
+        ("region", "North"),
+        ("deprivation", "most deprived fifth"),
+        ("deprivation", "least deprived fifth"),
+    ]
+    about = pd.DataFrame(pairs, columns=["grouping", "group"]).assign(option=LEAD, councils=10, children=2e5)
+    sizes = {"fewer": 0.4, "grant": 2e6, "council_cost": 5e6, "council_saving": 4e5, "council_net": -4.6e6}
+    for name, size in sizes.items():
+        per = "per_10000" if name == "fewer" else "per_child"
+        for of, scale in ((f"{name}_", 20.0), (f"{name}_{per}_", 1.0)):
+            about = about.assign(**_spread(size * scale, of))
+    return about

@@ -46,12 +46,41 @@ def test_the_accounts_are_drawn_as_the_table_has_them(stances):
     plt.close(ax.figure)
 
 
-def test_councils_stand_at_both_ends_in_order(page, stances):
+def test_councils_stand_at_both_ends_in_order_of_what_they_save_per_child(page, stances):
     table = stances[0].tables["councils"]
-    tables = list(_section(page, "councils").find("table"))
-    expected = table.sort_values("council_net", ascending=False)["name"].tolist()
+    tables = list(_section(page, "councils").find("table"))[:2]
+    expected = table.sort_values("net_per_child", ascending=False)["name"].tolist()
     shown = [[row.text() for row in made.find("th") if row.attributes["scope"] == "row"] for made in tables]
-    assert shown == [expected[:10], expected[-10:]]
+    assert shown == [expected[:5], expected[-5:]]
+
+
+def test_groups_of_councils_have_the_numbers_of_their_table(page, stances):
+    table = stances[0].tables["councils_by_group"]
+    deprived, regions = list(_section(page, "councils").find("table"))[2:]
+    heads = [
+        [row.text() for row in made.find("th") if row.attributes["scope"] == "row"]
+        for made in (deprived, regions)
+    ]
+    assert heads == [["Most deprived fifth", "Least deprived fifth"], ["North"]]
+    found = [float(cell.attributes["value"]) for cell in regions.find("data")]
+    row = table[table["group"] == "North"].iloc[0]
+    ends = ("mean", "lower", "upper")
+    fewer, net = ([f"{name}_{end}" for end in ends] for name in ("fewer_per_10000", "council_net_per_child"))
+    names = ["councils", *fewer, "grant_per_child_mean", *net]
+    assert found == row[names].tolist()
+
+
+def test_councils_are_drawn_by_size_and_change_but_those_without_children(stances):
+    table = stances[0].tables["councils"]
+    ax = plot("councils", stances)
+    points = [p for line in ax.lines if line.get_marker() in "osD" for p in line.get_xydata().tolist()]
+    drawn = table[table["stock"] > 0][["stock", "fewer_per_10000"]]
+    assert sorted(points) == sorted(drawn.to_numpy().tolist()) and len(points) == len(table) - 1
+    said = words("councils", stances)
+    assert "29 authorities with a child in care" in said and "Highest: Council 29" in said
+    few = int((table.loc[table["stock"] > 0, "fewer_mean"] < 1).sum())
+    assert f"In {few} of them fewer than one child" in said
+    plt.close(ax.figure)
 
 
 def test_the_heading_of_councils_counts_those_that_gain_and_says_the_years(page, stances):
@@ -61,9 +90,10 @@ def test_the_heading_of_councils_counts_those_that_gain_and_says_the_years(page,
     assert 0 < gain < 30 and heading.startswith(f"{gain} of 30 authorities")
     assert heading.endswith("over the years ending in March 2026 to 2035")
     text = _words(section)
-    assert "counted at the end of March 2032" in text and "Fewer children at 31 March 2032" in text
+    assert "counted at the end of March 2032" in text and "fewer at 31 March 2032" in text
+    assert "in 20 of them fewer than one child" in text and "index of 2019" in text
     captions = [_words(caption) for caption in section.find("caption")]
-    assert captions and all("money in cash over 10 years" in words for words in captions)
+    assert sum("money in cash over 10 years" in words for words in captions) == 2
 
 
 def test_only_results_that_move_are_listed(page):
