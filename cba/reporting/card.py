@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cba.appraisal.quantities import QUANTITIES
 from cba.reporting.choices import lead_option
 from cba.reporting.names import stance_name
-from cba.reporting.numbers import is_defined, pounds, show, style_of
+from cba.reporting.numbers import is_defined, show, style_of
 from cba.reporting.page import TARGET_KEYS, lookups
 from cba.reporting.sections import templates
 
@@ -87,4 +87,4 @@ def _cells(row: Any) -> dict[str, Any]:
 
 def _amount(value: float | None, style: Any) -> str:
     """Return the end of an interval: money with its sign, as a range of a saving and a cost cannot be spoken."""
-    return pounds(value if style == "net" else style)
+    return show(value, style="money" if style == "net" else style)

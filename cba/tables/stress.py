@@ -226,6 +226,10 @@ class StressedDraws:
     fewer: Mapping[str, np.ndarray]
     slopes: Mapping[str, Slopes]  # by option
 
+    def npv_at(self, option: str, size: float) -> np.ndarray:
+        """Net present value of an option with the effect at a size, (sample,), GBP."""
+        return self.npv[option] + size * self.slopes[option].npv
+
 
 @dataclass(frozen=True)
 class Switch:
