@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cba.errors import LABELS, GateError, InputError, Refusal
+from cba.errors import LABELS, GateError, Refusal
 from cba.inputs.files import as_folder
 from cba.inputs.safe_files import shown
 
@@ -36,9 +36,7 @@ Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run: its folder, ANALYSIS, ANALYSIS/latest or its name.")
 ]
 REPORTS = Path("reports")
-_DRAWN = (".png", ".svg", ".pdf")
 """Folder of the reports: in the current folder unless --root says otherwise."""
-
 _NARROWEST = 130
 
 
@@ -102,27 +100,6 @@ def terminal() -> Console:
 
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=max(_NARROWEST, console.width))
-
-
-def refuse_other_kinds(file: Path, *, field: str) -> None:
-    """Refuse a figure of a kind that is not drawn, before anything is worked out."""
-    if file.suffix.lower() not in _DRAWN:
-        raise InputError(
-            "a figure of this kind cannot be written",
-            field=field,
-            found=file.name,
-            allowed=f"a name that ends in {', '.join(_DRAWN)}",
-            cause="the ending left out or misspelt",
-            remedy="end the name in .png",
-        )
-
-
-def write_figure(figure: Any, file: Path) -> None:
-    """Write a figure of matplotlib to a file."""
-    from cba.runs.whole_files import store_errors
-
-    with store_errors("the figure could not be written", file=file):
-        figure.savefig(file, dpi=150)
 
 
 def is_interactive() -> bool:

@@ -1,21 +1,18 @@
-"""``cba priors``: list the prior registry, explain one entry in words, draw its density."""
+"""``cba priors``: list the prior registry, or explain one entry in words."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cba.cli.answers import AsJson, answer_json, refuse_other_kinds, say, tell, text_table, write_figure
-from cba.errors import InputError
+from cba.cli.answers import AsJson, answer_json, say, tell, text_table
 
 if TYPE_CHECKING:
     from cba.inputs.prior_entries import PriorEntry
     from cba.inputs.priors import PriorRegistry
 
 
-_POINTS = 400
 _CONFIDENCE = {
     "green": "green: good evidence",
     "amber": "amber: some evidence, or evidence from elsewhere",
@@ -29,34 +26,22 @@ def priors(
         str | None, typer.Argument(metavar="[NAME]", help="One entry, such as family_help.stay_ratio.")
     ] = None,
     stance: Annotated[str, typer.Option(help="evidence or sceptical.")] = "evidence",
-    plot: Annotated[Path | None, typer.Option(help="Draw the density of NAME.", metavar="FILE.png")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the prior registry, or explain one entry."""
     from cba.inputs.priors import load_priors
 
-    if plot is not None and name is None:
-        raise InputError(
-            "a plot needs the name of an entry",
-            field="NAME",
-            cause="the name left out",
-            remedy="give it before --plot; list the names with `cba priors`",
-        )
     registry = load_priors(stance=stance)
     if name is None:
         _list(registry, as_json=as_json)
         return
     entry = registry[name]
-    if plot is not None:
-        draw_density(entry, path=plot)
     if as_json:
         row = registry.table().reset_index().set_index("name", drop=False).loc[name].to_dict()
-        others = {"experts": entry.experts, "alternatives": _alternative_rows(entry)}
-        answer_json({**row, **others, "plot": plot})
+        others = {"alternatives": _alternative_rows(entry)}
+        answer_json({**row, **others})
         return
     say(explain(entry, registry=registry))
-    if plot is not None:
-        say(f"Figure: {plot}")
 
 
 def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
@@ -84,7 +69,6 @@ def explain(entry: PriorEntry, *, registry: PriorRegistry) -> str:
             for source in entry.source
         ),
     ]
-    lines += [f"  Experts:    {entry.experts}"] if entry.experts else []
     lines += [
         f"  Instead:    {row['family']}: {row['q50']:.4g}, from {row['q05']:.4g} to {row['q95']:.4g}"
         f" ({_miss(row['fit_error'])})"
@@ -152,31 +136,3 @@ def _list(registry: PriorRegistry, *, as_json: bool) -> None:
         whole=("Name", *figures.values(), *words.values()),
     )
     tell(table)
-
-
-def draw_density(entry: PriorEntry, *, path: Path) -> None:
-    """Draw the density of an entry, its median and its 90% interval, and the two nearest other families."""
-    refuse_other_kinds(path, field="--plot")
-    import numpy as np
-
-    from cba.inputs.prior_checks import alternative_fits
-    from cba.reporting.figures import style as chart
-
-    lowest, low, middle, high, highest = entry.fitted.ppf([0.002, 0.05, 0.5, 0.95, 0.998])
-    margin = 0.05 * (highest - lowest)
-    at = np.linspace(lowest - margin, highest + margin, _POINTS)
-    density = entry.fitted.pdf(at)
-    dark, light = chart.colours(2)[0], chart.GREY
-    axes = chart.page_axes()
-    with chart.government_style():
-        axes.fill_between(at, density, where=(at >= low) & (at <= high), color=light, linewidth=0)
-        axes.plot(at, density, color=dark, label=entry.fitted.label)
-        for fit, dashes in zip(alternative_fits(entry), chart.DASHES[1:3], strict=False):
-            other = fit.distribution
-            axes.plot(at, other.pdf(at), color=chart.TEXT, lw=1, ls=dashes, label=other.label)
-        axes.legend(frameon=False)
-        axes.axvline(middle, color=dark, linestyle="--")
-        axes.set_title(f"{entry.name}: {middle:.3g}, 90% interval {low:.3g} to {high:.3g}", loc="left")
-        axes.set_xlabel(f"{entry.description} ({entry.unit})", wrap=True)
-        axes.set_ylim(bottom=0)
-        write_figure(axes.figure, path)

@@ -14,11 +14,9 @@ from cba.cli.answers import (
     Root,
     Run,
     answer,
-    refuse_other_kinds,
     say,
     tell,
     text_table,
-    write_figure,
 )
 from cba.errors import InputError
 
@@ -44,7 +42,6 @@ def compare(
     option: Annotated[
         str | None, typer.Option(help="The option told of; the lead option by default.")
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Write the figure to this .svg or .png file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what changed between two runs and why: every headline difference split exactly among its causes."""
@@ -52,8 +49,6 @@ def compare(
     from cba.runs.comparison import change_sentences, spoken_option
     from cba.runs.reading import find_run
 
-    if figure is not None:
-        refuse_other_kinds(figure, field="--figure")
     one, other = find_run(root, before), find_run(root, after)
     _refuse_same(one, other, words=(before, after))
     offered = (run.manifest["settings"]["options"] for run in (one, other))
@@ -61,11 +56,6 @@ def compare(
     about = spoken_option({"settings": {"options": common_options(*offered), "lead": lead}}, option)
     record = compare_runs(one, other, root=root, stance=stance).record()
     sentences = change_sentences(record, option=about)
-    if figure is not None:
-        from cba.reporting.figures.drivers import change_figure
-
-        write_figure(change_figure(record, key=f"npv_fiscal.{about}"), figure)
-
     told = ([change_table(record, option=about)] if record["moved"] else []) + list(sentences)
     answer({**record, "sentences": sentences}, as_json=as_json, say=lambda: tell(*told))
 

@@ -29,20 +29,15 @@ from cba.cli.answers import (
     describe,
     is_interactive,
     say,
-    tell,
-    text_table,
 )
 from cba.cli.runs import write_index_page
 from cba.errors import GateError, InputError, NeedsPerson
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cba.inputs.analyses import Analysis
     from cba.inputs.releases.update import UpdateOutcome
     from cba.runs.reading import RunRecord
     from cba.runs.rerun import Outcome, RerunSteps, Update
-    from cba.validation.calibration import Calibration
 
 
 def rerun(
@@ -355,7 +350,7 @@ def refresh(
             spread = {} if result.name == "panel" else {"workers": workers, "scheduler": scheduler}
             getattr(import_module(module), name_of_maker)(**spread)
         elif result.name == "backtest":
-            _backtest(draws=draws, workers=workers, scheduler=scheduler, silent=as_json)
+            _backtest(draws=draws, workers=workers, scheduler=scheduler)
         else:
             model = result.name.removeprefix("calibration_")
             how = {"replicates": replicates, "workers": workers, "scheduler": scheduler}
@@ -363,12 +358,10 @@ def refresh(
     return _list_results([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
 
 
-def _backtest(*, silent: bool, **how: Any) -> None:
+def _backtest(**how: Any) -> None:
     from cba.validation.backtest import refresh_backtest
 
-    tables = refresh_backtest(tell=lambda what: say(f"{what} ...", err=True), **how)
-    if not silent:
-        _print_backtest(tables)
+    refresh_backtest(tell=lambda what: say(f"{what} ...", err=True), **how)
 
 
 def _calibration(model: str, *, silent: bool, **how: Any) -> int:
@@ -378,8 +371,9 @@ def _calibration(model: str, *, silent: bool, **how: Any) -> int:
     progress = _counting(model) if is_interactive() and not silent else None
     found = calibrate(model, store=STORE, progress=progress, **how)
     keep_calibration(found)
+    failed = found.verdicts.loc[~found.verdicts["passed"], "quantity"]
     if not silent:
-        _print_calibration(found)
+        say(f"{model}: {len(failed)} of {len(found.verdicts)} quantities not calibrated. {', '.join(failed)}")
     return 0 if found.passed else GateError.exit_code
 
 
@@ -402,37 +396,3 @@ def _counting(model: str) -> Any:
         typer.echo(f"\r{model}: {done} of {of} replicates", nl=done == of)
 
     return progress
-
-
-def _print_backtest(tables: dict[str, pd.DataFrame]) -> None:
-    """Print the scores of the totals, what was asked and found, and what was left out."""
-    rows = []
-    shown = tables["headline"].query("against == 'first published' and origins == 'all'")
-    for row in shown.itertuples():
-        gap = f"{row.crps_less_drift:+,.0f} ({row.crps_less_drift_se:,.0f})"
-        held = (f"{row.inside_80:.0%}", f"{row.inside_90:.0%}")
-        rows.append((row.forecast, f"{row.crps:,.0f}", gap, *held, f"{row.log_score:.2f}"))
-    figures = ("score", "less drift (se)", "80% held", "90% held", "log score")
-    title = "Number in care, mean score over one to five years ahead (lower is better)"
-    tell(text_table(rows, title=title, columns=("forecast", *figures), right=figures))
-    for row in tables["reached"].itertuples():
-        tell(f"{'met    ' if row.met else 'not met'}  {row.quantity}, {row.asked}: {row.found}")
-    for row in tables["skipped"].itertuples():
-        tell(f"left out: {row.what}, {row.reason}")
-
-
-def _print_calibration(found: Calibration) -> None:
-    """Print the quantities furthest from uniform ranks."""
-    verdicts = found.verdicts
-    failed = verdicts[~verdicts["passed"]]
-    divergent, stuck = int((found.replicates["divergences"] > 0).sum()), int(found.replicates["stuck"].sum())
-    say(
-        f"{found.model}: {len(found.replicates)} replicates, {len(verdicts)} quantities, {len(failed)} not "
-        f"calibrated; {divergent} replicates with divergences, {stuck} of them stuck and not ranked."
-    )
-    rows = []
-    for row in verdicts.sort_values("p_value").head(max(5, len(failed))).itertuples():
-        figures = (f"{row.p_value:.4f}", f"{row.p_adjusted:.3f}", f"{row.mean_rank:.2f}", f"{row.spread:.2f}")
-        rows.append((str(row.quantity), *figures, str(row.finding)))
-    columns = ("Quantity", "p", "p, adjusted", "Mean rank", "Spread", "Finding")
-    tell(text_table(rows, columns=columns, whole=columns))

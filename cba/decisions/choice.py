@@ -1,4 +1,4 @@
-"""Attitudes to risk: expected loss, worst cases, ranks and stochastic dominance, all on paired draws."""
+"""What to choose on paired draws: worst cases and regret, acceptability, frontier and break-even value."""
 
 from __future__ import annotations
 
@@ -71,36 +71,6 @@ def cvar(values: xr.DataArray, *, tail: float = TAIL) -> xr.DataArray:
     )
 
 
-def expected_loss(net_benefit: xr.DataArray) -> xr.DataArray:
-    """Mean regret of each option: how far it falls short of the best option of each draw.
-
-    Parameters
-    ----------
-    net_benefit : DataArray, dims (sample, option), present value, GBP
-
-    Returns
-    -------
-    DataArray, dims (option,), GBP
-        Not negative; the smallest equals `evpi`.
-
-    Raises
-    ------
-    InputError
-        For one option, NaN or other dimensions.
-
-    Examples
-    --------
-    >>> nb = xr.DataArray([[0.0, -10.0], [0.0, 30.0]], dims=("sample", "option"))
-    >>> expected_loss(nb).values.tolist()
-    [15.0, 5.0]
-    """
-    values = options_matrix(net_benefit)
-    loss = (values.max(axis=1, keepdims=True) - values).mean(axis=0)
-    return xr.DataArray(
-        loss, dims="option", coords={"option": option_labels(net_benefit)}, name="expected_loss"
-    )
-
-
 def regret_table(net_benefit: xr.DataArray, *, tail: float = TAIL) -> pd.DataFrame:
     """Expected value beside the figures that other attitudes to risk would look at.
 
@@ -119,7 +89,7 @@ def regret_table(net_benefit: xr.DataArray, *, tail: float = TAIL) -> pd.DataFra
     Raises
     ------
     InputError
-        As `expected_loss` and `cvar`.
+        For one option, NaN or other dimensions, or a `tail` out of range.
 
     Examples
     --------
@@ -142,88 +112,6 @@ def regret_table(net_benefit: xr.DataArray, *, tail: float = TAIL) -> pd.DataFra
             "prob_negative": (values < 0).mean(axis=0),
         }
     )
-
-
-def ranking_probabilities(net_benefit: xr.DataArray) -> xr.DataArray:
-    """Probability of each option taking each rank, on common draws.
-
-    Parameters
-    ----------
-    net_benefit : DataArray, dims (sample, option)
-
-    Returns
-    -------
-    DataArray, dims (option, rank)
-        Rank 1 is best. Rows and columns sum to one; ties go to the option that comes first.
-
-    Raises
-    ------
-    InputError
-        For one option, NaN or other dimensions.
-
-    Examples
-    --------
-    >>> nb = xr.DataArray([[0.0, -10.0], [0.0, 30.0]], dims=("sample", "option"))
-    >>> ranking_probabilities(nb).values.tolist()
-    [[0.5, 0.5], [0.5, 0.5]]
-    """
-    values = options_matrix(net_benefit)
-    options = values.shape[1]
-    order = np.argsort(-values, axis=1, kind="stable")
-    share = np.stack([np.bincount(order[:, rank], minlength=options) for rank in range(options)], axis=1)
-    return xr.DataArray(
-        share / len(values),
-        dims=("option", "rank"),
-        coords={"option": option_labels(net_benefit), "rank": np.arange(1, options + 1)},
-        name="probability",
-    )
-
-
-def stochastic_dominance(net_benefit: xr.DataArray, *, order: int = 1) -> xr.DataArray:
-    """Whether one option's distribution dominates another's, whatever the attitude to risk.
-
-    Parameters
-    ----------
-    net_benefit : DataArray, dims (sample, option)
-    order : {1, 2}
-        1: preferred by everyone who wants more. 2: by everyone who also dislikes risk.
-
-    Returns
-    -------
-    DataArray of bool, dims (option, other)
-        True where `option` dominates `other`: nowhere worse and somewhere better. False on the diagonal.
-
-    Raises
-    ------
-    InputError
-        For one option, NaN, other dimensions or another order.
-
-    Notes
-    -----
-    Compares sorted draws (order 1) or their running sums from the worst upwards (order 2): marginal
-    distributions, not draws in pairs, so an option can dominate and still lose in some states of the world.
-
-    Examples
-    --------
-    >>> nb = xr.DataArray([[0.0, 1.0, -9.0], [2.0, 3.0, 12.0]], dims=("sample", "option"))
-    >>> stochastic_dominance(nb).values.tolist()
-    [[False, False, False], [True, False, False], [False, False, False]]
-    >>> bool(stochastic_dominance(nb, order=2)[1, 2])
-    True
-    """
-    values = options_matrix(net_benefit)
-    if order not in (1, 2):
-        raise InputError(
-            "dominance of this order is not defined", field="order", found=order, allowed="1 or 2"
-        )
-    ladder = np.sort(values, axis=0)
-    if order == 2:
-        ladder = ladder.cumsum(axis=0)
-    difference = ladder[:, :, None] - ladder[:, None, :]
-    slack = 1e-12 * np.abs(ladder).max()
-    dominates = (difference >= -slack).all(axis=0) & (difference > slack).any(axis=0)
-    labels = option_labels(net_benefit)
-    return xr.DataArray(dominates, dims=("option", "other"), coords={"option": labels, "other": labels})
 
 
 # --- Probability of reaching a target, as a curve over targets ---

@@ -272,7 +272,7 @@ def resolve_groups(
     return resolved
 
 
-# --- Monte Carlo standard errors of means, quantiles and probabilities, and rounding to what they … ---
+# --- Monte Carlo standard errors of means and probabilities ---
 
 
 def effective_sample_size(draws: ArrayLike, *, chains: int | None = None) -> float:
@@ -405,96 +405,6 @@ def mcse_probability(events: ArrayLike, *, chains: int | None = None) -> float:
     if share in (0.0, 1.0):
         return 0.5 / len(values)
     return math.sqrt(share * (1.0 - share) / effective_sample_size(values, chains=chains))
-
-
-def mcse_quantile(draws: ArrayLike, probability: float, *, chains: int | None = None) -> float:
-    """Monte Carlo standard error of a quantile.
-
-    Parameters
-    ----------
-    draws : array (sample,)
-    probability : float in (0, 1)
-        Of the quantile; 0.5 for the median.
-    chains : int, optional
-        As in `effective_sample_size`.
-
-    Returns
-    -------
-    float
-        Units of `draws`.
-
-    Raises
-    ------
-    InputError
-        As `mcse_mean`; also for a probability out of range.
-
-    Notes
-    -----
-    Half the distance between the order statistics that bound the quantile with the probability of one
-    standard error each way, from the beta distribution of the share of draws below it, with the effective
-    sample size of "draw below the quantile" [1]_.
-
-    References
-    ----------
-    .. [1] Vehtari et al. (2021) *Bayesian Analysis* 16:667-718, section 4.2.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).normal(size=10_000)
-    >>> bool(abs(mcse_quantile(x, 0.5) - 1.2533 / 100) < 0.003)
-    True
-    """
-    from scipy.stats import beta
-
-    values = _draws(draws)
-    if not 0 < probability < 1:
-        raise InputError(
-            "this is not a probability of a quantile",
-            field="probability",
-            found=probability,
-            allowed="0 to 1",
-        )
-    below = (values <= np.quantile(values, probability)).astype(np.float64)
-    size = effective_sample_size(below, chains=chains)
-    share = beta.ppf([0.1586553, 0.8413447], size * probability + 1.0, size * (1.0 - probability) + 1.0)
-    ordered = np.sort(values)
-    place = np.clip(share * len(values) - 1.0, 0, len(values) - 1)
-    low, high = ordered[int(math.floor(place[0]))], ordered[int(math.ceil(place[1]))]
-    return float((high - low) / 2.0)
-
-
-def round_to_error(value: float, mcse: float) -> float:
-    """Round a value to the last digit its Monte Carlo error supports.
-
-    Parameters
-    ----------
-    value : float
-    mcse : float, >= 0
-        Its Monte Carlo standard error. Zero or NaN leaves the value as it is.
-
-    Returns
-    -------
-    float
-        Rounded to the place of the first digit of twice the error, so that a re-run with another seed seldom
-        changes more than that digit.
-
-    Raises
-    ------
-    InputError
-        If `mcse` is negative.
-
-    Examples
-    --------
-    >>> round_to_error(123_456.0, 30.0), round_to_error(0.51234, 0.004)
-    (123460.0, 0.512)
-    """
-    if mcse < 0:
-        raise InputError(
-            "a standard error cannot be negative", field="mcse", found=mcse, allowed="0 or above"
-        )
-    if not math.isfinite(value) or not math.isfinite(mcse) or mcse == 0:
-        return float(value)
-    return float(round(value, -math.floor(math.log10(2.0 * mcse))))
 
 
 def _draws(draws: ArrayLike) -> FloatArray:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
@@ -99,57 +98,6 @@ def _year_after_last(short: xr.DataArray, years: np.ndarray) -> xr.DataArray:
     return xr.DataArray(labels[place], dims=kept.dims, coords=kept.coords)
 
 
-def payback_distribution(payback: xr.DataArray, years: np.ndarray | list[int]) -> pd.DataFrame:
-    """Probability of having paid back by each year, and of never doing so within the horizon.
-
-    Parameters
-    ----------
-    payback : DataArray, dims (sample,)
-        From `payback_year`; NaN is never.
-    years : array of int
-        Years to report.
-
-    Returns
-    -------
-    DataFrame, columns year, probability, cumulative, se
-        Its last row has year "never"; `probability` sums to one when `years` covers the horizon; `se` is that
-        of `cumulative` for independent draws (in the last row, of the probability of never).
-
-    Raises
-    ------
-    InputError
-        If there are no draws.
-
-    Examples
-    --------
-    >>> payback = xr.DataArray([2025.0, 2025.0, np.nan, 2024.0], dims="sample")
-    >>> table = payback_distribution(payback, [2024, 2025])
-    >>> table[["year", "probability", "cumulative"]].values.tolist()
-    [[2024, 0.25, 0.25], [2025, 0.5, 0.75], ['never', 0.25, 0.25]]
-    """
-    values = np.asarray(payback.values, dtype=np.float64)
-    if values.ndim != 1 or not values.size:
-        raise InputError(
-            "payback years must be one per draw",
-            field="payback",
-            found=dict(payback.sizes),
-            allowed="dims (sample,)",
-        )
-    asked = [int(year) for year in years]
-    exact = [float((values == year).mean()) for year in asked]
-    reached = [float((values <= year).mean()) for year in asked]
-    never = float(np.isnan(values).mean())
-    cumulative = np.array([*reached, never])
-    return pd.DataFrame(
-        {
-            "year": [*asked, "never"],
-            "probability": [*exact, never],
-            "cumulative": cumulative,
-            "se": np.sqrt(cumulative * (1.0 - cumulative) / len(values)),
-        }
-    )
-
-
 @dataclass(frozen=True)
 class Mvpf:
     """Marginal value of public funds.
@@ -215,41 +163,6 @@ def mvpf(willingness_to_pay: ArrayLike, net_cost: ArrayLike) -> Mvpf:
     else:
         value = np.inf if mean_benefit > 0 else np.nan
     return Mvpf(value, float((cost <= 0).mean()), mean_benefit, mean_cost)
-
-
-def benefit_cost_ratio(benefits: xr.DataArray, costs: xr.DataArray) -> xr.DataArray:
-    """Ratio of mean present value of benefits to mean present value of costs.
-
-    Parameters
-    ----------
-    benefits, costs : DataArray, dims (sample, ...), present value, GBP
-        Paired draws. What is a benefit and what is a negative cost must be settled before: the ratio moves if
-        a saving changes sides.
-
-    Returns
-    -------
-    DataArray, dims (...)
-        Missing where mean cost is not above zero.
-
-    Raises
-    ------
-    InputError
-        If the draws are unpaired or not finite.
-
-    Examples
-    --------
-    Ratios of 4 and 1 average 2.5; the policy returns 2 for each pound.
-
-    >>> benefits = xr.DataArray([40.0, 20.0], dims="sample")
-    >>> costs = xr.DataArray([10.0, 20.0], dims="sample")
-    >>> float(benefit_cost_ratio(benefits, costs))
-    2.0
-    """
-    benefits = require_dims(benefits, ("sample",), field="benefits", exact=False)
-    costs = require_dims(costs, ("sample",), field="costs", exact=False)
-    require_paired(benefits, costs, fields=("benefits", "costs"))
-    mean_cost = costs.mean("sample")
-    return (benefits.mean("sample") / mean_cost.where(mean_cost > 0)).rename("benefit_cost_ratio")
 
 
 def _paired(one: ArrayLike, two: ArrayLike, *, fields: tuple[str, str]) -> tuple[FloatArray, FloatArray]:

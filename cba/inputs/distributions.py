@@ -137,7 +137,7 @@ class Distribution:
                 "a fixed value has no density",
                 found="Fixed",
                 allowed="a continuous family",
-                remedy="leave the fixed value out of the pool",
+                remedy="ask for the density of an uncertain value",
             )
         law, args = self._law
         low, high = self.support

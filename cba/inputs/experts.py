@@ -1,27 +1,19 @@
-"""What experts say, as distributions: an interval with its probability, or the quantiles of several, pooled.
+"""What an expert says, as a distribution: the member of a family that has a stated mass in an interval.
 
-An interval is turned into a member of a family by closed form, or by PreliZ as the member of greatest entropy.
-The pool of several experts is handed to the family of the entry as quantiles.
+It is found by closed form, or by PreliZ as the member of greatest entropy.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field
 from scipy import special
-from scipy.integrate import cumulative_trapezoid
 
 from cba.errors import InputError
-from cba.inputs.distributions import Distribution, Floats, check_family, distribution, in_unit
-from cba.inputs.files import placed
-from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
-from cba.inputs.written_records import Amount, Number, Text, WrittenRecord, checked_record
+from cba.inputs.distributions import Distribution, check_family, distribution, in_unit
 
 MASS_TOLERANCE = 1e-6
 """Largest accepted distance between the stated mass of an interval and the fitted one."""
@@ -106,191 +98,3 @@ def _cannot(family: str, stated: str, found: str) -> InputError:
         "a family whose support or shape excludes the interval",
         remedy="choose another family, or state quantiles",
     )
-
-
-# --- Pool the distributions of several experts into one, linearly or logarithmically ---
-
-
-_GRID = 20_001
-
-
-_TAIL = 1e-7
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Several experts as one distribution, tabulated on a grid."""
-
-    method: str  # "linear" or "logarithmic"
-    weights: tuple[float, ...]  # one per expert, summing to 1
-    # grid and cumulative: values in ascending order and the pooled probability of lying at or below each.
-    grid: Floats
-    cumulative: Floats
-
-    def ppf(self, probability: npt.ArrayLike) -> Floats:
-        """Return pooled quantiles, by interpolation on the grid."""
-        return np.interp(np.asarray(probability, dtype=float), self.cumulative, self.grid)
-
-    def cdf(self, value: npt.ArrayLike) -> Floats:
-        """Return the pooled P(X <= value)."""
-        return np.interp(np.asarray(value, dtype=float), self.grid, self.cumulative, left=0.0, right=1.0)
-
-
-def pool_experts(
-    experts: Sequence[Distribution],
-    *,
-    weights: Sequence[float] | None = None,
-    method: Literal["linear", "logarithmic"] = "linear",
-) -> Pool:
-    """Pool the distributions of several experts.
-
-    `weights`: one per expert, not negative, summing to 1; equal by default.
-    """
-    # Linear: ``F(x) = sum_i w_i F_i(x)``. Logarithmic: ``f(x)`` proportional to ``prod_i f_i(x)^w_i``; for
-    # Normals the precision is the weighted mean of precisions.
-    # Source: O'Hagan et al. (2006) Uncertain Judgements: Eliciting Experts' Probabilities, section 9.2.
-    # Wiley.
-    shares = _checked_weights(experts, weights)
-    if method not in ("linear", "logarithmic"):
-        raise InputError(
-            "an unknown way of pooling", field="method", found=method, allowed="linear, logarithmic"
-        )
-    grid = _common_grid(experts)
-    if method == "linear":
-        cumulative = sum(share * expert.cdf(grid) for share, expert in zip(shares, experts, strict=True))
-        return Pool(method, shares, *_increasing(grid, np.asarray(cumulative)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [s * np.log(e.pdf(grid)) for s, e in zip(shares, experts, strict=True) if s > 0]
-        density = np.sum(logs, axis=0)
-    density = np.where(np.isfinite(density), density, -np.inf)
-    if not np.isfinite(density).any():
-        raise InputError(
-            "the experts have no value in common",
-            field="experts",
-            found=f"supports {[expert.support for expert in experts]}",
-            allowed="overlapping supports",
-        ).advice("experts answering different questions", remedy="pool linearly, or ask again")
-    mass = cumulative_trapezoid(np.exp(density - density.max()), grid, initial=0.0)
-    return Pool(method, shares, *_increasing(grid, mass / mass[-1]))
-
-
-def _checked_weights(experts: Sequence[Distribution], weights: Sequence[float] | None) -> tuple[float, ...]:
-    shares = tuple(weights) if weights is not None else tuple(1 / len(experts) for _ in experts)
-    sound = len(shares) == len(experts) and all(share >= 0 for share in shares)
-    if len(experts) < 2 or not sound or abs(sum(shares) - 1) > 1e-9:
-        raise InputError(
-            "the weights of the experts do not sum to 1",
-            field="weights",
-            found=f"{len(experts)} experts, weights {list(shares)}",
-            allowed="two experts or more, one weight each, none negative, sum 1",
-        ).advice(
-            "an expert added without a weight", remedy="state the weights again; they are never rescaled"
-        )
-    return shares
-
-
-def _common_grid(experts: Sequence[Distribution]) -> Floats:
-    """Return a grid dense where any expert has mass: equal steps in value and in each one's probability."""
-    inner = np.linspace(_TAIL, 1 - _TAIL, _GRID // 2)
-    by_probability = [expert.ppf(inner) for expert in experts]
-    ends = np.concatenate(by_probability)
-    return np.unique(np.concatenate([ends, np.linspace(ends.min(), ends.max(), _GRID)]))
-
-
-def _increasing(grid: Floats, cumulative: Floats) -> tuple[Floats, Floats]:
-    """Keep grid points at which the cumulative probability rises, so that it can be inverted."""
-    rises = np.concatenate([[True], np.diff(cumulative) > 0])
-    return grid[rises], cumulative[rises]
-
-
-# --- Priors stated by several experts: each one's quantiles, pooled into those of the entry ---
-
-
-POOLED_AT = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Probabilities at which the pool is handed to the family of the entry."""
-
-
-class Expert(WrittenRecord):
-    """What one expert said, and the weight of it."""
-
-    name: Text
-    distribution: Text
-    quantiles: Mapping[Text, Amount]
-    weight: Annotated[Number, Field(ge=0.0, le=1.0)]
-    lower: Amount | None = None
-    upper: Amount | None = None
-
-
-class _Panel(WrittenRecord):
-    pool: Literal["linear", "logarithmic"]
-    experts: Annotated[tuple[Expert, ...], Field(min_length=2)]
-
-
-@dataclass(frozen=True)
-class PooledExperts:
-    """The experts behind an entry."""
-
-    pool: str  # "linear" or "logarithmic"
-    experts: tuple[Expert, ...]
-    fits: tuple[QuantileFit, ...]  # each expert's own distribution, with its fit error
-    quantiles: Mapping[str, float]  # of the pool, at `POOLED_AT`, keyed as in a prior file
-
-    def words(self) -> str:
-        """Return in one line who said what, and how it was pooled."""
-        said = [
-            f"{expert.name} (weight {expert.weight:g}, {expert.distribution}, fit error {fit.error:.1%}): "
-            + ", ".join(f"{float(p):.0%} at {value:g}" for p, value in expert.quantiles.items())
-            for expert, fit in zip(self.experts, self.fits, strict=True)
-        ]
-        return f"{self.pool} pool of " + "; ".join(said)
-
-    def content(self) -> list[Any]:
-        """Return everything that identifies the panel, as plain values."""
-        return [self.pool, [expert.model_dump(mode="json") for expert in self.experts]]
-
-
-def split_experts(
-    written: Mapping[str, Any], *, name: str, file: str
-) -> tuple[dict[str, Any], PooledExperts | None]:
-    """Replace the experts of a written entry by the quantiles of their pool.
-
-    Returns `entry`: without experts; with the pooled quantiles where there were any.
-    """
-    rest = {key: value for key, value in written.items() if key not in ("experts", "pool")}
-    if len(rest) == len(written):
-        return rest, None
-    if {"quantiles", "params"} & set(rest):
-        raise InputError(
-            "an entry states experts and a distribution of its own",
-            file=file,
-            field=f"{name}.experts",
-            found=" and ".join(sorted({"quantiles", "params"} & set(rest))) + " beside experts",
-            allowed="one of the two",
-        ).advice(
-            "an earlier judgement left in place",
-            remedy="remove the quantiles or params; they are worked out from the pool",
-        )
-    stated = {key: written[key] for key in ("pool", "experts") if key in written}
-    panel = checked_record(_Panel, stated, file=file, field=name)
-    try:
-        pooled = _pooled(panel)
-    except InputError as error:
-        raise placed(error, file=file, field=f"{name}.experts") from None
-    return rest | {"quantiles": dict(pooled.quantiles)}, pooled
-
-
-def _pooled(panel: _Panel) -> PooledExperts:
-    fits = tuple(
-        fit_quantiles(
-            expert.distribution,
-            quantiles={float(p): value for p, value in expert.quantiles.items()},
-            lower=expert.lower,
-            upper=expert.upper,
-        )
-        for expert in panel.experts
-    )
-    pool = pool_experts(
-        [fit.distribution for fit in fits], weights=[e.weight for e in panel.experts], method=panel.pool
-    )
-    quantiles = {f"{p:g}": float(pool.ppf(p)) for p in POOLED_AT}
-    return PooledExperts(panel.pool, panel.experts, fits, quantiles)

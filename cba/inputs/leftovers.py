@@ -1,53 +1,20 @@
-"""What killed processes left: temporary folders and half-written files, cleared by whoever comes next."""
+"""What killed processes left half-written, cleared by whoever comes next."""
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_SCRATCH = re.compile(r"cba-[a-z]+-[0-9a-f]{12}\.lock")
-
 
 @contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
-    """Yield a temporary folder, removed at the end; those that killed processes left are removed first."""
-    from filelock import FileLock
-
-    clear_scratch()
-    while True:
-        place = Path(tempfile.gettempdir(), f"cba-{purpose}-{secrets.token_hex(6)}")
-        held = Path(f"{place}.lock")
-        lock = FileLock(held)
-        lock.acquire()
-        if held.exists():
-            break
-        lock.release()  # another took it for a leftover between being made and being held
-    try:
-        place.mkdir(mode=0o700)
-        yield place
-    finally:
-        _remove(place)
-        held.unlink(missing_ok=True)
-        lock.release()
-
-
-def clear_scratch() -> None:
-    """Remove the temporary folders that no process holds any more."""
-    left = [file for file in Path(tempfile.gettempdir()).glob("cba-*.lock") if _SCRATCH.fullmatch(file.name)]
-    if not left:
-        return
-    from filelock import FileLock, Timeout
-
-    for file in left:
-        with suppress(OSError, Timeout), FileLock(file, timeout=0):
-            _remove(file.with_suffix(""))
-            file.unlink(missing_ok=True)
+    """Yield a temporary folder, removed at the end; that of a killed process is left to the machine's own clearing."""
+    with tempfile.TemporaryDirectory(prefix=f"cba-{purpose}-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def _remove(folder: Path) -> None:

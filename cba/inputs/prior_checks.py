@@ -166,7 +166,7 @@ def prior_alternatives(priors: PriorRegistry) -> pd.DataFrame:
     """Every fitted prior beside the two other families that come nearest to what was stated.
 
     One row per entry and family, the entry's own first: name, rank (0 for its own), family, fit_error
-    (largest miss as a share of the stated spread), q05, q50, q95, stated (quantiles) and experts.
+    (largest miss as a share of the stated spread), q05, q50, q95 and stated (quantiles).
     """
     # Entries stated by parameters are left out: they were fitted to nothing.
     rows = []
@@ -178,6 +178,6 @@ def prior_alternatives(priors: PriorRegistry) -> pd.DataFrame:
         stated = ", ".join(f"{p:g}: {value:g}" for p, value in entry.quantiles.items())
         for rank, (fitted, error) in enumerate([own, *others]):
             low, middle, high = (float(value) for value in fitted.ppf([0.05, 0.5, 0.95]))
-            rows.append((entry.name, rank, fitted.label, error, low, middle, high, stated, entry.experts))
-    columns = ["name", "rank", "family", "fit_error", "q05", "q50", "q95", "stated", "experts"]
+            rows.append((entry.name, rank, fitted.label, error, low, middle, high, stated))
+    columns = ["name", "rank", "family", "fit_error", "q05", "q50", "q95", "stated"]
     return pd.DataFrame(rows, columns=columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from cba.errors import InputError
 from cba.inputs.distributions import Distribution, check_family, distribution
-from cba.inputs.experts import PooledExperts, split_experts
 from cba.inputs.files import placed
 from cba.inputs.quantile_fits import fit_quantiles
 from cba.inputs.written_records import Amount, Day, Text, Whole, WrittenRecord, checked_record
@@ -175,13 +174,6 @@ class PriorEntry:
     reason: str  # why that stance overrides it; empty otherwise
     overridden_by: tuple[str, ...]  # stances that override this entry
     file: str
-    # The experts whose pool was fitted; None where the entry or the override states its own quantiles.
-    panel: PooledExperts | None = None
-
-    @property
-    def experts(self) -> str:
-        """What the experts said and how it was pooled; empty where none were asked."""
-        return self.panel.words() if self.panel else ""
 
     @property
     def distribution(self) -> str:
@@ -221,7 +213,7 @@ class PriorEntry:
             "bounds": [None if math.isinf(end) else end for end in (self.fitted.lower, self.fitted.upper)],
             "reviewed": self.reviewed and self.reviewed.isoformat(),
             "source": [[source.title, source.url] for source in self.source],
-        } | ({"experts": self.panel.content()} if self.panel else {})
+        }
 
 
 def build_entry(
@@ -236,7 +228,6 @@ def build_entry(
 
     `stance`: ``evidence`` or ``sceptical``.
     """
-    written, panel = split_experts(written, name=name, file=file)
     entry = checked_record(form, written, file=file, field=name)
     held: dict[str, PriorEntry] = {}
     stances: list[tuple[str, Override | None]] = [("evidence", None), *entry.stance.items()]
@@ -249,7 +240,6 @@ def build_entry(
         except InputError as error:
             field = f"{name}.stance.{other}" if override else name
             raise placed(error, file=file, field=field) from None
-    held["evidence"] = replace(held["evidence"], panel=panel)
     return held.get(stance, held["evidence"])
 
 

@@ -203,15 +203,12 @@ def _grade(held: pd.Series) -> str:
 
 
 def children_choices(view: View) -> dict[str, Any]:
-    """Return whether the paths overlap, the years shown, and the smallest number of fewer children."""
-    made: dict[str, Any] = {
+    """Return whether the paths overlap, and the years shown."""
+    return {
         "paths_overlap": paths_overlap(view.first, view.option, view.last_year),
         "last_observed": int(view.first.tables["history"]["year"].max()),
         "last_shown": view.last_year,
     }
-    if view.holds("fewer_children_chances"):
-        made["smallest_target"] = float(view.first.tables["fewer_children_chances"]["fewer_children"].min())
-    return made
 
 
 def paths_overlap(
@@ -223,15 +220,6 @@ def paths_overlap(
     without, with_it = (matching_rows(rows, {"option": name}).set_index("year") for name in ("bau", option))
     apart = (without["lower"] > with_it["upper"]) | (with_it["lower"] > without["upper"])
     return not bool(apart.any())
-
-
-MOST_TARGETS = 4
-
-
-def drawn_targets(rows: pd.DataFrame) -> list[float]:
-    """Return the numbers of children drawn: the smallest two and the largest two of a table's."""
-    targets = sorted(set(rows["fewer_children"]))
-    return targets if len(targets) <= MOST_TARGETS else [*targets[:2], *targets[-2:]]
 
 
 # --- The tracker ---
@@ -283,11 +271,8 @@ def tracker_choices(view: View) -> dict[str, Any]:
 
 
 def belief_choices(view: View) -> dict[str, Any]:
-    """Return whether any weight on the sceptic changes the choice, and what the claims need."""
-    made: dict[str, Any] = {"weight_matters": False, "needed": None, "needed_which": ""}
-    weights = view.first.tables.get("weight_of_change")
-    if weights is not None and len(weights):
-        made["weight_matters"] = bool((weights.groupby("value_per_child_year").size() > 1).any())
+    """Return what the claims need, and how far one input alone gets."""
+    made: dict[str, Any] = {"needed": None, "needed_which": ""}
     review = next((a for a in view.appraisals if a.stance == "review"), None)
     table = None if review is None else review.tables.get("need_to_believe")
     if table is not None and len(table):
@@ -469,17 +454,6 @@ def payer_message(appraisal: Appraisal, option: str) -> str:
     return "; ".join(parts)
 
 
-def never_by_payer(appraisal: Appraisal, option: str) -> pd.DataFrame:
-    """Return each payer's row of never paying back within the horizon, the likeliest first."""
-    rows = matching_rows(appraisal.tables["payback_by_payer"], {"option": option})
-    return rows[rows["year"].isna()].sort_values("probability", ascending=False, kind="stable")
-
-
-def payback_choices(view: View) -> dict[str, Any]:
-    """Return the payer least likely to be paid back."""
-    if not (view.holds("fewer_children_chances") and view.holds("payback_by_payer")):
-        return {}
-    return {"worst_payer": never_by_payer(view.first, view.option).iloc[0].to_dict()}
 
 
 def council_choices(view: View) -> dict[str, Any]:

@@ -204,10 +204,9 @@ def report_context(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, An
 
 def _figures(view: View) -> dict[str, Any]:
     """Return the figures of the page by name, and those of effects in order with what their titles name."""
-    drawn = [*FIGURES, *evidence.figures_of_run(view)]
     stages = view.first.tables["effects"].groupby("estimand", sort=False)["stage"].last()
     return {
-        "figures": {figure.name: on_page(figure, view) for figure in drawn if is_shown(figure, view)},
+        "figures": {figure.name: on_page(figure, view) for figure in FIGURES if is_shown(figure, view)},
         "effect_figures": [
             {"estimand": name, "label": figure.title, "last": stage, "figure": on_page(figure, view)}
             for figure, (name, stage) in zip(evidence.effect_figures(view), stages.items(), strict=True)

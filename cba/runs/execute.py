@@ -288,7 +288,7 @@ def appraised_stances(
         with threadpool_limits(1, user_api="blas"):
             appraisals[stance] = stages.appraise(analysis, stance=stance, progress=False, **given)
     tables = {stance: list(appraisal.tables) for stance, appraisal in appraisals.items()}
-    return StanceAppraisals(stages.compare(appraisals), stored, tables)
+    return StanceAppraisals(appraisals, stored, tables)
 
 
 def _account(

@@ -41,8 +41,6 @@ class Stages:
     # ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=,
     # progress=)`` to an Appraisal; `evidence` is the appraisal under that stance, None before there is one.
     appraise: Callable[..., Appraisal]
-    # Adds to the appraisals, by stance, the tables that need two of them.
-    compare: Callable[[dict[str, Appraisal]], dict[str, Appraisal]]
     # ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
     render: Callable[..., str] | None = None
     # ``reuse(root, analysis=, stance=, fingerprint=)`` to the stored appraisal of that fingerprint, or None;
@@ -71,7 +69,6 @@ def ordinary_stages(
         observe,
         fit,
         _appraise,
-        _compare,
         render,
         reuse=stored_appraisal if use_cache else None,
         write_beside=write_beside,
@@ -141,12 +138,6 @@ def _appraise(analysis: Analysis, *, stance: str, progress: bool, **given: Any) 
     from cba.recipe import appraise
 
     return appraise(analysis, stance=stance, progress=progress, **given)
-
-
-def _compare(appraisals: dict[str, Appraisal]) -> dict[str, Appraisal]:
-    from cba.tables.beliefs import with_weight_of_change
-
-    return with_weight_of_change(appraisals)
 
 
 # --- fits kept between runs ---

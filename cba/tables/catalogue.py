@@ -49,13 +49,6 @@ TABLES: dict[str, Table] = {
     entry.name: entry
     for entry in (
         Table(
-            "weight_of_change",
-            "Weight of the sceptic at which the preferred option changes",
-            SHARES,
-            "Weights on the evidence over which each option is preferred, at several values of a child-year.",
-            once=True,
-        ),
-        Table(
             "need_to_believe",
             "What one would have to believe for the review's claims to hold",
             AS_INPUTS,

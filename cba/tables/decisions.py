@@ -188,30 +188,6 @@ def risk_table(workings: Workings) -> pd.DataFrame:
     )
 
 
-@catalogued("ranking", "Ranking of options by value of a child-year at home", MONEY)
-def ranking_table(workings: Workings) -> pd.DataFrame:
-    """Rank of each option by its payoff, over common draws.
-
-    Columns value_per_child_year, option, mean, mean_se, lower, upper (rank, 1 is best), prob_first,
-    prob_last, prob_beats_bau, and the errors of these three (``_se``).
-    """
-
-    def ranked(payoff: xr.DataArray) -> pd.DataFrame:
-        values = payoff.transpose("sample", "option").values
-        draws, options = values.shape
-        order = np.argsort(-values, axis=1, kind="stable")
-        ranks = np.empty_like(order)
-        np.put_along_axis(ranks, order, np.arange(1, options + 1)[None, :], axis=1)
-        columns = {"option": payoff["option"].values} | spread(workings, ranks)
-        columns |= {"prob_first": (ranks == 1).mean(axis=0), "prob_last": (ranks == options).mean(axis=0)}
-        columns["prob_beats_bau"] = (values > values[:, [0]]).mean(axis=0)
-        frame = pd.DataFrame(columns)
-        frame.insert(2, "mean_se", ranks.std(axis=0, ddof=1) / np.sqrt(draws))
-        return _errors(frame, "prob_first", "prob_last", "prob_beats_bau", draws=draws)
-
-    return _by_value(workings, ranked)
-
-
 # --- How likely targets are: fewer children by each year, and payback year by payer ---
 
 

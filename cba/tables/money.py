@@ -310,18 +310,6 @@ def npv_table(workings: Workings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@catalogued("payback", "Chance of paying back in each year", SHARES)
-def payback_table(workings: Workings) -> pd.DataFrame:
-    """Probability of each payback year by option.
-
-    Columns option, year, probability, mcse; a missing year is never within the horizon.
-    """
-    found = {
-        option: _by_payback_year(workings, payback_draws(workings, option)) for option in reforms(workings)
-    }
-    return pd.concat(found, names=["option"]).reset_index("option").reset_index(drop=True)
-
-
 @catalogued("financing_modes", "Ways of paying after the programme", MONEY, needs=review_programme)
 def financing_modes(workings: Workings) -> pd.DataFrame:
     """The ways of paying for the review's programme afterwards: its own, and options that differ in it alone."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cba.appraisal.quantities import discounted, fewer_children, lead_option
+from cba.appraisal.quantities import discounted, fewer_children
 from cba.appraisal.workings import Workings
 from cba.costs.account import GUARDIANSHIP_SUPPORT, OptionAccount, cashable, child_years, total_saving
 from cba.decisions.draws import mcse_mean
@@ -27,13 +27,8 @@ from cba.models.unit_costs import cost_history
 from cba.models.unit_costs_accounts import WEEKS
 from cba.tables.catalogue import (
     BY_ROW,
-    MONEY,
-    SHARES,
-    Table,
     a_reform,
     catalogued,
-    catalogued_together,
-    chance,
     reforms,
     spread,
 )
@@ -215,58 +210,6 @@ def price_response(workings: Workings, *, cost: str, placement: str) -> float:
     return float(np.diff(prices.sel(ends).values)[0] / moved) if moved else float("nan")
 
 
-# --- Results of one option as each effect outside the model grows: means, intervals and the chance of … ---
-
-
-POINTS = 11
-"""Sizes of a curve from none upwards."""
-
-
-def stress_curves(
-    workings: Workings, drawn: Mapping[str, StressedDraws], tests: pd.DataFrame
-) -> pd.DataFrame:
-    """Results of the option a report follows at a grid of sizes of each effect.
-
-    Columns stress, label, option, mark (``now``, ``comparison`` or empty), size, unit, npv_mean, npv_lower,
-    npv_upper (GBP), prob_positive, prob_mcse, fewer_mean, fewer_lower, fewer_upper (children).
-    """
-    option, rows = lead_option(workings), []
-    for kind in KINDS:
-        draws, about = drawn[kind.name], {"stress": kind.name, "label": kind.label, "option": option}
-        own = tests[(tests["stress"] == kind.name) & (tests["option"] == option)].set_index("quantity")
-        for mark, size in curve_sizes(kind, own):
-            npv, fewer = draws.npv_at(option, size), draws.fewer_at(option, size)
-            rows.append(
-                about
-                | {"mark": mark, "size": size, "unit": kind.unit}
-                | spread(workings, npv, "npv_")
-                | chance(workings, npv > 0.0, "prob_positive", "prob_mcse")
-                | spread(workings, fewer, "fewer_")
-            )
-    return pd.DataFrame(rows)
-
-
-def curve_sizes(kind: StressKind, own: pd.DataFrame) -> list[tuple[str, float]]:
-    """Sizes of a curve: what is possible or, without a sensible bound, as far as anything happens.
-
-    List of (str, float). Ascending, each with its mark: ``now`` for 0, ``comparison``, else empty.
-    """
-    # Where the largest size is no sensible end (further starts, elasticities), to twice the comparison or a
-    # tenth beyond the switching size, whichever is further, and at least to 1.
-    comparison, end = float(own["comparison"].iloc[0]), kind.upper
-    if end > 1.0:
-        reached = own.loc[own["reachable"] & (own.index != "prob_fewer_30000"), "size"]
-        ends = [1.0, 2.0 * comparison, 1.1 * float(reached.max())]
-        end = min(max(size for size in ends if np.isfinite(size)), kind.upper)
-    marks = {float(size): "" for size in np.linspace(0.0, end, POINTS)}
-    if kind.lower < 0.0:
-        marks[kind.lower] = ""
-    if kind.lower <= comparison <= end:
-        marks[comparison] = "comparison"
-    marks[0.0] = "now"
-    return [(marks[size], size) for size in sorted(marks)]
-
-
 # --- Where a conclusion changes as one effect grows: signs of means, ties for the best option, even … ---
 
 
@@ -286,10 +229,6 @@ class StressedDraws:
     def npv_at(self, option: str, size: float) -> np.ndarray:
         """Net present value of an option with the effect at a size, (sample,), GBP."""
         return self.npv[option] + size * self.slopes[option].npv
-
-    def fewer_at(self, option: str, size: float) -> np.ndarray:
-        """Children fewer in the target year with the effect at a size, (sample,)."""
-        return self.fewer[option] + size * self.slopes[option].fewer
 
 
 @dataclass(frozen=True)
@@ -387,8 +326,15 @@ def stressed_draws(workings: Workings) -> dict[str, StressedDraws]:
     return {name: StressedDraws(npv, fewer, slopes) for name, slopes in stress_slopes(workings).items()}
 
 
-def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.DataFrame:
-    """Size of each effect at which a conclusion about an option changes."""
+@catalogued(
+    "stress_tests",
+    "How large effects outside the model would have to be to change a conclusion",
+    BY_ROW,
+    once=True,
+    needs=a_reform,
+)
+def stress_tests(workings: Workings) -> pd.DataFrame:
+    """How large effects that the model cannot see would have to be to change the answer."""
     # Columns stress, label, option, quantity (of `CONCLUSIONS`), conclusion, now (mean net present value in
     # GBP, for ``best_by_npv`` less that of the best other option or nothing; mean children fewer;
     # probability), holds_now, unit, size (missing where no size changes it; for ``prob_fewer_30000`` also
@@ -402,6 +348,7 @@ def stress_tests(workings: Workings, drawn: Mapping[str, StressedDraws]) -> pd.D
     # ``-E[NPV_1 - NPV_2] / E[a_1 - a_2]``. The probability is counted draw by draw at every size at which one
     # draw changes sides. `size_se` is the Monte Carlo error of the mean at that size over its slope.
     rows, claim = [], workings.inputs.claims.fewer_children
+    drawn = stressed_draws(workings)
     for kind in KINDS:
         draws = drawn[kind.name]
         for option in draws.npv:
@@ -458,21 +405,6 @@ def _switch(
     now = float((fewer >= claim).mean())
     size = even_chance(fewer, slopes.fewer, target=claim, lower=kind.lower, upper=kind.upper)
     return Switch(now, now >= 0.5, size, np.nan)
-
-
-@catalogued_together(
-    Table(
-        "stress_tests", "How large effects outside the model would have to be to change a conclusion", BY_ROW
-    ),
-    Table("stress_curves", "Results by size of each effect outside the model", f"{MONEY} {SHARES}"),
-    once=True,
-    needs=a_reform,
-)
-def stress_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """How large effects that the model cannot see would have to be to change the answer."""
-    drawn = stressed_draws(workings)
-    tests = stress_tests(workings, drawn)
-    return {"stress_tests": tests, "stress_curves": stress_curves(workings, drawn, tests)}
 
 
 @catalogued("child_years_at_home", "Child-years at home: safe, and not", "Discounted years.", needs=a_reform)

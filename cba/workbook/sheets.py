@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from numbers import Integral, Real
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cba.inputs.files import written_beside
@@ -18,7 +17,6 @@ from cba.tables.catalogue import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from gptables import Cover
     from gptables.core.wrappers import GPWorkbook, GPWorksheet
 
     from cba.appraisal.record import Appraisal
@@ -202,21 +200,15 @@ NARROWEST, WIDEST, CHARACTERS = 9, 60, 1.2
 """Width of columns in characters; Arial 12 takes a fifth more than the width they are counted in."""
 
 
-LINE, TITLE_LINE = 16.0, 22.0
-"""Height of a line of text and of the title, in points."""
-
-
 def write_sheet(book: GPWorkbook, table: SheetTable, *, number: int) -> GPWorksheet:
     """Write one table on a sheet of its own. `number`: makes the table's name unique."""
     sheet, top = opened_sheet(book, table.name, title=table.title, about=table.about)
-    widths = []
     for column, heading in enumerate(table.headings):
         cells = [row[column] for row in table.rows]
         numbers = [cell for cell in cells if not isinstance(cell, str)]
         shape = cell_format(book, num_format=number_format(numbers))
         sheet.write_column(top + 1, column, cells, shape)  # text stays text: see the options of the workbook
-        widths.append(width(heading, cells))
-    fit(sheet, table.headings, table.rows, widths, top=top)
+        sheet.set_column(column, column, width(heading, cells))
     mark_table(book, sheet, table.headings, table.rows, top=top, name=f"table_{number}")
     return sheet
 
@@ -226,50 +218,10 @@ def cell_format(book: GPWorkbook, **own: str) -> Any:
     return book.add_format(dict(book.theme.data_format) | {"valign": "top"} | own)
 
 
-def fit(
-    sheet: GPWorksheet,
-    headings: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    widths: Sequence[float],
-    *,
-    top: int,
-) -> None:
-    """Set the widths of columns, and the heights of rows whose text takes more than a line."""
-    for column, wide in enumerate(widths):
-        sheet.set_column(column, column, wide)
-    sheet.set_row(top, LINE * max(lines(h, w, bold=True) for h, w in zip(headings, widths, strict=True)) + 2)
-    heights: dict[int, int] = {}
-    for column, wide in enumerate(widths):
-        room = letters(wide)
-        for place, row in enumerate(rows):
-            cell = row[column]
-            if isinstance(cell, str) and len(cell) > room:
-                heights[place] = max(heights.get(place, 1), lines(cell, wide))
-    for place, taken in heights.items():
-        sheet.set_row(top + 1 + place, LINE * taken)
-
-
-def letters(wide: float, *, bold: bool = False) -> int:
-    """Return the letters that fit on a line of a column."""
-    return max(
-        int(wide * (1.1 if bold else 1.2)), 1
-    )  # in proportional type most letters are narrower than a digit
-
-
-def lines(text: str, wide: float, *, bold: bool = False) -> int:
-    """Return the lines that wrapped text takes in a column. `bold`: bold letters are a tenth wider."""
-    room = letters(wide, bold=bold)
-    if len(text) <= room and "\n" not in text:
-        return 1
-    return sum(len(wrap(line, room)) or 1 for line in text.splitlines())
-
-
 def opened_sheet(book: GPWorkbook, name: str, *, title: str, about: Sequence[str]) -> tuple[GPWorksheet, int]:
     """Add a sheet and write what stands above its table. The sheet, and the row of the table's headings."""
     sheet = book.add_worksheet(name, gridlines="hide_all")
     sheet.write_string(0, 0, title, book.add_format(book.theme.title_format))
-    sheet.set_default_row(LINE)
-    sheet.set_row(0, TITLE_LINE)
     line = book.add_format(book.theme.instructions_format)
     for place, sentence in enumerate(about, start=1):
         sheet.write_string(place, 0, sentence, line)
@@ -382,23 +334,12 @@ def _write(appraisals: Sequence[Appraisal], *, manifest: Mapping[str, Any], path
     )
     tables, left_out = sheet_tables(appraisals)
     cover = Cover(title=_unlinked(title), intro=_about(appraisals, identity), about=list(_USE), width=100)
-    _write_cover(book, cover)
+    book.add_worksheet(cover.cover_label).write_cover(cover)
     _write_contents(book, tables, left_out)
     write_sheet(book, _notes(lead), number=1)
     for number, table in enumerate(tables, start=2):
         write_sheet(book, table, number=number)
     book.close()
-
-
-def _write_cover(book: GPWorkbook, cover: Cover) -> None:
-    """Write the cover, its rows as high as their text."""
-    rows = [cover.title, "Introductory information", *cover.intro, "About these data", *cover.about]
-    headings = (0, 1, 2 + len(cover.intro))
-    sheet = book.add_worksheet(cover.cover_label)
-    sheet.write_cover(cover)
-    for place, text in enumerate(rows):
-        taken = lines(text, cover.width)
-        sheet.set_row(place, TITLE_LINE * taken + 6 if place in headings else LINE * taken)
 
 
 def _opened(path: Path) -> GPWorkbook:
@@ -472,7 +413,6 @@ def _write_contents(book: GPWorkbook, tables: Sequence[SheetTable], left_out: Se
     sheet.write_gptable(contents, False, [])
     for column, wide in enumerate((42, 110, 9)):
         sheet.set_column(column, column, wide)
-    sheet.set_row(0, TITLE_LINE)
 
 
 def _notes(lead: Appraisal) -> SheetTable:

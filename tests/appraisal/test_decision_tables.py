@@ -29,7 +29,7 @@ from tests.appraisal.made_workings import made_workings
 
 DRAWS = 400
 DECISIONS = (
-    "break_even_values", "acceptability", "best_option", "frontier", "plane", "risk", "ranking",
+    "break_even_values", "acceptability", "best_option", "frontier", "plane", "risk",
     "fewer_children_chances", "payback_by_payer",
 )  # fmt: skip
 
@@ -123,16 +123,6 @@ def test_least_regret_is_the_value_of_perfect_information(tables):
     evpi = tables["best_option"].set_index("value_per_child_year")["evpi"]
     for value, rows in tables["risk"].groupby("value_per_child_year"):
         assert rows["expected_loss"].min() == pytest.approx(evpi.loc[value], rel=1e-9)
-
-
-def test_ranks_are_a_permutation_in_every_draw(tables):
-    first = tables["acceptability"].set_index(["value_per_child_year", "option"])["prob_best"]
-    for value, rows in tables["ranking"].groupby("value_per_child_year"):
-        size = len(rows)
-        assert rows["mean"].sum() == pytest.approx(size * (size + 1) / 2)
-        assert rows["prob_first"].sum() == pytest.approx(1.0) == pytest.approx(rows["prob_last"].sum())
-        found = rows.set_index("option")["prob_first"]
-        np.testing.assert_allclose(found, first.loc[value].loc[found.index])
 
 
 def test_chances_of_fewer_children_are_counts(workings, tables):

@@ -153,9 +153,9 @@ def test_never_and_the_year_of_payback_agree(appraisal, workings):
         entry = appraisal.results[f"payback_year.{option}"]
         assert (entry["median"] is None) == (never > 0.5), option
         assert (entry["mean"] is None) == (never > 0.0)
-        table = appraisal.tables["payback"].query("option == @option")
-        assert table["probability"].sum() == pytest.approx(1.0)
-        assert table.loc[table["year"].isna(), "probability"].item() == pytest.approx(never)
+        table = appraisal.tables["payback_measures"].query("option == @option")
+        assert table["prob_cumulative"].sum() == pytest.approx(1.0)
+        assert table.loc[table["year"].isna(), "prob_cumulative"].item() == pytest.approx(never)
 
 
 def test_what_pays_back_ends_with_a_net_saving(appraisal, workings):

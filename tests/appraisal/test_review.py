@@ -106,7 +106,7 @@ def test_with_few_draws_no_number_of_the_evidence_is_passed_off_as_the_reviews(r
     for name in ("npv", "children", "cash_flow", "system_cost", "parameters"):
         assert getattr(refused, name).sizes["sample"] == 0, name
     assert "what_it_would_take" in refused.tables and "priors" in refused.tables
-    assert not {"npv", "children_by_year", "cash_flow_by_year", "payback", "attribution"} & set(
+    assert not {"npv", "children_by_year", "cash_flow_by_year", "payback_measures", "attribution"} & set(
         refused.tables
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from cba.appraisal.quantities import discounted, lead_option
+from cba.appraisal.quantities import discounted
 from cba.costs.account import placement_savings, saving_lines, total_cost
 from cba.dimensions import PLACEMENTS
 from cba.projection.care_system import averted_stock
@@ -28,10 +28,9 @@ from cba.tables.stress import (
     _said,
     child_years_at_home,
     children_helped,
-    curve_sizes,
     even_chance,
     price_response,
-    stress_tables,
+    stress_tests,
     stressed_draws,
     switch_of_best,
     switch_of_mean,
@@ -48,31 +47,34 @@ def drawn(workings):
 
 
 @pytest.fixture(scope="module")
-def tables(workings):
-    return stress_tables(workings)
+def found(workings):
+    return stress_tests(workings)
 
 
-@pytest.fixture(scope="module")
-def found(tables):
-    return tables["stress_tests"]
+def npv_at(draws, option, size):
+    return draws.npv[option] + size * draws.slopes[option].npv
+
+
+def fewer_at(draws, option, size):
+    return draws.fewer[option] + size * draws.slopes[option].fewer
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_stress_every_account_is_as_it_was_bit_for_bit(workings, drawn, name):
     target = workings.arrays.children.sel(year=2032).sum("age")
     for option in drawn[name].npv:
-        assert np.array_equal(drawn[name].npv_at(option, 0.0), workings.arrays.npv.sel(option=option).values)
+        assert np.array_equal(npv_at(drawn[name], option, 0.0), workings.arrays.npv.sel(option=option).values)
         fewer = (target.sel(option="bau") - target.sel(option=option)).values
-        assert np.array_equal(drawn[name].fewer_at(option, 0.0), fewer)
+        assert np.array_equal(fewer_at(drawn[name], option, 0.0), fewer)
 
 
 def test_full_displacement_takes_away_every_saving_and_child_but_no_cost(workings, drawn):
     for option, account in workings.accounts.items():
         if option == "bau":
             continue
-        left = drawn["displaced"].npv_at(option, 1.0)
+        left = npv_at(drawn["displaced"], option, 1.0)
         np.testing.assert_allclose(left, -discounted(workings, total_cost(account)), rtol=1e-10, atol=1.0)
-        assert not drawn["displaced"].fewer_at(option, 1.0).any()
+        assert not fewer_at(drawn["displaced"], option, 1.0).any()
 
 
 def test_child_protection_is_support_at_home_at_the_published_cost_of_a_child_in_need(drawn):
@@ -87,7 +89,7 @@ def test_child_protection_is_support_at_home_at_the_published_cost_of_a_child_in
     )
     again = worked(inputs, changed)
     for option in (LEAD, "family_help_only", "kinship_only"):
-        expected = drawn["protection"].npv_at(option, share)
+        expected = npv_at(drawn["protection"], option, share)
         np.testing.assert_allclose(again.arrays.npv.sel(option=option).values, expected, rtol=1e-6, atol=1e3)
 
 
@@ -105,10 +107,10 @@ def test_children_found_cost_what_the_account_charges_for_starts_an_option_adds(
     lines = saving_lines(system, children, avoided, cut=np.zeros_like(avoided))
     money = [line for line in lines if line.component != "care_proceedings"]
     worth = discounted(workings, line_sum(money)) + discounted(workings, _proceedings(system, more))
-    change = drawn["found"].npv_at(LEAD, size) - drawn["found"].npv[LEAD]
+    change = npv_at(drawn["found"], LEAD, size) - drawn["found"].npv[LEAD]
     np.testing.assert_allclose(change, worth, rtol=1e-9)
     target = workings.years.index(2032)
-    fewer = drawn["found"].fewer_at(LEAD, size) - drawn["found"].fewer[LEAD]
+    fewer = fewer_at(drawn["found"], LEAD, size) - drawn["found"].fewer[LEAD]
     np.testing.assert_allclose(fewer, by_age[:, target].sum(axis=-1), rtol=1e-9)
 
 
@@ -142,7 +144,7 @@ def test_prices_that_follow_numbers_are_paid_on_the_placements_left(workings, dr
             cheaper = elasticity * fewer / number * workings.basis.prices.path[draw, t, p]
             amount[t] += cheaper * (number - fewer)
     expected = discounted(workings, amount[None, :])[0]
-    change = drawn[name].npv_at(option, elasticity) - drawn[name].npv[option]
+    change = npv_at(drawn[name], option, elasticity) - drawn[name].npv[option]
     assert change[draw] == pytest.approx(expected, rel=1e-9)
     assert expected > 0.0 if name == "market" else expected < 0.0
 
@@ -159,7 +161,7 @@ def test_places_that_stand_empty_take_the_saving_of_each_placement_and_nothing_e
             if t >= 2:
                 amount[t] += (1.0 - now) * rest * max(account.avoided[draw, t - 2, p], 0.0)
     expected = -share * discounted(workings, amount[None, :])[0]
-    change = drawn["empty"].npv_at(option, share) - drawn["empty"].npv[option]
+    change = npv_at(drawn["empty"], option, share) - drawn["empty"].npv[option]
     assert change[draw] == pytest.approx(expected, rel=1e-9) and expected < 0.0
     assert not drawn["empty"].slopes[option].fewer.any()
 
@@ -173,7 +175,7 @@ def test_dearer_guardians_cost_what_their_support_costs_already(workings, drawn)
             if line.component == "guardianship_support":
                 for year, factor in zip(workings.horizon, factors, strict=True):
                     paid += line.amount[:, workings.years.index(year)] * factor
-        change = drawn["guardians"].npv_at(option, 0.25) - drawn["guardians"].npv[option]
+        change = npv_at(drawn["guardians"], option, 0.25) - drawn["guardians"].npv[option]
         np.testing.assert_allclose(change, -0.25 * paid, rtol=1e-9, atol=1e-3)
     assert drawn["guardians"].slopes[LEAD].npv.mean() < 0.0
     assert not drawn["guardians"].slopes["foster_only"].npv.any()
@@ -184,7 +186,7 @@ def test_starts_that_are_all_replaced_leave_as_many_children_and_proceedings_as_
     option = "family_help_only"
     averted = workings.accounts[option].children.averted_starts.sum(axis=-1)
     helped = averted.mean(axis=1) > 0.0
-    left = drawn["threshold"].fewer_at(option, 1.0)[helped]
+    left = fewer_at(drawn["threshold"], option, 1.0)[helped]
     before = drawn["threshold"].fewer[option][helped]
     assert abs(left.mean()) < 0.1 * before.mean()  # ages of those averted differ a little from those of all
     start = one_more_start(workings)
@@ -198,7 +200,7 @@ def test_harm_is_counted_by_child_years_that_should_not_have_been(workings, draw
     expected = workings.arrays.npv - value * workings.arrays.child_years_harm
     for option in drawn["harm"].npv:
         np.testing.assert_allclose(
-            drawn["harm"].npv_at(option, value), expected.sel(option=option), rtol=1e-12
+            npv_at(drawn["harm"], option, value), expected.sel(option=option), rtol=1e-12
         )
     table = child_years_at_home(workings).set_index("option")
     share = workings.system.value("family_help.harm_share")
@@ -223,7 +225,7 @@ def test_a_switching_size_put_back_leaves_a_mean_of_nothing(drawn, found):
     assert len(rows) > 20
     for row in rows.itertuples():
         draws = drawn[row.stress]
-        at = draws.npv_at if row.quantity == "npv_sign" else draws.fewer_at
+        at = partial(npv_at if row.quantity == "npv_sign" else fewer_at, draws)
         scale = abs(row.now) + abs(at(row.option, 0.0)).mean()
         assert abs(at(row.option, row.size).mean()) < 1e-9 * scale, (row.stress, row.option)
 
@@ -235,7 +237,7 @@ def test_at_a_tie_the_option_is_as_good_as_the_best_and_beyond_it_places_change(
         draws = drawn[row.stress]
 
         def lead_over_others(size, draws=draws, option=row.option):
-            means = {o: draws.npv_at(o, size).mean() for o in draws.npv} | {"bau": 0.0}
+            means = {o: npv_at(draws, o, size).mean() for o in draws.npv} | {"bau": 0.0}
             return means.pop(option) - max(means.values())
 
         assert abs(lead_over_others(row.size)) < 1e-6 * abs(row.now)
@@ -345,38 +347,15 @@ def test_a_tie_below_a_third_option_is_passed_over_and_possible_sizes_come_first
     assert switch_of_best(draws, "c", kind, chains=None).size == pytest.approx(3.5)
 
 
-def test_curves_start_at_the_account_end_where_sizes_do_and_are_straight(workings, tables):
-    curves = tables["stress_curves"]
-    npv = workings.arrays.npv.sel(option=lead_option(workings)).values
-    for kind in KINDS:
-        rows = curves[curves["stress"] == kind.name]
-        at_none = rows[rows["size"] == 0.0].iloc[0]
-        assert at_none["npv_mean"] == npv.mean() and at_none["prob_positive"] == (npv > 0).mean()
-        assert rows["size"].min() == kind.lower and rows["size"].max() <= kind.upper
-        assert (rows["npv_lower"] <= rows["npv_upper"]).all() and rows["size"].is_monotonic_increasing
-        slope = np.diff(rows["npv_mean"]) / np.diff(rows["size"])
-        np.testing.assert_allclose(slope, slope[0], rtol=1e-6)
-    market = curves[curves["stress"] == "market"]
-    assert market["npv_mean"].iloc[-1] > 0.0 > npv.mean()  # past its switching size
-
-
-def test_a_curve_without_an_end_goes_to_twice_the_comparison_where_nothing_switches():
-    rows = pd.DataFrame({"reachable": [False], "size": [np.nan], "comparison": [2.0]}, index=["npv_sign"])
-    market = next(kind for kind in KINDS if kind.name == "market")
-    sizes = curve_sizes(market, rows)
-    assert (sizes[0], sizes[1], sizes[-1]) == (("", -1.0), ("now", 0.0), ("", 4.0))
-    assert ("comparison", 2.0) in sizes and len(sizes) == 12
-
-
 def test_an_analysis_of_business_as_usual_alone_has_nothing_to_stress(workings):
     alone = dataclasses.replace(workings, accounts={"bau": workings.accounts["bau"]})
-    assert not TABLES["stress_tests"].needs(alone) and not TABLES["stress_curves"].needs(alone)
+    assert not TABLES["stress_tests"].needs(alone)
 
 
 def test_the_frame_of_2022_with_pathfinder_areas_is_stressed_too():
     w = made_workings("review_2022")
-    draws, tests = stressed_draws(w), stress_tables(w)["stress_tests"]
-    left = draws["displaced"].npv_at("dfe_2023", 1.0)
+    draws, tests = stressed_draws(w), stress_tests(w)
+    left = npv_at(draws["displaced"], "dfe_2023", 1.0)
     np.testing.assert_allclose(left, -discounted(w, total_cost(w.accounts["dfe_2023"])), rtol=1e-10, atol=1.0)
     market = tests[tests["stress"] == "market"]["comparison"]
     assert market.notna().all() and (market > 0.0).all()

@@ -21,7 +21,6 @@ COLUMNS = {
         "npv_long_mean", "npv_long_lower", "npv_long_upper", "prob_long_positive",
         "npv_run_off_mean", "npv_run_off_lower", "npv_run_off_upper", "prob_run_off_positive",
     ],
-    "payback": ["option", "year", "probability", "mcse"],
     "break_even_values": [
         "kind", "name", "label", "note", "value_per_child_year", "lower", "upper", "prob_never", "prob_mcse", "grade",
     ],

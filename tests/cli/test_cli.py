@@ -143,8 +143,6 @@ def test_a_shipped_analysis_runs_by_name_from_any_folder(here, capsys, monkeypat
         (["priors", "--stance", "hopeful"], ["hopeful", "sceptical"]),
         (["priors", "--stance", "review"], ["review", "cba.appraise"]),
         (["priors", "family_help.stay_ration"], ["family_help.stay_ratio"]),
-        (["priors", "--plot", "a.png"], ["NAME"]),
-        (["priors", "family_help.stay_ratio", "--plot", "a.bmp"], [".bmp", ".png"]),
         (["report", "nosuch"], ["nosuch", "cba runs"]),
     ],
 )
@@ -427,16 +425,6 @@ def test_an_entry_is_explained_in_words_with_its_override(capsys):
     assert f"{float(other.fitted.ppf(0.5)):.4g}" in out
     assert main(["priors", "effects.attenuation", "--stance", "sceptical"]) == 0
     assert f"as sceptical holds it: {other.reason}" in capsys.readouterr().out
-
-
-def test_the_density_is_drawn_to_a_file(here, capsys):
-    assert main(["priors", "effects.attenuation", "--plot", "density.png"]) == 0
-    assert (
-        Path("density.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-        and "density.png" in capsys.readouterr().out
-    )
-    assert main(["priors", "effects.attenuation", "--plot", "no/such/folder.png"]) == 1
-    assert "could not be written" in capsys.readouterr().err
 
 
 def test_every_prior_can_be_explained():

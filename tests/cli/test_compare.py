@@ -80,19 +80,6 @@ def test_json_holds_every_number_and_the_words(compared, capsys):
     assert answer["sentences"][-1] == "A note."
 
 
-def test_the_figure_is_written(compared, tmp_path):
-    file = tmp_path / "change.svg"
-    compare("a", "b", figure=file, as_json=True)
-    assert "<svg" in file.read_text(encoding="utf-8")
-
-
-def test_another_kind_of_figure_is_refused(compared, tmp_path):
-    with pytest.raises(InputError, match="cannot be written") as refused:
-        compare("a", "b", figure=tmp_path / "change.doc")
-    assert refused.value.details["field"] == "--figure" and refused.value.details["found"] == "change.doc"
-    assert compared == []  # before minutes of work, not after
-
-
 def test_an_option_that_is_not_in_both_runs_is_refused(compared):
     with pytest.raises(InputError, match="not in both runs") as refused:
         compare("a", "b", option="foster_only")

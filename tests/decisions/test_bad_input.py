@@ -38,7 +38,6 @@ NORMAL = {"standard_errors": [0.5]}
 
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "acceptability": (lambda c, e: d.acceptability(c, e, [0.0, 1.0]), (OPTIONS, EFFECTS)),
-    "benefit_cost_ratio": (d.benefit_cost_ratio, (ONE, RISK)),
     "break_even_value": (d.break_even_value, (OPTIONS, EFFECTS)),
     "compare_strategies": (
         lambda p: d.compare_strategies(p, after_pilot=CHOICE, after_step=CHOICE),
@@ -62,10 +61,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "evsi": (d.evsi, (OPTIONS, ONE)),
     "evsi_normal_study": (lambda n, x: d.evsi_normal_study(n, x, **NORMAL), (OPTIONS, ONE)),
     "evsi_with_covariance": (lambda n, x: d.evsi_with_covariance(n, x, **NORMAL), (OPTIONS, ONE)),
-    "expected_loss": (d.expected_loss, (OPTIONS,)),
     "learn_then_choose": (lambda a, b, x: d.learn_then_choose(a, b, x, **NORMAL), (ONE, RISK, ONE)),
     "mcse_mean": (d.mcse_mean, (ONE.values,)),
-    "mcse_quantile": (lambda x: d.mcse_quantile(x, 0.5), (ONE.values,)),
     "mean_payoff": (d.mean_payoff, (ONE,)),
     "mvpf": (d.mvpf, (ONE, RISK)),
     "normal_study": (lambda x: d.normal_study(x, standard_error=1.0, seed=0), (ONE,)),
@@ -73,10 +70,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "plane_quadrants": (d.plane_quadrants, (OPTIONS, EFFECTS)),
     "probability_at_least": (lambda x: d.probability_at_least(x, [0.0]), (ONE,)),
     "randomised_trial": (lambda c, r: d.randomised_trial(c, r, families=100, seed=0), (RISK, 2 * RISK)),
-    "ranking_probabilities": (d.ranking_probabilities, (OPTIONS,)),
     "regret_table": (d.regret_table, (OPTIONS,)),
     "shapley_effects": (d.shapley_effects, (ONE, INPUTS)),
-    "stochastic_dominance": (d.stochastic_dominance, (OPTIONS,)),
     "switching_value": (
         lambda x, y: d.switching_value(x, y, statistic="mean", target=0.2),
         (ONE, RISK),
@@ -86,8 +81,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 """Each function that takes draws, with good ones."""
 
 NO_DRAWS = {
-    "enbs", "optimal_design", "population_value", "round_to_error", "shapley",
-    "sobol", "payback_distribution", "mcse_probability",
+    "enbs", "optimal_design", "population_value", "shapley", "sobol", "mcse_probability",
 }  # fmt: skip
 """Functions that take no draws, or only events and years with gaps; tested where they are."""
 
@@ -197,11 +191,6 @@ def test_options_in_another_order_are_refused(name):
     with pytest.raises(InputError, match="same options in the same order") as refused:
         function(*named)
     assert "['none', 'some'] and ['some', 'none']" in str(refused.value)
-
-
-def test_a_ratio_of_streams_labelled_differently_is_refused():
-    with pytest.raises(InputError, match="same years in the same order"):
-        d.benefit_cost_ratio(FLOW, FLOW.assign_coords(year=[2024, 2023, 2025]))
 
 
 @pytest.mark.parametrize("name", WITH_OPTIONS)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import arviz_stats.base as arviz_arrays
 import numpy as np
 import pytest
-from scipy.stats import beta, norm
 
 from cba.decisions import (
     Estimate,
     effective_sample_size,
     mcse_mean,
     mcse_probability,
-    mcse_quantile,
-    round_to_error,
 )
 from cba.errors import InputError
 
@@ -61,13 +58,6 @@ def test_error_of_the_mean_is_its_spread_over_repetitions(chains):
     assert np.mean([mcse_mean(run, chains=chains) for run in runs]) == pytest.approx(spread, rel=0.15)
 
 
-@pytest.mark.parametrize("probability", [0.05, 0.5, 0.95])
-def test_error_of_a_quantile_is_its_spread_over_repetitions(probability):
-    runs = [np.random.default_rng(s).normal(size=2_000) for s in range(300)]
-    exact = np.sqrt(probability * (1 - probability) / 2_000) / norm.pdf(norm.ppf(probability))
-    assert np.mean([mcse_quantile(run, probability) for run in runs]) == pytest.approx(exact, rel=0.12)
-
-
 def test_error_of_a_probability():
     events = np.arange(1_000) < 200
     assert mcse_probability(events) == pytest.approx(np.sqrt(0.2 * 0.8 / 1_000))
@@ -78,44 +68,17 @@ def test_error_of_a_probability():
 
 
 @pytest.mark.parametrize(
-    "value, mcse, rounded",
-    [
-        (123_456.0, 30.0, 123_460.0),
-        (123_456.0, 60.0, 123_500.0),
-        (0.51234, 0.004, 0.512),
-        (-1_234.5, 400.0, -1_200.0),
-        (3.0, 0.0, 3.0),
-        (0.004, 2.0, 0.0),
-    ],
-)
-def test_rounding_to_error(value, mcse, rounded):
-    assert round_to_error(value, mcse) == pytest.approx(rounded, abs=1e-12)
-
-
-def test_rounding_keeps_what_is_undefined():
-    assert np.isnan(round_to_error(float("nan"), 1.0))
-    assert round_to_error(2.5, float("nan")) == 2.5
-
-
-@pytest.mark.parametrize(
     "call, expected",
     [
         (lambda: mcse_mean([1.0, np.nan]), "NaN"),
         (lambda: mcse_mean([1.0]), "one row of numbers"),
         (lambda: mcse_mean(np.zeros((4, 5))), "stack"),
         (lambda: effective_sample_size(np.arange(10.0), chains=3), "do not divide"),
-        (lambda: mcse_quantile(np.arange(10.0), 1.5), "probability"),
-        (lambda: round_to_error(1.0, -1.0), "negative"),
     ],
 )
 def test_bad_input_is_refused(call, expected):
     with pytest.raises(InputError, match=expected):
         call()
-
-
-def test_near_the_smallest_draw_the_error_reaches_down_to_it():
-    """By hand, for 0, 1, ..., 99 at 0.5%: the beta(1.5, 100.5) of the share below holds draws 0 to 2."""
-    assert mcse_quantile(np.arange(100.0), 0.005) == pytest.approx(1.0, abs=1e-12)
 
 
 def plain_effective_size(chains: np.ndarray) -> float:
@@ -156,36 +119,11 @@ def test_chains_of_four_draws_are_the_shortest():
     assert effective_sample_size(np.full(8, 3.0), chains=2) == 8.0
 
 
-@pytest.mark.parametrize("probability", [0.002, 0.3, 0.5, 0.77, 0.998])
-def test_error_of_a_quantile_lies_between_order_statistics(probability):
-    """For 0, 1, ..., 99 an order statistic is its place, so the error is half a distance of places."""
-    low, high = beta.ppf(norm.cdf([-1, 1]), 100 * probability + 1, 100 * (1 - probability) + 1) * 100 - 1
-    places = min(np.ceil(high), 99) - max(np.floor(low), 0)
-    assert mcse_quantile(np.arange(100.0), probability) == pytest.approx(places / 2, abs=1e-12)
-
-
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_quantiles_at_the_ends_have_no_error(probability):
-    with pytest.raises(InputError, match="probability"):
-        mcse_quantile(np.arange(100.0), probability)
-
-
 def test_interval_is_normal_and_ends_at_its_floor():
     assert Estimate(1.0, 0.1).interval() == pytest.approx((1 - 0.1959964, 1 + 0.1959964), abs=1e-6)
     assert Estimate(1.0, 1.0).interval(level=0.5) == pytest.approx((1 - 0.6744898, 1 + 0.6744898), abs=1e-6)
     assert Estimate(0.1, 1.0).interval() == pytest.approx((0.0, 0.1 + 1.959964), abs=1e-6)
     assert Estimate(-9.0, 1.0).interval(floor=-5.0) == (-5.0, -5.0)
-
-
-def test_draws_at_a_quantile_count_as_below_it():
-    """Two chains of noughts and ones, ever fewer ones: the effective size is that of being nought."""
-    values = (autoregressive(0.9, 2, 300, seed=4) > 0.8).astype(float)
-    size = effective_sample_size((values <= 0).astype(float), chains=2)
-    assert size < 300 and np.quantile(values, 0.6) == 0.0
-    low, high = beta.ppf(norm.cdf([-1, 1]), size * 0.6 + 1, size * 0.4 + 1) * 600 - 1
-    ordered = np.sort(values)
-    expected = (ordered[int(np.ceil(high))] - ordered[int(np.floor(low))]) / 2
-    assert mcse_quantile(values, 0.6, chains=2) == expected
 
 
 def test_two_draws_have_an_error():

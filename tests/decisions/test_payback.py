@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cba.decisions import payback_distribution, payback_year
+from cba.decisions import payback_year
 from cba.discounting import discount_factors
 from cba.errors import InputError
 
@@ -67,14 +67,6 @@ def test_other_dimensions_and_year_order_do_not_matter():
     assert years.sel(option="b").values.tolist() == [2025.0, 2024.0]
 
 
-def test_distribution_adds_up():
-    payback = xr.DataArray([2025.0, np.nan, 2024.0, 2025.0, np.nan], dims="sample")
-    table = payback_distribution(payback, [2024, 2025, 2026])
-    assert table["probability"].sum() == pytest.approx(1.0)
-    np.testing.assert_allclose(table["cumulative"], [0.2, 0.6, 0.6, 0.4])
-    assert table["year"].iloc[-1] == "never"
-
-
 @pytest.mark.parametrize(
     "flow, base, expected",
     [
@@ -88,22 +80,6 @@ def test_distribution_adds_up():
 def test_bad_input_is_refused(flow, base, expected):
     with pytest.raises(InputError, match=expected):
         payback_year(flow, base_year=base)
-
-
-def test_errors_of_the_distribution_by_hand():
-    """Of five draws one, three, three have paid back and two never do: sqrt(p (1 - p) / 5)."""
-    table = payback_distribution(
-        xr.DataArray([2025.0, np.nan, 2024.0, 2025.0, np.nan], dims="sample"), [2024, 2025, 2026]
-    )
-    np.testing.assert_allclose(table["probability"], [0.2, 0.4, 0.0, 0.4])
-    np.testing.assert_allclose(table["se"], np.sqrt([0.032, 0.048, 0.048, 0.048]))
-
-
-@pytest.mark.parametrize("shape", [(0,), (2, 2)])
-def test_payback_years_that_are_not_one_per_draw_are_refused(shape):
-    payback = xr.DataArray(np.zeros(shape), dims=("sample", "option")[: len(shape)])
-    with pytest.raises(InputError, match="one per draw"):
-        payback_distribution(payback, [2024])
 
 
 def test_a_shortfall_is_judged_against_the_money_moved_so_far():

@@ -1,4 +1,4 @@
-"""Families, quantile fits, elicitation and pooling against closed forms and a second implementation."""
+"""Families, quantile fits and elicitation against closed forms and a second implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cba.errors import InputError
 from cba.inputs.distributions import FAMILIES, distribution
-from cba.inputs.experts import elicit, pool_experts
+from cba.inputs.experts import elicit
 from cba.inputs.quantile_fits import fit_quantiles
 
 UNIT = statistics.NormalDist()
@@ -234,38 +234,3 @@ def test_elicitation_refuses_what_a_family_cannot_hold():
 
 def normal(mu, sigma):
     return distribution("Normal", parameters={"mu": mu, "sigma": sigma})
-
-
-def test_logarithmic_pool_of_normals_is_a_normal():
-    """Precision is the weighted mean of precisions; the mean is weighted by weight times precision."""
-    weights, experts = (0.3, 0.7), (normal(0.0, 1.0), normal(2.0, 0.5))
-    precision = 0.3 / 1.0 + 0.7 / 0.25
-    centre = (0.3 * 0.0 / 1.0 + 0.7 * 2.0 / 0.25) / precision
-    expected = [centre + UNIT.inv_cdf(p) / math.sqrt(precision) for p in (0.05, 0.5, 0.95)]
-    pooled = pool_experts(experts, weights=weights, method="logarithmic")
-    np.testing.assert_allclose(pooled.ppf([0.05, 0.5, 0.95]), expected, atol=1e-5)
-
-
-def test_linear_pool_is_the_mixture():
-    pooled = pool_experts((normal(0.0, 1.0), normal(2.0, 0.5)), weights=(0.3, 0.7))
-    for x in (-1.0, 0.5, 2.0, 3.0):
-        assert float(pooled.cdf(x)) == pytest.approx(
-            0.3 * UNIT.cdf(x) + 0.7 * UNIT.cdf((x - 2) / 0.5), abs=1e-6
-        )
-    assert float(pooled.cdf(pooled.ppf(0.2))) == pytest.approx(0.2, abs=1e-9)
-
-
-@pytest.mark.parametrize("method", ["linear", "logarithmic"])
-def test_experts_who_agree_are_pooled_to_what_they_say(method):
-    pooled = pool_experts([normal(1.0, 2.0)] * 3, method=method)
-    np.testing.assert_allclose(
-        pooled.ppf([0.05, 0.5, 0.95]), normal(1.0, 2.0).ppf([0.05, 0.5, 0.95]), atol=1e-5
-    )
-
-
-def test_pool_refuses_weights_that_do_not_sum_to_one_and_experts_without_common_ground():
-    with pytest.raises(InputError, match="do not sum to 1"):
-        pool_experts([normal(0, 1), normal(1, 1)], weights=(0.5, 0.6))
-    apart = [distribution("Uniform", parameters={"lower": a, "upper": a + 1.0}) for a in (0.0, 5.0)]
-    with pytest.raises(InputError, match="no value in common"):
-        pool_experts(apart, method="logarithmic")

@@ -1,112 +1,14 @@
-"""Beliefs of several experts as one prior, and the same belief in other families."""
+"""The same belief in other families, and in other units."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from scipy import stats
 
-from cba.errors import InputError
-from cba.inputs.experts import POOLED_AT, elicit
+from cba.inputs.experts import elicit
 from cba.inputs.prior_checks import MOST_OUTSIDE, alternative_fits, prior_alternatives
 from cba.inputs.priors import load_priors
 from cba.inputs.quantile_fits import fit_quantiles
-
-ENTRY = """
-[kinship.uncovered_share]
-description = "Share of the route not already offered a family-network meeting"
-distribution = "Normal"
-pool = "{pool}"
-experts = [
-  {{ name = "A", distribution = "Normal", quantiles = {{ "0.05" = {a[0]}, "0.95" = {a[1]} }}, weight = {w[0]} }},
-  {{ name = "B", distribution = "Normal", quantiles = {{ "0.05" = {b[0]}, "0.95" = {b[1]} }}, weight = {w[1]} }},
-]
-unit = "ratio"
-confidence = "red"
-owner = "analysis"
-reviewed = 2026-11-21
-source = [{{ title = "judgement: two experts, asked apart", url = "" }}]
-basis = "judgement"
-"""
-Z = stats.norm.ppf(0.95)
-
-
-def written(tmp_path, *, pool="logarithmic", a=(-1.0, 1.0), b=(1.0, 5.0), w=(0.5, 0.5), text=ENTRY) -> Path:
-    file = tmp_path / "kinship.toml"
-    file.write_text(text.format(pool=pool, a=a, b=b, w=w), encoding="utf-8")
-    return file
-
-
-def test_a_logarithmic_pool_of_normal_experts_is_the_normal_of_weighted_precisions(tmp_path):
-    entry = load_priors(written(tmp_path, w=(0.25, 0.75)))["kinship.uncovered_share"]
-    sds = np.array([1.0, 2.0]) / Z
-    precision = np.array([0.25, 0.75]) / sds**2
-    mean = (precision * [0.0, 3.0]).sum() / precision.sum()
-    assert entry.parameters["mu"] == pytest.approx(mean, abs=2e-4)
-    assert entry.parameters["sigma"] == pytest.approx(precision.sum() ** -0.5, abs=2e-4)
-    assert entry.fit_error < 1e-3
-
-
-def test_a_linear_pool_has_the_quantiles_of_the_mixture(tmp_path):
-    entry = load_priors(written(tmp_path, pool="linear", b=(0.0, 2.0)))["kinship.uncovered_share"]
-    for probability, value in entry.quantiles.items():
-        mixture = 0.5 * stats.norm.cdf(value, 0, 1 / Z) + 0.5 * stats.norm.cdf(value, 1, 1 / Z)
-        assert mixture == pytest.approx(probability, abs=1e-4)
-    assert tuple(entry.quantiles) == POOLED_AT
-
-
-def test_a_family_that_cannot_follow_the_pool_says_by_how_much_it_misses(tmp_path):
-    """Two experts far apart make two humps; a normal through them misses, and the miss is kept."""
-    near = load_priors(written(tmp_path, pool="linear", b=(-0.9, 1.1)))["kinship.uncovered_share"]
-    apart = load_priors(written(tmp_path, pool="linear", b=(1.0, 3.0)))["kinship.uncovered_share"]
-    assert near.fit_error < 0.01 < apart.fit_error
-    worst = max(abs(float(apart.fitted.ppf(p)) - value) for p, value in apart.quantiles.items())
-    spread = apart.quantiles[0.95] - apart.quantiles[0.05]
-    assert apart.fit_error == pytest.approx(worst / spread, rel=1e-6)
-
-
-def test_the_experts_are_kept_with_the_entry_and_change_its_fingerprint(tmp_path):
-    one = load_priors(written(tmp_path))
-    assert (
-        "A (weight 0.5, Normal, fit error 0.0%): 5% at -1, 95% at 1" in one["kinship.uncovered_share"].experts
-    )
-    before = one.fingerprint()
-    assert load_priors(written(tmp_path, w=(0.4, 0.6))).fingerprint() != before
-
-
-@pytest.mark.parametrize(
-    "change, field, problem, remedy",
-    [
-        (("weight = 0.5", "weight = 0.4"), "experts.weights", "do not sum to 1", "never rescaled"),
-        (('pool = "linear"', 'pool = "loudest"'), "pool", "allowed words", "allowed words"),
-        (('pool = "linear"\n', ""), "pool", "required field is missing", "`pool`"),
-        (('name = "A", ', ""), "experts.0.name", "required field is missing", "`name`"),
-        (
-            ('unit = "ratio"', 'unit = "ratio"\nparams = { mu = 0.0, sigma = 1.0 }'),
-            "experts",
-            "of its own",
-            "remove",
-        ),
-        (('"0.95" = 1.0', '"0.95" = -2.0'), "experts.quantiles", "out of order", "in order"),
-    ],
-)
-def test_mistakes_about_experts_are_refused_by_file_field_problem_and_remedy(
-    tmp_path, change, field, problem, remedy
-):
-    file = written(tmp_path, pool="linear")
-    text = file.read_text(encoding="utf-8")
-    assert change[0] in text
-    file.write_text(text.replace(*change, 1), encoding="utf-8")
-    with pytest.raises(InputError) as caught:
-        load_priors(file)
-    found = caught.value.details
-    assert found["file"] == str(file) and found["field"] == f"kinship.uncovered_share.{field}"
-    assert problem in caught.value.problem and remedy in found["next step"]
-
-
-# --- the same belief in other families ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -192,7 +192,7 @@ def test_an_area_must_stand_in_the_year_of_the_release(tmp_path):
     assert refused.value.details["found"] == "909" and "2024" in refused.value.problem
 
 
-# --- priors, bounds and experts ---
+# --- priors and bounds ---
 
 PRIOR = {
     "description": "made up",

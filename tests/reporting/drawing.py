@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cba.reporting.choices import View
-from cba.reporting.figures.evidence import effect_figures, figures_of_run
+from cba.reporting.figures.evidence import effect_figures
 from cba.reporting.figures.style import described, drawn
 from cba.reporting.page import FIGURES
 
@@ -17,8 +17,7 @@ def view_of(appraisals, option=LEAD):
 
 def figure_of(name, view):
     made = [*FIGURES, *(effect_figures(view) if name.startswith("effect_") else ())]
-    found = next((figure for figure in made if figure.name == name), None)
-    return found or next(figure for figure in figures_of_run(view) if figure.name == name)
+    return next(figure for figure in made if figure.name == name)
 
 
 def plot(name, appraisals, *, ax=None, option=LEAD):

@@ -249,7 +249,6 @@ def _tables(drawn: _Drawn, names, components, rng) -> dict[str, pd.DataFrame]:
         "net_by_year": _net(drawn, names),
         "cash_flow_by_year": _cash_table(drawn, names),
         "npv": _npv(drawn, names),
-        "payback": _payback_table(drawn, names),
         "system_cost_by_year": pd.concat(
             [
                 _by_year(children * factor * 1.6e5, names).assign(price=price)
@@ -324,19 +323,6 @@ def _npv(drawn: _Drawn, names) -> pd.DataFrame:
                 "prob_long_positive": float((long > 0).mean()),
             }
         )
-    return pd.DataFrame(rows)
-
-
-def _payback_table(drawn: _Drawn, names) -> pd.DataFrame:
-    rows = []
-    for option in names:
-        paid = _payback(drawn, option)
-        values, counts = np.unique(paid[~np.isnan(paid)], return_counts=True)
-        share = [*(counts / paid.size), float(np.isnan(paid).mean())]
-        rows += [
-            {"option": option, "year": y, "probability": p, "mcse": 0.005}
-            for y, p in zip([*values, np.nan], share, strict=True)
-        ]
     return pd.DataFrame(rows)
 
 

@@ -216,7 +216,6 @@ def _checks() -> dict[str, pd.DataFrame]:
         ("social.income_fifth_2", "Income of the second fifth", 1.5, 1.4, 1.6, 1.49, 1.39, 1.59, -0.33),
     ]  # fmt: skip
     names = ["parameter", "description", "mean", "lower", "upper", "needed_mean", "needed_lower"]
-    weight = [(v, "a", "A", 0.0, 1.0, 7e7, 3e8) for v in (0.0, 50e3)]
     return {
         "prior_predictive": pd.DataFrame(prior, columns=[*heads, "bound_upper", "share_inside"]),
         "power_scaling": pd.DataFrame(
@@ -227,10 +226,6 @@ def _checks() -> dict[str, pd.DataFrame]:
             clear=[True, True, False],
         ),
         **_standards(),
-        "weight_of_change": pd.DataFrame(
-            weight, columns=["value_per_child_year", "option", "label", "weight_from", "weight_to"]
-            + ["payoff_from", "payoff_to"],
-        ),
     }  # fmt: skip
 
 

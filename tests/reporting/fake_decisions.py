@@ -150,25 +150,16 @@ def _frontier(names: dict[str, str]) -> pd.DataFrame:
 
 
 def _risk(names: dict[str, str]) -> dict[str, pd.DataFrame]:
-    risk, ranks = [], []
+    risk = []
     for value, (place, name) in product(VALUES, enumerate(names)):
         mean = -1.3e9 * place + value
         risk.append((value, name, mean, 2e7, mean - 4e8 * place, 1e8 * place, 5e8 * place, 1.0 if not place else 0.0,
                      0.9 if place else 0.0, 0.01, 0.01))  # fmt: skip
-        ranks.append(
-            (value, name, place + 1.25, 0.02, place + 1.0, place + 2.0, 0.4, 0.1, 0.3, 0.01, 0.01, 0.01)
-        )
-    shares = ["prob_first", "prob_last", "prob_beats_bau"]
     names_of_risk = (
         "value_per_child_year option mean mean_se cvar expected_loss worst_loss prob_best prob_negative"
     )
     return {
         "risk": pd.DataFrame(risk, columns=[*names_of_risk.split(), "prob_best_se", "prob_negative_se"]),
-        "ranking": pd.DataFrame(
-            ranks,
-            columns=["value_per_child_year", "option", "mean", "mean_se", "lower", "upper", *shares,
-                     *(f"{share}_se" for share in shares)],
-        ),
     }  # fmt: skip
 
 

@@ -174,16 +174,14 @@ def test_where_no_option_meets_the_standard_none_is_the_one_to_choose(page):
     worth, summary = _words(_section(page, "worth")), _words(_section(page, "summary"))
     assert "none is the one to choose" in worth and "is the option to choose" not in worth
     assert "none is recommended and no ranking is given" in summary
-    assert "ranks are withheld" in _words(_section(page, "risk"))
 
 
-def test_an_option_that_meets_the_standard_is_named_and_ranks_are_shown():
+def test_an_option_that_meets_the_standard_is_named():
     appraisal = make_appraisal()
     appraisal.tables["standard"] = appraisal.tables["standard"].assign(verdict="recommended", reason="")
     page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
     assert "Recommended:" in _words(_section(page, "options"))
     assert "Recommended by the standard" in _words(_section(page, "summary"))
-    assert "withheld" not in _words(_section(page, "risk"))
 
 
 def test_a_run_that_held_no_standard_still_has_its_page():

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from cba.reporting.figures import fits
-from cba.reporting.figures.fits import TOGETHER
 from cba.reporting.figures.style import is_shown, on_page
 from cba.reporting.names import full_name
 from cba.reporting.page import lookups
@@ -39,10 +38,9 @@ def fit_tables() -> dict[str, pd.DataFrame]:
         pd.DataFrame({"set": name, "count": count, "place": place, "departure": 0.01 * np.sin(6 * place)})
         for name, count in (("series", 208), ("studies", 12))
     ]
-    shares = pd.DataFrame({"place": place[1:-1], "lower": -0.1, "upper": 0.1, "spread": 0.02, "reach": 0.15})
     influence = {"mean_change": -350.0, "mean_change_se": 120.0, "sd_ratio": 0.97, "spread_ratio": 0.95}
     influence |= {"shock_probability_change": -0.01, "pareto_k": 0.3, "reliable": True}
-    series = ["Start rate, under 1", "Closure residual", TOGETHER]
+    series = ["Start rate, under 1", "Closure residual", "All series together"]
     memory = [(s, lag, 0.3, -0.4, 0.2 + 0.2 * n, 0.04) for n, s in enumerate(series) for lag in (1, 2, 3)]
     return {
         "fit_checks_totals": pd.DataFrame(totals, columns=columns),
@@ -82,8 +80,6 @@ def fit_tables() -> dict[str, pd.DataFrame]:
             | {"p_adjusted": [0.01, 0.8], "mean_rank": 0.6, "spread": 1.2, "passed": [False, True]}
             | {"finding": ["draws too low", "as it should be"]}
         ),
-        "calibration_shares_baseline": shares,
-        "calibration_shares_effects": shares,
     }
 
 
@@ -130,7 +126,6 @@ def test_the_year_of_the_pandemic_and_the_studies_are_read_off(appraisal):
 def test_a_calibration_of_an_earlier_state_is_said_to_be_one(appraisal):
     text = _plain(_text(appraisal, "calibrated"))
     assert "Made with an earlier state of the model: 1 of 2." in text
-    assert "1 of 98 quantities of the effects are found wanting" in text
     fresh = make_appraisal()
     fresh.tables.update(fit_tables() | {"calibration_stale": pd.DataFrame(columns=["model", "made"])})
     assert "earlier state of the model: " not in _plain(_text(fresh, "calibrated"))
@@ -139,9 +134,6 @@ def test_a_calibration_of_an_earlier_state_is_said_to_be_one(appraisal):
 def test_descriptions_say_what_is_drawn(appraisal):
     assert "outside: 2021" in words("fit_starts", [appraisal])
     assert "outside: none" in words("fit_stock_change", [appraisal])
-    said = words("fit_autocorrelation", [appraisal])
-    assert "Right of the bar: Start rate, under 1; left" in said
-    assert "1 leave it somewhere" in words("calibration_effects", [appraisal])
     assert "stays inside" in words("fit_pit_series", [appraisal])
 
 
@@ -150,17 +142,12 @@ def test_charts_hold_the_tables_figures(appraisal):
     points = next(line for line in ax.lines if line.get_marker() == "o")
     rows = appraisal.tables["fit_checks_totals"].query("quantity == 'starts'")
     np.testing.assert_allclose(points.get_ydata(), rows["published"])
-    shares = plot("calibration_effects", [appraisal])
-    drawn = [line.get_ydata() for line in shares.lines if len(line.get_xdata()) == 19]
-    assert sum(np.allclose(y, 0.15) for y in drawn) == 1
     band = plot("fit_pit_studies", [appraisal])
-    for axes in (ax, shares, band):
+    for axes in (ax, band):
         plt.close(axes.figure)
 
 
-@pytest.mark.parametrize(
-    "name", [f.name for f in fits.FIGURES if f.name.startswith(("fit_", "calibration_"))]
-)
+@pytest.mark.parametrize("name", [f.name for f in fits.FIGURES if f.name.startswith("fit_")])
 def test_it_draws_where_it_is_told(appraisal, name):
     figure, ax = plt.subplots()
     assert plot(name, [appraisal], ax=ax) is ax and ax.has_data()

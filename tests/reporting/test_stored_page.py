@@ -345,7 +345,7 @@ def test_no_size_of_an_effect_outside_the_model_is_a_rounded_nought(page, stored
             cells = [cell.text().strip() for cell in row.children if not isinstance(cell, str)]
             said |= {cells[place] for place in places}
     assert "0" not in said and "none does" in said and len(said) > 10
-    heading = next(section.find("figure")).text()
+    heading = next(section.find("strong")).text()
     table = stored.tables["stress_tests"].query("option == 'care_review' and quantity == 'npv_sign'")
     assert not table["hinted"].any() and table["reachable"].any()
     assert "At no size that published or modelled figures hint at" in heading

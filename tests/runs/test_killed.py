@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
 from cba.inputs.files import replace_file
-from cba.inputs.leftovers import clear_parts, scratch_folder
+from cba.inputs.leftovers import clear_parts
 from cba.reporting.card import render_runs_index
 from cba.runs.reading import write_index
 from cba.runs.store import prune_runs
 from tests.runs.test_damaged_store import store
-
-HOLDER = """
-import sys
-from cba.inputs.leftovers import scratch_folder
-with scratch_folder("update") as place:
-    (place / "published").mkdir()
-    (place / "published" / "a.csv").write_text("a")
-    (place / "published").chmod(0o555)
-    print(place, flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -35,33 +22,6 @@ def dead() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
     return process.pid
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs SIGKILL")
-def test_a_temporary_folder_is_cleared_when_its_process_was_killed_and_not_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
-    with subprocess.Popen([sys.executable, "-c", HOLDER], **pipes) as holder:
-        place = holder.stdout.readline().strip()
-        with scratch_folder("report") as own:
-            assert os.path.isdir(place) and own.is_dir()
-        assert not own.exists() and os.path.isdir(place)
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
-        assert os.path.isdir(place)
-        with scratch_folder("update") as own:
-            assert {one.name for one in tmp_path.iterdir()} == {own.name, f"{own.name}.lock"}
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_somebody_elses_files_in_the_temporary_folder_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "cba-data.lock").write_text("")
-    (tmp_path / "cba-data").mkdir()
-    with scratch_folder("update"):
-        pass
-    assert {one.name for one in tmp_path.iterdir()} == {"cba-data", "cba-data.lock"}
 
 
 def test_half_written_files_are_cleared_by_the_next_writer(tmp_path, dead):

@@ -33,7 +33,7 @@ class Readable(FakeAppraisal):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Stages that count what they make, read back from the store, and add a table after all stances."""
+    """Stages that count what they make, read back from the store."""
     monkeypatch.setattr("cba.appraisal.record.Appraisal", Readable)
     made: list[str] = []
 
@@ -44,15 +44,8 @@ def counted(monkeypatch):
         results = {k: {n: None if v != v else v for n, v in e.items()} for k, e in found.results.items()}
         return Readable(analysis, stance, found.npv, found.tables, results, found.provenance)
 
-    def compare(appraisals):
-        first = next(iter(appraisals))
-        both = pd.DataFrame({"stances": [len(appraisals)]})
-        changed = replace(appraisals[first], tables=dict(appraisals[first].tables) | {"both": both})
-        return {**appraisals, first: changed}
-
     stages = replace(
         stages_of(appraise=appraise),
-        compare=compare,
         reuse=lambda root, **asked: stored_appraisal(root, **asked),
     )
     return stages, made
@@ -84,16 +77,11 @@ def test_a_title_is_not_a_reason_to_work_and_the_record_takes_it(tmp_path, count
     assert record["provenance"]["fingerprints"]["analysis"] == small_analysis(title="Another").fingerprint()
 
 
-def test_another_stance_is_made_and_later_tables_are_made_anew(tmp_path, counted):
+def test_another_stance_is_made_and_those_stored_are_read(tmp_path, counted):
     stages, made = counted
     execute(small_analysis(), root=tmp_path, stages=stages)
-    run = execute(small_analysis(stances=("evidence", "sceptical", "review")), root=tmp_path, stages=stages)
+    execute(small_analysis(stances=("evidence", "sceptical", "review")), root=tmp_path, stages=stages)
     assert made == ["evidence", "sceptical", "review"]
-    assert pd.read_csv(run.path / "tables" / "both.csv")["stances"].tolist() == [3]
-    alone = execute(
-        small_analysis(stances=("evidence",)), root=tmp_path, stages=replace(stages, compare=dict)
-    )
-    assert made == ["evidence", "sceptical", "review"] and not (alone.path / "tables" / "both.csv").exists()
 
 
 def test_a_change_is_made_anew(tmp_path, counted):

@@ -10,11 +10,11 @@ import pandas as pd
 
 from cba.appraisal.quantities import stem_of
 from cba.inputs.evidence import load_claims
-from cba.reporting.choices import View, belief_rows, drawn_targets, paths_overlap, tracker_beliefs
+from cba.reporting.choices import View, belief_rows, paths_overlap, tracker_beliefs
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, range_columns, results_below
-from cba.reporting.numbers import chance_of, counted, spanned
+from cba.reporting.numbers import counted, spanned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,32 +121,6 @@ def _describe_fewer(options: list[str], view: View) -> str:
     return chart.describe_results(view, FEWER, style="count", axis=axis)
 
 
-def _draw_chances(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw the chance of at least so many fewer children, by year: the review's numbers and the smallest."""
-    for number, target in enumerate(drawn_targets(rows)):
-        one = rows[rows["fewer_children"] == target].sort_values("year")
-        style = {"color": chart.colours(4)[number], "ls": chart.DASHES[number], "lw": 2.2}
-        label = f"At least {counted(target)}"
-        ax.plot(one["year"], 100 * one["probability"], label=label, **style)
-    chart.set_years(ax, int(rows["year"].min()), int(rows["year"].max()))
-    ax.set_ylim(0, 103)
-    chart.name_values(ax, "Chance of so many fewer children, %")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.09), ncols=2, borderaxespad=0.0, handlelength=2.4)
-
-
-def _describe_chances(rows: pd.DataFrame, view: View) -> str:
-    last = rows[rows["year"] == rows["year"].max()]
-    parts = [
-        f"at least {counted(row['fewer_children'])}: {chance_of(row['probability'])}"
-        for row in last.to_dict("records")
-    ]
-    return (
-        f"Line chart, one line for each of {len(drawn_targets(rows))} numbers of children. Horizontal axis: years "
-        f"ending 31 March, {int(rows['year'].min())} to {int(rows['year'].max())}. Vertical axis: chance of at least "
-        f"so many fewer children in care, per cent. In the last year {'; '.join(parts)}."
-    )
-
-
 # --- The tracker: starts expected each year under each belief, and starts published to date ---
 
 
@@ -225,23 +199,6 @@ FIGURES = (
         _describe_fewer,
         lambda view: chart.drawn_options(view.appraisals, FEWER),
         chart.results_height,
-    ),
-    Figure(
-        "fewer_chances",
-        "Chance of fewer children by year",
-        Data(
-            "fewer_children_chances",
-            columns(
-                YEAR,
-                count={"fewer_children": "At least so many fewer"},
-                probability={"probability": "Chance"},
-            ),
-            "Chance of at least so many fewer children in care, by year",
-            chart.of_option,
-        ),
-        _draw_chances,
-        _describe_chances,
-        height=4.0,
     ),
     Figure(
         "tracker",

@@ -1,4 +1,4 @@
-"""Figures of the decision: risk of every option, and which is best by the value of a child-year."""
+"""Figures of the decision: which option is best by the value of a child-year, and the specification curve."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
 from cba.reporting.html_tables import columns
-from cba.reporting.numbers import chance_of, counted, is_defined, netted, pounds, priced
+from cba.reporting.numbers import chance_of, counted, netted, priced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,40 +23,7 @@ if TYPE_CHECKING:
 VALUE = columns(price={"value_per_child_year": "Value of a child-year"})
 
 
-# --- Risk ---
-
-
-def _cash_risk(view: View) -> pd.DataFrame:
-    rows = view.rows("risk", value_per_child_year=0.0)
-    return rows[rows["option"] != "bau"]
-
-
-def _draw_risk(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw expected net present value of every option beside the mean of its worst draws."""
-    divisor, unit = chart.scale_of(float(rows[["mean", "cvar"]].abs().to_numpy().max(initial=1.0)))
-    first, second = chart.colours(3)[0], chart.colours(3)[2]
-    places, mean, worst = np.arange(len(rows)), rows["mean"] / divisor, rows["cvar"] / divisor
-    ax.hlines(places, worst, mean, color=chart.GREY, lw=2)
-    ax.plot(mean, places, "o", color=first, ms=8, mec="white", label="Expected value")
-    ax.plot(worst, places, "D", color=second, ms=7, mec="white", label="Mean of the worst twentieth")
-    labels = [fill(view.label(option), 21) for option in rows["option"]]
-    values = f"Net present value, {unit} ({chart.MINUS}: net cost)"
-    chart.name_rows(ax, labels, values=values, zero=True, form=",g", ticks=5)
-    chart.key_above(ax, left=-0.45, ncols=2, handletextpad=0.3)
-
-
-def _describe_risk(rows: pd.DataFrame, view: View) -> str:
-    parts = [
-        f"{view.first.option_labels[row['option']]}: {netted(row['mean'])}, worst 5% {netted(row['cvar'])}"
-        for row in rows.to_dict("records")
-    ]
-    return (
-        "Dot chart, one row for each option: a circle for its expected net present value, a diamond for the mean "
-        f"of its worst draws. Horizontal axis: net present value in pounds. {'; '.join(parts)}."
-    )
-
-
-# --- Along the value of a child-year: which option is best and how surely, and the frontier of options ---
+# --- Along the value of a child-year: which option is best and how surely ---
 
 
 MOST_LINES = 4
@@ -117,67 +82,6 @@ def _describe_acceptability(table: pd.DataFrame, view: View) -> str:
         f"Line chart, one line for each of {len(contenders(view.first))} options that can be best; points mark the "
         "option with the highest expected net benefit. Horizontal axis: value of a child-year in pounds, on a "
         f"logarithmic scale. Vertical axis: chance of being best, per cent. The highest expected: {'; '.join(parts)}."
-    )
-
-
-def _draw_frontier(ax: Axes, table: pd.DataFrame, view: View) -> None:
-    """Draw every option by mean net cost and mean child-years, the frontier of undominated options joined."""
-    rows = table.sort_values("cost")
-    divisor, unit = chart.scale_of(float(rows["cost"].abs().max()))
-    on = rows[rows["status"] == "frontier"]
-    first, second = chart.colours(2)[:2]
-    ax.plot(on["effect"], on["cost"] / divisor, "-", color=first, lw=2)
-    for row in rows.to_dict("records"):
-        kept = row["status"] == "frontier"
-        style = {"color": first, "marker": "o"} if kept else {"color": second, "marker": "X"}
-        ax.plot(row["effect"], row["cost"] / divisor, ls="none", ms=9, mec="white", **style)
-    for effect, cost, text in _numbered_points(rows):
-        chart.label_end(ax, effect, cost / divisor, text, dy=-9)  # below: the frontier climbs
-    names = [f"{number}  {view.label(name)}" for number, name in enumerate(rows["option"], start=1)]
-    ax.axhline(0.0, color=chart.TEXT, lw=1)
-    ax.margins(x=0.12, y=0.1)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    low, high = ax.get_ylim()
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(chart.signed(",g"))
-    chart.name_values(ax, f"Mean net cost, {unit}")
-    key = "Circles joined: frontier. Crosses: dominated.\n" + "\n".join(fill(n, 44) for n in names)
-    ax.set_xlabel("Child-years at home, less harm, discounted\n\n" + key, loc="left")
-
-
-def _numbered_points(rows: pd.DataFrame) -> list[tuple[float, float, str]]:
-    """Where to write the numbers of the points: one label for points whose labels would run into each other."""
-    found: list[tuple[float, float, str]] = []
-    width, height = (float(np.ptp(rows[name])) or 1.0 for name in ("effect", "cost"))
-    for number, (effect, cost) in enumerate(zip(rows["effect"], rows["cost"], strict=True), start=1):
-        near = [
-            place
-            for place, (x, y, text) in enumerate(found)
-            if abs(x - effect) < (0.05 + 0.025 * len(text)) * width and abs(y - cost) < 0.09 * height
-        ]
-        if near:
-            x, y, text = found[near[0]]
-            found[near[0]] = (max(x, effect), min(y, cost), f"{text}, {number}")
-        else:
-            found.append((effect, cost, str(number)))
-    return found
-
-
-def _describe_frontier(rows: pd.DataFrame, view: View) -> str:
-    parts = []
-    for row in rows.to_dict("records"):
-        words = (
-            f"{view.first.option_labels[row['option']]}: {counted(row['effect'])} child-years at "
-            f"{pounds(row['cost'])}, {row['status']}"
-        )
-        if is_defined(row["icer"]):
-            words += f", {pounds(row['icer'])} for each further child-year"
-        parts.append(f"{words}.")
-    return (
-        "Dot chart, one point for each option; options on the frontier are joined. Horizontal axis: mean "
-        "discounted child-years at home less harm. Vertical axis: mean net cost in pounds, present value. "
-        + " ".join(parts)
     )
 
 
@@ -289,45 +193,5 @@ FIGURES = (
         _describe_acceptability,
         rows=lambda view: view.first.tables["acceptability"],
         height=4.7,
-    ),
-    Figure(
-        "frontier",
-        "Options by cost and child-years",
-        Data(
-            "frontier",
-            columns(
-                _OPTION,
-                columns(money={"cost": "Mean net cost"}, count={"effect": "Child-years, less harm"}),
-                name={"status": "Status"},
-                money={"icer": "Cost of each further child-year"},
-            ),
-            "Cost-effectiveness frontier: means, present value, against business as usual",
-        ),
-        _draw_frontier,
-        _describe_frontier,
-        height=lambda rows: 3.9 + 0.19 * len(rows),  # the chart and its key, one line an option
-    ),
-    Figure(
-        "risk",
-        "Expected value and worst cases",
-        Data(
-            "risk",
-            columns(
-                VALUE,
-                _OPTION,
-                money={
-                    "mean": "Expected",
-                    "cvar": "Mean of the worst twentieth",
-                    "expected_loss": "Mean regret",
-                    "worst_loss": "Regret, 99th percentile",
-                },
-                probability={"prob_best": "Chance of being best", "prob_negative": "Chance of a net loss"},
-            ),
-            "Expected net benefit, worst cases and regret, by value of a child-year",
-        ),
-        _draw_risk,
-        _describe_risk,
-        rows=_cash_risk,
-        height=lambda rows: 1.4 + 0.45 * max(len(rows), 1),
     ),
 )

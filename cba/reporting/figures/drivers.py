@@ -1,4 +1,4 @@
-"""Figures of what drives a result, of what the model cannot see, and of what moved it between two runs."""
+"""Figures of what drives a result, and of what moved it between two runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cba.errors import InputError
 from cba.reporting.choices import View
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Data, Figure
-from cba.reporting.html_tables import columns, range_columns
+from cba.reporting.html_tables import columns
 from cba.reporting.names import input_name
-from cba.reporting.numbers import bound, chance_of, per_cent, pounds, show
+from cba.reporting.numbers import bound, per_cent, pounds
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -97,103 +97,6 @@ def _describe_shares(rows: pd.DataFrame, view: View) -> str:
     )
 
 
-# --- Switching values: how likely each input is to lie beyond the value that changes a conclusion ---
-
-
-def _draw_switching(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw the chance the evidence gives each input of lying beyond its switching value."""
-    inputs, targets = list(dict.fromkeys(rows["input"])), list(dict.fromkeys(rows["target"]))
-    palette = chart.colours(max(len(targets), 3))
-    for number, target in enumerate(targets):
-        chosen = rows[rows["target"] == target].set_index("input").loc[inputs]
-        places = np.arange(len(inputs)) + 0.24 * (number - (len(targets) - 1) / 2)
-        style = {"marker": chart.MARKERS[number % 3], "ls": "none", "color": palette[number], "ms": 7}
-        chance, reach = 100 * chosen["probability_beyond"], chosen["reachable"].to_numpy(dtype=bool)
-        ax.plot(chance, places, markerfacecolor="white", **style)
-        ax.plot(chance[reach], places[reach], label="_", **style)
-        ax.plot([], [], label=fill(target, 34), **style)
-    values = "Chance of being beyond it, %\n(hollow: not reachable)"
-    chart.name_rows(ax, [fill(input_name(name), 24) for name in inputs], values=values, ticks=5)
-    largest = float(100 * rows["probability_beyond"].max())
-    ax.set_xlim(-2.0 if largest < 20 else -4.0, max(1.15 * largest, 20.0))
-    chart.key_above(ax, left=-0.55, ncols=1)
-
-
-def _describe_switching(rows: pd.DataFrame, view: View) -> str:
-    found = rows[rows["reachable"].astype(bool)]
-    parts = [
-        f"{row['target']}: {input_name(row['input'])} beyond {show(row['value'])}, chance "
-        f"{chance_of(row['probability_beyond'])}"
-        for row in found.to_dict("records")
-    ]
-    return (
-        f"Dot chart, one row for each of {rows['input'].nunique()} inputs and one marker for each of "
-        f"{rows['target'].nunique()} targets; a hollow marker is a target that no value of the input reaches. "
-        "Horizontal axis: chance, per cent, that the input lies beyond the value at which the conclusion changes. "
-        f"{len(found)} of {len(rows)} can be reached. {'; '.join(parts)}"
-    )
-
-
-# --- Effects that the model cannot see: how far each can move net present value ---
-
-
-def _curves(view: View) -> list[pd.DataFrame]:
-    """Return the curve of each effect, in the order of the table."""
-    rows = view.rows("stress_curves", option=view.option)
-    return [curve for _, curve in rows.groupby("stress", sort=False)]
-
-
-def _draw_stress(ax: Axes, curves: list[pd.DataFrame], view: View) -> None:
-    """Draw how far each effect moves mean net present value between its smallest and largest size."""
-    every = [float(v) for curve in curves for v in curve["npv_mean"]]
-    divisor, words = chart.scale_of(max(abs(value) for value in every))
-    lowest, highest = min(*every, 0.0) / divisor, max(*every, 0.0) / divisor
-    room = 0.04 * (highest - lowest)  # between a bar and its words
-    for place, curve in enumerate(reversed(curves)):
-        _draw_range(ax, curve, place, divisor=divisor, room=room)
-        ax.text(lowest, place + 0.36, str(curve["label"].iloc[0]), color=chart.TEXT, fontsize=10, va="bottom")
-    ax.axvline(0.0, color=chart.TEXT, lw=1.2)
-    ax.set_xlim(lowest - room, highest + 7 * room)
-    ax.set_ylim(-0.6, len(curves) - 0.1)
-    ax.set_yticks([])
-    ax.grid(axis="y", visible=False)
-    ax.xaxis.set_major_formatter(chart.signed("g"))
-    ax.set_xlabel(f"Mean net present value, {words}; zero marked")
-    chart.name_values(
-        ax, "Bar: from the smallest to the largest size; dot: none;\ndiamond: figure to compare with"
-    )
-
-
-def _draw_range(ax: Axes, curve: pd.DataFrame, place: int, *, divisor: float, room: float) -> None:
-    means = curve["npv_mean"] / divisor
-    low, high = float(means.min()), float(means.max())
-    ax.barh(place, high - low, left=low, height=0.26, color=chart.colours(2)[0])
-    for mark, shape, size in (("comparison", "D", 7), ("now", "o", 8)):
-        chosen = means[curve["mark"] == mark]
-        look = {"color": "white", "mec": chart.TEXT, "mew": 1.4, "ls": "none"}
-        ax.plot(chosen, [place] * len(chosen), marker=shape, ms=size, **look)
-    ax.text(high + room, place, _sizes(curve), color=chart.TEXT, fontsize=9, va="center")
-
-
-def _sizes(curve: pd.DataFrame) -> str:
-    ends = (float(curve["size"].iloc[0]), float(curve["size"].iloc[-1]))
-    return " to ".join(f"{end:.2g}".replace("-", chart.MINUS) for end in ends)
-
-
-def _describe_stress(curves: list[pd.DataFrame], view: View) -> str:
-    said = []
-    for curve in curves:
-        first, last = curve.iloc[0], curve.iloc[-1]
-        said.append(
-            f"{first['label']} (sizes {_sizes(curve)}, {first['unit']}): from "
-            f"{pounds(first['npv_mean'])} to {pounds(last['npv_mean'])}"
-        )
-    return (
-        "Bar chart, one bar for each effect outside the model. Horizontal axis: mean net present value; a line "
-        f"marks zero. {'; '.join(said)}. A dot marks no effect, a diamond a figure to compare the size with."
-    )
-
-
 FIGURES = (
     Figure(
         "tornado",
@@ -235,44 +138,6 @@ FIGURES = (
         _describe_shares,
         rows=_question_shares,
         height=lambda rows: 1.1 + 0.42 * len(rows),
-    ),
-    Figure(
-        "switching_values",
-        "Switching values of the leading inputs",
-        Data(
-            "switching_values",
-            columns(
-                text={"target": "Target", "description": "Input", "unit": "Unit"},
-                number={"input_median": "Median believed", "value": "Switching value", "se": "Error"},
-                probability={"probability_beyond": "Chance of being beyond it"},
-            )
-            + columns(text={"verdict": "Reachable"}),
-            "Value of each leading input at which the conclusion changes",
-            chart.of_option,
-        ),
-        _draw_switching,
-        _describe_switching,
-        height=lambda rows: 1.9 + 0.5 * rows["input"].nunique(),
-    ),
-    Figure(
-        "stress",
-        "How far effects outside the model move net present value",
-        Data(
-            "stress_curves",
-            columns(
-                text={"label": "Effect", "unit": "Size counted in"},
-                number={"size": "Size"},
-            )
-            + range_columns("money", "npv_", mean="Net present value: mean")
-            + columns(probability={"prob_positive": "Chance of a net saving"})
-            + range_columns("count", "fewer_", mean="Fewer children: mean"),
-            "Net present value and fewer children in care by size of each effect outside the model",
-            chart.of_option,
-        ),
-        _draw_stress,
-        _describe_stress,
-        rows=_curves,
-        height=lambda curves: 1.3 + 0.72 * len(curves),
     ),
 )
 

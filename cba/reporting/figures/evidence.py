@@ -14,7 +14,7 @@ from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
 from cba.reporting.html_tables import columns, csv_link, range_columns
 from cba.reporting.names import full_name, stance_name
-from cba.reporting.numbers import counted, matching_rows, per_cent, pounds, show
+from cba.reporting.numbers import matching_rows, per_cent, pounds, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,29 +80,6 @@ def _describe_effect(rows: pd.DataFrame, view: View, *, label: str) -> str:
     ]
     return (
         f"Interval chart, one row for each of {len(rows)} stages. Horizontal axis: {label}; the line marks no effect. "
-        f"{'; '.join(parts)}."
-    )
-
-
-# --- What each intervention contributes to one option (Shapley values, means) ---
-
-
-def _draw_attribution(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw the fewer children in care that each intervention brings."""
-    names = (full_name(name) for name in rows["component"])
-    words = (counted(value) for value in rows["fewer_children"])
-    axis = f"Fewer children in care at 31 March {view.first.analysis.target_year}"
-    chart.named_bars(ax, rows["fewer_children"], names, words, axis=axis, zero=True, form=",g")
-    ax.margins(x=0.2)
-
-
-def _describe_attribution(rows: pd.DataFrame, view: View) -> str:
-    parts = [
-        f"{full_name(row['component'])}: {show(row['fewer_children'], style='fewer')}"
-        for row in rows.to_dict("records")
-    ]
-    return (
-        "Horizontal bar chart, one bar for each intervention. Horizontal axis: fewer children in care. "
         f"{'; '.join(parts)}."
     )
 
@@ -296,84 +273,8 @@ RECONCILED = Figure(
 )
 
 
-# --- What area-level studies teach: each part of the product, and the product, before and after ---
-
-
-_PARTS = {
-    "coverage": "Coverage",
-    "reach": "Reach",
-    "effect": "Effect, 1 - RR",
-    "change": "Product, log change",
-}
-
-
-def reach_figure(view: View) -> Figure:
-    """Return what the study whose product was learned most taught of its parts."""
-    rows = view.first.tables["reach"]
-    products = rows[rows["quantity"] == "change"]
-    study = str(products.loc[products["learned"].idxmax(), "study_id"])
-    before = range_columns("number", "prior_", mean="Before: mean")
-    both = columns(columns(text={"label": "Quantity"}), before, range_columns("number", mean="After: mean"))
-    shown = columns(both, share={"learned": "Learned"})
-    caption = f"Before and after the data: {study}"
-    return Figure(
-        "reach",
-        f"What {study} teaches",
-        Data("reach", shown, caption, chart.rows_with(study_id=study), name="reach_one"),
-        _draw_reach,
-        partial(_describe_reach, study=study),
-        height=3.2,
-    )
-
-
-def _draw_reach(ax: Axes, table: pd.DataFrame, view: View) -> None:
-    """Draw coverage, reach, effect and their product for one area-level study, before and after the data."""
-    (first, second), rows = chart.duo(), table.to_dict("records")
-    for place, row in enumerate(rows):
-        before, after = place - 0.14, place + 0.14
-        ax.plot([row["prior_lower"], row["prior_upper"]], [before] * 2, color=second, lw=2.2, ls="--")
-        ax.plot(row["prior_mean"], before, "s", color="white", mec=second, mew=1.6, ms=7)
-        ax.plot([row["lower"], row["upper"]], [after] * 2, color=first, lw=2.2)
-        ax.plot(row["mean"], after, "o", color=first, mec="white", ms=8)
-    chart.note(ax, "Before", (rows[0]["prior_upper"], -0.14), (5, -3), va="baseline")
-    chart.note(ax, "After", (rows[0]["upper"], 0.14), (5, -5), va="baseline")
-    values = "Share, or log points for the product"
-    chart.name_rows(ax, [_PARTS[row["quantity"]] for row in rows], values=values, zero=True, form="g")
-
-
-def _describe_reach(rows: pd.DataFrame, view: View, *, study: str) -> str:
-    def ends(row: dict[str, float], before: str = "") -> str:
-        return f"{show(row[f'{before}lower'], unit=0.01)} to {show(row[f'{before}upper'], unit=0.01)}"
-
-    parts = [
-        f"{_PARTS[row['quantity']]}: before {ends(row, 'prior_')}, after {ends(row)}"
-        for row in rows.to_dict("records")
-    ]
-    return (
-        f"Interval chart of {len(rows)} quantities for the study {study}, each before and after the data. "
-        f"Horizontal axis: shares, or log points for the product; the line marks nought. {'; '.join(parts)}."
-    )
-
-
 FIGURES = (
     RECONCILED,
-    Figure(
-        "attribution",
-        "Fewer children in care by intervention",
-        Data(
-            "attribution",
-            columns(
-                name={"component": "Intervention"},
-                count={"fewer_children": "Fewer children"},
-                money={"npv": "Net present value"},
-            ),
-            "Contribution of each intervention",
-            chart.of_option,
-        ),
-        _draw_attribution,
-        _describe_attribution,
-        height=lambda rows: 1.1 + 0.5 * max(len(rows), 1),
-    ),
     Figure(
         "break_even_map",
         "Break-even map",
@@ -386,8 +287,3 @@ FIGURES = (
         anchor="break-even-map",
     ),
 )
-
-
-def figures_of_run(view: View) -> list[Figure]:
-    """Return the figure that depends on what a run holds: the study learned most."""
-    return [reach_figure(view)] if view.holds("reach") else []

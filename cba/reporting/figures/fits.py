@@ -1,9 +1,8 @@
-"""Figures of how far the models can be trusted: past scores, growth, even probabilities, and the past refitted."""
+"""Figures of how far the models can be trusted: past scores, even probabilities, and the past refitted."""
 
 from __future__ import annotations
 
 from functools import partial
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +25,6 @@ ENDS = {"lower": "Lower", "upper": "Upper"}
 
 
 REACH = {"lower": "Reach of chance: lower", "upper": "Upper"}
-
-
-OF_MODEL = {"lower": "Of the model: lower", "upper": "Upper"}
 
 
 ERROR = {"mcse": "Monte Carlo error"}
@@ -125,85 +121,7 @@ def _describe_vintages(rows: pd.DataFrame, view: View) -> str:
     )
 
 
-# --- The number in care under other growth ---
-
-
-def _draw_growth(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw children in care in the target year under current policy, by what their growth returns to."""
-    first, places = chart.colours(3)[0], np.arange(len(rows))
-    ax.hlines(places, rows["lower"], rows["upper"], color=first, lw=3)
-    ax.plot(rows["mean"], places, "o", color=first, ms=8, mec="white")
-    chart.name_rows(
-        ax, [fill(label, 30) for label in rows["label"]], values="Children in care", form=",.0f", ticks=3
-    )
-
-
-def _describe_growth(rows: pd.DataFrame, view: View) -> str:
-    parts = [
-        f"{row['label']}: mean {counted(row['mean'])}, {spanned(row, counted)}"
-        for row in rows.to_dict("records")
-    ]
-    return (
-        "Interval chart, one row for each way the number in care may grow, a dot at the mean. Horizontal axis: "
-        f"children in care in the target year under current policy. {'; '.join(parts)}."
-    )
-
-
-# --- Ranks and probabilities that should be even: how far they are from it, and how far chance takes them ---
-
-
-_BAND = ("place", "lower", "upper")
-
-
-def _draw_ranks(ax: Axes, table: pd.DataFrame, view: View) -> None:
-    """Draw, for every quantity of a model, the share of ranks below each place less the place."""
-    place = table["place"].to_numpy()
-    for quantity in table.columns.difference(_BAND):
-        ax.plot(place, table[quantity], color=chart.duo()[0], lw=0.7, alpha=0.35)
-    for side in ("lower", "upper"):
-        ax.plot(place, table[side], color=chart.duo()[1], lw=2.2)
-    _even_axes(ax, table.drop(columns="place"))
-    ax.set_xlabel("Rank of the truth among the draws, as a share")
-    chart.name_values(ax, "Share of ranks below, less what even ranks would give")
-    middle = len(table) // 2
-    look = {"ha": "center", "va": "baseline", "fontsize": 9.5}
-    chart.note(ax, "Reach of chance", (place[middle], table["upper"].iloc[middle]), (0, 5), **look)
-
-
-def _even_axes(ax: Axes, values: pd.DataFrame) -> float:
-    """Set the axes of departures from even; return the largest."""
-    ax.axhline(0.0, color=chart.TEXT, lw=1)
-    ax.set_xlim(0.0, 1.0)
-    far = float(values.abs().to_numpy().max())
-    ax.set_ylim(-1.2 * far, 1.2 * far)
-    return far
-
-
-def _describe_ranks(table: pd.DataFrame, view: View, *, model: str, words: str) -> str:
-    lines = table[table.columns.difference(_BAND)]
-    outside = int(((lines.gt(table["upper"], axis=0)) | (lines.lt(table["lower"], axis=0))).any().sum())
-    rows = view.rows("calibration_quantities", model=model)
-    wanting = int((rows["passed"].astype(str) != "True").sum())
-    reach = show(float(table["upper"].max()), style="number", unit=0.001)
-    return (
-        "Line chart. Horizontal axis: rank of the truth among the draws, as a share from 0 to 1. Vertical axis: "
-        f"share of ranks below, less what even ranks would give. {lines.shape[1]} thin lines, one per quantity of "
-        f"the model of {words}, wander about nil; two thick lines mark how far chance takes one "
-        f"of them, {reach} at most. {outside} leave it somewhere; allowing for their number, {wanting} of "
-        f"{len(rows)} quantities are found wanting."
-    )
-
-
-def _ranks_figure(model: str, words: str) -> Figure:
-    shown = columns(number={"place": "Rank, as a share", **REACH})
-    caption = f"Reach of chance for the shares of ranks, {words.removeprefix('the ')}"
-    return Figure(
-        f"calibration_{model}",
-        f"Ranks of the truth, {words.removeprefix('the ')}",
-        Data(f"calibration_shares_{model}", shown, caption),
-        _draw_ranks,
-        partial(_describe_ranks, model=model, words=words),
-    )
+# --- Probabilities that should be even: how far they are from it, and how far chance takes them ---
 
 
 def _draw_pit(ax: Axes, rows: pd.DataFrame, view: View) -> None:
@@ -211,7 +129,10 @@ def _draw_pit(ax: Axes, rows: pd.DataFrame, view: View) -> None:
     place = rows["place"].to_numpy()
     ax.fill_between(place, rows["lower"], rows["upper"], color=chart.duo()[1], alpha=0.18, lw=0)
     ax.step(place, rows["departure"], where="post", color=chart.duo()[0], lw=2.0)
-    far = _even_axes(ax, rows[["departure", "lower", "upper"]])
+    ax.axhline(0.0, color=chart.TEXT, lw=1)
+    ax.set_xlim(0.0, 1.0)
+    far = float(rows[["departure", "lower", "upper"]].abs().to_numpy().max())
+    ax.set_ylim(-1.2 * far, 1.2 * far)
     ax.set_xlabel("Probability given to a figure no larger than the published one")
     chart.name_values(ax, "Share of figures below, less what a good forecast would give")
     chart.label_end(ax, 0.02, 1.05 * far, "Shaded: reach of chance")
@@ -291,38 +212,6 @@ def _total_figure(quantity: str, title: str, caption: str) -> Figure:
     )
 
 
-TOGETHER = "All series together"
-"""Label of the rows that speak of all series."""
-
-
-def _single_series(view: View) -> pd.DataFrame:
-    rows = view.rows("fit_checks_autocorrelation", lag=1)
-    return rows[rows["series"] != TOGETHER]
-
-
-def _draw_memory(ax: Axes, rows: pd.DataFrame, view: View) -> None:
-    """Draw how changes of successive years hang together, series by series, against the model's own."""
-    place = np.arange(len(rows))
-    ax.hlines(place, rows["lower"], rows["upper"], color=chart.duo()[0], lw=6, alpha=0.35, label="Model")
-    ax.plot(rows["found"], place, color=chart.TEXT, marker="o", ms=5, ls="none", label="Published")
-    values = "Correlation of a year's change with that of the year before"
-    chart.name_rows(ax, list(rows["series"]), values=values, zero=True, form="g")
-    ax.set_xlim(-1.0, 1.0)
-    ax.legend(loc="upper right", frameon=False, fontsize=9.5)
-
-
-def _describe_memory(rows: pd.DataFrame, view: View) -> str:
-    above = rows.loc[rows["found"] > rows["upper"], "series"]
-    below = rows.loc[rows["found"] < rows["lower"], "series"]
-    positive = int((rows["found"] > 0).sum())
-    return (
-        f"Point chart with intervals, one row for each of {len(rows)} series. Horizontal axis: correlation of a "
-        "year's change with that 1 year before, from minus 1 to 1. A dot is the published series, a bar the "
-        f"interval of series drawn from the model. {positive} dots are above nil. Right of the bar: "
-        f"{', '.join(above) or 'none'}; left of it: {', '.join(below) or 'none'}."
-    )
-
-
 # --- Calibration to the published accounts: modelled spending with its interval, and the outturn ---
 
 
@@ -391,23 +280,6 @@ FIGURES = (
         rows=_vintages,
         height=3.8,
     ),
-    Figure(
-        "structure",
-        "Children in care in the target year by how their number grows",
-        Data(
-            "growth",
-            columns(
-                name={"quantity": "Quantity"},
-                text={"label": "In words", "when": "When"},
-                number={"mean": "Mean", **ENDS},
-            ),
-            "What growth returns to and how slowly, before and after the data, and the target year under other growth",
-        ),
-        _draw_growth,
-        _describe_growth,
-        rows=lambda view: view.rows("growth", quantity="children_in_care"),
-        height=lambda rows: 1.2 + 0.55 * len(rows),
-    ),
     _total_figure(
         "stock_change",
         "Change in children looked after",
@@ -430,25 +302,6 @@ FIGURES = (
         "study results",
         "Studies by the probability given beforehand to a result no larger",
     ),
-    Figure(
-        "fit_autocorrelation",
-        "Does one year’s change carry into the next?",
-        Data(
-            "fit_checks_autocorrelation",
-            columns(
-                text={"series": "Series"},
-                plain={"lag": "Years apart"},
-                number={"found": "Correlation", **OF_MODEL, "p_value": "Probability of as much"},
-            ),
-            "Correlation of yearly changes one, two and three years apart, published and drawn from the model",
-        ),
-        _draw_memory,
-        _describe_memory,
-        rows=_single_series,
-        height=4.8,
-    ),
-    _ranks_figure("baseline", "business as usual"),
-    _ranks_figure("effects", "the effects"),
     Figure(
         "accounts",
         "Modelled and published spending",
