@@ -454,8 +454,6 @@ def payer_message(appraisal: Appraisal, option: str) -> str:
     return "; ".join(parts)
 
 
-
-
 def council_choices(view: View) -> dict[str, Any]:
     """Return the groups of councils by grouping, each with its place in the table of them."""
     rows = view.first.tables["councils_by_group"].reset_index(names="position")
