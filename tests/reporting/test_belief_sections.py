@@ -152,6 +152,7 @@ def test_the_sections_are_left_out_without_their_tables():
     gone = (
         "accounts_reconciliation",
         "councils",
+        "councils_by_group",
         "perspectives",
         "break_even_map",
         "panel_reconciled",
