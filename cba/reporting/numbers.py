@@ -206,8 +206,8 @@ ERRORS_IN_SE = ("value", "expected_payoff", "effect")
 """Columns whose standard error stands in a column ``se`` of their table; others have ``<column>_se``, if any."""
 
 
-SAMPLED = "effect"
-"""Column whose ``_se`` is a study's sampling error, not a Monte Carlo error: it does not round the estimate."""
+SAMPLED = ("effect", "crps_less_walk")
+"""Columns whose ``_se`` is a sampling error, not a Monte Carlo error: it does not round the estimate."""
 
 
 COMPARISONS = ("shift", "learned")
@@ -271,7 +271,7 @@ def row_error(row: Mapping[str, Any], field: str, *, style: Style, appraisal: Ap
     if is_error(field) or field.startswith(WITHOUT_UNIT):
         return 0.0
     own = row.get(f"{field}_se", row.get("se") if field in ERRORS_IN_SE else None)
-    own = None if field == SAMPLED and f"{SAMPLED}_se" in row else own
+    own = None if field in SAMPLED and f"{field}_se" in row else own
     if is_defined(own):
         return float(own)
     stated = row.get("prob_mcse" if style == "probability" and "prob_mcse" in row else "mcse")
