@@ -207,11 +207,12 @@ def load_authorities(path: str | Path | None = None) -> pd.DataFrame:
     # Deprivation: share of children aged 0 to 15 in families on low income, missing where the index has none; `of`
     # says whose figure it is where that is another area's.
     folder = published_folder() if path is None else Path(path)
-    tables = read_tables(("deprivation",), folder=folder)
-    index = tables["deprivation"].set_index("authority")
-    newest = index.loc[index["edition"] == index["edition"].max(), ["edition", "value", "note"]]
-    named = newest.set_axis(["edition", "deprivation", "deprivation_of"], axis=1)
-    return tables["authorities"].set_index("authority").join(named)
+    held = (folder / "deprivation.csv").is_file()  # snapshots made before the index came in have none
+    tables = read_tables(("deprivation",) if held else ("authorities",), folder=folder)
+    authorities, columns = tables["authorities"].set_index("authority"), ["edition", "value", "note"]
+    index = tables["deprivation"].set_index("authority") if held else pd.DataFrame(columns=columns)
+    newest = index.loc[index["edition"] == index["edition"].max(), columns]
+    return authorities.join(newest.set_axis(["edition", "deprivation", "deprivation_of"], axis=1))
 
 
 def _chosen_release(release: int | None, *, releases: list[int], folder: Path) -> int:

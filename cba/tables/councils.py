@@ -433,7 +433,7 @@ def in_cash_of(workings: Workings, last: int) -> np.ndarray:
 
 
 BASIS = {
-    "in care": ("number today", "growth"),
+    "in care": ("number today, and how far its share may move", "growth of the total"),
     "fewer": ("share of children in care", "take-up, effect, length of stay"),
     "saving": ("share of children in care, unit costs", "effect, placements, what can be cashed and when"),
     "saving without unit costs": (

@@ -2,13 +2,15 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from cba.dimensions import AGE_BANDS, PLACEMENTS
-from cba.inputs.observations import load_observations, load_programme_rollout
+from cba.inputs.files import published_folder
+from cba.inputs.observations import load_authorities, load_observations, load_programme_rollout
 from cba.inputs.reconciliation import check_reconciliation, closure_residual, reconcile
 from cba.inputs.table_words import TABLES
 from cba.inputs.tables import PUBLISHED
@@ -352,3 +354,11 @@ def test_programme_rollout_names_known_authorities():
     pathfinder = rollout[rollout["programme"] == "Families First for Children pathfinder"]
     assert sorted(pathfinder["role"].value_counts().to_dict().items()) == [("wave 1", 3), ("wave 2", 7)]
     assert rollout["date"].dropna().str.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?").all()
+
+
+def test_authorities_of_a_snapshot_made_before_the_index_are_not_in_it(tmp_path):
+    before = shutil.copytree(published_folder(), tmp_path / "published")
+    (before / "deprivation.csv").unlink()
+    found, now = load_authorities(before), load_authorities()
+    assert found["deprivation"].isna().all() and list(found.columns) == list(now.columns)
+    assert found["authority_name"].equals(now["authority_name"]) and now["deprivation"].notna().sum() == 155
