@@ -51,6 +51,7 @@ from cba.reporting.html_tables import columns
 from cba.reporting.names import full_name
 from cba.reporting.numbers import style_of
 from cba.reporting.sections import METHOD, Section
+from cba.reporting.workbook import heading_of, write_workbook
 from cba.runs.comparison import change_sentences, spoken_changes
 from cba.runs.holds import hold_reasons, hold_tolerances
 from cba.tables import stress
@@ -58,7 +59,6 @@ from cba.tables.catalogue import CHILDREN, TABLES, all_tables, catalogue, catalo
 from cba.tables.fit_checks import decision_convergence
 from cba.tables.stress import Slopes, StressKind
 from cba.validation import backtest, curve
-from cba.workbook.sheets import heading_of, write_workbook
 from tests.inputs import release_files
 from tests.interventions.test_own_intervention import MENTORING
 from tests.made_fits import made_baseline, made_effects
@@ -514,7 +514,7 @@ def test_the_convergence_of_a_quantity_is_checked(quantity, workings):
 def test_a_table_is_made_listed_and_a_sheet_of_the_workbook(workings, fake, monkeypatch, tmp_path):
     left = {"npv": TABLES["npv"]}
     monkeypatch.setattr("cba.tables.catalogue.TABLES", left)
-    monkeypatch.setattr("cba.workbook.sheets.TABLES", left)
+    monkeypatch.setattr("cba.reporting.workbook.TABLES", left)
 
     @catalogued("most_children", "Most children in care in any year", CHILDREN)
     def most_children(workings):

@@ -222,7 +222,7 @@ def write_beside(
     """Write the workbook and the checklist of a run. `folder`: holds ``tables/``."""
     from cba.inputs.safe_files import write_csv
     from cba.reporting.page import report_checklist
-    from cba.workbook.sheets import write_workbook
+    from cba.reporting.workbook import write_workbook
 
     checklist = report_checklist(list(appraisals.values()), manifest=manifest)
     write_csv(checklist, folder / "tables" / "checklist.csv")

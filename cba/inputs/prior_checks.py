@@ -12,10 +12,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.experts import elicit
 from cba.inputs.files import nearest, priors_folder, read_toml, shipped_folder
 from cba.inputs.prior_entries import Basis, Confidence, Source
-from cba.inputs.quantile_fits import QuantileFit, fit_quantiles
+from cba.inputs.quantile_fits import QuantileFit, elicit, fit_quantiles
 from cba.inputs.written_records import Amount, Day, Number, Text, WrittenRecord, checked_record
 
 if TYPE_CHECKING:

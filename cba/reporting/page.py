@@ -30,7 +30,7 @@ from cba.reporting.choices import (
     single_vintage_exceptions,
 )
 from cba.reporting.explorer import explorer_parts
-from cba.reporting.figures import children, councils, decisions, drivers, evidence, fits, learning, money
+from cba.reporting.figures import children, decisions, drivers, evidence, fits, learning, money
 from cba.reporting.figures.style import is_shown, on_page
 from cba.reporting.html_tables import (
     assumption_rows,
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *children.FIGURES,
-    *councils.FIGURES,
     *decisions.FIGURES,
     *drivers.FIGURES,
     *evidence.FIGURES,

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from cba.errors import InputError
 from cba.inputs.distributions import FAMILIES, distribution
-from cba.inputs.experts import elicit
-from cba.inputs.quantile_fits import fit_quantiles
+from cba.inputs.quantile_fits import elicit, fit_quantiles
 
 UNIT = statistics.NormalDist()
 PROBABILITIES = np.array([0.001, 0.05, 0.3, 0.5, 0.8, 0.95, 0.999])

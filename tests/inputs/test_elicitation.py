@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cba.inputs.experts import elicit
 from cba.inputs.prior_checks import MOST_OUTSIDE, alternative_fits, prior_alternatives
 from cba.inputs.priors import load_priors
-from cba.inputs.quantile_fits import fit_quantiles
+from cba.inputs.quantile_fits import elicit, fit_quantiles
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cba.errors import InputError
 from cba.reporting.numbers import error_from_interval, is_defined, rounding_unit, show, words_for
-from cba.workbook.sheets import content
+from cba.reporting.workbook import content
 from tests.reporting.page_reading import number_in
 
 MONEY = st.floats(-5e10, 5e10).filter(lambda value: abs(value) > 1.0)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from cba.errors import InputError
-from cba.workbook import sheets as workbook_module
-from cba.workbook.sheets import GAP, MOST_ROWS, sheet_tables, write_workbook
+from cba.reporting import workbook as workbook_module
+from cba.reporting.workbook import GAP, MOST_ROWS, sheet_tables, write_workbook
 
 MANIFEST = {"run": "20261121T200000Z-0123abcd", "finished": "2026-11-21T20:00:00Z"}
 FORMULAS = ["=1+1", "+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://x")', "{=1}", "[a](http://x)", "<b>&amp;"]
