@@ -417,10 +417,10 @@ def pilot_or_now(
 ) -> dict[str, pd.DataFrame]:
     """Expected payoff of never, going now, piloting first and going in steps, over a grid of designs.
 
-    `part`: share of the full dose by which areas differ. ``pilot_or_now``: columns value_per_child_year,
-    value_per_harm_year, areas, years, strategy, expected_payoff, se (GBP, present value), best (one per value, areas
-    and years).
+    `part`: share of the full dose by which areas differ.
     """
+    # ``pilot_or_now``: columns value_per_child_year, value_per_harm_year, areas, years, strategy, expected_payoff, se
+    # (GBP, present value), best (one per value, areas and years).
     # ``pilot_learning``: for the same grid value_of_learning, cost_of_delay, pilot_cost, value_of_stopping,
     # each with its error; piloting first is the better of never and now, plus learning, less delay and cost.
     #
