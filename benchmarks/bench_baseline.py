@@ -14,8 +14,9 @@ import cba
 from cba.models.baseline import build_baseline, flow_rates
 from cba.models.effects import build_effects
 from cba.models.effects_areas import care_facts
+from cba.models.growth import growth_series
 from cba.models.studies import studies_used
-from cba.projection.business_as_usual import business_as_usual, future_population, rate_paths
+from cba.projection.business_as_usual import business_as_usual, future_population, usual_rates
 
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 4}
 
@@ -37,12 +38,14 @@ def convergence(fit):
 
 def bench_build_baseline(benchmark, inputs):
     observations, priors = inputs
-    benchmark.pedantic(lambda: build_baseline(flow_rates(observations), priors), rounds=3)
+    benchmark.pedantic(
+        lambda: build_baseline(flow_rates(observations), growth_series(observations), priors), rounds=3
+    )
 
 
 def bench_compile_baseline(benchmark, inputs):
     observations, priors = inputs
-    model = build_baseline(flow_rates(observations), priors)
+    model = build_baseline(flow_rates(observations), growth_series(observations), priors)
     benchmark.pedantic(nutpie.compile_pymc_model, args=(model,), rounds=2, warmup_rounds=1)
 
 
@@ -69,9 +72,10 @@ def bench_business_as_usual(benchmark, inputs, fit):
     """Thirty years by age for 4,000 draws, from the fit: paths of rates, then the account."""
     observations, priors = inputs
     years = range(2025, 2056)
-    growth = priors.sample(4000, 1)["baseline.population_growth"]
-    people = future_population(observations, years=years, growth=growth)
+    drawn = priors.sample(4000, 1)
+    people = future_population(observations, years=years, growth=drawn["baseline.population_growth"])
+    how = {"years": years, "population": people, "parameters": drawn, "seed": 1}
     path = benchmark.pedantic(
-        lambda: business_as_usual(fit, rate_paths(fit, years, seed=1), people), rounds=5, warmup_rounds=1
+        lambda: business_as_usual(fit, usual_rates(fit, **how), people), rounds=5, warmup_rounds=1
     )
     assert path["children"].shape == (4000, 31, 5)
