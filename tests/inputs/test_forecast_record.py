@@ -17,6 +17,8 @@ from cba.inputs.observations import published_releases
 RECORD = Path(cba.__file__).parent / "inputs" / "forecast_record"
 WRITTEN = {
     "2024_shipped.csv": "20335921489bc6912bd379b2c6a21c9d59e0ce19c71bbf592efd6b1cef7e3c13",
+    "2024_frozen.csv": "db25c5eb553ba41176fe8d7afbea142ade319c42479ddd96d4b01135b83c2169",
+    "2024_frozen_authorities.csv": "b122ae63c8d74438a5f3f1f722b0f0433d8795eedd5b24e97ae294c548c8c98c",
     "former_candidates.csv": "9eda1a412a5e2bb69ab21e412095513e8a9363224efda73eafaf477f592b054b",
 }
 """SHA-256 of each file as it was written; a forecast is never corrected."""
