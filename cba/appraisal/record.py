@@ -311,7 +311,7 @@ class Appraisal:
             field=what,
             found=f"stance {self.stance}, without its fits",
             allowed="what appraise returned under evidence or sceptical",
-            cause="read from a folder, which keeps tables and draws but no fits",
+            cause="read from a folder, which keeps no fits, or a mixture or the review, which have none of their own",
             remedy="run `cba council NAME`, which finds the fits kept with the runs, or appraise again",
         )
 

@@ -105,16 +105,23 @@ def council_sentences(view: pd.DataFrame, chosen: Mapping[str, Any], *, interval
 
     counted, name, option = (chosen[field] for field in ("counted_in", "name", "option"))
     in_care = view[(view["kind"] == "in care") & (view["year"] == counted)]["mean"].iloc[0]
-    sign = -1.0 if chosen["council_net_mean"] < 0 else 1.0
-    net, *ends = (sign * chosen[f"council_net_{end}"] for end in ("mean", "lower", "upper"))
-    said = "saves {} more than it pays" if sign > 0 else "pays {} more than it saves"
-    few, rest = _children(chosen, "fewer_").split(" (")
+    fewer, moves = _turned(chosen, "fewer_"), "bring in" if chosen["fewer_mean"] < 0 else "keep out"
+    net, paid = _turned(chosen, "council_net_"), chosen["council_net_mean"] < 0
+    said = "pays {} more than it saves" if paid else "saves {} more than it pays"
+    few, rest = _children(fewer).split(" (")
     return (
         f"{name}: of about {in_care:,.0f} children in care at 31 March {counted} on current policy, {option} would "
-        f"keep out {few} ({interval} {rest}. Over {_years(chosen)} the council {said.format(pounds(net))} "
-        f"({interval} {' to '.join(pounds(end) for end in sorted(ends))}), in cash, beside grants of "
+        f"{moves} {few} ({interval} {rest}. Over {_years(chosen)} the council {said.format(pounds(net['mean']))} "
+        f"({interval} {pounds(net['lower'])} to {pounds(net['upper'])}), in cash, beside grants of "
         f"{pounds(chosen['grant_mean'])}."
     )
+
+
+def _turned(row: Mapping[str, Any], of: str) -> dict[str, float]:
+    """Return a mean with the ends of its interval, all counted the other way where the mean is below nought."""
+    sign = -1.0 if row[f"{of}mean"] < 0 else 1.0
+    lower, upper = sorted(sign * row[f"{of}{end}"] for end in ("lower", "upper"))
+    return {"mean": sign * row[f"{of}mean"], "lower": lower, "upper": upper}
 
 
 def _by_year(rows: pd.DataFrame, across: str, *, title: str) -> Table:
@@ -179,4 +186,6 @@ def _years(row: Mapping[str, Any]) -> str:
 
 
 def _financial(year: float) -> str:
-    return f"{int(year) - 1}-{int(year) % 100:02d}"
+    from cba.reporting.numbers import show
+
+    return show(year, style="year")

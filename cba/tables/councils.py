@@ -80,20 +80,30 @@ def stay_of_averted(workings: Workings) -> np.ndarray:
 
 
 def usual_stock(
-    workings: Workings, position: CouncilPosition, *, years: int, rng: np.random.Generator | None
+    workings: Workings, position: CouncilPosition, *, years: int, walks: bool = True
 ) -> np.ndarray:
     """Looked-after children of one authority under business as usual, from the first projected year on.
 
     Shape (sample, year), children, not rounded: in every draw all authorities add up to England.
     """
-    # Its share of England's number walks (`cba.models.authority_shares`). `rng`: None for the expectation, today's
-    # of England's number. `position`: gives its own number in care today.
+    # Its share of England's number walks (`cba.models.authority_shares`), or stays as it is. `position`: gives its own
+    # number in care today.
     national = workings.system.baseline["children"].sum("age").transpose("sample", "year").values[:, :years]
     seen = workings.inputs.observations
-    if rng is None:
+    if not walks:
         return national * (position.stock / float(seen["stock"].dropna("year").isel(year=-1)))
     # One seed for all authorities, whichever is asked for: their shares are of the same draws.
     walk = share_walk(seen)
+    if walk.year + 1 != workings.years[0]:
+        raise InputError(
+            "authorities and England were last published in different years",
+            file="authority_children.csv",
+            field="stock_by_authority",
+            found=walk.year,
+            allowed=workings.years[0] - 1,
+            cause="a release whose figures of authorities have not come in yet",
+            remedy="add them, or choose an earlier release",
+        )
     shares = share_paths(walk, size=len(national), years=years, seed=workings.inputs.analysis.seed)
     return np.asarray(national * shares[..., list(walk.authority).index(position.code)])
 
@@ -121,10 +131,6 @@ class CouncilPosition:
     name: str
     region: str
     stock: float  # looked-after children at the last published 31 March
-    children_share: float  # share of England's children aged 0 to 17: its share of money
-    # Share of looked-after children who are not unaccompanied (of all of them where these are not published
-    # by authority): its share of every change in care.
-    care_share: float
     price_ratio: dict[str, np.ndarray]  # (sample,): own unit cost over England's, by service: draws
     priced_years: int  # recent years for which it published both unit costs
 
@@ -173,8 +179,6 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
         name=str(own["authority_name"].values) if "authority_name" in own.coords else code,
         region=str(own["region"].values) if "region" in own.coords else "",
         stock=float(stock.sel(authority=code)),
-        children_share=workings.system.authority_share[code],
-        care_share=shares[code],
         price_ratio={service: ratio[:, 0] for service, ratio in drawn.items()},
         priced_years=int(years[0]),
     )
@@ -309,7 +313,8 @@ def council_account(
 def years_shown(workings: Workings, years: int | None = None) -> slice:
     """Places of the years of a programme among those of the projection; the horizon where no number is given."""
     first = workings.years.index(workings.inputs.analysis.start_year)
-    wanted, most = years or len(workings.horizon), len(workings.years) - first
+    wanted = len(workings.horizon) if years is None else years
+    most = len(workings.years) - first
     if not 0 < wanted <= most:
         raise InputError(
             "more years are asked for than the projection has" if wanted > 0 else "no year is asked for",
@@ -368,7 +373,17 @@ def option_shares(workings: Workings, option: Option) -> tuple[dict[str, float],
 
 def _within(shares: Mapping[str, float], areas: Sequence[str]) -> dict[str, float]:
     kept = {code: share for code, share in shares.items() if not areas or code in areas}
-    return {code: share / sum(kept.values()) for code, share in kept.items()}
+    whole, missing = sum(kept.values()), sorted(set(areas) - set(kept))
+    if missing or not whole > 0.0:
+        raise InputError(
+            "what an option brings its areas cannot be shared out",
+            field="areas",
+            found=f"{', '.join(missing)} not published" if missing else "areas with nobody in care",
+            allowed="authorities of today whose children in care are published, one of them at least with any",
+            cause="suppression, or a reorganisation after the release",
+            remedy="choose a later release, or other areas",
+        )
+    return {code: share / whole for code, share in kept.items()}
 
 
 def _ratios(position: CouncilPosition) -> np.ndarray:
@@ -462,8 +477,7 @@ def council_view(
     # freed that no budget can release yet) are in no total. No row is of noughts alone.
     account = council_account(workings, authority, option, years=years)
     position, shown = account.position, years_shown(workings, years)
-    rng = np.random.default_rng([workings.inputs.analysis.seed, int(position.code), 2])
-    usual = usual_stock(workings, position, years=shown.stop, rng=rng)[:, shown]
+    usual = usual_stock(workings, position, years=shown.stop)[:, shown]
     rows = [("", "in care", "children", usual), ("", "fewer", "children", account.fewer)]
     rows += [(payer, kind, "line", money) for (payer, kind), money in account.lines.items()]
     zero = np.zeros_like(account.not_yet)
@@ -476,7 +490,7 @@ def council_view(
     saving = "saving" if position.priced_years else "saving without unit costs"
     frames = []
     for payer, kind, row, amount in rows:
-        if amount.any():
+        if row == "children" or amount.any():
             own, average = BASIS.get(saving if kind in ("saving", NOT_YET) else kind, BASIS["cost"])
             held = {"payer": payer, "kind": kind, "row": row, "own": own, "england_average": average}
             frames.append(pd.DataFrame(about | held | spread(workings, amount)))

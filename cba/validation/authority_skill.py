@@ -1,10 +1,10 @@
 """Past forecasts of children in care by authority, scored: a share walk, one with memory, a joint model, simple ones.
 
-All but last value and drift share out the same draws of England's number, those of the record of past forecasts. Units
-are authorities with predecessors and successors added together, as in England's panel. All children are counted: the
-releases of 2021 to 2023 do not tell unaccompanied ones by authority. Pseudo-real-time: children are those of the first
-release that tells all flows of the origin, but their population has one vintage, and which authorities later merged is
-known beforehand.
+All but last value and drift share out the same draws of England's number, by the model of the record of past forecasts.
+Units are authorities with predecessors and successors added together, as in England's panel. All children are counted:
+the releases of 2021 to 2023 do not tell unaccompanied ones by authority. Pseudo-real-time: children are those of the
+first release that tells all flows of the origin, but their population has one vintage, and which authorities later
+merged is known beforehand.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def published_stock(year: int) -> pd.Series:
 
 
 def panel_at(seen: xr.Dataset, priors: PriorRegistry) -> AuthorityPanel:
-    """Read the panel of all children. Launches count in its fit, and are left out ahead: none is known beforehand."""
+    """Read the panel of all children. Its launches are used by nothing here: none is known beforehand."""
     rollout = load_programme_rollout()
     counted = rollout[rollout["programme"] != PATHFINDER]  # its authorities are forecast like any other
     panel, flows = authority_panel(seen, counted, priors, all_children=True), series_by_unit(seen)[1]

@@ -130,11 +130,10 @@ def simple_forecasts(
 
 def write_forecasts(folder: Path, *, analysis: str = "latest") -> tuple[Path, ...]:
     """Write both tables of an analysis's newest release into a folder; refuses to write over a forecast."""
-    workings = work_through(read_inputs(load_analysis(analysis), stance="evidence"))
-    release = int(workings.inputs.observations.attrs["release"])
-    tables = {f"{release}_frozen.csv": england_forecasts(workings)}
-    tables[f"{release}_frozen_authorities.csv"] = authority_forecasts(workings)
-    for name in tables:
+    inputs = read_inputs(load_analysis(analysis), stance="evidence")
+    release = int(inputs.observations.attrs["release"])
+    files = f"{release}_frozen.csv", f"{release}_frozen_authorities.csv"
+    for name in files:
         if (folder / name).exists():
             raise InputError(
                 "a forecast is written once",
@@ -144,6 +143,7 @@ def write_forecasts(folder: Path, *, analysis: str = "latest") -> tuple[Path, ..
                 cause="it was frozen before",
                 remedy="freeze the forecast of the next release, or write into another folder to compare",
             )
-    for name, table in tables.items():
+    workings = work_through(inputs)
+    for name, table in zip(files, (england_forecasts(workings), authority_forecasts(workings)), strict=True):
         replace_file(folder / name, csv_text(table, float_format="%.6g"))
-    return tuple(folder / name for name in tables)
+    return tuple(folder / name for name in files)

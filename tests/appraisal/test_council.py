@@ -24,6 +24,7 @@ from cba.tables.councils import (
     council_view,
     counted,
     find_authority,
+    option_shares,
     price_moments,
     usual_stock,
 )
@@ -273,7 +274,7 @@ def test_chance_widens_and_does_not_move(workings):
     expected = council_account(workings, "Leeds", LEAD, years=4, noise=False)
     gap = with_chance.fewer[:, -1] - expected.fewer[:, -1]
     assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(gap.size)
-    care = expected.position.care_share
+    care = care_shares(workings.inputs.observations)[0]["383"]
     placed = workings.accounts[LEAD].children.fewer_by_placement[:, workings.years.index(2029)] * care
     mean_counted = np.abs(placed).sum(axis=-1).mean()
     assert gap.var() == pytest.approx(mean_counted, rel=0.6)
@@ -282,12 +283,11 @@ def test_chance_widens_and_does_not_move(workings):
 
 def test_a_small_council_is_relatively_less_certain(workings):
     """Rutland against Birmingham: coefficient of variation of the number in care by chance alone."""
-    rng = np.random.default_rng(1)
     spread = {}
     for name in ("Rutland", "Birmingham"):
         position = council_position(workings, name)
-        expected = usual_stock(workings, position, years=4, rng=None)[:, -1]
-        found = usual_stock(workings, position, years=4, rng=rng)[:, -1]
+        expected = usual_stock(workings, position, years=4, walks=False)[:, -1]
+        found = usual_stock(workings, position, years=4)[:, -1]
         spread[name] = np.std((found - expected) / expected)
     assert spread["Rutland"] > 3 * spread["Birmingham"]
 
@@ -297,7 +297,7 @@ def test_usual_stock_starts_from_its_own_number(workings):
     own = float(workings.inputs.observations["stock_by_authority"].sel(authority="330", year=2024))
     assert position.stock == own == 2300.0
     national = workings.system.baseline["children"].sum("age").transpose("sample", "year").values
-    stock = usual_stock(workings, position, years=2, rng=None)
+    stock = usual_stock(workings, position, years=2, walks=False)
     np.testing.assert_allclose(stock / own, national[:, :2] / 83_630, rtol=1e-12)
 
 
@@ -356,6 +356,28 @@ def test_an_unknown_option_or_horizon_is_refused(workings):
     with pytest.raises(InputError, match="more years are asked for") as caught:
         council_view(workings, "Leeds", LEAD, years=99)
     assert "lengthen long_horizon" in str(caught.value)
+    with pytest.raises(InputError, match="no year is asked for"):
+        council_view(workings, "Leeds", LEAD, years=0)
+
+
+def test_an_area_whose_children_are_not_published_is_refused_and_never_shared_out_to_others(workings):
+    limited = workings.option(LEAD).model_copy(update={"areas": ("383", "999")})
+    with pytest.raises(InputError, match="cannot be shared out") as caught:
+        option_shares(workings, limited)
+    assert "999" in str(caught.value)
+    with pytest.raises(InputError, match="nobody in care"):
+        option_shares(workings, limited.model_copy(update={"areas": ("420",)}))
+
+
+def test_authorities_of_another_year_than_england_are_refused(workings):
+    later = dataclasses.replace(
+        workings,
+        system=dataclasses.replace(
+            workings.system, baseline=workings.system.baseline.isel(year=slice(1, None))
+        ),
+    )
+    with pytest.raises(InputError, match="last published in different years"):
+        usual_stock(later, council_position(workings, "Leeds"), years=4)
 
 
 def test_a_pathfinder_programme_is_shared_by_its_areas_alone():

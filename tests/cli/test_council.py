@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from cba.cli.council import _children, council
+from cba.cli.council import _children, council, council_sentences
 from cba.errors import InputError
 from cba.inputs.analyses import load_analysis
 from cba.inputs.files import published_folder
@@ -93,6 +94,33 @@ def test_no_year_of_noughts_is_printed_and_other_years_can_be_asked_for(worked, 
     council("Rutland", years=12, root=Path("reports"))
     said = capsys.readouterr().out
     assert "2036-37" in said and "0.00 (0.00 to 0.00)" not in said
+
+
+def test_a_council_with_nobody_in_care_is_told_so(worked, capsys):
+    council("Isles of Scilly", root=Path("reports"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Isles of Scilly: of about 0 children in care" in said
+        and "would keep out none (90% interval 0 to 0)" in said
+    )
+
+
+def test_more_children_in_care_are_said_to_be_more():
+    view, chosen = made_view(mean=-2.6, lower=-9.0, upper=2.0)
+    assert "mine would bring in about 3 (90% interval \N{MINUS SIGN}2 to 9)" in council_sentences(
+        view, chosen, interval="90% interval"
+    )
+    view, chosen = made_view(mean=2.6, lower=-2.0, upper=9.0)
+    assert "mine would keep out about 3 (90% interval \N{MINUS SIGN}2 to 9)" in council_sentences(
+        view, chosen, interval="90% interval"
+    )
+
+
+def made_view(**fewer):
+    view = pd.DataFrame([{"kind": "in care", "year": 2032, "mean": 500.0}])
+    money = {"council_net_mean": -2e6, "council_net_lower": -3e6, "council_net_upper": -1e6}
+    about = {"counted_in": 2032, "name": "Leeds", "option": "mine", "first_year": 2026, "last_year": 2035}
+    return view, about | money | {f"fewer_{end}": value for end, value in fewer.items()} | {"grant_mean": 5e6}
 
 
 def test_an_unknown_name_is_refused_with_near_ones_before_anything_is_fitted(worked):

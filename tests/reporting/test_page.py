@@ -301,7 +301,9 @@ def test_ways_of_financing_say_their_prices_and_do_not_compare_one_with_itself(p
 def test_the_pilot_and_the_tracker_speak_of_starts_in_words(page, stances):
     row = stances[0].tables["pilot_power"].query("areas == 12 and years == 2 and asked").iloc[0]
     headings = [re.sub(r"\s+", " ", heading.text()) for heading in page.find("h3")]
-    pilot = next(words for words in headings if words.startswith("The announced pilot, its arms 50%"))
+    pilot = next(
+        words for words in headings if words.startswith("A pilot of the announced size, its arms 50%")
+    )
     assert f"a fall in starts of about {row['detectable_percent']:.0f}%; 2" in pilot and "log" not in pilot
     assert any(words.startswith("Unaccompanied children aside,") for words in headings)
     section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "pilot")
