@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -347,8 +348,9 @@ def refresh(
         say(f"{result.title}: about {result.minutes} minutes on two cores ...", err=True)
         if result.refreshed_by:
             module, _, name_of_maker = result.refreshed_by.partition(":")
-            spread = {} if result.name == "panel" else {"workers": workers, "scheduler": scheduler}
-            getattr(import_module(module), name_of_maker)(**spread)
+            maker = getattr(import_module(module), name_of_maker)
+            spread = {"workers": workers, "scheduler": scheduler}
+            maker(**{name: value for name, value in spread.items() if name in signature(maker).parameters})
         elif result.name == "backtest":
             _backtest(draws=draws, workers=workers, scheduler=scheduler)
         else:
