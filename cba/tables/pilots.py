@@ -222,7 +222,7 @@ CONTRASTS = (1.0, 0.5, 0.25)
 
 
 POSSIBLE = 0.5
-"""The contrast asked about then. Families First brings about half of the £1bn a year the review asked for
+"""The contrast asked about then. Families First brings about half of the yearly money the review asked for
 (£582m in 2026-27), so that about half of the full dose is left to give to some areas and not to others."""
 
 
