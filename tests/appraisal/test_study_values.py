@@ -15,10 +15,9 @@ from cba.inputs.distributions import distribution
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import load_priors
 from cba.stances.review import kept_workings
-from cba.tables.pilots import PUBLISHED_AREAS, pilot_by_length
+from cba.tables.pilots import PUBLISHED_AREAS, pilot_by_length, pilot_errors
 from cba.tables.studies import (
     NEEDED,
-    PATHFINDER_AREAS,
     TRIAL_FAMILIES,
     optimal_studies,
     remaining_share,
@@ -71,7 +70,7 @@ def the_trial(workings):
 def test_every_design_at_every_size_and_value(table):
     counts = table.groupby(["value_per_child_year", "design"], sort=False).size()
     assert list(counts.loc[0.0].index) == NAMES
-    assert counts.loc[0.0, "pathfinder_2"] == len(PATHFINDER_AREAS)
+    assert counts.loc[0.0, "pathfinder_2"] == len(pilot_errors(2))
     assert counts.loc[2.5e6, "trial"] == len(TRIAL_FAMILIES)
     assert table.notna().all().all()
 
