@@ -349,10 +349,9 @@ def refresh(
         if result.refreshed_by:
             module, _, name_of_maker = result.refreshed_by.partition(":")
             maker = getattr(import_module(module), name_of_maker)
-            spread = {"workers": workers, "scheduler": scheduler}
-            maker(**{name: value for name, value in spread.items() if name in signature(maker).parameters})
-        elif result.name == "backtest":
-            _backtest(draws=draws, workers=workers, scheduler=scheduler)
+            given = {"draws": draws, "workers": workers, "scheduler": scheduler, "tell": _telling}
+            taken = signature(maker).parameters
+            maker(**{name: value for name, value in given.items() if name in taken})
         else:
             model = result.name.removeprefix("calibration_")
             how = {"replicates": replicates, "workers": workers, "scheduler": scheduler}
@@ -360,10 +359,8 @@ def refresh(
     return _list_results([one.name for one in asked or SLOW_RESULTS.values()], as_json=as_json, code=code)
 
 
-def _backtest(**how: Any) -> None:
-    from cba.validation.backtest import refresh_backtest
-
-    refresh_backtest(tell=lambda what: say(f"{what} ...", err=True), **how)
+def _telling(what: str) -> None:
+    say(f"{what} ...", err=True)
 
 
 def _calibration(model: str, *, silent: bool, **how: Any) -> int:

@@ -143,7 +143,11 @@ def load_observations(release: int | None = None, path: str | Path | None = None
 def published_releases() -> tuple[int, ...]:
     """Years of the releases that the published tables hold, in order."""
     children = read_tables(("england_children",), folder=published_folder())["england_children"]
-    return tuple(sorted({int(value) for value in children["release"]}))
+    return tuple(_releases(children))
+
+
+def _releases(children: pd.DataFrame) -> list[int]:
+    return sorted(int(value) for value in children["release"].unique())
 
 
 def _stamp(folder: Path) -> str:
@@ -162,7 +166,7 @@ def _observed(release: int | None, folder: Path, stamp: str) -> xr.Dataset:
     """Read and join the tables; one run asks for the same ones from several rooms."""
     tables = read_tables(words.OBSERVED, folder=folder)
     children = tables["england_children"]
-    releases = sorted(int(value) for value in children["release"].unique())
+    releases = _releases(children)
     chosen = _chosen_release(release, releases=releases, folder=folder)
     _refuse_release_without_total(children, folder=folder)
     codes = list(tables["authorities"]["authority"])

@@ -39,9 +39,7 @@ class SlowResult:
     minutes: int  # on two cores
     makers: tuple[str, ...]  # ``module:name`` of what computes it; what these use counts with them
     tables: tuple[str, ...]  # published tables it is made from, or files under ``inputs/``
-    refreshed_by: (
-        str  # ``module:name`` that makes and keeps it; empty where `cba refresh` has settings for it
-    )
+    refreshed_by: str  # ``module:name`` that makes and keeps it; empty for calibrations
     every_prior: bool  # made from all priors, options and interventions, not from those that its code names
 
     @property

@@ -113,9 +113,12 @@ def council_summary(workings: Workings, option: str | None = None) -> pd.DataFra
 
 
 @catalogued(
-    "councils_by_group", "Gains and costs by region and by deprivation", MONEY, once=True,
+    "councils_by_group",
+    "Gains and costs by region and by deprivation",
+    MONEY,
+    once=True,
     needs=review_programme,
-)  # fmt: skip
+)
 def councils_by_group(workings: Workings, option: str | None = None) -> pd.DataFrame:
     """Return who gains and who pays: groups of councils by region and by how deprived their children are.
 

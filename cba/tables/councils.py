@@ -129,7 +129,6 @@ class CouncilPosition:
 
     code: str  # three digits
     name: str
-    region: str
     stock: float  # looked-after children at the last published 31 March
     price_ratio: dict[str, np.ndarray]  # (sample,): own unit cost over England's, by service: draws
     priced_years: int  # recent years for which it published both unit costs
@@ -177,7 +176,6 @@ def council_position(workings: Workings, authority: str) -> CouncilPosition:
     return CouncilPosition(
         code=code,
         name=str(own["authority_name"].values) if "authority_name" in own.coords else code,
-        region=str(own["region"].values) if "region" in own.coords else "",
         stock=float(stock.sel(authority=code)),
         price_ratio={service: ratio[:, 0] for service, ratio in drawn.items()},
         priced_years=int(years[0]),

@@ -31,6 +31,8 @@ from cba.inputs.options import Option, load_options
 from cba.interventions.kinds import shipped_effect
 from cba.interventions.records import share_averted
 from cba.models.authority_findings import STOCK, known_panel
+from cba.models.authority_pilots import AREAS as SIZES
+from cba.models.authority_pilots import YEARS
 from cba.models.sampling import normal_settings
 from cba.models.slow_results import kept_table
 from cba.projection.care_system import CareSystem
@@ -286,12 +288,13 @@ def power_table(true: dict[int, xr.Dataset], analysis: Analysis) -> pd.DataFrame
     # believed), detectable_percent, detectable_stock_percent (of the number in care, at the end), fall_percent_mean,
     # fall_percent_lower, fall_percent_upper (the same falls as per cent of starts).
     part, rows = contrast(analysis), []
+    hindsight = known_panel(analysis.evidence_until) is None
     arms = [("untreated", 1.0, "yes" if part == 1.0 else GONE)]
     arms += [("lower dose", one, "yes") for one in CONTRASTS if part < 1.0]
-    for years, (controls, share, available) in product(true, arms):
+    for years, effects in true.items():
         starts, stock = (pilot_errors(years, outcome=o) for o in ("starts", STOCK))
-        for count in (*AREAS, starts.index[-1]):
-            design = "pilot" if count in AREAS else "first step"
+        for (controls, share, available), count in product(arms, (*AREAS, starts.index[-1])):
+            design, name = ("pilot", "pilot") if count in AREAS else ("first step", "steps")
             row = {
                 "design": design,
                 "areas": count,
@@ -301,16 +304,14 @@ def power_table(true: dict[int, xr.Dataset], analysis: Analysis) -> pd.DataFrame
                 "contrast": share,
                 "available": available,
                 "asked": available == "yes" and share == part,
-                "hindsight": known_panel(analysis.evidence_until) is None,
+                "hindsight": hindsight,
                 "standard_error": starts.loc[count, "standard_error"] / share,
                 "wider": starts.loc[count, "wider"],
+                "full_coverage": -float(effects[f"{name}_full"].mean()),
             }
             stock_error = stock.loc[count, "standard_error"] / share
-            change = true[years]["pilot" if design == "pilot" else "steps"].values
-            full = true[years]["pilot_full" if design == "pilot" else "steps_full"]
-            row["full_coverage"] = -float(full.mean())
-            row |= _seen(change, row["standard_error"], stock_error=stock_error, level=analysis.level)
-            rows.append(row)
+            change, error = effects[name].values, row["standard_error"]
+            rows.append(row | _seen(change, error, stock_error=stock_error, level=analysis.level))
     return pd.DataFrame(rows)
 
 
@@ -352,10 +353,8 @@ def _log_change(workings: Workings, coverage: np.ndarray, log_risk_ratio: np.nda
 # --- Was "pilot first" better than "go now"? Four strategies over the size of the pilot and the value … ---
 
 
-AREAS = (6, 12, 24, 48)
-
-
-YEARS = (1, 2, 3)
+AREAS = SIZES[1:]
+"""Authorities of a pilot: of the sizes whose errors are known, those that could be a pilot of the programme."""
 
 
 VALUES = (0.0, 50e3, 100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6)

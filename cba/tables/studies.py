@@ -23,6 +23,7 @@ from cba.decisions.studies import enbs, evsi_with_covariance, optimal_design, po
 from cba.errors import InputError
 from cba.inputs.files import priors_folder
 from cba.inputs.priors import load_priors
+from cba.models.authority_pilots import YEARS
 from cba.models.parameters import ROLL_OUT
 from cba.models.sampling import normal_settings
 from cba.models.studies import ESTIMANDS, FAMILY_HELP
@@ -39,9 +40,6 @@ from cba.tables.pilots import (
     pilot_errors,
     shown_effects,
 )
-
-PATHFINDER_YEARS = (1, 2, 3)
-
 
 FEWEST_STARTS = 10
 """Authorities with fewer starts a year are left out: the log of a handful says nothing."""
@@ -110,7 +108,7 @@ def studies_on_offer(workings: Workings) -> list[StudyDesign]:
     """Designs an analysis can be asked about: those that report before its horizon."""
     price = study_costs(workings)
     horizon = workings.inputs.analysis.horizon
-    lengths = [years for years in PATHFINDER_YEARS if years + SET_UP_AND_REPORT < horizon]
+    lengths = [years for years in YEARS if years + SET_UP_AND_REPORT < horizon]
     pilots = pilot_by_length(workings, sorted({1, *lengths}))
     designs = [_pathfinder(workings, price, pilots[years], years=years) for years in lengths]
     # Costs on a common definition: what a child served for a year costs, and what one placement fewer avoids.

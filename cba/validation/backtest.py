@@ -380,7 +380,7 @@ FIRST_SPENDING_ORIGIN = 2019
 
 
 LEAST_YEARS = 4
-"""Accounts a reference forecast needs: three yearly changes."""
+"""Years of a series that a reference forecast needs: three yearly changes."""
 
 
 def backtest_spending(

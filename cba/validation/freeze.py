@@ -23,7 +23,7 @@ from cba.inputs.safe_files import csv_text
 from cba.models.authority_shares import ShareWalk, authority_quantiles, share_paths, share_walk
 from cba.tables.children import ALL_AGES, QUANTILES, quantile_rows
 from cba.validation.authority_skill import CONSTANT, DRIFT, LAST
-from cba.validation.backtest import known_at
+from cba.validation.backtest import LEAST_YEARS, known_at
 from cba.validation.scores import AHEAD, REFERENCES, SHIPPED, drift, naive
 
 FLOWS = {"stock": "children", "starts": "starts", "ceases": "ceases"}
@@ -86,10 +86,6 @@ def _table(rows: Rows, *, forecast: str, unaccompanied: str) -> pd.DataFrame:
 
 
 # --- Authorities: England's draws shared out, and simple methods on each authority's own past ---
-
-
-LEAST_YEARS = 4
-"""Published years a simple forecast of one authority needs: three yearly changes."""
 
 
 def authority_forecasts(workings: Workings) -> pd.DataFrame:

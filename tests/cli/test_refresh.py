@@ -37,7 +37,7 @@ def test_all_makes_only_what_is_stale(monkeypatch, current, made):
         "cba.validation.authority_skill.refresh_authorities", lambda **how: calls.append("authorities")
     )
     monkeypatch.setattr("cba.validation.curve.refresh_curve", lambda **how: calls.append("curve"))
-    monkeypatch.setattr("cba.cli.update._backtest", lambda **how: calls.append("backtest"))
+    monkeypatch.setattr("cba.validation.backtest.refresh_backtest", lambda **how: calls.append("backtest"))
     monkeypatch.setattr("cba.cli.update._calibration", lambda model, **how: calls.append(model) or 3)
     key = slow_results.made_from
     monkeypatch.setattr(
