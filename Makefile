@@ -28,7 +28,7 @@ report: $(STAMP) ## run the main analysis and print its headline and where the r
 	$(VENV)/bin/cba run $(SPEC)
 
 test: $(STAMP) ## all tests, doctests and notebooks, slow ones included
-	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --nbmake -n auto --dist loadfile --no-loadscope-reorder \
+	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --nbmake --nbmake-timeout=1800 -n auto --dist loadfile --no-loadscope-reorder \
 	    $(PYTEST_ARGS) tests cba notebooks
 
 quick: $(STAMP) ## the tests that sample nothing
@@ -52,7 +52,7 @@ mutants: $(STAMP) ## change the arithmetic in small ways and count what the test
 	$(PYTHON) benchmarks/mutants.py $(MUTANTS_ARGS)
 
 notebooks: $(STAMP) ## run the notebooks
-	$(PYTHON) -m pytest --nbmake notebooks $(PYTEST_ARGS)
+	$(PYTHON) -m pytest --nbmake --nbmake-timeout=1800 notebooks $(PYTEST_ARGS)
 
 refresh: $(STAMP) ## make every stale slow result again: panel, backtest, curve, calibration (over an hour; goes on where it stopped)
 	$(VENV)/bin/cba refresh all --workers 2
