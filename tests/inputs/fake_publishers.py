@@ -1,4 +1,8 @@
-"""A local server that stands for the publishers: it speaks their published contracts and misbehaves on request."""
+"""A local server that stands for the publishers: it speaks their published contracts and misbehaves on request.
+
+What it says for the statistics API is made from the examples of the API's contract; every request to it, and every
+answer of a `DataSet`, is held against that contract, and the test that broke it fails at its end.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.inputs.statistics_api import broken_answer, broken_request, model
 
 UUID = "7588c2d6-9e8a-4d84-8f19-6b8d52a01fbd"
 
@@ -27,6 +33,7 @@ class Reply:
     packed: bool = False
     cut: int = 0
     drip: float = 0.0
+    endless_head: float = 0.0  # seconds between two bytes of a head that never ends
 
 
 def as_json(content: Any, **how: Any) -> Reply:
@@ -50,6 +57,7 @@ class FakePublishers:
     def __init__(self) -> None:
         self.replies: dict[str, Any] = {}
         self.asked: list[Asked] = []
+        self.broken: list[str] = []  # where a request, or an answer of a data set, breaks the contract
         self.url = ""
         self.stopped = threading.Event()
 
@@ -58,11 +66,22 @@ class FakePublishers:
 
     def answer(self, asked: Asked) -> Reply:
         self.asked.append(asked)
+        self.broken += broken_request(asked)
         found = self.replies.get(asked.path)
         if not found:
             return as_json({"title": "Not Found", "status": 404, "type": "Not Found"}, status=404)
         reply = found.pop(0) if len(found) > 1 else found[0]
         return reply(asked) if callable(reply) else reply
+
+    def by_contract(self, path: str, made: Any) -> None:
+        """Answer a path with what `made` makes of a request, held against the contract."""
+
+        def reply(asked: Asked) -> Reply:
+            content = made(asked)
+            self.broken += broken_answer(asked, content, status=200)
+            return as_json(content, packed=True)
+
+        self.says(path, reply)
 
     def times(self, path: str) -> int:
         return sum(one.path == path for one in self.asked)
@@ -80,6 +99,9 @@ def _handler(server: FakePublishers) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw) if raw else None
             asked = Asked(self.command, parts.path, query, dict(self.headers.items()), body)
             reply = server.answer(asked)
+            if reply.endless_head:
+                self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 2000, seconds=reply.endless_head)
+                return
             content = gzip.compress(reply.body) if reply.packed else reply.body
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.kind)
@@ -95,14 +117,17 @@ def _handler(server: FakePublishers) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             if reply.drip:
-                for at in range(len(content)):
-                    if server.stopped.is_set():
-                        return
-                    self.wfile.write(content[at : at + 1])
-                    self.wfile.flush()
-                    time.sleep(reply.drip)
-                return
-            self.wfile.write(content)
+                self._drip(content, seconds=reply.drip)
+            else:
+                self.wfile.write(content)
+
+        def _drip(self, content: bytes, *, seconds: float) -> None:
+            for at in range(len(content)):
+                if server.stopped.is_set():
+                    return
+                self.wfile.write(content[at : at + 1])
+                self.wfile.flush()
+                time.sleep(seconds)
 
         def do_GET(self) -> None:
             try:
@@ -134,6 +159,7 @@ def publishers() -> Iterator[FakePublishers]:
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
+    assert fake.broken == []
 
 
 @dataclass
@@ -160,12 +186,11 @@ class DataSet:
     def serve(self, fake: FakePublishers) -> None:
         """Put every endpoint of the data set into the server."""
         root = f"/statistics/v1/data-sets/{UUID}"
-        fake.says(root, lambda asked: as_json(self.described(), packed=True))
-        fake.says(f"{root}/meta", lambda asked: as_json(self.meta(), packed=True))
-        fake.says(f"{root}/query", self.query)
-        fake.says(f"{root}/versions", self.versions)
-        fake.says(f"{root}/versions/{self.version}", lambda asked: as_json(self.about()))
-        fake.says(f"{root}/versions/{self.version}/changes", lambda asked: as_json(self.changes()))
+        fake.by_contract(root, lambda asked: self.described())
+        fake.by_contract(f"{root}/meta", lambda asked: self.meta())
+        fake.by_contract(f"{root}/query", self.query)
+        fake.by_contract(f"{root}/versions/{self.version}", lambda asked: self.about())
+        fake.by_contract(f"{root}/versions/{self.version}/changes", lambda asked: self.changes())
 
     def _facts(self) -> dict[str, Any]:
         periods = sorted({row[0] for row in self.rows})
@@ -173,101 +198,71 @@ class DataSet:
             "version": self.version,
             "published": self.published,
             "totalResults": len(self.rows),
-            "file": {"id": "2c8a1f39-7b61-4a7f-9d3a-08dd6a2f1c11"},
             "timePeriods": {"start": periods[0], "end": periods[-1]},
-            "geographicLevels": ["National", "Local authority"],
             "filters": [self.column],
             "indicators": [self.indicator],
         }
 
     def described(self) -> dict[str, Any]:
-        return {
-            "id": UUID,
-            "title": "Length of care",
-            "summary": "",
-            "status": self.status,
-            "supersedingDataSetId": self.successor,
-            "latestVersion": self._facts(),
-        }
+        figures = {"id": UUID, "status": self.status, "supersedingDataSetId": self.successor}
+        latest = model("DataSetLatestVersionViewModel", **self._facts())
+        return model("DataSetViewModel", **figures, latestVersion=latest)
 
     def about(self) -> dict[str, Any]:
-        return self._facts() | {
-            "type": self.kind,
-            "status": self.version_status,
-            "withdrawn": None,
-            "notes": "",
-            "release": {"title": "Reporting year 2025", "slug": "2025"},
-        }
+        state = {"type": self.kind, "status": self.version_status, "withdrawn": None, "notes": ""}
+        return model("DataSetVersionViewModel", **self._facts(), **state)
 
     def changes(self) -> dict[str, Any]:
-        return {
-            "versionNumber": self.version,
-            "notes": "one indicator is no longer published" if self.major else "",
-            "majorChanges": self.major,
-            "minorChanges": self.minor,
-            "patchHistory": [],
-        }
-
-    def versions(self, asked: Asked) -> Reply:
-        return as_json({"paging": _paging(1, 10, 1), "results": [self.about()]})
+        changed = {"majorChanges": self.major, "minorChanges": self.minor}
+        notes = "one indicator is no longer published" if self.major else ""
+        return model("DataSetVersionChangesViewModel", versionNumber=self.version, notes=notes, **changed)
 
     def meta(self) -> dict[str, Any]:
         labels = sorted({row[2] for row in self.rows if row[2] is not None})
         places = sorted({row[3] for row in self.rows if row[3] is not None})
         periods = sorted({row[0] for row in self.rows})
+        national, authority = ({"code": code, "label": label} for code, label in LEVELS.items())
         options = [{"id": f"f{at}", "label": label} for at, label in enumerate(labels)]
-        return {
-            "filters": [
-                {"id": "F", "column": self.column, "label": self.column, "hint": "", "options": options}
-            ]
-            if labels
-            else [],
-            "indicators": [
-                {"id": "I", "column": self.indicator, "label": "Days", "unit": self.unit, "decimalPlaces": 0}
+        filters = [model("FilterOptionsViewModel", id="F", column=self.column, options=options)]
+        england = model("LocationCodedOptionViewModel", id="eng", label="England", code="E92000001")
+        authorities = [
+            model("LocationLocalAuthorityOptionViewModel", id=f"p{at}", label=old, code=new, oldCode=old)
+            for at, (old, new) in enumerate(places)
+        ]
+        return model(
+            "DataSetMetaViewModel",
+            filters=filters if labels else [],
+            indicators=[model("IndicatorViewModel", id="I", column=self.indicator, unit=self.unit)],
+            geographicLevels=[national, authority],
+            locations=[
+                {"level": national, "options": [england]},
+                {"level": authority, "options": authorities},
             ],
-            "geographicLevels": [
-                {"code": "NAT", "label": "National"},
-                {"code": "LA", "label": "Local authority"},
-            ],
-            "locations": [
-                {
-                    "level": {"code": "NAT", "label": "National"},
-                    "options": [{"id": "eng", "label": "England", "code": "E92000001"}],
-                },
-                {
-                    "level": {"code": "LA", "label": "Local authority"},
-                    "options": [
-                        {"id": f"p{at}", "label": old, "code": new, "oldCode": old}
-                        for at, (old, new) in enumerate(places)
-                    ],
-                },
-            ],
-            "timePeriods": [{"code": "RY", "period": one, "label": one} for one in periods],
-        }
+            timePeriods=[{"code": "RY", "period": one, "label": one} for one in periods],
+        )
 
-    def query(self, asked: Asked) -> Reply:
-        body = asked.body or {}
-        page, size = int(body.get("page", 1)), int(body.get("pageSize", 1000))
+    def query(self, asked: Asked) -> dict[str, Any]:
+        page, size = int(asked.body.get("page", 1)), int(asked.body.get("pageSize", 1000))
         labels = sorted({row[2] for row in self.rows if row[2] is not None})
         places = sorted({row[3] for row in self.rows if row[3] is not None})
         results = []
         for period, level, label, place, figure in self.rows[(page - 1) * size : page * size]:
             where = {"NAT": "eng"} | ({} if place is None else {"LA": f"p{places.index(place)}"})
             results.append(
-                {
-                    "timePeriod": {"code": "RY", "period": period},
-                    "geographicLevel": level,
-                    "locations": where,
-                    "filters": {} if label is None else {"F": f"f{labels.index(label)}"},
-                    "values": {"I": figure},
-                }
+                model(
+                    "DataSetQueryResultViewModel",
+                    timePeriod={"code": "RY", "period": period},
+                    geographicLevel=level,
+                    locations=where,
+                    filters={} if label is None else {"F": f"f{labels.index(label)}"},
+                    values={one: figure for one in asked.body["indicators"] if one == "I"},
+                )
             )
-        content = {
-            "paging": _paging(page, size, len(self.rows)),
-            "results": results,
-            "warnings": self.warnings,
-        }
-        return as_json(content, packed=True)
+        paging = _paging(page, size, len(self.rows))
+        return {"paging": paging, "results": results, "warnings": self.warnings}
+
+
+LEVELS = {"NAT": "National", "LA": "Local authority"}
 
 
 def _paging(page: int, size: int, total: int) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -100,6 +101,34 @@ def test_a_slow_drip_is_cut_off(fake, waits):
     pace = Pace(attempts=1, connect=2, read=2, overall=0.3, sleep=waits.append)
     with pytest.raises(SourceUnreachable, match="not complete after 0.3 seconds"):
         ask(fake, pace)
+
+
+@pytest.mark.parametrize("how", [{"drip": 0.02}, {"endless_head": 0.02}])
+def test_a_drip_ends_in_time_whatever_the_attempts(fake, waits, how):
+    """The time is that of the whole answer, its head too, and not begun anew by each attempt."""
+    fake.says("/a", as_json({"text": "x" * 2000}, **how))
+    pace = Pace(attempts=5, connect=2, read=2, overall=0.5, sleep=waits.append)
+    began = time.monotonic()
+    with pytest.raises(SourceUnreachable, match="not complete after 0.5 seconds"):
+        ask(fake, pace)
+    assert time.monotonic() - began < 20 and fake.times("/a") == 1 and waits == []
+
+
+@pytest.mark.parametrize("status", [500, 501, 520, 599])
+def test_every_fault_of_the_server_is_no_answer(fake, pace, status):
+    fake.says("/a", as_json({}, status=status))
+    with pytest.raises(SourceUnreachable, match=f"HTTP {status}") as caught:
+        ask(fake, pace)
+    assert caught.value.exit_code == 5 and fake.times("/a") == 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 407, 451])
+def test_not_being_let_in_is_no_answer_and_no_mistyped_identifier(fake, pace, waits, status):
+    fake.says("/a", Reply(b"<html>blocked by the firewall</html>", status=status, kind="text/html"))
+    with pytest.raises(SourceUnreachable, match=f"HTTP {status}") as caught:
+        ask(fake, pace)
+    assert "blocked by the firewall" in caught.value.details["found"]
+    assert caught.value.exit_code == 5 and fake.times("/a") == 1 and waits == []
 
 
 def test_silence_is_cut_off(fake, waits):

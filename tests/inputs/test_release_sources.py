@@ -13,6 +13,7 @@ from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.update import update_from_data
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import UUID, DataSet, Reply, as_json, publishers
+from tests.inputs.statistics_api import model
 
 ROOT = f"/statistics/v1/data-sets/{UUID}"
 MEASURE = "mean_days_final_period_of_care"
@@ -104,7 +105,7 @@ def test_a_minor_version_is_taken_and_its_revision_said(fake, store, pace):
 
 
 def test_a_major_version_is_held_and_what_it_deletes_is_named(fake, store, pace):
-    deleted = {"indicators": [{"previousState": {"id": "I", "column": "days", "label": "Mean days"}}]}
+    deleted = {"indicators": [{"previousState": model("IndicatorViewModel", label="Mean days")}]}
     DataSet(ROWS, version="3.0", major=deleted).serve(fake)
     found = asked(durations(fake), store=store, pace=pace)
     assert not found.changed and not store.exists()
@@ -113,9 +114,60 @@ def test_a_major_version_is_held_and_what_it_deletes_is_named(fake, store, pace)
 
 
 def test_a_version_that_calls_itself_minor_and_deletes_is_held(fake, store, pace):
-    deleted = {"filterOptions": [{"filter": {}, "options": [{"previousState": {"label": "Mean days"}}]}]}
+    option = {"previousState": {"id": "f0", "label": "Mean days"}}
+    deleted = {"filterOptions": [{"filter": model("FilterViewModel"), "options": [option]}]}
     DataSet(ROWS, version="2.1", kind="Minor", major=deleted).serve(fake)
     assert "Mean days" in asked(durations(fake), store=store, pace=pace).held_reason
+
+
+def test_every_kind_of_deletion_the_contract_has_is_named(fake, store, pace):
+    """What was is an option with a label, a group of places, a level with a code and perhaps no label, or null."""
+    level = model("GeographicLevelViewModel", code="REG", label="Regional")
+    options = [{"previousState": {"id": "x", "label": "Cumbria", "code": "E10000006", "oldCode": "909"}}]
+    deleted = {
+        "geographicLevels": [{"previousState": {"code": "WARD"}, "currentState": None}],
+        "locationGroups": [{"previousState": {"level": level}}],
+        "locationOptions": [{"level": level, "options": [*options, {"previousState": None}]}],
+        "timePeriods": [{"previousState": model("TimePeriodOptionViewModel", label="2020 reporting year")}],
+        "filters": None,
+    }
+    DataSet(ROWS, version="3.0", major=deleted).serve(fake)
+    reason = asked(durations(fake), store=store, pace=pace).held_reason
+    for what in ("geographicLevels: WARD", "locationGroups: Regional", "Cumbria", "2020 reporting year deleted"):
+        assert what in reason
+
+
+def test_all_indicators_are_asked_for_by_name(fake, store, pace):
+    DataSet(ROWS).serve(fake)
+    asked(durations(fake), store=store, pace=pace)
+    (query,) = [one for one in fake.asked if one.path == f"{ROOT}/query"]
+    assert query.body["indicators"] == ["I"] and query.query == {"dataSetVersion": "2.0"}
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_a_data_set_without_a_version_waits_for_a_person(fake, store, pace, left_out):
+    """The contract lets `latestVersion` be null, and does not require it."""
+    described = DataSet(ROWS).described() | {"latestVersion": None}
+    if left_out:
+        del described["latestVersion"]
+    fake.by_contract(ROOT, lambda asked: described)
+    found = asked(durations(fake), store=store, pace=pace)
+    assert "status Published, no version" in found.held_reason and "length of care" in found.held_reason
+    assert not found.changed and not store.exists()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"<html>blocked</html>", status=403, kind="text/html"),
+        as_json(model("ProblemDetailsViewModel", status=403, title="Forbidden"), status=403),
+    ],
+)
+def test_a_source_that_lets_nobody_in_did_not_answer(fake, store, pace, reply):
+    fake.says(ROOT, reply)
+    with pytest.raises(SourceUnreachable, match="HTTP 403") as stopped:
+        asked(durations(fake), store=store, pace=pace)
+    assert stopped.value.exit_code == 5 and fake.times(ROOT) == 1 and not store.exists()
 
 
 @pytest.mark.parametrize(
@@ -228,7 +280,8 @@ def test_pages_that_do_not_add_up_and_answers_without_their_parts(fake, store, p
 def test_a_busy_api_is_asked_again(fake, store, pace):
     data = DataSet(ROWS)
     data.serve(fake)
-    fake.says(f"{ROOT}/query", as_json({}, status=429, headers={"Retry-After": "1"}), data.query)
+    busy = as_json({}, status=429, headers={"Retry-After": "1"})
+    fake.says(f"{ROOT}/query", busy, *fake.replies[f"{ROOT}/query"])
     fake.says(f"{ROOT}/meta", as_json({}, status=504), as_json(data.meta()))
     assert asked(durations(fake), store=store, pace=pace).changed
 

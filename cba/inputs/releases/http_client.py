@@ -2,7 +2,8 @@
 
 An answer is taken only from a host of the configuration, with a certificate that verifies, complete (its gzip
 stream too) and below a size limit. A busy or broken server is asked again after a growing, jittered wait, or
-after what its Retry-After says; a connection that drips is cut off. httpx is imported on first use.
+after what its Retry-After says; when the time for an answer is over, its connection is cut. httpx is imported on
+first use.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,7 +32,8 @@ from cba.inputs.safe_files import strict_json
 if TYPE_CHECKING:
     import httpx
 
-_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_AGAIN = (408, 425, 429)  # and every fault of the server
+_NOT_LET_IN = (401, 403, 407, 451)  # a firewall, or a version not yet public: nothing the configuration got wrong
 _MOST_REDIRECTS = 5
 
 
@@ -38,7 +42,7 @@ class Pace:
     """Limits and patience of requests; the clock, the sleep and the dice are given for tests."""
 
     attempts: int = 5  # requests in all before giving up
-    # connect, read, overall: seconds to connect, between two arrivals, and for one whole answer.
+    # connect, read, overall: seconds to connect, between two arrivals, and for one whole answer, all attempts.
     connect: float = 10.0
     read: float = 30.0
     overall: float = 600.0
@@ -48,7 +52,6 @@ class Pace:
     longest_wait: float = 120.0
     limit: int = 200_000_000  # bytes of an answer, unpacked
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     jitter: Callable[[], float] = field(default=random.random, repr=False)
 
 
@@ -107,23 +110,55 @@ def fetch(
         max_redirects=_MOST_REDIRECTS,
         event_hooks={"request": [partial(_refuse_host, hosts=hosts)]},  # called for each redirect too
     )
-    with client, _addresses_that_can_be(url):
+    with client, _addresses_that_can_be(url), _cut_off(after=pace.overall) as (over, noted):
         request = client.build_request("GET" if body is None else "POST", url, params=parameters, json=body)
+        request.extensions["trace"] = noted
         for attempt in range(pace.attempts):
             try:
-                return _answer(client, request, accept=accept, pace=pace)
+                answer = _answer(client, request, accept=accept, pace=pace)
+                if not over.is_set():  # else it may be half of one whose end only the connection tells
+                    return answer
             except httpx.TooManyRedirects:
                 raise _endless(url) from None
             except _TryAgain as trouble:
                 reason, asked = str(trouble), trouble.wait
             except httpx.TransportError as trouble:
                 reason, asked = f"{type(trouble).__name__}: {trouble}", None
+            if over.is_set():
+                _give_up(url, f"the answer was not complete after {pace.overall:g} seconds", tried=attempt + 1)
             if asked is not None and asked > pace.longest_wait:
                 _give_up(url, f"{reason}; it asks to wait {asked:.0f} seconds", tried=attempt + 1)
             if attempt + 1 < pace.attempts:
                 drawn = pace.first_wait * 2**attempt * (0.5 + 0.5 * pace.jitter())
                 pace.sleep(min(drawn if asked is None else max(asked, drawn), pace.longest_wait))
     _give_up(url, reason, tried=pace.attempts)
+
+
+@contextmanager
+def _cut_off(*, after: float) -> Iterator[tuple[threading.Event, Callable[[str, Mapping[str, Any]], None]]]:
+    """Cut the connection in use when the time is over, even while the head of an answer still drips in.
+
+    Yields the event that says so, and what must hear of every connection made (httpx's extension ``trace``).
+    """
+    over, connections = threading.Event(), []
+
+    def noted(event: str, about: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            connections.append(about["return_value"].get_extra_info("socket"))
+
+    def cut() -> None:
+        over.set()
+        for one in connections:
+            with suppress(OSError):  # closed, or handed on to the encrypted connection over it
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+    timer = threading.Timer(after, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over, noted
+    finally:
+        timer.cancel()
 
 
 def _version() -> str:
@@ -150,13 +185,14 @@ def _refuse_host(request: httpx.Request, *, hosts: Collection[str]) -> None:
 
 def _answer(client: httpx.Client, request: httpx.Request, *, accept: tuple[str, ...], pace: Pace) -> Answer:
     """Send one request, read the answer to its end and check that nothing is missing."""
-    deadline = pace.clock() + pace.overall
     response = client.send(request, stream=True)
     with closing(response):
         status = response.status_code
-        if status in _AGAIN:
+        if status in _AGAIN or status >= 500:
             raise _TryAgain(f"HTTP {status}", wait=retry_after(response.headers.get("retry-after")))
-        content = _unpacked(response, _received(response, pace=pace, deadline=deadline), pace=pace)
+        content = _unpacked(response, _received(response, pace=pace), pace=pace)
+    if status in _NOT_LET_IN:
+        _give_up(str(response.url), f"HTTP {status}: {_in_words(content)}", tried=1)
     if status >= 400:
         raise _refused(response, content)
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -168,11 +204,9 @@ def _answer(client: httpx.Client, request: httpx.Request, *, accept: tuple[str, 
     return Answer(str(response.url), content, headers, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _received(response: httpx.Response, *, pace: Pace, deadline: float) -> bytes:
+def _received(response: httpx.Response, *, pace: Pace) -> bytes:
     content = bytearray()
     for part in response.iter_raw():
-        if pace.clock() > deadline:
-            raise _TryAgain(f"the answer was not complete after {pace.overall:g} seconds")
         content += part
         if len(content) > pace.limit:
             raise _too_large(response, pace)
@@ -203,7 +237,7 @@ def _give_up(url: str, reason: str, *, tried: int) -> NoReturn:
         file=url,
         found=f"{reason} (asked {tried} time{'s' * (tried > 1)})",
         allowed="a whole answer of the kind asked for",
-        cause="no network, a publisher's outage or maintenance, or too many requests",
+        cause="no network, a firewall, a publisher's outage or maintenance, or too many requests",
         remedy="try again later; or download the release by hand and use `cba update --from FILE`",
     )
 
@@ -253,11 +287,15 @@ def _refused(response: httpx.Response, content: bytes) -> InputError:
     return InputError(
         f"a source refused the request: HTTP {response.status_code}",
         file=str(response.url),
-        found=content[:500].decode("utf-8", errors="replace").strip() or "no explanation",
+        found=_in_words(content),
         allowed="a data set, version, indicator or filter that exists",
         cause="an identifier in the configuration that was mistyped, or that the publisher has removed",
         remedy="compare the identifier with the publisher's page",
     )
+
+
+def _in_words(content: bytes) -> str:
+    return content[:500].decode("utf-8", errors="replace").strip() or "no explanation"
 
 
 def retry_after(value: str | None) -> float | None:

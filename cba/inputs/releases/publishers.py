@@ -67,8 +67,7 @@ def newest(
     """
     path = f"/v1/data-sets/{source.data_set}"
     described = get_json(source, path, pace=pace)
-    _refuse_gone(source, described, path)
-    latest = _part(described, "latestVersion", source=source, where=path)
+    latest = _standing(source, described, path)
     version, published = str(latest["version"]), str(latest["published"])
     if held is not None and (version, published) == (held.version, held.published):
         return held, None, {}
@@ -90,9 +89,10 @@ def _queried(
 ) -> tuple[list[dict[str, str]], list[Answer]]:
     """Ask for every row, page by page, and turn identifiers into labels."""
     path, lookups = f"/v1/data-sets/{source.data_set}/query", _lookups(meta)
+    indicators = list(lookups["indicators"])
 
     def asked(found: int, before: int) -> tuple[Answer, list[dict[str, str]], int]:
-        body = {"page": before + 1, "pageSize": PAGE_SIZE}
+        body = {"indicators": indicators, "page": before + 1, "pageSize": PAGE_SIZE}
         answer = fetch_json(source, path, pace=pace, parameters={"dataSetVersion": version}, body=body)
         content = answer.json()
         _refuse_warnings(source, content, where=path)
@@ -224,19 +224,22 @@ def _labelled(row: Mapping[str, Any], lookups: Mapping[str, Any], *, source: Dat
     return found
 
 
-def _refuse_gone(source: DataSource, described: Mapping[str, Any], path: str) -> None:
+def _standing(source: DataSource, described: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Return the latest version of a data set that its publisher keeps up; the contract lets it have none."""
     status = _part(described, "status", source=source, where=path)
-    successor = described.get("supersedingDataSetId")
-    if status != "Published" or successor:
-        raise NeedsPerson(
-            "a data set is no longer kept up by its publisher",
-            file=f"{source.base_url}{path}",
-            field=source.name,
-            found=f"status {status}" + (f", superseded by {successor}" if successor else ""),
-            allowed="status Published, not superseded",
-            cause="withdrawn because of an error, or replaced by another data set",
-            remedy="read the publisher's notes; write the successor and its columns into the configuration",
-        )
+    successor, latest = described.get("supersedingDataSetId"), described.get("latestVersion")
+    if status == "Published" and not successor and latest:
+        return latest
+    found = (f"status {status}", f"superseded by {successor}" if successor else "", "" if latest else "no version")
+    raise NeedsPerson(
+        "a data set is no longer kept up by its publisher, or not published yet",
+        file=f"{source.base_url}{path}",
+        field=source.name,
+        found=", ".join(one for one in found if one),
+        allowed="status Published with a latest version, not superseded",
+        cause="withdrawn because of an error, or replaced by another data set",
+        remedy="read the publisher's notes; write the successor and its columns into the configuration",
+    )
 
 
 def _refuse_major(source: DataSource, *, version: str, accepted: str, pace: Pace) -> None:
@@ -271,10 +274,11 @@ def _deleted(major: Mapping[str, Any]) -> str:
     named = []
     for kind, several in major.items():
         for change in several:
-            was, now = change.get("previousState") or {}, change.get("currentState")
-            label = was.get("label") or was.get("column") or was.get("code") or ""
-            inner = [one.get("previousState", {}).get("label", "") for one in change.get("options", [])]
-            what = ", ".join(one for one in (label, *inner) if one)
+            now = change.get("currentState")
+            states = [one.get("previousState") or {} for one in (change, *change.get("options", []))]
+            named_by = [state.get("level") or state for state in states]  # a group of places has the name of its level
+            labels = [one.get("label") or one.get("column") or one.get("code") or "" for one in named_by]
+            what = ", ".join(one for one in labels if one)
             named.append(f"{kind}: {what} {'edited' if now else 'deleted'}")
     return "; ".join(named)
 
