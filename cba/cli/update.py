@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -36,7 +36,7 @@ from cba.errors import GateError, InputError, NeedsPerson
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
-    from cba.inputs.releases.update import UpdateOutcome
+    from cba.inputs.releases.update import Announced, UpdateOutcome
     from cba.runs.reading import RunRecord
     from cba.runs.rerun import Outcome, RerunSteps, Update
 
@@ -140,10 +140,10 @@ def _update(analysis: Analysis) -> Update:
     return Update(found.changed, "; ".join(found.summary), held)
 
 
-def _days(analysis: Analysis) -> tuple[date, ...]:
-    from cba.inputs.releases.update import known_days, release_days
+def _days(analysis: Analysis) -> Announced:
+    from cba.inputs.releases.update import release_days
 
-    return known_days(release_days(analysis.data, today=datetime.now(UTC).date()))
+    return release_days(analysis.data, today=datetime.now(UTC).date())
 
 
 def _compare(before: RunRecord, after: RunRecord) -> Any:

@@ -8,7 +8,7 @@ and goes on from the run it had stored, if it had.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -35,6 +35,7 @@ from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, w
 
 if TYPE_CHECKING:
     from cba.inputs.analyses import Analysis
+    from cba.inputs.releases.update import Announced
     from cba.runs.stages import Stages
 
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 
 _FILE = ".last_poll"
+
+NO_DAY = "no day is announced for the next release of {}: it is asked for once a week"
+NOBODY_ASKED = "no source is named, so nobody is asked: what `cba update --from FILE` takes in is noticed"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Poll:
     # Whether the re-run that polled has not come to its end: it is under way, or it failed.
     pending: bool = False
     data: str = ""  # fingerprint of the tables there were then; empty where that was not noted
+    said: tuple[str, ...] = ()  # what was to be said of the sources then, and is not said again
 
 
 def last_poll(folder: Path) -> Poll:
@@ -64,7 +69,8 @@ def last_poll(folder: Path) -> Poll:
         noted = strict_json(text_of(folder / _FILE))
         days = tuple(date.fromisoformat(day) for day in noted["days"])
         moment = datetime.fromisoformat(noted["at"]).astimezone(UTC)
-        return Poll(moment, days, bool(noted.get("pending", False)), str(noted.get("data", "")))
+        said = tuple(str(sentence) for sentence in noted.get("said", ()))
+        return Poll(moment, days, bool(noted.get("pending", False)), str(noted.get("data", "")), said)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Poll()
 
@@ -184,8 +190,8 @@ class RerunSteps:
 
     # ``update(analysis)`` to an Update; called where the analysis names sources.
     update: Callable[[Analysis], Update] | None = None
-    # ``days(analysis)`` to the announced days of publication, asked for at each poll.
-    days: Callable[[Analysis], Iterable[date]] | None = None
+    # ``days(analysis)`` to what the calendars of its sources announce, asked for at each poll.
+    days: Callable[[Analysis], Announced] | None = None
     # ``tables(analysis)`` to a context manager that puts the snapshot of the analysis in force.
     tables: Callable[[Analysis], Any] | None = None
     # ``score(run, earlier=)`` to plain values: earlier forecasts against the new outturn.
@@ -273,6 +279,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
         this.log("not due")
         return _nothing_done("not due", analysis.name, this, run=_newest(known))
     update, asked = _updated(analysis, this, folder=folder, sources=_has_sources(spec))
+    said = tuple(sentence for sentence in asked.said if sentence not in poll.said)
     with this.steps.tables(analysis) if this.steps.tables is not None else nullcontext():
         request = request_fingerprint(spec)
         same = _unchanged(request, known) or _same_stages(analysis, known)
@@ -285,6 +292,7 @@ def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
             this.log("no change", run=same.name, held=list(update.held))
             status = "held" if update.held else "no change"
             outcome = _nothing_done(status, analysis.name, this, run=same, notes=update.held)
+    outcome = replace(outcome, notes=(*outcome.notes, *said))
     return _settled(outcome, folder=folder, poll=asked, log=this.log)
 
 
@@ -292,9 +300,8 @@ def _is_due(poll: Poll, *, data: str) -> bool:
     """Return whether a release was announced since the last poll, a week passed, its re-run failed or data moved."""
     from cba.inputs.releases.update import due
 
-    last = None if poll.at is None else poll.at.date()
     moved = bool(poll.data) and poll.data != data
-    return poll.pending or moved or due(datetime.now(UTC).date(), known_days=poll.days, last_checked=last)
+    return poll.pending or moved or due(datetime.now(UTC), known_days=poll.days, last_checked=poll.at)
 
 
 def _tables_there(analysis: Analysis) -> str:
@@ -328,16 +335,20 @@ def _updated(analysis: Analysis, this: _Rerun, *, folder: Path, sources: bool) -
 
     It is noted before anything is computed, as pending: a run that is killed or fails leaves the next one due.
     """
-    update, days = Update(False, "no source is configured"), last_poll(folder).days
+    from cba.inputs.releases.update import known_days
+
+    before, update = last_poll(folder), Update(False, "no source is configured")
+    days, said = (before.days, before.said) if sources else ((), (NOBODY_ASKED,))
     if sources and this.steps.update is not None:
         update = this.steps.update(analysis)
         this.log("update", changed=update.changed, summary=update.summary, held=list(update.held))
     if sources and this.steps.days is not None:
         try:
-            days = tuple(this.steps.days(analysis))
+            announced = this.steps.days(analysis)
+            days, said = known_days(announced.days), tuple(map(NO_DAY.format, announced.silent))
         except Exception as error:  # a calendar that does not answer: the weekly poll goes on
             this.log("calendar failed", problem=getattr(error, "problem", str(error)))
-    poll = Poll(datetime.now(UTC), days, pending=True, data=_tables_there(analysis))
+    poll = Poll(datetime.now(UTC), days, pending=True, data=_tables_there(analysis), said=said)
     note_poll(folder, poll)
     return update, poll
 

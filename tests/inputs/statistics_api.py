@@ -49,7 +49,9 @@ def example(schema: Any) -> Any:
         return schema["example"]
     if "allOf" in schema:
         several = [example(one) for one in schema["allOf"]]
-        return several[0] if len(several) == 1 else {key: value for one in several for key, value in one.items()}
+        return (
+            several[0] if len(several) == 1 else {key: value for one in several for key, value in one.items()}
+        )
     if schema.get("nullable"):
         return None
     if "enum" in schema:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from cba.inputs.data_sources import Data, DataSource
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.update import (
+    Announced,
     ReleaseDay,
     announced_days,
     due,
@@ -20,6 +21,25 @@ from tests.inputs.fake_publishers import UUID, as_json, publishers
 
 NOVEMBER = date(2026, 11, 19)
 
+LATEST = {
+    "id": "b8ab4d1b-6b1b-4f6b-a8d5-7c2b7b9b0a11",
+    "releaseId": "0f7d7a1c-0d53-4f6c-8a3a-5d6b5c1f8f10",
+    "title": "Reporting year 2025",
+    "slug": "2025",
+    "yearTitle": "2025",
+    "coverageTitle": "Reporting year",
+    "published": "2025-11-20T09:30:00Z",
+    "nextReleaseDate": {"year": "2026", "month": "11", "day": "19"},
+    "type": "AccreditedOfficialStatistics",
+    "latestRelease": True,
+    "publication": {
+        "id": "89869bba-0c00-40f7-b7d6-e28cb904ad37",
+        "title": "Children looked after",
+        "slug": "cla",
+    },
+}
+"""In the form of `ReleaseSummaryViewModel` of the department's open source; the identifiers are made up."""
+
 
 @pytest.mark.parametrize(
     ("found", "day"),
@@ -28,7 +48,8 @@ NOVEMBER = date(2026, 11, 19)
         ({"year": "2026", "month": "11", "day": "19"}, NOVEMBER),
         ({"year": 2026, "month": 11}, None),
         ({"year": 2026, "month": 13, "day": 1}, None),
-        ({"year": 2026, "month": 11, "day": ""}, None),
+        ({"year": "2026", "month": "11", "day": ""}, None),
+        ({"year": "", "month": "", "day": ""}, None),
         (None, None),
     ],
 )
@@ -54,29 +75,47 @@ def test_announcements_keep_their_state_and_london_time():
     assert known_days(found) == (date(2026, 7, 2), date(2026, 12, 3))
 
 
+def at(day: date, hour: int = 10, minute: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+
+
+SUMMER = date(2026, 6, 24)  # 09:30 in London is 08:30 in UTC
+
+
 @pytest.mark.parametrize(
-    ("today", "last", "expected"),
+    ("now", "last", "expected"),
     [
-        (NOVEMBER, None, True),
-        (NOVEMBER, NOVEMBER - timedelta(days=1), True),
-        (NOVEMBER, NOVEMBER, False),
-        (NOVEMBER + timedelta(days=1), NOVEMBER - timedelta(days=1), True),  # yesterday's poll was missed
-        (NOVEMBER - timedelta(days=1), NOVEMBER - timedelta(days=2), False),
-        (date(2026, 6, 8), date(2026, 6, 1), True),
-        (date(2026, 6, 7), date(2026, 6, 1), False),
+        (at(NOVEMBER), None, True),
+        (at(NOVEMBER), at(NOVEMBER - timedelta(days=1)), True),
+        (at(NOVEMBER), at(NOVEMBER, 9, 45), False),
+        (at(NOVEMBER), at(NOVEMBER, 8), True),  # looked before it was out
+        (at(NOVEMBER, 9), at(NOVEMBER - timedelta(days=1)), False),  # not out yet
+        (
+            at(NOVEMBER + timedelta(days=1)),
+            at(NOVEMBER - timedelta(days=1)),
+            True,
+        ),  # yesterday's poll was missed
+        (at(NOVEMBER - timedelta(days=1)), at(NOVEMBER - timedelta(days=2)), False),
+        (at(SUMMER, 8, 45), at(SUMMER, 8), True),
+        (at(SUMMER, 9, 45), at(SUMMER, 8, 45), False),
+        (
+            at(date(2026, 6, 8)),
+            at(date(2026, 6, 1), 10, 5),
+            True,
+        ),  # a week by the day: timers start a little late
+        (at(date(2026, 6, 7)), at(date(2026, 6, 1)), False),
+        (at(date(2026, 6, 7)), at(date(2027, 6, 1)), True),  # noted while the clock ran ahead
     ],
 )
-def test_polls_fall_on_announced_days_and_weekly_otherwise(today, last, expected):
-    assert due(today, known_days=[NOVEMBER], last_checked=last) is expected
+def test_polls_follow_what_was_announced_and_are_weekly_otherwise(now, last, expected):
+    assert due(now, known_days=[NOVEMBER, SUMMER], last_checked=last) is expected
 
 
 def test_calendars_are_asked_once_each():
     with publishers() as fake:
-        publication = {
-            "title": "Children looked after",
-            "nextReleaseDate": {"year": 2026, "month": 11, "day": 19},
-        }
-        fake.says("/api/publications/cla", as_json(publication))
+        fake.says("/api/publications/cla/releases/latest/summary", as_json(LATEST))
+        # What other addresses answer has no day in any version of the service, or only in the newest.
+        fake.says("/api/publications/cla", as_json({"title": "Children looked after", "slug": "cla"}))
         result = {"title": "GDP deflators", "release_timestamp": "2026-12-22T09:30:00Z",
                   "statistics_announcement_state": "provisional"}  # fmt: skip
         fake.says("/api/search.json", as_json({"results": [result]}))
@@ -96,10 +135,13 @@ def test_calendars_are_asked_once_each():
         sources = [DataSource.model_validate(one) for one in (ees | {"name": "a"}, ees | {"name": "b"}, hmt)]
         pace = Pace(attempts=1, sleep=lambda _: None)
         found = release_days(Data(sources=tuple(sources)), today=date(2026, 11, 1), pace=pace)
-        assert found == (
-            ReleaseDay(NOVEMBER, "Children looked after", "confirmed"),
-            ReleaseDay(date(2026, 12, 22), "GDP deflators", "provisional"),
+        assert found == Announced(
+            (
+                ReleaseDay(NOVEMBER, "cla", "confirmed"),
+                ReleaseDay(date(2026, 12, 22), "GDP deflators", "provisional"),
+            )
         )
-        assert fake.times("/api/publications/cla") == 1
+        assert sum("/publications/" in one.path for one in fake.asked) == 1
         assert fake.asked[-1].query["filter_release_timestamp"] == "from:2026-11-01"
-        assert release_days(Data(sources=tuple(sources)), today=date(2027, 1, 1), pace=pace) == ()
+        later = release_days(Data(sources=tuple(sources)), today=date(2027, 1, 1), pace=pace)
+        assert later == Announced((), ("cla", "gdp deflators"))

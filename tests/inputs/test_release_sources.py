@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from pathlib import Path
 
 import pytest
 
 from cba.errors import InputError, SourceUnreachable
 from cba.inputs.data_sources import Data, DataSource
+from cba.inputs.files import shipped_published_folder
 from cba.inputs.releases import publishers as ees_rows
 from cba.inputs.releases.http_client import Pace
-from cba.inputs.releases.update import update_from_data
+from cba.inputs.releases.update import Base, ask, update_from_data
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import UUID, DataSet, Reply, as_json, publishers
 from tests.inputs.statistics_api import model
@@ -133,7 +136,12 @@ def test_every_kind_of_deletion_the_contract_has_is_named(fake, store, pace):
     }
     DataSet(ROWS, version="3.0", major=deleted).serve(fake)
     reason = asked(durations(fake), store=store, pace=pace).held_reason
-    for what in ("geographicLevels: WARD", "locationGroups: Regional", "Cumbria", "2020 reporting year deleted"):
+    for what in (
+        "geographicLevels: WARD",
+        "locationGroups: Regional",
+        "Cumbria",
+        "2020 reporting year deleted",
+    ):
         assert what in reason
 
 
@@ -301,6 +309,48 @@ def test_the_catalogue_gives_the_same_as_csv(fake, store, pace):
     fake.says(path, Reply(CSV.encode()[:-4], kind="text/csv"))
     with pytest.raises(InputError, match="cut off"):
         asked(source, store=store, pace=pace)
+
+
+def test_a_published_file_gives_the_same_by_the_api_and_from_the_catalogue(fake, pace):
+    """The rate file of November 2024, cut to England and three authorities: byte-order mark, line ends and all."""
+    content = (Path(__file__).parent / "published_layouts" / "cla_rates_2024.csv").read_bytes()
+    published = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
+    code = {"National": "NAT", "Local authority": "LA"}
+    rows = [
+        (
+            row["time_period"],
+            code[row["geographic_level"]],
+            row["population_count"],
+            (row["old_la_code"], row["new_la_code"]) if row["old_la_code"] else None,
+            row["number"],
+        )
+        for row in published
+    ]
+    DataSet(rows, column="population_count", indicator="number").serve(fake)
+    fake.says(f"/data-catalogue/data-set/{UUID}/csv", Reply(content, kind="text/csv"))
+    starts, ceases = (f"Children {word} to be looked after each year" for word in ("starting", "ceasing"))
+    stock = "Children looked after at 31 March each year"
+    labels = {starts: "starts", ceases: "ceases", stock: "stock"}
+    table = {
+        "table": "authority_children",
+        "level": "Local authority",
+        "value": "number",
+        "place_column": "new_la_code",
+        "words": {"measure": {"column": "population_count", "labels": labels}},
+    }
+    base = Base(shipped_published_folder(), "", None)
+    said = {}
+    for how in ({"kind": "ees"}, {"kind": "ees_csv", "base_url": fake.url, "version": None}):
+        source = durations(fake, tables=[table], **how)
+        _, pieces = ask(source, base=base, authorities=made.table("authorities"), pace=pace)
+        frame = (
+            pieces[0]
+            .rows.sort_values(["year", "authority", "measure"])
+            .set_index(["year", "authority", "measure"])
+        )
+        said[how["kind"]] = frame
+        assert frame.loc[("2024", "330", "starts"), "children"] == "742" and len(frame) == 18
+    assert said["ees"].equals(said["ees_csv"])
 
 
 def test_nomis_in_parts_and_short_of_rows(fake, store, pace):

@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from cba.inputs.files import replace_file
-from cba.inputs.leftovers import clear_parts
+from cba.inputs.leftovers import clear_parts, scratch_folder
 from cba.reporting.card import render_runs_index
 from cba.runs.reading import write_index
 from cba.runs.store import prune_runs
 from tests.runs.test_damaged_store import store
+
+HOLDER = """
+import sys
+from cba.inputs.leftovers import scratch_folder
+with scratch_folder("update") as place:
+    (place / "published").mkdir()
+    (place / "published" / "a.csv").write_text("a")
+    (place / "published").chmod(0o555)
+    print(place, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs SIGKILL")
+def test_a_temporary_folder_is_cleared_when_its_process_was_killed_and_not_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for other in ("cba-data", "cba-update-notes"):  # somebody's own
+        (tmp_path / other).mkdir()
+    own = {*tmp_path.iterdir()}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", HOLDER], **pipes, env=environment) as holder:
+        place = holder.stdout.readline().strip()
+        with scratch_folder("report") as made:
+            assert os.path.isdir(place) and made.is_dir()
+        assert not made.exists() and os.path.isdir(place)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        assert os.path.isdir(place)
+        with scratch_folder("update") as made:
+            assert {*tmp_path.iterdir()} == own | {made}
+    assert {*tmp_path.iterdir()} == own
 
 
 @pytest.fixture

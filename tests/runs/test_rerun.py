@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +19,21 @@ import pytest
 
 from cba.errors import GateError, InputError, StoreError
 from cba.inputs.files import published_folder, reading_from
+from cba.inputs.releases.update import Announced, ReleaseDay
 from cba.runs.holds import approve_run
 from cba.runs.manifest import json_log, tell_hook
 from cba.runs.reading import list_runs, read_run, verify_run
-from cba.runs.rerun import Poll, RerunSteps, Update, alone, last_poll, note_poll, rerun
+from cba.runs.rerun import (
+    NO_DAY,
+    NOBODY_ASKED,
+    Poll,
+    RerunSteps,
+    Update,
+    alone,
+    last_poll,
+    note_poll,
+    rerun,
+)
 from cba.runs.store import rerun_records
 from tests.cli.test_cli import SMALL
 from tests.fakes import made_up, stages_of
@@ -182,6 +194,54 @@ def test_a_library_that_swallows_an_interrupt_does_not_publish(here):
     assert Path("reports/small/published").read_text().strip() == first.run.name
 
 
+def announced(*silent: str) -> Announced:
+    return Announced((ReleaseDay(date(2026, 11, 26), "looked after", "confirmed"),), silent)
+
+
+def test_that_no_day_is_announced_is_said_once(here):
+    (here / "small.toml").write_text(SMALL + SOURCE)
+    silent = ["children in need"]
+    steps = fake(
+        update=lambda analysis: Update(False, "nothing new"), days=lambda analysis: announced(*silent)
+    )
+    assert rerun("small.toml", root="reports", steps=steps).notes == (NO_DAY.format("children in need"),)
+    assert rerun("small.toml", root="reports", steps=steps).notes == ()
+    silent.append("looked after")
+    assert rerun("small.toml", root="reports", steps=steps).notes == (NO_DAY.format("looked after"),)
+    silent.clear()
+    assert rerun("small.toml", root="reports", steps=steps).notes == ()
+    silent.append("looked after")  # announced in between, and then no more
+    assert rerun("small.toml", root="reports", steps=steps).notes == (NO_DAY.format("looked after"),)
+
+
+def test_that_nobody_is_asked_is_said_once(here):
+    scheduled = {"root": "reports", "steps": fake(), "if_due": True}
+    assert rerun("small.toml", **scheduled).notes == (NOBODY_ASKED,)
+    note_poll(
+        Path("reports/small"), replace(last_poll(Path("reports/small")), at=datetime(2026, 1, 1, tzinfo=UTC))
+    )
+    again = rerun("small.toml", **scheduled)
+    assert again.status == "no change" and again.notes == ()
+
+
+def test_a_run_stored_while_the_clock_ran_ahead_is_not_the_newest_for_ever(here, monkeypatch):
+    """It answers another request; the re-run after it computes once, and what it published stays the newest."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(UTC) + timedelta(days=400)
+
+    with monkeypatch.context() as clock:
+        clock.setattr("cba.runs.execute.datetime", Ahead)
+        ahead = rerun("small.toml", root="reports", steps=fake()).run
+    assert ahead.ahead
+    (here / "small.toml").write_text(SMALL.replace("seed = ", "seed = 1"))
+    found = [rerun("small.toml", root="reports", steps=fake()) for _ in range(3)]
+    assert [one.status for one in found] == ["published", "no change", "no change"]
+    assert {one.run.name for one in found} == {found[0].run.name} != {ahead.name}
+
+
 def test_sources_are_asked_and_a_major_change_is_held(here):
     (here / "small.toml").write_text(SMALL + SOURCE)
     asked = []
@@ -191,7 +251,7 @@ def test_sources_are_asked_and_a_major_change_is_held(here):
         return answers[len(asked) - 1]
 
     answers = [Update(False, "nothing new"), Update(False, "nothing new"), Update(False, "", ("withdrawn",))]
-    steps = fake(update=update, days=lambda analysis: [date(2026, 11, 26)])
+    steps = fake(update=update, days=lambda analysis: announced())
     assert rerun("small.toml", root="reports", steps=steps).status == "published"
     assert rerun("small.toml", root="reports", steps=steps).status == "no change"
     held = rerun("small.toml", root="reports", steps=steps)
@@ -290,7 +350,6 @@ def test_what_stands_under_the_name_of_another_run_is_not_believed(here):
         (6, (), False),
         (7, (), True),
         (2, (-1,), True),
-        (2, (0,), True),
         (2, (1,), False),
         (2, (-3,), False),
     ],

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     import httpx
 
 _AGAIN = (408, 425, 429)  # and every fault of the server
-_NOT_LET_IN = (401, 403, 407, 451)  # a firewall, or a version not yet public: nothing the configuration got wrong
+_NOT_LET_IN = (
+    401,
+    403,
+    407,
+    451,
+)  # a firewall, or a version not yet public: nothing the configuration got wrong
 _MOST_REDIRECTS = 5
 
 
@@ -114,24 +119,35 @@ def fetch(
         request = client.build_request("GET" if body is None else "POST", url, params=parameters, json=body)
         request.extensions["trace"] = noted
         for attempt in range(pace.attempts):
-            try:
-                answer = _answer(client, request, accept=accept, pace=pace)
-                if not over.is_set():  # else it may be half of one whose end only the connection tells
-                    return answer
-            except httpx.TooManyRedirects:
-                raise _endless(url) from None
-            except _TryAgain as trouble:
-                reason, asked = str(trouble), trouble.wait
-            except httpx.TransportError as trouble:
-                reason, asked = f"{type(trouble).__name__}: {trouble}", None
-            if over.is_set():
-                _give_up(url, f"the answer was not complete after {pace.overall:g} seconds", tried=attempt + 1)
-            if asked is not None and asked > pace.longest_wait:
-                _give_up(url, f"{reason}; it asks to wait {asked:.0f} seconds", tried=attempt + 1)
+            found = _tried(client, request, accept=accept, pace=pace)
+            if over.is_set():  # an answer may be half of one whose end only the connection tells
+                found = _TryAgain(f"the answer was not complete after {pace.overall:g} seconds")
+            elif isinstance(found, Answer):
+                return found
+            asked = found.wait or 0.0
+            if over.is_set() or asked > pace.longest_wait:
+                waiting = f"; it asks to wait {asked:.0f} seconds" * (asked > 0)
+                _give_up(url, f"{found}{waiting}", tried=attempt + 1)
             if attempt + 1 < pace.attempts:
                 drawn = pace.first_wait * 2**attempt * (0.5 + 0.5 * pace.jitter())
-                pace.sleep(min(drawn if asked is None else max(asked, drawn), pace.longest_wait))
-    _give_up(url, reason, tried=pace.attempts)
+                pace.sleep(min(max(asked, drawn), pace.longest_wait))
+    _give_up(url, str(found), tried=pace.attempts)
+
+
+def _tried(
+    client: httpx.Client, request: httpx.Request, *, accept: tuple[str, ...], pace: Pace
+) -> Answer | _TryAgain:
+    """Ask once: an answer, or why another attempt may bring one."""
+    import httpx
+
+    try:
+        return _answer(client, request, accept=accept, pace=pace)
+    except httpx.TooManyRedirects:
+        raise _endless(str(request.url)) from None
+    except _TryAgain as trouble:
+        return trouble
+    except httpx.TransportError as trouble:
+        return _TryAgain(f"{type(trouble).__name__}: {trouble}")
 
 
 @contextmanager

@@ -230,7 +230,11 @@ def _standing(source: DataSource, described: Mapping[str, Any], path: str) -> Ma
     successor, latest = described.get("supersedingDataSetId"), described.get("latestVersion")
     if status == "Published" and not successor and latest:
         return latest
-    found = (f"status {status}", f"superseded by {successor}" if successor else "", "" if latest else "no version")
+    found = (
+        f"status {status}",
+        f"superseded by {successor}" if successor else "",
+        "" if latest else "no version",
+    )
     raise NeedsPerson(
         "a data set is no longer kept up by its publisher, or not published yet",
         file=f"{source.base_url}{path}",
@@ -276,7 +280,9 @@ def _deleted(major: Mapping[str, Any]) -> str:
         for change in several:
             now = change.get("currentState")
             states = [one.get("previousState") or {} for one in (change, *change.get("options", []))]
-            named_by = [state.get("level") or state for state in states]  # a group of places has the name of its level
+            named_by = [
+                state.get("level") or state for state in states
+            ]  # a group of places has the name of its level
             labels = [one.get("label") or one.get("column") or one.get("code") or "" for one in named_by]
             what = ", ".join(one for one in labels if one)
             named.append(f"{kind}: {what} {'edited' if now else 'deleted'}")

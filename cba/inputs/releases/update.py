@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
@@ -249,6 +249,9 @@ State = Literal["provisional", "confirmed", "cancelled"]
 LONGEST_GAP = timedelta(days=7)
 """Without an announced day a check is due after a week."""
 
+HOUR = time(9, 30)
+"""When official statistics come out, in London: a check on the morning before it has not seen them."""
+
 ANNOUNCEMENTS = "/api/search.json"
 _LONDON = ZoneInfo("Europe/London")
 
@@ -262,14 +265,23 @@ class ReleaseDay:
     state: State
 
 
-def next_release_day(publication: Mapping[str, Any]) -> date | None:
+@dataclass(frozen=True)
+class Announced:
+    """What the calendars of the publishers say."""
+
+    days: tuple[ReleaseDay, ...] = ()
+    silent: tuple[str, ...] = ()  # publications for which no day is announced: none, or only the month
+
+
+def next_release_day(release: Mapping[str, Any]) -> date | None:
     """Return the day of a publication's next release.
 
     None where no day is announced: none, or only the month.
     """
-    # `publication`: as the content API of Explore Education Statistics describes it: ``nextReleaseDate`` is
-    # ``{year, month, day}``, of which month and day may be missing, or null.
-    found = publication.get("nextReleaseDate")
+    # `release`: the summary of a publication's latest release, the one place where every version of the content API
+    # has ``nextReleaseDate``: ``{year, month, day}`` as texts, of which month and day may be empty. The API of data
+    # sets has no such day anywhere.
+    found = release.get("nextReleaseDate")
     if not isinstance(found, Mapping):
         return None
     try:
@@ -303,13 +315,14 @@ def known_days(days: Iterable[ReleaseDay]) -> tuple[date, ...]:
     return tuple(sorted({one.day for one in days if one.state != "cancelled"}))
 
 
-def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[ReleaseDay, ...]:
+def release_days(data: Data, *, today: date, pace: Pace | None = None) -> Announced:
     """Ask the publishers when the next releases of the configured sources are due.
 
     Empty where no source names its publication. `data`: the ``[data]`` table of an analysis.
     """
     pace = pace or Pace()
-    found: set[ReleaseDay] = set()
+    days: set[ReleaseDay] = set()
+    silent: list[str] = []
     for source in {(one.calendar_url, one.publication): one for one in data.sources}.values():
         url, publication = source.calendar_url, source.publication
         if publication is None or url is None:
@@ -321,21 +334,25 @@ def release_days(data: Data, *, today: date, pace: Pace | None = None) -> tuple[
                 "q": publication,
                 "fields": "title,link,release_timestamp,statistics_announcement_state",
             }
-            found |= set(announced_days(get_json(source, url + ANNOUNCEMENTS, pace=pace, **parameters)))
-            continue
-        described = get_json(source, f"{url}/publications/{publication}", pace=pace)
-        day = next_release_day(described)
-        if day is not None:
-            found.add(ReleaseDay(day, str(described.get("title", publication)), "confirmed"))
-    return tuple(sorted(one for one in found if one.day >= today))
+            found = set(announced_days(get_json(source, url + ANNOUNCEMENTS, pace=pace, **parameters)))
+        else:
+            latest = get_json(source, f"{url}/publications/{publication}/releases/latest/summary", pace=pace)
+            day = next_release_day(latest)
+            found = set() if day is None else {ReleaseDay(day, publication, "confirmed")}
+        ahead = {one for one in found if one.day >= today}
+        days |= ahead
+        silent += [] if known_days(ahead) else [publication]
+    return Announced(tuple(sorted(days)), tuple(sorted(silent)))
 
 
-def due(today: date, *, known_days: Iterable[date], last_checked: date | None) -> bool:
-    """Return whether the sources should be asked today.
+def due(now: datetime, *, known_days: Iterable[date], last_checked: datetime | None) -> bool:
+    """Return whether the sources should be asked now.
 
-    True where nothing was ever checked, an announced day has come since the last check, a week has passed, or
+    True where nothing was ever checked, something was announced to be out since the last check, a week has passed, or
     the last check lies in the future.
     """
-    if last_checked is None or not timedelta(0) <= today - last_checked < LONGEST_GAP:
+    if last_checked is None or last_checked > now:
         return True  # a check from the future was noted while the clock was wrong
-    return any(last_checked < day <= today for day in known_days)
+    published = (datetime.combine(day, HOUR, tzinfo=_LONDON) for day in known_days)
+    week = now.astimezone(_LONDON).date() - last_checked.astimezone(_LONDON).date() >= LONGEST_GAP
+    return week or any(last_checked < moment <= now for moment in published)
