@@ -265,7 +265,7 @@ def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]
 
     The analysis (``latest`` where none is named) and the files. `files`: what stood behind ``--from``.
     """
-    named = [word for word in words if word.lower().endswith(".csv")]
+    named = [word for word in words if word.lower().endswith((".csv", ".xlsx", ".zip", ".gz", ".txt"))]
     specs = [word for word in words if word not in named]
     if (named and not files) or len(specs) > 1:
         raise InputError(
@@ -273,7 +273,7 @@ def split_words(words: list[str], *, files: list[Path]) -> tuple[str, list[Path]
             field="SPEC",
             found=" ".join(named if named and not files else specs[1:]),
             allowed="cba update [SPEC] [--from FILE...]",
-            cause="--from left out, or a file that does not end in .csv",
+            cause="--from left out, or a file that ends in none of .csv, .xlsx, .zip, .gz",
             remedy="put --from before the files",
         )
     return (specs[0] if specs else "latest"), [*files, *map(Path, named)]

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from cba.errors import InputError
-from cba.inputs.written_records import Text, Whole, WrittenRecord
+from cba.inputs.written_records import Number, Switch, Text, Whole, WrittenRecord
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts on this machine: the only ones that may be spoken to without encryption."""
 
 
-MADE = ("source", "flag", "release", "vintage")
+MADE = ("source", "flag", "release", "vintage", "census_base")
 """Columns of the tables that the update itself fills in."""
 
 
-Kind = Literal["ees", "ees_csv", "nomis", "hmt_deflator"]
+Kind = Literal["ees", "ees_csv", "nomis", "hmt_deflator", "file"]
 
 
 Words = dict[Text, Text]
@@ -35,8 +35,10 @@ class WordMap(WrittenRecord):
     column: Text  # column (filter) of the source
     # Label to word; several labels of one word are added up. Each label must be there.
     labels: Annotated[Words, Field(min_length=1)]
-    # Labels that are left out, such as totals; any label in neither list is refused.
+    # Labels that are left out, such as totals ("1a*": all that begin so); any label in neither list is refused.
     ignore: tuple[Text, ...] = ()
+    also: Words = {}  # a label as files of other releases spell it, to the label of `labels`
+    needed: tuple[Text, ...] | None = None  # labels that must be there, where not all of them need be
 
 
 class TableMap(WrittenRecord):
@@ -51,7 +53,16 @@ class TableMap(WrittenRecord):
     # Column with the code of the authority: its three digits or its code of the statistics office.
     place_column: Text | None = None
     fixed: Words = {}  # columns of ours that hold one word throughout
-    keep: Words = {}  # columns of the source and the one label to keep of each
+    # Columns of the source and the label to keep of each; of several, those a file has ("E*": all that begin so).
+    keep: dict[Text, Text | tuple[Text, ...]] = {}
+    skip: dict[Text, tuple[Text, ...]] = {}  # columns and the labels or marks whose rows are left out
+    shift_years: Annotated[Whole, Field(ge=-5, le=5)] = (
+        0  # -1: figures of a period that are of the year before
+    )
+    scale: Annotated[Number, Field(gt=0)] = 1.0  # factor to our unit: 1e-6 from pounds to million pounds
+    over: Text | None = None  # column over whose labels rows are added up, each label once
+    gives_way: Switch = False  # whether a figure that differs by rounding gives way to that of another file
+    optional: Switch = False  # whether a file without these labels is taken all the same
     words: dict[Text, WordMap] = {}  # columns of ours that depend on a column of the source
 
     @model_validator(mode="after")
@@ -65,10 +76,12 @@ class DataSource(WrittenRecord):
 
     name: Text  # what messages and records call it
     # Explore Education Statistics through its API or as a CSV of its catalogue; population from Nomis; the
-    # GDP deflators of HM Treasury.
+    # GDP deflators of HM Treasury; `file`: nothing that can be asked, only files given with --from.
     kind: Kind
     base_url: Text  # without a slash at the end
-    data_set: Text  # identifier of the data set, or the path of the collection of deflators
+    data_set: str = (
+        ""  # identifier of the data set, or the path of the collection of deflators; none for `file`
+    )
     # Version accepted so far (``ees`` only): a newer minor version is taken, a newer major one is not.
     version: Annotated[Text, Field(pattern=r"^\d+\.\d+(\.\d+)?$")] | None = None
     parameters: Words = {}  # parameters of the query (``nomis`` only), such as ``geography``
@@ -86,6 +99,9 @@ class DataSource(WrittenRecord):
     # Months after 31 March from which a year of the deflator counts as outturn.
     outturn_lag_months: Annotated[Whole, Field(ge=0, le=24)] = 3
     tables: tuple[TableMap, ...] = ()
+    # Headings of the files of one release, to those of the mapping: applied where a file has all of them.
+    renamed: tuple[Words, ...] = ()
+    without: tuple[Text, ...] = ()  # columns that tell a file of another source
 
     @model_validator(mode="after")
     def _is_complete(self) -> DataSource:
@@ -172,6 +188,8 @@ def _check_kind(source: DataSource) -> None:
             source.version,
             "no version: only the API of Explore Education Statistics has any",
         )
+    elif source.kind == "file" and source.data_set:
+        problem = ("data_set", source.data_set, "none: a source of files is not asked")
     elif source.kind == "nomis" and not re.fullmatch(r"NM_\d+_\d+", source.data_set):
         problem = ("data_set", source.data_set, "an identifier of Nomis such as NM_2002_1")
     elif source.kind != "nomis" and source.parameters:

@@ -30,7 +30,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 """Categories allowed inside each breakdown of ``england_children``."""
 
 
-WITHHELD = ("suppressed", "not_available", "not_applicable")
+WITHHELD = ("suppressed", "not_available", "not_applicable", "rounds_to_zero", "low_reliability")
 """Flags that explain an empty cell."""
 
 

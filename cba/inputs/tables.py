@@ -198,6 +198,13 @@ def _growth_of_index(frame: pd.DataFrame) -> pd.Series:
     return (unknown | near).reindex(frame.index)
 
 
+def _moving_index(frame: pd.DataFrame) -> pd.Series:
+    """Check that prices of one vintage do not stand still from one year to the next, as they never have."""
+    rows = frame.sort_values(["vintage", "year"], kind="stable")
+    still = rows["deflator"] == rows.groupby("vintage")["deflator"].shift()
+    return (~still).reindex(frame.index)
+
+
 def _known_category(frame: pd.DataFrame) -> pd.Series:
     allowed = pd.MultiIndex.from_tuples(
         [(breakdown, category) for breakdown, several in words.CATEGORIES.items() for category in several]
@@ -252,6 +259,7 @@ def _row_tests(name: str) -> dict[str, Test]:
     if name == "gdp_deflator":
         tests["cash_base"] = lambda frame: (frame["year"] != 2024) | (frame["deflator"] == 100.0)
         tests["growth_of_index"] = _growth_of_index
+        tests["moving_index"] = _moving_index
     return tests
 
 
@@ -309,7 +317,7 @@ def _said(
             return "release", f"release {at['release']}, year {at['year']}", allowed
         case "explained_when_empty":
             return table.value, f"{at[table.value]} with flag '{at['flag']}'", allowed
-        case "cash_base" | "growth_of_index":
+        case "cash_base" | "growth_of_index" | "moving_index":
             column = "deflator"
         case "known_word":
             allowed = ", ".join(table.words[column])

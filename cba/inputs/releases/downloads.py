@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import re
-from collections.abc import Callable, Collection, Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cba.errors import InputError
-from cba.inputs.files import even_rows, file_bytes, nearest, read_toml, text_of_table
+from cba.inputs.files import MOST_BYTES, even_rows, file_bytes, nearest, read_toml, text_of_table
+from cba.inputs.releases.sheets import Grid, cells_of, grid_of, members, table_of_sheet
 from cba.inputs.table_words import EVERY_TABLE, TABLES
 
 LICENCE = "Open Government Licence v3.0"
@@ -56,10 +62,16 @@ class Piece:
     lines: tuple[int, ...]  # row of the file each row came from (the header is row 1)
     origin: Origin
     whole: bool = False  # whether these rows are the whole table, to replace what is held
+    gives_way: bool = False  # whether figures that differ by rounding give way to those of another file
 
     def emptied(self) -> Piece:
         """Return the piece without its rows."""
         return replace(self, rows=self.rows.iloc[:0], lines=())
+
+    def only(self, kept: np.ndarray) -> Piece:
+        """Return the piece with some of its rows. `kept`: whether each stays."""
+        lines = tuple(line for line, stays in zip(self.lines, kept, strict=True) if stays)
+        return replace(self, rows=self.rows[kept].reset_index(drop=True), lines=lines)
 
     def refusal(self, problem: str, *, column: str, index: Any, **stated: Any) -> InputError:
         """Return the refusal of one row, which names the row of the file it came from."""
@@ -75,18 +87,87 @@ class Piece:
         return error.changed(file=self.origin.address, field=field or None)
 
 
-def read_file(file: str | Path, *, retrieved: str) -> Sheet:
-    """Read a downloaded CSV file."""
+GUIDANCE = re.compile(rb"Variable names? .{0,60}Variable description|Filename: \S+\.csv", re.S)
+"""What the description of a release's files says, which publishers put beside them."""
+
+
+def read_files(file: str | Path, *, retrieved: str) -> tuple[Sheet, ...]:
+    """Read a downloaded file: a table, a sheet, a workbook, or an archive of some (gz, zip)."""
     file = Path(file)
-    content = file_bytes(file)
-    digest = hashlib.sha256(content).hexdigest()
-    origin = Origin(file.name, file.name, digest, len(content), retrieved)
-    return Sheet(str(file), csv_rows(content, file=str(file)), origin)
+    return tuple(_sheets(file_bytes(file), name=file.name, file=str(file), retrieved=retrieved))
+
+
+def _sheets(content: bytes, *, name: str, file: str, retrieved: str) -> Iterator[Sheet]:
+    if content.startswith(b"\x1f\x8b"):
+        content, name = _unpacked(content, file=file), name.removesuffix(".gz")
+    packed = content.startswith(b"PK") and zipfile.is_zipfile(io.BytesIO(content))
+    book = packed and "[Content_Types].xml" in zipfile.ZipFile(io.BytesIO(content)).namelist()
+    if packed and not book:
+        for part, inside in members(content, name=file, most=MOST_BYTES):
+            part = Path(part).name
+            yield from _sheets(inside, name=part, file=f"{file}/{part}", retrieved=retrieved)
+        return
+    origin = Origin(name, name, hashlib.sha256(content).hexdigest(), len(content), retrieved)
+    if GUIDANCE.search(content[:20_000]) and not packed:
+        yield Sheet(file, pd.DataFrame(), origin)
+        return
+    text = "" if book else _text(content, file=file)
+    grid = cells_of(content, file=file) if book else grid_of(text)
+    rows = table_of_sheet(grid, file=file, name=name) if grid else None
+    if rows is None and book:
+        raise _unknown_sheet(file, grid or [])
+    yield Sheet(file, rows if rows is not None else csv_rows(text.encode(), file=file), origin)
+
+
+def _unpacked(content: bytes, *, file: str) -> bytes:
+    """Return what a gz file holds, up to the size that is read of any file."""
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            found = packed.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        found, problem = b"", str(error)
+    else:
+        problem = f"more than {MOST_BYTES:,} bytes" if len(found) > MOST_BYTES else ""
+    if problem:
+        raise InputError(
+            "a compressed file cannot be unpacked",
+            file=file,
+            found=problem,
+            allowed=f"a whole file of up to {MOST_BYTES:,} bytes",
+            cause="a download or a copy that stopped half way",
+            remedy=_AGAIN,
+        )
+    return found
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def _text(content: bytes, *, file: str) -> str:
+    """Return a file as text: UTF-8, or Windows-1252, in which spreadsheets save it."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        windows = content.decode("cp1252", errors="replace")
+        if "\ufffd" not in windows and not _CONTROL.search(windows):
+            content = windows.encode()
+    return text_of_table(content, file=file, again=_AGAIN)
+
+
+def _unknown_sheet(file: str, grid: Grid) -> InputError:
+    return InputError(
+        "the workbook holds no table that is known",
+        file=file,
+        found="; ".join(" ".join(row).strip() for row in grid[:3]) or "no cell",
+        allowed="GDP deflators by financial year, or mid-year estimates by single year of age",
+        cause="another workbook of the publisher",
+        remedy="save the sheet as CSV with its header in row 1, and map its columns under [data] of the analysis",
+    )
 
 
 def csv_rows(content: bytes, *, file: str) -> pd.DataFrame:
     """Return the rows of a CSV file as text, refusing any that is not whole."""
-    table = even_rows(text_of_table(content, file=file, again=_AGAIN), file=file)
+    table = even_rows(_text(content, file=file), file=file)
     return pd.DataFrame(table[1:], columns=[name.strip() for name in table[0]], dtype=str)
 
 
@@ -108,13 +189,15 @@ MARKS: Mapping[str, str] = _WORDS["marks"]
 
 SUPERSEDED = frozenset(_WORDS["categories"]["superseded"])
 """Categories the publisher has stopped printing; a newer release may come without them."""
+PARTS_OF_GROUPS = frozenset(_WORDS["categories"]["parts_of_groups"])
+"""Categories inside a group, without which a release is taken with the group."""
 
 _SINGLE_AGES = [str(age) for age in range(18, 26)]
 """Single years of age above 17 in the population file: not children."""
 
 
-def pieces_of(sheet: Sheet) -> tuple[Piece, ...]:
-    """Recognise a delivered file and return what it adds to the published tables.
+def pieces_of(sheet: Sheet) -> tuple[Piece, ...] | None:
+    """Return what a file in one of our layouts adds to the published tables. None where it is in none of them.
 
     One; for authorities' children two, of which the second names the authorities; none for a file that holds
     nothing the tables take.
@@ -128,10 +211,10 @@ def pieces_of(sheet: Sheet) -> tuple[Piece, ...]:
             return _converted(table, sheet)
     if any(header == set(columns) for columns in _WORDS["not_used"].values()):
         return ()
-    raise _unknown_layout(sheet)
+    return None
 
 
-def _unknown_layout(sheet: Sheet) -> InputError:
+def unknown_layout(sheet: Sheet) -> InputError:
     """Say which columns a file has too many or too few, against the layout most like it."""
     header = set(sheet.rows.columns)
     known: dict[str, Collection[str]] = {f"table {name}": own.columns for name, own in EVERY_TABLE.items()}
@@ -147,7 +230,7 @@ def _unknown_layout(sheet: Sheet) -> InputError:
             field="row 1",
             found=", ".join(sheet.rows.columns),
             allowed="; ".join(sorted(known)),
-            cause="another statistic, or a file of Explore Education Statistics that no source maps",
+            cause="another statistic, or a published file whose headings or labels have changed",
             remedy="give one of the files listed, or describe the columns under [data] of the analysis",
         )
     unknown = [column for column in sheet.rows.columns if column not in known[name]]
@@ -176,14 +259,7 @@ def _converted(table: str, sheet: Sheet) -> tuple[Piece, ...]:
     if convert is not None:
         rows = convert(rows, sheet)
     if rows.empty:
-        raise InputError(
-            "the file holds nothing that the tables use",
-            file=sheet.file,
-            found=f"{len(sheet.rows)} rows, none of them used",
-            allowed="at least one row of a breakdown the tables hold",
-            cause="a file of another breakdown or measure",
-            remedy="give the file with the totals",
-        )
+        return ()
     whole = table in ("authorities", "gdp_deflator")
     piece = _piece(table, rows[list(TABLES[table].columns)], sheet=sheet, whole=whole)
     if table != "authority_children":

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cba.errors import InputError
 from cba.inputs.releases.downloads import Piece
-from cba.inputs.releases.rows import read_figure
+from cba.inputs.releases.rows import plain_flag, read_figure
 from cba.inputs.safe_files import frame_of
 from cba.inputs.table_words import EVERY_TABLE, TABLES
 
@@ -95,8 +95,11 @@ def merge(
     """
     tables: dict[str, pd.DataFrame] = {}
     given: dict[str, pd.DataFrame] = {}
-    for piece in [one for one in pieces if one.table != "authority_names"]:
+    for piece in sorted(pieces, key=lambda one: one.gives_way):
         name = piece.table
+        if name == "authority_names":
+            continue
+        piece = _giving_way(piece, tables.get(name, held[name]))
         _refuse_conflict(piece, given.get(name))
         given[name] = pd.concat([given[name], piece.rows]) if name in given else piece.rows
         before = tables.get(name, held[name])
@@ -110,7 +113,36 @@ def merge(
             tables["authority_children"],
             [piece.rows for piece in pieces if piece.table == "authority_names"],
         )
+    _drop_uncited(tables, pieces, held=held)
     return {name: _sorted(table, name) for name, table in tables.items()}, notes
+
+
+def _drop_uncited(
+    tables: dict[str, pd.DataFrame], pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]
+) -> None:
+    """Leave out the row of a mapped source of which no figure was new."""
+    if "sources" not in tables:
+        return
+    mapped = {key for one in pieces if one.table == "sources" and one.gives_way for key in one.rows["source"]}
+    cited = {
+        key for table in tables.values() if "year" in table or "mid_year" in table for key in table["source"]
+    }
+    idle = tables["sources"]["source"].isin(mapped - cited - set(held["sources"]["source"]))
+    tables["sources"] = tables["sources"][~idle].reset_index(drop=True)
+
+
+ROUNDING = 20.0
+"""Most by which sums over four and over three figures of one age group may differ, each rounded to ten."""
+
+
+def _giving_way(piece: Piece, before: pd.DataFrame) -> Piece:
+    """Leave out rows that differ from another file's by no more than rounding, where the piece gives way."""
+    if not piece.gives_way or piece.table == "sources":
+        return piece
+    key, value = list(EVERY_TABLE[piece.table].key), EVERY_TABLE[piece.table].figure
+    was = piece.rows[key].merge(before[[*key, value]], on=key, how="left")[value]
+    apart = (pd.to_numeric(was) - pd.to_numeric(piece.rows[value])).abs()
+    return piece.only((~(apart <= ROUNDING)).to_numpy())
 
 
 def _refuse_conflict(piece: Piece, given: pd.DataFrame | None) -> None:
@@ -119,7 +151,9 @@ def _refuse_conflict(piece: Piece, given: pd.DataFrame | None) -> None:
         return
     key = list(EVERY_TABLE[piece.table].key)
     both = piece.rows.reset_index().merge(given, on=key, suffixes=("", "_before"))
-    for column in [name for name in piece.rows.columns if name not in (*key, "source")]:
+    if "vintage_before" in both:  # estimates of two vintages: the newer one stays
+        both = both[both["vintage"] == both["vintage_before"]]
+    for column in [name for name in piece.rows.columns if name not in (*key, "source", "flag")]:
         differ = both[both[column] != both[f"{column}_before"]]
         if len(differ):
             row = differ.iloc[0]
@@ -149,7 +183,7 @@ def _refuse_lost(piece: Piece, held: pd.DataFrame) -> None:
 
 
 def _same_figure(one: str, other: str) -> bool:
-    if one == other:
+    if plain_flag(one) == plain_flag(other):
         return True
     try:
         return float(one) == float(other)
@@ -164,12 +198,15 @@ def _laid_over(held: pd.DataFrame, piece: Piece) -> pd.DataFrame:
     others = [name for name in held.columns if name not in (*key, "source")]
     result, fresh = held.copy(), []
     values = held[others].to_numpy().tolist()
+    dated = others.index("vintage") if "vintage" in others else None
     for index, (name, row) in enumerate(
         zip(piece.rows[key].to_numpy().tolist(), piece.rows[others].to_numpy().tolist(), strict=True)
     ):
         place = places.get(tuple(name))
         if place is None:
             fresh.append(index)
+        elif dated is not None and row[dated] < values[place][dated]:
+            continue  # an older estimate does not replace a newer one
         elif not all(_same_figure(new, old) for new, old in zip(row, values[place], strict=True)):
             result.iloc[place] = piece.rows.iloc[index][held.columns]
     return pd.concat([result, piece.rows.iloc[fresh][list(held.columns)]], ignore_index=True)
@@ -180,7 +217,9 @@ def _with_new_authorities(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add authorities that appear for the first time and move the last year of those with newer figures."""
     named = {row["authority"]: row for rows in names for row in rows.to_dict("records")}
-    years = figures.assign(year=figures["year"].astype(int)).groupby("authority")["year"].agg(["min", "max"])
+    # A row without a figure that is not withheld either says that there was no such authority, or none of its figures.
+    told = figures[(figures["children"] != "") | figures["flag"].str.contains("suppressed")]
+    years = told.assign(year=told["year"].astype(int)).groupby("authority")["year"].agg(["min", "max"])
     known = set(authorities["authority"])
     rows, notes = [], []
     for code in [one for one in years.index if one not in known and one in named]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +17,7 @@ from cba.errors import InputError
 from cba.inputs.evidence import load_evidence
 from cba.inputs.observations import load_observations
 from cba.inputs.reconciliation import PARTS, reconcile
-from cba.inputs.releases.downloads import SUPERSEDED, Origin, Piece
+from cba.inputs.releases.downloads import PARTS_OF_GROUPS, SUPERSEDED, Origin, Piece
 from cba.inputs.releases.merge import (
     TableChange,
     changes_between,
@@ -29,7 +29,7 @@ from cba.inputs.releases.merge import (
     with_marks,
 )
 from cba.inputs.safe_files import write_csv
-from cba.inputs.table_words import EVERY_TABLE, EVIDENCE, TABLES
+from cba.inputs.table_words import EVERY_TABLE, EVIDENCE, OBSERVED, TABLES
 from cba.inputs.tables import LARGEST_STEP, SMALLEST_WATCHED, check_schema, read_tables
 
 _DIGITS = 15
@@ -54,12 +54,15 @@ class NewTables:
 def build_tables(pieces: Sequence[Piece], *, parent: Path, folder: Path) -> NewTables:
     """Build and check the tables that an arrival would make of those in the folder `parent`."""
     held = {name: held_table(name, folder=parent) for name in EVERY_TABLE}
-    pieces = [_dated(with_marks(piece), held=held["gdp_deflator"]) for piece in pieces]
+    pieces, remarks = _rekeyed([with_marks(piece) for piece in pieces], held=held["sources"])
+    pieces, passed_over = _dated(pieces, held=held["gdp_deflator"])
     for piece in pieces:
         refuse_duplicates(piece)
     pieces = [piece for piece in pieces if not _is_repeated(piece, held=held)]
+    pieces, gaps = _gaps_kept(pieces, held=held)
+    pieces, unmixed = _unmixed(pieces, held=held["england_children"])
     _check_pieces(pieces, held=held)
-    shorter = refuse_parts(pieces, held=held)
+    shorter = [*remarks, *passed_over, *gaps, *unmixed, *refuse_parts(pieces, held=held)]
     tables, notes = merge(pieces, held=held)
     changes = changes_between(held, new=tables)
     shutil.copytree(parent, folder, ignore=lambda _, names: [n for n in names if not n.endswith(".csv")])
@@ -111,11 +114,65 @@ def _places(rows: pd.DataFrame, wanted: pd.Series) -> list[int]:
     return [int(place) for place in same.to_numpy().nonzero()[0]]
 
 
-def _dated(piece: Piece, *, held: pd.DataFrame) -> Piece:
-    """Leave out deflators without a vintage that repeat those of the newest vintage; refuse others."""
-    if piece.table != "gdp_deflator" or (piece.rows["vintage"] != "").all():
-        return piece
+def _rekeyed(pieces: Sequence[Piece], *, held: pd.DataFrame) -> tuple[list[Piece], list[str]]:
+    """Give a source of an own list of sources another key, where its key is held for another source."""
+    about = ["title", "publisher"]
+    known = {row["source"]: tuple(row[name] for name in about) for row in held.to_dict("records")}
+    keys: dict[str, str] = {}
+    for piece in [one for one in pieces if one.table == "sources" and not one.gives_way]:
+        for row in piece.rows.to_dict("records"):
+            said, key = tuple(row[name] for name in about), row["source"]
+            free = (key, *(f"{key}{letter}" for letter in "bcdefghijklmnopqrstuvwxyz"))
+            keys[key] = next((one for one in free if known.get(one, said) == said), key)
+            known[keys[key]] = said
+    keys = {key: new for key, new in keys.items() if key != new}
+    changed = [
+        replace(piece, rows=piece.rows.assign(source=piece.rows["source"].replace(keys)))
+        if keys and "source" in piece.rows
+        else piece
+        for piece in pieces
+    ]
+    return changed, [f"source {key} is held for something else: kept as {new}" for key, new in keys.items()]
+
+
+def _dated(pieces: Sequence[Piece], *, held: pd.DataFrame) -> tuple[list[Piece], list[str]]:
+    """Leave out deflators that are older than those held, or without a vintage and the same; refuse others."""
     latest = held[held["vintage"] == held["vintage"].max()]
+    kept, notes = [], []
+    for piece in pieces:
+        if piece.table != "gdp_deflator" or piece.rows.empty or held.empty:
+            kept.append(piece)
+            continue
+        vintage, newest = piece.rows["vintage"].max(), held["vintage"].max()
+        if "" in set(piece.rows["vintage"]):
+            _refuse_undated(piece, latest=latest)
+        elif vintage < newest:
+            notes.append(
+                f"{piece.origin.name}: deflators of {vintage}, older than those held ({newest}); nothing in it is used"
+            )
+        else:
+            _refuse_fewer_years(piece, latest=latest)
+            kept.append(piece)
+    return kept, notes
+
+
+def _refuse_fewer_years(piece: Piece, *, latest: pd.DataFrame) -> None:
+    """Refuse newer deflators that end before those held: the years lost are the forecast ones, which a run reads."""
+    last, before = max(piece.rows["year"]), max(latest["year"])
+    if last < before:
+        raise InputError(
+            "the deflators end before those held",
+            file=piece.origin.address,
+            field="column year",
+            found=f"to {last}",
+            allowed=f"to {before} or later",
+            cause="forecast years left out, or labels of years that were not read",
+            remedy="take the sheet with the forecast years; a year is written 2029-30, footnotes in brackets behind it",
+        )
+
+
+def _refuse_undated(piece: Piece, *, latest: pd.DataFrame) -> None:
+    """Refuse deflators without a vintage, unless they repeat those of the newest one."""
     columns = ["year", "deflator", "status"]
     if set(map(tuple, piece.rows[columns].to_numpy())) != set(map(tuple, latest[columns].to_numpy())):
         raise InputError(
@@ -127,13 +184,41 @@ def _dated(piece: Piece, *, held: pd.DataFrame) -> Piece:
             cause="the published sheet does not print when it was published",
             remedy="put the year and month of publication into the file name",
         )
-    return piece.emptied()
+
+
+def _gaps_kept(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) -> tuple[list[Piece], list[str]]:
+    """Keep a gap that the publisher left in one series as empty rows, flagged; a year that no series has is refused."""
+    result, told = list[Piece](), dict[str, list[str]]()
+    for piece in pieces:
+        table = TABLES.get(piece.table)
+        if table is None or not (table.year and table.value) or "release" in table.columns:
+            result.append(piece)
+            continue
+        names = [name for name in table.key if name != table.year]
+        before = held[piece.table]
+        printed = {int(year) for year in {*before[table.year], *piece.rows[table.year]} if year.isdigit()}
+        last = before.assign(at=before[table.year].astype(int)).groupby(names)["at"].max().to_dict()
+        added, lines = [], []
+        for at, row in enumerate(piece.rows.to_dict("records")):
+            key = tuple(row[name] for name in names)
+            year = int(row[table.year]) if row[table.year].isdigit() else 0
+            missing = range(last.get(key, year) + 1, year)
+            if missing and printed.issuperset(missing):
+                empty = row | {table.value: "", "flag": "not_available;not printed"}
+                added += [empty | {table.year: str(one)} for one in missing]
+                lines += [piece.lines[at]] * len(missing)
+                span = f"{piece.table}: not printed from {missing[0]} to {missing[-1]}"
+                told.setdefault(span, []).append(" ".join(key))
+            last[key] = max(last.get(key, year), year)
+        rows = pd.concat([piece.rows, pd.DataFrame(added, columns=piece.rows.columns)], ignore_index=True)
+        result.append(replace(piece, rows=rows, lines=(*piece.lines, *lines)) if added else piece)
+    return result, [f"{span}: {listed(names)}" for span, names in told.items()]
 
 
 def _is_repeated(piece: Piece, *, held: Mapping[str, pd.DataFrame]) -> bool:
     """Return whether a piece says nothing: no rows, a source cited before, or the newest population again."""
     rows = piece.rows
-    if piece.table == "sources" and len(rows) == 1 and "source" in rows:
+    if piece.table == "sources" and piece.gives_way:
         return rows["source"].iloc[0] in set(held["sources"]["source"])
     if piece.table != "population_england":
         return rows.empty
@@ -171,6 +256,7 @@ def _check_pieces(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) 
         except InputError as error:
             raise piece.at_its_row(error) from None
         refuse_steps(piece, held=held[piece.table])
+        refuse_shift(piece, held=held[piece.table])
         refuse_older(piece, held=held[piece.table])
 
 
@@ -198,6 +284,8 @@ def _check_whole(
 ) -> None:
     """Check the tables as they would become: schemas, what a release must hold, and every sum."""
     changed = {change.table for change in changes}
+    for name in changed & set(OBSERVED):
+        refuse_repeats(name, held_table(name, folder=folder), file=file_of(pieces, name))
     if "programme_rollout" in changed:
         read_tables(("programme_rollout",), folder=folder)
     if changed & EVIDENCE.keys():
@@ -214,11 +302,12 @@ def _check_whole(
 
 def _refuse_unchecked(release: str, *, folder: Path, file: str) -> None:
     """Refuse a release without the figures of a sum that the release before let be checked in its own year."""
-    every = set(held_table("england_children", folder=folder)["release"])
-    parts, before = (
-        [f"{name} sums to the total" for name in PARTS],
-        max((one for one in every if one < release), default=""),
-    )
+    rows = held_table("england_children", folder=folder)
+    before = max((one for one in set(rows["release"]) if one < release), default="")
+    own, now = _own_years(rows[rows["release"] == release], rows[rows["release"] < release], release)
+    came = {f"{measure}_by_{breakdown}" for measure, breakdown in now[["measure", "breakdown"]].to_numpy()}
+    came -= {f"{measure}_by_{breakdown}" for measure, breakdown in _without_parts(own, now)}
+    parts = [f"{name} sums to the total" for name in PARTS if name in came]
     checked = []
     for one in (before, release) if before else ():
         table = _sums(one, folder=folder)
@@ -280,7 +369,7 @@ def refuse_older(piece: Piece, *, held: pd.DataFrame) -> None:
         return
     newest = max(held[column])
     old = piece.rows[piece.rows[column] < newest]
-    same = [name for name in held.columns if name != "source"]
+    same = [name for name in held.columns if name not in ("source", "flag")]
     known = set(map(tuple, held[same].to_numpy()))
     for index, row in zip(old.index, old[same].to_numpy(), strict=True):
         if tuple(row) not in known:
@@ -300,7 +389,7 @@ def refuse_parts(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) -
 
     Sentences on what is shorter than before and yet accepted.
     """
-    arrived, fresh = {}, {}
+    arrived, fresh, notes = {}, {}, list[str]()
     for name in (*TOGETHER, "care_duration"):
         rows = [piece.rows for piece in pieces if piece.table == name]
         arrived[name] = pd.concat(rows, ignore_index=True) if rows else held[name].iloc[:0]
@@ -318,14 +407,55 @@ def refuse_parts(pieces: Sequence[Piece], *, held: Mapping[str, pd.DataFrame]) -
                     remedy="give all files of the release in one call: --from England.csv authorities.csv",
                 )
         england, authorities = (_own_years(arrived[name], held[name], release) for name in TOGETHER)
+        notes += _without(*england, release=release)
         _refuse_missing_categories(*england, release=release, file=file_of(pieces, "england_children"))
         _refuse_ragged(arrived["england_children"], release, file_of(pieces, "england_children"))
         _refuse_missing_authorities(*authorities, release=release, file=file_of(pieces, "authority_children"))
-    return [
+    return notes + [
         f"release {release} came without the mean length of stay"
         for release in sorted(fresh["england_children"] - fresh["care_duration"])
         if not held["care_duration"].empty
     ]
+
+
+def _without(before: pd.DataFrame, now: pd.DataFrame, *, release: str) -> list[str]:
+    """Say which breakdowns a release does not have and the release before had: it is taken with what it has."""
+    names = ["measure", "breakdown"]
+    had, has = (set(map(tuple, rows[names].to_numpy())) for rows in (before, now))
+    lost = sorted(f"{measure} by {one}" if one != "total" else measure for measure, one in had - has)
+    lost += [f"the parts of groups of {measure} by {one}" for measure, one in _without_parts(before, now)]
+    return [f"release {release} came without {', '.join(lost)}"] if lost else []
+
+
+def _without_parts(before: pd.DataFrame, now: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the breakdowns that came as groups only, where the release before had parts of groups."""
+    names = ["measure", "breakdown", "category"]
+    had, has = (set(map(tuple, rows[names].to_numpy())) for rows in (before, now))
+    came = {one[:2] for one in has}
+    return sorted({one[:2] for one in had - has if one[2] in PARTS_OF_GROUPS and one[:2] in came})
+
+
+def _unmixed(pieces: Sequence[Piece], *, held: pd.DataFrame) -> tuple[list[Piece], list[str]]:
+    """Leave out groups of earlier years that came without their parts, which the release before has for these years.
+
+    Groups of one release and parts of another do not add up; groups of a year that no release has yet stay.
+    """
+    rows = pd.concat([held.iloc[:0], *(one.rows for one in pieces if one.table == "england_children")])
+    result, notes = list(pieces), []
+    for release in sorted(set(rows["release"]) - set(held["release"])):
+        own, now = _own_years(rows, held, release)
+        for measure, breakdown in _without_parts(own, now):
+            whole = held[(held["measure"] == measure) & held["category"].isin(PARTS_OF_GROUPS)]
+            for at, piece in enumerate(result):
+                if piece.table == "england_children":
+                    out = (piece.rows["measure"] == measure) & (piece.rows["breakdown"] == breakdown)
+                    out &= piece.rows["year"].isin(whole["year"]) & (piece.rows["release"] == release)
+                    result[at] = piece.only((~out).to_numpy())
+            notes.append(
+                f"{measure} by {breakdown} of years to {max(whole['year'])} stays as the release before has it: "
+                f"release {release} has the groups without their parts"
+            )
+    return result, notes
 
 
 def refuse_lacking(folder: Path) -> None:
@@ -343,6 +473,8 @@ def refuse_lacking(folder: Path) -> None:
         for name, table in tables.items()
     ]
     refuse_parts(pieces, held=held)
+    for name in OBSERVED:
+        refuse_repeats(name, held_table(name, folder=folder), file=str(folder / f"{name}.csv"))
     _refuse_unchecked(newest, folder=folder, file=pieces[0].origin.address)
 
 
@@ -362,7 +494,8 @@ def _own_years(rows: pd.DataFrame, held: pd.DataFrame, release: str) -> tuple[pd
 def _refuse_missing_categories(before: pd.DataFrame, now: pd.DataFrame, *, release: str, file: str) -> None:
     names = ["measure", "breakdown", "category"]
     had, has = (set(map(tuple, rows[names].to_numpy())) for rows in (before, now))
-    lost = sorted(one for one in had - has if one[2] not in SUPERSEDED)
+    came = {one[:2] for one in has}  # what is lacking as a whole is said, not refused
+    lost = sorted(one for one in had - has if one[2] not in SUPERSEDED | PARTS_OF_GROUPS and one[:2] in came)
     if lost:
         measure, breakdown, category = lost[0]
         here, there = (sorted(one[2] for one in rows if one[:2] == lost[0][:2]) for rows in (has, had))
@@ -446,3 +579,60 @@ def refuse_steps(piece: Piece, *, held: pd.DataFrame) -> None:
             cause="thousands for ones, pounds for million pounds, or a yearly for a weekly cost",
             remedy="convert to the unit of the column",
         )
+
+
+FEWEST_SERIES = 5
+"""Fewest series whose figures are compared: all of fewer may stand still by chance."""
+
+
+def refuse_repeats(name: str, rows: pd.DataFrame, *, file: str) -> None:
+    """Refuse a table whose newest year repeats the year before it row by row."""
+    table = TABLES[name]
+    if "year" not in rows or not table.figure or "base" in rows or rows.empty:
+        return
+    names = [one for one in table.key if one not in ("year", "release")]
+    at = rows["year"].astype(int)
+    if "release" in rows:  # each year as first published
+        rows, at = rows[rows["release"] == rows["year"]], at[rows["release"] == rows["year"]]
+    newest, now = at.max(), rows[at == at.max()]
+    earlier = at[at < newest].max()
+    both = now.merge(rows[at == earlier], on=names, suffixes=("", "_before"))
+    figures = [pd.to_numeric(both[one]) for one in (table.figure, f"{table.figure}_before")]
+    told = figures[0].notna() & figures[1].notna() & (figures[0] != 0)
+    if told.sum() >= FEWEST_SERIES and (figures[0] == figures[1])[told].all():
+        raise InputError(
+            f"{name} repeats the figures of {earlier} in {newest}, row by row",
+            file=file,
+            field=f"column {table.figure}, year {newest}",
+            found=f"the same {told.sum()} figures as in {earlier}",
+            allowed="figures of the new year",
+            cause="the last release copied and given a new year",
+            remedy="download the new release",
+        )
+
+
+def refuse_shift(piece: Piece, *, held: pd.DataFrame) -> None:
+    """Refuse figures that are those held, of three years or more, but all of them for the year before or after."""
+    value = TABLES[piece.table].figure
+    year = "mid_year" if "mid_year" in held else "year"
+    if year not in held or not value or held.empty:
+        return
+    names = [one for one in TABLES[piece.table].key if one not in (year, "release", "vintage")]
+    arrived = piece.rows[[*names, year, value]].assign(at=piece.rows[year].astype(int), row=piece.rows.index)
+    known = held[[*names, value]].assign(at=held[year].astype(int)).drop_duplicates()
+    arrived = arrived[arrived[value] != ""]
+    here = set(arrived.merge(known, on=[*names, value, "at"])["row"])
+    for years in (1, -1):
+        moved = arrived.merge(known.assign(at=known["at"] + years), on=[*names, value, "at"])
+        told = arrived[arrived["at"].isin(known["at"] + years)]
+        if moved["at"].nunique() >= 3 and not here and set(told["row"]) <= set(moved["row"]):
+            first = moved.iloc[0]
+            raise piece.refusal(
+                f"the figures of {piece.table} are those held, moved by a year",
+                column=year,
+                index=first["row"],
+                found=f"{first[value]} for {first['at']}, held for {first['at'] - years}",
+                allowed="each figure in its own year",
+                cause="a publisher that prints the population of the middle of year t - 1 on the row of period t",
+                remedy=f"say so in the mapping: shift_years = {-years}; or correct the years",
+            )

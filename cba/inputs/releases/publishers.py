@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -17,6 +13,7 @@ from cba.errors import InputError, NeedsPerson, SourceUnreachable
 from cba.inputs.data_sources import DataSource
 from cba.inputs.releases.downloads import Origin, Piece, Sheet, csv_rows
 from cba.inputs.releases.http_client import Answer, Pace, fetch
+from cba.inputs.releases.sheets import cells_of, deflator_rows, index_by_year
 
 PAGE_SIZE = 1000
 COUNT = "RECORD_COUNT"
@@ -325,12 +322,7 @@ def population_rows(source: DataSource, *, pace: Pace) -> Sheet:
 
 # --- GDP deflators of HM Treasury: found through GOV.UK's content API, because the file's address always changes ---
 
-# The newest document of the collection holds a spreadsheet; the index by financial year is read from it, put on
-# 2023-24 = 100 and marked outturn or forecast by the day it was published.
-
-BASE_YEAR = 2024
-"""Year ending 31 March in which the tables put the index at 100."""
-
+# The newest document of the collection holds a spreadsheet, which is read as one given by hand is.
 
 SHEETS = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -356,10 +348,14 @@ def deflator_piece(source: DataSource, *, first_year: int, pace: Pace) -> Piece:
         raise _not_found(source, field="details.attachments", found="no spreadsheet")
     answer = _fetched(source, str(sheets[0]["url"]), accept=SHEETS, pace=pace)
     origin = origin_of(source, [answer], published=published)
-    table = cells_of(answer.content, file=answer.url)
-    index = index_by_year(table, file=answer.url)
-    kept = {year: value for year, value in index.items() if year >= first_year}
-    rows = _rows(kept, before=index.get(first_year - 1), published=published, source=source)
+    grid = cells_of(answer.content, file=answer.url)
+    rows = deflator_rows(
+        index_by_year(grid, file=answer.url),
+        first_year=first_year,
+        published=published,
+        source=source.source,
+        lag=source.outturn_lag_months,
+    )
     return Piece("gdp_deflator", rows, tuple(range(2, len(rows) + 2)), origin)
 
 
@@ -373,144 +369,3 @@ def _not_found(source: DataSource, *, field: str, found: str) -> InputError:
         cause="the publisher has moved the collection or changed its format",
         remedy="correct `data_set`; or download the file and use `cba update --from FILE`",
     )
-
-
-def cells_of(content: bytes, *, file: str) -> list[list[str]]:
-    """Return the cells of a spreadsheet (its first sheet that names financial years) or CSV as text."""
-    if not content.startswith(b"PK"):
-        import csv
-
-        return [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig", errors="replace")))]
-    from openpyxl import load_workbook
-
-    try:
-        _refuse_unpacking(content, file=file)
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheets = [_cells_of(sheet, file=file) for sheet in book]
-    except InputError:
-        raise
-    except Exception as error:  # openpyxl raises whatever its parsers do
-        raise InputError(
-            "the spreadsheet cannot be read",
-            file=file,
-            found=f"{type(error).__name__}: {error}",
-            allowed="a workbook (.xlsx)",
-            cause="a damaged file",
-            remedy="try again; or save the sheet as CSV and use `cba update --from FILE`",
-        ) from None
-    return next((sheet for sheet in sheets if _header_row(sheet) is not None), sheets[0] if sheets else [])
-
-
-MOST_UNPACKED = 20_000_000
-"""Most bytes a workbook may unpack to: that of the deflators has 200,000."""
-
-MOST_CELLS = 500_000
-"""Most cells of a sheet, rows that hold none included."""
-
-
-def _refuse_unpacking(content: bytes, *, file: str) -> None:
-    """Refuse a packed file by the sizes it states, beyond which nothing is unpacked."""
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        size = sum(part.file_size for part in packed.infolist())
-    if size > MOST_UNPACKED:
-        raise _too_much(file, found=f"{size:,} bytes unpacked", allowed=f"up to {MOST_UNPACKED:,} bytes")
-
-
-def _cells_of(sheet: Any, *, file: str) -> list[list[str]]:
-    """Return the cells of a sheet as text."""
-    rows: list[list[str]] = []
-    seen = 0
-    sheet.reset_dimensions()  # what the sheet says of its size may cut rows off
-    for row in sheet.values:
-        seen += max(len(row), 1)
-        if seen > MOST_CELLS:
-            raise _too_much(file, found=f"more than {MOST_CELLS:,} cells", allowed=f"up to {MOST_CELLS:,}")
-        rows.append(["" if cell is None else str(cell) for cell in row])
-    return rows
-
-
-def _too_much(file: str, *, found: str, allowed: str) -> InputError:
-    return InputError(
-        "the spreadsheet is larger than a table of deflators can be",
-        file=file,
-        found=found,
-        allowed=allowed,
-        cause="another workbook, or a sheet of blank cells",
-        remedy="save the sheet as CSV and use `cba update --from FILE`",
-    )
-
-
-def _header_row(table: Sequence[Sequence[str]]) -> tuple[int, int, int] | None:
-    """Row of the headings, column of the financial year and column of the index."""
-    for at, row in enumerate(table):
-        words = [cell.strip().lower() for cell in row]
-        years = [i for i, word in enumerate(words) if "financial year" in word]
-        indexes = [
-            i for i, word in enumerate(words) if re.search(r"\b(index|deflator)\b", word) and "%" not in word
-        ]
-        if years and indexes:
-            return at, years[0], next((i for i in indexes if i != years[0]), indexes[0])
-    return None
-
-
-def index_by_year(table: Sequence[Sequence[str]], *, file: str) -> dict[int, float]:
-    """Read the index by financial year. Year ending 31 March to index, in the publisher's base."""
-    place = _header_row(table)
-    found: dict[int, float] = {}
-    if place is not None:
-        at, year_column, index_column = place
-        for line, row in enumerate(table[at + 1 :], start=at + 2):
-            year = (
-                re.fullmatch(r"\s*(\d{4})[-/](\d{2})\s*", row[year_column])
-                if len(row) > index_column
-                else None
-            )
-            if year is None:
-                continue
-            try:
-                found[int(year[1]) + 1] = float(row[index_column])
-            except ValueError:
-                raise _bad_index(file, field=f"row {line}", found=repr(row[index_column])) from None
-    years = sorted(found)
-    if len(years) < 2 or years != list(range(years[0], years[-1] + 1)) or BASE_YEAR not in found:
-        raise _bad_index(file, field="financial year", found=f"years {', '.join(map(str, years)) or 'none'}")
-    if min(found.values()) <= 0:
-        raise _bad_index(file, field="index", found=str(min(found.values())))
-    return found
-
-
-def _bad_index(file: str, *, field: str, found: str) -> InputError:
-    return InputError(
-        "the sheet holds no index by financial year",
-        file=file,
-        field=field,
-        found=found,
-        allowed=f"columns 'Financial year' (2023-24) and 'index', year after year, {BASE_YEAR - 1}-24 among them",
-        cause="the publisher has changed the layout of the sheet",
-        remedy="save the sheet in the layout of gdp_deflator.csv and use `cba update --from FILE`",
-    )
-
-
-def _rows(
-    index: Mapping[int, float], *, before: float | None, published: str, source: DataSource
-) -> pd.DataFrame:
-    """Put the index on the tables' base; growth of the first year needs the year before."""
-    day = date.fromisoformat(published[:10])
-    scale = 100.0 / index[BASE_YEAR]
-    rows: list[dict[str, Any]] = []
-    for year in sorted(index):
-        earlier = index.get(year - 1, before)
-        growth = "" if earlier is None else f"{100 * (index[year] / earlier - 1):.3f}"
-        months = (day.year - year) * 12 + day.month - 3
-        rows.append(
-            {
-                "year": str(year),
-                "deflator": f"{index[year] * scale:.3f}" if year != BASE_YEAR else "100.000",
-                "growth_percent": growth,
-                "base": "2023-24=100",
-                "status": "outturn" if months >= source.outturn_lag_months else "forecast",
-                "vintage": published[:7],
-                "source": source.source,
-            }
-        )
-    return pd.DataFrame(rows)

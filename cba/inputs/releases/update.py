@@ -22,12 +22,19 @@ from cba.errors import InputError, NeedsPerson, SnapshotDamaged
 from cba.inputs.data_sources import DataSource
 from cba.inputs.files import held_lock, published_folder
 from cba.inputs.leftovers import scratch_folder
-from cba.inputs.releases.downloads import Origin, Piece, Sheet, pieces_of, read_file
+from cba.inputs.releases.downloads import Origin, Piece, Sheet, pieces_of, read_files, unknown_layout
 from cba.inputs.releases.http_client import Pace
 from cba.inputs.releases.merge import TableChange, held_table, in_words
 from cba.inputs.releases.new_tables import NewTables, build_tables
 from cba.inputs.releases.publishers import catalogue_csv, deflator_piece, get_json, newest, population_rows
-from cba.inputs.releases.rows import cited_row, mapped_pieces, maps
+from cba.inputs.releases.rows import (
+    cited_row,
+    mapped_pieces,
+    of_no_use,
+    refuse_renamed,
+    shipped_sources,
+    source_of,
+)
 from cba.inputs.releases.snapshots import (
     Snapshot,
     current_snapshot,
@@ -116,24 +123,29 @@ def update_from_files(
             remedy="name the files of the release",
         )
     retrieved = datetime.now(UTC).isoformat(timespec="seconds")
-    sheets = [read_file(file, retrieved=retrieved) for file in files]
+    sheets = [sheet for file in files for sheet in read_files(file, retrieved=retrieved)]
     return _taken(lambda base: _read(sheets, base=base, sources=sources), store=Path(store), dry_run=dry_run)
 
 
 def _read(sheets: Sequence[Sheet], *, base: Base, sources: Sequence[DataSource]) -> Arrival:
-    """Take from downloaded files what the tables hold."""
+    """Take from downloaded files what the tables hold: as the analysis maps it, in our layouts, or as published."""
     authorities = held_table("authorities", folder=base.folder)
     pieces: list[Piece] = []
     notes = []
     for sheet in sheets:
-        source = next((one for one in sources if maps(sheet, source=one)), None)
+        source = source_of(sheet, sources=sources)
+        found = None if source else pieces_of(sheet)
+        if source is None and found is None:
+            source = source_of(sheet, sources=shipped_sources())
+            refuse_renamed(sheet, sources=sources, shipped=source)
         if source is not None:
             found = mapped_pieces(sheet, source=source, authorities=authorities)
-        else:
-            found = pieces_of(sheet)
-        pieces += found
         if not found:
-            notes.append(f"{sheet.origin.name} holds nothing that the tables take")
+            name = of_no_use(sheet) if found is None else "a table with no breakdown that is kept"
+            if not name:
+                raise unknown_layout(sheet)
+            notes.append(f"{sheet.origin.name}: {name}; nothing in it is used")
+        pieces += found or ()
     return Arrival(pieces, [sheet.origin for sheet in sheets], notes)
 
 
@@ -149,7 +161,7 @@ def update_from_data(
     With `held_reason`, and nothing taken, where a data set was withdrawn, superseded or changed in a major
     version. `data`: the ``[data]`` table of an analysis. `dry_run`: check everything and store nothing.
     """
-    if not data.sources:
+    if all(source.kind == "file" for source in data.sources):
         raise InputError(
             "the analysis names no sources to ask",
             field="data.sources",
@@ -169,7 +181,11 @@ def update_from_data(
 def _asked(data: Data, *, base: Base, pace: Pace) -> Arrival:
     """Ask every source for what it holds now."""
     authorities = held_table("authorities", folder=base.folder)
-    answers = [ask(source, base=base, authorities=authorities, pace=pace) for source in data.sources]
+    answers = [
+        ask(source, base=base, authorities=authorities, pace=pace)
+        for source in data.sources
+        if source.kind != "file"
+    ]
     return Arrival([piece for _, pieces in answers for piece in pieces], [origin for origin, _ in answers])
 
 
