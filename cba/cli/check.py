@@ -208,7 +208,7 @@ def _observed(folder: Path) -> str:
     from cba.inputs.files import analysis_names
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
-    from cba.inputs.releases.new_tables import refuse_lacking
+    from cba.inputs.releases.arrival_rules import refuse_lacking
     from cba.inputs.tables import PUBLISHED
 
     newest = load_observations(path=folder)

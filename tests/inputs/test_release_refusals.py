@@ -9,8 +9,8 @@ import pytest
 from cba.errors import InputError
 from cba.inputs.files import reading_from
 from cba.inputs.releases import new_tables
+from cba.inputs.releases.arrival_rules import refuse_parts
 from cba.inputs.releases.downloads import Origin, Piece
-from cba.inputs.releases.new_tables import refuse_parts
 from cba.inputs.releases.update import UpdateOutcome, update_from_files
 from tests.inputs import release_files as made
 
@@ -196,9 +196,9 @@ def test_an_unknown_category_and_an_unknown_breakdown(tmp_path, after_2023, good
     frame.loc[row, "category"] = "5_8"
     error = refused(tmp_path, after_2023, good, england=frame)
     assert "unknown category" in error.problem and error.details["field"].endswith(f"row {row + 2}")
-    frame.loc[row, ["category", "dimension"]] = ["5_9", "ethnicity"]
+    frame.loc[row, ["category", "dimension"]] = ["5_9", "shoe_size"]
     error = refused(tmp_path, after_2023, good, england=frame)
-    assert error.problem == "an unknown word in dimension" and error.details["found"] == "ethnicity"
+    assert error.problem == "an unknown word in dimension" and error.details["found"] == "shoe_size"
 
 
 def test_an_older_release_than_the_newest_held(tmp_path, after_2023):
@@ -301,7 +301,7 @@ def test_marks_become_missing_and_keep_what_was_printed(tmp_path, after_2023, go
     found = taken(files, store=tmp_path / "store", held=after_2023)
     held = made.table("authority_children", found.snapshot.folder)
     kept = held[held["flag"].str.contains("mark ")]
-    assert sorted(kept["flag"]) == ["not_available;mark x", "suppressed;mark c", "suppressed;mark low"]
+    assert sorted(kept["flag"]) == ["not_available;mark x", "rounds_to_zero;mark low", "suppressed;mark c"]
     assert set(kept["children"]) == {""}
     made.removable(tmp_path / "store")
 

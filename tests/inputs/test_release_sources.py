@@ -220,7 +220,7 @@ def test_withheld_figures_stay_missing_with_their_mark(fake, store, pace):
         "suppressed;mark c",
     ]
     assert fresh.loc[labels[1], "flag"] == "not_applicable;mark z"
-    assert fresh.loc[labels[2], "flag"] == "suppressed;mark low"
+    assert fresh.loc[labels[2], "flag"] == "rounds_to_zero;mark low"
     assert "0" not in set(fresh["count"])
 
 
@@ -233,7 +233,7 @@ def _figures(needs, labels, year):
 @pytest.mark.parametrize(
     ("how", "table", "problem", "said"),
     [
-        ({"indicator": "mean_days"}, {}, "a column that the mapping names is missing", "mean_days"),
+        ({"indicator": "mean_days"}, {}, "which the mapping maps, is missing", "mean_days"),
         ({"unit": "%"}, {}, "another unit than the mapping says", "'%'"),
         ({}, {"level": "Regional"}, "no row has the label", "National"),
         (
@@ -390,7 +390,7 @@ def test_nomis_in_parts_and_short_of_rows(fake, store, pace):
         (f"{header}\n{row}\n", SourceUnreachable),  # no count
     ):
         fake.says(path, Reply(text.encode(), kind="text/csv"))
-        with pytest.raises(stop, match="a key occurs twice|do not add up"):
+        with pytest.raises(stop, match="contributes more than once|do not add up"):
             asked(source, store=store / "other", pace=pace)
 
 

@@ -9,7 +9,7 @@ import pytest
 from cba.errors import GateError, InputError
 from cba.inputs.observations import load_observations
 from cba.inputs.reconciliation import check_reconciliation
-from cba.inputs.releases.new_tables import refuse_lacking
+from cba.inputs.releases.arrival_rules import refuse_lacking
 from cba.inputs.table_words import TABLES
 from cba.inputs.tables import PUBLISHED, read_table
 

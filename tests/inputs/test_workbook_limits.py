@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 
 from cba.errors import InputError
-from cba.inputs.releases import publishers
-from cba.inputs.releases.publishers import cells_of
+from cba.inputs.releases import sheets
+from cba.inputs.releases.sheets import cells_of
 
 SHEET = "xl/worksheets/sheet1.xml"
 
@@ -84,9 +84,9 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(make):
 
 def test_a_workbook_at_the_limit_is_read(monkeypatch):
     assert cells_of(workbook(), file="a.xlsx") == [["Financial year", "Index"], ["2023-24", "100"]]
-    monkeypatch.setattr(publishers, "MOST_CELLS", 4)
+    monkeypatch.setattr(sheets, "MOST_CELLS", 4)
     assert len(cells_of(workbook(), file="a.xlsx")) == 2
-    monkeypatch.setattr(publishers, "MOST_CELLS", 3)
+    monkeypatch.setattr(sheets, "MOST_CELLS", 3)
     with pytest.raises(InputError, match="larger than"):
         cells_of(workbook(), file="a.xlsx")
 

@@ -137,7 +137,7 @@ def refuse_renamed(sheet: Sheet, *, sources: Sequence[DataSource], shipped: Data
 
     `shipped`: the mapping of ours that fits the file: a user's one of the same tables comes first.
     """
-    ours = {table.table for table in shipped.tables} if shipped else set()
+    ours = {table.table for table in shipped.tables} if shipped else set[str]()
     for source in [one for one in sources if one.kind in ("ees_csv", "file")]:
         columns = set(_renamed(sheet.rows, source).columns)
         for table in source.tables:
@@ -145,6 +145,18 @@ def refuse_renamed(sheet: Sheet, *, sources: Sequence[DataSource], shipped: Data
             missing = [name for name in _columns(table) if name not in columns]
             if missing and wanted & columns and (not shipped or table.table in ours):
                 raise _missing_column(missing[0], source=source, sheet=sheet, shipped=shipped)
+
+
+def nearest_source(sheet: Sheet, *, sources: Sequence[DataSource]) -> DataSource | None:
+    """Return the one source that a file has the columns of, though not the labels: its mapping says what is wrong."""
+    found = [
+        one
+        for one in sources
+        if one.tables
+        and not set(one.without) & set(sheet.rows.columns)
+        and all(set(_columns(table)) <= set(_renamed(sheet.rows, one).columns) for table in one.tables)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _missing_column(
@@ -322,27 +334,8 @@ def _figures(
     places, standing = _places(authorities), authorities.set_index("authority")
     found = []
     for index, row in zip(chosen.index, chosen.to_dict("records"), strict=True):
-        period = period_year(row[table.year_column])
-        period = None if period is None else period + table.shift_years
-        cells: list[tuple[str, Any, str]] = [
-            (table.year_column, period, "a year such as 2024 or 2023-24"),
-            (table.value, read_figure(row[table.value]), "a number, or a mark such as c, x, z or low"),
-        ]
-        if table.place_column is not None:
-            place = places.get(row[table.place_column])
-            cells.append((table.place_column, place, "a code listed in authorities.csv"))
-        for column, value, allowed in cells:
-            if value is None:
-                raise sheet.refusal(
-                    "a cell is not what the mapping says it is",
-                    column=column,
-                    row=index,
-                    found=repr(row[column]),
-                    allowed=allowed,
-                    cause="another column meant, an authority just created, or a mark not seen before",
-                    remedy="correct the mapping; give a new authority by --from authorities.csv",
-                )
-        period, (figure, flag), *code = [value for _, value, _ in cells]
+        cells = _cells(table, row, index=index, places=places, sheet=sheet)
+        period, (figure, flag), *code = cells
         if code and _stands_not(standing.loc[code[0]], period, flag):
             continue
         if not figure and not TABLES[table.table].value:
@@ -354,6 +347,33 @@ def _figures(
         )
         found.append(read | {"flag": flag, "label": label} | mapped)
     return pd.DataFrame(found)
+
+
+def _cells(
+    table: TableMap, row: Mapping[str, Any], *, index: Any, places: Mapping[str, str], sheet: Sheet
+) -> list[Any]:
+    """Return period, figure with its flag and, where the table has places, the place of a row."""
+    period = period_year(row[table.year_column])
+    period = None if period is None else period + table.shift_years
+    cells: list[tuple[str, Any, str]] = [
+        (table.year_column, period, "a year such as 2024 or 2023-24"),
+        (table.value, read_figure(row[table.value]), "a number, or a mark such as c, x, z or low"),
+    ]
+    if table.place_column is not None:
+        place = places.get(row[table.place_column])
+        cells.append((table.place_column, place, "a code listed in authorities.csv"))
+    for column, value, allowed in cells:
+        if value is None:
+            raise sheet.refusal(
+                "a cell is not what the mapping says it is",
+                column=column,
+                row=index,
+                found=repr(row[column]),
+                allowed=allowed,
+                cause="another column meant, an authority just created, or a mark not seen before",
+                remedy="correct the mapping; give a new authority by --from authorities.csv",
+            )
+    return [value for _, value, _ in cells]
 
 
 def _stands_not(authority: pd.Series, year: int, flag: str) -> bool:

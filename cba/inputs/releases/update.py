@@ -30,6 +30,7 @@ from cba.inputs.releases.publishers import catalogue_csv, deflator_piece, get_js
 from cba.inputs.releases.rows import (
     cited_row,
     mapped_pieces,
+    nearest_source,
     of_no_use,
     refuse_renamed,
     shipped_sources,
@@ -138,6 +139,8 @@ def _read(sheets: Sequence[Sheet], *, base: Base, sources: Sequence[DataSource])
         if source is None and found is None:
             source = source_of(sheet, sources=shipped_sources())
             refuse_renamed(sheet, sources=sources, shipped=source)
+            if source is None and not of_no_use(sheet):
+                source = nearest_source(sheet, sources=sources or shipped_sources())
         if source is not None:
             found = mapped_pieces(sheet, source=source, authorities=authorities)
         if not found:
