@@ -110,10 +110,11 @@ def unmixed(pieces: Sequence[Piece], *, held: pd.DataFrame) -> tuple[list[Piece]
     """
     rows = pd.concat([held.iloc[:0], *(one.rows for one in pieces if one.table == "england_children")])
     result, notes = list(pieces), []
-    for release in sorted(set(rows["release"]) - set(held["release"])):
+    for release in sorted(set(rows["release"])):
         own, now = _own_years(rows, held, release)
         for measure, breakdown in _without_parts(own, now):
-            whole = held[(held["measure"] == measure) & held["category"].isin(PARTS_OF_GROUPS)]
+            known = held[(held["release"] < release) & (held["measure"] == measure)]
+            whole = known[known["category"].isin(PARTS_OF_GROUPS)]
             for at, piece in enumerate(result):
                 if piece.table == "england_children":
                     out = (piece.rows["measure"] == measure) & (piece.rows["breakdown"] == breakdown)

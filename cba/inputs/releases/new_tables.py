@@ -160,9 +160,9 @@ def _dated(pieces: Sequence[Piece], *, held: pd.DataFrame) -> tuple[list[Piece],
             notes.append(
                 f"{piece.origin.name}: deflators of {vintage}, older than those held ({newest}); nothing in it is used"
             )
-        elif vintage > newest:
-            _refuse_fewer_years(piece, latest=latest)
-        if vintage in ("", newest) or vintage > newest:
+        else:
+            if vintage > newest:
+                _refuse_fewer_years(piece, latest=latest)
             kept.append(piece)
     return kept, notes
 
