@@ -68,7 +68,7 @@ SLOW_RESULTS = {
 
 
 def slow_results_named(name: str) -> tuple[SlowResult, ...]:
-    """Return what a name means: ``calibration`` is that of both models, ``all`` is everything."""
+    """Return what a name means: ``calibration`` is that of all models, ``all`` is everything."""
     found = tuple(
         one for one in SLOW_RESULTS.values() if name in ("all", one.name, one.name.partition("_")[0])
     )
@@ -327,8 +327,8 @@ class _Substance(ast.NodeTransformer):
 BACKTEST_TABLES = ("headline", "reached", "by_horizon", "by_origin", "candidates", "vintages", "skipped")
 """Tables of the backtest shown with a run; single scores stay in ``scores.csv``."""
 
-CALIBRATED = ("baseline", "effects")
-"""Models that are calibrated."""
+CALIBRATED = {"baseline": "business as usual", "effects": "effects", "authorities": "authorities"}
+"""Models that are calibrated, with the words for them."""
 
 
 def backtest_tables(folder: Path | None = None) -> dict[str, pd.DataFrame]:

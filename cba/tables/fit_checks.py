@@ -31,7 +31,7 @@ from cba.models.checks import (
     study_checks,
     yearly_log_density,
 )
-from cba.models.slow_results import backtest_tables, calibration_tables, how_made, kept_table
+from cba.models.slow_results import CALIBRATED, backtest_tables, calibration_tables, how_made, kept_table
 from cba.models.stays import stay_length
 from cba.models.studies import studies_used, study_arrays, with_panel
 from cba.projection.business_as_usual import as_rates, business_as_usual
@@ -187,20 +187,20 @@ _BAND = 0.95
     ),
     Table("calibration_summary", "Whether the models recover what made-up data are made of", SHARES),
     Table("calibration_stale", "Models that have changed since they were calibrated", "Words; no figures."),
-    Table("calibration_quantities", "Calibration of each quantity of both models", SHARES),
+    Table("calibration_quantities", "Calibration of each quantity of the models", SHARES),
     *(
         Table(
             f"calibration_shares_{model}",
             f"Ranks of what was drawn among what was fitted, model of {words}",
             SHARES,
         )
-        for model, words in (("baseline", "business as usual"), ("effects", "effects"))
+        for model, words in CALIBRATED.items()
     ),
     once=True,
     needs=own_fits,
 )
 def fit_check_tables(workings: Workings) -> dict[str, pd.DataFrame]:
-    """Whether both fits describe their data, and whether both models recover what made-up data are made of."""
+    """Whether both fits describe their data, and whether the models recover what made-up data are made of."""
     # Returned: ``fit_checks_series``, ``fit_checks_totals``, ``fit_checks_pit``, ``fit_checks_pit_curves``,
     # ``fit_checks_autocorrelation``, ``fit_checks_influence``, ``fit_checks_studies``; and the tables of
     # `calibration_tables`. Empty where the fits keep no densities of their draws, as those made without the

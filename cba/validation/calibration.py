@@ -363,7 +363,11 @@ def shipped_refit(replicate: int, *, model: str, seed: int, fingerprint: str) ->
 SEED = 20220523
 
 
-LATENT = {"baseline": ("common_factor", "counting_noise", "unpublished_growth"), "effects": ()}
+LATENT = {
+    "baseline": ("common_factor", "counting_noise", "unpublished_growth"),
+    "effects": (),
+    "authorities": ("year_step", "region_step"),
+}
 """Variables of which a model has hundreds, one per year and series: judged as a family of their own."""
 
 
@@ -412,7 +416,7 @@ def calibrate(
 ) -> Calibration:
     """Calibrate a shipped model, going on from the replicates already in the store.
 
-    `model`, "baseline" or "effects". `seed`: with a replicate's number it settles all its random numbers:
+    `model`: a name of `LATENT`. `seed`: with a replicate's number it settles all its random numbers:
     results do not depend on the workers. `progress`: ``progress(done, of)``, after each replicate.
     """
     # A replicate on which the sampler gets stuck (an appraisal would refuse such a fit) is counted and not

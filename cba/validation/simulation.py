@@ -1,4 +1,4 @@
-"""The two models as cases to calibrate: data made up from the process each describes, in place of the published.
+"""The three models as cases to calibrate: data made up from the process each describes, in place of the published.
 
 Everything is drawn here in plain NumPy from the process as it is documented, not by the model's own graph: a
 likelihood that says something else than the process shows up in the ranks.
@@ -7,14 +7,17 @@ likelihood that says something else than the process shows up in the ranks.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cba.inputs.evidence import load_evidence
-from cba.inputs.observations import load_observations
+from cba.inputs.observations import load_observations, load_programme_rollout
 from cba.inputs.priors import PriorRegistry, load_priors
+from cba.models.authorities import HORIZON, build_authority_panel
+from cba.models.authority_data import OUTCOMES, YEAR_END, AuthorityPanel, authority_panel
 from cba.models.authority_findings import PanelFinding, known_panel
 from cba.models.baseline import ACCEPTED, FlowRates, build_baseline, flow_rates
 from cba.models.checks import spread_of_total_starts
@@ -44,7 +47,14 @@ def shipped_effects() -> Case:
     return effects_case(studies, priors, facts=facts, panel=known_panel(9999))
 
 
-SHIPPED = {"baseline": shipped_baseline, "effects": shipped_effects}
+def shipped_authorities() -> Case:
+    """Return the joint model of authorities, few of them and few years: all its parameters, in seconds a refit."""
+    priors = load_priors()
+    panel = authority_panel(load_observations(), load_programme_rollout(), priors)
+    return authorities_case(few_authorities(panel), priors)
+
+
+SHIPPED = {"baseline": shipped_baseline, "effects": shipped_effects, "authorities": shipped_authorities}
 """The shipped models as cases to calibrate."""
 
 
@@ -59,7 +69,8 @@ def baseline_case(rates: FlowRates, number: GrowthSeries, priors: PriorRegistry)
     """
     model = build_baseline(rates, number, priors)
     constants = {rv.name: model.rvs_to_values[rv] for rv in model.observed_RVs}
-    constants["growth_before"] = constant_above(model["growth"], number.growth)
+    if priors["baseline.growth_persistence"].median:  # growth without memory does not read the year before
+        constants["growth_before"] = constant_above(model["growth"], number.growth)
     constants["alone_before"] = constant_above(model["unaccompanied"], np.log(number.uasc_stock)[:-1])
     constants["last_rates"] = constant_above(model["last_level"], rates.values[:, -1])
     ratio = float(priors["baseline.shock_ratio"].median)
@@ -240,3 +251,95 @@ def _effect_quantities(
     predicted = by_estimand_of(means + spread * rng.standard_normal(means.shape), entries)
     found = {f"new_roll_out[{name}]": predicted[:, place] for place, name in enumerate(ESTIMANDS)}
     return found | {"reach": reach_of_draws(entries, starts)[0]}
+
+
+# --- Authorities: starts and exits with programmes that begin at dates known only roughly ---
+
+
+FEW = {
+    "regions": ("East of England", "South West", "Yorkshire and The Humber"),
+    "authorities": 14,
+    "years": 8,
+}
+"""A corner of the panel with inventors, those who followed, and others who began nothing."""
+
+
+PARTS_OF_A_YEAR = 200
+"""Moments of a year over which the share of a programme's effect is averaged."""
+
+
+def few_authorities(panel: AuthorityPanel) -> AuthorityPanel:
+    """Return the corner `FEW` of a panel: those with programmes first, in the newest years."""
+    inside = np.flatnonzero(np.isin(panel.region, FEW["regions"]))
+    began = np.isin(inside, panel.launch_row)
+    rows = np.sort(inside[np.argsort(~began, kind="stable")][: FEW["authorities"]])
+    chosen, years = np.isin(panel.launch_row, rows), slice(-FEW["years"], None)
+    return replace(
+        panel,
+        **{name: getattr(panel, name)[rows] for name in ("authority", "region")},
+        years=panel.years[years],
+        **{name: getattr(panel, name)[rows][..., years] for name in ("value", "noise")},
+        launches=panel.launches.of(chosen),
+        launch_row=np.searchsorted(rows, panel.launch_row[chosen]),
+    )
+
+
+def authorities_case(panel: AuthorityPanel, priors: PriorRegistry) -> Case:
+    """Return the joint model of authorities, and how to make up data for it."""
+    model = build_authority_panel(panel, priors)
+
+    def simulate(rng: np.random.Generator) -> Simulated:
+        truth, redrawn = draw_priors(model, rng)
+        made = simulated_authorities(panel, truth, rng=rng)
+        return Simulated(truth, {"reported": made.reshape(len(made), -1)}, redrawn)
+
+    return Case(
+        name="authorities",
+        model=model,
+        simulate=simulate,
+        quantities=lambda draws, rng: _authority_quantities(draws),
+    )
+
+
+def simulated_authorities(panel: AuthorityPanel, truth: Mapping, *, rng: np.random.Generator) -> np.ndarray:
+    """Make up a panel year by year, shape (authority, outcome, year), as `cba.models.authorities` describes it."""
+    given = {str(name): np.asarray(truth[name]) for name in truth}
+    region = np.unique(panel.region, return_inverse=True)[1]
+    usual = np.cumsum(given["year_step"], axis=1)
+    moved = np.cumsum(given["region_step"], axis=1) * given["region_year_sd"][:, None, None]
+    value = np.empty(panel.value.shape)
+    phi, nu = given["persistence"], given["noise_sd"]
+    level = rng.multivariate_normal(np.zeros(2), _pair(given, "level"), size=len(panel.authority))
+    shock = _pair(given, "shock")
+    settled = shock / (1.0 - np.outer(phi, phi))
+    apart = rng.multivariate_normal(np.zeros(2), settled, size=len(level))
+    for t in range(len(panel.years)):
+        if t:
+            apart = phi * apart + rng.multivariate_normal(np.zeros(2), shock, size=len(level))
+        walked = moved[:, t - 1, region].T if t else 0.0
+        spread = np.sqrt(panel.noise[:, :, t] + nu**2)
+        value[:, :, t] = usual[:, t] + walked + level + apart + spread * rng.standard_normal(level.shape)
+    for launch, (row, first) in enumerate(zip(panel.launch_row, panel.launches.innovator, strict=True)):
+        theta = given["innovator_effect" if first else "effect"]
+        value[row] += theta[:, None] * _share_reached(panel, launch, given["ramp_years"])
+    return value
+
+
+def _pair(given: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Covariance of starts and exits."""
+    sd, joint = given[f"{name}_sd"], 2.0 * float(given[f"{name}_correlation"]) - 1.0
+    return np.outer(sd, sd) * np.array([[1.0, joint], [joint, 1.0]])
+
+
+def _share_reached(panel: AuthorityPanel, launch: int, ramp: np.ndarray) -> np.ndarray:
+    """Share of a programme's full effect in each year, (outcome, year): by moments of the year and candidate dates."""
+    moments = panel.years[:, None] + YEAR_END - 1.0 + (np.arange(PARTS_OF_A_YEAR) + 0.5) / PARTS_OF_A_YEAR
+    since = np.maximum(moments[..., None] - panel.launches.dates[launch], 0.0)
+    return np.stack([-np.expm1(-since / years).mean(axis=(1, 2)) for years in ramp])
+
+
+def _authority_quantities(draws: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the effect five years after launch by outcome, shape (sample,)."""
+    flat = draws.transpose("sample", ...)
+    reached = -np.expm1(-HORIZON / flat["ramp_years"].values) * flat["effect"].values
+    return {f"after_five_years[{outcome}]": reached[:, place] for place, outcome in enumerate(OUTCOMES)}

@@ -9,9 +9,15 @@ import pymc as pm
 import pytest
 import xarray as xr
 from pytensor.compile.mode import Mode
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph import rewrite_graph
+from pytensor.graph.traversal import ancestors
 
 import cba
 from cba.errors import InputError
+from cba.inputs.observations import load_programme_rollout
+from cba.models.authorities import build_authority_panel
+from cba.models.authority_data import authority_panel
 from cba.models.baseline import build_baseline, flow_rates
 from cba.models.growth import growth_series
 from cba.models.studies import arm_draw
@@ -21,10 +27,11 @@ from cba.validation.refits import (
     Simulated,
     compiled,
     constant_above,
+    draw_priors,
     simulated_refit,
     with_replaceable_data,
 )
-from cba.validation.simulation import SHIPPED, simulated_history
+from cba.validation.simulation import SHIPPED, few_authorities, simulated_authorities, simulated_history
 
 QUICK = Mode(linker="py", optimizer="fast_compile")
 
@@ -38,9 +45,6 @@ def log_density(model: pm.Model) -> float:
 
 
 def replaced(case: Case, data: dict[str, np.ndarray]) -> pm.Model:
-    from pytensor.compile.sharedvalue import SharedVariable
-    from pytensor.graph.traversal import ancestors
-
     nodes = ancestors([*case.model.logp(sum=False), *case.model.deterministics])
     shared = {node.name: node for node in nodes if isinstance(node, SharedVariable)}
     for name, value in data.items():
@@ -51,6 +55,32 @@ def replaced(case: Case, data: dict[str, np.ndarray]) -> pm.Model:
 @pytest.fixture(scope="module")
 def baseline_case() -> Case:
     return SHIPPED["baseline"]()
+
+
+def test_a_sampler_of_business_as_usual_reads_all_that_is_made_up(baseline_case):
+    """What does not move the density is not in the compiled function, which refuses data it does not know."""
+    rewritten = rewrite_graph(baseline_case.model.logp(), include=["canonicalize", "stabilize"])
+    read = {
+        node.name
+        for node in ancestors([rewritten, baseline_case.model["last_level"]])
+        if isinstance(node, SharedVariable)
+    }
+    assert set(baseline_case.simulate(np.random.default_rng(2)).data) <= read
+
+
+def test_a_made_up_panel_has_the_mean_and_covariance_of_its_model():
+    """The process year by year against the closed form that is fitted: residuals in its units are standard normal."""
+    priors = cba.load_priors()
+    panel = few_authorities(authority_panel(cba.load_observations(), load_programme_rollout(), priors))
+    model, rng = build_authority_panel(panel, priors), np.random.default_rng(3)
+    truth, (mean, spread), _ = draw_priors(model, rng, extra=tuple(model["value"].owner.inputs[2:4]))
+    made = [simulated_authorities(panel, truth, rng=rng).reshape(mean.shape) for _ in range(2000)]
+    root = np.linalg.cholesky(np.broadcast_to(spread, (len(mean), *spread.shape[-2:])))
+    rest = np.linalg.solve(root, (np.array(made) - mean)[..., None])[..., 0]
+    n = len(rest)
+    assert np.abs(rest.mean(axis=0)).max() < 5.0 / np.sqrt(n)
+    products = np.einsum("nai,naj->aij", rest, rest) / n
+    assert np.abs(products - np.eye(mean.shape[1])).max() < 5.0 * np.sqrt(2.0 / n)
 
 
 def test_a_baseline_with_replaced_data_is_the_model_built_on_them(baseline_case):
