@@ -24,7 +24,7 @@ from cba.models.authority_shares import ShareWalk, authority_quantiles, share_pa
 from cba.tables.children import ALL_AGES, QUANTILES, quantile_rows
 from cba.validation.authority_skill import CONSTANT, DRIFT, LAST
 from cba.validation.backtest import LEAST_YEARS, known_at
-from cba.validation.scores import AHEAD, REFERENCES, SHIPPED, drift, naive
+from cba.validation.scores import AHEAD, REFERENCES, SHIPPED, drift, naive, scores
 
 FLOWS = {"stock": "children", "starts": "starts", "ceases": "ceases"}
 
@@ -143,3 +143,97 @@ def write_forecasts(folder: Path, *, analysis: str = "latest") -> tuple[Path, ..
     for name, table in zip(files, (england_forecasts(workings), authority_forecasts(workings)), strict=True):
         replace_file(folder / name, csv_text(table, float_format="%.6g"))
     return tuple(folder / name for name in files)
+
+
+# --- What happened, held against every forecast written down beforehand, by the rule of the record's README ---
+
+
+STORED = ("shipped", "frozen")
+"""Forecasts from one release, in the order they were written."""
+
+
+ALL_SIZES = "all"
+"""Authorities of every size, beside the quarters by size (1: the smallest)."""
+
+
+def outcomes(folder: Path, observations: xr.Dataset, *, origin: int) -> dict[str, pd.DataFrame]:
+    """Score the forecasts written from one release against another as it first came out: its own year alone.
+
+    ``outcome``: England, columns written, forecast, year, flow, age, unaccompanied, mean, outturn and those of
+    `scores`; ``outcome_authorities``: those of `authority_outcomes`.
+    """
+    files = {written: pd.read_csv(folder / f"{origin}_{written}.csv") for written in STORED}
+    asked, year = outturns(observations), int(observations.attrs["release"])
+    rows = []
+    for written, table in files.items():
+        for row in table[table["year"] == year].to_dict("records"):
+            about = {name: row[name] for name in ("flow", "age", "unaccompanied")}
+            happened = asked.get(tuple(about.values()))
+            if happened is not None:
+                label = {"written": written, "forecast": row.get("forecast", SHIPPED), "year": year}
+                drawn = np.array([row[name] for name in QUANTILES])
+                rows.append(
+                    label | about | {"mean": row["mean"], "outturn": happened} | scores(drawn, happened)
+                )
+    stored = pd.read_csv(folder / f"{origin}_frozen_authorities.csv", dtype={"authority": str})
+    named = {"outcome": pd.DataFrame(rows), "outcome_authorities": authority_outcomes(stored, observations)}
+    return named
+
+
+def outturns(observations: xr.Dataset) -> dict[tuple[str, str, str], float]:
+    """Return what happened in the year of a release, as published, by flow, age and which children."""
+    now = observations.sel(year=int(observations.attrs["release"]))
+    found = {(flow, ALL_AGES, EVERYONE): float(now[flow]) for flow in FLOWS}
+    found |= {
+        (flow, age, EVERYONE): float(now[f"{flow}_by_age"].sel(age=age))
+        for flow in FLOWS
+        for age in AGE_BANDS
+    }
+    alone = float(now["uasc_stock"])
+    found |= {("stock", ALL_AGES, ALONE): alone, ("stock", ALL_AGES, OTHERS): float(now["stock"]) - alone}
+    return {what: value for what, value in found.items() if np.isfinite(value)}
+
+
+def authority_outcomes(stored: pd.DataFrame, observations: xr.Dataset) -> pd.DataFrame:
+    """Score forecasts by authority, of those that exist unchanged and were published, in all and by quarter of size.
+
+    Columns forecast, quarter, year, authorities, crps (mean, children), pit (mean), inside_80, inside_90 (shares), and
+    less_<simple forecast> with its standard error over authorities.
+    """
+    year = int(observations.attrs["release"])
+    happened = observations["stock_by_authority"].sel(year=year).dropna("authority").to_series()
+    happened = happened[observations["first_year"].to_series().reindex(happened.index) < year]
+    chosen = stored[(stored["year"] == year) & stored["authority"].isin(happened.index)]
+    quantiles = [name for name in stored if name.startswith("q")]
+    each = pd.DataFrame(
+        scores(row[quantiles].to_numpy(float), happened[row["authority"]]) for _, row in chosen.iterrows()
+    )
+    each = each.assign(forecast=chosen["forecast"].to_numpy(), authority=chosen["authority"].to_numpy())
+    size = chosen[chosen["forecast"] == SHIPPED].set_index("authority")["mean"]
+    quarter = pd.qcut(size, 4, labels=["1", "2", "3", "4"])
+    sizes = [ALL_SIZES, *quarter.cat.categories]
+    groups = [(q, each if q == ALL_SIZES else each[each["authority"].map(quarter) == q]) for q in sizes]
+    return pd.DataFrame(
+        {"forecast": name, "quarter": q, "year": year} | _authority_scores(part, name)
+        for name in each["forecast"].unique()
+        for q, part in groups
+    )
+
+
+def _authority_scores(part: pd.DataFrame, name: str) -> dict[str, float]:
+    wide = part.pivot(index="authority", columns="forecast", values="crps")
+    own = part[part["forecast"] == name]
+    row: dict[str, float] = {"authorities": len(own)}
+    row |= {column: float(own[column].mean()) for column in ("crps", "pit", "inside_80", "inside_90")}
+    for other in wide.columns.drop([name, SHIPPED], errors="ignore"):
+        apart = (wide[name] - wide[other]).dropna()
+        row |= {f"less_{other}": apart.mean(), f"less_{other}_se": apart.std(ddof=1) / np.sqrt(len(apart))}
+    return row
+
+
+def write_outcomes(folder: Path, observations: xr.Dataset, *, origin: int) -> tuple[Path, ...]:
+    """Write both tables of `outcomes` beside the forecasts they score."""
+    found = outcomes(folder, observations, origin=origin)
+    for name, table in found.items():
+        replace_file(folder / f"{origin}_{name}.csv", csv_text(table, float_format="%.6g"))
+    return tuple(folder / f"{origin}_{name}.csv" for name in found)

@@ -48,7 +48,7 @@ def shipped_effects() -> Case:
 
 
 def shipped_authorities() -> Case:
-    """Return the joint model of authorities, few of them and few years: all its parameters, in seconds a refit."""
+    """Return the joint model of authorities, few of them in few years."""
     priors = load_priors()
     panel = authority_panel(load_observations(), load_programme_rollout(), priors)
     return authorities_case(few_authorities(panel), priors)
@@ -269,11 +269,11 @@ PARTS_OF_A_YEAR = 200
 
 
 def few_authorities(panel: AuthorityPanel) -> AuthorityPanel:
-    """Return the corner `FEW` of a panel: those with programmes first, in the newest years."""
-    inside = np.flatnonzero(np.isin(panel.region, FEW["regions"]))
+    """Return `FEW` authorities of a panel, those with programmes first, in the newest years."""
+    inside = np.flatnonzero(np.isin(panel.region, FEW_REGIONS))
     began = np.isin(inside, panel.launch_row)
-    rows = np.sort(inside[np.argsort(~began, kind="stable")][: FEW["authorities"]])
-    chosen, years = np.isin(panel.launch_row, rows), slice(-FEW["years"], None)
+    rows = np.sort(inside[np.argsort(~began, kind="stable")][:FEW])
+    chosen, years = np.isin(panel.launch_row, rows), slice(-NEWEST, None)
     return replace(
         panel,
         **{name: getattr(panel, name)[rows] for name in ("authority", "region")},
