@@ -256,12 +256,12 @@ def _effect_quantities(
 # --- Authorities: starts and exits with programmes that begin at dates known only roughly ---
 
 
-FEW = {
-    "regions": ("East of England", "South West", "Yorkshire and The Humber"),
-    "authorities": 14,
-    "years": 8,
-}
-"""A corner of the panel with inventors, those who followed, and others who began nothing."""
+FEW_REGIONS = ("East of England", "South West", "Yorkshire and The Humber")
+"""Regions with inventors of programmes, those who followed, and others who began nothing."""
+
+
+FEW, NEWEST = 14, 8
+"""Authorities of these regions, and years, that are calibrated: all parameters, in seconds a refit."""
 
 
 PARTS_OF_A_YEAR = 200
