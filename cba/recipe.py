@@ -16,6 +16,8 @@ from cba.appraisal.quantities import headline_results, of_headline_stance
 from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings, work_through, worked_options
 from cba.inputs.analyses import load_analysis, stance_weights, tables_of
+from cba.inputs.completeness import require_complete
+from cba.inputs.observations import load_observations
 from cba.stances.mixture import HELD, as_mixture, check_stance, fit_of, mixed_beliefs, mixed_workings
 from cba.stances.prior_checks import prior_tables
 from cba.stances.review import claims_found, conditioned_on_claims, review_without_draws
@@ -77,6 +79,8 @@ def appraise(
     ------
     InputError
         If an input is refused.
+    NeedsPerson
+        If the release lacks what no run can do without; it names the series and their files.
     GateError
         If a fit has not converged.
 
@@ -88,6 +92,9 @@ def appraise(
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
     check_stance(stance, weights=weights)
     with tables_of(specification):
+        if observations is None:
+            observations = load_observations(specification.release)
+        require_complete(observations)
         if stance == "mixture":
             mixture = stance_weights(specification.mixture if weights is None else weights)
             beliefs = mixed_beliefs(

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from cba.errors import InputError
+from cba.inputs.completeness import not_held
 from cba.inputs.evidence import Claims, Evidence, load_claims, load_evidence
 from cba.inputs.files import library_versions
 from cba.inputs.observations import load_authorities, load_observations
@@ -155,6 +156,7 @@ def provenance(inputs: Inputs) -> dict[str, Any]:
         "stance": inputs.stance,
         **{name: getattr(analysis, name) for name in _SETTINGS},
         "single_vintage_exceptions": strict_json(observations.attrs["single_vintage_exceptions"]),
+        "carried_forward": list(not_held(observations)),
         "licence": observations.attrs["licence"],
         "fingerprints": {
             "analysis": analysis.fingerprint(),

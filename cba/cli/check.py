@@ -205,6 +205,7 @@ def _evidence(path: Path | None) -> str:
 def _observed(folder: Path) -> str:
     """Load and reconcile the newest release and every release that a known analysis stands in."""
     from cba.inputs.analyses import load_analysis
+    from cba.inputs.completeness import in_words, not_held
     from cba.inputs.files import analysis_names
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
@@ -220,12 +221,14 @@ def _observed(folder: Path) -> str:
         for release in used - releases:
             check_reconciliation(load_observations(release, folder))
         releases |= used
-    return "reconciled, release " + " and ".join(map(str, sorted(releases)))
+    said = "reconciled, release " + " and ".join(map(str, sorted(releases)))
+    return "; ".join((said, *in_words(newest)[:1], *not_held(newest)))
 
 
 def _analysis(name: str) -> str:
     from cba.inputs.analyses import load_analysis
     from cba.runs.holds import loosened
+    from cba.runs.rerun import newer_release_note
 
     analysis = load_analysis(name)
     try:
@@ -233,7 +236,7 @@ def _analysis(name: str) -> str:
     except InputError as error:  # names of [hold] are known to no reader of files
         raise error.changed(file=name) from None
     found = f"{len(analysis.options)} options, {len(analysis.stances)} stances, release {analysis.release}"
-    return "; ".join((found, *said))
+    return "; ".join((found, *said, *newer_release_note(name)))
 
 
 def _run(path: Path) -> str:

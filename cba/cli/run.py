@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -171,7 +171,7 @@ def run(
     from cba.runs.execute import RunRequest, execute
     from cba.runs.manifest import person
     from cba.runs.reading import published_trouble
-    from cba.runs.rerun import request_fingerprint
+    from cba.runs.rerun import newer_release_note, request_fingerprint
     from cba.runs.stages import ordinary_stages
 
     analysis = load_analysis(spec)
@@ -185,7 +185,13 @@ def run(
     write_index_page(root)
     asked = publish or published_trouble(record.path.parent)
     code = NeedsPerson.exit_code if record.held and asked else 0
-    return answer(_as_plain(record), as_json=as_json, say=lambda: _print_outcome(record), exit_code=code)
+    notes = newer_release_note(spec)
+    return answer(
+        _as_plain(record) | {"notes": list(notes)},
+        as_json=as_json,
+        say=lambda: _print_outcome(record, notes=notes),
+        exit_code=code,
+    )
 
 
 def tables_in_force(analysis: Analysis) -> AbstractContextManager[object]:
@@ -245,7 +251,7 @@ def _as_plain(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _print_outcome(record: RunRecord) -> None:
+def _print_outcome(record: RunRecord, *, notes: Iterable[str] = ()) -> None:
     """Print the headline of a run, what it missed, whether readers see it, and what slow results it read."""
     from cba.models.slow_results import provenance_of_slow_results
 
@@ -255,6 +261,8 @@ def _print_outcome(record: RunRecord) -> None:
         say(f"Judged more loosely than usual: {judged}.")
     for old in record.manifest.get("stale", ()):
         say(f"Out of date on the day of this run: {old}.")
+    for note in notes:
+        say(f"{note[:1].upper()}{note[1:]}.")
     precision = record.manifest.get("precision")
     if precision and not precision["met"]:
         say(f"Asked precision not met with {precision['draws']:,} draws:")

@@ -307,7 +307,17 @@ def _say(outcome: UpdateOutcome, *, dry_run: bool) -> None:
         say("Nothing was stored: --dry-run.")
     elif outcome.changed and outcome.snapshot is not None:
         say(f"Snapshot {outcome.snapshot.identifier[:12]}: {outcome.snapshot.folder}")
-        say('An analysis reads it with snapshot = "current" under [data].')
+        _print_completeness(outcome.snapshot.folder)
+        say('An analysis reads it with release = "newest", or with snapshot = "current" under [data].')
+
+
+def _print_completeness(folder: Path) -> None:
+    """Say what a run needs of the newest release of a folder of tables, and how far each series is held."""
+    from cba.inputs.completeness import in_words
+    from cba.inputs.observations import load_observations
+
+    for line in in_words(load_observations(path=folder)):
+        say(line)
 
 
 # --- ``cba refresh``: make a slow result again and keep it; alone, say what is kept and whether it is current ---

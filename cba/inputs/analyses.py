@@ -22,7 +22,7 @@ from cba.inputs.files import (
     same_name,
 )
 from cba.inputs.options import Option, load_options, named_options, refuse_unknown_areas
-from cba.inputs.releases.snapshots import chosen_folder
+from cba.inputs.releases.snapshots import chosen_folder, newest_release
 from cba.inputs.written_records import Day, Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
@@ -190,7 +190,8 @@ class Analysis(WrittenRecord):
     name: Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
     title: Annotated[Text, Field(max_length=300)]
     frame: Frame | None = None  # taken from the name where that is a frame
-    # release and evidence_until: children-looked-after release and last year of evidence admitted.
+    # release and evidence_until: children-looked-after release (``newest`` in a file stands for the newest held, from
+    # which start_year and price_base then follow where they are left out) and last year of evidence admitted.
     release: Year
     evidence_until: Year
     # Beliefs to appraise under; the first is the headline.
@@ -454,7 +455,8 @@ def load_analysis(path_or_name: str | Path, *, options_path: str | Path | None =
     ('bau', 0.9)
     """
     file = _file_of(path_or_name)
-    written = _with_own_options(read_toml(file), file=file, options_path=options_path)
+    written = _with_newest(read_toml(file), file=file)
+    written = _with_own_options(written, file=file, options_path=options_path)
     analysis = checked_record(Analysis, _with_frame(written), file=file)
     if analysis.name != file.stem:
         raise InputError(
@@ -501,6 +503,23 @@ def _with_frame(written: dict[str, Any]) -> dict[str, Any]:
     return (
         written if "frame" in written or name not in ("review_2022", "latest") else {**written, "frame": name}
     )
+
+
+NEWEST = "newest"
+"""Written for a release: the newest that is held."""
+
+
+def _with_newest(written: dict[str, Any], *, file: Path) -> dict[str, Any]:
+    """Put the newest release held in the place of its word, and what follows from it where that is left out.
+
+    Programmes begin in the financial year after the release came out, which is the second after its data end.
+    """
+    if written.get("release") != NEWEST:
+        return written
+    data = {"snapshot": "current"} | written.get("data", {})
+    release = newest_release(chosen_folder(checked_record(Data, data, file=file, field="data")))
+    follows = {"start_year": release + 2, "price_base": release}
+    return follows | written | {"release": release, "data": data}
 
 
 def _with_own_options(

@@ -121,7 +121,10 @@ def build_manifest(
     # ``started`` and ``finished`` (UTC), ``seconds``, ``fingerprints``, ``code`` (version, commit),
     # ``environment``, ``sources``, ``licence``, ``acknowledgement``, ``stale``, ``gates``, ``gates_passed``,
     # ``single_vintage_exceptions``, ``provenance`` (by stance).
-    exceptions = [a.provenance.get("single_vintage_exceptions", ()) for a in appraisals.values()]
+    exceptions, carried = (
+        list(dict.fromkeys(chain.from_iterable(a.provenance.get(name, ()) for a in appraisals.values())))
+        for name in ("single_vintage_exceptions", "carried_forward")
+    )
     gates = gate_rows(appraisals)
     manifest = {
         "schema": 1,
@@ -143,10 +146,10 @@ def build_manifest(
         "sources": data_sources(),
         "licence": "Open Government Licence v3.0 (data); MIT (code)",
         "acknowledgement": ACKNOWLEDGEMENT,
-        "stale": stale_inputs(settings, on=finished.date()),
+        "stale": stale_inputs(settings, on=finished.date()) + carried,
         "gates": gates,
         "gates_passed": all(row["passed"] for row in gates),
-        "single_vintage_exceptions": list(dict.fromkeys(chain(*exceptions))),
+        "single_vintage_exceptions": exceptions,
         "provenance": {stance: appraisal.provenance for stance, appraisal in appraisals.items()},
     }
     return plain(manifest)

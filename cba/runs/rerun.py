@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import NeedsPerson, SnapshotDamaged, StoreError
-from cba.inputs.files import analysis_file, fingerprint, held_lock, library_versions, read_toml, text_of
+from cba.inputs.files import (
+    analysis_file,
+    fingerprint,
+    held_lock,
+    library_versions,
+    read_toml,
+    shipped_published_folder,
+    text_of,
+)
 from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import strict_json
 from cba.runs.fingerprints import file_sha256, parsed_sha256, run_fingerprints, stage_fingerprints
@@ -132,7 +140,7 @@ def request_fingerprint(spec: str | Path) -> str | None:
             {
                 "specification": parsed_sha256(file),
                 "own": {name: _own_sha256(file.parent / name) for name in _own_files(written)},
-                "snapshot": _snapshot(written.get("data", {})),
+                "snapshot": _snapshot(written),
                 "stages": stage_fingerprints({**written, **years, "stances": stances}),
                 "libraries": library_versions(),
             }
@@ -158,14 +166,48 @@ def _own_sha256(path: Path) -> str:
     return parsed_sha256(path) if path.suffix == ".toml" else file_sha256(path)
 
 
-def _snapshot(data: Mapping[str, Any]) -> str:
+def _snapshot(written: Mapping[str, Any]) -> str:
     """Return which snapshot is read: snapshots are named by what they hold, so the name is enough."""
-    name = str(data.get("snapshot", "shipped"))
+    data = written.get("data", {})
+    name = str(data.get("snapshot", "current" if asks_newest(written) else "shipped"))
     if name != "current":
         return name
     from cba.inputs.releases.snapshots import current_name
 
-    return current_name(Path(str(data.get("store", "reports/.data")))) or "shipped"
+    return current_name(Path(str(data.get("store", STORE)))) or "shipped"
+
+
+STORE = "reports/.data"
+"""Where snapshots are kept unless an analysis says otherwise."""
+
+
+def asks_newest(written: Mapping[str, Any]) -> bool:
+    """Say whether a specification asks for the newest release, whichever that is."""
+    return written.get("release") == "newest"
+
+
+def newer_release_note(spec: str | Path) -> tuple[str, ...]:
+    """Say that a release is held which an analysis does not use; nothing where it uses the newest, or none is known."""
+    file = specification_file(spec)
+    try:
+        written = read_toml(file) if file else {}
+        store = str(written.get("data", {}).get("store", STORE))
+        current = _snapshot({"data": {"store": store, "snapshot": "current"}})
+        newest = max(_release_of(name, Path(store)) for name in {"shipped", current})
+        own = _snapshot(written)
+        used = _release_of(own, Path(store)) if asks_newest(written) else int(written["release"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SnapshotDamaged):
+        return ()  # not as it should be: loading it says what is wrong
+    if newest <= used:
+        return ()
+    return (f"release {newest} is held; this analysis is made from release {used}, as it says",)
+
+
+def _release_of(name: str, store: Path) -> int:
+    """Return the newest release of the shipped tables or of a snapshot."""
+    from cba.inputs.releases.snapshots import newest_release
+
+    return newest_release(shipped_published_folder() if name == "shipped" else store / name)
 
 
 # --- What a re-run calls beside the run itself, and what becomes of it ---
@@ -263,9 +305,11 @@ def rerun(
         quick = _unchanged(request_fingerprint(spec), known)
         if quick is not None:
             this.log("no change", run=quick.name)
-            return _nothing_done("no change", quick.analysis, this, run=quick)
+            notes = newer_release_note(spec)
+            return _nothing_done("no change", quick.analysis, this, run=quick, notes=notes)
     with alone(this.root / name, wait=wait) if name else nullcontext():
-        return _poll_and_run(spec, this, if_due=if_due)
+        done = _poll_and_run(spec, this, if_due=if_due)
+    return replace(done, notes=(*done.notes, *newer_release_note(spec)))
 
 
 def _poll_and_run(spec: str | Path, this: _Rerun, *, if_due: bool) -> Outcome:
@@ -309,7 +353,7 @@ def _tables_there(analysis: Analysis) -> str:
     from cba.inputs.files import published_folder
     from cba.inputs.releases.snapshots import folder_identifier
 
-    newest = _snapshot({"store": analysis.data.store, "snapshot": "current"})
+    newest = _snapshot({"data": {"store": analysis.data.store, "snapshot": "current"}})
     return fingerprint({"newest": newest, "shipped": folder_identifier(published_folder())})
 
 

@@ -77,12 +77,14 @@ def ordinary_stages(
 
 def observe(analysis: Analysis) -> xr.Dataset:
     """Read the observed series as known in the analysis's release and refuse figures that disagree."""
+    from cba.inputs.completeness import require_complete
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
     from cba.models.slow_results import refuse_damaged_results
 
     refuse_damaged_results()
     observations = load_observations(analysis.release)
+    require_complete(observations)
     check_reconciliation(observations)
     return observations
 

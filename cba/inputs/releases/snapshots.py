@@ -20,22 +20,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cba.errors import InputError, SnapshotDamaged
-from cba.inputs.data_sources import Data
 from cba.inputs.files import (
     as_folder,
     bytes_of,
     fingerprint,
     published_folder,
     published_in_force,
+    records_of,
     replace_file,
     shipped_published_folder,
     text_of,
     to_disk,
 )
-from cba.inputs.releases.downloads import Origin
 from cba.inputs.safe_files import strict_json
 
 if TYPE_CHECKING:
+    from cba.inputs.data_sources import Data
+    from cba.inputs.releases.downloads import Origin
     from cba.inputs.releases.merge import TableChange
 
 
@@ -81,6 +82,10 @@ def seal_of(record: Mapping[str, Any]) -> str:
 
 def read_snapshot(store: Path, identifier: str) -> Snapshot:
     """Read a snapshot and verify every file of it."""
+    from cba.inputs.releases.downloads import (
+        Origin,  # pandas: not where a name or a release is all that is asked
+    )
+
     folder = _folder_of(Path(store), identifier)
     try:
         record = strict_json(text_of(folder / RECORD))
@@ -188,6 +193,22 @@ def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
         return shipped_published_folder()
     snapshot = current_snapshot(place) if data.snapshot == "current" else read_snapshot(place, data.snapshot)
     return shipped_published_folder() if snapshot is None else snapshot.folder
+
+
+def newest_release(folder: Path) -> int:
+    """Return the newest release of children looked after that a folder of tables holds."""
+    table = folder / "england_children.csv"
+    try:
+        return max(int(row["release"]) for row in records_of(table))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "a published table cannot be read",
+            file=table,
+            field="release",
+            found=str(error),
+            cause="a folder of tables copied in part, or a table edited by hand",
+            remedy="restore the table; `cba check` on it says more",
+        ) from None
 
 
 # --- Store a folder of tables as a snapshot ---
