@@ -44,7 +44,7 @@ def test_all_makes_only_what_is_stale(monkeypatch, current, made):
         slow_results, "made_from", lambda name: _kept(name) if current else key("panel") + name
     )
     assert main(["refresh", "all", "--json"]) == (0 if current else 3)
-    assert calls == ([*made, "baseline", "effects", "curve"] if made else [])
+    assert calls == ([*made, "baseline", "effects", "authorities", "curve"] if made else [])
 
 
 def _kept(name):

@@ -104,7 +104,7 @@ def test_every_maker_stands_and_each_result_has_a_key_of_its_own():
 @pytest.mark.parametrize(
     ("entry", "moves"),
     [
-        ("panel.effect", {"panel", "authorities"}),
+        ("panel.effect", {"panel", "authorities", "calibration_authorities"}),
         ("baseline.uasc_half_life", {"backtest", "authorities", "calibration_baseline"}),
         ("effects.transport", {"calibration_effects"}),
         ("family_help.children_per_family", set()),
@@ -158,10 +158,11 @@ def test_every_shipped_result_is_whole_and_of_the_newest_release(monkeypatch):
     assert {"cba", "drift", "former: pace"} <= set(backtest_tables()["backtest_headline"]["forecast"])
 
 
-def test_names_are_those_of_the_results_and_calibration_is_both():
+def test_names_are_those_of_the_results_and_calibration_is_all_models():
     assert [one.name for one in slow_results_named("calibration")] == [
         "calibration_baseline",
         "calibration_effects",
+        "calibration_authorities",
     ]
     assert len(slow_results_named("all")) == len(SLOW_RESULTS)
     with pytest.raises(InputError, match="choose one of these"):
