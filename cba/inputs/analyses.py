@@ -18,11 +18,10 @@ from cba.inputs.files import (
     nearest,
     read_toml,
     reading_from,
-    records_of,
     same_name,
 )
 from cba.inputs.options import Option, load_options, named_options, refuse_unknown_areas
-from cba.inputs.releases.snapshots import chosen_folder, newest_release
+from cba.inputs.releases.snapshots import chosen_folder, newest_release, years_held
 from cba.inputs.written_records import Day, Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
@@ -542,7 +541,7 @@ def _with_own_options(
 def _check_published(analysis: Analysis, *, file: Path) -> None:
     """Refuse a release that the tables do not hold and a price base beyond the deflator."""
     folder = chosen_folder(analysis.data)
-    releases = _years(folder / "england_children.csv", "release")
+    releases = years_held(folder / "england_children.csv", "release")
     if analysis.release not in releases:
         raise InputError(
             "an unknown release",
@@ -554,7 +553,7 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
             "release 2020 was not published in this form, or the release is not loaded yet",
             remedy="use a listed release, or load the new one with `cba update`",
         )
-    deflator = _years(folder / "gdp_deflator.csv", "year")
+    deflator = years_held(folder / "gdp_deflator.csv", "year")
     if not deflator[0] <= analysis.price_base <= deflator[-1]:
         raise InputError(
             "the deflator does not reach the price base",
@@ -563,19 +562,6 @@ def _check_published(analysis: Analysis, *, file: Path) -> None:
             found=analysis.price_base,
             allowed=f"{deflator[0]} to {deflator[-1]} (years ending 31 March)",
         ).advice("a year beyond the official forecast", remedy="choose a year the deflator covers")
-
-
-def _years(table: Path, column: str) -> list[int]:
-    """Return the distinct years of one column of a published table, ascending."""
-    try:
-        return sorted({int(row[column]) for row in records_of(table)})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "a published table cannot be read", file=table, field=column, found=str(error)
-        ).advice(
-            "a folder of tables copied in part, or a table edited by hand",
-            remedy="restore the table; `cba check` on it says more",
-        ) from None
 
 
 def _check_options(analysis: Analysis, *, file: Path, options_path: str | Path | None) -> None:

@@ -197,14 +197,18 @@ def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
 
 def newest_release(folder: Path) -> int:
     """Return the newest release of children looked after that a folder of tables holds."""
-    table = folder / "england_children.csv"
+    return years_held(folder / "england_children.csv", "release")[-1]
+
+
+def years_held(table: Path, column: str) -> list[int]:
+    """Return the distinct years of one column of a published table, ascending."""
     try:
-        return max(int(row["release"]) for row in records_of(table))
+        return sorted({int(row[column]) for row in records_of(table)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "a published table cannot be read",
             file=table,
-            field="release",
+            field=column,
             found=str(error),
             cause="a folder of tables copied in part, or a table edited by hand",
             remedy="restore the table; `cba check` on it says more",
