@@ -13,6 +13,7 @@ from cba.errors import InputError
 from cba.inputs.releases.snapshots import current_snapshot
 from tests.inputs import release_files as made
 from tests.inputs.fake_publishers import UUID, DataSet, publishers
+from tests.inputs.statistics_api import model
 from tests.inputs.test_release_sources import MEASURE, ROWS
 
 
@@ -99,7 +100,7 @@ def _spec(tmp_path, url):
 
 
 def test_a_major_version_is_exit_4_with_its_reason(store, tmp_path, capsys):
-    deleted = {"indicators": [{"previousState": {"column": "days", "label": "Mean days"}}]}
+    deleted = {"indicators": [{"previousState": model("IndicatorViewModel", label="Mean days")}]}
     with publishers() as fake:
         DataSet(ROWS, version="3.0", major=deleted).serve(fake)
         assert call(_spec(tmp_path, fake.url), store=store, as_json=True) == 4
