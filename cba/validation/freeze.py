@@ -19,7 +19,7 @@ from cba.dimensions import AGE_BANDS
 from cba.errors import InputError
 from cba.inputs.analyses import load_analysis
 from cba.inputs.files import replace_file
-from cba.inputs.safe_files import csv_text
+from cba.inputs.safe_files import csv_text, frame_of
 from cba.models.authority_shares import ShareWalk, authority_quantiles, share_paths, share_walk
 from cba.tables.children import ALL_AGES, QUANTILES, quantile_rows
 from cba.validation.authority_skill import CONSTANT, DRIFT, LAST
@@ -162,7 +162,7 @@ def outcomes(folder: Path, observations: xr.Dataset, *, origin: int) -> dict[str
     ``outcome``: England, columns written, forecast, year, flow, age, unaccompanied, mean, outturn and those of
     `scores`; ``outcome_authorities``: those of `authority_outcomes`.
     """
-    files = {written: pd.read_csv(folder / f"{origin}_{written}.csv") for written in STORED}
+    files = {written: frame_of(folder / f"{origin}_{written}.csv") for written in STORED}
     asked, year = outturns(observations), int(observations.attrs["release"])
     rows = []
     for written, table in files.items():
@@ -175,7 +175,7 @@ def outcomes(folder: Path, observations: xr.Dataset, *, origin: int) -> dict[str
                 rows.append(
                     label | about | {"mean": row["mean"], "outturn": happened} | scores(drawn, happened)
                 )
-    stored = pd.read_csv(folder / f"{origin}_frozen_authorities.csv", dtype={"authority": str})
+    stored = frame_of(folder / f"{origin}_frozen_authorities.csv", dtype={"authority": str})
     named = {"outcome": pd.DataFrame(rows), "outcome_authorities": authority_outcomes(stored, observations)}
     return named
 

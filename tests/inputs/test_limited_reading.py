@@ -16,6 +16,8 @@ from cba.inputs.files import bytes_of, ordinary
 ROOT = Path(__file__).resolve().parents[2]
 MAY_READ = {
     "inputs/files.py": "the readers themselves",
+    "inputs/leftovers.py": "opens a folder to hold it, and reads nothing of it",
+    "inputs/releases/downloads.py": "unpacks in memory what a reader has read, up to the same limit",
     "discounting.py": "a list of the package, which stands above the readers",
     "reporting/explorer.py": "a script of the package",
     "reporting/sections.py": "a list of the package",
