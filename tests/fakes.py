@@ -153,5 +153,6 @@ def stages_of(
         observe=lambda analysis: xr.Dataset(),
         fit=lambda analysis, *, stance, observations, root: (nothing, nothing),
         appraise=appraise or (lambda analysis, *, stance, **fits: made_up(analysis, stance=stance)),
-        render=render or (lambda appraisals, *, headline, manifest: f"<html>{manifest['run']}</html>"),
+        render=render
+        or (lambda appraisals, *, headline, manifest: {"report.html": f"<html>{manifest['run']}</html>"}),
     )

@@ -50,7 +50,7 @@ from cba.reporting.figures.style import Data, Figure, rows_with
 from cba.reporting.html_tables import columns
 from cba.reporting.names import full_name
 from cba.reporting.numbers import style_of
-from cba.reporting.sections import METHOD, Section
+from cba.reporting.sections import Section
 from cba.reporting.workbook import heading_of, write_workbook
 from cba.runs.comparison import change_sentences, spoken_changes
 from cba.runs.holds import hold_reasons, hold_tolerances
@@ -64,7 +64,7 @@ from tests.interventions.test_own_intervention import MENTORING
 from tests.made_fits import made_baseline, made_effects
 from tests.reporting.conftest import MANIFEST
 from tests.reporting.fake_appraisal import make_appraisal
-from tests.reporting.page_reading import read_page
+from tests.reporting.page_reading import Element, read_page
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAD = "care_review"
@@ -570,17 +570,17 @@ FIGURE = Figure(
 @pytest.fixture(scope="module")
 def page(fake):
     """The page of a made-up run with a section more, which shows a figure more, and one whose table it lacks."""
-    shown = Section("visits", "Who was visited", METHOD, ("history",))
-    absent = Section("calls", "Who was called", METHOD, ("no_such_table",))
+    shown = Section("visits", "Who was visited", "models", ("history",))
+    absent = Section("calls", "Who was called", "models", ("no_such_table",))
     added = DictLoader({"visits.html.j2": SECTION})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sections, "SECTIONS", (*sections.SECTIONS, shown, absent))
         patch.setattr(sections, "PackageLoader", lambda *where: ChoiceLoader([added, PackageLoader(*where)]))
         patch.setattr(children_figures, "FIGURES", (*children_figures.FIGURES, FIGURE))
         importlib.reload(report)  # it gathers the figures of all files when it is imported
-        html = report.render_report([fake], headline={"results": fake.results}, manifest=MANIFEST)
+        made = report.render_pages([fake], headline={"results": fake.results}, manifest=MANIFEST)
     importlib.reload(report)
-    return read_page(html)
+    return Element("root", {}, [read_page(html) for html in made.values()])
 
 
 @adds("a figure")

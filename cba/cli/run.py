@@ -215,11 +215,13 @@ def with_draws(analysis: Analysis, draws: int) -> Analysis:
     return checked_record(Analysis, changed, file="--draws")
 
 
-def render(appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """Render the report of a run. One self-contained HTML page."""
-    from cba.reporting.page import render_report
+def render(
+    appraisals: Mapping[str, Any], *, headline: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> dict[str, str]:
+    """Render the pages of a run: HTML by file, each self-contained."""
+    from cba.reporting.page import render_pages
 
-    return render_report(appraisals, headline=headline, manifest=manifest)
+    return render_pages(appraisals, headline=headline, manifest=manifest)
 
 
 def write_beside(
@@ -317,7 +319,7 @@ def report(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Render report.html of a stored run again; no number is computed anew.
+    """Render the pages of a stored run again; no number is computed anew.
 
     A run of another version, whose tables may lack what this version's page shows, then keeps its page.
     """
@@ -348,9 +350,9 @@ def report(
 
 
 def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
-    """Make page, workbook and checklist of a stored run again, and store them all or none.
+    """Make pages, workbook and checklist of a stored run again, and store them all or none.
 
-    Also why the stored page stands instead: a run of another version may lack what this version's page shows.
+    Also why the stored ones stand instead: a run of another version may lack what this version's pages show.
     """
     from cba.runs.fingerprints import run_fingerprints
     from cba.runs.reading import REPORT, verify_run
@@ -379,21 +381,20 @@ def _rewritten(record: RunRecord) -> tuple[RunRecord, str]:
 
 
 def _rendered(record: RunRecord) -> dict[str, bytes]:
-    """Render page, workbook and checklist of a stored run; nothing is stored yet."""
+    """Render pages, workbook and checklist of a stored run; nothing is stored yet."""
     from cba.inputs.files import bytes_of
     from cba.inputs.leftovers import scratch_folder
-    from cba.runs.reading import REPORT
     from cba.runs.stages import stored_appraisals
     from cba.runs.store import rerun_records
 
     headline = record.headline
     with _tables_of_run(record), scratch_folder("report") as folder:
         appraisals = stored_appraisals(record)
-        html = render(appraisals, headline=headline, manifest={**headline["run"], **rerun_records(record)})
+        pages = render(appraisals, headline=headline, manifest={**headline["run"], **rerun_records(record)})
         (folder / "tables").mkdir()
         write_beside(folder, appraisals=appraisals, headline=headline, manifest=headline["run"])
         beside = {name: bytes_of(folder / name) for name in REWRITTEN}
-    return {REPORT: html.encode(), **beside}
+    return beside | {file: html.encode() for file, html in pages.items()}
 
 
 def _tables_of_run(record: RunRecord) -> AbstractContextManager[object]:
@@ -412,7 +413,9 @@ def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
 
     problems = verify_run(record.path)
     if but_report:
-        anew = ("report.html", PDF, *REWRITTEN)
+        from cba.reporting.sections import PAGES
+
+        anew = (PDF, *REWRITTEN, *(page.file for page in PAGES))
         problems = [line for line in problems if not line.lstrip(".").startswith(anew)]
     if problems:
         raise StoreError(

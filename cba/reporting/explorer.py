@@ -48,7 +48,9 @@ def explorer_parts(appraisals: Sequence[Appraisal], *, lead: str) -> dict[str, M
     if first is None or first is not appraisals[0] or lead not in draws[first.stance]["option"].values:
         return {"explorer_section": Markup(""), "explorer_script": Markup("")}
     payload = explorer_payload(first, draws, lead=lead)
-    section = templates().get_template("explorer.html.j2").render(_section(first, draws, payload, lead=lead))
+    section = (
+        templates().get_template("explorer_form.html.j2").render(_section(first, draws, payload, lead=lead))
+    )
     packed = _in_script(json.dumps(payload, separators=(",", ":"), allow_nan=False))
     code = resources.files("cba.reporting").joinpath("templates", "explorer.js").read_text(encoding="utf-8")
     script = f'<script type="application/json" id="explorer-data">{packed}</script>\n<script>{code}</script>'

@@ -1,4 +1,4 @@
-"""The report: the appraisals of one run as a single HTML page that loads nothing.
+"""The pages of a run: its appraisals as HTML files that load nothing.
 
 The templates get functions that look numbers up, each bound to where the number comes from; the figures; and what each
 section chose to name.
@@ -55,10 +55,12 @@ from cba.reporting.numbers import (
     words_for,
 )
 from cba.reporting.sections import (
+    PAGES,
     STATUSES,
     anchors_of,
     checklist_of_run,
     contents,
+    linked,
     secured,
     shown_sections,
     templates,
@@ -231,6 +233,7 @@ def _names(view: View, by_stance: Mapping[str, Appraisal]) -> dict[str, Any]:
     reviews = [a.provenance["review"] for a in by_stance.values() if a.provenance.get("review")]
     valued = [s for s, a in by_stance.items() if is_defined(a.results[f"npv_fiscal.{view.option}"]["mean"])]
     return {
+        "pages": PAGES,
         "analysis": first.analysis,
         "schedule_title": find_schedule(first.analysis.schedule).title,
         "frame_words": FRAMES.get(first.analysis.frame or "", "Settings of its own"),
@@ -251,18 +254,25 @@ def _names(view: View, by_stance: Mapping[str, Appraisal]) -> dict[str, Any]:
     }
 
 
-# --- The page ---
+# --- The pages ---
 
 
-def render_report(appraisals: Appraisals, *, headline: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """Return the report of a run as one HTML page.
+def render_pages(
+    appraisals: Appraisals, *, headline: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the pages of a run as HTML, by file in its folder; each stands alone and links to the others.
 
-    HTML 5, UTF-8, under 5 MB; text from inputs is escaped. `headline`: content of headline.json; its
-    ``results`` must be those of the first appraisal.
+    HTML 5, UTF-8; text from inputs is escaped. `headline`: content of headline.json; its ``results`` must be
+    those of the first appraisal.
     """
     given = headline_first(appraisals, headline)
-    page = templates().get_template("report.html.j2").render(report_context(given, manifest=manifest))
-    return secured(page)
+    context = report_context(given, manifest=manifest)
+    template = templates().get_template("page.html.j2")
+    made = {
+        page.file: template.render(context, page=page, sections=context["by_page"][page.name])
+        for page in PAGES
+    }
+    return {file: secured(html) for file, html in linked(made).items()}
 
 
 def report_checklist(appraisals: Appraisals, *, manifest: Mapping[str, Any] | None = None) -> pd.DataFrame:

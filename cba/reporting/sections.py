@@ -1,7 +1,7 @@
-"""The sections of the report in order, each with its anchor, heading, template, tables and choices; the checklist.
+"""The pages of a run, and their sections in order: anchor, heading, page, template, tables, choices; the checklist.
 
-To add one: an entry in ``SECTIONS``, a template ``templates/<anchor>.html.j2`` that begins as the others do, and the
-tables it needs. A run without those tables leaves the section out and says so under diagnostics.
+To add one: an entry in ``SECTIONS`` with the page it stands on, a template ``templates/<anchor>.html.j2`` that begins
+as the others do, and the tables it needs. A run without those tables leaves the section out and says so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,34 @@ if TYPE_CHECKING:
     from cba.appraisal.record import Appraisal
 
 
-ANSWER, BELIEF, MONEY, METHOD = (
-    "The answer",
-    "What would change it",
-    "The money in detail",
-    "How it was made, and how far to trust it",
+@dataclass(frozen=True)
+class Page:
+    """One page of a run, a file of its own; every section says on which it stands."""
+
+    name: str
+    title: str
+    words: str  # what a reader finds there
+    annex: bool = True
+
+    @property
+    def file(self) -> str:
+        """Its file in the folder of the run."""
+        return f"{'annexes/' if self.annex else ''}{self.name}.html"
+
+
+PAGES = (
+    Page("report", "Report", "the answer, what it rests on and how sure it is", annex=False),
+    Page("explorer", "Explorer", "try other settings"),
+    Page("evidence", "Evidence", "studies, and what each intervention does"),
+    Page("models", "Models", "how it works, how well it describes the past, and what changed"),
+    Page("assumptions", "Assumptions", "every input, and which of them matter"),
+    Page("counting", "Counting", "other ways of counting the same money and children"),
+    Page("information", "Information", "what a pilot or a study would be worth"),
+    Page("diagnostics", "Diagnostics", "checks, provenance and the standards met"),
+    Page("councils", "Councils", "what it means for councils"),
+    Page("index", "This run", "all its pages", annex=False),
 )
-"""Parts of the contents."""
+"""The pages of a run; an anchor that stands on several is linked on the first of them."""
 
 
 def no_choices(view: View) -> dict[str, Any]:
@@ -47,7 +69,7 @@ class Section:
 
     anchor: str  # identifier of its heading
     title: str  # in the list of contents
-    part: str  # part of the contents it stands in
+    page: str  # name of the page it stands on
     # Tables it shows; left out where one of them is missing, or holds nothing of the option followed.
     needs: tuple[str, ...] = ()
     # What it finds in the tables for its template, and for others that speak of it.
@@ -60,96 +82,98 @@ class Section:
 
 
 SECTIONS = (
-    Section("summary", "Summary", ANSWER, choices=choices.summary_choices),
-    Section("children", "Children in care, with and without", ANSWER, choices=choices.children_choices),
+    Section("summary", "Summary", "report", choices=choices.summary_choices),
+    Section("children", "Children in care, with and without", "report", choices=choices.children_choices),
     Section(
         "drivers",
         "What drives the result",
-        ANSWER,
+        "assumptions",
         ("drivers", "variance_shares"),
         choices=choices.driver_choices,
     ),
-    Section("attribution", "Which intervention carries it", ANSWER, ("attribution",)),
-    Section("chain", "From money to children, step by step", ANSWER, ("effect_chain",)),
-    Section("believe", "What one would have to believe", BELIEF, choices=choices.belief_choices),
-    Section("options", "Options and stances side by side", BELIEF, choices=choices.option_choices),
+    Section("attribution", "Which intervention carries it", "evidence", ("attribution",)),
+    Section("chain", "From money to children, step by step", "report", ("effect_chain",)),
+    Section("believe", "What one would have to believe", "report", choices=choices.belief_choices),
+    Section("options", "Options and stances side by side", "report", choices=choices.option_choices),
     Section(
         "worth",
         "How options compare as the value of a child-year changes",
-        BELIEF,
+        "counting",
         ("acceptability", "best_option", "break_even_values"),
         choices=choices.worth_choices,
     ),
-    Section("break-even-map", "The break-even map", BELIEF, ("break_even_map",)),
+    Section("break-even-map", "The break-even map", "counting", ("break_even_map",)),
     Section(
         "pilot",
         "Pilot first or go now?",
-        BELIEF,
+        "information",
         ("pilot_or_now", "pilot_learning", "pilot_power"),
         choices=choices.pilot_choices,
     ),
     Section(
         "information",
         "What finding out is worth",
-        BELIEF,
+        "information",
         ("information_value",),
         choices=choices.information_choices,
     ),
-    Section("tracker", "The tracker: what to watch", BELIEF, ("tracker",), choices=choices.tracker_choices),
-    Section("structure", "How far it hangs on the path of current policy", BELIEF, ("growth",)),
-    Section("curve", "Under other defensible choices", BELIEF, ("specification_curve",)),
+    Section("tracker", "The tracker: what to watch", "report", ("tracker",), choices=choices.tracker_choices),
+    Section("structure", "How far it hangs on the path of current policy", "models", ("growth",)),
+    Section("curve", "Under other defensible choices", "models", ("specification_curve",)),
     Section(
         "stress",
         "What the model cannot see, and how large it would have to be",
-        BELIEF,
+        "counting",
         ("stress_tests",),
     ),
-    Section("limits", "Places to be careful", BELIEF),
-    Section("money", "Cost and saving by year", MONEY),
-    Section("payback", "Payback", MONEY),
-    Section("payers", "Who pays and who gains", MONEY, choices=choices.payer_choices),
+    Section("limits", "Places to be careful", "report"),
+    Section("money", "Cost and saving by year", "report"),
+    Section("payback", "Payback", "counting"),
+    Section("payers", "Who pays and who gains", "counting", choices=choices.payer_choices),
     Section(
         "councils",
         "What it means for councils",
-        MONEY,
+        "councils",
         ("councils", "councils_by_group"),
         choices=choices.council_choices,
     ),
-    Section("risk", "Risk and regret", MONEY, ("risk",)),
-    Section("counting", "Other ways of counting", MONEY, ("perspectives",)),
-    Section("ladder", "From average cost to cash", MONEY),
-    Section("system", "What the system costs", MONEY),
-    Section("methods", "How it works", METHOD),
-    Section("evidence", "What the evidence says", METHOD, choices=choices.evidence_choices),
+    Section("risk", "Risk and regret", "counting", ("risk",)),
+    Section("counting", "Other ways of counting", "counting", ("perspectives",)),
+    Section("ladder", "From average cost to cash", "counting"),
+    Section("system", "What the system costs", "counting"),
+    Section("methods", "How it works", "models"),
+    Section("evidence", "What the evidence says", "evidence", choices=choices.evidence_choices),
     Section(
         "fit_checks",
         "How well the models describe what happened",
-        METHOD,
+        "models",
         ("fit_checks_totals", "fit_checks_series", "fit_checks_pit"),
     ),
     Section(
         "calibrated",
         "Do the models find a truth that is known?",
-        METHOD,
+        "models",
         ("calibration_summary", "calibration_quantities"),
     ),
     Section(
         "backtest",
         "How good past forecasts would have been",
-        METHOD,
+        "models",
         ("backtest_headline", "backtest_by_horizon", "backtest_vintages"),
         choices=choices.backtest_choices,
     ),
-    Section("calibration", "Calibration to the published accounts", METHOD, ("accounts_reconciliation",)),
-    Section("assumptions", "Assumptions log", METHOD),
-    Section("diagnostics", "Diagnostics", METHOD, choices=choices.diagnostic_choices),
-    Section("provenance", "Provenance", METHOD),
-    Section("checklist", "Checklist of standards", METHOD),
+    Section("calibration", "Calibration to the published accounts", "models", ("accounts_reconciliation",)),
+    Section("assumptions", "Assumptions log", "assumptions"),
+    Section("diagnostics", "Diagnostics", "diagnostics", choices=choices.diagnostic_choices),
+    Section("provenance", "Provenance", "diagnostics"),
+    Section("checklist", "Checklist of standards", "diagnostics"),
+    Section("explorer", "Try other settings", "explorer"),
+    Section("index", "Pages of this run", "index"),
 )
 
 
-CHANGES = Section("changes", "What changed since the last run, and why", ANSWER)
-"""Shown after the summary where the manifest holds a comparison with an earlier run; it reads no table."""
+CHANGES = Section("changes", "What changed since the last run, and why", "models")
+"""Shown first among the models where the manifest holds a comparison with an earlier run; it reads no table."""
 
 
 PLACES = {
@@ -181,22 +205,20 @@ def lacking(section: Section, view: View) -> tuple[str, ...]:
 
 
 def shown_sections(view: View, *, manifest: Mapping[str, Any]) -> tuple[Section, ...]:
-    """Return the sections a page shows: those with tables, and after the summary what changed where that is known.
+    """Return the sections a run shows: those with tables, and first of the models what changed where that is known.
 
     `manifest`: with ``comparison`` or ``scores`` where a re-run made them.
     """
     shown = tuple(section for section in SECTIONS if not lacking(section, view))
     known = manifest.get("comparison") or manifest.get("scores")
-    return (shown[0], CHANGES, *shown[1:]) if known else shown
+    return (CHANGES, *shown) if known else shown
 
 
 def contents(view: View, *, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections shown, by part and left out, the places to point to, and the choices of all."""
+    """Return the sections shown, by page and left out, the places to point to, and the choices of all."""
     shown = shown_sections(view, manifest=manifest)
-    parts = dict.fromkeys(section.part for section in shown)
     made: dict[str, Any] = {
-        "sections": shown,
-        "parts": [(part, [section for section in shown if section.part == part]) for part in parts],
+        "by_page": {page.name: [section for section in shown if section.page == page.name] for page in PAGES},
         "left_out": [(section, tables) for section in SECTIONS if (tables := lacking(section, view))],
         "anchors": anchors_of(shown),
     }
@@ -283,6 +305,29 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+# --- Links between pages ---
+
+
+_PLACE = re.compile(r' id="([^"]+)"')
+
+
+_LINK = re.compile(r' href="#([^"]+)"')
+
+
+def linked(pages: Mapping[str, str]) -> dict[str, str]:
+    """Return the pages by file, each link to a place of another page led to that page's file."""
+    places = {file: set(_PLACE.findall(html)) for file, html in pages.items()}
+    home = {place: file for file in reversed(places) for place in places[file]}
+
+    def led(link: re.Match[str], file: str) -> str:
+        place = link[1]
+        if place in places[file] or place not in home:
+            return link[0]
+        return f' href="{"../" * file.count("/")}{home[place]}#{place}"'
+
+    return {file: _LINK.sub(partial(led, file=file), html) for file, html in pages.items()}
 
 
 # --- The page's own protection: a policy that names its script and style by hash, so that nothing else … ---

@@ -25,7 +25,7 @@ from cba.runs.fingerprints import (
 )
 from cba.runs.holds import hold_tolerances, loosened, shifts_beyond_tolerance
 from cba.runs.manifest import build_manifest, code_record, environment_record, utc
-from cba.runs.reading import HEADLINE, REPORT, RunRecord
+from cba.runs.reading import HEADLINE, RunRecord
 from cba.runs.stages import Stages, StoredStage, ordinary_stages, write_stage
 from cba.runs.store import ANALYSIS, archived_inputs, hashes_of, read_inputs_once, write_failure, write_run
 from cba.runs.whole_files import plain, read_json, require_writable, to_json
@@ -153,7 +153,7 @@ def with_precision(
 def _write_files(
     folder: Path, name: str, *, found: StanceAppraisals, manifest: Mapping[str, Any], stages: Stages
 ) -> None:
-    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, report.html and what stands beside."""
+    """Write the files of a run: headline.json, stances/<stance>/, tables/*.csv, pages and what stands beside."""
     appraisals, manifest = found.appraisals, {"run": name, **manifest}
     headline = merged_headline(appraisals, manifest=manifest)
     (folder / HEADLINE).write_text(to_json(headline), encoding="utf-8")
@@ -168,7 +168,9 @@ def _write_files(
         write_csv(table, folder / "tables" / f"{title}.csv")
     shown: dict[str, Any] = {"headline": headline, "manifest": manifest}
     if stages.render is not None:
-        (folder / REPORT).write_text(stages.render(appraisals, **shown), encoding="utf-8")
+        for file, html in stages.render(appraisals, **shown).items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(html, encoding="utf-8")
     if stages.write_beside is not None:
         stages.write_beside(folder, appraisals=appraisals, **shown)
 

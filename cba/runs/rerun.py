@@ -29,7 +29,6 @@ from cba.inputs.programs import interrupts_kept
 from cba.inputs.safe_files import strict_json
 from cba.runs.fingerprints import file_sha256, parsed_sha256, run_fingerprints, stage_fingerprints
 from cba.runs.reading import (
-    REPORT,
     RunRecord,
     published_name,
     published_trouble,
@@ -38,7 +37,7 @@ from cba.runs.reading import (
     runs_of,
 )
 from cba.runs.stages import stored_appraisals
-from cba.runs.store import OF_RUN, publish_run, put_file, rerun_records
+from cba.runs.store import OF_RUN, publish_run, put_pages, rerun_records
 from cba.runs.whole_files import locked, plain, sealed, store_errors, to_json, write_whole
 
 if TYPE_CHECKING:
@@ -240,7 +239,7 @@ class RerunSteps:
     score: Callable[..., Mapping[str, Any]] | None = None
     # ``compare(before, run)`` to plain values: what changed since the published run, and why.
     compare: Callable[..., Mapping[str, Any]] | None = None
-    render: Callable[..., str] | None = None
+    render: Callable[..., Mapping[str, str]] | None = None
     stages: Callable[[], Stages] | None = None  # makes the stages; the ordinary ones when left out
 
 
@@ -522,13 +521,13 @@ def _standing_scores(run: RunRecord) -> dict[str, Any]:
 
 
 def _rendered(
-    run: RunRecord, *, render: Callable[..., str], records: Mapping[str, Any], log: Log
+    run: RunRecord, *, render: Callable[..., Mapping[str, str]], records: Mapping[str, Any], log: Log
 ) -> tuple[RunRecord, str]:
-    """Write the report of a stored run, with what changed at its top; also say why it could not be made."""
+    """Write the pages of a stored run, with what changed; also say why they could not be made."""
     try:
         appraisals, headline = stored_appraisals(run), run.headline
-        html = render(appraisals, headline=headline, manifest={**headline["run"], **records})
-        return put_file(run, REPORT, html.encode()), ""
+        pages = render(appraisals, headline=headline, manifest={**headline["run"], **records})
+        return put_pages(run, pages), ""
     except StoreError:
         raise
     except Exception as error:  # the run stands, unseen by readers

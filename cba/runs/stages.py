@@ -10,7 +10,7 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,8 @@ class Stages:
     # ``appraise(analysis, stance=, baseline=, effects=, observations=, evidence=,
     # progress=)`` to an Appraisal; `evidence` is the appraisal under that stance, None before there is one.
     appraise: Callable[..., Appraisal]
-    # ``render(appraisals, headline=, manifest=)`` to the HTML of the report; None writes no report.
-    render: Callable[..., str] | None = None
+    # ``render(appraisals, headline=, manifest=)`` to the pages, HTML by file; None writes none.
+    render: Callable[..., Mapping[str, str]] | None = None
     # ``reuse(root, analysis=, stance=, fingerprint=)`` to the stored appraisal of that fingerprint, or None;
     # None makes every appraisal anew.
     reuse: Callable[..., StoredStage | None] | None = None
@@ -54,12 +54,12 @@ class Stages:
 def ordinary_stages(
     *,
     use_cache: bool = True,
-    render: Callable[..., str] | None = None,
+    render: Callable[..., Mapping[str, str]] | None = None,
     write_beside: Callable[..., None] | None = None,
 ) -> Stages:
     """Return the stages of an ordinary run.
 
-    `render`: makes the report; the caller hands it in, because the store does not depend on the reporting
+    `render`: makes the pages; the caller hands it in, because the store does not depend on the reporting
     room. `write_beside`: writes the other files readers get, handed in for the same reason.
     """
     # `use_cache`: take fits from ``<root>/.cache`` and keep new ones there; take appraisals from stored runs.

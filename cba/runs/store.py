@@ -26,6 +26,7 @@ from cba.runs.reading import (
     CLOCKS,
     MANIFEST,
     POINTER,
+    REPORT,
     RunRecord,
     files_below,
     free_name,
@@ -313,6 +314,7 @@ def put_file(run: RunRecord, name: str, content: bytes) -> RunRecord:
         manifest = read_run(run.path).manifest  # as it is under the lock: another writer may have added to it
         place = run.path / name
         beside = place.with_name(f".{place.name}.new")
+        place.parent.mkdir(exist_ok=True)
         try:
             beside.write_bytes(content)
             to_disk(beside)
@@ -323,6 +325,13 @@ def put_file(run: RunRecord, name: str, content: bytes) -> RunRecord:
         finally:
             beside.unlink(missing_ok=True)
     return read_run(run.path)
+
+
+def put_pages(run: RunRecord, pages: Mapping[str, str]) -> RunRecord:
+    """Write the pages of a stored run, HTML by file, the report last: a run that has it has all of them."""
+    for file in sorted(pages, key=lambda file: file == REPORT):
+        run = put_file(run, file, pages[file].encode())
+    return run
 
 
 def rerun_records(run: RunRecord) -> dict[str, dict[str, Any]]:

@@ -184,8 +184,9 @@ def checklist_of(run: Path) -> dict[str, list[Any]]:
 
 
 def page_of(run: Path) -> Element:
-    """Return the page of a run as a tree."""
-    return read_page((run / "report.html").read_text(encoding="utf-8"))
+    """Return the pages of a run as one tree, the report first; the brief is part of the report."""
+    files = [run / "report.html", *sorted((run / "annexes").glob("*.html"))]
+    return Element("root", {}, [read_page(file.read_text(encoding="utf-8")) for file in files])
 
 
 def bound_numbers_of(page: Element) -> list[dict[str, Any]]:

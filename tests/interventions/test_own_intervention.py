@@ -19,7 +19,7 @@ from cba.inputs.options import load_options
 from cba.interventions.kinds import checked, own_entries
 from cba.models.parameters import joint_parameters
 from cba.recipe import assembled
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from tests.made_fits import made_baseline, made_effects
 
 MENTORING = """
@@ -192,7 +192,8 @@ def test_the_page_names_it(appraisal):
         "finished": "2026-11-21T20:00:00Z",
         "fingerprints": {"run": "0123abcd"},
     }
-    page = render_report([appraisal], headline={"results": appraisal.results}, manifest=manifest)
+    made = render_pages([appraisal], headline={"results": appraisal.results}, manifest=manifest)
+    page = "".join(made.values())
     assert "Interventions that options state themselves" in page
     assert page.count("Mentoring that shortens stays") > 10
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from tests.reporting.fake_appraisal import FakeAppraisal, make_stances
-from tests.reporting.page_reading import Element, read_page
+from tests.reporting.page_reading import Element, read_pages
 
 MANIFEST = {
     "schema": 1,
@@ -24,10 +24,11 @@ def stances() -> list[FakeAppraisal]:
 
 
 @pytest.fixture(scope="session")
-def html(stances: list[FakeAppraisal]) -> str:
-    return render_report(stances, headline={"results": stances[0].results}, manifest=MANIFEST)
+def pages(stances: list[FakeAppraisal]) -> dict[str, str]:
+    return render_pages(stances, headline={"results": stances[0].results}, manifest=MANIFEST)
 
 
 @pytest.fixture(scope="session")
-def page(html: str) -> Element:
-    return read_page(html)
+def page(pages: dict[str, str]) -> Element:
+    """All pages of the run as one tree."""
+    return read_pages(pages)

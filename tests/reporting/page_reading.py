@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -66,6 +66,12 @@ def read_page(html: str) -> Element:
     builder.close()
     assert builder.open == [builder.root], f"never closed: {[item.tag for item in builder.open[1:]]}"
     return builder.root
+
+
+def read_pages(pages: Mapping[str, str]) -> Element:
+    """Return the main parts of the pages of a run as one, for what may stand on any; the list of pages is left out."""
+    shown = [read_page(html) for file, html in pages.items() if file not in ("index.html", "brief.html")]
+    return Element("root", {}, [Element("main", {}, [next(page.find("main")) for page in shown])])
 
 
 def prose_without_numbers(element: Element) -> str:

@@ -10,10 +10,10 @@ import pytest
 
 from cba.reporting.html_tables import columns, html_table
 from cba.reporting.numbers import row_error
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from tests.reporting.drawing import plot, words
 from tests.reporting.fake_appraisal import make_appraisal
-from tests.reporting.page_reading import read_page
+from tests.reporting.page_reading import read_page, read_pages
 
 LEAD = "care_review"
 
@@ -160,7 +160,7 @@ def test_the_sections_are_left_out_without_their_tables():
     )
     for table in (*gone, "panel_summary", "prior_predictive", "power_scaling", "payback_measures"):
         del appraisal.tables[table]
-    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
     identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
     assert not {"calibration", "councils", "counting", "break-even-map", "panel", "learned"} & identifiers
     assert {"summary", "evidence", "diagnostics", "payback"} <= identifiers
@@ -180,7 +180,7 @@ def test_where_no_option_meets_the_standard_none_is_the_one_to_choose(page):
 def test_an_option_that_meets_the_standard_is_named():
     appraisal = make_appraisal()
     appraisal.tables["standard"] = appraisal.tables["standard"].assign(verdict="recommended", reason="")
-    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
     assert "Recommended:" in _words(_section(page, "options"))
     assert "Recommended by the standard" in _words(_section(page, "summary"))
 
@@ -189,7 +189,7 @@ def test_a_run_that_held_no_standard_still_has_its_page():
     appraisal = make_appraisal()
     for table in ("standard", "prior_beside_posterior", "held_against", "child_years_at_home"):
         del appraisal.tables[table]
-    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest={}))
+    page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
     assert "highest expected net benefit" in _words(_section(page, "summary"))
     identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
     assert not {"standard", "prior-beside", "held-against"} & identifiers
@@ -205,6 +205,6 @@ def test_priors_expectations_and_harm_stand_on_the_page(page):
 def test_what_is_out_of_date_stands_at_the_top_as_the_run_wrote_it():
     appraisal = make_appraisal()
     manifest = {"stale": ["data: release 2024; a later one is due since November 2025"]}
-    page = read_page(render_report([appraisal], headline={"results": appraisal.results}, manifest=manifest))
+    page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest=manifest))
     words = _words(_section(page, "summary"))
     assert words.index("due since November 2025") < words.index("Five questions")

@@ -13,7 +13,7 @@ import pytest
 from cba.errors import InputError
 from cba.reporting.explorer import explorer_parts
 from cba.reporting.html_tables import web_address
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from cba.reporting.sections import content_policy, secured
 from tests.reporting.browser.made_explorer import made_appraisals
 from tests.reporting.fake_appraisal import OPTIONS, make_appraisal
@@ -71,11 +71,12 @@ def test_a_secured_page_stays_as_it_is():
     assert secured(secured(PAGE)) == secured(PAGE)
 
 
-def test_the_report_is_secured(html):
-    assert secured(html) == html
-    found = _directives(html)
-    assert found["style-src"][0].startswith("'sha256-") and "'unsafe-inline'" not in str(found)
-    assert not re.search(r"<[a-z][^<>]* style=", html)
+def test_the_pages_are_secured(pages):
+    for html in pages.values():
+        assert secured(html) == html
+        found = _directives(html)
+        assert found["style-src"][0].startswith("'sha256-") and "'unsafe-inline'" not in str(found)
+        assert not re.search(r"<[a-z][^<>]* style=", html)
 
 
 @pytest.mark.parametrize("broken", [PAGE.replace("<style>p {}</style>", ""), PAGE + PAGE])
@@ -123,15 +124,16 @@ def test_text_of_inputs_stays_text_in_report_and_explorer():
     if "links" in appraisal.tables["priors"]:
         appraisal.tables["priors"]["links"] = json.dumps([[attack, attack]])
     appraisal.tables["evidence"]["outcome"] = attack
-    html = render_report([appraisal], headline={"results": appraisal.results}, manifest={"note": attack})
+    made = render_pages([appraisal], headline={"results": appraisal.results}, manifest={"note": attack})
     parts = explorer_parts(made_appraisals(labels=labels, title=attack), lead="care_review")
-    for page in (read_page(html), read_page(str(parts["explorer_section"]))):
+    read = [read_page(html) for html in made.values()]
+    for page in (*read, read_page(str(parts["explorer_section"]))):
         assert not list(page.find("img")) and len(list(page.find("style"))) <= 1
         for element in page.find():
             assert not any(name.startswith("on") for name in element.attributes)
             assert not element.attributes.get("href", "").lower().startswith("javascript")
-        assert any(one in page.text() for one in ATTACKS)
-    assert attack in read_page(html).text()
-    assert not list(read_page(html).find("script"))
+    assert all(any(one in page.text() for one in ATTACKS) for page in read)
+    assert any(attack in page.text() for page in read)
+    assert not any(list(page.find("script")) for page in read)
     stored = str(parts["explorer_script"])
     assert stored.count("</script>") == 2 and stored.count("<script") == 2

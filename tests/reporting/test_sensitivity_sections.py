@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cba.reporting.figures.drivers import clear_drivers
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from tests.reporting.drawing import view_of, words
 from tests.reporting.fake_appraisal import make_appraisal
-from tests.reporting.page_reading import read_page
+from tests.reporting.page_reading import read_pages
 
 
 def _section(page, anchor):
@@ -53,8 +53,8 @@ def test_the_section_counts_what_clearly_moves(page, stances):
 
 
 def test_where_nothing_moves_a_result_clearly_no_input_is_said_to(unmoved):
-    html = render_report([unmoved], headline={"results": unmoved.results}, manifest={})
-    text = _words(_section(read_page(html), "drivers"))
+    html = render_pages([unmoved], headline={"results": unmoved.results}, manifest={})
+    text = _words(_section(read_pages(html), "drivers"))
     assert "No input alone moves net present value by more than Monte Carlo error" in text
     assert "No input alone moves the number of children by more than Monte Carlo error" in text
     assert "moves net present value most" not in text and "matters most for children" not in text

@@ -14,11 +14,11 @@ from cba import recipe as stages
 from cba.appraisal.record import Appraisal
 from cba.inputs.evidence import load_claims
 from cba.inputs.observations import load_observations
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from cba.tables.assumptions import assumptions_log
 from cba.tables.children import tracker_table
 from tests.appraisal.made_workings import made_workings
-from tests.reporting.page_reading import number_in, prose_without_numbers, read_page
+from tests.reporting.page_reading import number_in, prose_without_numbers, read_pages
 from tests.reporting.table_lookups import matches
 
 TARGET, START, HORIZON, BASE = 2032, 2026, 10, 2024
@@ -58,7 +58,7 @@ def pound(stored):
 @pytest.fixture(scope="module")
 def page(stored):
     manifest = {"run": "20261121T000000Z-0123abcd", "finished": "2026-11-21T20:00:00Z"}
-    return read_page(render_report([stored], headline={"results": stored.results}, manifest=manifest))
+    return read_pages(render_pages([stored], headline={"results": stored.results}, manifest=manifest))
 
 
 def _factors():
@@ -259,10 +259,7 @@ def test_constants_in_the_prose_are_those_of_the_question(page):
     }
     prose = {"p", "li", "h2", "h3", "dd"}
     found = {
-        span.text()
-        for block in next(page.find("main")).find(*prose)
-        for span in block.find("span")
-        if "given" in span.classes
+        span.text() for block in page.find(*prose) for span in block.find("span") if "given" in span.classes
     }
     assert found <= set(allowed), found - set(allowed)
 
@@ -273,7 +270,7 @@ def test_words_for_chances_follow_the_number_they_stand_beside(page):
     upper = {"a remote chance": 7.5, "highly unlikely": 22.5, "unlikely": 37.5, "a realistic possibility": 52.5,
              "likely": 77.5, "highly likely": 92.5, "almost certain": 100.0}  # fmt: skip
     seen = 0
-    for block in next(page.find("main")).find("p", "li", "h3", "dd"):
+    for block in page.find("p", "li", "h3", "dd"):
         if any(isinstance(child, str) and any(word in child for word in words) for child in block.children):
             seen += _check_words(block, upper)
     assert seen >= 5

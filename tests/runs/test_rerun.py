@@ -67,7 +67,8 @@ def fake(shift: float = 0.0, **more) -> RerunSteps:
             return Path(path).name
 
     def render(appraisals, *, headline, manifest):
-        return f"<html>{manifest['run']} {sorted(set(manifest) & {'comparison', 'scores'})}</html>"
+        more = sorted(set(manifest) & {"comparison", "scores"})
+        return {"report.html": f"<html>{manifest['run']} {more}</html>"}
 
     return RerunSteps(stages=lambda: stages_of(appraise=appraise), **{"render": render, **more})
 

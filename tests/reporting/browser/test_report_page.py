@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cba.reporting.page import render_report
+from cba.reporting.page import render_pages
 from tests.reporting.browser.accessibility import violations
 from tests.reporting.browser.made_explorer import made_draws
 from tests.reporting.conftest import MANIFEST
@@ -20,15 +20,21 @@ return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientR
 
 
 @pytest.fixture(scope="session")
-def file(stances, tmp_path_factory):
-    """The report of the made-up run with an explorer in it."""
+def files(stances, tmp_path_factory):
+    """The pages of the made-up run, with draws for the explorer."""
     given = [copy.copy(stance) for stance in stances]
     for seed, stance in enumerate(given[:2], start=1):
         object.__setattr__(stance, "explorer", made_draws(seed))
-    html = render_report(given, headline={"results": given[0].results}, manifest=MANIFEST)
-    written = tmp_path_factory.mktemp("report") / "report.html"
-    written.write_text(html, encoding="utf-8")
-    return written
+    run = tmp_path_factory.mktemp("report")
+    (run / "annexes").mkdir()
+    for name, html in render_pages(given, headline={"results": given[0].results}, manifest=MANIFEST).items():
+        (run / name).write_text(html, encoding="utf-8")
+    return run
+
+
+@pytest.fixture(scope="session", params=["report.html", "annexes/explorer.html", "annexes/counting.html"])
+def file(files, request):
+    return files / request.param
 
 
 def test_axe_finds_what_is_wrong_on_purpose(open_file, tmp_path):
