@@ -304,7 +304,8 @@ def _progress(*, shown: bool) -> Iterator[Progress | None]:
 # --- ``cba report``: render the report of a stored run again, as a page or a PDF ---
 
 
-PDF = "report.pdf"
+PRINTED = {"pdf": "report.pdf", "brief_pdf": "brief.pdf"}
+"""Pages printed for circulation."""
 
 
 REWRITTEN = (WORKBOOK, "tables/checklist.csv")
@@ -315,7 +316,7 @@ def report(
     run: Run,
     root: Root = REPORTS,
     pdf: Annotated[
-        bool, typer.Option("--pdf", help="Also write report.pdf beside it: tagged, for circulation.")
+        bool, typer.Option("--pdf", help="Also write report.pdf and brief.pdf: tagged, for circulation.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -339,10 +340,13 @@ def report(
         f"Run by version {version}{'; its page is the stored one: ' + kept if kept else ''}",
     ]
     if pdf:
-        rewritten = put_file(rewritten, PDF, report_pdf(made["report"]))
-        made["pdf"] = rewritten.path / PDF
-        said.append(f"PDF: {made['pdf']}")
-    elif PDF in rewritten.manifest["files"] and not kept:
+        for key, name in PRINTED.items():
+            page = (rewritten.path / name).with_suffix(".html")
+            if page.is_file():  # runs of earlier versions have no brief
+                rewritten = put_file(rewritten, name, report_pdf(page))
+                made[key] = rewritten.path / name
+                said.append(f"PDF: {made[key]}")
+    elif PRINTED["pdf"] in rewritten.manifest["files"] and not kept:
         said.append("report.pdf beside it is of the page before; --pdf prints it anew.")
     content = {"run": rewritten.name, "analysis": rewritten.analysis, "run_by_version": version, **made}
     content |= {"page": "stored", "why": kept} if kept else {"workbook": "written"}
@@ -415,7 +419,7 @@ def refuse_damaged(record: RunRecord, *, but_report: bool = False) -> None:
     if but_report:
         from cba.reporting.sections import PAGES
 
-        anew = (PDF, *REWRITTEN, *(page.file for page in PAGES))
+        anew = (*PRINTED.values(), *REWRITTEN, *(page.file for page in PAGES))
         problems = [line for line in problems if not line.lstrip(".").startswith(anew)]
     if problems:
         raise StoreError(

@@ -124,14 +124,11 @@ def payer_totals(appraisal: Appraisal, option: str) -> pd.Series:
     return rows.groupby("payer", sort=False)["mean"].sum()
 
 
-# --- The front page ---
+# --- Grades and carriers ---
 
 
 ABSENT: Mapping[str, Any] = {
     "top_driver": None,
-    "best_at_zero": None,
-    "lead_breaks_even": None,
-    "help_breaks_even": None,
     "announced": None,
     "best_questions": None,
     "tracker_years": (),
@@ -139,47 +136,22 @@ ABSENT: Mapping[str, Any] = {
 """What other sections read of one that a run leaves out."""
 
 
-def summary_choices(view: View) -> dict[str, Any]:
-    """Return the target hardest to reach, the intervention that carries most, and the grades of the inputs."""
-    targets = view.first.tables["what_it_would_take"]
-    hardest: dict[str, object] = {}
-    if len(targets):
-        row = targets.sort_values(["target_children", "start_year"], ascending=[False, True]).iloc[0]
-        hardest = {"start_year": int(row["start_year"]), "target_children": row["target_children"]}
+def grade_choices(view: View) -> dict[str, Any]:
+    """Return the grades of the inputs, by group."""
     table = view.first.tables["priors"]
     groups = table["name"].str.split(".").str[0]
     grades = {name: _grade(table.loc[groups == name, "confidence"]) for name in dict.fromkeys(groups)}
     return {
-        "hardest": hardest,
-        "carrier": _carrier(view),
         "grades": GRADES,
         "prior_groups": [{"name": name, "grade": grade} for name, grade in grades.items()],
-        "overall_grade": overall_grade(view.first),
-        "claims": view.first.tables["claims"].to_dict("records"),
-        **standard_choices(view),
-        **_break_even(view),
     }
 
 
-def _carrier(view: View) -> str:
+def attribution_choices(view: View) -> dict[str, Any]:
     """Return the intervention that takes most children out of care in an option; empty where none does."""
-    rows = view.rows("attribution", option=view.option) if view.holds("attribution") else pd.DataFrame()
-    if rows.empty or not float(rows["fewer_children"].max()) > 0.0:
-        return ""
-    return str(rows.loc[rows["fewer_children"].idxmax(), "component"])
-
-
-def _break_even(view: View) -> dict[str, Any]:
-    if not view.holds("break_even_values"):
-        return {}
-    row = view.rows("break_even_values", kind="option", name=view.option)
-    anchors = view.rows("break_even_values", kind="anchor").set_index("name")["value_per_child_year"]
-    return {
-        "lead_breaks_even": bool(len(row)) and is_defined(float(row["value_per_child_year"].iloc[0])),
-        "breaks_even_in_full": "prob_never" in view.first.tables["break_even_values"],
-        "help_breaks_even": len(view.rows("break_even_values", kind="help", name=view.option)) > 0,
-        "highest_anchor": str(anchors.idxmax()) if len(anchors) else "",
-    }
+    rows = view.rows("attribution", option=view.option)
+    carries = len(rows) and float(rows["fewer_children"].max()) > 0.0
+    return {"carrier": str(rows.loc[rows["fewer_children"].idxmax(), "component"]) if carries else ""}
 
 
 GRADES = ("green", "amber", "red", "blue")
@@ -330,6 +302,7 @@ def option_choices(view: View) -> dict[str, Any]:
         # Whether the option followed spends what it saves: then net present value does not judge it.
         "shift": how.get(view.option) == "reinvest",
         "funded_readings": dict(zip(funded["reading"], funded["words"], strict=True)),
+        **standard_choices(view),
     }
 
 
@@ -337,6 +310,7 @@ def worth_choices(view: View) -> dict[str, Any]:
     """Return the option with the highest mean on cash alone."""
     table = view.first.tables["best_option"]
     return {
+        "breaks_even_in_full": "prob_never" in view.first.tables["break_even_values"],
         "best_at_zero": str(table.loc[table["value_per_child_year"].idxmin(), "best"]),
         "widest_value": WIDEST,
     }

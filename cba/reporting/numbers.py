@@ -174,6 +174,11 @@ def _ratio(value: float, unit: float) -> str:
     return _plain(value, max(unit, 0.01))
 
 
+def _pence(value: float, unit: float) -> str:
+    """Write what comes back for a pound."""
+    return f"{_plain(100.0 * value, max(100.0 * unit, 1.0))}p"
+
+
 def _year(value: float, unit: float) -> str:
     """Write the year ending 31 March as a financial year."""
     year = round(value)
@@ -193,6 +198,7 @@ _STYLES = {
     "probability": _probability,
     "share": _share,
     "ratio": _ratio,
+    "pence": _pence,
     "year": _year,
     "number": _plain,
     "plain": _verbatim,

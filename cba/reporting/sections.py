@@ -22,6 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cba.errors import InputError
 from cba.reporting import choices
+from cba.reporting.brief import brief_choices
 from cba.reporting.choices import View
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Page:
 
 
 PAGES = (
+    Page("brief", "Brief", "two pages to circulate", annex=False),
     Page("report", "Report", "the answer, what it rests on and how sure it is", annex=False),
     Page("explorer", "Explorer", "try other settings"),
     Page("evidence", "Evidence", "studies, and what each intervention does"),
@@ -82,8 +84,18 @@ class Section:
 
 
 SECTIONS = (
-    Section("summary", "Summary", "report", choices=choices.summary_choices),
-    Section("children", "Children in care, with and without", "report", choices=choices.children_choices),
+    Section("brief", "The short answer", "report", choices=brief_choices),
+    Section("claimed", "What was claimed, and on what", "report"),
+    Section("path", "Children in care", "report"),
+    Section("needed", "The chain, and what one would have to believe", "report"),
+    Section("cash", "Money by year and payer", "report", choices=choices.payer_choices),
+    Section("compared", "Options side by side", "report"),
+    Section("sure", "How sure we are", "report"),
+    Section("measure", "Pilot, steps or go; what to measure", "report", ("pilot_or_now", "pilot_power")),
+    Section("places", "What it means for councils", "report", ("councils", "councils_by_group")),
+    Section("limits", "Limits and assurance", "report"),
+    Section("children", "Children in care, by option", "counting", choices=choices.children_choices),
+    Section("confidence", "Confidence in the evidence", "assumptions", choices=choices.grade_choices),
     Section(
         "drivers",
         "What drives the result",
@@ -91,10 +103,16 @@ SECTIONS = (
         ("drivers", "variance_shares"),
         choices=choices.driver_choices,
     ),
-    Section("attribution", "Which intervention carries it", "evidence", ("attribution",)),
-    Section("chain", "From money to children, step by step", "report", ("effect_chain",)),
-    Section("believe", "What one would have to believe", "report", choices=choices.belief_choices),
-    Section("options", "Options and stances side by side", "report", choices=choices.option_choices),
+    Section(
+        "attribution",
+        "Which intervention carries it",
+        "evidence",
+        ("attribution",),
+        choices.attribution_choices,
+    ),
+    Section("chain", "From money to children, step by step", "evidence", ("effect_chain",)),
+    Section("believe", "What one would have to believe", "evidence", choices=choices.belief_choices),
+    Section("options", "Options and stances side by side", "counting", choices=choices.option_choices),
     Section(
         "worth",
         "How options compare as the value of a child-year changes",
@@ -117,7 +135,9 @@ SECTIONS = (
         ("information_value",),
         choices=choices.information_choices,
     ),
-    Section("tracker", "The tracker: what to watch", "report", ("tracker",), choices=choices.tracker_choices),
+    Section(
+        "tracker", "The tracker: what to watch", "information", ("tracker",), choices=choices.tracker_choices
+    ),
     Section("structure", "How far it hangs on the path of current policy", "models", ("growth",)),
     Section("curve", "Under other defensible choices", "models", ("specification_curve",)),
     Section(
@@ -126,10 +146,10 @@ SECTIONS = (
         "counting",
         ("stress_tests",),
     ),
-    Section("limits", "Places to be careful", "report"),
-    Section("money", "Cost and saving by year", "report"),
+    Section("unpriced", "What is not priced", "counting", ("unmonetised",)),
+    Section("money", "Cost and saving by year", "counting"),
     Section("payback", "Payback", "counting"),
-    Section("payers", "Who pays and who gains", "counting", choices=choices.payer_choices),
+    Section("payers", "Who pays and who gains", "counting"),
     Section(
         "councils",
         "What it means for councils",
@@ -164,6 +184,7 @@ SECTIONS = (
     ),
     Section("calibration", "Calibration to the published accounts", "models", ("accounts_reconciliation",)),
     Section("assumptions", "Assumptions log", "assumptions"),
+    Section("this-run", "This run", "diagnostics"),
     Section("diagnostics", "Diagnostics", "diagnostics", choices=choices.diagnostic_choices),
     Section("provenance", "Provenance", "diagnostics"),
     Section("checklist", "Checklist of standards", "diagnostics"),
@@ -177,11 +198,8 @@ CHANGES = Section("changes", "What changed since the last run, and why", "models
 
 
 PLACES = {
-    "answers": ("summary", "Five questions, answered"),
-    "caveats": ("summary", "Before using these figures"),
-    "confidence": ("summary", "Confidence in the evidence"),
-    "scale": ("summary", "Words used for chances"),
-    "this-run": ("summary", "This run"),
+    "caveats": ("limits", "What it cannot tell you"),
+    "scale": ("this-run", "Words used for chances"),
     "can-use": ("limits", "What it can and cannot be used for"),
     "assurance": ("limits", "Quality assurance: done and not done"),
     "theory": ("methods", "Theory of change"),
@@ -218,7 +236,8 @@ def contents(view: View, *, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sections shown, by page and left out, the places to point to, and the choices of all."""
     shown = shown_sections(view, manifest=manifest)
     made: dict[str, Any] = {
-        "by_page": {page.name: [section for section in shown if section.page == page.name] for page in PAGES},
+        # A page named as a section holds that section alone: the brief, which also opens the report.
+        "by_page": {p.name: [s for s in shown if p.name in (s.page, s.anchor)] for p in PAGES},
         "left_out": [(section, tables) for section in SECTIONS if (tables := lacking(section, view))],
         "anchors": anchors_of(shown),
     }

@@ -26,7 +26,27 @@ def belief_tables() -> dict[str, pd.DataFrame]:
         "councils": _councils(),
         "councils_by_group": _councils_by_group(),
         **_curve(),
+        "effect_chain": _chain(),
     }
+
+
+def _chain() -> pd.DataFrame:
+    """Steps from money to children, as the table of that name has them."""
+    steps = [
+        ("Money for family help", "money", 1.0e9),
+        ("New money for one child served", "money", 2.5e3),
+        ("Children served", "children", 3.9e5),
+        ("Share of eligible children served (coverage)", "share", 0.8),
+        ("Share of starts that full coverage would reach (reach)", "share", 0.5),
+        ("Effect on a child reached: fall in the risk of entering care", "share", 0.06),
+        ("Starts, unaccompanied children aside", "children", 27_000.0),
+        ("Starts averted", "children", 550.0),
+    ]
+    rows = [
+        {"option": LEAD, "step": step, "kind": kind, "unit": "", **_spread(mean), "median": mean}
+        for step, kind, mean in steps
+    ]
+    return pd.DataFrame(rows)
 
 
 def _curve() -> dict[str, pd.DataFrame]:

@@ -91,9 +91,9 @@ def number_in(text: str) -> float:
         return float(year[1]) + 1.0
     if re.match(r"(neither a net saving|no change)", text):
         return 0.0
-    found = re.search(r"(-?)£?([0-9.]+)\s*(billion|million|%)?", text)
+    found = re.search(r"(-?)£?([0-9.]+)\s*(billion|million|%|p)?", text)
     assert found, text
-    value = float(found[2]) * (0.01 if found[3] == "%" else SCALES[found[3] or ""])
+    value = float(found[2]) * (0.01 if found[3] in ("%", "p") else SCALES[found[3] or ""])
     against = found[1] == "-" or "net cost of" in text or text.endswith(" more")
     return -value if against else value
 
@@ -103,9 +103,11 @@ def places_of(text: str) -> float:
 
     A per cent that divides by 5 may have been rounded to 5, or by 10 to 10.
     """
-    found = re.search(r"([0-9][0-9,]*)(?:\.([0-9]+))?\s*(billion|million|%)?", text)
+    found = re.search(r"([0-9][0-9,]*)(?:\.([0-9]+))?\s*(billion|million|%|p)?", text)
     assert found, text
     whole = found[1].replace(",", "")
+    if found[3] == "p":
+        return 0.01
     if found[3] == "%":
         return 0.1 if int(whole) % 10 == 0 else 0.05 if int(whole) % 5 == 0 else 0.01
     filling = 0 if found[2] else len(whole) - len(whole.rstrip("0"))

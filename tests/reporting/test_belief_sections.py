@@ -163,8 +163,11 @@ def test_the_sections_are_left_out_without_their_tables():
     page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
     identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
     assert not {"calibration", "councils", "counting", "break-even-map", "panel", "learned"} & identifiers
-    assert {"summary", "evidence", "diagnostics", "payback"} <= identifiers
-    links = {a.attributes["href"][1:] for a in page.find("a") if a.attributes["href"].startswith("#")}
+    assert {"brief", "evidence", "diagnostics", "payback"} <= identifiers
+    links = {
+        a.attributes["href"].partition("#")[2] for a in page.find("a") if ".html#" in a.attributes["href"]
+    }
+    links |= {a.attributes["href"][1:] for a in page.find("a") if a.attributes["href"].startswith("#")}
     assert links <= identifiers
     rows = [row.text() for row in _section(page, "checklist").find("tr")]
     assert any("Results for local authorities" in row and "not in this run" in row for row in rows)
@@ -172,9 +175,9 @@ def test_the_sections_are_left_out_without_their_tables():
 
 def test_where_no_option_meets_the_standard_none_is_the_one_to_choose(page):
     assert "No option meets it" in _words(_section(page, "options"))
-    worth, summary = _words(_section(page, "worth")), _words(_section(page, "summary"))
+    worth, compared = _words(_section(page, "worth")), _words(_section(page, "compared"))
     assert "none is the one to choose" in worth and "is the option to choose" not in worth
-    assert "none is recommended and no ranking is given" in summary
+    assert "So we recommend none and rank none" in compared
 
 
 def test_an_option_that_meets_the_standard_is_named():
@@ -182,7 +185,7 @@ def test_an_option_that_meets_the_standard_is_named():
     appraisal.tables["standard"] = appraisal.tables["standard"].assign(verdict="recommended", reason="")
     page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
     assert "Recommended:" in _words(_section(page, "options"))
-    assert "Recommended by the standard" in _words(_section(page, "summary"))
+    assert "These meet the standard" in _words(_section(page, "compared"))
 
 
 def test_a_run_that_held_no_standard_still_has_its_page():
@@ -190,7 +193,7 @@ def test_a_run_that_held_no_standard_still_has_its_page():
     for table in ("standard", "prior_beside_posterior", "held_against", "child_years_at_home"):
         del appraisal.tables[table]
     page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest={}))
-    assert "highest expected net benefit" in _words(_section(page, "summary"))
+    assert "highest expected net benefit" in _words(_section(page, "worth"))
     identifiers = {e.attributes["id"] for e in page.find() if "id" in e.attributes}
     assert not {"standard", "prior-beside", "held-against"} & identifiers
 
@@ -202,9 +205,10 @@ def test_priors_expectations_and_harm_stand_on_the_page(page):
     assert "should have come into care" in _words(_section(page, "worth"))
 
 
-def test_what_is_out_of_date_stands_at_the_top_as_the_run_wrote_it():
+def test_what_is_out_of_date_stands_in_the_brief_as_the_run_wrote_it():
     appraisal = make_appraisal()
     manifest = {"stale": ["data: release 2024; a later one is due since November 2025"]}
     page = read_pages(render_pages([appraisal], headline={"results": appraisal.results}, manifest=manifest))
-    words = _words(_section(page, "summary"))
-    assert words.index("due since November 2025") < words.index("Five questions")
+    assert "Out of date: data: release 2024; a later one is due since November 2025" in _words(
+        _section(page, "brief")
+    )

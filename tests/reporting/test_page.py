@@ -59,8 +59,10 @@ def test_landmarks_headings_and_language(pages, file):
     page = read_page(pages[file])
     root = next(page.find("html"))
     assert root.attributes["lang"] == "en-GB"
-    for landmark in ("header", "nav", "main", "footer"):
+    for landmark in ("header", "main", "footer"):
         assert len(list(page.find(landmark))) == 1, landmark
+    names = [nav.attributes["aria-label"] for nav in page.find("nav")]
+    assert names[0] == "Pages" and len(names) == len(set(names))
     levels = [int(heading.tag[1]) for heading in page.find("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
@@ -155,7 +157,7 @@ def test_the_chances_are_worded_by_the_printed_scale(page):
     words = list(upper)
     text = next(page.find("main")).text()
     found = re.findall(r"([<>]?)(\d+)% \(([a-z ]+)\)", text)
-    assert len(found) >= 5
+    assert len(found) >= 3
     for sign, number, used in found:
         value = float(number) - 0.5 if sign == "<" else float(number)
         low = 0.0 if words.index(used) == 0 else upper[words[words.index(used) - 1]]
@@ -206,7 +208,8 @@ def test_a_run_of_two_options_and_one_stance_is_reported():
 
 def test_what_is_not_defined_is_said_with_its_reason(page):
     text = re.sub(r"\s+", " ", next(page.find("main")).text())
-    assert "Its results are not defined: too few draws of the evidence meet the claims." in text
+    assert "so we cannot show what would follow if they came true" in text
+    assert "has no column: too few draws of the evidence meet the claims." in text
     assert "nan" not in text.lower().replace("finance", "").replace("financing", "").split()
 
 
@@ -257,9 +260,9 @@ def test_an_item_whose_table_the_run_lacks_is_not_met():
 def test_a_page_lists_its_sections_in_order(pages, file):
     page = read_page(pages[file])
     headings = [element.attributes["id"] for element in page.find("h2") if "id" in element.attributes]
-    links = [link.attributes["href"] for link in next(page.find("nav")).find("a")]
-    listed = [address[1:] for address in links if address.startswith("#")]
-    assert listed == ([] if len(headings) < 2 else [anchor for anchor in headings if anchor in listed])
+    lists = [nav for nav in page.find("nav") if nav.attributes["aria-label"] == "Contents"]
+    listed = [link.attributes["href"][1:] for nav in lists for link in nav.find("a")]
+    assert listed == ([] if len(headings) < 2 else headings)
 
 
 def test_a_section_without_its_tables_is_left_out():
@@ -269,8 +272,8 @@ def test_a_section_without_its_tables_is_left_out():
     appraisal.tables["payback_by_payer"] = appraisal.tables["payback_by_payer"].iloc[:0]
     html = render_pages([appraisal], headline={"results": appraisal.results}, manifest={})
     headings = {h.attributes.get("id") for h in read_pages(html).find("h2")}
-    assert not {"pilot", "information", "drivers", "worth", "risk"} & headings
-    assert {"summary", "payback", "options"} <= headings
+    assert not {"pilot", "measure", "information", "drivers", "worth", "risk"} & headings
+    assert {"brief", "payback", "options"} <= headings
 
 
 def test_the_option_to_choose_stands_in_the_table_however_rarely_it_is_best(stances):

@@ -223,7 +223,7 @@ def test_the_page_of_a_shift_says_what_it_is_judged_by_and_what_was_asked(page, 
     """Net present value does not judge it; the review's words, who holds savings and what current policy holds."""
     text = " ".join(next(page.find("main")).text().split())
     assert stored.analysis.lead == "care_review_reinvest"
-    assert text.count("net present value does not judge the shift") == 2
+    assert "It does not judge the shift" in text
     assert load_claims().annual_saving.words in text and "None of these readings alone" in text
     assert "family help in the last reading shrinks to what was saved" in text
     assert "what courts and the NHS save stays with them" in text
@@ -241,6 +241,11 @@ def test_constants_in_the_prose_are_those_of_the_question(page):
         "£15bn": "the review's claim",
         "£1": "one pound",
         "2021-22": "price base of the claims",
+        "2022": "when the review reported",
+        "£2.6bn": "what the review asked for",
+        "500,000": "children the review would help",
+        "100,000": "the review's path without reform",
+        "2026": "first year of the tracker",
         "2023": "when the government chose",
         "2025": "when Families First money began to flow",
         "2030": "the year of the review's claim of a shift",
@@ -293,16 +298,6 @@ def _check_words(block, upper) -> int:
         assert low <= chance <= upper[said], (chance, said)
         seen += 1
     return seen
-
-
-def test_the_front_page_answers_five_questions_in_about_ten_sentences(page):
-    answers = next(item for item in page.find("ol") if "headlines" in item.classes)
-    items = [child for child in answers.children if not isinstance(child, str)]
-    assert len(items) == 5
-    text = " ".join(item.text() for item in items)
-    assert 8 <= len([s for s in text.replace("?", ".").split(". ") if len(s) > 25]) <= 20
-    assert "of a net cost" in text and "interval" in text
-    assert number_in("30,000") == 30_000.0 and "30,000" in text
 
 
 def test_a_part_without_its_tables_is_named_under_diagnostics(page, stored):

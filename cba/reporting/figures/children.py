@@ -10,6 +10,7 @@ import pandas as pd
 
 from cba.appraisal.quantities import stem_of
 from cba.inputs.evidence import load_claims
+from cba.reporting.brief import chain, claimed, has_chain
 from cba.reporting.choices import View, belief_rows, paths_overlap, tracker_beliefs
 from cba.reporting.figures import style as chart
 from cba.reporting.figures.style import Below, Data, Figure
@@ -49,11 +50,35 @@ def _draw_paths(ax: Axes, history: pd.DataFrame, view: View, *, table: str, fiel
     up = 12.0 if ends[0] >= ends[1] else -12.0
     chart.label_end(ax, view.last_year, ends[0], "Current policy", dy=up)
     chart.label_end(ax, view.last_year, ends[1], fill(view.label(view.option), 17), dy=-up)
+    if field == "stock":
+        _draw_claimed_paths(ax)
     middle = history.iloc[len(history) // 2]
     chart.note(ax, "Observed", (middle["year"], middle[field]), (4, -16), va="baseline")
     chart.set_years(ax, int(history["year"].min()), view.last_year, room=0.5)
     ax.yaxis.set_major_formatter(chart.signed(",.0f"))
     ax.set_ylim(0, None)
+
+
+def _draw_claimed_paths(ax: Axes) -> None:
+    """Draw the review's own two paths: straight from what it counted to what it expected and to what it claimed."""
+    claims = load_claims()
+    year, without = claims.children_without_reform.year, claims.children_without_reform.value
+    for end, words in (
+        (without, "Review: no reform"),
+        (without - claims.fewer_children.value, "Review: reform"),
+    ):
+        ax.plot([REVIEWED, year], [claimed()["then"], end], color=chart.TEXT, lw=1.2, ls=(0, (1, 1.5)))
+        chart.note(ax, words, (year, end), (-4, 9 if end == without else -9), ha="right", fontsize=9)
+
+
+def _claimed_words() -> str:
+    claims = load_claims()
+    without = claims.children_without_reform
+    return f"The review expected {without} in {without.year}, or {claims.fewer_children} fewer with reform. "
+
+
+REVIEWED = 2022
+"""Year of the review, from which its own paths start."""
 
 
 def _describe_paths(history: pd.DataFrame, view: View, *, table: str, field: str, words: str) -> str:
@@ -70,7 +95,8 @@ def _describe_paths(history: pd.DataFrame, view: View, *, table: str, field: str
         f"Line chart with shaded intervals. Horizontal axis: year ending 31 March, {int(history['year'].min())} to "
         f"{view.last_year}. Vertical axis: {words}, from zero. Observed figures run from {counted(low[field])} in "
         f"{int(low['year'])} (lowest) to {counted(high[field])} in {int(high['year'])} (highest). Projected: "
-        f"{'; '.join(ends)}. The two intervals overlap {'in every year' if always else 'in some years only'}."
+        f"{'; '.join(ends)}. {_claimed_words() if field == 'stock' else ''}"
+        f"The two intervals overlap {'in every year' if always else 'in some years only'}."
     )
 
 
@@ -119,6 +145,70 @@ def _draw_fewer(ax: Axes, options: list[str], view: View) -> None:
 def _describe_fewer(options: list[str], view: View) -> str:
     axis = f"fewer children in care at 31 March {view.first.analysis.target_year} than on current policy"
     return chart.describe_results(view, FEWER, style="count", axis=axis)
+
+
+# --- The chain: what the review needs at each step, and what the evidence gives ---
+
+
+_GAP, _PALE = 1.2, ("#FBD9C6", "#C9D8E8")
+"""Between the two columns of bars, whose full length is one; colours on which dark text is read."""
+
+
+def _draw_chain(ax: Axes, steps: pd.DataFrame, view: View) -> None:
+    """Draw two columns of bars: the review's are full, those of the evidence are its share of what is needed."""
+    for place, row in enumerate(steps.to_dict("records")):
+        gives = row["gives"] / row["needs"] if row["needs"] > 0 else 0.0
+        ax.barh(place, 1.0, height=0.46, color=_PALE[0], left=0.0)
+        ax.barh(place, max(-0.1, min(gives, 1.0)), height=0.46, color=_PALE[1], left=_GAP)
+        ax.plot([_GAP, _GAP], [place - 0.23, place + 0.23], color=chart.TEXT, lw=1)
+        for left, words in ((0.0, row["needs_words"]), (_GAP, row["gives_words"])):
+            ax.text(left + 0.03, place, words, va="center", color=chart.TEXT, fontsize=10)
+        ax.text(0.0, place - 0.29, row["label"], va="bottom", color=chart.TEXT, fontsize=9.5, weight="bold")
+    for left, words in ((0.0, "The review needs"), (_GAP, "The evidence gives")):
+        ax.text(left, -0.85, words, va="bottom", color=chart.TEXT)
+    ax.set_ylim(len(steps) - 0.6, -1.15)
+    ax.set_xlim(-0.02, _GAP + 1.05)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.axis("off")
+
+
+def _describe_chain(steps: pd.DataFrame, view: View) -> str:
+    parts = (
+        f"{row['label']}: {row['needs_words']} needed, {row['gives_words']} found"
+        for _, row in steps.iterrows()
+    )
+    return (
+        "Bar chart in two columns, what the review needs and what the evidence gives. Horizontal axis: share of what "
+        f"the review needs at that step. {'; '.join(parts)}."
+    )
+
+
+def _chain_tables(view: View) -> Below:
+    ends = {"mean": "Mean", "lower": "Lower", "upper": "Upper"}
+    what = columns(text={"step": "Step"})
+    steps = (
+        Data(
+            "effect_chain",
+            columns(what, **{style: ends}),
+            f"The evidence: {name}",
+            chart.rows_with(option=view.option, kind=kind),
+            name=f"chain_{kind}",
+        )
+        for kind, name, style in (
+            ("money", "money", "money"),
+            ("share", "shares", "number"),
+            ("children", "children", "count"),
+        )
+    )
+    need = columns(
+        count={"target_children": "Fewer children"},
+        share={"cut_median": "Fall in starts needed"},
+        ratio={"risk_ratio_reach_0_6": "Risk left"},
+    )
+    return chart.below(
+        view, *steps, Data("what_it_would_take", need, "What the review needs", name="chain_needs")
+    )
 
 
 # --- The tracker: starts expected each year under each belief, and starts published to date ---
@@ -193,12 +283,22 @@ FIGURES = (
     _path_figure("starts", "starts", "children starting", "Children starting to be looked after"),
     Figure(
         "fewer",
-        "Fewer children in care, by option and stance",
+        "Fewer children in care, by option and view",
         lambda view: results_below(view.appraisals, FEWER, style="count", what="Fewer children in care"),
         _draw_fewer,
         _describe_fewer,
         lambda view: chart.drawn_options(view.appraisals, FEWER),
         chart.results_height,
+    ),
+    Figure(
+        "chain",
+        "From money to children: needed and found",
+        _chain_tables,
+        _draw_chain,
+        _describe_chain,
+        chain,
+        4.1,
+        needs=has_chain,
     ),
     Figure(
         "tracker",

@@ -298,7 +298,7 @@ FIGURES = (
     ),
     Figure(
         "npv_by_option",
-        "Net present value, by option and stance",
+        "Net present value, by option and view",
         lambda view: results_below(view.appraisals, "npv_fiscal", style="money", what="Net present value"),
         lambda ax, _, view: chart.draw_results(ax, view, "npv_fiscal", values=_NPV, form="g", divisor=1e9),
         lambda options, view: chart.describe_results(

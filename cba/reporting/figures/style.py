@@ -103,7 +103,8 @@ class Figure:
     describe: Callable[[Any, View], str]
     rows: Callable[[View], Any] | None = None  # what is drawn, where it is not all rows of `data`
     height: float | Callable[[Any], float] = HEIGHT  # inches, or by what is drawn
-    needs: str = ""  # table without which it is not drawn, where it is not that of `data`
+    # Table without which it is not drawn, where it is not that of `data`; or what says whether a run holds enough.
+    needs: str | Callable[[View], bool] = ""
     anchor: str = ""  # where it is not the name
 
 
@@ -120,6 +121,8 @@ class FigureBlock:
 
 def is_shown(figure: Figure, view: View) -> bool:
     """Return whether the run holds what a figure needs."""
+    if callable(figure.needs):
+        return figure.needs(view)
     needs = figure.needs or (figure.data.table if isinstance(figure.data, Data) else "")
     return not needs or view.holds(needs)
 
@@ -379,7 +382,8 @@ def describe_results(view: View, quantity: str, *, style: Style, axis: str) -> s
         )
         parts.append(f"{stance_name(appraisal.stance)}: lowest mean {low}, highest {high}.")
     return (
-        f"Interval chart. One row for each of {len(options)} options, one marker per stance; the line is the interval. "
+        f"Interval chart. One row for each of {len(options)} options, one marker per view of the evidence; the line is "
+        f"the interval. "
         f"Horizontal axis: {axis}. {' '.join(parts)}"
     )
 
