@@ -15,7 +15,7 @@ import pandas as pd
 from cba.errors import InputError
 from cba.inputs.analyses import lead_among
 from cba.inputs.evidence import load_claims
-from cba.reporting.names import full_name, stance_name
+from cba.reporting.names import stance_name
 from cba.reporting.numbers import is_defined, matching_rows, priced
 
 if TYPE_CHECKING:
@@ -411,21 +411,7 @@ def payer_choices(view: View) -> dict[str, Any]:
     return {
         "payers": list(payer_totals(view.first, view.option).index),
         "kinds": list(flows["kind"].unique()),
-        "payer_message": payer_message(view.first, view.option),
     }
-
-
-def payer_message(appraisal: Appraisal, option: str) -> str:
-    """Return who pays most and who gains most, in words."""
-    net = payer_totals(appraisal, option)
-    if net.empty or not net.abs().max() > 0.0:
-        return "No payer pays or gains"
-    pays = [str(net.idxmax())] if net.max() > 0 else []
-    gains = [str(net.idxmin())] if net.min() < 0 else []
-    parts = [f"{full_name(name)}: pays most" for name in pays] + [
-        f"{full_name(name)}: gains most" for name in gains
-    ]
-    return "; ".join(parts)
 
 
 def council_choices(view: View) -> dict[str, Any]:

@@ -6,16 +6,12 @@ from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from cba.reporting.card import result_card
 from cba.reporting.figures import fits
-from cba.reporting.figures.decisions import contenders
-from cba.reporting.figures.drivers import clear_drivers
 from cba.reporting.figures.style import colours, duo, inline_svg, is_shown
 from cba.reporting.page import FIGURES
 from tests.reporting.drawing import LEAD, NAMES, plot, view_of, words
@@ -133,85 +129,6 @@ def test_every_line_of_a_label_ends_where_the_label_ends():
     assert "text-anchor" not in found["left"]["style"]
 
 
-def test_the_line_of_the_claim_stands_in_its_own_prices(stances):
-    """What is drawn in real terms is what the claim is compared with; the table below holds the same prices."""
-    ax = plot("system", stances)
-    labels = {text.get_text() for text in ax.texts}
-    assert labels == {"Cash", "2021-22 prices", "Review: £15bn"}
-    table = stances[0].tables["system_cost_by_year"]
-    rows = table[
-        (table["option"] == "bau") & (table["price"] == "prices_of_2021-22") & (table["year"] <= 2035)
-    ]
-    drawn = [line.get_ydata() for line in ax.lines]
-    assert any(len(line) == len(rows) and np.allclose(line, rows["mean"] / 1e9) for line in drawn)
-    real = table[(table["option"] == "bau") & (table["price"] == "real") & (table["year"] <= 2035)]
-    assert not any(len(line) == len(real) and np.allclose(line, real["mean"] / 1e9) for line in drawn)
-    plt.close(ax.figure)
-    assert "at 2021-22 prices, with the option" in words("system", stances)
-
-
-def test_every_option_to_choose_is_drawn_however_many_they_are():
-    """Six options, each the one to choose at one value and never likely to be best, and one that never is."""
-    names = [f"o{n}" for n in range(7)]
-    rows = [(1e4 * 2**v, n, n == f"o{v}", 0.004) for v in range(6) for n in names]
-    table = pd.DataFrame(rows, columns=["value_per_child_year", "option", "best", "prob_best"])
-    appraisal = SimpleNamespace(tables={"acceptability": table}, option_labels={n: n.upper() for n in names})
-    assert sorted(contenders(appraisal)) == names[:6]
-    ax = plot("acceptability", [appraisal])
-    lines = ax.lines[::2]
-    assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}) == len(lines) == 6
-    plt.close(ax.figure)
-
-
-def test_the_power_of_a_pilot_is_drawn_in_per_cent_of_starts(stances):
-    ax = plot("pilot_power", stances)
-    rows = stances[0].tables["pilot_power"].query("years == 2 and asked")
-    marks = {line.get_label(): line.get_xdata() for line in ax.lines}
-    np.testing.assert_allclose(marks["Smallest detectable"], 100 * (1 - np.exp(-rows["detectable"])))
-    assert ax.get_xlabel() == "Fall in starts, %"
-    plt.close(ax.figure)
-
-
-def test_the_card_shows_both_framings_or_the_reason(stances):
-    card = read_page(result_card(stances[0]))
-    text = card.text()
-    assert "net saving," in text and "net cost" in text and not list(card.find("script", "style", "link"))
-    numbers = [e for e in card.find("data") if e.attributes.get("data-key") == f"npv_fiscal.{LEAD}"]
-    assert float(numbers[0].attributes["value"]) == stances[0].results[f"npv_fiscal.{LEAD}"]["mean"]
-    assert "too few draws" in read_page(result_card(stances[2])).text()
-
-
-def test_every_cell_of_the_map_names_the_best_strategy(stances):
-    ax = plot("pilot_map", stances)
-    table = stances[0].tables["pilot_or_now"]
-    best = table[table["best"]].sort_values(["years", "areas", "value_per_child_year"])
-    written = sorted((round(t.get_position()[1]), round(t.get_position()[0]), t.get_text()) for t in ax.texts)
-    short = {"never": "Never", "go_now": "Now", "pilot_first": "Pilot", "in_steps": "Steps"}
-    assert [text for *_, text in written] == [short[name] for name in best["strategy"]]
-    plt.close(ax.figure)
-
-
-def test_inputs_lost_in_monte_carlo_error_are_not_drawn(stances):
-    shown = clear_drivers(view_of(stances))
-    assert list(shown["input"]) == ["delivery.item_1", "effects.item_2", "costs.item_3", "effects.item_1"]
-
-
-def test_the_tornado_runs_between_the_ends_of_the_table(stances):
-    ax = plot("tornado", stances)
-    rows = clear_drivers(view_of(stances))
-    ends = sorted(b.get_x() + b.get_width() for b in ax.patches)
-    np.testing.assert_allclose(ends, sorted([*rows["outcome_low"] / 1e9, *rows["outcome_high"] / 1e9]))
-    plt.close(ax.figure)
-
-
-def test_every_figure_has_a_name_of_its_own_and_is_held_by_the_made_up_run(stances):
-    view = view_of(stances)
-    assert len(set(NAMES)) == len(NAMES) > 20
-    assert [figure.name for figure in FIGURES if not is_shown(figure, view)] == [
-        name for name in NAMES if name in ELSEWHERE
-    ]
-
-
 def test_a_figure_whose_table_the_run_lacks_is_left_out():
     bare = view_of([SimpleNamespace(tables={}, option_labels={}, results={})])
     assert {figure.name for figure in FIGURES if is_shown(figure, bare)} == {
@@ -219,5 +136,4 @@ def test_a_figure_whose_table_the_run_lacks_is_left_out():
         "npv_by_option",
         "children",
         "starts",
-        "system",
     }
