@@ -332,7 +332,7 @@ def test_the_pilot_is_said_to_be_best_as_often_as_it_is(page, stances):
     table = stances[0].tables["pilot_or_now"]
     best = table[table["best"]]
     section = next(e for e in page.find("section") if e.attributes["aria-labelledby"] == "pilot")
-    heading = next(section.find("h3")).text()
+    words = " ".join(section.text().split())
     firsts = int((best["strategy"] == "pilot_first").sum())
-    assert firsts == 0 and f"“Pilot first” is best in {firsts} of {len(best)}" in heading
-    assert "never” in 12" in heading and "“go now” in 4" in heading
+    assert firsts == 0 and f"“Pilot first” is best in {firsts} of {len(best)}" in words
+    assert "never” in 12" in words and "“go now” in 4" in words
