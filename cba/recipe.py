@@ -17,7 +17,6 @@ from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings, work_through, worked_options
 from cba.inputs.analyses import load_analysis, stance_weights, tables_of
 from cba.inputs.completeness import require_complete
-from cba.inputs.observations import load_observations
 from cba.stances.mixture import HELD, as_mixture, check_stance, fit_of, mixed_beliefs, mixed_workings
 from cba.stances.prior_checks import prior_tables
 from cba.stances.review import claims_found, conditioned_on_claims, review_without_draws
@@ -92,9 +91,6 @@ def appraise(
     specification = load_analysis(analysis) if isinstance(analysis, str | Path) else analysis
     check_stance(stance, weights=weights)
     with tables_of(specification):
-        if observations is None:
-            observations = load_observations(specification.release)
-        require_complete(observations)
         if stance == "mixture":
             mixture = stance_weights(specification.mixture if weights is None else weights)
             beliefs = mixed_beliefs(
@@ -112,6 +108,7 @@ def appraise(
                 return none
         belief = "evidence" if stance == "review" else stance
         inputs = read_inputs(specification, stance=belief, observations=observations)
+        require_complete(inputs.observations)
         fits = {"baseline": fit_of(baseline, stance=belief), "effects": fit_of(effects, stance=belief)}
         workings = work_through(inputs, **fits, progress=progress)
         if stance == "review":

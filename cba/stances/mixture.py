@@ -21,6 +21,7 @@ from cba.appraisal.record import Appraisal
 from cba.appraisal.workings import Workings
 from cba.errors import InputError
 from cba.inputs.analyses import MIXED, Analysis, Mixture
+from cba.inputs.completeness import require_complete
 
 HELD = "mixture.evidence"
 """Parameter of a mixture that says whether a draw is one of the evidence (1) or of the sceptic (0)."""
@@ -228,6 +229,7 @@ def mixed_beliefs(
     beliefs: dict[str, Belief] = {}
     for stance in MIXED:
         inputs = read_inputs(analysis, stance=stance, observations=observations)
+        require_complete(inputs.observations)
         observations, usual = inputs.observations, fit_of(baseline, stance=stance)
         first = next(iter(beliefs.values()), None)
         if first is not None and same_baseline_priors(first.inputs, inputs):
