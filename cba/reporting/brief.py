@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -162,14 +162,17 @@ class Choice:
     when: str  # when to choose it
     name: str = ""  # the option's own label where left out
     strategy: bool = False
+    paying: bool = (
+        False  # `key` is a way of paying for the review's programme; the run says which option that is
+    )
 
 
 CHOICES = (
     Choice("ffp_2025", "nothing else is shown to do better", "Carry on with what is funded"),
     Choice("pilot_first", "its result could change the choice", "Measure first, then decide", strategy=True),
     Choice("in_steps", "you can stop, and pay for stopping", "Go in steps, stop if it fails", strategy=True),
-    Choice("care_review_reinvest", "help is to be paid from what it saves"),
-    Choice("care_review", "help is worth its cost by itself"),
+    Choice("reinvest", "help is to be paid from what it saves", paying=True),
+    Choice("new_recurrent", "help is worth its cost by itself", paying=True),
     Choice("placement_reform", "the price of placements is the aim"),
 )
 
@@ -178,10 +181,11 @@ COMPARED = {"direct": "compared directly", "transported": "compared elsewhere", 
 """Words for the controlled comparisons that the standard found of an option."""
 
 
-def _shown(view: View) -> list[Choice]:
+def _shown(view: View, ways: Mapping[str, str]) -> list[Choice]:
+    named = [replace(one, key=ways.get(one.key, one.key)) if one.paying else one for one in CHOICES]
     strategies = set(view.first.tables["pilot_or_now"]["strategy"]) if view.holds("pilot_or_now") else set()
     held = strategies | set(view.first.option_labels)
-    known = [choice for choice in CHOICES if choice.key in held]
+    known = [choice for choice in named if choice.key in held]
     if view.option in {choice.key for choice in known}:
         return known
     return [Choice(view.option, "it meets the aim you have"), *known]
@@ -195,18 +199,18 @@ def brief_choices(view: View) -> dict[str, Any]:
         "awaited_evidence", pd.DataFrame(columns=["study_id", "fewer_children_mean"])
     )
     best = awaited.dropna(subset=["fewer_children_mean"]).sort_values("fewer_children_mean").tail(1)
-    figures = claimed()
+    figures, ways = claimed(), dict(zip(modes.get("financing", ()), modes["option"], strict=False))
     return {
         "finding": finding(view.first, view.option),
         "of_review": view.option == view.programme or view.option in set(modes["option"]),
         "asked": f"£{figures['asked'] / 1e9:.3g}bn",
         "helped": f"{figures['helped']:,.0f}",
-        "choices": _shown(view),
+        "choices": _shown(view, ways),
         "compared": {
             o: COMPARED[str(c)]
             for o, c in zip(standard["option"], standard["controlled_comparison"], strict=True)
         },
-        "ways_of_paying": dict(zip(modes.get("financing", ()), modes["option"], strict=False)),
+        "ways_of_paying": ways,
         "best_awaited": best[["study_id", "risk_ratio_found"]].to_dict("records")[0] if len(best) else None,
         "awaited_count": int(awaited["study_id"].nunique()),
         "overall_grade": overall_grade(view.first),

@@ -35,9 +35,8 @@ def stored(tmp_path, monkeypatch, capsys):
 
 def rendered(appraisals, *, headline, manifest):
     told = {name: manifest[name] for name in ("comparison", "scores") if name in manifest}
-    return (
-        f"<html>{list(appraisals.items())} {manifest['run']} {json.dumps(told)} {published_folder()}</html>"
-    )
+    text = f"{list(appraisals.items())} {manifest['run']} {json.dumps(told)} {published_folder()}"
+    return {"report.html": f"<html>{text}</html>"}
 
 
 def beside(folder, *, appraisals, headline, manifest):

@@ -44,7 +44,8 @@ def use(monkeypatch, *, shift: float = 0.0, appraise=None) -> None:
     monkeypatch.setattr("cba.runs.stages.ordinary_stages", ordinary)
     monkeypatch.setattr("cba.appraisal.record.Appraisal", Stored)
     monkeypatch.setattr(
-        "cba.cli.run.render", lambda a, *, headline, manifest: f"<html>{manifest['run']}</html>"
+        "cba.cli.run.render",
+        lambda a, *, headline, manifest: {"report.html": f"<html>{manifest['run']}</html>"},
     )
     monkeypatch.setattr("cba.cli.update._compare", lambda before, after: {"moved": []})
     monkeypatch.setattr("cba.cli.update._score", lambda run, *, earlier: {"added": []})

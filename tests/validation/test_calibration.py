@@ -328,7 +328,10 @@ def test_the_kept_record_is_sound():
 
     summary = calibration_tables()["calibration_summary"]
     place = SLOW_RESULTS["calibration_effects"].folder
-    assert summary["model"].tolist() == ["baseline", "effects"] and (summary["replicates"] >= 200).all()
+    assert (
+        summary["model"].tolist() == ["baseline", "effects", "authorities"]
+        and (summary["replicates"] >= 200).all()
+    )
     for model in summary["model"]:
         verdicts = pd.read_csv(place / f"calibration_{model}.csv").query("family == 'parameters'")
         ranks = pd.read_csv(place / f"calibration_{model}_ranks.csv").drop(columns="replicate")
