@@ -205,7 +205,7 @@ def _evidence(path: Path | None) -> str:
 def _observed(folder: Path) -> str:
     """Load and reconcile the newest release and every release that a known analysis stands in."""
     from cba.inputs.analyses import load_analysis
-    from cba.inputs.completeness import in_words, not_held
+    from cba.inputs.completeness import in_words
     from cba.inputs.files import analysis_names
     from cba.inputs.observations import load_observations
     from cba.inputs.reconciliation import check_reconciliation
@@ -222,7 +222,7 @@ def _observed(folder: Path) -> str:
             check_reconciliation(load_observations(release, folder))
         releases |= used
     said = "reconciled, release " + " and ".join(map(str, sorted(releases)))
-    return "; ".join((said, *in_words(newest)[:1], *not_held(newest)))
+    return "; ".join((said, *map(str.strip, in_words(newest))))
 
 
 def _analysis(name: str) -> str:

@@ -21,7 +21,7 @@ from cba.inputs.files import (
     same_name,
 )
 from cba.inputs.options import Option, load_options, named_options, refuse_unknown_areas
-from cba.inputs.releases.snapshots import chosen_folder, newest_release, years_held
+from cba.inputs.releases.snapshots import NEWEST, chosen_folder, newest_release, snapshot_asked, years_held
 from cba.inputs.written_records import Day, Number, Switch, Text, Whole, WrittenRecord, checked_record
 
 # --- The weights of a mixture of stances, as written in an analysis or handed to an appraisal ---
@@ -504,10 +504,6 @@ def _with_frame(written: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-NEWEST = "newest"
-"""Written for a release: the newest that is held."""
-
-
 def _with_newest(written: dict[str, Any], *, file: Path) -> dict[str, Any]:
     """Put the newest release held in the place of its word, and what follows from it where that is left out.
 
@@ -515,7 +511,7 @@ def _with_newest(written: dict[str, Any], *, file: Path) -> dict[str, Any]:
     """
     if written.get("release") != NEWEST:
         return written
-    data = {"snapshot": "current"} | written.get("data", {})
+    data = written.get("data", {}) | {"snapshot": snapshot_asked(written)}
     release = newest_release(chosen_folder(checked_record(Data, data, file=file, field="data")))
     follows = {"start_year": release + 2, "price_base": release}
     return follows | written | {"release": release, "data": data}

@@ -167,34 +167,31 @@ def _own_sha256(path: Path) -> str:
 
 def _snapshot(written: Mapping[str, Any]) -> str:
     """Return which snapshot is read: snapshots are named by what they hold, so the name is enough."""
-    data = written.get("data", {})
-    name = str(data.get("snapshot", "current" if asks_newest(written) else "shipped"))
+    from cba.inputs.releases.snapshots import current_name, snapshot_asked
+
+    name = snapshot_asked(written)
     if name != "current":
         return name
-    from cba.inputs.releases.snapshots import current_name
-
-    return current_name(Path(str(data.get("store", STORE)))) or "shipped"
+    return current_name(Path(str(written.get("data", {}).get("store", STORE)))) or "shipped"
 
 
 STORE = "reports/.data"
 """Where snapshots are kept unless an analysis says otherwise."""
 
 
-def asks_newest(written: Mapping[str, Any]) -> bool:
-    """Say whether a specification asks for the newest release, whichever that is."""
-    return written.get("release") == "newest"
-
-
 def newer_release_note(spec: str | Path) -> tuple[str, ...]:
     """Say that a release is held which an analysis does not use; nothing where it uses the newest, or none is known."""
+    from cba.inputs.releases.snapshots import NEWEST
+
     file = specification_file(spec)
     try:
         written = read_toml(file) if file else {}
-        store = str(written.get("data", {}).get("store", STORE))
+        store, own = str(written.get("data", {}).get("store", STORE)), _snapshot(written)
         current = _snapshot({"data": {"store": store, "snapshot": "current"}})
-        newest = max(_release_of(name, Path(store)) for name in {"shipped", current})
-        own = _snapshot(written)
-        used = _release_of(own, Path(store)) if asks_newest(written) else int(written["release"])
+        any_release = written["release"] == NEWEST
+        names = {"shipped", current} | ({own} if any_release else set())
+        held = {name: _release_of(name, Path(store)) for name in names}
+        newest, used = max(held.values()), held[own] if any_release else int(written["release"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SnapshotDamaged):
         return ()  # not as it should be: loading it says what is wrong
     if newest <= used:

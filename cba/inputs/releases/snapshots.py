@@ -195,6 +195,16 @@ def chosen_folder(data: Data, *, store: Path | None = None) -> Path:
     return shipped_published_folder() if snapshot is None else snapshot.folder
 
 
+NEWEST = "newest"
+"""Written in an analysis for a release: the newest that is held."""
+
+
+def snapshot_asked(written: Mapping[str, Any]) -> str:
+    """Return which snapshot the text of an analysis asks for: the current one where it asks for the newest release."""
+    usual = "current" if written.get("release") == NEWEST else "shipped"
+    return str(written.get("data", {}).get("snapshot", usual))
+
+
 def newest_release(folder: Path) -> int:
     """Return the newest release of children looked after that a folder of tables holds."""
     return years_held(folder / "england_children.csv", "release")[-1]
