@@ -38,3 +38,8 @@ STAGE_PRIOR_GROUPS = {
     "effects": ("effects", "family_help", "kinship", "panel", "stance"),
 }
 """Groups of prior entries each model reads; `stance` says which studies a stance admits."""
+
+
+def financial_year(year: int) -> str:
+    """Return the name of the year ending on 31 March of a calendar year."""
+    return f"{year - 1}-{year % 100:02d}"

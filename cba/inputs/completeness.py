@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cba.dimensions import financial_year
 from cba.errors import NeedsPerson
 
 CHILDREN, ENGLAND = "england_children.csv", "population_england.csv"
@@ -80,11 +81,6 @@ def completeness(observations: xr.Dataset) -> pd.DataFrame:
             state = f"carried forward from {financial_year(year)}"
         rows.append((need.what, need.file, year, need.every_year, state))
     return pd.DataFrame(rows, columns=["what", "file", "held_to", "needed", "state"])
-
-
-def financial_year(year: int) -> str:
-    """Return the name of the year ending on 31 March of a calendar year."""
-    return f"{year - 1}-{year % 100:02d}"
 
 
 def _held_to(observations: xr.Dataset, need: Need) -> int:

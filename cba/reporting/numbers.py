@@ -22,6 +22,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from cba.appraisal.quantities import Style, quantity_of
+from cba.dimensions import financial_year
 from cba.errors import InputError
 
 if TYPE_CHECKING:
@@ -181,8 +182,7 @@ def _pence(value: float, unit: float) -> str:
 
 def _year(value: float, unit: float) -> str:
     """Write the year ending 31 March as a financial year."""
-    year = round(value)
-    return f"{year - 1}-{year % 100:02d}"
+    return financial_year(round(value))
 
 
 def _verbatim(value: float, unit: float) -> str:

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cba.dimensions import financial_year
 from cba.inputs.files import written_beside
 from cba.reporting.choices import Appraisals, headline_first, run_identity
 from cba.reporting.names import full_name, quantities_by_name, stance_name
@@ -385,8 +386,8 @@ def _about(appraisals: Sequence[Appraisal], identity: Mapping[str, str]) -> list
     lines = (
         f"Run {identity['run_id']}, made {identity['as_at']}.",
         f"Analysis {analysis.name}: data of release {analysis.release}, programmes starting in "
-        f"{analysis.start_year - 1}-{analysis.start_year % 100:02d}, {analysis.horizon} years, prices of "
-        f"{analysis.price_base - 1}-{analysis.price_base % 100:02d}, {analysis.draws:,} draws.",
+        f"{financial_year(analysis.start_year)}, {analysis.horizon} years, prices of "
+        f"{financial_year(analysis.price_base)}, {analysis.draws:,} draws.",
         f"Stances: {stances}. The first is the headline stance.",
         "Results are uncertain: read them with their intervals, and with the report of the same run.",
     )
@@ -423,9 +424,9 @@ def _notes(lead: Appraisal) -> SheetTable:
         "Standard errors are Monte Carlo errors: how far a figure would move with other draws of the same model. "
         "They say nothing of whether the model is right.",
         "Years end on 31 March: 2032 is the financial year 2031-32, and stocks are counted on 31 March 2032.",
-        f"Money is in GBP of {analysis.price_base - 1}-{analysis.price_base % 100:02d} unless a table says cash. "
+        f"Money is in GBP of {financial_year(analysis.price_base)} unless a table says cash. "
         f"Present values are discounted by the schedule {analysis.schedule} from the first year, "
-        f"{analysis.start_year - 1}-{analysis.start_year % 100:02d}.",
+        f"{financial_year(analysis.start_year)}.",
         "Stances: Evidence is what the studies support; Sceptical is a full set of beliefs from trials with strong "
         "attenuation; Review's claims met are the evidence draws in which the review's claims hold. "
         "A table without the column holds for every stance that has it.",
